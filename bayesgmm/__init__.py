@@ -1,0 +1,57 @@
+"""Gaussian mixtures twice over: fitted by EM in milliseconds, and as a PyMC posterior.
+
+    fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
+    selection = bayesgmm.select(X)            the grid of families and numbers of components
+    posterior = bayesgmm.refine(X, fit)       the same mixture, sampled by PyMC from the fit
+    bayesgmm.compare({"K=2": fit, ...})       one table for both
+    bayesgmm.report(X)                        all of it, as one HTML file
+
+Importing this module loads neither PyMC nor matplotlib: names load what they need when used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import datasets as datasets
+    from .errors import ConvergenceAdvice as ConvergenceAdvice
+    from .errors import DataError as DataError
+    from .errors import DegenerateFitWarning as DegenerateFitWarning
+    from .families import FAMILIES as FAMILIES
+    from .fitting import fit as fit
+    from .mixture import Mixture as Mixture
+    from .prior import Prior as Prior
+    from .result import Fit as Fit
+    from .selection import Selection as Selection
+    from .selection import select as select
+
+_HOME = {
+    "ConvergenceAdvice": "errors",
+    "DataError": "errors",
+    "DegenerateFitWarning": "errors",
+    "FAMILIES": "families",
+    "Fit": "result",
+    "Mixture": "mixture",
+    "Prior": "prior",
+    "Selection": "selection",
+    "fit": "fitting",
+    "select": "selection",
+}
+
+__all__ = ["__version__", "datasets", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        return import_module(".datasets", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

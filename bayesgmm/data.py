@@ -1,0 +1,303 @@
+"""What the user hands in, checked once: numeric columns with names, a centre and a scale.
+
+Everything tabular becomes one `Data`. A `Data` cannot hold a value that a pass could choke on,
+so nothing behind this border checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .kernels.contract import FloatArray
+from .kernels.summary import column_summary
+
+# A column whose spread is below this fraction of its size has lost its digits to the offset.
+_SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
+_LARGEST = 1e100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """Checked rows: finite numbers, named columns that vary.
+
+    Attributes
+    ----------
+    values : array (n, d)
+        The caller's own array where its type allows (float64 or float32, any layout), else a
+        float64 copy.
+    names : tuple of d str
+        Column names; "x0", "x1", ... where the input had none.
+    center, scale : array (d,)
+        Column means, and the powers of two nearest to the standard deviations.
+    low, high, sd : array (d,)
+        Ranges and standard deviations (population) of the columns, in the user's units.
+    """
+
+    values: NDArray[np.floating]
+    names: tuple[str, ...]
+    center: FloatArray
+    scale: FloatArray
+    low: FloatArray
+    high: FloatArray
+    sd: FloatArray
+
+    @property
+    def n(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def d(self) -> int:
+        return int(self.values.shape[1])
+
+    def has_distinct_rows(self, at_least: int) -> bool:
+        """Whether there are at least so many different rows (stops reading once it knows)."""
+        seen: set[bytes] = set()
+        for start in range(0, self.n, 1024):
+            block = np.ascontiguousarray(self.values[start : start + 1024]) + 0.0  # -0.0 is 0.0
+            seen.update(row.tobytes() for row in block)
+            if len(seen) >= at_least:
+                return True
+        return False
+
+
+def as_data(x: Any, columns: Sequence[str] | None = None) -> Data:
+    """Check a table and summarise its columns.
+
+    Parameters
+    ----------
+    x : array-like (n, d) or (n,)
+        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`.
+        A one-dimensional input is one column.
+    columns : sequence of str, optional
+        Use only these columns of a table.
+
+    Raises
+    ------
+    DataError
+        Empty input, text or other non-numeric columns, missing or infinite values, duplicate
+        names, a constant column: the message names the column, the value and the cure.
+    """
+    if isinstance(x, Data):
+        return x if columns is None else as_data(_Table(x.values, x.names), columns)
+    table = _read(x)
+    if columns is not None:
+        table = _select(table, columns)
+    values = _numeric(table)
+    data = _summarise(values, table.names)
+    _refuse_constant_columns(data)
+    return data
+
+
+def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatArray) -> Data:
+    """Check new rows for an existing fit: same columns, its coordinates, constants allowed."""
+    if isinstance(x, Data):
+        table = _Table(x.values, x.names)
+    else:
+        table = _read(x, width=len(names))
+    if table.named and set(table.names) >= set(names) and tuple(table.names) != tuple(names):
+        table = _select(table, names)  # a table may bring more columns, in any order
+    if table.values.shape[1] != len(names):
+        raise DataError(
+            f"the rows have {table.values.shape[1]} columns, the fit has {len(names)} "
+            f"({', '.join(names)}): pass the same columns."
+        )
+    if table.named and tuple(table.names) != tuple(names):
+        raise DataError(
+            f"the columns are {list(table.names)}, the fit was made with {list(names)}: "
+            "pass the same columns."
+        )
+    values = _numeric(table)
+    summary = _summarise(values, tuple(names))
+    return Data(values, tuple(names), center, scale, summary.low, summary.high, summary.sd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Columns as they came: a 2-D array of any type, or object columns to be looked at."""
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+    named: bool = True
+
+
+def _read(x: Any, width: int | None = None) -> _Table:
+    if x is None or isinstance(x, str | bytes):
+        raise DataError(
+            f"the data are {type(x).__name__}, not a table: pass an array, a data frame or a list "
+            "of rows (the command line reads files)."
+        )
+    if hasattr(x, "tocsr"):
+        raise DataError("the data are a sparse matrix: pass X.toarray().")
+    if hasattr(x, "data_vars") or hasattr(x, "isel"):
+        x, names = _from_xarray(x)
+        return _Table(x, names)
+    if not isinstance(x, np.ndarray) and not isinstance(x, list | tuple):
+        frame = _from_frame(x)
+        if frame is not None:
+            return frame
+    try:
+        values = np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"the rows do not have equal lengths ({error}).") from None
+    if values.ndim == 1:
+        # One number per row is a column; for a fit of d columns it can only be a single row.
+        values = values.reshape(1, -1) if width not in (None, 1) else values.reshape(-1, 1)
+    if values.ndim != 2:
+        raise DataError(f"the data have {values.ndim} dimensions: pass rows by columns (n, d).")
+    return _Table(values, tuple(f"x{j}" for j in range(values.shape[1])), named=False)
+
+
+def _from_xarray(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    if hasattr(x, "data_vars"):
+        frame = x.to_dataframe()
+        return frame.to_numpy(), tuple(str(c) for c in frame.columns)
+    if x.ndim == 1:
+        return np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),)
+    if x.ndim != 2:
+        raise DataError(f"the DataArray has {x.ndim} dimensions: pass rows by columns (n, d).")
+    dim = x.dims[1]
+    if dim in x.coords:
+        return np.asarray(x), tuple(str(c) for c in x.coords[dim].values)
+    return np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1]))
+
+
+def _from_frame(x: Any) -> _Table | None:
+    import narwhals.stable.v2 as nw
+
+    try:
+        frame = nw.from_native(x, eager_only=True, allow_series=True)
+    except TypeError:
+        if hasattr(x, "collect"):
+            raise DataError("the data are a lazy frame: pass X.collect().") from None
+        return None
+    if isinstance(frame, nw.Series):
+        return _Table(_column(frame)[:, None], (str(frame.name or "x0"),))
+    names = tuple(str(c) for c in frame.columns)
+    if not names:
+        return _Table(np.empty((len(frame), 0)), ())
+    if all(dtype in (nw.Float64, nw.Float32) for dtype in frame.schema.values()):
+        return _Table(frame.to_numpy(), names)
+    columns = [_column(column) for column in frame.iter_columns()]
+    if any(column.dtype == object for column in columns):
+        columns = [column.astype(object) for column in columns]
+    return _Table(np.column_stack(columns), names)
+
+
+def _column(series: Any) -> NDArray[Any]:
+    """One column as numbers where it holds numbers (nulls become NaN), else as objects."""
+    if series.dtype.is_numeric() or str(series.dtype) == "Boolean":
+        return np.asarray(
+            [np.nan if v is None else v for v in series.to_list()]
+            if series.null_count()
+            else series.to_numpy(),
+            dtype=np.float64,
+        )
+    return np.asarray([*series.to_list(), None], dtype=object)[:-1]
+
+
+def _select(table: _Table, columns: Sequence[str]) -> _Table:
+    if isinstance(columns, str):
+        columns = [columns]
+    missing = [c for c in columns if c not in table.names]
+    if missing:
+        raise DataError(f"no column {missing[0]!r}: the table has {', '.join(table.names)}.")
+    index = [table.names.index(c) for c in columns]
+    return _Table(table.values[:, index], tuple(columns))
+
+
+def _numeric(table: _Table) -> NDArray[np.floating]:
+    values = table.values
+    n, d = values.shape
+    if n == 0 or d == 0:
+        raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
+    if len(set(table.names)) != d:
+        twice = next(c for c in table.names if table.names.count(c) > 1)
+        raise DataError(f"two columns are named {twice!r}: rename one.")
+    if values.dtype.kind == "c":
+        raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
+    if values.dtype.kind not in "fiub":
+        for j in range(d):
+            _refuse_text(values[:, j], table.names[j])
+    if values.dtype == np.float32 or values.dtype == np.float64:
+        return values
+    return values.astype(np.float64)
+
+
+def _refuse_text(column: NDArray[Any], name: str) -> None:
+    for i, v in enumerate(column):
+        if v is None:
+            raise DataError(_missing(name, sum(u is None for u in column), i))
+        try:
+            ok = not isinstance(v, str | bytes) and float(v) is not None
+        except (TypeError, ValueError):
+            ok = False
+        if not ok:
+            raise DataError(
+                f"column {name!r} holds {type(v).__name__} values ({v!r} in row {i}): convert it "
+                "to numbers, drop it, or name the numeric columns with columns=[...]."
+            )
+
+
+def _missing(name: str, count: int, row: int) -> str:
+    return (
+        f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
+        f"{row}): drop or impute those rows first (for a data frame: X.dropna())."
+    )
+
+
+def _summarise(values: NDArray[np.floating], names: tuple[str, ...]) -> Data:
+    d = values.shape[1]
+    low, high, mean, sd = (np.empty(d) for _ in range(4))
+    bad = np.empty(d, dtype=np.int64)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    column_summary(values, low, high, mean, sd, bad)
+    for j in np.flatnonzero(bad):
+        column = values[:, j]
+        n_nan = int(np.sum(np.isnan(column)))
+        if n_nan:
+            raise DataError(_missing(names[j], n_nan, int(np.argmax(np.isnan(column)))))
+        row = int(np.argmax(np.isinf(column)))
+        raise DataError(
+            f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
+            "correct or drop that row."
+        )
+    size = np.maximum(np.abs(low), np.abs(high))
+    for j in np.flatnonzero(size > _LARGEST):
+        raise DataError(
+            f"column {names[j]!r} reaches {size[j]:.3g}, whose square overflows: "
+            "express it in a larger unit."
+        )
+    scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
+    return Data(values, names, mean, scale, low, high, sd)
+
+
+def _refuse_constant_columns(data: Data) -> None:
+    if data.n == 1:
+        raise DataError(
+            "the table has 1 row (n_samples = 1): a covariance needs at least 2 different rows."
+        )
+    size = np.maximum(np.abs(data.low), np.abs(data.high))
+    for j in range(data.d):
+        name = data.names[j]
+        if data.low[j] == data.high[j]:
+            raise DataError(
+                f"column {name!r} is constant ({data.low[j]:g} in all {data.n} rows): "
+                "its variance is zero and the likelihood unbounded; drop it."
+            )
+        if data.sd[j] < 1e-100:
+            raise DataError(
+                f"column {name!r} has a standard deviation of {data.sd[j]:.3g}, whose square "
+                "underflows: express it in a smaller unit."
+            )
+        if data.sd[j] <= _SMALLEST_RELATIVE_SPREAD * size[j]:
+            raise DataError(
+                f"column {name!r} varies by {data.sd[j]:.3g} around {data.center[j]:.6g}: "
+                "double precision has no digits left for it; subtract the offset before."
+            )

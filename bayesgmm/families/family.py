@@ -1,0 +1,141 @@
+"""A covariance family is three letters; what they mean is worked out here, once.
+
+Volume, shape and orientation are each E (equal in all components), V (variable) or, for shape
+and orientation, I (identity): Celeux & Govaert (1995), Pattern Recognition 28, 781-793.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..kernels.contract import FloatArray
+from .m_steps import M_STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One covariance family, named by its letters.
+
+    Attributes
+    ----------
+    volume : "E" or "V"
+    shape, orientation : "E", "V" or "I"
+    univariate : bool
+        Written with its one letter ("E", "V"), as mclust does for a single column.
+
+    Examples
+    --------
+    >>> from bayesgmm.families import get_family
+    >>> family = get_family("VVI", d=4)
+    >>> family.name, family.diagonal, family.n_parameters(n_components=3, d=4)
+    ('VVI', True, 26)
+    """
+
+    volume: str
+    shape: str
+    orientation: str
+    univariate: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.volume if self.univariate else self.volume + self.shape + self.orientation
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether every covariance is diagonal: variances (K, d) then stand for it."""
+        return self.orientation == "I" and not self.univariate
+
+    @property
+    def spherical(self) -> bool:
+        """Whether every covariance is a multiple of the identity."""
+        return self.shape == "I" or self.univariate
+
+    @property
+    def common(self) -> bool:
+        """Whether all components share one covariance matrix."""
+        return "V" not in self.volume + self.shape + self.orientation
+
+    def n_covariance_parameters(self, n_components: int, d: int) -> int:
+        """Free parameters of the covariances (Celeux & Govaert 1995, table 1)."""
+        number = {"E": 1, "V": n_components, "I": 0}
+        volume = number[self.volume]
+        shape = number[self.shape] * (d - 1)
+        orientation = number[self.orientation] * (d * (d - 1) // 2)
+        return volume + shape + orientation
+
+    def n_parameters(self, n_components: int, d: int) -> int:
+        """All free parameters: proportions, means and covariances."""
+        return n_components - 1 + n_components * d + self.n_covariance_parameters(n_components, d)
+
+    def contains(self, other: Family) -> bool:
+        """Whether every mixture of `other` is one of this family (I within E within V)."""
+        order = "IEV"
+        return all(
+            order.index(a) >= order.index(b)
+            for a, b in zip(
+                (self.volume, self.shape, self.orientation),
+                (other.volume, other.shape, other.orientation),
+                strict=True,
+            )
+        )
+
+    def rank_per_component(self, d: int) -> int:
+        """Distinct rows, less one, that a covariance needs to be regular."""
+        return 1 if self.spherical or self.diagonal else d
+
+    def estimate(self, counts: FloatArray, scatters: FloatArray) -> FloatArray:
+        """The M-step: covariances that maximise the expected log-likelihood.
+
+        Minimises sum_k tr(W_k Sigma_k^-1) + n_k log|Sigma_k| over the family.
+
+        Parameters
+        ----------
+        counts : array (K,)
+            n_k, the expected number of rows of each component.
+        scatters : array (K, d, d), or (K, d) for a diagonal family
+            W_k about the component means, in the user's units squared.
+
+        Returns
+        -------
+        array
+            Sigma_k (K, d, d), or variances (K, d) for a diagonal family.
+        """
+        return M_STEPS[self.volume + self.shape + self.orientation](counts, scatters)
+
+
+FAMILIES: dict[str, Family] = {name: Family(*name) for name in M_STEPS}
+
+_UNIVARIATE = {"E": Family("E", "I", "I", True), "V": Family("V", "I", "I", True)}
+_SCIKIT_LEARN = {"spherical": "VII", "diag": "VVI", "tied": "EEE", "full": "VVV"}
+
+
+def get_family(name: str | Family, d: int) -> Family:
+    """The family of that name for data of d columns.
+
+    For one column every family is "E" (equal variances) or "V", after its volume, as in mclust.
+    scikit-learn's "spherical", "diag", "tied" and "full" are VII, VVI, EEE and VVV.
+
+    Raises
+    ------
+    ValueError
+        Unknown name, or "E"/"V" for more than one column.
+    """
+    if isinstance(name, Family):
+        name = name.name
+    letters = _SCIKIT_LEARN.get(name, name) if isinstance(name, str) else None
+    if letters in _UNIVARIATE:
+        if d > 1:
+            raise ValueError(
+                f"covariance_type {name!r} is for one column and the data have {d}: "
+                f"choose among {', '.join(FAMILIES)}."
+            )
+        return _UNIVARIATE[letters]
+    if letters not in FAMILIES:
+        raise ValueError(
+            f"unknown covariance_type {name!r}: choose among {', '.join(FAMILIES)}, "
+            f"for one column E or V, or scikit-learn's {', '.join(_SCIKIT_LEARN)}."
+        )
+    return _UNIVARIATE[letters[0]] if d == 1 else FAMILIES[letters]

@@ -1,0 +1,255 @@
+"""The pass over the data, in every form, behind one contract.
+
+    expected_statistics(rows, parameters) -> (loglik, Statistics)      the E-step
+    evaluate(rows, parameters)            -> log densities, responsibilities of given rows
+
+`expected_statistics` never stores anything of size n: memory is one block per thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .centred import centred_pass
+from .contract import DegenerateComponentError, FloatArray, Parameters, Rows, Statistics
+from .factor import inverse_factors, precisions
+from .quadratic import decode, encode, encode_diagonal, quadratic_pass
+from .threads import default_threads, for_each_chunk
+
+__all__ = [
+    "DegenerateComponentError",
+    "FloatArray",
+    "Parameters",
+    "Rows",
+    "Statistics",
+    "check_components",
+    "evaluate",
+    "expected_statistics",
+]
+
+# A component is degenerate when its width falls below 1e-8 of the data's (here: conditional
+# variances in scaled coordinates): closer to zero, double precision no longer resolves it.
+SMALLEST_VARIANCE = 1e-16
+# The quadratic form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
+QUADRATIC_LIMIT = 1e6
+# Above this many columns the quadratic features leave the cache (benchmarks/kernel_forms.py).
+QUADRATIC_MAX_COLUMNS = 100
+
+_MAX_CHUNKS = 32
+_CHUNK_BYTES = 2**25
+_BLOCK_BYTES = 3 * 2**16
+_SERIAL_WORK = 2_000_000
+
+_NO_VECTOR = np.empty(0)
+_NO_MATRIX = np.empty((0, 0))
+_NO_STACK = np.empty((0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """Parameters in scaled coordinates, factored: what both forms of the pass start from."""
+
+    log_weights: FloatArray
+    means: FloatArray
+    factors: FloatArray
+    half_log_dets: FloatArray
+    diagonal: bool
+
+
+def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
+    n_components, d = parameters.means.shape
+    if parameters.diagonal:
+        covariances = (parameters.covariances / scale**2).reshape(n_components, 1, d)
+    else:
+        covariances = parameters.covariances / np.outer(scale, scale)
+    factors = np.empty_like(covariances)
+    half_log_dets = np.empty(n_components)
+    bad = inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets)
+    if bad >= 0:
+        raise DegenerateComponentError(int(bad))
+    with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
+        log_weights = np.log(parameters.weights)
+    return _Scaled(
+        log_weights, parameters.means / scale, factors, half_log_dets, parameters.diagonal
+    )
+
+
+def check_components(parameters: Parameters, scale: FloatArray) -> None:
+    """Raise DegenerateComponentError if a covariance is singular in the data's scale."""
+    _factor(parameters, scale)
+
+
+def expected_statistics(
+    rows: Rows,
+    parameters: Parameters,
+    *,
+    n_threads: int | None = None,
+    block: int | None = None,
+    form: str | None = None,
+) -> tuple[float, Statistics]:
+    """The E-step: log-likelihood and expected sufficient statistics in one pass over the rows.
+
+    The result does not depend on n_threads at all, and on block (rows handled at a time) only
+    through rounding. form ("quadratic" or "centred") is chosen by accuracy and speed.
+    """
+    run = _Pass(rows, parameters, form)
+    loglik, statistics = run.statistics(n_threads, block)
+    return loglik, statistics
+
+
+def evaluate(
+    rows: Rows,
+    parameters: Parameters,
+    *,
+    responsibilities: bool = False,
+    n_threads: int | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Log mixture density (n,) of every row, and responsibilities (n, K) if asked (else 0 x 0)."""
+    n, n_components = len(rows.values), len(parameters.weights)
+    log_density = np.empty(n)
+    resp = np.empty((n, n_components)) if responsibilities else _NO_MATRIX
+    _Pass(rows, parameters, None).evaluate(log_density, resp, n_threads)
+    return log_density, resp
+
+
+class _Pass:
+    """One evaluation of the mixture over the rows: form chosen, parameters encoded."""
+
+    def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
+        self.rows = rows
+        self.scaled = scaled = _factor(parameters, rows.scale)
+        self.inverse_scale = 1.0 / rows.scale
+        n_components, d = scaled.means.shape
+        if scaled.diagonal:
+            stack = scaled.factors[:, 0] ** 2
+            size = np.sqrt(np.sum(stack**2, axis=1))
+        else:
+            stack = np.empty_like(scaled.factors)
+            precisions(scaled.factors, stack)
+            size = np.sqrt(np.sum(stack**2, axis=(1, 2)))
+        if form is None:
+            wide = np.max(size * (1.0 + np.sum(scaled.means**2, axis=1))) < QUADRATIC_LIMIT
+            small = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
+            form = "quadratic" if wide and small else "centred"
+        self.quadratic = form == "quadratic"
+        if self.quadratic:
+            n_features = 2 * d + 1 if scaled.diagonal else (d + 1) * (d + 2) // 2
+            self.theta = np.empty((n_components, n_features))
+            write = encode_diagonal if scaled.diagonal else encode
+            write(scaled.log_weights, scaled.means, stack, scaled.half_log_dets, self.theta)
+            self.width = n_features + n_components
+        else:
+            self.width = 3 * d + n_components
+        self.log_unit = float(np.sum(np.log(rows.scale)))  # of the change of variables
+        self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
+
+    def statistics(self, n_threads: int | None, block: int | None) -> tuple[float, Statistics]:
+        n_components, d = self.scaled.means.shape
+        block, bounds = self._chunks(block)
+        n_chunks = len(bounds) - 1
+        loglik = np.zeros(n_chunks)
+        shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
+        if self.quadratic:
+            sums = np.zeros((n_chunks, *self.theta.shape))
+
+            def work(c: int) -> None:
+                loglik[c] = self._quadratic(bounds[c], bounds[c + 1], block, sums[c])
+
+            for_each_chunk(work, n_chunks, self._threads(n_threads))
+            total = sums.sum(axis=0)
+            counts = total[:, 0].copy()
+            first, second = np.empty(shape[1::2]), np.empty(shape[1:])
+            decode(total, self.scaled.diagonal, first, second)
+            about: FloatArray | float = 0.0
+        else:
+            count, moment, product = np.zeros(shape[:2]), np.zeros(shape[:2] + (d,)), np.zeros(shape)
+
+            def work(c: int) -> None:
+                loglik[c] = self._centred(
+                    bounds[c], bounds[c + 1], block, count[c], moment[c], product[c]
+                )
+
+            for_each_chunk(work, n_chunks, self._threads(n_threads))
+            counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
+            about = self.scaled.means
+        total_loglik = float(loglik.sum()) - len(self.rows.values) * self.log_unit
+        return total_loglik, self._unscale(counts, first, second, about)
+
+    def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
+        block, bounds = self._chunks(None)
+
+        def work(c: int) -> None:
+            start, stop = bounds[c], bounds[c + 1]
+            if self.quadratic:
+                self._quadratic(start, stop, block, _NO_MATRIX, log_density, resp)
+            else:
+                self._centred(
+                    start, stop, block, _NO_VECTOR, _NO_MATRIX, _NO_STACK, log_density, resp
+                )
+
+        for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
+        log_density -= self.log_unit
+
+    def _quadratic(
+        self,
+        start: int,
+        stop: int,
+        block: int,
+        sums: FloatArray,
+        log_density: FloatArray = _NO_VECTOR,
+        resp: FloatArray = _NO_MATRIX,
+    ) -> float:
+        rows = self.rows
+        return quadratic_pass(  # type: ignore[no-any-return]
+            rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
+            start, stop, block, sums, log_density, resp,
+        )  # fmt: skip
+
+    def _centred(
+        self,
+        start: int,
+        stop: int,
+        block: int,
+        counts: FloatArray,
+        first: FloatArray,
+        second: FloatArray,
+        log_density: FloatArray = _NO_VECTOR,
+        resp: FloatArray = _NO_MATRIX,
+    ) -> float:
+        rows, scaled = self.rows, self.scaled
+        return centred_pass(  # type: ignore[no-any-return]
+            rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
+            scaled.factors, scaled.half_log_dets, start, stop, block,
+            counts, first, second, log_density, resp,
+        )  # fmt: skip
+
+    def _chunks(self, block: int | None) -> tuple[int, list[int]]:
+        """Rows at a time, and chunk boundaries: functions of the problem, not of the machine."""
+        n = len(self.rows.values)
+        if block is None:
+            block = min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), 512)
+        n_blocks = -(-n // block)
+        per_chunk = 8 * self.scaled.means.shape[0] * self.width
+        if not self.quadratic:
+            per_chunk += self.scaled.factors.nbytes
+        n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, _CHUNK_BYTES // per_chunk))
+        return block, [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
+
+    def _threads(self, n_threads: int | None) -> int:
+        if n_threads is not None:
+            return n_threads
+        return default_threads() if self.work > _SERIAL_WORK else 1
+
+    def _unscale(
+        self, counts: FloatArray, first: FloatArray, second: FloatArray, about: FloatArray | float
+    ) -> Statistics:
+        scale = self.rows.scale
+        safe = np.where(counts > 0, counts, 1.0)
+        offset = first / safe[:, None]
+        if self.scaled.diagonal:
+            scatters = second[:, 0] - counts[:, None] * offset**2
+            return Statistics(counts, (about + offset) * scale, scatters * scale**2)
+        scatters = second - counts[:, None, None] * offset[:, :, None] * offset[:, None, :]
+        return Statistics(counts, (about + offset) * scale, scatters * np.outer(scale, scale))

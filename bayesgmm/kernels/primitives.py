@@ -1,0 +1,271 @@
+"""Numba building blocks of the pass: two small matrix products and a softmax over components.
+
+Every array is "component (or feature) by row of the block", so each inner loop runs over
+contiguous rows and LLVM vectorises it. The products are written out (4 x 2 outputs per sweep of
+the block) because at these sizes they are as fast as BLAS, and because they bring no second
+thread pool into the caller's threads: a block gives the same bits whoever computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
+
+# No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile without the interpreter lock, division by zero giving infinity, cached on disk."""
+    return nb.njit(  # type: ignore[no-any-return]
+        *signature,
+        nogil=True,
+        cache=True,
+        fastmath=FASTMATH,
+        error_model="numpy",
+        boundscheck=False,
+    )
+
+
+class Entry:
+    """A compiled function with fixed argument types, compiled (or loaded) at its first call.
+
+    Without fixed types every memory layout of the caller's array would cost seconds of
+    compilation; with numba's own eager signatures the import would cost them.
+    """
+
+    def __init__(self, function: Callable[..., Any], signatures: list[Any]) -> None:
+        self.function = function
+        self.signatures = signatures
+        self._dispatcher: Callable[..., Any] | None = None
+        self._lock = Lock()
+
+    def __call__(self, *args: Any) -> Any:
+        if self._dispatcher is None:
+            with self._lock:  # numba compiles under a lock, but would do it once per thread
+                if self._dispatcher is None:
+                    self._dispatcher = jit(self.signatures)(self.function)
+        return self._dispatcher(*args)
+
+
+def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Entry]:
+    """Declare an entry point over rows: one version for float64 and one for float32 input."""
+    rows = [nb.types.Array(t, 2, "A", readonly=True) for t in (nb.float64, nb.float32)]
+    return lambda function: Entry(function, [make_signature(x) for x in rows])
+
+
+@jit()
+def product(a, b, m, out):  # type: ignore[no-untyped-def]
+    """out[:, :m] = a @ b[:, :m] for a (p, q), b (q, m)."""
+    p, q = a.shape
+    i = 0
+    while i + 4 <= p:
+        o0, o1, o2, o3 = out[i], out[i + 1], out[i + 2], out[i + 3]
+        for r in range(m):
+            o0[r] = 0.0
+            o1[r] = 0.0
+            o2[r] = 0.0
+            o3[r] = 0.0
+        j = 0
+        while j + 2 <= q:
+            x, y = b[j], b[j + 1]
+            s0, s1, s2, s3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
+            t0, t1, t2, t3 = a[i, j + 1], a[i + 1, j + 1], a[i + 2, j + 1], a[i + 3, j + 1]
+            for r in range(m):
+                u = x[r]
+                v = y[r]
+                o0[r] += s0 * u + t0 * v
+                o1[r] += s1 * u + t1 * v
+                o2[r] += s2 * u + t2 * v
+                o3[r] += s3 * u + t3 * v
+            j += 2
+        if j < q:
+            x = b[j]
+            s0, s1, s2, s3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
+            for r in range(m):
+                u = x[r]
+                o0[r] += s0 * u
+                o1[r] += s1 * u
+                o2[r] += s2 * u
+                o3[r] += s3 * u
+        i += 4
+    while i < p:
+        o0 = out[i]
+        for r in range(m):
+            o0[r] = 0.0
+        j = 0
+        while j + 4 <= q:
+            x, y, z, w = b[j], b[j + 1], b[j + 2], b[j + 3]
+            s0, s1, s2, s3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
+            for r in range(m):
+                o0[r] += s0 * x[r] + s1 * y[r] + s2 * z[r] + s3 * w[r]
+            j += 4
+        while j < q:
+            x = b[j]
+            s0 = a[i, j]
+            for r in range(m):
+                o0[r] += s0 * x[r]
+            j += 1
+        i += 1
+
+
+@jit()
+def add_outer_product(a, b, m, out):  # type: ignore[no-untyped-def]
+    """out += a[:, :m] @ b[:, :m].T for a (p, m), b (q, m)."""
+    p, q = out.shape
+    i = 0
+    while i + 4 <= p:
+        a0, a1, a2, a3 = a[i], a[i + 1], a[i + 2], a[i + 3]
+        j = 0
+        while j + 2 <= q:
+            x, y = b[j], b[j + 1]
+            s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = 0.0
+            for r in range(m):
+                u = x[r]
+                v = y[r]
+                s0 += a0[r] * u
+                s1 += a1[r] * u
+                s2 += a2[r] * u
+                s3 += a3[r] * u
+                t0 += a0[r] * v
+                t1 += a1[r] * v
+                t2 += a2[r] * v
+                t3 += a3[r] * v
+            out[i, j] += s0
+            out[i + 1, j] += s1
+            out[i + 2, j] += s2
+            out[i + 3, j] += s3
+            out[i, j + 1] += t0
+            out[i + 1, j + 1] += t1
+            out[i + 2, j + 1] += t2
+            out[i + 3, j + 1] += t3
+            j += 2
+        if j < q:
+            x = b[j]
+            s0 = s1 = s2 = s3 = 0.0
+            for r in range(m):
+                u = x[r]
+                s0 += a0[r] * u
+                s1 += a1[r] * u
+                s2 += a2[r] * u
+                s3 += a3[r] * u
+            out[i, j] += s0
+            out[i + 1, j] += s1
+            out[i + 2, j] += s2
+            out[i + 3, j] += s3
+        i += 4
+    while i < p:
+        a0 = a[i]
+        j = 0
+        while j + 4 <= q:
+            x, y, z, w = b[j], b[j + 1], b[j + 2], b[j + 3]
+            s0 = s1 = s2 = s3 = 0.0
+            for r in range(m):
+                u = a0[r]
+                s0 += u * x[r]
+                s1 += u * y[r]
+                s2 += u * z[r]
+                s3 += u * w[r]
+            out[i, j] += s0
+            out[i, j + 1] += s1
+            out[i, j + 2] += s2
+            out[i, j + 3] += s3
+            j += 4
+        while j < q:
+            x = b[j]
+            s0 = 0.0
+            for r in range(m):
+                s0 += a0[r] * x[r]
+            out[i, j] += s0
+            j += 1
+        i += 1
+
+
+LOG_2PI = 1.8378770664093453
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH = 6.93147180369123816490e-01  # fdlibm's split of ln 2: t * high is exact
+_LN2_LOW = 1.90821492927058770002e-10
+_SQRT_HALF_BITS = 0x3FE6A09E667F3BCD
+
+
+@jit()
+def softmax(logits, m, peak, total, power):  # type: ignore[no-untyped-def]
+    """Turn logits (K, m) into responsibilities in place; total[:m] = log sum_k exp(logits).
+
+    peak, total and power are scratch rows of at least m numbers. The exponential is range
+    reduction, a degree-12 polynomial and the exponent's bits (2 ulp), the logarithm the
+    atanh series (2 ulp): plain arithmetic, which LLVM vectorises, unlike calls to libm.
+    Terms below exp(-690) of the largest become exactly 0: denormals would make every later
+    multiplication twenty times slower and carry nothing.
+    """
+    n_components = logits.shape[0]
+    bits = power.view(np.int64)
+    for r in range(m):
+        peak[r] = logits[0, r]
+    for k in range(1, n_components):
+        row = logits[k]
+        for r in range(m):
+            peak[r] = max(peak[r], row[r])
+    for r in range(m):
+        total[r] = 0.0
+    for k in range(n_components):
+        row = logits[k]
+        # The exponent's bits are written in a loop of their own: LLVM does not vectorise a
+        # loop that writes one buffer as integers and reads it as floats.
+        for r in range(m):
+            t = np.floor(max(row[r] - peak[r], -700.0) * _LOG2_E + 0.5)
+            bits[r] = (np.int64(t) + 1023) << 52
+        for r in range(m):
+            x = max(row[r] - peak[r], -700.0)
+            t = np.floor(x * _LOG2_E + 0.5)
+            x0 = x - t * _LN2_HIGH - t * _LN2_LOW
+            e = 2.08767569878681e-09
+            e = e * x0 + 2.505210838544172e-08
+            e = e * x0 + 2.755731922398589e-07
+            e = e * x0 + 2.7557319223985893e-06
+            e = e * x0 + 2.48015873015873e-05
+            e = e * x0 + 1.984126984126984e-04
+            e = e * x0 + 1.388888888888889e-03
+            e = e * x0 + 8.333333333333333e-03
+            e = e * x0 + 4.1666666666666664e-02
+            e = e * x0 + 1.6666666666666666e-01
+            e = e * x0 + 0.5
+            e = e * x0 + 1.0
+            e = e * x0 + 1.0
+            e = e * power[r] if x > -690.0 else 0.0
+            row[r] = e
+            total[r] += e
+    for r in range(m):
+        power[r] = 1.0 / total[r]
+    for k in range(n_components):
+        row = logits[k]
+        for r in range(m):
+            row[r] *= power[r]
+    # log(total), 1 <= total <= K: total = 2^e * f with f in [sqrt(1/2), sqrt(2))
+    sums = total.view(np.int64)
+    for r in range(m):
+        e = (sums[r] - _SQRT_HALF_BITS) >> 52
+        power[r] = e
+        sums[r] = sums[r] - (e << 52)
+    for r in range(m):
+        t = (total[r] - 1.0) / (total[r] + 1.0)
+        s = t * t
+        p = 1.0 / 23.0
+        p = p * s + 1.0 / 21.0
+        p = p * s + 1.0 / 19.0
+        p = p * s + 1.0 / 17.0
+        p = p * s + 1.0 / 15.0
+        p = p * s + 1.0 / 13.0
+        p = p * s + 1.0 / 11.0
+        p = p * s + 1.0 / 9.0
+        p = p * s + 1.0 / 7.0
+        p = p * s + 1.0 / 5.0
+        p = p * s + 1.0 / 3.0
+        p = p * s + 1.0
+        total[r] = peak[r] + (power[r] * _LN2_HIGH + (2.0 * t * p + power[r] * _LN2_LOW))

@@ -1,0 +1,241 @@
+"""A Gaussian mixture as a distribution: validated proportions, means and covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .data import Data, as_rows_like
+from .kernels import DegenerateComponentError, check_components, evaluate
+from .kernels.contract import FloatArray, Parameters
+
+_SIMPLEX_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Known Gaussian mixture: density, responsibilities, draws, marginals and conditionals.
+
+    Parameters
+    ----------
+    weights : array (K,)
+        Mixing proportions pi, positive or zero, summing to 1.
+    means : array (K, d)
+        Component means mu, in the data's units.
+    covariances : array (K, d, d), or (K, d) for diagonal ones
+        Component covariances Sigma, positive definite, in the data's units squared.
+    names : sequence of d str, optional
+        Column names; "x0", "x1", ... if left out.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not agree, proportions that do not sum to 1, a covariance that is not
+        symmetric positive definite.
+
+    Examples
+    --------
+    >>> from bayesgmm import Mixture
+    >>> mixture = Mixture([0.5, 0.5], [[-2.0], [2.0]], [[[1.0]], [[1.0]]])
+    >>> mixture.predict_proba([[0.0], [2.0]]).round(3).tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+    names: tuple[str, ...] = ()
+    _center: FloatArray = field(init=False, repr=False)
+    _scale: FloatArray = field(init=False, repr=False)
+    _parameters: Parameters = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        weights = np.array(self.weights, dtype=np.float64)
+        means = np.array(self.means, dtype=np.float64)
+        covariances = np.array(self.covariances, dtype=np.float64)
+        _check_shapes(weights, means, covariances)
+        n_components, d = means.shape
+        names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
+        if len(names) != d:
+            raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
+        for array in (weights, means, covariances):
+            if not np.all(np.isfinite(array)):
+                raise ValueError("a parameter of the mixture is NaN or infinite.")
+        if np.any(weights < 0) or abs(weights.sum() - 1.0) > _SIMPLEX_TOLERANCE:
+            raise ValueError(
+                f"weights {weights.tolist()} sum to {weights.sum():.10g}: proportions are at "
+                "least 0 and sum to 1."
+            )
+        weights /= weights.sum()
+        variances = covariances if covariances.ndim == 2 else np.diagonal(covariances, 0, 1, 2)
+        if np.any(variances <= 0):
+            raise ValueError("a component has a variance that is not positive.")
+        center = weights @ means
+        total = weights @ (variances + (means - center) ** 2)
+        scale = np.exp2(np.round(0.5 * np.log2(total)))
+        parameters = Parameters(weights, means - center, covariances)
+        try:
+            check_components(parameters, scale)
+        except DegenerateComponentError as error:
+            raise ValueError(
+                f"covariance {error.component} is not positive definite: "
+                f"{covariances[error.component].tolist()}."
+            ) from None
+        full = covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
+        for array in (weights, means, full, covariances):
+            array.flags.writeable = False
+        for name, value in (
+            ("weights", weights),
+            ("means", means),
+            ("covariances", full),
+            ("names", names),
+            ("_center", center),
+            ("_scale", scale),
+            ("_parameters", parameters),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return len(self.weights)
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return len(self.names)
+
+    def parameters_about(self, center: FloatArray) -> Parameters:
+        """The parameters in the coordinates centred there, as the kernels want them."""
+        p = self._parameters
+        return Parameters(p.weights, self.means - center, p.covariances)
+
+    def log_density(self, x: Any) -> FloatArray:
+        """Log density of each row, (n,).
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            Rows, as a table or an array; columns of a table are found by name.
+
+        Raises
+        ------
+        DataError
+            Wrong columns, text, missing or infinite values.
+        """
+        return evaluate(self._rows(x), self._parameters)[0]
+
+    def predict_proba(self, x: Any) -> FloatArray:
+        """Responsibilities of the components for each row, (n, K); rows sum to 1.
+
+        gamma_ik = pi_k N(x_i | mu_k, Sigma_k) / sum_j pi_j N(x_i | mu_j, Sigma_j).
+        """
+        return evaluate(self._rows(x), self._parameters, responsibilities=True)[1]
+
+    def predict(self, x: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """The most probable component of each row, (n,) of int."""
+        return np.argmax(self.predict_proba(x), axis=1)
+
+    def sample(
+        self, n: int, random_seed: int | np.random.Generator | None = None
+    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Draw n independent rows and their components.
+
+        Returns
+        -------
+        x : array (n, d)
+            Rows in random order of components.
+        component : int array (n,)
+            The component each row came from.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}: ask for at least one row.")
+        rng = np.random.default_rng(random_seed)
+        component = rng.choice(self.n_components, size=n, p=self.weights)
+        roots = np.linalg.cholesky(self.covariances)
+        z = rng.standard_normal((n, self.d))
+        x = np.empty((n, self.d))
+        for k in range(self.n_components):
+            mine = component == k
+            x[mine] = self.means[k] + z[mine] @ roots[k].T
+        return x, component
+
+    def marginal(self, columns: Sequence[str | int]) -> Mixture:
+        """The mixture of some columns alone.
+
+        Parameters
+        ----------
+        columns : sequence of str or int
+            Names or positions to keep, in the order wanted.
+        """
+        keep = [self._position(c) for c in columns]
+        if not keep:
+            raise ValueError("marginal() needs at least one column.")
+        return Mixture(
+            self.weights,
+            self.means[:, keep],
+            self.covariances[:, keep][:, :, keep],
+            tuple(self.names[j] for j in keep),
+        )
+
+    def conditional(self, given: Mapping[str | int, float]) -> Mixture:
+        """The mixture of the other columns, given values of some.
+
+        Parameters
+        ----------
+        given : mapping of column name or position to value
+            At least one column, and not all.
+        """
+        known = [self._position(c) for c in given]
+        rest = [j for j in range(self.d) if j not in known]
+        if not known or not rest:
+            raise ValueError("conditional() needs values for at least one column, and not for all.")
+        value = np.array([given[c] for c in given], dtype=np.float64)
+        a = self.covariances[:, known][:, :, known]
+        b = self.covariances[:, rest][:, :, known]
+        gain = np.swapaxes(np.linalg.solve(a, np.swapaxes(b, 1, 2)), 1, 2)
+        delta = value - self.means[:, known]
+        means = self.means[:, rest] + np.einsum("kij,kj->ki", gain, delta)
+        covariances = self.covariances[:, rest][:, :, rest] - gain @ np.swapaxes(b, 1, 2)
+        covariances = 0.5 * (covariances + np.swapaxes(covariances, 1, 2))
+        quadratic = np.einsum("kj,kj->k", delta, np.linalg.solve(a, delta[:, :, None])[:, :, 0])
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.weights) - 0.5 * quadratic - 0.5 * np.linalg.slogdet(a)[1]
+        weights = np.exp(logs - logs.max())
+        return Mixture(
+            weights / weights.sum(), means, covariances, tuple(self.names[j] for j in rest)
+        )
+
+    def _position(self, column: str | int) -> int:
+        if isinstance(column, str):
+            if column not in self.names:
+                raise ValueError(f"no column {column!r}: the mixture has {', '.join(self.names)}.")
+            return self.names.index(column)
+        if not -self.d <= column < self.d:
+            raise ValueError(f"no column {column}: the mixture has {self.d}.")
+        return int(column) % self.d
+
+    def _rows(self, x: Any) -> Data:
+        return as_rows_like(x, self.names, self._center, self._scale)
+
+
+def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:
+    if weights.ndim != 1 or means.ndim != 2 or means.shape[0] != len(weights) or not weights.size:
+        raise ValueError(
+            f"weights {weights.shape} and means {means.shape} do not agree: "
+            "pass (K,) and (K, d) with K at least 1."
+        )
+    n_components, d = means.shape
+    if covariances.shape not in ((n_components, d, d), (n_components, d)):
+        raise ValueError(
+            f"covariances have shape {covariances.shape}: for {n_components} components in "
+            f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
+        )
+    if covariances.ndim == 3:
+        size = np.sqrt(np.abs(np.diagonal(covariances, 0, 1, 2)))
+        tolerance = 1e-8 * size[:, :, None] * size[:, None, :]
+        if np.any(np.abs(covariances - np.swapaxes(covariances, 1, 2)) > tolerance):
+            raise ValueError("a covariance is not symmetric.")
