@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from .errors import ConvergenceAdvice as ConvergenceAdvice
     from .errors import DataError as DataError
     from .errors import DegenerateFitWarning as DegenerateFitWarning
+    from .estimator import GaussianMixture as GaussianMixture
     from .families import FAMILIES as FAMILIES
+    from .comparison import compare as compare
     from .fitting import fit as fit
     from .mixture import Mixture as Mixture
+    from .model import build_model as build_model
+    from .posterior import Posterior as Posterior
     from .prior import Prior as Prior
+    from .refinement import refine as refine
     from .result import Fit as Fit
     from .selection import Selection as Selection
     from .selection import select as select
@@ -35,10 +40,15 @@ _HOME = {
     "DegenerateFitWarning": "errors",
     "FAMILIES": "families",
     "Fit": "result",
+    "GaussianMixture": "estimator",
     "Mixture": "mixture",
+    "Posterior": "posterior",
     "Prior": "prior",
     "Selection": "selection",
+    "build_model": "model",
+    "compare": "comparison",
     "fit": "fitting",
+    "refine": "refinement",
     "select": "selection",
 }
 

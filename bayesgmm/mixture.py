@@ -113,6 +113,10 @@ class Mixture:
         p = self._parameters
         return Parameters(p.weights, self.means - center, p.covariances)
 
+    def rows(self, x: Any) -> Data:
+        """New rows checked against the mixture's columns, in its own coordinates."""
+        return as_rows_like(x, self.names, self._center, self._scale)
+
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row, (n,).
 
@@ -126,14 +130,14 @@ class Mixture:
         DataError
             Wrong columns, text, missing or infinite values.
         """
-        return evaluate(self._rows(x), self._parameters)[0]
+        return evaluate(self.rows(x), self._parameters)[0]
 
     def predict_proba(self, x: Any) -> FloatArray:
         """Responsibilities of the components for each row, (n, K); rows sum to 1.
 
         gamma_ik = pi_k N(x_i | mu_k, Sigma_k) / sum_j pi_j N(x_i | mu_j, Sigma_j).
         """
-        return evaluate(self._rows(x), self._parameters, responsibilities=True)[1]
+        return evaluate(self.rows(x), self._parameters, responsibilities=True)[1]
 
     def predict(self, x: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
         """The most probable component of each row, (n,) of int."""
@@ -217,9 +221,6 @@ class Mixture:
         if not -self.d <= column < self.d:
             raise ValueError(f"no column {column}: the mixture has {self.d}.")
         return int(column) % self.d
-
-    def _rows(self, x: Any) -> Data:
-        return as_rows_like(x, self.names, self._center, self._scale)
 
 
 def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:

@@ -210,9 +210,9 @@ class Fit:
                 table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
         return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
 
-    def save(self, path: str | Path) -> None:
-        """Write the fit to a NumPy archive (.npz), without pickle."""
-        meta = {
+    def to_meta(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain values."""
+        return {
             "format": _FORMAT,
             "version": __version__,
             "family": self.family.name,
@@ -227,10 +227,13 @@ class Fit:
             "starts": list(self.starts),
             "prior": None if self.prior is None else self.prior.to_dict(),
         }
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to a NumPy archive (.npz), without pickle."""
         with open(path, "wb") as file:
             np.savez(
                 file,
-                meta=np.array(json.dumps(meta)),
+                meta=np.array(json.dumps(self.to_meta())),
                 weights=self.weights,
                 means=self.means,
                 covariances=self.covariances,

@@ -204,6 +204,24 @@ def _kmeans(z: FloatArray, n_components: int, rng: np.random.Generator) -> Float
     return np.eye(n_components)[labels]
 
 
+def _kmeans_seeds(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+    """Rows divided by the nearest of K seeds of k-means++ (scikit-learn's), standardised."""
+    from sklearn.cluster import kmeans_plusplus
+
+    seeds, _ = kmeans_plusplus(z, n_components, random_state=int(rng.integers(2**31)))
+    return _nearest(z, seeds)
+
+
+def _random_rows(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+    """Rows divided by the nearest of K random rows, standardised."""
+    return _nearest(z, z[rng.choice(len(z), n_components, replace=False)])
+
+
+def _nearest(z: FloatArray, seeds: FloatArray) -> FloatArray:
+    distance = -2 * z @ seeds.T + np.sum(seeds**2, axis=1)
+    return np.eye(len(seeds))[np.argmin(distance, axis=1)]
+
+
 def _random(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
     """Responsibilities uniform on the simplex, independently for every row."""
     return rng.dirichlet(np.ones(n_components), size=len(z))
@@ -211,5 +229,7 @@ def _random(z: FloatArray, n_components: int, rng: np.random.Generator) -> Float
 
 STARTS: dict[str, Callable[[FloatArray, int, np.random.Generator], FloatArray]] = {
     "kmeans": _kmeans,
+    "k-means++": _kmeans_seeds,
+    "random_from_data": _random_rows,
     "random": _random,
 }

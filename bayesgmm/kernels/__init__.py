@@ -15,7 +15,14 @@ import numpy as np
 from .centred import centred_pass
 from .contract import DegenerateComponentError, FloatArray, Parameters, Rows, Statistics
 from .factor import inverse_factors, precisions
-from .quadratic import decode, encode, encode_diagonal, quadratic_pass
+from .quadratic import (
+    QUADRATIC_LIMIT,
+    QUADRATIC_MAX_COLUMNS,
+    decode,
+    encode,
+    encode_diagonal,
+    quadratic_pass,
+)
 from .threads import default_threads, for_each_chunk
 
 __all__ = [
@@ -32,10 +39,6 @@ __all__ = [
 # A component is degenerate when its width falls below 1e-8 of the data's (here: conditional
 # variances in scaled coordinates): closer to zero, double precision no longer resolves it.
 SMALLEST_VARIANCE = 1e-16
-# The quadratic form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
-QUADRATIC_LIMIT = 1e6
-# Above this many columns the quadratic features leave the cache (benchmarks/kernel_forms.py).
-QUADRATIC_MAX_COLUMNS = 100
 
 _MAX_CHUNKS = 32
 _CHUNK_BYTES = 2**25
@@ -204,7 +207,7 @@ class _Pass:
         rows = self.rows
         return quadratic_pass(  # type: ignore[no-any-return]
             rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
-            start, stop, block, sums, log_density, resp,
+            start, stop, block, _NO_VECTOR, sums, log_density, resp,
         )  # fmt: skip
 
     def _centred(
@@ -222,7 +225,7 @@ class _Pass:
         return centred_pass(  # type: ignore[no-any-return]
             rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
             scaled.factors, scaled.half_log_dets, start, stop, block,
-            counts, first, second, log_density, resp,
+            _NO_VECTOR, counts, first, second, log_density, resp,
         )  # fmt: skip
 
     def _chunks(self, block: int | None) -> tuple[int, list[int]]:

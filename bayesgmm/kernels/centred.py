@@ -9,22 +9,23 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import F1, F2, F3, LOG_2PI, add_outer_product, entry, jit, product, softmax
+from .primitives import R1, F1, F2, F3, LOG_2PI, add_outer_product, entry, jit, product, softmax
 
 
 @entry(
     lambda x: nb.float64(
-        x, F1, F1, F1, F2, F3, F1, nb.int64, nb.int64, nb.int64, F1, F2, F3, F1, F2,
+        x, R1, R1, F1, F2, F3, F1, nb.int64, nb.int64, nb.int64, F1, F1, F2, F3, F1, F2,
     )
 )  # fmt: skip
 def centred_pass(  # type: ignore[no-untyped-def]
     x, center, inverse_scale, log_weights, means, factors, half_log_dets, start, stop, block,
-    counts, first, second, log_density, resp,
+    row_weights, counts, first, second, log_density, resp,
 ):  # fmt: skip
     """Add rows start..stop to counts (K,), first (K, d), second (K, d, d); return their loglik.
 
     factors is G (K, d, d), or 1/sd (K, 1, d) for diagonal covariances, where second is
-    (K, 1, d). Empty counts, log_density (n,) or resp (n, K) are left out.
+    (K, 1, d). row_weights (n,) multiply the responsibilities in the sums. An empty array leaves
+    row_weights, counts, log_density (n,) or resp (n, K) out.
     """
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
@@ -64,6 +65,10 @@ def centred_pass(  # type: ignore[no-untyped-def]
         for r in range(m):
             part += total[r]
         loglik += part
+        if row_weights.shape[0] > 0:
+            for k in range(n_components):
+                for r in range(m):
+                    logits[k, r] *= row_weights[i + r]
         if counts.shape[0] > 0:
             for k in range(n_components):
                 weight = logits[k]

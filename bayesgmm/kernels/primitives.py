@@ -16,6 +16,7 @@ import numba as nb
 import numpy as np
 
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
+R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
 
 # No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -33,6 +34,15 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     )
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile only as a part of its callers, under their flags.
+
+    For the large functions: numba optimises and keeps a whole copy of everything a compiled
+    function calls, so that each further level of calls costs seconds of compilation.
+    """
+    return nb.njit(inline="always")(function)
+
+
 class Entry:
     """A compiled function with fixed argument types, compiled (or loaded) at its first call.
 
@@ -46,12 +56,17 @@ class Entry:
         self._dispatcher: Callable[..., Any] | None = None
         self._lock = Lock()
 
-    def __call__(self, *args: Any) -> Any:
+    @property
+    def dispatcher(self) -> Callable[..., Any]:
+        """Numba's own object, which other compiled functions can call."""
         if self._dispatcher is None:
             with self._lock:  # numba compiles under a lock, but would do it once per thread
                 if self._dispatcher is None:
                     self._dispatcher = jit(self.signatures)(self.function)
-        return self._dispatcher(*args)
+        return self._dispatcher
+
+    def __call__(self, *args: Any) -> Any:
+        return self.dispatcher(*args)
 
 
 def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Entry]:

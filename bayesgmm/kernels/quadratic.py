@@ -15,7 +15,12 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import F1, F2, LOG_2PI, add_outer_product, entry, jit, product, softmax
+from .primitives import R1, F1, F2, LOG_2PI, add_outer_product, entry, jit, product, softmax
+
+# The form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
+QUADRATIC_LIMIT = 1e6
+# Above this many columns the features leave the cache (benchmarks/kernel_forms.py).
+QUADRATIC_MAX_COLUMNS = 100
 
 
 @jit()
@@ -43,16 +48,17 @@ def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignor
 
 @entry(
     lambda x: nb.float64(
-        x, F1, F1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F2, F1, F2,
+        x, R1, R1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F1, F2, F1, F2,
     )
 )  # fmt: skip
 def quadratic_pass(  # type: ignore[no-untyped-def]
-    x, center, inverse_scale, theta, diagonal, start, stop, block, sums, log_density, resp
-):
+    x, center, inverse_scale, theta, diagonal, start, stop, block, row_weights,
+    sums, log_density, resp,
+):  # fmt: skip
     """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
 
-    log_density (n,) and resp (n, K) are filled where they have rows; pass empty arrays to
-    leave them out, and an empty sums likewise.
+    row_weights (n,) multiply the responsibilities in sums. log_density (n,) and resp (n, K) are
+    filled where they have rows. An empty array leaves row_weights, sums, log_density or resp out.
     """
     n_components, n_features = theta.shape
     phi = np.empty((n_features, block))
@@ -71,6 +77,10 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
         for r in range(m):
             part += total[r]
         loglik += part
+        if row_weights.shape[0] > 0:
+            for k in range(n_components):
+                for r in range(m):
+                    logits[k, r] *= row_weights[i + r]
         if sums.shape[0] > 0:
             add_outer_product(logits, phi, m, sums)
         if log_density.shape[0] > 0:

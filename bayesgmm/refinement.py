@@ -1,0 +1,113 @@
+"""From a fit to its posterior: build the model, sample it from the fit, settle the labels."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from . import labels
+from ._version import __version__
+from .draws import Draws
+from .em import Status
+from .errors import ConvergenceAdvice
+from .fitting import whole
+from .model import build_model, initial_point
+from .posterior import Posterior
+from .prior import Prior
+from .result import Fit
+from .sampling import add_covariances, sample
+
+
+def refine(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    fit: Fit,
+    *,
+    draws: int = 1000,
+    tune: int = 500,
+    chains: int = 4,
+    prior: Prior | None = None,
+    sampler: Literal["nutpie", "pymc"] = "nutpie",
+    random_seed: int | None = None,
+    cores: int | None = None,
+    progressbar: bool = True,
+) -> Posterior:
+    """Sample the posterior of a fitted mixture with PyMC, every chain started at the fit.
+
+    The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
+    covariances. Draws are relabelled to the fit's components by ECR, and convergence is checked
+    whatever the sampler.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        The data of the fit.
+    fit : Fit
+        Where the chains start, and whose labels the components keep.
+    draws, tune, chains : int
+        Draws kept and warm-up draws per chain, and number of chains.
+    prior : Prior, optional
+        The fit's own prior, or `Prior.from_data(X)`, if left out.
+    sampler : "nutpie" or "pymc"
+        Which NUTS.
+    random_seed : int, optional
+        Seed of the chains.
+    cores : int, optional
+        Chains run at a time; the cores of the machine if left out.
+    progressbar : bool
+        Show progress; False is silent.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    DataError, ValueError
+        Data that do not belong to the fit, a degenerate fit, an argument out of range.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        The chains have not converged; the message says what to do.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+    >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
+    """
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+        whole(name, value, least)
+    if sampler not in ("nutpie", "pymc"):
+        raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
+    if fit.status is Status.DEGENERATE:
+        raise ValueError(f"the fit cannot be refined: {fit.advice}")
+    data = fit.mixture.rows(X)
+    prior = prior or fit.prior or Prior.from_data(data)
+    model = build_model(data, fit, prior)
+    tree = sample(
+        model, initial_point(fit, prior), draws=draws, tune=tune, chains=chains,
+        random_seed=random_seed, sampler=sampler, cores=cores, progressbar=progressbar,
+    )  # fmt: skip
+    tree = add_covariances(tree, fit.family, prior, fit.n_components)
+    raw = tree["posterior"].to_dataset()
+    pivot = fit.mixture.parameters_about(data.center)
+    relabelling = labels.ecr(data, Draws.from_dataset(raw, fit.family), pivot)
+    tree["posterior"] = xr.DataTree(labels.permuted(raw, relabelling))
+    posterior = Posterior.assemble(tree, fit, prior, {
+        "creation_library": "bayesgmm",
+        "creation_library_version": __version__,
+        "sampler": sampler,
+        "tune": tune,
+        "random_seed": -1 if random_seed is None else random_seed,
+        "relabelling": relabelling.method,
+        "relabelled_draws": relabelling.moved,
+        "ambiguous_draws": relabelling.ambiguous,
+    })  # fmt: skip
+    for problem in posterior.diagnostics.problems:
+        warnings.warn(problem, ConvergenceAdvice, stacklevel=2)
+    return posterior
