@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .posterior import Posterior as Posterior
     from .prior import Prior as Prior
     from .refinement import refine as refine
+    from .reporting import report as report
     from .result import Fit as Fit
     from .selection import Selection as Selection
     from .selection import select as select
@@ -49,6 +50,7 @@ _HOME = {
     "compare": "comparison",
     "fit": "fitting",
     "refine": "refinement",
+    "report": "reporting",
     "select": "selection",
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: What each column of `compare` means, and which way is better.
 COLUMNS = {
-    "method": "EM (maximum likelihood), EM (MAP), or the sampler of a posterior",
+    "method": "EM: ML (maximum likelihood) or MAP; or the sampler of a posterior",
     "family": "covariance family",
     "K": "number of components",
     "n_parameters": "free parameters of the family",
@@ -97,7 +97,7 @@ def compare(models: Mapping[str, Fit | Posterior] | Selection) -> pd.DataFrame:
 
 def _fit_row(fit: Fit) -> list[Any]:
     values = {
-        "method": "EM (MAP)" if fit.prior is not None else "EM (maximum likelihood)",
+        "method": "EM, MAP" if fit.prior is not None else "EM, ML",
         "family": fit.family.name,
         "K": fit.n_components,
         "n_parameters": fit.n_parameters,

@@ -16,6 +16,7 @@ from .kernels.contract import FloatArray
 MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
 MIN_EFMI = 0.3
+_TAILS = (0.05, 0.95)
 _PARAMETERS = ("pi", "mu", "Sigma")
 
 
@@ -90,7 +91,7 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
         for label, values in _elements(posterior[name]):
             rhat.append(_rhat(values))
             bulk.append(float(array_stats.ess(values, method="bulk")))
-            tail.append(float(array_stats.ess(values, method="tail")))
+            tail.append(float(array_stats.ess(values, method="tail", prob=_TAILS)))
             names.append(label)
     density = stats["lp"].transpose("chain", "draw").to_numpy()
     worst = int(np.nanargmax(rhat)) if not np.all(np.isnan(rhat)) else 0
@@ -101,7 +102,7 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
         rhat_variable=names[worst],
         rhat_invariant=_rhat(density),
         ess_bulk=float(np.nanmin([*bulk, array_stats.ess(density, method="bulk")])),
-        ess_tail=float(np.nanmin([*tail, array_stats.ess(density, method="tail")])),
+        ess_tail=float(np.nanmin([*tail, array_stats.ess(density, method="tail", prob=_TAILS)])),
         divergences=int(stats["diverging"].sum()),
         max_treedepth_hits=int(stats["reached_max_treedepth"].sum()),
         efmi=float(np.min(array_stats.bfmi(stats["energy"].transpose("chain", "draw").to_numpy()))),

@@ -1,214 +1,335 @@
-"""The mixture's likelihood as one PyTensor operation and one PyMC distribution.
+"""The mixture's likelihood for PyMC: one distribution, whose density is one Op.
 
-The operation returns the pointwise log-likelihood and, from the same pass over the data, the
-gradient of its sum: NUTS pays one pass per step. Everything between the model's variables and
-the pass happens in compiled kernels, so PyTensor has next to nothing to compile.
+The Op returns the pointwise log-likelihood and, from the same pass over the data, the gradients
+of its sum. The map from the model's variables to the pass and its pullback live inside, in code
+compiled once per installation: a graph of matrix products would take PyTensor tens of seconds.
 """
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Sequence
 from typing import Any
 
+import numba as nb
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.distributions.distribution import _support_point
 from pymc.logprob.abstract import _logprob
-from pytensor.gradient import DisconnectedType, disconnected_type
-from pytensor.graph.basic import Apply
-from pytensor.graph.op import Op
+from pytensor.gradient import DisconnectedType, grad_not_implemented
+from pytensor.graph import Apply, Constant, Op, Variable
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
-from pytensor.scalar.basic import Second
+from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
+from pytensor.scalar import Second
 from pytensor.tensor.basic import Alloc
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
 
-from ._version import __version__
-from .kernels.likelihood import bartlett_likelihood, variance_likelihood
+from .kernels.contract import FloatArray
+from .kernels.native import VERSION, bartlett_symbol, native, variance_symbol
 
-_KERNEL_VERSION = int.from_bytes(__version__.encode(), "big") % 2**31
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+_N_VARIABLES = {"bartlett": 2, "variance": 1}
+_N_CONSTANTS = {"bartlett": 1, "variance": 0}
 
 
-class MixtureLogLikelihood(Op):  # type: ignore[misc]
-    """Pointwise log-likelihood (n,) and the gradients of its row-weighted sum.
+class MixtureLogLikelihood(Op):
+    """Log density of every row, and the gradients of the sum of all.
 
-    Inputs: pi (K,), mu (K, d), the covariance variables, constants, x (n, d) and row weights (n,)
-    (none of them: weight 1). Outputs: the log-likelihood of the rows, and one gradient for each
-    of pi, mu and the covariance variables.
+    Inputs pi (K,), mu (K, d), the covariance variables, their constants, center (d,),
+    inverse_scale (d,), x (n, d), and row weights (n,) if weighted. Outputs the log densities (n,)
+    and the gradients in pi, mu and the covariance variables of their (weighted) sum.
     """
 
-    __props__ = ("full",)
+    __props__ = ("kind", "by_component", "by_feature", "weighted")
 
-    def __init__(self, full: bool) -> None:
-        self.full = full
-        self.n_free = 4 if full else 3
+    def __init__(
+        self, kind: str, by_component: bool, by_feature: bool, weighted: bool = False
+    ) -> None:
+        self.kind = kind
+        self.by_component = by_component
+        self.by_feature = by_feature
+        self.weighted = weighted
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of inputs that have a gradient."""
+        return 2 + _N_VARIABLES[self.kind]
 
     def make_node(self, *inputs: Any) -> Apply:
-        inputs = tuple(pt.as_tensor_variable(i) for i in inputs)
-        free = inputs[: self.n_free]
-        return Apply(self, list(inputs), [pt.vector(shape=(None,)), *(v.type() for v in free)])
-
-    def perform(self, node: Apply, inputs: list[Any], storage: list[list[Any]]) -> None:
-        kernel = bartlett_likelihood if self.full else variance_likelihood
-        arrays = [np.ascontiguousarray(i, dtype=np.float64) for i in inputs]
-        for cell, value in zip(storage, kernel(*arrays), strict=True):
-            cell[0] = value
+        variables = [pt.as_tensor_variable(v).astype("float64") for v in inputs]
+        x = variables[-2 if self.weighted else -1]
+        log_density = pt.TensorType("float64", shape=x.type.shape[:1])()
+        gradients = [v.type() for v in variables[: self.n_parameters]]
+        return Apply(self, variables, [log_density, *gradients])
 
     def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[Any]:
-        return [(shapes[-2][0],), *shapes[: self.n_free]]
+        x = shapes[-2 if self.weighted else -1]
+        return [(x[0],), *shapes[: self.n_parameters]]
 
-    def connection_pattern(self, node: Apply) -> list[list[bool]]:
-        n_inputs, n_outputs = len(node.inputs), len(node.outputs)
-        return [[i < self.n_free and o == 0 for o in range(n_outputs)] for i in range(n_inputs)]
+    def perform(
+        self, node: Apply, inputs: Sequence[FloatArray], output_storage: list[list[Any]]
+    ) -> None:
+        arrays = [np.asarray(v, order="C") for v in inputs]
+        if not self.weighted:
+            arrays.append(np.empty(0))
+        x, weights = arrays[-2:]
+        n_components, d = arrays[1].shape
+        outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in arrays[: self.n_parameters])]
+        rows = n_components if self.by_component else 1
+        columns = d if self.by_feature else 1
+        native(self.kind).ctypes(
+            len(x), d, n_components, rows, columns, len(weights),
+            *(a.ctypes.data_as(_DOUBLES) for a in (*arrays, *outputs)),
+        )  # fmt: skip
+        for storage, value in zip(output_storage, outputs, strict=True):
+            storage[0] = value
 
-    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
-        """Scale this pass's own gradients if the rows count alike, else make a weighted pass."""
-        rows = cotangents[0]
-        disconnected = [disconnected_type() for _ in inputs[self.n_free :]]
-        if isinstance(rows.type, DisconnectedType):
-            return [v.zeros_like() for v in inputs[: self.n_free]] + disconnected
-        factor = _uniform(rows)
+    def pullback(
+        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+    ) -> list[Variable]:
+        """Scale the gradients already there if every row counts the same; else a weighted pass."""
+        fixed = [
+            grad_not_implemented(self, i, v, "only the parameters have a gradient")
+            for i, v in enumerate(inputs)
+        ][self.n_parameters :]
+        if self.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
+            raise NotImplementedError("the mixture's likelihood has no second derivatives.")
+        factor = _common_factor(cotangents[0])
         if factor is not None:
-            gradients = [factor * g for g in outputs[1:]]
-        else:
-            gradients = self(*inputs[:-1], rows)[1:]
-        return [*gradients, *disconnected]
+            return [factor * g for g in outputs[1:]] + fixed
+        weighted = type(self)(self.kind, self.by_component, self.by_feature, weighted=True)
+        return weighted(*inputs, cotangents[0])[1:] + fixed
 
 
-def _uniform(rows: Any) -> Any:
-    """The number all rows' cotangents equal, as in the gradient of a sum; None if they differ."""
-    node = rows.owner
-    if node is None:
+def _common_factor(cotangent: Variable) -> Variable | None:
+    """The scalar that every element equals, where the graph shows that one does."""
+    if cotangent.type.ndim == 0:
+        return cotangent
+    if all(cotangent.type.broadcastable):
+        return cotangent.dimshuffle()
+    if isinstance(cotangent, Constant):
+        values = np.unique(cotangent.data)
+        return pt.constant(values[0]) if len(values) == 1 else None
+    if cotangent.owner is None:
         return None
-    if isinstance(node.op, Alloc):
-        value = node.inputs[0]
-    elif isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, Second):
-        value = node.inputs[1]
-    else:
-        return None
-    if all(value.type.broadcastable):
-        return value.reshape(()) if value.type.ndim else value
+    op, inputs = cotangent.owner.op, cotangent.owner.inputs
+    if isinstance(op, Alloc | DimShuffle):
+        return _common_factor(inputs[0])
+    if isinstance(op, Elemwise):
+        if isinstance(op.scalar_op, Second):
+            return _common_factor(inputs[1])
+        factors = [_common_factor(v) for v in inputs]
+        return None if any(f is None for f in factors) else op(*factors)
     return None
 
 
 @register_funcify_default_op_cache_key(MixtureLogLikelihood)
-def _compile(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) -> Any:
-    """Hand the arrays, contiguous, to kernels that are compiled already."""
-    if op.full:
+def _compile_likelihood(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, int]:
+    native(op.kind)  # registers the symbol
+    compiled = _compile_bartlett(op) if op.kind == "bartlett" else _compile_variance(op)
+    if op.weighted:
+        return compiled, VERSION
 
-        @numba_njit
-        def mixture_log_likelihood(pi, mu, chi2, lower, root, center, inverse_scale, x, weights):  # type: ignore[no-untyped-def]
-            return bartlett_likelihood(
-                np.ascontiguousarray(pi), np.ascontiguousarray(mu), np.ascontiguousarray(chi2),
-                np.ascontiguousarray(lower), np.ascontiguousarray(root),
-                np.ascontiguousarray(center), np.ascontiguousarray(inverse_scale),
-                np.ascontiguousarray(x), np.ascontiguousarray(weights),
-            )  # fmt: skip
+    @numba_njit
+    def unweighted(*inputs):  # type: ignore[no-untyped-def]
+        return compiled(*inputs, np.empty(0))
 
-    else:
-
-        @numba_njit
-        def mixture_log_likelihood(pi, mu, variance, center, inverse_scale, x, weights):  # type: ignore[no-untyped-def]
-            return variance_likelihood(
-                np.ascontiguousarray(pi), np.ascontiguousarray(mu),
-                np.ascontiguousarray(variance), np.ascontiguousarray(center),
-                np.ascontiguousarray(inverse_scale), np.ascontiguousarray(x),
-                np.ascontiguousarray(weights),
-            )  # fmt: skip
-
-    return mixture_log_likelihood, _KERNEL_VERSION
+    return unweighted, VERSION
 
 
-class _FullMixtureRV(RandomVariable):  # type: ignore[misc]
-    """Rows of a mixture with full covariances, in the model's own variables."""
+def _compile_bartlett(op: MixtureLogLikelihood) -> Any:
+    by_component = op.by_component
+
+    @numba_njit
+    def bartlett(pi, mu, chi2, lower, root, center, inverse_scale, x, row_weights):  # type: ignore[no-untyped-def]
+        n, d = x.shape
+        log_density, g_pi, g_mu = np.empty(n), np.empty(pi.shape), np.empty(mu.shape)
+        g_chi2, g_lower = np.empty(chi2.shape), np.empty(lower.shape)
+        # ravel: contiguous whatever the graph hands over
+        bartlett_symbol(
+            n, d, len(pi), len(pi) if by_component else 1, d, len(row_weights),
+            pi.ravel().ctypes, mu.ravel().ctypes, chi2.ravel().ctypes, lower.ravel().ctypes,
+            root.ravel().ctypes, center.ravel().ctypes, inverse_scale.ravel().ctypes,
+            x.ravel().ctypes, row_weights.ravel().ctypes, log_density.ctypes, g_pi.ctypes,
+            g_mu.ctypes, g_chi2.ctypes, g_lower.ctypes,
+        )  # fmt: skip
+        return log_density, g_pi, g_mu, g_chi2, g_lower
+
+    return bartlett
+
+
+def _compile_variance(op: MixtureLogLikelihood) -> Any:
+    by_component, by_feature = op.by_component, op.by_feature
+
+    @numba_njit
+    def variances(pi, mu, variance, center, inverse_scale, x, row_weights):  # type: ignore[no-untyped-def]
+        n, d = x.shape
+        log_density, g_pi, g_mu = np.empty(n), np.empty(pi.shape), np.empty(mu.shape)
+        g_variance = np.empty(variance.shape)
+        variance_symbol(
+            n, d, len(pi), len(pi) if by_component else 1, d if by_feature else 1,
+            len(row_weights), pi.ravel().ctypes, mu.ravel().ctypes, variance.ravel().ctypes,
+            center.ravel().ctypes, inverse_scale.ravel().ctypes, x.ravel().ctypes,
+            row_weights.ravel().ctypes, log_density.ctypes, g_pi.ctypes, g_mu.ctypes,
+            g_variance.ctypes,
+        )  # fmt: skip
+        return log_density, g_pi, g_mu, g_variance
+
+    return variances
+
+
+class GaussianMixtureRV(RandomVariable):
+    """Rows of a Gaussian mixture; parameters as the inputs of the Op above, without x."""
 
     name = "gaussian_mixture"
-    signature = "(k),(k,d),(j,d),(j,m),(d,d),(d),(d)->(d)"
-    dtype = "floatX"
+    __props__ = (*RandomVariable.__props__, "kind", "by_component", "by_feature")
     _print_name = ("GaussianMixture", "\\operatorname{GaussianMixture}")
 
-    @classmethod
-    def rng_fn(cls, rng, pi, mu, chi2, lower, root, center, inverse_scale, size=None):  # type: ignore[no-untyped-def]
-        d = mu.shape[-1]
-        triangle = np.zeros((*chi2.shape, d))
-        triangle[..., np.arange(d), np.arange(d)] = np.sqrt(chi2)
-        triangle[..., *np.tril_indices(d, -1)] = lower
-        # x = mu + (M T)^-T z has precision M T T' M'
-        unit = np.broadcast_to(np.eye(d), (*triangle.shape[:-2], d, d))
-        root_t = np.swapaxes(root[..., None, :, :] @ triangle, -1, -2)
-        return _draw(rng, pi, mu, np.linalg.solve(root_t, unit), size)
+    def __init__(
+        self, kind: str, by_component: bool, by_feature: bool, inplace: bool = False, **_: Any
+    ) -> None:
+        self.kind = kind
+        self.by_component = by_component
+        self.by_feature = by_feature
+        k, d = ["k"] * by_component, ["d"] * by_feature
+        covariance = (
+            [[*k, "d"], [*k, "m"], ["d", "d"]] if kind == "bartlett" else [[*k, *d]]
+        )
+        parameters = [["k"], ["k", "d"], *covariance, ["d"], ["d"]]
+        inputs = ",".join(f"({','.join(dims)})" for dims in parameters)
+        super().__init__(dtype="float64", inplace=inplace, signature=f"{inputs}->(d)")
+
+    def rng_fn(self, rng: np.random.Generator, *args: Any) -> FloatArray:
+        """Draw rows: the component, then x = mu + B^-1 z."""
+        *parameters, size = args
+        for v, ndim in zip(parameters, self.ndims_params, strict=True):
+            if v.size != np.prod(v.shape[v.ndim - ndim :]):
+                raise NotImplementedError("GaussianMixture takes one set of parameters at a time.")
+        pi, mu, *covariance, _, _ = (
+            v.reshape(v.shape[v.ndim - ndim :])
+            for v, ndim in zip(parameters, self.ndims_params, strict=True)
+        )
+        rows = np.empty((int(np.prod(size or ())), len(mu[0])))
+        component = rng.choice(len(pi), size=len(rows), p=pi)
+        z = rng.standard_normal(rows.shape)
+        for k in range(len(pi)):
+            mine = component == k
+            rows[mine] = mu[k] + self._coloured(k, z[mine], covariance)
+        return rows.reshape(*(size or ()), -1)
+
+    def _coloured(self, k: int, z: FloatArray, covariance: list[FloatArray]) -> FloatArray:
+        """Rows of unit normals made rows of Normal(0, Sigma_k)."""
+        if self.kind == "variance":
+            [variance] = covariance
+            return z * np.sqrt(variance[k] if self.by_component else variance)
+        chi2, lower = (v[k] if self.by_component else v for v in covariance[:2])
+        triangle = np.diag(np.sqrt(chi2))
+        triangle[np.tril_indices(len(chi2), -1)] = lower
+        return np.linalg.solve((covariance[2] @ triangle).T, z.T).T
 
 
-class _DiagonalMixtureRV(RandomVariable):  # type: ignore[misc]
-    """Rows of a mixture with diagonal covariances."""
+@numba_core_rv_funcify.register(GaussianMixtureRV)
+def _compile_draw(op: GaussianMixtureRV, node: Apply) -> tuple[Any, int]:
+    """One row; `rng_fn` in compiled code."""
+    by_component = op.by_component
 
-    name = "gaussian_mixture"
-    signature = "(k),(k,d),(j,m),(d),(d)->(d)"
-    dtype = "floatX"
-    _print_name = ("GaussianMixture", "\\operatorname{GaussianMixture}")
+    @numba_njit
+    def component(rng, pi):  # type: ignore[no-untyped-def]
+        u = rng.random() * pi.sum()
+        k = 0
+        while k < len(pi) - 1 and u >= pi[k]:
+            u -= pi[k]
+            k += 1
+        return k
 
-    @classmethod
-    def rng_fn(cls, rng, pi, mu, variance, center, inverse_scale, size=None):  # type: ignore[no-untyped-def]
-        d = mu.shape[-1]
-        sd = np.sqrt(np.broadcast_to(variance, (*variance.shape[:-1], d)))
-        return _draw(rng, pi, mu, sd[..., None] * np.eye(d), size)
+    if op.kind == "variance":
+        by_feature = op.by_feature
+
+        @numba_njit
+        def draw(rng, pi, mu, variance, center, inverse_scale):  # type: ignore[no-untyped-def]
+            k = component(rng, pi)
+            columns = variance.size // (len(pi) if by_component else 1)
+            flat = variance.ravel()
+            x = mu[k].copy()
+            for j in range(len(x)):
+                i = (k * columns if by_component else 0) + (j if by_feature else 0)
+                x[j] += np.sqrt(flat[i]) * rng.standard_normal()
+            return x
+
+        return draw, VERSION
+
+    @numba_njit
+    def draw(rng, pi, mu, chi2, lower, root, center, inverse_scale):  # type: ignore[no-untyped-def]
+        k = component(rng, pi)
+        d = mu.shape[1]
+        block = k if by_component else 0
+        diagonal = chi2.ravel()[block * d :]
+        below = lower.ravel()[block * (d * (d - 1) // 2) :]
+        y = np.empty(d)
+        for j in range(d - 1, -1, -1):  # T' y = z
+            y[j] = rng.standard_normal()
+            for i in range(j + 1, d):
+                y[j] -= below[i * (i - 1) // 2 + j] * y[i]
+            y[j] /= np.sqrt(diagonal[j])
+        x = np.empty(d)
+        for j in range(d):  # M' x = y
+            x[j] = y[j]
+            for i in range(j):
+                x[j] -= root[i, j] * x[i]
+            x[j] /= root[j, j]
+        return x + mu[k]
+
+    return draw, VERSION
 
 
-def _draw(rng: np.random.Generator, pi: Any, mu: Any, roots: Any, size: Any) -> np.ndarray:
-    """Rows mu_k + roots_k z with k drawn by pi; batches of parameters broadcast against size."""
-    batch = np.broadcast_shapes(pi.shape[:-1], mu.shape[:-2], roots.shape[:-3])
-    size = batch if size is None else tuple(size)
-    n_components, d = mu.shape[-2:]
-    pi = np.broadcast_to(pi, (*size, n_components))
-    u = rng.random((*size, 1))
-    k = np.minimum(np.sum(u > np.cumsum(pi, axis=-1), axis=-1), n_components - 1)
-    z = rng.standard_normal((*size, d))
-    if mu.size == n_components * d:  # one set of parameters for all rows
-        roots = np.broadcast_to(roots.reshape(-1, d, d), (n_components, d, d))
-        return mu.reshape(n_components, d)[k] + np.einsum("...ij,...j->...i", roots[k], z)
-    mu = np.broadcast_to(mu, (*size, n_components, d))
-    roots = np.broadcast_to(roots, (*size, n_components, d, d))
-    chosen = np.take_along_axis(roots, k[..., None, None, None], axis=-3)[..., 0, :, :]
-    means = np.take_along_axis(mu, k[..., None, None], axis=-2)[..., 0, :]
-    return means + np.einsum("...ij,...j->...i", chosen, z)
+class GaussianMixture(pm.Continuous):
+    """Rows drawn independently from a Gaussian mixture, the allocations summed out.
 
-
-@_logprob.register(_FullMixtureRV)
-@_logprob.register(_DiagonalMixtureRV)
-def _mixture_logprob(op: Any, values: Any, *inputs: Any, **kwargs: Any) -> Any:
-    parameters = []
-    for p, core in zip(inputs[2:], op.ndims_params, strict=True):  # after generator and size
-        # The rows' axis broadcasts over the parameters: they carry it with length 1.
-        if p.ndim > core + 1 or (p.ndim == core + 1 and not p.type.broadcastable[0]):
-            raise NotImplementedError("a GaussianMixture takes one set of parameters for all rows.")
-        parameters.append(p[0] if p.ndim > core else p)
-    loglik = MixtureLogLikelihood(full=isinstance(op, _FullMixtureRV))
-    return loglik(*parameters, values[0], pt.zeros((0,)))[0]
-
-
-class FullGaussianMixture(pm.Distribution):  # type: ignore[misc]
-    """Rows of a Gaussian mixture with full covariances, allocations summed out.
-
-    Parameters (positional): pi (K,), mu (K, d), the Bartlett variables chi2 (K or 1, d) and lower
-    (K or 1, d(d-1)/2), the root M (d, d); then the centre (d,) and inverse scale (d,) of the
-    columns, which only decide in which coordinates the arithmetic is done.
+    `GaussianMixture("y", pi, mu, *covariance, center, inverse_scale, form=..., observed=x)`:
+    inputs as those of `MixtureLogLikelihood`, of whose arguments form is the first three.
     """
 
-    rv_op = _FullMixtureRV()
+    rv_type = GaussianMixtureRV
 
     @classmethod
-    def dist(cls, *parameters: Any, **kwargs: Any) -> Any:
-        return super().dist([pt.as_tensor_variable(p) for p in parameters], **kwargs)
-
-
-class DiagonalGaussianMixture(pm.Distribution):  # type: ignore[misc]
-    """Rows of a Gaussian mixture with diagonal covariances, allocations summed out.
-
-    Parameters (positional): pi (K,), mu (K, d), variance (K or 1, d or 1); then the centre (d,)
-    and inverse scale (d,) of the columns.
-    """
-
-    rv_op = _DiagonalMixtureRV()
+    def dist(cls, *parameters: Any, **kwargs: Any) -> pt.TensorVariable:
+        """One variable outside a model."""
+        return super().dist([pt.as_tensor_variable(v) for v in parameters], **kwargs)
 
     @classmethod
-    def dist(cls, *parameters: Any, **kwargs: Any) -> Any:
-        return super().dist([pt.as_tensor_variable(p) for p in parameters], **kwargs)
+    def rv_op(
+        cls, *parameters: Variable, form: tuple[str, bool, bool], size: Any = None, rng: Any = None
+    ) -> pt.TensorVariable:
+        """The random variable of that form."""
+        rng = pt.random.shared_rng(seed=None) if rng is None else rng
+        return GaussianMixtureRV(*form)(*parameters, size=size, rng=rng, return_next_rng=True)[1]
+
+
+@_logprob.register(GaussianMixtureRV)
+def _mixture_logprob(
+    op: GaussianMixtureRV, values: Sequence[Variable], rng: Variable, size: Variable,
+    *parameters: Variable, **kwargs: Any,
+) -> Variable:  # fmt: skip
+    [x] = values
+    if x.type.ndim > 2:
+        raise NotImplementedError("GaussianMixture takes rows (n, d), or one row (d,).")
+    inputs = []
+    for v, ndim in zip(parameters, op.ndims_params, strict=True):
+        batch = tuple(range(v.type.ndim - ndim))
+        if not all(v.type.broadcastable[i] for i in batch):
+            raise NotImplementedError("GaussianMixture takes one set of parameters at a time.")
+        inputs.append(v.squeeze(batch) if batch else v)  # undoes what RandomVariable put before
+    likelihood = MixtureLogLikelihood(op.kind, op.by_component, op.by_feature)
+    if x.type.ndim == 1:
+        return likelihood(*inputs, x[None])[0][0]
+    return likelihood(*inputs, x)[0]
+
+
+@_support_point.register(GaussianMixtureRV)
+def _mixture_support_point(
+    op: GaussianMixtureRV, rv: Variable, rng: Variable, size: Variable, pi: Variable, mu: Variable,
+    *_: Variable,
+) -> Variable:  # fmt: skip
+    return pt.broadcast_to((pi[..., None] * mu).sum(axis=-2), rv.shape)

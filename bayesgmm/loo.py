@@ -49,12 +49,13 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
             elpd_i[rows], khat[rows], p_i[rows] = array_stats.loo(
                 by_chain, chain_axis=-2, draw_axis=-1, r_eff=relative_efficiency
             )
+    elpd, se, p, _ = array_stats.loo_summary(elpd_i, p_i)
     good_k = min(1 - 1 / np.log10(len(draws)), 0.7)
     obs: dict[str, Any] = {"dims": ["obs_id"], "coords": {"obs_id": np.arange(data.n)}}
     return ELPDDataLOO(
-        elpd=float(elpd_i.sum()),
-        se=float(np.sqrt(data.n * np.var(elpd_i))),
-        p=float(p_i.sum()),
+        elpd=float(elpd),
+        se=float(se),
+        p=float(p),
         n_samples=len(draws),
         n_data_points=data.n,
         scale="log",

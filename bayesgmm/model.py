@@ -1,135 +1,169 @@
-"""The mixture as a PyMC model, started at a fit."""
+"""The mixture as a PyMC model, for any user to open: change a prior, add a term, sample it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import pytensor.tensor as pt
+from pymc.logprob.transforms import SimplexTransform
 
-from .families.parametrisation import Bartlett, Variable, parametrisation
+from .data import Data
+from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
 from .kernels.contract import FloatArray
-from .likelihood import DiagonalGaussianMixture, FullGaussianMixture
+from .likelihood import GaussianMixture
 from .prior import Prior
-from .result import Fit
+
+if TYPE_CHECKING:
+    from .result import Fit
+
+# Starts are moved by so much, relative to each variable's size.
+_NUDGE = 1e-6
 
 
-def build_model(X: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:  # noqa: N803
-    """The marginal mixture of a fit's family and size, as a PyMC model.
+def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
+    """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
+
+    The allocations are summed out: the only unknowns are the proportions, the means and the
+    covariances, and NUTS samples them.
 
     Parameters
     ----------
-    X : array-like (n, d)
-        Data, with the fit's columns.
+    x : array-like (n, d)
+        The data of the fit.
     fit : Fit
-        Gives K, the family, the column names, and the coordinates the arithmetic is done in.
+        Gives K, the family and the column names.
     prior : Prior, optional
-        The fit's own prior, or `Prior.from_data(X)`, if left out.
+        The fit's own prior, or `Prior.from_data(x)`, if left out.
 
     Returns
     -------
     pymc.Model
-        Free variables pi (component), mu (component, feature) and those of the covariances:
-        `bartlett_diagonal` and `bartlett_lower` for EEE and VVV, `variance` for the others
-        (`families.parametrisation` says how they make Sigma). Observed `y` (obs_id, feature) from
-        `pm.Data("x")`. Open for change: add a term, sample it with any sampler.
+        Free variables `pi` (K,), `mu` (K, d), and those of the covariances: `variance` for
+        spherical (K,) and diagonal (K, d) families, `bartlett_chi2` (K, d) and `bartlett_normal`
+        (K, d(d-1)/2) for full ones, without the first axis where all components share one
+        covariance. `sampling.add_covariances` turns draws of them into Sigma. The data are
+        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic.
 
     Raises
     ------
-    DataError, ValueError
-        Data or prior that do not belong to the fit.
+    DataError
+        Data whose columns are not the fit's, missing or infinite values.
+    ValueError
+        The prior is for another number of columns.
     NotImplementedError
-        A family without a posterior.
+        A family that has no parametrisation.
 
     Examples
     --------
     >>> import bayesgmm
     >>> X = bayesgmm.datasets.load_faithful()
-    >>> fit = bayesgmm.fit(X, 2, "VVI", random_seed=1)
-    >>> model = bayesgmm.build_model(X, fit)
+    >>> model = bayesgmm.model.build_model(X, bayesgmm.fit(X, 2, random_seed=1))
     >>> [variable.name for variable in model.free_RVs]
-    ['pi', 'mu', 'variance']
+    ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """
-    data = fit.mixture.rows(X)
+    data = fit.mixture.rows(x)
     prior = prior or fit.prior or Prior.from_data(data)
-    if prior.d != fit.d:
-        raise ValueError(f"the prior is for {prior.d} columns, the fit has {fit.d}.")
-    form = parametrisation(fit.family, prior)
-    d, n_components = fit.d, fit.n_components
-    coords = {
-        "component": np.arange(n_components),
-        "feature": list(fit.names),
-        "obs_id": np.arange(data.n),
-    }
-    if isinstance(form, Bartlett):
-        i, j = np.tril_indices(d, -1)
-        coords["feature_pair"] = [f"{fit.names[a]}, {fit.names[b]}" for a, b in zip(i, j)]
-    with pm.Model(coords=coords) as model:
-        x = pm.Data("x", data.values.astype(np.float64), dims=("obs_id", "feature"))
-        parameters = [_pi(n_components, prior), _mu(prior)]
-        parameters += [_free(v, form.family.common) for v in form.variables]
-        # Shared variables, not constants: with constants every data set would be compiled anew.
-        coordinates = [pytensor.shared(data.center), pytensor.shared(1.0 / data.scale)]
-        if isinstance(form, Bartlett):
-            root = pytensor.shared(form.root)
-            FullGaussianMixture(
-                "y", *parameters, root, *coordinates, observed=x, dims=("obs_id", "feature")
-            )
-        else:
-            DiagonalGaussianMixture(
-                "y", *parameters, *coordinates, observed=x, dims=("obs_id", "feature")
-            )
+    if prior.d != data.d:
+        raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
+    n_components = fit.mixture.n_components
+    form = parametrisation(fit.family, n_components, data.d)
+    with pm.Model(coords=_coords(data, n_components)) as model:
+        values = np.ascontiguousarray(data.values, dtype=np.float64)
+        observed = pm.Data("x", values, dims=("obs_id", FEATURE))
+        pi = _proportions(n_components, prior)
+        mu = _means(prior)
+        covariance = [
+            getattr(pm, v.distribution)(v.name, **v.parameters, dims=v.dims)
+            for v in form.variables(prior)
+        ]
+        GaussianMixture(
+            "y", pi, mu, *covariance, *form.constants(prior), data.center, 1.0 / data.scale,
+            form=(form.kind, form.by_component, form.by_feature), observed=observed,
+            dims=("obs_id", FEATURE),
+        )  # fmt: skip
     return model
 
 
-def initial_point(fit: Fit, prior: Prior) -> dict[str, FloatArray]:
-    """The fit's estimates as values of the model's free variables.
+def _coords(data: Data, n_components: int) -> dict[str, Any]:
+    pairs = [
+        f"{data.names[i]}, {data.names[j]}" for i in range(data.d) for j in range(i)
+    ]  # in the order of the strict lower triangle by rows
+    coords: dict[str, Any] = {
+        COMPONENT: np.arange(n_components),
+        FEATURE: list(data.names),
+        "obs_id": np.arange(data.n),
+    }
+    return coords | ({PAIR: pairs} if pairs else {})
 
-    Moved by one part in a million: nutpie refuses a start where a derivative is exactly zero, as
-    it is at a symmetric maximum.
+
+def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:
+    if n_components == 1:
+        return pm.Deterministic("pi", pt.ones(1), dims=COMPONENT)
+    return pm.Dirichlet(
+        "pi", np.full(n_components, prior.concentration), dims=COMPONENT,
+        default_transform=_Simplex(n_components),
+    )  # fmt: skip
+
+
+class _Simplex(SimplexTransform):
+    """PyMC's own transform, with its Jacobian K prod_k pi_k written so that it compiles faster."""
+
+    def __init__(self, n_components: int) -> None:
+        self.n_components = n_components
+
+    def log_jac_det(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
+        return np.log(self.n_components) + pt.log(self.backward(value)).sum(axis=-1)
+
+
+def _means(prior: Prior) -> pt.TensorVariable:
+    variances = np.diagonal(prior.mean_covariance)
+    dims = (COMPONENT, FEATURE)
+    if np.array_equal(prior.mean_covariance, np.diag(variances)):
+        return pm.Normal("mu", prior.mean, np.sqrt(variances), dims=dims)
+    return pm.MvNormal("mu", prior.mean, chol=np.linalg.cholesky(prior.mean_covariance), dims=dims)
+
+
+def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:
+    """Values of the model's free variables at the fit, by name.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        From `build_model`; variables a user added keep PyMC's own starting values.
+    fit : Fit
+        Where to start.
+    prior : Prior, optional
+        That of the model: the fit's own, or `Prior.from_data` of the model's data, if left out.
+
+    Notes
+    -----
+    Every number is moved by about 1e-6 of its size: at a point of exact symmetry a coordinate of
+    the gradient is exactly 0, which nutpie takes for a model without that variable.
     """
-    values = parametrisation(fit.family, prior).values(fit.covariances)
-    values["mu"] = np.array(fit.means)
-    if fit.n_components > 1:
-        weights = np.maximum(fit.weights, 1e-6)
-        values["pi"] = weights / weights.sum()
-    rng = np.random.default_rng(0)
-    sd = np.sqrt(np.diagonal(fit.covariances, axis1=1, axis2=2))
-    out = {}
-    for name, value in values.items():
-        nudge = 1e-6 * rng.standard_normal(np.shape(value))
-        out[name] = np.asarray(value + sd * nudge if name == "mu" else value * (1 + nudge))
-    if "pi" in out:
-        out["pi"] = out["pi"] / out["pi"].sum()
-    return out
+    mixture = fit.mixture
+    prior = prior or fit.prior or Prior.from_data(model["x"].get_value())
+    form = parametrisation(fit.family, mixture.n_components, mixture.d)
+    spread = np.sqrt(np.diagonal(mixture.covariances, axis1=1, axis2=2))
+    offsets = _offsets()
+    weights = np.maximum(mixture.weights, _NUDGE) * (1 + _next(offsets, mixture.weights.shape))
+    start = {
+        "pi": weights / weights.sum(),
+        "mu": mixture.means + spread * _next(offsets, spread.shape),
+    }
+    for name, value in form.values_from(mixture.covariances, prior).items():
+        start[name] = value + np.maximum(np.abs(value), _NUDGE) * _next(offsets, value.shape)
+    free = {variable.name for variable in model.free_RVs}
+    return {name: value for name, value in start.items() if name in free}
 
 
-def _pi(n_components: int, prior: Prior) -> Any:
-    if n_components == 1:  # one component has nothing to mix: a constant, under the same name
-        return pm.Deterministic("pi", pt.ones(1), dims="component")
-    return pm.Dirichlet("pi", np.full(n_components, prior.concentration), dims="component")
+def _offsets() -> Iterator[float]:
+    """Irregular numbers in (-_NUDGE, _NUDGE), always the same: multiples of the golden ratio."""
+    return (_NUDGE * (2.0 * ((i * 0.6180339887498949) % 1.0) - 1.0) for i in count(1))
 
 
-def _mu(prior: Prior) -> Any:
-    covariance = prior.mean_covariance
-    sd = np.sqrt(np.diagonal(covariance))
-    if np.array_equal(covariance, np.diag(np.diagonal(covariance))):
-        return pm.Normal("mu", prior.mean, sd, dims=("component", "feature"))
-    return pm.MvNormal("mu", prior.mean, cov=covariance, dims=("component", "feature"))
-
-
-def _free(variable: Variable, common: bool) -> Any:
-    """The variable under its prior, with the axes the likelihood expects: (K or 1, ...)."""
-    if variable.prior == "chi_squared":
-        value = pm.ChiSquared(variable.name, *variable.parameters, dims=variable.dims)
-    elif variable.prior == "normal":
-        value = pm.Normal(variable.name, 0.0, 1.0, dims=variable.dims)
-    else:
-        value = pm.InverseGamma(variable.name, *variable.parameters, dims=variable.dims or None)
-    if common:
-        value = value[None]
-    if value.ndim == 1:
-        value = value[:, None]
-    return value
+def _next(offsets: Iterator[float], shape: tuple[int, ...]) -> FloatArray:
+    return np.fromiter(offsets, dtype=np.float64, count=int(np.prod(shape))).reshape(shape)

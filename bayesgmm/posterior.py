@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -74,14 +75,16 @@ class Posterior:
         """Draws whose labels were changed to match the EM fit's."""
         return int(self.tree.attrs["relabelled_draws"])
 
-    def summary(self, ci_prob: float = 0.89, var_names: tuple[str, ...] = ("pi", "mu", "Sigma")) -> pd.DataFrame:
+    def summary(
+        self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")
+    ) -> pd.DataFrame:
         """Mean, sd, interval, r-hat, effective sample sizes and Monte Carlo error of each parameter.
 
         Parameters
         ----------
         ci_prob : float
             Probability of the equal-tailed interval (ArviZ's default).
-        var_names : tuple of str
+        var_names : sequence of str
             Variables to show.
 
         Returns
@@ -91,9 +94,11 @@ class Posterior:
         """
         from arviz_stats import summary
 
-        table: pd.DataFrame = summary(
-            self.tree, var_names=list(var_names), ci_prob=ci_prob, ci_kind="eti", round_to="none"
-        )
+        with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
+            table: pd.DataFrame = summary(
+                self.tree, var_names=list(var_names), ci_prob=ci_prob, ci_kind="eti",
+                round_to="none",
+            )  # fmt: skip
         return table
 
     def predict_proba(self, X: Any = None, *, n_draws: int | None = None) -> FloatArray:  # noqa: N803

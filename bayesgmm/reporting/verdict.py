@@ -1,0 +1,141 @@
+"""What the figures say, in words a reader of the figures can check."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .analysis import Analysis
+
+# Kass & Raftery (1995), J. Am. Stat. Assoc. 90, 773-795: BIC differences as evidence.
+_EVIDENCE = ((2.0, "hardly any"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))
+# A row is called uncertain below this probability of its component.
+_CERTAIN = 0.9
+
+
+def conclusion(analysis: Analysis) -> list[str]:
+    """Sentences, most important first."""
+    sentences = [_choice(analysis), *_rivals(analysis), _groups(analysis)]
+    if analysis.posterior is not None:
+        sentences += _posterior(analysis)
+    failed = len(analysis.selection.failures)
+    if failed:
+        cells = failed + len(analysis.selection.top(10**6))
+        sentences.append(
+            f"{failed} of {cells} cells of the grid have no estimate; the reasons are listed "
+            "below the selection table."
+        )
+    return sentences
+
+
+def evidence(difference: float) -> str:
+    """Kass & Raftery's word for a BIC difference."""
+    return next(word for limit, word in _EVIDENCE if difference <= limit)
+
+
+def _choice(analysis: Analysis) -> str:
+    fit = analysis.fit
+    if fit.n_components == 1:
+        shape = "a single Gaussian: nothing in these data asks for more than one group"
+    else:
+        shape = f"a mixture of {fit.n_components} Gaussian components"
+    return (
+        f"By BIC the data are best described by {shape}, with covariances of family "
+        f"{fit.family.name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
+        f"BIC {fit.bic:.1f}."
+    )
+
+
+def describe(analysis: Analysis) -> str:
+    """The family in words."""
+    family, d = analysis.fit.family, analysis.fit.d
+    if d == 1:
+        return "the same variance in all" if family.common else "each with its own variance"
+    if family.spherical:
+        kind = "round clouds"
+    elif family.diagonal:
+        kind = "uncorrelated columns within a component"
+    else:
+        kind = "ellipses of any direction"
+    return f"{kind}, {'the same for all' if family.common else 'each its own'}"
+
+
+def _rivals(analysis: Analysis) -> list[str]:
+    top = analysis.selection.top(10**6)
+    best = analysis.fit
+    out = []
+    if len(top) > 1:
+        second = top[1]
+        gap = second.bic - best.bic
+        out.append(
+            f"The next best cell is {second.family.name} with K = {second.n_components}, "
+            f"{gap:.1f} behind: {evidence(gap)} evidence for the choice."
+        )
+    other_k = next((f for f in top if f.n_components != best.n_components), None)
+    if other_k is not None and other_k is not top[1]:
+        gap = other_k.bic - best.bic
+        out.append(
+            f"For another number of components the best is {other_k.family.name} with "
+            f"K = {other_k.n_components}, {gap:.1f} behind ({evidence(gap)} evidence)."
+        )
+    ks = sorted({k for _, k in [*analysis.selection.fits, *analysis.selection.failures]})
+    if len(ks) > 1 and best.n_components == ks[-1]:
+        out.append(
+            f"K = {ks[-1]} is the largest number tried: try more components before settling."
+        )
+    by_icl = min(top, key=lambda f: f.icl)
+    if by_icl is not best:
+        out.append(
+            f"ICL, which counts only well separated groups, prefers {by_icl.family.name} with "
+            f"K = {by_icl.n_components}: some of the components overlap."
+            if by_icl.n_components < best.n_components
+            else f"ICL prefers {by_icl.family.name} with K = {by_icl.n_components}."
+        )
+    return out
+
+
+def _groups(analysis: Analysis) -> str:
+    fit = analysis.fit
+    if fit.n_components == 1:
+        return "All rows belong to the one component."
+    sure = 1.0 - uncertain_share(analysis)
+    shares = ", ".join(f"{w:.0%}" for w in fit.weights)
+    return (
+        f"The components hold {shares} of the rows; {sure:.0%} of the rows belong to theirs with "
+        f"probability above {_CERTAIN:.0%}."
+    )
+
+
+def uncertain_share(analysis: Analysis) -> float:
+    """Share of rows whose most probable component has probability at most 90 %."""
+    data, uncertain = analysis.data, 0
+    for start in range(0, data.n, 65_536):
+        resp = analysis.fit.predict_proba(np.asarray(data.values[start : start + 65_536]))
+        uncertain += int(np.sum(resp.max(axis=1) <= _CERTAIN))
+    return uncertain / data.n
+
+
+def _posterior(analysis: Analysis) -> list[str]:
+    posterior = analysis.posterior
+    assert posterior is not None
+    d = posterior.diagnostics
+    if d.problems:
+        return ["Treat the posterior with care. " + " ".join(d.problems)]
+    tails = (0.055, 0.945)
+    out = []
+    if analysis.fit.n_components > 1:
+        low, high = np.quantile(posterior.draws.weights, tails, axis=0)
+        ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
+        out.append(f"Under the prior below, the proportions lie (89 % intervals) in {ranges}.")
+    out.append(
+        f"The chains agree (largest r-hat {max(d.rhat, d.rhat_invariant):.3f}, at least "
+        f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws, {d.divergences} divergences; "
+        f"{posterior.relabelled_draws} draws had to be relabelled)."
+    )
+    loo = posterior.loo()
+    bad = int(np.sum(loo.pareto_k.to_numpy() > loo.good_k))
+    trust = "all Pareto k are fine" if not bad else f"{bad} rows have a Pareto k above the limit"
+    out.append(
+        f"Expected log predictive density by leave-one-out: {loo.elpd:.1f} "
+        f"(standard error {loo.se:.1f}; {trust})."
+    )
+    return out
