@@ -243,7 +243,8 @@ def _focus(ax: Axes, values: FloatArray) -> None:
         hidden = int(np.sum(values > top))
         ax.set_title(f"{hidden} worse cells lie above the picture", fontsize=9, color="0.3")
     else:
-        ax.set_ylim(best - 0.2 * (worst - best), worst + 0.05 * (worst - best))
+        room = (worst - best) or 1.0
+        ax.set_ylim(best - 0.2 * room, worst + 0.05 * room)
 
 
 def _grid(x: FloatArray) -> FloatArray:
