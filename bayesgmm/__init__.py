@@ -18,12 +18,12 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from .comparison import compare as compare
     from .errors import ConvergenceAdvice as ConvergenceAdvice
     from .errors import DataError as DataError
     from .errors import DegenerateFitWarning as DegenerateFitWarning
     from .estimator import GaussianMixture as GaussianMixture
     from .families import FAMILIES as FAMILIES
-    from .comparison import compare as compare
     from .fitting import fit as fit
     from .mixture import Mixture as Mixture
     from .model import build_model as build_model

@@ -69,7 +69,8 @@ def report(
 ) -> None:
     """Select a mixture for the rows of a CSV file, refine it, and write a report."""
     _write(
-        lambda: _read_csv(data), out, quiet, source=data.name, title=f"Gaussian mixture of {data.stem}",
+        lambda: _read_csv(data), out, quiet, source=data.name,
+        title=f"Gaussian mixture of {data.stem}",
         n_components=_numbers(k), covariance_type=_names(families), columns=_names(columns),
         refine=refine, n_init=n_init, draws=draws, tune=tune, chains=chains, random_seed=seed,
     )  # fmt: skip
@@ -81,7 +82,8 @@ def demo(out: Out = Path("report.html"), seed: Seed = 0, quiet: Quiet = False) -
     from .datasets import load_faithful
 
     _write(
-        load_faithful, out, quiet, source="faithful.csv", title="Old Faithful: how many kinds of eruption?",
+        load_faithful, out, quiet, source="faithful.csv",
+        title="Old Faithful: how many kinds of eruption?",
         random_seed=seed,
     )  # fmt: skip
 

@@ -49,10 +49,12 @@ class Data:
 
     @property
     def n(self) -> int:
+        """Number of rows."""
         return int(self.values.shape[0])
 
     @property
     def d(self) -> int:
+        """Number of columns."""
         return int(self.values.shape[1])
 
     def has_distinct_rows(self, at_least: int) -> bool:

@@ -47,6 +47,7 @@ class Draws:
 
     @property
     def n_components(self) -> int:
+        """Number of components K."""
         return int(self.weights.shape[1])
 
     def thinned(self, n_draws: int | None) -> Draws:

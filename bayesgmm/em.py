@@ -120,6 +120,7 @@ class EMResult:
 
     @property
     def n_iter(self) -> int:
+        """Iterations made."""
         return len(self.history) - 1
 
 

@@ -23,8 +23,7 @@ from .result import Fit
 from .start import STARTS, Start, make_starts
 
 
-
-class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixture(DensityMixin, BaseEstimator):
     """Gaussian mixture with the interface of `sklearn.mixture.GaussianMixture`.
 
     The same constructor arguments, methods and fitted attributes, over this library's EM.
@@ -197,7 +196,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         n_init = self.n_init if any(value is None for value in self._given()) else 1
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
-            guess = start.parameters(Problem(data, get_family("VVV", d), None, self.reg_covar), data)
+            guess = start.parameters(
+                Problem(data, get_family("VVV", d), None, self.reg_covar), data
+            )
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:
@@ -235,7 +236,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check(self, x: Any) -> NDArray[np.floating]:
         check_is_fitted(self)
-        return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])  # type: ignore[no-any-return]
+        return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
 
 
 def _with_names(data: Data, names: Any) -> Data:

@@ -207,9 +207,7 @@ def _start_advice(error: DegenerateComponentError, family: Family) -> str:
     )
 
 
-def _as_fit(
-    result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]
-) -> Fit:
+def _as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
     p = result.parameters
     entropy, log_map = _classification(problem, data, result)
     return Fit(

@@ -64,10 +64,6 @@ class MixtureLogLikelihood(Op):
         gradients = [v.type() for v in variables[: self.n_parameters]]
         return Apply(self, variables, [log_density, *gradients])
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: list[Any]) -> list[Any]:
-        x = shapes[-2 if self.weighted else -1]
-        return [(x[0],), *shapes[: self.n_parameters]]
-
     def perform(
         self, node: Apply, inputs: Sequence[FloatArray], output_storage: list[list[Any]]
     ) -> None:
@@ -87,7 +83,10 @@ class MixtureLogLikelihood(Op):
             storage[0] = value
 
     def pullback(
-        self, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Scale the gradients already there if every row counts the same; else a weighted pass."""
         fixed = [
@@ -194,9 +193,7 @@ class GaussianMixtureRV(RandomVariable):
         self.by_component = by_component
         self.by_feature = by_feature
         k, d = ["k"] * by_component, ["d"] * by_feature
-        covariance = (
-            [[*k, "d"], [*k, "m"], ["d", "d"]] if kind == "bartlett" else [[*k, *d]]
-        )
+        covariance = [[*k, "d"], [*k, "m"], ["d", "d"]] if kind == "bartlett" else [[*k, *d]]
         parameters = [["k"], ["k", "d"], *covariance, ["d"], ["d"]]
         inputs = ",".join(f"({','.join(dims)})" for dims in parameters)
         super().__init__(dtype="float64", inplace=inplace, signature=f"{inputs}->(d)")

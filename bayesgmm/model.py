@@ -95,7 +95,6 @@ def _coords(data: Data, n_components: int) -> dict[str, Any]:
     coords: dict[str, Any] = {
         COMPONENT: np.arange(n_components),
         FEATURE: list(data.names),
-        "obs_id": np.arange(data.n),
     }
     return coords | ({PAIR: pairs} if pairs else {})
 

@@ -107,7 +107,7 @@ def plot_classification(data: Data, fit: Fit) -> Figure:
 
 
 def plot_density(data: Data, fit: Fit, posterior: Posterior | None = None) -> Figure:
-    """The fitted density of one column over a histogram, with the posterior's 89 % band if given."""
+    """Density of one column over a histogram, with the posterior's 89 % band if given."""
     if fit.d != 1:
         raise ValueError(f"plot_density() is for one column, the fit has {fit.d}.")
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -132,8 +132,7 @@ def plot_posterior(posterior: Posterior, ci_prob: float = 0.89) -> Figure:
     draws, fit = posterior.draws, posterior.fit
     panels: list[tuple[str, FloatArray, FloatArray]] = [("pi", draws.weights, fit.weights)]
     panels += [
-        (f"mu: {name}", draws.means[:, :, j], fit.means[:, j])
-        for j, name in enumerate(fit.names)
+        (f"mu: {name}", draws.means[:, :, j], fit.means[:, j]) for j, name in enumerate(fit.names)
     ]
     panels = panels[: 1 + 2 * _MOST_PANELS]
     columns = min(3, len(panels))
@@ -200,8 +199,8 @@ def _ellipse(fit: Fit, k: int, a: int, b: int) -> Ellipse:
 
 def _marginal(ax: Axes, x: FloatArray, fit: Fit, j: int) -> None:
     """Histogram of a column and its components' weighted densities."""
-    bins = np.histogram_bin_edges(x, "fd")
-    ax.hist(x, bins=bins if len(bins) < 80 else 80, density=True, color="0.85")
+    bins = min(len(np.histogram_bin_edges(x, "fd")) - 1, 80)
+    ax.hist(x, bins=bins, density=True, color="0.85")
     grid = _grid(x)
     for k in range(fit.n_components):
         sd = np.sqrt(fit.covariances[k, j, j])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from .data import Data, as_rows_like
+from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
 from .draws import Draws, log_densities, mean_responsibilities
 from .kernels.contract import FloatArray
@@ -60,10 +60,8 @@ class Posterior:
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
-        """r-hat, effective sample sizes, divergences, tree depth and E-FMI; `.problems` in words."""
-        return diagnose(
-            self.tree["posterior"].to_dataset(), self.tree["sample_stats"].to_dataset()
-        )
+        """Convergence: r-hat, effective sample sizes and so on; `.problems` in words."""
+        return diagnose(self.tree["posterior"].to_dataset(), self.tree["sample_stats"].to_dataset())
 
     @property
     def data(self) -> Data:
@@ -78,7 +76,7 @@ class Posterior:
     def summary(
         self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")
     ) -> pd.DataFrame:
-        """Mean, sd, interval, r-hat, effective sample sizes and Monte Carlo error of each parameter.
+        """Mean, sd, interval, r-hat, effective sample sizes and Monte Carlo error by parameter.
 
         Parameters
         ----------
@@ -115,9 +113,13 @@ class Posterior:
         return mean_responsibilities(data, self.draws.thinned(n_draws))
 
     def log_density(
-        self, X: Any = None, *, ci_prob: float = 0.89, n_draws: int | None = None  # noqa: N803
+        self,
+        X: Any = None,
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,  # noqa: N803
     ) -> pd.DataFrame:
-        """Log density of each row: posterior predictive, and a band of the density's own uncertainty.
+        """Log density of each row: posterior predictive, and a band of its own uncertainty.
 
         Parameters
         ----------
@@ -150,9 +152,7 @@ class Posterior:
     @cached_property
     def _loo(self) -> ELPDData:
         dataset = self.tree["posterior"].to_dataset()
-        return psis_loo(
-            self.data, self.draws, dataset.sizes["chain"], relative_efficiency(dataset)
-        )
+        return psis_loo(self.data, self.draws, dataset.sizes["chain"], relative_efficiency(dataset))
 
     def loo(self) -> ELPDData:
         """PSIS leave-one-out cross-validation of the mixture density: elpd, its error, Pareto k.

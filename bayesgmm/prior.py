@@ -183,7 +183,7 @@ class Prior:
         return float(gammaln(n_components * a) - n_components * gammaln(a)) + kernel
 
     def add_to(self, statistics: Statistics, family: Family) -> tuple[FloatArray, FloatArray]:
-        """Counts and scatters with the covariance prior's pseudo-data added: (n_k + nu+d+1, W_k+Psi).
+        """Counts n_k + nu + d + 1 and scatters W_k + Psi: the covariance prior as pseudo-data.
 
         The M-step of any family on these is its MAP step.
         """
@@ -206,9 +206,7 @@ class Prior:
         counts = statistics.counts[:, None, None]
         # With Sigma = n V: (V^-1 + B0^-1)^-1 V^-1 = B0 (V + B0)^-1 needs no inverse of B0 or V.
         b0 = self.mean - center
-        gain = self.mean_covariance @ np.linalg.inv(
-            covariances + counts * self.mean_covariance
-        )
+        gain = self.mean_covariance @ np.linalg.inv(covariances + counts * self.mean_covariance)
         shift = np.einsum("kij,kj->ki", gain * counts, statistics.means - b0)
         return b0 + shift
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
-def track(items: Sequence[T], description: str, show: bool) -> Iterator[T]:
+def track[T](items: Sequence[T], description: str, show: bool) -> Iterator[T]:
     """Iterate over the items with a bar that says how many are done."""
     if not show:
         yield from items

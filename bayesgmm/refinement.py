@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any, Literal
 
-import numpy as np
 import xarray as xr
 
 from . import labels
@@ -90,10 +89,10 @@ def refine(
     prior = prior or fit.prior or Prior.from_data(data)
     model = build_model(data, fit, prior)
     tree = sample(
-        model, initial_point(fit, prior), draws=draws, tune=tune, chains=chains,
+        model, initial_point(model, fit, prior), draws=draws, tune=tune, chains=chains,
         random_seed=random_seed, sampler=sampler, cores=cores, progressbar=progressbar,
     )  # fmt: skip
-    tree = add_covariances(tree, fit.family, prior, fit.n_components)
+    tree = add_covariances(tree, fit.family, prior)
     raw = tree["posterior"].to_dataset()
     pivot = fit.mixture.parameters_about(data.center)
     relabelling = labels.ecr(data, Draws.from_dataset(raw, fit.family), pivot)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
+from .errors import ConvergenceAdvice
 from .families import Family
-from .families.parametrisation import parametrisation
+from .families.parametrisation import COMPONENT, FEATURE, parametrisation
 from .kernels.contract import FloatArray
 from .prior import Prior
+
+# nutpie's mass matrix.
+ADAPTATION = "diag"
 
 # PyMC's names for the statistics that both engines report.
 _STATS = (
@@ -77,12 +84,124 @@ def sample(
     KeyboardInterrupt
         Stopped before every chain had a draw. Later, the draws made so far are returned.
     """
-    engine = {"nutpie": _nutpie, "pymc": _pymc}.get(sampler)
-    if engine is None:
+    engines = {"nutpie": _nutpie, "pymc": _pymc}
+    if sampler not in engines:
         raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
+    settings = _Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
     begin = time.perf_counter()
-    raw = engine(model, start, draws, tune, chains, random_seed, target_accept, cores, progressbar)
-    stats = raw["sample_stats"].to_dataset().rename_vars(_FROM_NUTPIE if sampler == "nutpie" else {})
-    posterior = raw["posterior"].to_dataset()
-    ...
-    return tree
+    tree = engines[sampler](model, dict(start), settings)
+    return _assemble(tree, model, sampler, time.perf_counter() - begin)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    draws: int
+    tune: int
+    chains: int
+    random_seed: int | None
+    target_accept: float
+    cores: int | None
+    progressbar: bool
+
+
+def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) -> xr.DataTree:
+    # Called directly, not through pm.sample, for `blocking=False`: an interruption keeps the draws.
+    compiled = nutpie.compile_pymc_model(
+        model, backend="numba", initial_points=start, jitter_rvs=set()
+    )
+    run = nutpie.sample(
+        compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
+        cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
+        adaptation=ADAPTATION, save_warmup=False, progress_bar=settings.progressbar,
+        blocking=False,
+    )  # fmt: skip
+    try:
+        return run.wait()
+    except KeyboardInterrupt:
+        return _completed(run.abort())
+
+
+def _completed(tree: xr.DataTree) -> xr.DataTree:
+    """The largest rectangle of draws in chains that ended at different times (NaN-padded)."""
+    made = np.isfinite(tree["sample_stats"]["logp"].to_numpy()).sum(axis=1)
+    longest_first = np.argsort(-made, kind="stable")
+    sizes = made[longest_first] * np.arange(1, len(made) + 1)
+    n_chains = int(np.argmax(sizes)) + 1
+    kept = np.sort(longest_first[:n_chains])
+    n_draws = int(made[kept].min())
+    if n_draws == 0:
+        raise KeyboardInterrupt("stopped before a chain had a draw")
+    warnings.warn(
+        f"sampling was interrupted: {n_draws} draws of {n_chains} chains are kept.",
+        ConvergenceAdvice,
+        stacklevel=4,
+    )
+    return tree.isel(chain=kept, draw=slice(0, n_draws))
+
+
+def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) -> xr.DataTree:
+    return pm.sample(
+        settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
+        random_seed=settings.random_seed, target_accept=settings.target_accept,
+        nuts_sampler="pymc", initvals=start, init="adapt_diag", progressbar=settings.progressbar,
+        quiet=not settings.progressbar, compute_convergence_checks=False, model=model,
+    )  # fmt: skip
+
+
+def _assemble(tree: xr.DataTree, model: pm.Model, sampler: str, seconds: float) -> xr.DataTree:
+    """The engines' results in one form."""
+    stats = tree["sample_stats"].to_dataset()
+    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})
+    posterior = tree["posterior"].to_dataset()
+    posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]
+    attrs = {
+        "inference_library": sampler,
+        "inference_library_version": {"nutpie": nutpie, "pymc": pm}[sampler].__version__,
+        "sampling_time": seconds,
+    }
+    return xr.DataTree.from_dict({
+        "posterior": posterior.assign_attrs(attrs),
+        "sample_stats": stats[list(_STATS)].assign_attrs(attrs),
+        "observed_data": _observed(model),
+    })  # fmt: skip
+
+
+def _observed(model: pm.Model) -> xr.Dataset:
+    dims = {name: list(d) for name, d in model.named_vars_to_dims.items()}
+    coords = {name: np.asarray(v) for name, v in model.coords.items() if v is not None}
+    return dict_to_dataset(
+        find_observations(model), sample_dims=[], dims=dims, coords=coords, inference_library=pm
+    )
+
+
+def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataTree:
+    """Put `Sigma` (chain, draw, component, feature, feature_bis) into the posterior group.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Draws of a model by `build_model`; it is not changed.
+    family : Family
+        The model's family.
+    prior : Prior
+        The model's prior: Bartlett variables are relative to its scale matrix.
+
+    Returns
+    -------
+    xarray.DataTree
+        The tree with `Sigma` added.
+    """
+    posterior = tree["posterior"].to_dataset()
+    form = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
+    values = {
+        v.name: posterior[v.name].transpose("chain", "draw", *v.dims).to_numpy()
+        for v in form.variables(prior)
+    }
+    sigma = xr.DataArray(
+        form.covariances(values, prior),
+        dims=("chain", "draw", COMPONENT, FEATURE, FEATURE + "_bis"),
+        coords={FEATURE + "_bis": posterior[FEATURE].to_numpy()},
+    )
+    result = tree.copy()
+    result["posterior"] = xr.DataTree(posterior.assign(Sigma=sigma))
+    return result

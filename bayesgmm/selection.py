@@ -96,9 +96,7 @@ class Selection:
         cells = [*self.fits, *self.failures]
         families = list(dict.fromkeys(family for family, _ in cells))
         ks = sorted({k for _, k in cells})
-        values = [
-            [sound[f, k].bic if (f, k) in sound else np.nan for f in families] for k in ks
-        ]
+        values = [[sound[f, k].bic if (f, k) in sound else np.nan for f in families] for k in ks]
         return pd.DataFrame(
             values, index=pd.Index(ks, name="K"), columns=pd.Index(families, name="family")
         )
@@ -115,10 +113,9 @@ class Selection:
             return text
         best = self.best
         table = self.table[["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]]
-        return (
-            f"{text}; best by BIC: {best.family.name}, K = {best.n_components}\n"
-            + table.head(5).to_string(index=False, float_format=lambda v: f"{v:.3f}")
-        )
+        return f"{text}; best by BIC: {best.family.name}, K = {best.n_components}\n" + table.head(
+            5
+        ).to_string(index=False, float_format=lambda v: f"{v:.3f}")
 
     def _repr_html_(self) -> str:
         table = self.table.drop(columns="note").head(10)

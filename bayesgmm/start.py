@@ -200,7 +200,9 @@ def _kmeans(z: FloatArray, n_components: int, rng: np.random.Generator) -> Float
 
     with warnings.catch_warnings():  # fewer distinct rows than groups is reported by the caller
         warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31))).fit(z).labels_
+        labels = (
+            KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31))).fit(z).labels_
+        )
     return np.eye(n_components)[labels]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.synthetic import make_posterior
 
 import bayesgmm
+from tests.synthetic import make_posterior
 
 
 @pytest.fixture(scope="module")

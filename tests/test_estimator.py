@@ -21,7 +21,10 @@ FORMS = ("full", "tied", "diag", "spherical")
 
 def test_passes_every_check_scikit_learn_passes():
     """No check is skipped or failed that scikit-learn's own estimator passes."""
-    ours = {r["check_name"]: r["status"] for r in check_estimator(GaussianMixture(), on_skip=None, on_fail=None)}
+    ours = {
+        r["check_name"]: r["status"]
+        for r in check_estimator(GaussianMixture(), on_skip=None, on_fail=None)
+    }
     theirs = check_estimator(SklearnMixture(), on_skip=None, on_fail=None)
     passed = {r["check_name"] for r in theirs if r["status"] == "passed"}
     assert len(passed) > 35
@@ -65,7 +68,10 @@ def test_pipeline_and_grid_search():
     model = make_pipeline(StandardScaler(), GaussianMixture(random_state=0))
     search = GridSearchCV(
         model,
-        {"gaussianmixture__n_components": [1, 2, 3], "gaussianmixture__covariance_type": ["tied", "VVI"]},
+        {
+            "gaussianmixture__n_components": [1, 2, 3],
+            "gaussianmixture__covariance_type": ["tied", "VVI"],
+        },
         cv=3,
     ).fit(x.sample(frac=1, random_state=0))
     assert search.best_params_["gaussianmixture__n_components"] > 1

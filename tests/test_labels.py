@@ -6,12 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.synthetic import scattered_draws
 
 import bayesgmm
 from bayesgmm import labels
 from bayesgmm.data import as_data
 from bayesgmm.draws import Draws
+from tests.synthetic import scattered_draws
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
-from tests.synthetic import make_posterior
 
 import bayesgmm
 from bayesgmm import Posterior
 from bayesgmm.diagnostics import Diagnostics, diagnose
+from tests.synthetic import make_posterior
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +29,17 @@ def posterior(x, request):
 def by_scipy(posterior, rows):
     """Log joint density of rows and components, (draws, n, K)."""
     d = posterior.draws
-    sigma = posterior.tree["posterior"]["Sigma"].to_numpy().reshape(-1, *posterior.fit.covariances.shape)
+    sigma = (
+        posterior.tree["posterior"]["Sigma"]
+        .to_numpy()
+        .reshape(-1, *posterior.fit.covariances.shape)
+    )
     return np.array(
         [
             np.column_stack(
                 [
-                    np.log(d.weights[s, k]) + multivariate_normal(d.means[s, k], sigma[s, k]).logpdf(rows)
+                    np.log(d.weights[s, k])
+                    + multivariate_normal(d.means[s, k], sigma[s, k]).logpdf(rows)
                     for k in range(d.n_components)
                 ]
             )
@@ -119,7 +124,9 @@ def test_save_and_load_keep_everything(posterior, tmp_path):
     posterior.save(path)
     back = Posterior.load(path)
     for name in ("pi", "mu", "Sigma"):
-        np.testing.assert_array_equal(back.tree["posterior"][name], posterior.tree["posterior"][name])
+        np.testing.assert_array_equal(
+            back.tree["posterior"][name], posterior.tree["posterior"][name]
+        )
     np.testing.assert_array_equal(back.fit.means, posterior.fit.means)
     assert back.fit.bic == posterior.fit.bic
     assert back.fit.history == posterior.fit.history

@@ -7,13 +7,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from tests.synthetic import make_posterior
 
 import bayesgmm
 from bayesgmm import plots
 from bayesgmm.comparison import compare
-from bayesgmm.reporting import Analysis, analyse, render
-from bayesgmm.reporting import verdict
+from bayesgmm.reporting import Analysis, analyse, render, verdict
+from tests.synthetic import make_posterior
 
 
 class Page(HTMLParser):
@@ -85,12 +84,15 @@ def test_page_tells_what_was_found(faithful):
     assert "pymc" in text and bayesgmm.__version__ in text
     assert "bayesgmm report faithful.csv -k 1:3" in text
     assert "--seed 0" in text
-    assert bayesgmm.datasets.load_faithful().attrs["units"]["waiting"] in text  # the units that came with the data
+    assert (
+        bayesgmm.datasets.load_faithful().attrs["units"]["waiting"] in text
+    )  # the units that came with the data
     assert not re.search(r"\bnan\b|None|<NA>", text)
 
 
 @pytest.mark.parametrize(
-    ("d", "ks", "with_posterior"), [(1, (1, 2), True), (1, (1,), False), (10, (1, 2), True), (30, (2,), False)]
+    ("d", "ks", "with_posterior"),
+    [(1, (1, 2), True), (1, (1,), False), (10, (1, 2), True), (30, (2,), False)],
 )
 def test_any_size_of_data(d, ks, with_posterior):
     """One, ten and thirty columns; one component; no posterior."""
@@ -121,7 +123,9 @@ def test_conclusion_is_true_to_the_figures(faithful):
     assert f"family {best['family']}" in sentences
     assert f"mixture of {best['K']} Gaussian" in sentences
     gap = second["bic"] - best["bic"]
-    word = "hardly any" if gap <= 2 else "positive" if gap <= 6 else "strong" if gap <= 10 else "very"
+    word = (
+        "hardly any" if gap <= 2 else "positive" if gap <= 6 else "strong" if gap <= 10 else "very"
+    )
     assert f"{second['family']} with K = {second['K']}, {gap:.1f} behind: {word}" in sentences
     resp = faithful.fit.predict_proba(bayesgmm.datasets.load_faithful())
     assert f"{np.mean(resp.max(axis=1) > 0.9):.0%} of the rows belong" in sentences

@@ -19,9 +19,7 @@ def main() -> None:
     fits = [bayesgmm.fit(x, 2, family, n_init=1, random_seed=0) for family in ("VVV", "VVI")]
     bayesgmm.fit(x.astype(np.float32), 2, n_init=1, random_seed=0)
     for fit in fits:
-        bayesgmm.refine(
-            x, fit, draws=20, tune=20, chains=2, random_seed=0, progressbar=False
-        )
+        bayesgmm.refine(x, fit, draws=20, tune=20, chains=2, random_seed=0, progressbar=False)
     print(f"compiled kernels and models in {time.perf_counter() - start:.0f} s")
 
 

@@ -38,6 +38,7 @@ class Family:
 
     @property
     def name(self) -> str:
+        """The letters, as mclust writes them."""
         return self.volume if self.univariate else self.volume + self.shape + self.orientation
 
     def __str__(self) -> str:

@@ -167,7 +167,11 @@ class _Pass:
             decode(total, self.scaled.diagonal, first, second)
             about: FloatArray | float = 0.0
         else:
-            count, moment, product = np.zeros(shape[:2]), np.zeros(shape[:2] + (d,)), np.zeros(shape)
+            count, moment, product = (
+                np.zeros(shape[:2]),
+                np.zeros(shape[:2] + (d,)),
+                np.zeros(shape),
+            )
 
             def work(c: int) -> None:
                 loglik[c] = self._centred(
@@ -205,7 +209,7 @@ class _Pass:
         resp: FloatArray = _NO_MATRIX,
     ) -> float:
         rows = self.rows
-        return quadratic_pass(  # type: ignore[no-any-return]
+        return quadratic_pass(
             rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
             start, stop, block, _NO_VECTOR, sums, log_density, resp,
         )  # fmt: skip
@@ -222,7 +226,7 @@ class _Pass:
         resp: FloatArray = _NO_MATRIX,
     ) -> float:
         rows, scaled = self.rows, self.scaled
-        return centred_pass(  # type: ignore[no-any-return]
+        return centred_pass(
             rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
             scaled.factors, scaled.half_log_dets, start, stop, block,
             _NO_VECTOR, counts, first, second, log_density, resp,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import R1, F1, F2, F3, LOG_2PI, add_outer_product, entry, jit, product, softmax
+from .primitives import F1, F2, F3, LOG_2PI, R1, add_outer_product, entry, jit, product, softmax
 
 
 @entry(

@@ -45,6 +45,7 @@ class Parameters:
 
     @property
     def diagonal(self) -> bool:
+        """Whether the covariances are given by their diagonals."""
         return self.covariances.ndim == 2
 
 

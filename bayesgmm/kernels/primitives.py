@@ -24,7 +24,7 @@ FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
 def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile without the interpreter lock, division by zero giving infinity, cached on disk."""
-    return nb.njit(  # type: ignore[no-any-return]
+    return nb.njit(
         *signature,
         nogil=True,
         cache=True,
@@ -66,6 +66,7 @@ class Entry:
         return self._dispatcher
 
     def __call__(self, *args: Any) -> Any:
+        """Call the compiled function."""
         return self.dispatcher(*args)
 
 
@@ -77,7 +78,7 @@ def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]]
 
 @jit()
 def product(a, b, m, out):  # type: ignore[no-untyped-def]
-    """out[:, :m] = a @ b[:, :m] for a (p, q), b (q, m)."""
+    """Write out[:, :m] = a @ b[:, :m] for a (p, q), b (q, m)."""
     p, q = a.shape
     i = 0
     while i + 4 <= p:
@@ -132,7 +133,7 @@ def product(a, b, m, out):  # type: ignore[no-untyped-def]
 
 @jit()
 def add_outer_product(a, b, m, out):  # type: ignore[no-untyped-def]
-    """out += a[:, :m] @ b[:, :m].T for a (p, m), b (q, m)."""
+    """Add a[:, :m] @ b[:, :m].T to out, for a (p, m), b (q, m)."""
     p, q = out.shape
     i = 0
     while i + 4 <= p:

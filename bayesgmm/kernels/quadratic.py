@@ -15,7 +15,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import R1, F1, F2, LOG_2PI, add_outer_product, entry, jit, product, softmax
+from .primitives import F1, F2, LOG_2PI, R1, add_outer_product, entry, jit, product, softmax
 
 # The form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
 QUADRATIC_LIMIT = 1e6

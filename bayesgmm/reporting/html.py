@@ -41,6 +41,7 @@ class Picture:
 
     @classmethod
     def of(cls, figure: Figure, alt: str, caption: str) -> Picture:
+        """Draw the figure."""
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=130)
         code = base64.b64encode(buffer.getvalue()).decode()
@@ -245,9 +246,11 @@ def _html(table: pd.DataFrame, index: bool = True) -> str:
 
 
 def _cell(value: Any) -> str:
+    """Missing as a dash, whole numbers whole, others to about four digits."""
     if value is None or (isinstance(value, float) and np.isnan(value)) or str(value) == "<NA>":
         return "–"
     if isinstance(value, float | np.floating):
+        value = float(value)
         if value == int(value) and abs(value) < 1e6:
             return f"{value:.0f}"
         digits = 2 if abs(value) >= 100 else 3 if abs(value) >= 1 else 4
