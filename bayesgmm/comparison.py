@@ -68,7 +68,7 @@ def compare(models: Mapping[str, Fit | Posterior] | Selection) -> pd.DataFrame:
     >>> X = bayesgmm.datasets.load_faithful()
     >>> fits = {f"K={k}": bayesgmm.fit(X, k, random_seed=1) for k in (1, 2)}
     >>> bayesgmm.compare(fits)[["K", "n_parameters", "bic"]].round(2).values.tolist()
-    [[1.0, 5.0, 2607.62], [2.0, 11.0, 2322.19]]
+    [[1, 5, 2607.62], [2, 11, 2322.19]]
     """
     import pandas as pd
 

@@ -97,7 +97,7 @@ def fit(
     >>> import bayesgmm
     >>> fit = bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, random_seed=1)
     >>> fit.weights.round(3).tolist(), round(fit.loglik, 3)
-    ([0.356, 0.644], -1130.264)
+    ([0.644, 0.356], -1130.264)
     """
     check_options(n_init, max_iter, tol, ridge)
     data = as_data(X, columns)
@@ -195,8 +195,22 @@ def best_fit(
             best = result
     if best is None:
         raise DegenerateComponentError(failure.component, _start_advice(failure, problem.family))
+    if starts[0].guess:
+        best = _by_weight(best)
     near = [o for o in objectives if best.objective - o <= _SAME_OPTIMUM * data.n]
     return _as_fit(best, problem, data, (len(starts), len(objectives), len(near)))
+
+
+def _by_weight(result: EMResult) -> EMResult:
+    """Components in the order of their proportions, largest first: the same for every seed."""
+    p = result.parameters
+    order = np.argsort(-p.weights, kind="stable")
+    which = None if result.component is None else int(np.argmax(order == result.component))
+    return replace(
+        result,
+        parameters=Parameters(p.weights[order], p.means[order], p.covariances[order]),
+        component=which,
+    )
 
 
 def _start_advice(error: DegenerateComponentError, family: Family) -> str:

@@ -88,9 +88,7 @@ def sample(
     if sampler not in engines:
         raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
     settings = _Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
-    begin = time.perf_counter()
-    tree = engines[sampler](model, dict(start), settings)
-    return _assemble(tree, model, sampler, time.perf_counter() - begin)
+    return _assemble(engines[sampler](model, dict(start), settings), model, sampler)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +107,7 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) 
     compiled = nutpie.compile_pymc_model(
         model, backend="numba", initial_points=start, jitter_rvs=set()
     )
+    begin = time.perf_counter()
     run = nutpie.sample(
         compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
@@ -116,9 +115,16 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) 
         blocking=False,
     )  # fmt: skip
     try:
-        return run.wait()
+        tree = run.wait()
     except KeyboardInterrupt:
-        return _completed(run.abort())
+        tree = _completed(run.abort())
+    tree["posterior"].attrs |= {
+        "inference_library": "nutpie",
+        "inference_library_version": nutpie.__version__,
+        "sampling_time": time.perf_counter() - begin,
+        "tuning_steps": settings.tune,
+    }
+    return tree
 
 
 def _completed(tree: xr.DataTree) -> xr.DataTree:
@@ -148,22 +154,21 @@ def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) ->
     )  # fmt: skip
 
 
-def _assemble(tree: xr.DataTree, model: pm.Model, sampler: str, seconds: float) -> xr.DataTree:
+def _assemble(tree: xr.DataTree, model: pm.Model, sampler: str) -> xr.DataTree:
     """The engines' results in one form."""
     stats = tree["sample_stats"].to_dataset()
-    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})
+    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})[list(_STATS)]
+    counts = {name: stats[name].astype(np.int64) for name in ("tree_depth", "n_steps")}
     posterior = tree["posterior"].to_dataset()
+    # Only the model's own variables, in its order, not the unconstrained ones.
     posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]
-    attrs = {
-        "inference_library": sampler,
-        "inference_library_version": {"nutpie": nutpie, "pymc": pm}[sampler].__version__,
-        "sampling_time": seconds,
-    }
-    return xr.DataTree.from_dict({
-        "posterior": posterior.assign_attrs(attrs),
-        "sample_stats": stats[list(_STATS)].assign_attrs(attrs),
-        "observed_data": _observed(model),
-    })  # fmt: skip
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": stats.assign(counts),
+            "observed_data": _observed(model),
+        }
+    )
 
 
 def _observed(model: pm.Model) -> xr.Dataset:

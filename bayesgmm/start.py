@@ -31,12 +31,13 @@ _BLOCK = 4096
 class Start:
     """One place to start from, the same for every family.
 
-    given: a mixture, or expected statistics of a partition. repair: whether a singular
-    covariance may be shrunk towards the overall one (a guess may be mended, a user's start not).
+    given: a mixture, or expected statistics of a partition. guess: made here, not handed in. A
+    guess's singular covariance may be shrunk towards the overall one, and its components have no
+    order to keep.
     """
 
     given: Mixture | Statistics
-    repair: bool = False
+    guess: bool = False
 
     def parameters(self, problem: Problem, data: Data) -> Parameters:
         """First parameters of a family: one M-step from a partition, or the mixture itself.
@@ -52,7 +53,7 @@ class Start:
             parameters = problem.maximise(self.given)
             check_components(parameters, data.scale)
         except DegenerateComponentError:
-            if not self.repair:
+            if not self.guess:
                 raise
             parameters = problem.maximise(_shrunk(self.given, data))
         return parameters
@@ -175,7 +176,7 @@ def _named_start(
     if data.n > _SUBSET:
         values = values[np.sort(rng.choice(data.n, _SUBSET, replace=False))]
     resp = partition((values - data.center) / data.sd, n_components, rng)
-    return Start(_statistics(values, data.center, resp), repair=True)
+    return Start(_statistics(values, data.center, resp), guess=True)
 
 
 def _shrunk(statistics: Statistics, data: Data) -> Statistics:

@@ -228,9 +228,24 @@ def _estimates(analysis: Analysis) -> pd.DataFrame:
 def _summary(analysis: Analysis) -> pd.DataFrame:
     posterior = analysis.posterior
     assert posterior is not None
-    names = ("pi", "mu", "Sigma") if analysis.fit.d <= 3 else ("pi", "mu")
+    fit = analysis.fit
+    names = ("pi", "mu", "Sigma") if fit.d <= 4 else ("pi", "mu")
     table = posterior.summary(var_names=names)
-    return table.loc[:, [c for c in table.columns if not c.startswith("mcse_sd")]]
+    once = [  # Sigma is symmetric, and may be one for all components
+        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
+        for k in range(1 if fit.family.common else fit.n_components)
+        for i in range(fit.d)
+        for j in range(i, fit.d)
+        if not (fit.family.diagonal and i < j)
+    ]
+    table = table.loc[[i for i in table.index if not i.startswith("Sigma") or i in once]]
+    if fit.family.common:
+        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    low, high = table.columns[2:4]
+    return table[["mean", "sd", low, high, "ess_bulk", "ess_tail", "r_hat"]].rename(
+        columns={low: "5.5 %", high: "94.5 %", "ess_bulk": "ESS bulk", "ess_tail": "ESS tail",
+                 "r_hat": "r-hat"}
+    )  # fmt: skip
 
 
 def _comparison(analysis: Analysis) -> pd.DataFrame:

@@ -1,0 +1,130 @@
+"""Numbers of other programs: mclust's one-step and converged results, parameter counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesgmm
+from bayesgmm.families import get_family
+
+HERE = Path(__file__).parent
+SHARED = HERE.parent.parent / "shared" / "reference"
+REFERENCE = SHARED if SHARED.is_dir() else HERE / "data" / "reference"
+OURS = {*bayesgmm.FAMILIES, "E", "V"}
+
+
+def onestep_cases():
+    """Every (case, family) of the folder that this library has."""
+    for path in sorted((REFERENCE / "onestep").glob("onestep_*.json")):
+        for family in json.loads(path.read_text())["families"]:
+            if family in OURS:
+                yield pytest.param(path, family, id=f"{path.stem[8:]}-{family}")
+
+
+CASES = list(onestep_cases())
+
+
+def load_case(path, family):
+    case = json.loads(path.read_text())
+    loader = getattr(bayesgmm.datasets, f"load_{case['dataset']}")
+    x = loader()[case["columns"]]
+    z = pd.read_csv(REFERENCE / case["z_file"]).to_numpy()
+    return case, case["families"][family], x, z
+
+
+@pytest.mark.parametrize(("path", "family"), CASES)
+def test_one_step_from_given_responsibilities(path, family):
+    """The M-step of z and the log-likelihood after it, within the reference's tolerances."""
+    case, expected, x, z = load_case(path, family)
+    # the file's z have 17 digits and may miss 1 by rounding
+    fit = bayesgmm.fit(x, case["K"], family, start=z, max_iter=0)
+    np.testing.assert_allclose(fit.weights, expected["pi"], rtol=1e-10)
+    np.testing.assert_allclose(fit.means, np.reshape(expected["mu"], fit.means.shape), rtol=1e-10)
+    sigma = np.reshape(expected["sigma"], fit.covariances.shape)
+    tolerance = 1e-8 * np.abs(sigma).max()
+    np.testing.assert_allclose(fit.covariances, sigma, rtol=1e-8, atol=1e-4 * tolerance)
+    assert fit.loglik == pytest.approx(expected["loglik"], rel=1e-8)
+    assert fit.n_parameters == expected["npar"]
+    resp = fit.predict_proba(x)
+    np.testing.assert_allclose(resp.sum(axis=0), expected["z1_colsums"], rtol=1e-7)
+    np.testing.assert_allclose(resp[:5], expected["z1_first5"], atol=1e-8)
+
+
+@pytest.mark.parametrize(("path", "family"), CASES)
+def test_expected_complete_loglik(path, family):
+    """Q = sum z_ik log(pi_k N(x_i)) at the M-step's parameters."""
+    from scipy.stats import multivariate_normal
+
+    case, expected, x, z = load_case(path, family)
+    fit = bayesgmm.fit(x, case["K"], family, start=z, max_iter=0)
+    logs = [
+        np.log(fit.weights[k]) + multivariate_normal(fit.means[k], fit.covariances[k]).logpdf(x)
+        for k in range(case["K"])
+    ]
+    assert np.sum(z * np.column_stack(logs)) == pytest.approx(expected["Q"], rel=1e-8)
+
+
+@pytest.mark.parametrize(("path", "family"), CASES)
+def test_converged_from_given_responsibilities(path, family):
+    """EM run on from the same z ends at the same log-likelihood, to 1e-6."""
+    case, expected, x, z = load_case(path, family)
+    if not expected.get("converged") or expected["converged"].get("loglik") is None:
+        pytest.skip("the reference has no converged value here")
+    fit = bayesgmm.fit(x, case["K"], family, start=z, max_iter=50_000, tol=1e-13)
+    # one-sided where the reference stopped first: a higher log-likelihood is never wrong
+    assert fit.loglik == pytest.approx(expected["converged"]["loglik"], abs=1e-6)
+
+
+def test_parameter_counts():
+    """mclust's nMclustParams for every family, d = 1..8 and K = 1..9."""
+    table = json.loads((REFERENCE / "npar_table.json").read_text())["table"]
+    rows = [row for row in table if row["model"] in OURS]
+    assert len(rows) == 396
+    for row in rows:
+        if (row["d"] == 1) == (row["model"] in ("E", "V")):
+            family = get_family(row["model"], row["d"])
+            assert family.n_parameters(row["K"], row["d"]) == row["npar"], row
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the full reference folder")
+@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity", "diabetes", "penguins"])
+def test_mclust_start_partitions(name):
+    """From mclust's own start partition, never below its tightly converged log-likelihood."""
+    reference = json.loads((SHARED / "reference" / f"ref_{name}.json").read_text())
+    x = getattr(bayesgmm.datasets, f"load_{name}")()[reference["columns"]]
+    compared = 0
+    for cell in reference["grid"]:
+        k, family, tight = cell["K"], cell["model"], cell["loglik_mclust_tight"]
+        if family not in OURS or tight is None or k > 5:
+            continue
+        labels = np.asarray(reference["start_partitions"][str(k)])
+        fit = bayesgmm.fit(x, k, family, start=labels, max_iter=50_000, tol=1e-12)
+        assert fit.loglik >= tight - 1e-6 * max(1, abs(tight) * 1e-2), (family, k)
+        compared += 1
+    assert compared >= (20 if len(reference["columns"]) > 1 else 8)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the full reference folder")
+@pytest.mark.parametrize(
+    ("name", "family", "k", "bic", "start"),
+    [
+        ("faithful", "EEE", 3, 2314.296, "kmeans"),
+        ("acidity", "E", 2, 392.072, "kmeans"),
+        ("galaxies", "V", 3, 1575.090, "kmeans"),
+        # k-means finds one partition here, and from it a local maximum 14 below the best
+        ("diabetes", "VVV", 3, 4734.512, "k-means++"),
+        ("penguins", "EEE", 4, 10235.317, "kmeans"),
+    ],
+)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_headline_results_from_our_own_starts(name, family, k, bic, start, seed):
+    """The best known BIC (mclust's with its sign turned) is reached from the default start."""
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
+    columns = json.loads((SHARED / "reference" / f"ref_{name}.json").read_text())["columns"]
+    fit = bayesgmm.fit(x[columns], k, family, start=start, random_seed=seed, n_init=50)
+    assert fit.bic <= bic + 2e-3
