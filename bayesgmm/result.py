@@ -116,8 +116,11 @@ class Fit:
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion, -2 loglik + 2 n_parameters; lower is better."""
-        return -2 * self.loglik + 2 * self.n_parameters
+        """Akaike's criterion, -2 loglik + 2 n_parameters; lower is better.
+
+        NaN, like `bic` and `icl`, for a degenerate fit: its log-likelihood is no maximum.
+        """
+        return self._penalised(2.0)
 
     @property
     def bic(self) -> float:
@@ -125,7 +128,12 @@ class Fit:
 
         scikit-learn's sign: mclust reports its negative.
         """
-        return -2 * self.loglik + self.n_parameters * float(np.log(self.n))
+        return self._penalised(float(np.log(self.n)))
+
+    def _penalised(self, price: float) -> float:
+        if self.status is Status.DEGENERATE:
+            return float("nan")
+        return -2 * self.loglik + price * self.n_parameters
 
     @property
     def icl(self) -> float:
