@@ -86,8 +86,11 @@ def as_data(x: Any, columns: Sequence[str] | None = None) -> Data:
         names, a constant column: the message names the column, the value and the cure.
     """
     if isinstance(x, Data):
-        return x if columns is None else as_data(_Table(x.values, x.names), columns)
-    table = _read(x)
+        if columns is None:
+            return x
+        table = _Table(x.values, x.names)
+    else:
+        table = _read(x)
     if columns is not None:
         table = _select(table, columns)
     values = _numeric(table)
@@ -172,11 +175,13 @@ def _from_xarray(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
 def _from_frame(x: Any) -> _Table | None:
     import narwhals.stable.v2 as nw
 
+    if hasattr(x, "collect"):
+        raise DataError("the data are a lazy frame: pass X.collect().")
+    if hasattr(x, "columns"):
+        _refuse_equal_names([str(c) for c in x.columns])
     try:
         frame = nw.from_native(x, eager_only=True, allow_series=True)
     except TypeError:
-        if hasattr(x, "collect"):
-            raise DataError("the data are a lazy frame: pass X.collect().") from None
         return None
     if isinstance(frame, nw.Series):
         return _Table(_column(frame)[:, None], (str(frame.name or "x0"),))
@@ -193,14 +198,14 @@ def _from_frame(x: Any) -> _Table | None:
 
 def _column(series: Any) -> NDArray[Any]:
     """One column as numbers where it holds numbers (nulls become NaN), else as objects."""
-    if series.dtype.is_numeric() or str(series.dtype) == "Boolean":
-        return np.asarray(
-            [np.nan if v is None else v for v in series.to_list()]
-            if series.null_count()
-            else series.to_numpy(),
-            dtype=np.float64,
-        )
-    return np.asarray([*series.to_list(), None], dtype=object)[:-1]
+    if not (series.dtype.is_numeric() or str(series.dtype) == "Boolean"):
+        return np.asarray([*series.to_list(), None], dtype=object)[:-1]
+    null = series.is_null().to_numpy().astype(bool)
+    if not null.any():
+        return np.asarray(series.to_numpy(), dtype=np.float64)
+    numbers = np.full(len(null), np.nan)
+    numbers[~null] = series.drop_nulls().to_numpy()
+    return numbers
 
 
 def _select(table: _Table, columns: Sequence[str]) -> _Table:
@@ -218,9 +223,7 @@ def _numeric(table: _Table) -> NDArray[np.floating]:
     n, d = values.shape
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
-    if len(set(table.names)) != d:
-        twice = next(c for c in table.names if table.names.count(c) > 1)
-        raise DataError(f"two columns are named {twice!r}: rename one.")
+    _refuse_equal_names(table.names)
     if values.dtype.kind == "c":
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
     if values.dtype.kind not in "fiub":
@@ -229,6 +232,12 @@ def _numeric(table: _Table) -> NDArray[np.floating]:
     if values.dtype == np.float32 or values.dtype == np.float64:
         return values
     return values.astype(np.float64)
+
+
+def _refuse_equal_names(names: Sequence[str]) -> None:
+    if len(set(names)) != len(names):
+        twice = next(c for c in names if list(names).count(c) > 1)
+        raise DataError(f"two columns are named {twice!r}: rename one.")
 
 
 def _refuse_text(column: NDArray[Any], name: str) -> None:

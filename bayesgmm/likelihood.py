@@ -11,7 +11,6 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-import numba as nb
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt

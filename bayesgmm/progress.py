@@ -13,4 +13,4 @@ def track[T](items: Sequence[T], description: str, show: bool) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import track as rich_track
 
-    yield from rich_track(items, description, console=Console(stderr=True), transient=True)
+    yield from rich_track(items, description, console=Console(stderr=True))

@@ -107,6 +107,6 @@ def refine(
         "relabelled_draws": relabelling.moved,
         "ambiguous_draws": relabelling.ambiguous,
     })  # fmt: skip
-    for problem in posterior.diagnostics.problems:
-        warnings.warn(problem, ConvergenceAdvice, stacklevel=2)
+    if problems := posterior.diagnostics.problems:
+        warnings.warn(" ".join(problems), ConvergenceAdvice, stacklevel=2)
     return posterior

@@ -33,7 +33,9 @@ def rng(request):
     return np.random.default_rng(request.param)
 
 
-@pytest.fixture(params=[(d, f) for d in (1, 2, 5) for f in families_for(d)], ids=lambda p: f"d{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[(d, f) for d in (1, 2, 5) for f in families_for(d)], ids=lambda p: f"d{p[0]}-{p[1]}"
+)
 def d_and_family(request):
     """(d, family) for one, two and five columns."""
     d, name = request.param

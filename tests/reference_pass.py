@@ -15,7 +15,7 @@ def full(covariances):
 
 
 def log_joint(rows, parameters):
-    """log pi_k N(x_i | mu_k, Sigma_k), (n, K)."""
+    """Log pi_k N(x_i | mu_k, Sigma_k), (n, K)."""
     z = np.asarray(rows.values, dtype=np.float64) - rows.center
     covariances = full(parameters.covariances)
     with np.errstate(divide="ignore"):
@@ -40,7 +40,5 @@ def expected_statistics(rows, parameters):
     resp = responsibilities(rows, parameters)
     counts = resp.sum(axis=0)
     means = resp.T @ z / np.where(counts > 0, counts, 1)[:, None]
-    scatters = np.array(
-        [(resp[:, k, None] * (z - m)).T @ (z - m) for k, m in enumerate(means)]
-    )
+    scatters = np.array([(resp[:, k, None] * (z - m)).T @ (z - m) for k, m in enumerate(means)])
     return logsumexp(log_joint(rows, parameters), axis=1).sum(), counts, means, scatters

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from tests.conftest import COLUMN_SCALING, ROTATION, families_for
 
 from bayesgmm.families import FAMILIES, get_family
+from tests.conftest import COLUMN_SCALING, ROTATION, families_for
 
 
 def scatters_of(rng, d, k, diagonal):
@@ -68,7 +68,10 @@ def test_m_step_is_a_maximum(rng, d_and_family, k):
     best = deviance(family.estimate(counts, w), counts, w)
     size = family.n_covariance_parameters(k, d) if not family.univariate else k
     for _ in range(25):
-        assert deviance(member(family, rng.normal(0, 1.5, size + 3 * k * d * d), d, k), counts, w) >= best
+        assert (
+            deviance(member(family, rng.normal(0, 1.5, size + 3 * k * d * d), d, k), counts, w)
+            >= best
+        )
     if d <= 2:  # a generic optimiser is reliable here
         start = rng.normal(0, 0.5, k + k * (d - 1) + k * d * (d - 1) // 2)
         found = minimize(
@@ -151,7 +154,10 @@ def test_equivariance(rng, name):
         moves.append(np.linalg.qr(rng.standard_normal((d, d)))[0])
     for m in moves:
         np.testing.assert_allclose(
-            estimate(m @ w @ m.T), m @ base @ m.T, rtol=1e-9, atol=1e-12 * np.abs(m @ base @ m.T).max()
+            estimate(m @ w @ m.T),
+            m @ base @ m.T,
+            rtol=1e-9,
+            atol=1e-12 * np.abs(m @ base @ m.T).max(),
         )
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests import reference_pass
 
 from bayesgmm.kernels import (
     DegenerateComponentError,
@@ -16,6 +15,7 @@ from bayesgmm.kernels import (
     evaluate,
     expected_statistics,
 )
+from tests import reference_pass
 
 
 def problem(rng, n, d, k, diagonal=False, offset=0.0, width=1.0):
@@ -94,8 +94,12 @@ def test_any_memory_layout(rng):
 def test_single_precision_rows_are_summed_in_double(rng):
     """float32 rows give exactly what their float64 copy gives."""
     rows, p = problem(rng, 5000, 3, 2)
-    single = SimpleNamespace(values=rows.values.astype(np.float32), center=rows.center, scale=rows.scale)
-    double = SimpleNamespace(values=single.values.astype(np.float64), center=rows.center, scale=rows.scale)
+    single = SimpleNamespace(
+        values=rows.values.astype(np.float32), center=rows.center, scale=rows.scale
+    )
+    double = SimpleNamespace(
+        values=single.values.astype(np.float64), center=rows.center, scale=rows.scale
+    )
     assert expected_statistics(single, p)[0] == expected_statistics(double, p)[0]
 
 
@@ -105,7 +109,9 @@ def test_component_of_weight_zero(rng):
     without = Parameters(p.weights[:2] / p.weights[:2].sum(), p.means[:2], p.covariances[:2])
     weights = np.append(without.weights, 0.0)
     for form in ("quadratic", "centred"):
-        loglik, s = expected_statistics(rows, Parameters(weights, p.means, p.covariances), form=form)
+        loglik, s = expected_statistics(
+            rows, Parameters(weights, p.means, p.covariances), form=form
+        )
         assert loglik == pytest.approx(expected_statistics(rows, without)[0], rel=1e-13)
         assert s.counts[2] == 0
         assert np.all(np.isfinite(s.scatters))
@@ -118,7 +124,9 @@ def test_narrow_components_keep_their_digits(rng, width):
     # two components a few widths apart share the rows between them
     p.means[1] = p.means[0] + 2 * width
     near = p.means[0] + rows.center + 3 * width * rng.standard_normal((500, 2))
-    rows = SimpleNamespace(values=np.vstack([rows.values, near]), center=rows.center, scale=rows.scale)
+    rows = SimpleNamespace(
+        values=np.vstack([rows.values, near]), center=rows.center, scale=rows.scale
+    )
     expected = reference_pass.responsibilities(rows, p)
     resp = evaluate(rows, p, responsibilities=True)[1]
     np.testing.assert_allclose(resp, expected, atol=1e-8)

@@ -81,7 +81,7 @@ def test_converged_from_given_responsibilities(path, family):
 
 
 def test_parameter_counts():
-    """mclust's nMclustParams for every family, d = 1..8 and K = 1..9."""
+    """Mclust's nMclustParams for every family, d = 1..8 and K = 1..9."""
     table = json.loads((REFERENCE / "npar_table.json").read_text())["table"]
     rows = [row for row in table if row["model"] in OURS]
     assert len(rows) == 396
@@ -92,7 +92,9 @@ def test_parameter_counts():
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the full reference folder")
-@pytest.mark.parametrize("name", ["faithful", "iris", "galaxies", "acidity", "diabetes", "penguins"])
+@pytest.mark.parametrize(
+    "name", ["faithful", "iris", "galaxies", "acidity", "diabetes", "penguins"]
+)
 def test_mclust_start_partitions(name):
     """From mclust's own start partition, never below its tightly converged log-likelihood."""
     reference = json.loads((SHARED / "reference" / f"ref_{name}.json").read_text())

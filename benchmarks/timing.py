@@ -1,0 +1,94 @@
+"""Rivals timed in turn, so that a slow minute of the machine slows all of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .machine import Others
+
+# A round is repeated when other processes took more than this share of the machine.
+QUIET = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of every round that counts, and what others used of the machine meanwhile."""
+
+    seconds: tuple[float, ...]
+    others: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median round."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """Largest less smallest round, relative to the median."""
+        return (max(self.seconds) - min(self.seconds)) / self.median
+
+
+def in_turn(
+    rivals: Mapping[str, Callable[[], float]],
+    *,
+    rounds: int = 7,
+    most: int = 21,
+    patience: float = 0.0,
+) -> dict[str, Timing]:
+    """Call every rival once a round; each returns its seconds.
+
+    Rounds in which other processes used more than `QUIET` of the machine are set aside. When
+    `most` rounds did not give `rounds` quiet ones, the quietest count.
+
+    Parameters
+    ----------
+    rivals : mapping of name to function
+        What is timed; the function makes its own start and stop.
+    rounds, most : int
+        Rounds wanted, and rounds made at most.
+    patience : float
+        Seconds to wait for a quiet machine before every round.
+    """
+    made: list[tuple[float, dict[str, float]]] = []
+    while len(made) < most and sum(share <= QUIET for share, _ in made) < rounds:
+        wait_for_quiet(patience)
+        others = Others()
+        others.start()
+        seconds = {name: rival() for name, rival in rivals.items()}
+        share = others.share()
+        made.append((0.0 if share != share else share, seconds))
+    made.sort(key=lambda entry: entry[0])
+    kept = made[:rounds]
+    shares = tuple(share for share, _ in kept)
+    return {name: Timing(tuple(s[name] for _, s in kept), shares) for name in rivals}
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Wait until other processes leave the machine alone for half a second, or patience ends."""
+    deadline = time.perf_counter() + patience
+    while time.perf_counter() < deadline:
+        others = Others()
+        others.start()
+        time.sleep(0.5)
+        share = others.share()
+        if not share > QUIET:
+            return
+
+
+def stopwatch(function: Callable[[], object]) -> Callable[[], float]:
+    """Turn a function into one that returns the seconds a call takes."""
+
+    def timed() -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    return timed
+
+
+def busiest(timings: Sequence[Timing]) -> float:
+    """The largest share of the machine that others used in a round that counts."""
+    return max(share for timing in timings for share in timing.others)

@@ -1,0 +1,223 @@
+"""Refinement end to end: published posteriors, both samplers, labels, warnings, silence."""
+
+from __future__ import annotations
+
+import warnings
+
+import arviz as az
+import numpy as np
+import pytest
+
+import bayesgmm
+from bayesgmm import ConvergenceAdvice, DataError, Posterior, Prior
+
+# Old Faithful under the prior below, from an independent Gibbs sampler (72 000 sweeps): posterior
+# means and standard deviations; log evidence and LOO of the same run are the reference's too.
+FAITHFUL = {
+    "pi[0]": (0.3569, 0.029),
+    "mu[0, eruptions]": (2.0366, 0.028),
+    "mu[0, waiting]": (54.480, 0.60),
+    "mu[1, eruptions]": (4.2897, 0.032),
+    "mu[1, waiting]": (79.967, 0.46),
+    "Sigma[0, eruptions, eruptions]": (0.0753, 0.0115),
+    "Sigma[0, eruptions, waiting]": (0.4298, 0.17),
+    "Sigma[0, waiting, waiting]": (34.74, 4.97),
+    "Sigma[1, eruptions, eruptions]": (0.1726, 0.019),
+    "Sigma[1, eruptions, waiting]": (0.9335, 0.21),
+    "Sigma[1, waiting, waiting]": (36.59, 3.97),
+}
+FAITHFUL_PRIOR = Prior(
+    mean=[4, 76], mean_covariance=[3.5**2, 53**2], dof=6, scale=[0.06 * 3.5**2, 0.06 * 53**2]
+)
+
+
+def short_first(x, k=2, **arguments):
+    """A fit whose component 0 is the short eruptions, as in the reference."""
+    labels = (x["eruptions"] > 3).astype(int)
+    return bayesgmm.fit(x, k, start=labels, **arguments)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return bayesgmm.datasets.load_faithful()
+
+
+@pytest.fixture(scope="module")
+def posterior(x):
+    return bayesgmm.refine(
+        x, short_first(x), prior=FAITHFUL_PRIOR, random_seed=11, progressbar=False
+    )
+
+
+def test_old_faithful_moments(posterior):
+    """Posterior means within 4 Monte Carlo errors, plus half a digit of the printed table."""
+    table = posterior.summary().astype(float)
+    for name, (mean, sd) in FAITHFUL.items():
+        row = table.loc[name]
+        # the reference has about 72 000 sweeps; 0.01 sd is its own Monte Carlo error
+        digits = 0.5 * 10.0 ** -len(str(mean).partition(".")[2])
+        assert abs(row["mean"] - mean) < 4 * np.hypot(row["mcse_mean"], 0.01 * sd) + digits, name
+        assert row["sd"] == pytest.approx(sd, rel=0.12), name
+
+
+def test_old_faithful_diagnostics(posterior):
+    """r-hat below 1.01, no divergences, nothing to complain of, nothing relabelled."""
+    d = posterior.diagnostics
+    assert d.rhat < 1.01 and d.rhat_invariant < 1.01
+    assert d.divergences == 0
+    assert d.problems == []
+    assert posterior.relabelled_draws == 0
+    assert (d.chains, d.draws) == (4, 1000)
+
+
+def test_old_faithful_loo(posterior):
+    """elpd_loo -1141.40 and p_loo 10.9 (R loo), within 0.3; every Pareto k is good."""
+    loo = posterior.loo()
+    assert loo.elpd == pytest.approx(-1141.40, abs=0.3)
+    assert loo.p == pytest.approx(10.9, abs=0.5)
+    assert np.all(loo.pareto_k < loo.good_k)
+
+
+def test_tree_is_arviz_s(posterior):
+    """Coordinates, groups, and az functions on it."""
+    tree = posterior.tree
+    group = tree["posterior"]
+    assert group["Sigma"].dims == ("chain", "draw", "component", "feature", "feature_bis")
+    assert group["feature"].values.tolist() == ["eruptions", "waiting"]
+    assert set(tree.children) >= {"posterior", "sample_stats", "observed_data", "em_fit"}
+    assert az.rhat(tree)["mu"].max() < 1.01
+    assert az.summary(tree, var_names=["pi"]).shape[0] == 2
+    np.testing.assert_array_equal(tree["observed_data"]["y"], posterior.data.values)
+
+
+def test_saved_and_loaded(posterior, tmp_path):
+    """The file holds all that is needed to go on."""
+    posterior.save(tmp_path / "p.nc")
+    back = Posterior.load(tmp_path / "p.nc")
+    assert back.loo().elpd == posterior.loo().elpd
+    assert back.diagnostics == posterior.diagnostics
+    np.testing.assert_array_equal(
+        back.predict_proba(n_draws=50), posterior.predict_proba(n_draws=50)
+    )
+
+
+def test_prediction_follows_the_fit(posterior, x):
+    """With 272 rows the posterior mean responsibilities are close to the fit's."""
+    assert np.abs(posterior.predict_proba() - posterior.fit.predict_proba(x)).max() < 0.2
+    band = posterior.log_density(x.head(20))
+    assert np.all(band["lower"] < band["upper"])
+    inside = (band["lower"] < band["log_density"]) & (band["log_density"] < band["upper"])
+    assert inside.all()
+
+
+def test_pymc_s_own_sampler_agrees(x, posterior):
+    """The same posterior by the other NUTS: means within 4 Monte Carlo errors of each other."""
+    other = bayesgmm.refine(
+        x, short_first(x), prior=FAITHFUL_PRIOR, random_seed=3, sampler="pymc", draws=500,
+        progressbar=False,
+    )  # fmt: skip
+    assert other.tree.attrs["sampler"] == "pymc"
+    a, b = posterior.summary().astype(float), other.summary().astype(float)
+    error = np.hypot(a["mcse_mean"], b["mcse_mean"])
+    assert (np.abs(a["mean"] - b["mean"]) < 4.5 * error).all()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_galaxies_with_equal_variances(k):
+    """LOO of K = 3 and component means, under the prior of the published evidences."""
+    x = bayesgmm.datasets.load_galaxies() / 1000
+    prior = Prior.univariate(mean=20, variance=100, shape=3, scale=20)
+    fit = bayesgmm.fit(x, k, "E", random_seed=0)
+    posterior = bayesgmm.refine(x, fit, prior=prior, random_seed=5, progressbar=False)
+    assert posterior.diagnostics.rhat < 1.01
+    if k == 3:
+        order = np.argsort(fit.means[:, 0])
+        table = posterior.summary().astype(float)
+        # reference: R, 4000 draws and more, Monte Carlo error below 0.005
+        for j, mu, pi in zip(order, (9.848, 21.393, 32.504), (0.0952, 0.8549, 0.0499), strict=True):
+            name = fit.names[0]
+            error = table.loc[f"mu[{j}, {name}]", "mcse_mean"]
+            assert abs(table.loc[f"mu[{j}, {name}]", "mean"] - mu) < 4 * error + 0.01
+            assert (
+                abs(table.loc[f"pi[{j}]", "mean"] - pi)
+                < 4 * table.loc[f"pi[{j}]", "mcse_mean"] + 0.002
+            )
+        sigma2 = table.loc[f"Sigma[0, {name}, {name}]"]
+        assert abs(sigma2["mean"] - 4.74) < 4 * sigma2["mcse_mean"] + 0.01
+        assert posterior.loo().elpd == pytest.approx(-218.36, abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("family", "k"), [("EEE", 3), ("VVI", 2), ("EEI", 2), ("VII", 2), ("EII", 1), ("VVV", 1)]
+)
+def test_every_family_has_a_posterior(x, family, k):
+    """Means close to the estimates, Sigma of the family's form, one component too."""
+    fit = bayesgmm.fit(x, k, family, random_seed=0, n_init=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)  # few draws
+        posterior = bayesgmm.refine(x, fit, draws=300, chains=2, random_seed=0, progressbar=False)
+    draws = posterior.tree["posterior"]
+    mean = draws["mu"].mean(("chain", "draw"))
+    sd = draws["mu"].std(("chain", "draw"))
+    assert np.all(np.abs(mean - fit.means) < 1.5 * sd + 1e-9)
+    sigma = draws["Sigma"].to_numpy()
+    assert np.all(np.linalg.eigvalsh(sigma) > 0)
+    if fit.family.common:
+        np.testing.assert_array_equal(sigma, np.broadcast_to(sigma[:, :, :1], sigma.shape))
+    if fit.family.diagonal:
+        assert np.all(sigma[..., 0, 1] == 0)
+    if fit.family.spherical:
+        np.testing.assert_array_equal(sigma[..., 0, 0], sigma[..., 1, 1])
+    assert np.all(draws["pi"].sum("component") == pytest.approx(1))
+    if k == 1:
+        assert np.all(draws["pi"] == 1)
+
+
+def test_seed_gives_the_same_draws(x):
+    """To the rounding two compilations of a model may differ by."""
+    fit = short_first(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)  # few draws
+        a, b = (
+            bayesgmm.refine(x, fit, draws=100, chains=2, random_seed=8, progressbar=False)
+            for _ in range(2)
+        )
+    first = [p.tree["posterior"]["mu"].isel(draw=0).to_numpy() for p in (a, b)]
+    np.testing.assert_allclose(*first, rtol=1e-3)
+
+
+def test_chains_that_have_not_converged_are_reported(x):
+    """Too few draws: a warning that says what to do, and the same in .diagnostics."""
+    with pytest.warns(ConvergenceAdvice, match="raise draws"):
+        posterior = bayesgmm.refine(
+            x, short_first(x), draws=20, tune=50, chains=2, random_seed=0, progressbar=False
+        )
+    assert posterior.diagnostics.problems
+
+
+def test_silence_and_progress(x, capfd):
+    """progressbar=False prints nothing at all."""
+    fit = short_first(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        bayesgmm.refine(x, fit, draws=50, chains=2, random_seed=0, progressbar=False)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_cannot_be_refined_is_refused(x):
+    """Degenerate fits, other data, and arguments out of range."""
+    fit = short_first(x)
+    with pytest.raises(DataError, match="the fit has 2"):
+        bayesgmm.refine(x[["waiting"]].to_numpy(), fit)
+    with pytest.raises(ValueError, match="sampler is 'stan'"):
+        bayesgmm.refine(x, fit, sampler="stan")
+    for bad in ({"draws": 0}, {"tune": -1}, {"chains": 0}, {"draws": 10.5}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            bayesgmm.refine(x, fit, **bad)
+    with pytest.raises(ValueError, match="prior is for 1 columns"):
+        bayesgmm.refine(x, fit, prior=Prior.univariate(0, 1, 3, 1))
+    data = np.r_[np.random.default_rng(0).normal(size=(50, 2)), np.full((20, 2), 4.0)]
+    with pytest.warns(bayesgmm.DegenerateFitWarning):
+        collapsed = bayesgmm.fit(data, 2, "VVI", random_seed=0)
+    with pytest.raises(ValueError, match="cannot be refined: degenerate"):
+        bayesgmm.refine(data, collapsed)

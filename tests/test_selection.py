@@ -1,0 +1,126 @@
+"""The grid: every cell is the fit it says, failures are told, the best is the best."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import bayesgmm
+
+
+@pytest.fixture(scope="module")
+def selection():
+    x = bayesgmm.datasets.load_faithful()
+    return bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
+
+
+def test_table_and_best(selection):
+    """Sorted by BIC, every family and K, and the best on top."""
+    table = selection.table
+    assert len(table) == 4 * len(bayesgmm.FAMILIES)
+    assert np.all(np.diff(table["bic"]) >= 0)
+    assert (selection.best.family.name, selection.best.n_components) == ("EEE", 3)
+    assert table["bic"][0] == selection.best.bic
+    assert table["delta_bic"][0] == 0
+    assert [f.bic for f in selection.top(3)] == table["bic"][:3].tolist()
+    for row in table.itertuples():
+        fit = selection.fits[row.family, row.K]
+        assert (row.loglik, row.icl, row.n_parameters) == (fit.loglik, fit.icl, fit.n_parameters)
+
+
+def test_grid_of_bic(selection):
+    """K in rows, families in columns."""
+    grid = selection.bic()
+    assert grid.shape == (4, len(bayesgmm.FAMILIES))
+    assert grid.loc[3, "EEE"] == selection.best.bic == grid.min().min()
+
+
+def test_more_components_do_not_do_worse(selection):
+    """Log-likelihoods rise with K in every family."""
+    for name in bayesgmm.FAMILIES:
+        values = [selection.fits[name, k].loglik for k in range(1, 5)]
+        assert values == sorted(values)
+
+
+def test_seed_gives_the_same_table(selection):
+    """Also when only part of the grid is asked for: a K keeps its starts."""
+    x = bayesgmm.datasets.load_faithful()
+    again = bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
+    assert again.table.equals(selection.table)
+
+
+def test_one_column():
+    """E and V, and a single K."""
+    x = bayesgmm.datasets.load_acidity()
+    selection = bayesgmm.select(x, 2, random_seed=0, progressbar=False)
+    assert set(selection.fits) == {("E", 2), ("V", 2)}
+    assert selection.best.family.name == "E"
+    # mclust: BIC -392.0723
+    assert selection.best.bic == pytest.approx(392.072, abs=2e-3)
+
+
+def test_failed_cells_do_not_stop_the_others():
+    """Collapse, dependent columns and too few rows are marked with their reason, silently."""
+    rng = np.random.default_rng(0)
+    x = np.r_[rng.normal(size=(40, 2)), np.full((15, 2), 4.0)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        selection = bayesgmm.select(x, [1, 2, 60], random_seed=0, progressbar=False)
+    table = selection.table
+    failed = table[table["status"] == "failed"]
+    assert set(failed["K"]) >= {60}
+    assert failed["note"].str.contains("distinct rows|degenerate").all()
+    assert failed[["bic", "loglik"]].isna().all(axis=None)
+    assert ("VVV", 2) in selection.failures
+    assert np.isfinite(selection.best.bic)
+    assert "without an estimate" in repr(selection)
+    assert table["status"].iloc[-1] == "failed"
+    double = np.column_stack([x[:40], x[:40, 0]])
+    selection = bayesgmm.select(double, [1, 2], random_seed=0, progressbar=False)
+    assert "same information" in selection.failures["VVV", 1]
+    assert selection.best.family.diagonal or selection.best.family.spherical
+
+
+def test_no_estimate_at_all():
+    """Best says why there is none."""
+    x = np.random.default_rng(0).normal(size=(5, 8))
+    selection = bayesgmm.select(x, [1, 2], ["EEE", "VVV"], progressbar=False)
+    with pytest.raises(ValueError, match="no cell of the grid .* 5 rows cannot determine"):
+        _ = selection.best
+    assert repr(selection).startswith("Selection of 4 cells")
+    assert len(selection.table) == 4
+
+
+def test_html(selection):
+    """A table for notebooks."""
+    assert "EEE" in selection._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_components": []}, "n_components is empty"),
+        ({"n_components": [0, 1]}, "n_components is 0"),
+        ({"n_components": [1.5]}, "n_components is 1.5"),
+        ({"covariance_type": []}, "covariance_type is empty"),
+        ({"covariance_type": ["VVV", "QQQ"]}, "unknown covariance_type 'QQQ'"),
+        ({"start": [0, 1]}, "name of a start"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    """Before any work."""
+    with pytest.raises(ValueError, match=message):
+        bayesgmm.select(bayesgmm.datasets.load_faithful(), **arguments)
+
+
+def test_progress_goes_to_standard_error(capfd):
+    """A bar while it runs, nothing on standard output, silence on request."""
+    x = bayesgmm.datasets.load_acidity()
+    bayesgmm.select(x, [1], n_init=1, progressbar=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "Fitting the grid" in err
+    bayesgmm.select(x, [1], n_init=1, progressbar=False)
+    assert capfd.readouterr() == ("", "")
