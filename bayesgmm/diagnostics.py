@@ -44,23 +44,23 @@ class Diagnostics:
         """What is wrong, each with what to do; empty when nothing is."""
         found = []
         if self.chains < 2:
-            found.append("one chain only: run at least 4 (chains=4), or r-hat can show nothing.")
+            found.append("One chain only: run at least 4 (chains=4), or r-hat can show nothing.")
         if self.rhat > MAX_RHAT and self.rhat_invariant <= MAX_RHAT:
             found.append(
-                f"r-hat of {self.rhat_variable} is {self.rhat:.3f}, of the log density "
+                f"R-hat of {self.rhat_variable} is {self.rhat:.3f}, of the log density "
                 f"{self.rhat_invariant:.3f}: the components' labels are not settled (they overlap, "
                 "or there are too many); look at label-invariant quantities or use fewer."
             )
         elif max(self.rhat, self.rhat_invariant) > MAX_RHAT:
             found.append(
-                f"r-hat is {max(self.rhat, self.rhat_invariant):.3f} (at most {MAX_RHAT} is good): "
+                f"R-hat is {max(self.rhat, self.rhat_invariant):.3f} (at most {MAX_RHAT} is good): "
                 "the chains disagree; raise tune and draws, and if it stays, the chains are in "
                 "different modes: use fewer components or a stronger prior."
             )
         least = MIN_ESS_PER_CHAIN * self.chains
         if min(self.ess_bulk, self.ess_tail) < least:
             found.append(
-                f"effective sample size is {min(self.ess_bulk, self.ess_tail):.0f} (at least "
+                f"Effective sample size is {min(self.ess_bulk, self.ess_tail):.0f} (at least "
                 f"{least} is good): raise draws."
             )
         if self.divergences:

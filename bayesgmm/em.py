@@ -33,7 +33,13 @@ class Status(Enum):
 
     CONVERGED = "converged"
     MAX_ITER = "reached max_iter"
+    SPURIOUS = "spurious"
     DEGENERATE = "degenerate"
+
+    @property
+    def sound(self) -> bool:
+        """Whether the parameters are an estimate: not the way into, or beside, a singularity."""
+        return self in (Status.CONVERGED, Status.MAX_ITER)
 
 
 @dataclass(frozen=True, slots=True)

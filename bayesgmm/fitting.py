@@ -90,7 +90,8 @@ def fit(
     Warns
     -----
     DegenerateFitWarning
-        Every start ran into a singular covariance. The fit then holds the last sound parameters.
+        Every start ran into a singular covariance (the fit then holds the last regular
+        parameters), or to a spurious maximum beside one.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def fit(
     starts = make_starts(start, data, n_components, n_init, random_seed)
     problem = Problem(data, family, prior, ridge)
     result = best_fit(problem, data, starts, max_iter=max_iter, tol=tol)
-    if result.status is Status.DEGENERATE:
+    if not result.status.sound:
         warnings.warn(result.advice, DegenerateFitWarning, stacklevel=2)
     return result
 
@@ -170,7 +171,7 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
 def best_fit(
     problem: Problem, data: Data, starts: Sequence[Start], *, max_iter: int, tol: float
 ) -> Fit:
-    """Run EM from every start and keep the best sound result.
+    """Run EM from every start and keep the best result, a sound one if there is any.
 
     Raises
     ------
@@ -186,12 +187,10 @@ def best_fit(
         except DegenerateComponentError as error:
             failure = error
             continue
-        sound = result.status is not Status.DEGENERATE
-        if sound:
+        result = _mark_spurious(result, problem)
+        if result.status.sound:
             objectives.append(result.objective)
-        if best is None or (sound, result.objective) > (
-            best.status is not Status.DEGENERATE, best.objective,
-        ):  # fmt: skip
+        if best is None or _rank(result) > _rank(best):
             best = result
     if best is None:
         raise DegenerateComponentError(failure.component, _start_advice(failure, problem.family))
@@ -199,6 +198,27 @@ def best_fit(
         best = _by_weight(best)
     near = [o for o in objectives if best.objective - o <= _SAME_OPTIMUM * data.n]
     return _as_fit(best, problem, data, (len(starts), len(objectives), len(near)))
+
+
+def _rank(result: EMResult) -> tuple[bool, bool, float]:
+    """Sound results before spurious ones before degenerate ones, then by the objective."""
+    return result.status.sound, result.status is Status.SPURIOUS, result.objective
+
+
+def _mark_spurious(result: EMResult, problem: Problem) -> EMResult:
+    """Mark a maximum that owes its height to a component of hardly more rows than it must have.
+
+    As the rows of such a component come closer its likelihood grows without bound, so every few
+    neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10.
+    """
+    weights = result.parameters.weights
+    if problem.prior is not None or problem.ridge or len(weights) == 1 or not result.status.sound:
+        return result
+    fewest = problem.family.fewest_rows(result.parameters.means.shape[1])
+    which = int(np.argmin(weights))
+    if fewest and weights[which] * len(problem.rows.values) < fewest + 0.5:
+        return replace(result, status=Status.SPURIOUS, component=which)
+    return result
 
 
 def _by_weight(result: EMResult) -> EMResult:

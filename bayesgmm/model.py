@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from .data import Data
+from .em import Problem, run_em
 from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
-from .kernels.contract import FloatArray
+from .kernels.contract import FloatArray, Parameters
 from .likelihood import GaussianMixture
 from .prior import Prior
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 # Starts are moved by so much, relative to each variable's size.
 _NUDGE = 1e-6
+# MAP-EM from the fit to the start: a start needs few digits.
+_MAX_ITER, _TOL = 200, 1e-6
 
 
 def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
@@ -127,7 +131,11 @@ def _means(prior: Prior) -> pt.TensorVariable:
 
 
 def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:
-    """Values of the model's free variables at the fit, by name.
+    """Values of the model's free variables to start from: the posterior mode next to the fit.
+
+    A fit without a prior, or with another one, can lie far down the posterior's side (a component
+    narrower than the prior expects costs thousands of units of log density), so MAP-EM goes on
+    from it first; the labels stay the fit's.
 
     Parameters
     ----------
@@ -138,25 +146,44 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     prior : Prior, optional
         That of the model: the fit's own, or `Prior.from_data` of the model's data, if left out.
 
+    Returns
+    -------
+    dict of name to array
+        For `sampling.sample`, `pm.sample(initvals=...)` or `pm.find_MAP(start=...)`.
+
     Notes
     -----
     Every number is moved by about 1e-6 of its size: at a point of exact symmetry a coordinate of
-    the gradient is exactly 0, which nutpie takes for a model without that variable.
+    the gradient is exactly 0, and nutpie refuses such a start.
     """
-    mixture = fit.mixture
-    prior = prior or fit.prior or Prior.from_data(model["x"].get_value())
-    form = parametrisation(fit.family, mixture.n_components, mixture.d)
-    spread = np.sqrt(np.diagonal(mixture.covariances, axis1=1, axis2=2))
+    data = fit.mixture.rows(model["x"].get_value())
+    prior = prior or fit.prior or Prior.from_data(data)
+    mode = _posterior_mode(data, fit, prior)
+    covariances = mode.covariances
+    if mode.diagonal:
+        covariances = covariances[:, :, None] * np.eye(data.d)
+    spread = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     offsets = _offsets()
-    weights = np.maximum(mixture.weights, _NUDGE) * (1 + _next(offsets, mixture.weights.shape))
+    weights = np.maximum(mode.weights, _NUDGE) * (1 + _next(offsets, mode.weights.shape))
     start = {
         "pi": weights / weights.sum(),
-        "mu": mixture.means + spread * _next(offsets, spread.shape),
+        "mu": mode.means + data.center + spread * _next(offsets, spread.shape),
     }
-    for name, value in form.values_from(mixture.covariances, prior).items():
+    form = parametrisation(fit.family, len(weights), data.d)
+    for name, value in form.values_from(covariances, prior).items():
         start[name] = value + np.maximum(np.abs(value), _NUDGE) * _next(offsets, value.shape)
     free = {variable.name for variable in model.free_RVs}
     return {name: value for name, value in start.items() if name in free}
+
+
+def _posterior_mode(data: Data, fit: Fit, prior: Prior) -> Parameters:
+    parameters = fit.mixture.parameters_about(data.center)
+    if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
+        return parameters
+    # Below 1 the Dirichlet's mode is an empty component: then the mode under a flat one.
+    prior = replace(prior, concentration=max(prior.concentration, 1.0))
+    problem = Problem(data, fit.family, prior)
+    return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
 
 
 def _offsets() -> Iterator[float]:

@@ -49,7 +49,7 @@ class Fit:
     status : Status
         How EM ended; `advice` says what to do next.
     degenerate_component : int or None
-        The component whose covariance became singular.
+        The component whose covariance became singular, or rests on too few rows.
     prior : Prior or None
         The prior maximised under.
     starts : tuple of 3 int
@@ -160,6 +160,13 @@ class Fit:
                 "tol; the log-likelihood given belongs to the parameters given."
             )
         which = self.degenerate_component
+        if self.status is Status.SPURIOUS:
+            return (
+                f"spurious maximum: component {which} holds {self.n * self.weights[which]:.1f} "
+                "rows, too few for a covariance of its own, and owes its likelihood to their "
+                "closeness. Use fewer components, a family with a common covariance, or a prior "
+                "(prior=Prior.from_data(X))."
+            )
         return (
             f"degenerate component {which}: its covariance shrank to a singular one, where the "
             "likelihood has no maximum. The parameters are the last sound ones and are no "

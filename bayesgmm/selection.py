@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .data import as_data
-from .em import Problem, Status
+from .em import Problem
 from .errors import DataError
 from .families import FAMILIES, Family, get_family
 from .fitting import best_fit, check_options, check_problem, whole
@@ -32,7 +32,8 @@ class Selection:
     fits : dict of (family name, K) to Fit
         Every cell in which EM ran.
     failures : dict of (family name, K) to str
-        Cells without an estimate, and why: EM ended at a singular covariance, or could not start.
+        Cells without an estimate, and why: EM ended at or beside a singular covariance, or could
+        not start.
     """
 
     fits: dict[tuple[str, int], Fit]
@@ -196,7 +197,7 @@ def select(
             failures[cell] = str(error)
             continue
         fits[cell] = fit
-        if fit.status is Status.DEGENERATE:
+        if not fit.status.sound:
             failures[cell] = fit.advice
     return Selection(fits, failures)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import xlogy
@@ -333,3 +335,24 @@ def test_a_fit_is_a_distribution():
     x, component = fit.sample(5000, 1)
     assert np.mean(fit.predict(x) == component) > 0.98
     assert np.mean(fit.score_samples(x)) == pytest.approx(fit.loglik / fit.n, abs=0.1)
+
+
+def test_spurious_maxima_are_not_estimates():
+    """Two galaxies close together are no component: such a maximum loses to sound ones, or says so."""
+    x = bayesgmm.datasets.load_galaxies()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fits = [bayesgmm.fit(x, 6, "V", random_seed=s, n_init=1) for s in range(10)]
+    spurious = [fit for fit in fits if fit.status is Status.SPURIOUS]
+    assert spurious
+    assert "spurious maximum: component" in str(caught[0].message)
+    assert caught[0].category is DegenerateFitWarning
+    for fit in spurious:
+        assert not fit.converged
+        assert 82 * fit.weights[fit.degenerate_component] < 2.5
+    selection = bayesgmm.select(x, range(2, 8), random_seed=0, progressbar=False)
+    # the reference's search, which discards such solutions: V, K = 3 with BIC 1575.090
+    assert (selection.best.family.name, selection.best.n_components) == ("V", 3)
+    assert selection.best.bic == pytest.approx(1575.090, abs=2e-3)
+    for fit in selection.top(20):
+        assert fit.family.name == "E" or np.all(82 * fit.weights > 2.5)

@@ -83,9 +83,11 @@ class Family:
             )
         )
 
-    def rank_per_component(self, d: int) -> int:
-        """Distinct rows, less one, that a covariance needs to be regular."""
-        return 1 if self.spherical or self.diagonal else d
+    def fewest_rows(self, d: int) -> int:
+        """Rows a component needs so that its own covariance is regular; 0 if it has none."""
+        if self.common:
+            return 0
+        return 2 if self.spherical or self.diagonal else d + 1
 
     def estimate(self, counts: FloatArray, scatters: FloatArray) -> FloatArray:
         """The M-step: covariances that maximise the expected log-likelihood.
