@@ -154,7 +154,7 @@ def test_bad_tables_are_refused_with_the_cure(kind):
 
 @pytest.mark.parametrize("family", ["EEE", "VVV"])
 def test_dependent_columns(family):
-    """Duplicate and linearly dependent columns are named; diagonal families and priors take them."""
+    """Duplicate and dependent columns are named; diagonal families and priors take them."""
     double = np.column_stack([VALUES[:, :2], VALUES[:, 0]])
     with pytest.raises(DataError, match="'x0' and 'x2' carry the same information"):
         bayesgmm.fit(double, 2, family)

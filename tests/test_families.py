@@ -75,8 +75,10 @@ def test_m_step_is_a_maximum(rng, d_and_family, k):
     if d <= 2:  # a generic optimiser is reliable here
         start = rng.normal(0, 0.5, k + k * (d - 1) + k * d * (d - 1) // 2)
         found = minimize(
-            lambda free: deviance(member(family, free, d, k), counts, w), start, method="Nelder-Mead",
-            options={"maxiter": 4000, "maxfev": 4000, "xatol": 1e-6, "fatol": 1e-9, "adaptive": True},
+            lambda free: deviance(member(family, free, d, k), counts, w),
+            start,
+            method="Nelder-Mead",
+            options={"maxfev": 4000, "xatol": 1e-6, "fatol": 1e-9, "adaptive": True},
         )  # fmt: skip
         assert found.fun >= best - 1e-8 * abs(best)
 

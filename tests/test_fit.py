@@ -40,14 +40,15 @@ def test_objective_never_falls(rng, d_and_family, k, with_prior):
 def test_converges_where_scikit_learn_does(rng, form):
     """The four common types, from the same start: log-likelihood to 1e-8."""
     x, labels = simulate(rng, 300, 3, 3)
+    within = np.array([np.cov(x[labels == g].T, ddof=0) for g in range(3)])
     ours = bayesgmm.fit(x, 3, form, start=labels, tol=1e-13, max_iter=20_000)
     theirs = GaussianMixture(
         3, covariance_type=form, reg_covar=0, tol=1e-14, max_iter=20_000,
         weights_init=np.bincount(labels) / 300,
         means_init=[x[labels == g].mean(axis=0) for g in range(3)],
         precisions_init={
-            "full": np.linalg.inv([np.cov(x[labels == g].T, ddof=0) for g in range(3)]),
-            "tied": np.linalg.inv(sum(np.cov(x[labels == g].T, ddof=0) * np.mean(labels == g) for g in range(3))),
+            "full": np.linalg.inv(within),
+            "tied": np.linalg.inv(np.einsum("g,gij->ij", np.bincount(labels) / 300, within)),
             "diag": 1 / np.array([x[labels == g].var(axis=0) for g in range(3)]),
             "spherical": 1 / np.array([x[labels == g].var(axis=0).mean() for g in range(3)]),
         }[form],
@@ -338,7 +339,7 @@ def test_a_fit_is_a_distribution():
 
 
 def test_spurious_maxima_are_not_estimates():
-    """Two galaxies close together are no component: such a maximum loses to sound ones, or says so."""
+    """Two galaxies close together are no component: such a maximum loses, or says so."""
     x = bayesgmm.datasets.load_galaxies()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

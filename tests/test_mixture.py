@@ -13,8 +13,8 @@ from bayesgmm import Mixture
 def mixture(rng):
     roots = rng.standard_normal((3, 3, 4))
     return Mixture(
-        rng.dirichlet(np.ones(3)), 2 * rng.standard_normal((3, 3)), roots @ np.swapaxes(roots, 1, 2),
-        ("a", "b", "c"),
+        rng.dirichlet(np.ones(3)), 2 * rng.standard_normal((3, 3)),
+        roots @ np.swapaxes(roots, 1, 2), ("a", "b", "c"),
     )  # fmt: skip
 
 
@@ -98,8 +98,14 @@ def test_impossible_parameters_are_refused(arguments, message):
 
 def test_columns_are_checked(mixture):
     """Unknown names, out of range, all or none."""
-    for call in (lambda: mixture.marginal(["z"]), lambda: mixture.marginal([7]),
-                 lambda: mixture.marginal([]), lambda: mixture.conditional({}),
-                 lambda: mixture.conditional({"a": 0, "b": 0, "c": 0}), lambda: mixture.sample(0)):  # fmt: skip
+    calls = [
+        lambda: mixture.marginal(["z"]),
+        lambda: mixture.marginal([7]),
+        lambda: mixture.marginal([]),
+        lambda: mixture.conditional({}),
+        lambda: mixture.conditional({"a": 0, "b": 0, "c": 0}),
+        lambda: mixture.sample(0),
+    ]
+    for call in calls:
         with pytest.raises(ValueError, match="no column|at least one"):
             call()

@@ -124,12 +124,13 @@ def test_heavy_libraries_are_imported_where_they_belong(name, path):
 
 def test_import_is_light():
     """Importing the package, and fitting by EM, load neither PyMC nor matplotlib."""
-    code = (
-        "import sys, bayesgmm; light = set(sys.modules);"
-        "bayesgmm.fit([[0.], [1.], [3.], [7.], [8.]], 1);"
-        "print([m for m in ('pymc', 'pytensor', 'arviz', 'matplotlib', 'nutpie') if m in sys.modules],"
-        "[m for m in ('numba', 'pandas', 'sklearn') if m in light])"
-    )
+    code = """
+import sys, bayesgmm
+light = set(sys.modules)
+bayesgmm.fit([[0.], [1.], [3.], [7.], [8.]], 1)
+heavy = [m for m in ("pymc", "pytensor", "arviz", "matplotlib", "nutpie") if m in sys.modules]
+print(heavy, [m for m in ("numba", "pandas", "sklearn") if m in light])
+"""
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
