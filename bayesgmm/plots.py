@@ -6,14 +6,14 @@ Ito's (2008), which colour-blind readers can tell apart; components also differ 
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as _Figure
 from matplotlib.patches import Ellipse
 
-from .data import Data
 from .kernels.contract import FloatArray
 from .posterior import Posterior
 from .result import Fit
@@ -25,6 +25,15 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _ELLIPSE_RADIUS = float(np.sqrt(-2 * np.log(0.05)))
 _MOST_POINTS = 5000
 _MOST_PANELS = 5
+
+
+class Figure(_Figure):
+    """A matplotlib figure that notebooks show, though pyplot does not know it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
 
 
 def colour(k: int) -> str:
@@ -67,12 +76,13 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     return figure
 
 
-def plot_classification(data: Data, fit: Fit) -> Figure:
+def plot_classification(X: Any, fit: Fit) -> Figure:  # noqa: N803
     """Rows coloured by component with 95 % ellipses; larger points are less certain.
 
     One column gives a density plot, more a matrix of pairs; beyond five columns those in which
     the components differ most are shown.
     """
+    data = fit.mixture.rows(X)
     if fit.d == 1:
         return plot_density(data, fit)
     shown = _telling_columns(fit)
@@ -106,10 +116,11 @@ def plot_classification(data: Data, fit: Fit) -> Figure:
     return figure
 
 
-def plot_density(data: Data, fit: Fit, posterior: Posterior | None = None) -> Figure:
+def plot_density(X: Any, fit: Fit, posterior: Posterior | None = None) -> Figure:  # noqa: N803
     """Density of one column over a histogram, with the posterior's 89 % band if given."""
     if fit.d != 1:
         raise ValueError(f"plot_density() is for one column, the fit has {fit.d}.")
+    data = fit.mixture.rows(X)
     figure = Figure(figsize=(7, 4), layout="constrained")
     ax = figure.subplots()
     x = np.asarray(data.values[:, 0], dtype=np.float64)

@@ -21,8 +21,10 @@ from .families.parametrisation import COMPONENT, FEATURE, parametrisation
 from .kernels.contract import FloatArray
 from .prior import Prior
 
-# nutpie's mass matrix.
-ADAPTATION = "diag"
+# nutpie's mass matrix: low-rank corrections give 1 to 10 times the effective draws per second of a
+# diagonal one (for well separated components in two columns, 0.8), until their cost explodes
+# between 111 and 143 variables (nutpie 0.16.11).
+_MAX_LOW_RANK = 120
 
 # PyMC's names for the statistics that both engines report.
 _STATS = (
@@ -111,7 +113,7 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) 
     run = nutpie.sample(
         compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
-        adaptation=ADAPTATION, save_warmup=False, progress_bar=settings.progressbar,
+        adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag", save_warmup=False, progress_bar=settings.progressbar,
         blocking=False,
     )  # fmt: skip
     try:

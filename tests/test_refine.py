@@ -45,7 +45,7 @@ def x():
 @pytest.fixture(scope="module")
 def posterior(x):
     return bayesgmm.refine(
-        x, short_first(x), prior=FAITHFUL_PRIOR, random_seed=11, progressbar=False
+        x, short_first(x), prior=FAITHFUL_PRIOR, draws=2500, random_seed=11, progressbar=False
     )
 
 
@@ -67,7 +67,7 @@ def test_old_faithful_diagnostics(posterior):
     assert d.divergences == 0
     assert d.problems == []
     assert posterior.relabelled_draws == 0
-    assert (d.chains, d.draws) == (4, 1000)
+    assert (d.chains, d.draws) == (4, 2500)
 
 
 def test_old_faithful_loo(posterior):

@@ -170,7 +170,7 @@ def test_pictures_for_few_and_many_components(k):
     x = np.vstack([rng.normal(5 * i, 1, (60, 3)) for i in range(k)])
     fit = bayesgmm.fit(x, k, "EII", n_init=2, random_seed=0)
     figures = [
-        plots.plot_classification(bayesgmm.data.as_data(x), fit),
+        plots.plot_classification(x, fit),
         plots.plot_posterior(make_posterior(x, fit, n_draws=20)),
         plots.plot_trace(make_posterior(x, fit, n_draws=20)),
     ]

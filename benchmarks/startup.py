@@ -1,0 +1,108 @@
+"""How long one waits before anything happens: import, first fit, first posterior.
+
+Every round is a fresh Python process. One round beforehand, not counted, fills the caches that
+Numba and PyTensor keep on disk, so these are the times of the second use of an installation and of
+every later one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+
+from . import machine, page
+from .timing import busiest, in_turn
+
+_DATA = "X = bayesgmm.datasets.load_faithful()"
+_REFINE = "random_seed=1, cores=None, progressbar=False"
+
+# What runs in each process, and what is said of it.
+PROGRAMS = {
+    "Python alone": "pass",
+    "import bayesgmm": "import bayesgmm",
+    "import scikit-learn's GaussianMixture": "from sklearn.mixture import GaussianMixture",
+    "import pymc": "import pymc",
+    "first fit (Old Faithful, K = 2, 1 start)": f"""
+import bayesgmm
+{_DATA}
+bayesgmm.fit(X, 2, n_init=1, random_seed=1)
+""",
+    "first fit (the same, 10 starts)": f"""
+import bayesgmm
+{_DATA}
+bayesgmm.fit(X, 2, random_seed=1)
+""",
+    "fit and first draws (1 chain of 50 + 50)": f"""
+import warnings
+warnings.simplefilter("ignore")
+import bayesgmm
+{_DATA}
+bayesgmm.refine(X, bayesgmm.fit(X, 2, n_init=1, random_seed=1), draws=50, tune=50, chains=1,
+                {_REFINE})
+""",
+    "fit and posterior (4 chains of 500 + 1000)": f"""
+import bayesgmm
+{_DATA}
+bayesgmm.refine(X, bayesgmm.fit(X, 2, n_init=1, random_seed=1), {_REFINE})
+""",
+}
+_CLOCKED = "import time; t = time.perf_counter(); import bayesgmm; print(time.perf_counter() - t)"
+
+
+def process(program: str) -> float:
+    """Seconds from the start of a Python process to its end."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def import_alone(_: str = "") -> float:
+    """Seconds of the import statement itself, by the process's own clock."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CLOCKED], check=True, capture_output=True, text=True
+    )
+    return float(done.stdout)
+
+
+def run(*, rounds: int = 7, patience: float = 0.0, write: bool = True) -> None:
+    for program in PROGRAMS.values():
+        process(program)
+    rivals = {name: lambda program=program: process(program) for name, program in PROGRAMS.items()}
+    rivals["the statement `import bayesgmm`"] = import_alone
+    times = in_turn(rivals, rounds=rounds, most=3 * rounds, patience=patience)
+    rows = [
+        [name, f"{t.median:.3f}", f"{min(t.seconds):.3f}", f"{max(t.seconds):.3f}"]
+        for name, t in times.items()
+    ]
+    text = page.table(
+        "From process start to end", ("what", "median, s", "smallest, s", "largest, s"), rows
+    )
+    if not write:
+        return
+    page.write_section(
+        "startup",
+        "## Waiting times\n\n"
+        f"`python -m benchmarks.startup`. {__doc__.split(chr(10), 2)[2].strip()} Times are from "
+        "the start of the process to its end; the last line is the import statement alone, which "
+        "loads nothing heavy: names load what they need at their first use.\n\n"
+        f"{text}\n"
+        f"Medians of {rounds} rounds. Other processes used at most "
+        f"{busiest(list(times.values())):.0%} of the machine in any round that counts.\n\n"
+        + "\n\n".join(
+            machine.description("numpy", "scikit-learn", "numba", "pymc", "pytensor", "nutpie")
+        ),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for quiet")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
+    run(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
