@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import nutpie
@@ -113,8 +113,8 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) 
     run = nutpie.sample(
         compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
-        adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag", save_warmup=False, progress_bar=settings.progressbar,
-        blocking=False,
+        adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
+        save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
     try:
         tree = run.wait()
@@ -174,8 +174,8 @@ def _assemble(tree: xr.DataTree, model: pm.Model, sampler: str) -> xr.DataTree:
 
 
 def _observed(model: pm.Model) -> xr.Dataset:
-    dims = {name: list(d) for name, d in model.named_vars_to_dims.items()}
-    coords = {name: np.asarray(v) for name, v in model.coords.items() if v is not None}
+    dims: dict[Any, Any] = dict(model.named_vars_to_dims)
+    coords: dict[Any, Any] = {k: np.asarray(v) for k, v in model.coords.items() if v is not None}
     return dict_to_dataset(
         find_observations(model), sample_dims=[], dims=dims, coords=coords, inference_library=pm
     )

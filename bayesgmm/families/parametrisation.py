@@ -57,11 +57,6 @@ class Parametrisation(ABC):
         """Whether every column has its own variance (else all share one)."""
         return not self.family.spherical
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the first variable (K or 1, d or 1)."""
-        return (self.n_components if self.by_component else 1, self.d if self.by_feature else 1)
-
     @abstractmethod
     def variables(self, prior: Prior) -> tuple[Variable, ...]:
         """The free variables in the order of `names`."""
@@ -112,7 +107,7 @@ class Bartlett(Parametrisation):
     def variables(self, prior: Prior) -> tuple[Variable, ...]:
         """Squared diagonal of T, and its strict lower part by rows."""
         chi2, normal = self.names
-        dof = prior.dof - np.arange(self.d)
+        dof = prior.dof - np.arange(self.d, dtype=np.float64)
         return (
             Variable(chi2, "ChiSquared", {"nu": dof}, (*self._component, FEATURE)),
             Variable(normal, "Normal", {"mu": 0.0, "sigma": 1.0}, (*self._component, PAIR)),
