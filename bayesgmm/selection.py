@@ -178,7 +178,7 @@ def select(
     data = as_data(X, columns)
     families = _families(covariance_type, data.d)
     ks = _numbers(n_components)
-    seeds = dict(zip(ks, generators(random_seed, len(ks)), strict=True))
+    streams = generators(random_seed, max(ks))  # by K: part of a grid has the starts of the whole
     fits: dict[tuple[str, int], Fit] = {}
     failures: dict[tuple[str, int], str] = {}
     cells = [(k, family) for k in ks for family in families]
@@ -189,7 +189,7 @@ def select(
             check_problem(data, k, family, prior)
             if k not in shared:
                 shared.clear()
-                shared[k] = make_starts(start, data, k, n_init, seeds[k])
+                shared[k] = make_starts(start, data, k, n_init, streams[k - 1])
             fit = best_fit(
                 Problem(data, family, prior), data, shared[k], max_iter=max_iter, tol=tol
             )

@@ -49,6 +49,8 @@ def test_seed_gives_the_same_table(selection):
     x = bayesgmm.datasets.load_faithful()
     again = bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
     assert again.table.equals(selection.table)
+    part = bayesgmm.select(x, [3], "VVV", random_seed=0, n_init=5, progressbar=False)
+    assert part.fits["VVV", 3].loglik == selection.fits["VVV", 3].loglik
 
 
 def test_one_column():
