@@ -26,6 +26,8 @@ from .start import Seed, Start, make_starts
 _SAME_OPTIMUM = 1e-6
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
+# Rows beyond the fewest possible below which a component's likelihood is that of a coincidence.
+_ROOM = 0.25
 _BLOCK = 65_536
 
 
@@ -216,7 +218,7 @@ def _mark_spurious(result: EMResult, problem: Problem) -> EMResult:
         return result
     fewest = problem.family.fewest_rows(result.parameters.means.shape[1])
     which = int(np.argmin(weights))
-    if fewest and weights[which] * len(problem.rows.values) < fewest + 0.5:
+    if fewest and weights[which] * len(problem.rows.values) < fewest + _ROOM:
         return replace(result, status=Status.SPURIOUS, component=which)
     return result
 

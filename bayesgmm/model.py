@@ -13,10 +13,10 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from .data import Data
-from .distribution import GaussianMixture
 from .em import Problem, run_em
 from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
 from .kernels.contract import FloatArray, Parameters
+from .likelihood import GaussianMixture
 from .prior import Prior
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ FLOORS = [
 #: Heavy libraries, and the only modules that may import them when they are imported.
 HEAVY = {
     "pymc": {"likelihood", "model", "sampling", "refinement"},
-    "pytensor": {"likelihood", "model"},
+    "pytensor": {"likelihood", "model", "distribution"},
     "nutpie": {"sampling"},
     "arviz": set(),
     "matplotlib": {"plots"},

@@ -20,8 +20,8 @@ from pytensor.scalar import Second
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
-from .kernels.contract import FloatArray
-from .kernels.native import VERSION, bartlett_symbol, native, variance_symbol
+from ..kernels.contract import FloatArray
+from ..kernels.native import VERSION, bartlett_symbol, native, variance_symbol
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _N_VARIABLES = {"bartlett": 2, "variance": 1}

@@ -1,4 +1,4 @@
-"""Rows of a Gaussian mixture as a PyMC distribution: draws, and the density of `likelihood`."""
+"""Rows of a Gaussian mixture as a PyMC distribution: draws, and the density of `op`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
-from .kernels.contract import FloatArray
-from .likelihood import MixtureLogLikelihood
+from ..kernels.contract import FloatArray
+from .op import MixtureLogLikelihood
 
 # Changes with the code of the draws: PyTensor keeps the compiled code on disk.
 _VERSION = 1
@@ -93,7 +93,7 @@ def _compile_variance_draw(op: GaussianMixtureRV) -> Any:
     @numba_njit
     def draw(rng, pi, mu, variance, center, inverse_scale):  # type: ignore[no-untyped-def]
         k = _component(rng, pi)
-        variances = variance.ravel()
+        variances = np.asarray(variance).ravel()  # a shared variance comes as a number
         columns = mu.shape[1] if by_feature else 1
         x = mu[k].copy()
         for j in range(len(x)):
