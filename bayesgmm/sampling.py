@@ -119,7 +119,10 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) 
     try:
         tree = run.wait()
     except KeyboardInterrupt:
-        tree = _completed(run.abort())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
+            tree = run.abort()
+        tree = _completed(tree)
     tree["posterior"].attrs |= {
         "inference_library": "nutpie",
         "inference_library_version": nutpie.__version__,

@@ -198,12 +198,14 @@ def _kmeans(z: FloatArray, n_components: int, rng: np.random.Generator) -> Float
 
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
 
-    with warnings.catch_warnings():  # fewer distinct rows than groups is reported by the caller
+    groups = KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31)))
+    with threadpool_limits(1), warnings.catch_warnings():
+        # One thread: with more, scikit-learn's sums depend on which ends first. Fewer distinct
+        # rows than groups leave one empty, which the M-step sees.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = (
-            KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31))).fit(z).labels_
-        )
+        labels = groups.fit(z).labels_
     return np.eye(n_components)[labels]
 
 
