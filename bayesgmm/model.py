@@ -65,7 +65,7 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
     --------
     >>> import bayesgmm
     >>> X = bayesgmm.datasets.load_faithful()
-    >>> model = bayesgmm.model.build_model(X, bayesgmm.fit(X, 2, random_seed=1))
+    >>> model = bayesgmm.build_model(X, bayesgmm.fit(X, 2, random_seed=1))
     >>> [variable.name for variable in model.free_RVs]
     ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """

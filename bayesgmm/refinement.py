@@ -29,6 +29,7 @@ def refine(
     chains: int = 4,
     prior: Prior | None = None,
     sampler: Literal["nutpie", "pymc"] = "nutpie",
+    target_accept: float = 0.8,
     random_seed: int | None = None,
     cores: int | None = None,
     progressbar: bool = True,
@@ -36,8 +37,10 @@ def refine(
     """Sample the posterior of a fitted mixture with PyMC, every chain started at the fit.
 
     The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
-    covariances. Draws are relabelled to the fit's components by ECR, and convergence is checked
-    whatever the sampler.
+    covariances. A fit without this prior is first moved to the posterior's mode next to it (by
+    MAP-EM, labels kept): a maximum of the likelihood can lie far from where the posterior is.
+    Draws are relabelled to the fit's components by ECR, and convergence is checked whatever the
+    sampler.
 
     Parameters
     ----------
@@ -51,6 +54,8 @@ def refine(
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : "nutpie" or "pymc"
         Which NUTS.
+    target_accept : float
+        Acceptance rate aimed at, between 0 and 1; higher means smaller steps, fewer divergences.
     random_seed : int, optional
         Seed of the chains.
     cores : int, optional
@@ -83,6 +88,8 @@ def refine(
         whole(name, value, least)
     if sampler not in ("nutpie", "pymc"):
         raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     data = fit.mixture.rows(X)

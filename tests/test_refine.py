@@ -211,7 +211,7 @@ def test_what_cannot_be_refined_is_refused(x):
         bayesgmm.refine(x[["waiting"]].to_numpy(), fit)
     with pytest.raises(ValueError, match="sampler is 'stan'"):
         bayesgmm.refine(x, fit, sampler="stan")
-    for bad in ({"draws": 0}, {"tune": -1}, {"chains": 0}, {"draws": 10.5}):
+    for bad in ({"draws": 0}, {"tune": -1}, {"chains": 0}, {"draws": 10.5}, {"target_accept": 1}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             bayesgmm.refine(x, fit, **bad)
     with pytest.raises(ValueError, match="prior is for 1 columns"):
