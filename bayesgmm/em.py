@@ -19,6 +19,7 @@ from .kernels import (
     Rows,
     Statistics,
     expected_statistics,
+    rounding,
 )
 from .prior import Prior
 
@@ -162,6 +163,8 @@ def run_em(problem: Problem, start: Parameters, *, max_iter: int, tol: float) ->
             break
         gain = new_objective - objective
         noise = _ROUNDING * (n + abs(new_objective))
+        if gain < 0:
+            noise += n * rounding(problem.rows, proposal)
         if gain < -noise and not problem.ridge:
             # Rounding of a nearly singular covariance: keep the better parameters, and say so.
             status, component = Status.DEGENERATE, _narrowest(proposal, problem.rows)

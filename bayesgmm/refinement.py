@@ -97,7 +97,8 @@ def refine(
     model = build_model(data, fit, prior)
     tree = sample(
         model, initial_point(model, fit, prior), draws=draws, tune=tune, chains=chains,
-        random_seed=random_seed, sampler=sampler, cores=cores, progressbar=progressbar,
+        random_seed=random_seed, sampler=sampler, target_accept=target_accept, cores=cores,
+        progressbar=progressbar,
     )  # fmt: skip
     tree = add_covariances(tree, fit.family, prior)
     raw = tree["posterior"].to_dataset()
