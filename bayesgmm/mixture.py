@@ -81,7 +81,8 @@ class Mixture:
             check_components(parameters, scale)
         except DegenerateComponentError as error:
             raise ValueError(
-                f"covariance {error.component} is not positive definite: "
+                f"covariance {error.component} is not positive definite (or narrower than 1e-8 "
+                f"of the whole mixture): "
                 f"{covariances[error.component].tolist()}."
             ) from None
         full = covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)

@@ -108,7 +108,7 @@ def generators(seed: Seed, n: int) -> list[np.random.Generator]:
 def _from_mixture(mixture: Mixture, problem: Problem, data: Data) -> Parameters:
     # The family's closest member (in Kullback-Leibler divergence), which is the M-step with the
     # start's own covariances for scatters; a start from the family is left as it is.
-    counts = np.maximum(mixture.weights, np.finfo(np.float64).tiny)
+    counts = np.maximum(mixture.weights, 1e-100)  # times a variance it is still no denormal
     covariances = mixture.covariances
     if problem.family.diagonal:
         covariances = np.diagonal(covariances, axis1=1, axis2=2)

@@ -271,4 +271,5 @@ class _Pass:
             scatters = second[:, 0] - counts[:, None] * offset**2
             return Statistics(counts, (about + offset) * scale, scatters * scale**2)
         scatters = second - counts[:, None, None] * offset[:, :, None] * offset[:, None, :]
+        scatters = 0.5 * (scatters + np.swapaxes(scatters, 1, 2))  # what is left may be rounding
         return Statistics(counts, (about + offset) * scale, scatters * np.outer(scale, scale))
