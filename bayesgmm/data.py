@@ -146,6 +146,8 @@ def _read(x: Any, width: int | None = None) -> _Table:
         frame = _from_frame(x)
         if frame is not None:
             return frame
+    if isinstance(x, np.ma.MaskedArray):  # what is masked is missing, not a number
+        x = np.where(np.ma.getmaskarray(x), np.nan, x.data) if np.ma.is_masked(x) else x.data
     try:
         values = np.asarray(x)
     except ValueError as error:
@@ -160,8 +162,7 @@ def _read(x: Any, width: int | None = None) -> _Table:
 
 def _from_xarray(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     if hasattr(x, "data_vars"):
-        frame = x.to_dataframe()
-        return frame.to_numpy(), tuple(str(c) for c in frame.columns)
+        return _from_dataset(x)
     if x.ndim == 1:
         return np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),)
     if x.ndim != 2:
@@ -172,19 +173,38 @@ def _from_xarray(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     return np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1]))
 
 
+def _from_dataset(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The data variables as columns; coordinates are names of rows, not data."""
+    variables = dict(x.data_vars)
+    if not variables:
+        raise DataError("the Dataset is empty: it has no data variables.")
+    along = next(iter(variables.values())).dims
+    for name, variable in variables.items():
+        if variable.ndim != 1 or variable.dims != along:
+            raise DataError(
+                f"variable {str(name)!r} of the Dataset has dimensions {variable.dims}: "
+                "all variables must lie along one dimension, the rows."
+            )
+    columns = [np.asarray(variable) for variable in variables.values()]
+    if any(column.dtype.kind not in "fiub" for column in columns):
+        columns = [column.astype(object) for column in columns]
+    return np.column_stack(columns), tuple(str(name) for name in variables)
+
+
 def _from_frame(x: Any) -> _Table | None:
     import narwhals.stable.v2 as nw
 
     if hasattr(x, "collect"):
         raise DataError("the data are a lazy frame: pass X.collect().")
-    if hasattr(x, "columns"):
-        _refuse_equal_names([str(c) for c in x.columns])
+    names = getattr(x, "column_names", getattr(x, "columns", ()))  # pyarrow's columns are data
+    _refuse_equal_names([str(c) for c in names])
     try:
         frame = nw.from_native(x, eager_only=True, allow_series=True)
     except TypeError:
         return None
     if isinstance(frame, nw.Series):
-        return _Table(_column(frame)[:, None], (str(frame.name or "x0"),))
+        name = "x0" if frame.name in (None, "") else str(frame.name)
+        return _Table(_column(frame)[:, None], (name,))
     names = tuple(str(c) for c in frame.columns)
     if not names:
         return _Table(np.empty((len(frame), 0)), ())
@@ -241,11 +261,17 @@ def _refuse_equal_names(names: Sequence[str]) -> None:
 
 
 def _refuse_text(column: NDArray[Any], name: str) -> None:
+    missing = [v is None or type(v).__name__ in ("NAType", "NaTType") for v in column]
     for i, v in enumerate(column):
-        if v is None:
-            raise DataError(_missing(name, sum(u is None for u in column), i))
+        if missing[i]:
+            raise DataError(_missing(name, sum(missing), i))
         try:
             ok = not isinstance(v, str | bytes) and float(v) is not None
+        except OverflowError:
+            raise DataError(
+                f"column {name!r} holds a number that overflows in row {i}: express it in a "
+                "larger unit."
+            ) from None
         except (TypeError, ValueError):
             ok = False
         if not ok:

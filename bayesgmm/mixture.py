@@ -61,6 +61,8 @@ class Mixture:
         names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
         if len(names) != d:
             raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
+        if len(set(names)) != d:
+            raise ValueError(f"names {list(names)} name a column twice.")
         for array in (weights, means, covariances):
             if not np.all(np.isfinite(array)):
                 raise ValueError("a parameter of the mixture is NaN or infinite.")
@@ -196,6 +198,8 @@ class Mixture:
         """
         known = [self._position(c) for c in given]
         rest = [j for j in range(self.d) if j not in known]
+        if len(set(known)) != len(known):
+            raise ValueError(f"conditional() got two values for one column: {list(given)}.")
         if not known or not rest:
             raise ValueError("conditional() needs values for at least one column, and not for all.")
         value = np.array([given[c] for c in given], dtype=np.float64)

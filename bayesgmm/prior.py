@@ -74,19 +74,20 @@ class Prior:
     concentration: float = 1.0
 
     def __post_init__(self) -> None:
-        mean = np.atleast_1d(np.asarray(self.mean, dtype=np.float64))
+        mean = np.atleast_1d(np.array(self.mean, dtype=np.float64))
         if mean.ndim != 1 or not np.all(np.isfinite(mean)):
             raise ValueError(f"prior mean is {self.mean!r}: pass one finite number per column.")
         d = len(mean)
+        mean.flags.writeable = False
         object.__setattr__(self, "mean", mean)
         for field in ("mean_covariance", "scale"):
             object.__setattr__(self, field, _positive_definite(getattr(self, field), d, field))
+        for field in ("dof", "concentration"):
+            object.__setattr__(self, field, _number(getattr(self, field), field))
         if not (np.isfinite(self.dof) and self.dof > d - 1):
             raise ValueError(f"prior dof is {self.dof}: it must exceed d - 1 = {d - 1}.")
         if not (np.isfinite(self.concentration) and self.concentration > 0):
             raise ValueError(f"prior concentration is {self.concentration}: it must be positive.")
-        object.__setattr__(self, "dof", float(self.dof))
-        object.__setattr__(self, "concentration", float(self.concentration))
 
     @classmethod
     def from_data(cls, x: Any, columns: Sequence[str] | None = None) -> Prior:
@@ -149,7 +150,8 @@ class Prior:
         n_components, d = parameters.means.shape
         total = self._log_weights(parameters.weights)
         root = np.linalg.cholesky(self.mean_covariance)
-        z = np.linalg.solve(root, (parameters.means + center - self.mean).T)
+        b0 = self.mean - center  # rounded once, so that an offset of the data adds no noise
+        z = np.linalg.solve(root, (parameters.means - b0).T)
         total -= 0.5 * float(np.sum(z * z)) + n_components * (
             float(np.sum(np.log(np.diagonal(root)))) + 0.5 * d * np.log(2 * np.pi)
         )
@@ -256,9 +258,16 @@ def _show(x: FloatArray) -> str:
     return "(" + ", ".join(f"{v:.4g}" for v in x) + ")"
 
 
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"prior {name} is {value!r}: pass a number.") from None
+
+
 def _positive_definite(value: ArrayLike, d: int, name: str) -> FloatArray:
     """A (d, d) positive definite matrix; a vector stands for its diagonal."""
-    matrix = np.asarray(value, dtype=np.float64)
+    matrix = np.array(value, dtype=np.float64)
     if matrix.ndim == 0 and d == 1:
         matrix = matrix.reshape(1)
     if matrix.ndim == 1 and len(matrix) == d:
@@ -276,4 +285,5 @@ def _positive_definite(value: ArrayLike, d: int, name: str) -> FloatArray:
         or np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] <= 1e-14
     ):
         raise ValueError(f"prior {name} is not symmetric positive definite: {matrix.tolist()}.")
+    matrix.flags.writeable = False
     return matrix
