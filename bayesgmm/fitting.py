@@ -139,10 +139,12 @@ def check_problem(
     needed = n_components if prior is not None or ridge else n_components + 1
     if not data.has_distinct_rows(needed):
         distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
+        most, cure = distinct, ""
+        if needed > n_components:
+            most, cure = max(distinct - 1, 1), ", or pass a prior"
         raise DataError(
             f"the data have {distinct} distinct rows (n_samples = {data.n}), too few for "
-            f"n_components = {n_components}: ask for at most {max(distinct - 1, 1)}, or pass a "
-            "prior."
+            f"n_components = {n_components}: ask for at most {most}{cure}."
         )
     if prior is None and not ridge and not (family.diagonal or family.spherical):
         refuse_dependent_columns(data, family)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _FORMAT = "bayesgmm.Fit/1"
+# What NumPy and zipfile raise for a file that is something else, cut short or altered.
+_DAMAGED = (
+    ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, TypeError,
+    ValueError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,18 +268,21 @@ class Fit:
 
         Raises
         ------
+        OSError
+            The file cannot be opened.
         ValueError
-            The file is not a saved fit.
+            The file is not a saved fit, or is damaged.
         """
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                meta = json.loads(str(archive["meta"]))
-                arrays = {name: archive[name] for name in archive.files if name != "meta"}
-            if meta.get("format") != _FORMAT:
-                raise KeyError("format")
-        except (KeyError, json.JSONDecodeError, ValueError, EOFError) as error:
-            raise ValueError(f"{path} is not a fit saved by bayesgmm ({error}).") from None
-        return cls.from_parts(meta, arrays)
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    meta = json.loads(str(archive["meta"]))
+                    arrays = {name: archive[name] for name in archive.files if name != "meta"}
+                if meta["format"] != _FORMAT:
+                    raise ValueError(f"format {meta['format']}")
+                return cls.from_parts(meta, arrays)
+            except _DAMAGED as error:
+                raise ValueError(f"{path} is not a fit saved by bayesgmm ({error}).") from None
 
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> Fit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from bayesgmm.families import FAMILIES, get_family
 
@@ -25,6 +26,48 @@ def simulate(rng, n, d, k, spread=3.0):
     labels = np.sort(np.concatenate([np.arange(k), rng.integers(k, size=n - k)]))
     z = rng.standard_normal((n, d))
     return means[labels] + np.einsum("nij,nj->ni", roots[labels], z), labels
+
+
+def factors(family, sigma):
+    """Volumes (K,), shapes (K, d) and orientations (K, d, d) of members (K, d, d) of a family."""
+    k, d = sigma.shape[:2]
+    volume = np.exp(np.linalg.slogdet(sigma)[1] / d)
+    if family.orientation == "V":
+        turn = np.linalg.eigh(sigma)[1]
+    elif family.orientation == "E":  # what they share diagonalises any combination of them
+        turn = np.repeat(np.linalg.eigh(np.tensordot(1 + np.arange(k), sigma, 1))[1][None], k, 0)
+    else:
+        turn = np.repeat(np.eye(d)[None], k, axis=0)
+    shape = np.einsum("kji,kjl,kli->ki", turn, sigma, turn) / volume[:, None]
+    return volume, shape, turn
+
+
+def path_within(family, sigma, rng):
+    """A random smooth path h -> (K, d, d) through sigma, at h = 0, that stays in the family."""
+    k, d = sigma.shape[:2]
+    volume, shape, turn = factors(family, sigma)
+
+    def draw(letter, *size):
+        rows = {"I": 1, "E": 1, "V": k}[letter]
+        return (letter != "I") * np.repeat(rng.standard_normal((rows, *size)), k // rows, axis=0)
+
+    grow = draw(family.volume)
+    stretch = draw(family.shape, d)
+    stretch -= stretch.mean(axis=1, keepdims=True)
+    skew = draw(family.orientation, d, d)
+    skew = (skew - np.swapaxes(skew, 1, 2)) / 2
+
+    def path(h):
+        turned = turn @ expm(h * skew)
+        axes = volume[:, None] * np.exp(h * grow)[:, None] * shape * np.exp(h * stretch)
+        return np.einsum("kij,kj,klj->kil", turned, axes, turned)
+
+    return path
+
+
+def slope(function, h=1e-5):
+    """The derivative at 0, by central differences."""
+    return (function(h) - function(-h)) / (2 * h)
 
 
 @pytest.fixture(params=[0, 1, 2], ids=lambda s: f"seed{s}")
