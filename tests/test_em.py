@@ -64,8 +64,8 @@ def test_estimates_are_stationary(rng, d_and_family, k, with_prior):
             return raw / raw.sum()
 
         assert abs(slope(lambda h: objective(weights(h), *at[1:]))) < 2e-6
-        assert abs(slope(lambda h: objective(at[0], at[1] + h * direction, at[2]))) < 2e-6
-        assert abs(slope(lambda h: objective(*at[:2], path(h)))) < 2e-6
+        assert abs(slope(lambda h, v=direction: objective(at[0], at[1] + h * v, at[2]))) < 2e-6
+        assert abs(slope(lambda h, p=path: objective(*at[:2], p(h)))) < 2e-6
         # and no saddle in sight of these directions
         near = objective(weights(0.05), at[1] + 0.05 * direction, path(0.05))
         assert near <= objective(*at) + 1e-9
@@ -94,7 +94,8 @@ def test_map_never_falls_with_few_rows(rng, d_and_family, strength):
     d, family = d_and_family
     x = rng.standard_normal((6, d))
     prior = Prior(
-        np.full(d, 2.0), np.full(d, 4.0 / strength), d + strength, np.full(d, strength), 1 + strength
+        np.full(d, 2.0), np.full(d, 4.0 / strength), d + strength, np.full(d, strength),
+        1 + strength,
     )  # fmt: skip
     fit = bayesgmm.fit(x, 3, family.name, prior=prior, start="random", random_seed=rng, n_init=2)
     assert fit.status in (Status.CONVERGED, Status.MAX_ITER)
