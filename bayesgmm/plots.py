@@ -128,11 +128,18 @@ def plot_density(X: Any, fit: Fit, posterior: Posterior | None = None) -> Figure
     if posterior is not None:
         band = posterior.log_density(grid[:, None], n_draws=500)
         ax.fill_between(
-            grid, np.exp(band["lower"]), np.exp(band["upper"]), color="0.8",
+            grid, np.exp(band["lower"]), np.exp(band["upper"]), color="#56B4E9", alpha=0.45, lw=0,
             label="posterior density, 89 % band",
         )  # fmt: skip
     _marginal(ax, x, fit, 0)
-    ax.plot(grid, np.exp(fit.score_samples(grid[:, None])), color="black", lw=1.5, label="EM fit")
+    ax.plot(
+        grid,
+        np.exp(fit.score_samples(grid[:, None])),
+        color="black",
+        ls="--",
+        lw=1.2,
+        label="EM fit",
+    )
     ax.set(xlabel=fit.names[0], ylabel="density")
     ax.legend(frameon=False)
     return figure

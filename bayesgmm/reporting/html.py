@@ -156,7 +156,7 @@ def _pictures(analysis: Analysis) -> dict[str, Picture]:
             plots.plot_density(analysis.data, fit, posterior),
             f"Histogram of {fit.names[0]} with the fitted density and its components.",
             "The data and the fitted density; coloured lines are the components"
-            + (", the grey band the posterior's 89 % interval." if posterior else "."),
+            + (", the blue band the posterior's 89 % interval." if posterior else "."),
         )
     else:
         out["fit"] = Picture.of(
