@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..kernels.contract import FloatArray
-from .m_steps import M_STEPS
+from .m_steps import EQUAL, IDENTITY, VARIABLE, estimate
+
+_CODES = {"E": EQUAL, "V": VARIABLE, "I": IDENTITY}
+# Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
+_SWEEPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,11 @@ class Family:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def codes(self) -> tuple[int, int, int]:
+        """Volume, shape and orientation as compiled code reads them."""
+        return _CODES[self.volume], _CODES[self.shape], _CODES[self.orientation]
 
     @property
     def diagonal(self) -> bool:
@@ -104,12 +115,22 @@ class Family:
         Returns
         -------
         array
-            Sigma_k (K, d, d), or variances (K, d) for a diagonal family.
+            Sigma_k (K, d, d), or variances (K, d) for a diagonal family; not a number where a
+            singular scatter leaves the optimum undefined.
         """
-        return M_STEPS[self.volume + self.shape + self.orientation](counts, scatters)
+        n_components, d = scatters.shape[:2]
+        stack = np.ascontiguousarray(scatters.reshape(n_components, -1, d), dtype=np.float64)
+        out = np.empty_like(stack)
+        with np.errstate(all="ignore"):
+            estimate(
+                *self.codes, np.ascontiguousarray(counts, dtype=np.float64), stack, _SWEEPS,
+                False, np.empty(n_components), np.empty((d, d)), out,
+            )  # fmt: skip
+        return out.reshape(scatters.shape)
 
 
-FAMILIES: dict[str, Family] = {name: Family(*name) for name in M_STEPS}
+_ALL = "EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV"
+FAMILIES: dict[str, Family] = {name: Family(*name) for name in _ALL.split()}
 
 _UNIVARIATE = {"E": Family("E", "I", "I", True), "V": Family("V", "I", "I", True)}
 _SCIKIT_LEARN = {"spherical": "VII", "diag": "VVI", "tied": "EEE", "full": "VVV"}

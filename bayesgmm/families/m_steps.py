@@ -1,57 +1,508 @@
-"""The M-step of every family: Sigma_k from counts n_k (K,) and scatters W_k.
+"""The M-step of every family, compiled: Sigma_k from counts n_k (K,) and scatters W_k.
 
-Celeux & Govaert (1995), section 4. Scatters are (K, d, d), or their diagonals (K, d) for the
-families whose orientation is I; the result has the same shape.
+Celeux & Govaert (1995), Pattern Recognition 28, 781-793, section 4. Scatters are (K, d, d), or
+their diagonals (K, 1, d) where the orientation is I; the covariances have the same shape.
+
+Fourteen families are few cases. Along known axes a family is its volume and its shape (`_along`).
+The axes are the columns (I), every component's own principal axes (EEV, VEV), or axes in common
+(EVE, VVE), found by plane rotations. Where shape and orientation vary, or are shared, together,
+no axes are needed (EEE, VEE, EVV, VVV).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ..kernels.contract import FloatArray
+from ..kernels.primitives import jit
 
-MStep = Callable[[FloatArray, FloatArray], FloatArray]
+EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 
-
-def _spherical(scatters: FloatArray, variances: FloatArray) -> FloatArray:
-    """Variances (K,) or a number, as covariances of the scatters' own form."""
-    n_components, d = scatters.shape[:2]
-    variances = np.broadcast_to(variances, n_components)
-    if scatters.ndim == 2:
-        return np.repeat(variances[:, None], d, axis=1)
-    return variances[:, None, None] * np.eye(scatters.shape[1])
+# Where inner iterations stop: relative change of a volume, angle of a rotation.
+_PRECISION = 1e-13
+_ANGLE = 1e-10
+_LARGEST_FOR_JACOBI = 16
+_TINY = 1e-300
 
 
-def _trace(scatters: FloatArray) -> FloatArray:
-    diagonals = scatters if scatters.ndim == 2 else np.diagonal(scatters, axis1=1, axis2=2)
-    return np.asarray(diagonals.sum(axis=1))
+@jit()
+def estimate(volume, shape, orientation, counts, scatters, sweeps, warm, volumes, axes, out):  # type: ignore[no-untyped-def]
+    """Write the covariances that minimise sum_k tr(W_k Sigma_k^-1) + n_k log|Sigma_k| to out.
+
+    volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At most `sweeps` inner
+    iterations are made; they start from volumes (K,) and axes (d, d) if warm, and leave there
+    what they found. From a warm start the objective never rises, however few they are.
+    A singular scatter may give covariances that are singular or not numbers.
+    """
+    n_components, rows, d = scatters.shape
+    if orientation == IDENTITY or d == 1:
+        profiles = np.empty((n_components, d))
+        variances = np.empty((n_components, d))
+        for k in range(n_components):
+            for j in range(d):
+                profiles[k, j] = scatters[k, 0 if rows == 1 else j, j]
+        _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+        for k in range(n_components):
+            for i in range(rows):
+                for j in range(d):
+                    out[k, i, j] = 0.0
+            for j in range(d):
+                out[k, 0 if rows == 1 else j, j] = variances[k, j]
+    elif shape == EQUAL and orientation == EQUAL:
+        _pooled(volume, counts, scatters, sweeps, warm, volumes, out)
+    elif shape == VARIABLE and orientation == VARIABLE:
+        _separate(volume, counts, scatters, out)
+    elif orientation == VARIABLE:
+        _own_axes(volume, counts, scatters, sweeps, warm, volumes, out)
+    else:
+        _common_axes(volume, counts, scatters, sweeps, warm, volumes, axes, out)
 
 
-def _eii(counts: FloatArray, scatters: FloatArray) -> FloatArray:
-    return _spherical(scatters, _trace(scatters).sum() / (counts.sum() * scatters.shape[1]))
+@jit()
+def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
+    """Variances (K, d) along known axes from sums of squares (K, d): EII VII EEI VEI EVI VVI."""
+    n_components, d = profiles.shape
+    n = counts.sum()
+    if shape == VARIABLE:
+        total = 0.0
+        for k in range(n_components):
+            logs = 0.0
+            for j in range(d):
+                logs += np.log(profiles[k, j])
+            volumes[k] = np.exp(logs / d)
+            total += volumes[k]
+        for k in range(n_components):
+            factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * volumes[k])
+            for j in range(d):
+                variances[k, j] = profiles[k, j] * factor
+        return
+    if shape == IDENTITY:
+        total = profiles.sum() / (n * d)
+        for k in range(n_components):
+            v = profiles[k].sum() / (counts[k] * d) if volume == VARIABLE else total
+            volumes[k] = v
+            for j in range(d):
+                variances[k, j] = v
+        return
+    common = np.empty(d)
+    if volume == EQUAL:
+        for j in range(d):
+            common[j] = profiles[:, j].sum() / n
+        for k in range(n_components):
+            for j in range(d):
+                variances[k, j] = common[j]
+        return
+    # VEI: volumes and shape in turn; convex in their logarithms, so there is one optimum.
+    if not warm:
+        for k in range(n_components):
+            volumes[k] = profiles[k].sum() / (counts[k] * d)
+    for _ in range(sweeps):
+        logs = 0.0
+        for j in range(d):
+            total = 0.0
+            for k in range(n_components):
+                total += profiles[k, j] / volumes[k]
+            common[j] = total
+            logs += np.log(total)
+        scale = np.exp(-logs / d)
+        change = 0.0
+        for j in range(d):
+            common[j] *= scale
+        for k in range(n_components):
+            v = 0.0
+            for j in range(d):
+                v += profiles[k, j] / common[j]
+            v /= d * counts[k]
+            change = max(change, abs(v - volumes[k]) / v)
+            volumes[k] = v
+        if not change > _PRECISION:
+            break
+    for k in range(n_components):
+        for j in range(d):
+            variances[k, j] = volumes[k] * common[j]
 
 
-def _vii(counts: FloatArray, scatters: FloatArray) -> FloatArray:
-    return _spherical(scatters, _trace(scatters) / (counts * scatters.shape[1]))
+@jit()
+def _pooled(volume, counts, scatters, sweeps, warm, volumes, out):  # type: ignore[no-untyped-def]
+    """EEE and VEE: volumes and one matrix in common, in turn."""
+    n_components, d, _ = scatters.shape
+    n = counts.sum()
+    common = np.empty((d, d))
+    lower = np.empty((d, d))
+    if volume == EQUAL:
+        for i in range(d):
+            for j in range(d):
+                common[i, j] = scatters[:, i, j].sum() / n
+        for k in range(n_components):
+            out[k] = common
+        return
+    if not warm:
+        for k in range(n_components):
+            volumes[k] = np.trace(scatters[k]) / (counts[k] * d)
+    for _ in range(sweeps):
+        common[:] = 0.0
+        for k in range(n_components):
+            factor = 1.0 / volumes[k]
+            for i in range(d):
+                for j in range(d):
+                    common[i, j] += factor * scatters[k, i, j]
+        scale = np.exp(-cholesky(common, lower) / d)
+        root = np.sqrt(scale)
+        for i in range(d):
+            for j in range(d):
+                common[i, j] *= scale
+                lower[i, j] *= root
+        change = 0.0
+        for k in range(n_components):
+            v = trace_of_quotient(lower, scatters[k]) / (d * counts[k])
+            change = max(change, abs(v - volumes[k]) / v)
+            volumes[k] = v
+        if not change > _PRECISION:
+            break
+    for k in range(n_components):
+        for i in range(d):
+            for j in range(d):
+                out[k, i, j] = volumes[k] * common[i, j]
 
 
-def _pooled(counts: FloatArray, scatters: FloatArray) -> FloatArray:
-    """EEI and EEE: one covariance for all, on the diagonal or in full."""
-    return np.repeat(scatters.sum(axis=0, keepdims=True) / counts.sum(), len(counts), axis=0)
+@jit()
+def _separate(volume, counts, scatters, out):  # type: ignore[no-untyped-def]
+    """EVV and VVV: every component its own matrix, with a volume in common or its own."""
+    n_components, d, _ = scatters.shape
+    total = 0.0
+    sizes = np.empty(n_components)
+    if volume == EQUAL:
+        lower = np.empty((d, d))
+        for k in range(n_components):
+            sizes[k] = np.exp(cholesky(scatters[k], lower) / d)
+            total += sizes[k]
+    n = counts.sum()
+    for k in range(n_components):
+        factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * sizes[k])
+        for i in range(d):
+            for j in range(d):
+                out[k, i, j] = factor * scatters[k, i, j]
 
 
-def _free(counts: FloatArray, scatters: FloatArray) -> FloatArray:
-    """VVI and VVV: every component its own."""
-    return scatters / counts.reshape(-1, *[1] * (scatters.ndim - 1))
+@jit()
+def _own_axes(volume, counts, scatters, sweeps, warm, volumes, out):  # type: ignore[no-untyped-def]
+    """EEV and VEV: a shape in common along each component's own axes, longest to longest."""
+    n_components, d, _ = scatters.shape
+    profiles = np.empty((n_components, d))
+    variances = np.empty((n_components, d))
+    vectors = np.empty((n_components, d, d))
+    for k in range(n_components):
+        eigen(scatters[k], profiles[k], vectors[k])
+        for j in range(d):
+            profiles[k, j] = max(profiles[k, j], 0.0)  # rounding of a singular scatter
+    _along(volume, EQUAL, counts, profiles, sweeps, warm, volumes, variances)
+    for k in range(n_components):
+        compose(variances[k], vectors[k], out[k])
 
 
-M_STEPS: dict[str, MStep] = {
-    "EII": _eii,
-    "VII": _vii,
-    "EEI": _pooled,
-    "VVI": _free,
-    "EEE": _pooled,
-    "VVV": _free,
-}
+@jit()
+def _common_axes(volume, counts, scatters, sweeps, warm, volumes, axes, out):  # type: ignore[no-untyped-def]
+    """EVE and VVE: axes D in common (Flury 1984, JASA 79, 892-898, for VVE).
+
+    Minimises sum_k n_k sum_j log (D'W_kD)_jj, for VVE, or sum_k prod_j (D'W_kD)_jj^(1/d), for EVE,
+    which is what is left when variances along the axes are at their optimum. From a cold start
+    every component's own axes and those of the pooled scatter are tried.
+    """
+    n_components, d, _ = scatters.shape
+    profiles = np.empty((n_components, d))
+    variances = np.empty((n_components, d))
+    turned = np.empty((n_components, d, d))
+    if warm:
+        _turn_all(scatters, axes, turned)
+        _rotate(volume, counts, turned, axes, sweeps, False)
+    else:
+        values = np.empty(d)
+        trial = np.empty((d, d))
+        best = np.inf
+        pooled = np.zeros((d, d))
+        for k in range(n_components):
+            pooled += scatters[k]
+        for start in range(-1, n_components if n_components > 1 else 0):
+            eigen(pooled if start < 0 else scatters[start], values, trial)
+            _turn_all(scatters, trial, turned)
+            value = _rotate(volume, counts, turned, trial, sweeps, True)
+            if start < 0 or value < best:
+                best = value
+                axes[:] = trial
+        _turn_all(scatters, axes, turned)
+    for k in range(n_components):
+        for j in range(d):
+            profiles[k, j] = max(turned[k, j, j], 0.0)
+    _along(volume, VARIABLE, counts, profiles, sweeps, False, volumes, variances)
+    for k in range(n_components):
+        compose(variances[k], axes, out[k])
+
+
+@jit()
+def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
+    """D'W_kD for all k."""
+    n_components, d, _ = scatters.shape
+    half = np.empty((d, d))
+    for k in range(n_components):
+        w = scatters[k]
+        for i in range(d):
+            for j in range(d):
+                total = 0.0
+                for q in range(d):
+                    total += w[i, q] * axes[q, j]
+                half[i, j] = total
+        for i in range(d):
+            for j in range(d):
+                total = 0.0
+                for q in range(d):
+                    total += axes[q, i] * half[q, j]
+                turned[k, i, j] = total
+
+
+@jit()
+def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-untyped-def]
+    """Rotate in every plane in turn until nothing is gained; return the objective.
+
+    turned (K, d, d) is D'W_kD and follows axes D. globally: look at the whole circle of a plane,
+    else only downhill from where it is.
+    """
+    n_components, d, _ = turned.shape
+    mean = np.empty(n_components)
+    cosine = np.empty(n_components)
+    sine = np.empty(n_components)
+    factor = np.empty(n_components)
+    for _ in range(sweeps):
+        largest = 0.0
+        for p in range(d):
+            for q in range(p + 1, d):
+                for k in range(n_components):
+                    w = turned[k]
+                    mean[k] = 0.5 * (w[p, p] + w[q, q])
+                    cosine[k] = 0.5 * (w[p, p] - w[q, q])
+                    sine[k] = w[p, q]
+                    factor[k] = counts[k]
+                    if volume == EQUAL:
+                        rest = 0.0
+                        for j in range(d):
+                            if j != p and j != q:
+                                rest += np.log(max(w[j, j], _TINY))
+                        factor[k] = np.exp(rest / d)
+                angle = 0.5 * _best_angle(volume, d, mean, cosine, sine, factor, globally)
+                if angle == 0.0:
+                    continue
+                largest = max(largest, abs(angle))
+                c = np.cos(angle)
+                s = np.sin(angle)
+                for i in range(d):
+                    a = axes[i, p]
+                    b = axes[i, q]
+                    axes[i, p] = c * a + s * b
+                    axes[i, q] = c * b - s * a
+                for k in range(n_components):
+                    w = turned[k]
+                    for i in range(d):
+                        a = w[i, p]
+                        b = w[i, q]
+                        w[i, p] = c * a + s * b
+                        w[i, q] = c * b - s * a
+                    for i in range(d):
+                        a = w[p, i]
+                        b = w[q, i]
+                        w[p, i] = c * a + s * b
+                        w[q, i] = c * b - s * a
+        if largest <= _ANGLE:
+            break
+    value = 0.0
+    for k in range(n_components):
+        logs = 0.0
+        for j in range(d):
+            logs += np.log(max(turned[k, j, j], _TINY))
+        value += np.exp(logs / d) if volume == EQUAL else counts[k] * logs
+    return value
+
+
+@jit()
+def _plane(volume, d, mean, cosine, sine, factor, t):  # type: ignore[no-untyped-def]
+    """The objective of a plane at angle t/2, and its first and second derivatives.
+
+    The variances along the two axes are m + u and m - u, with u(t) = cosine cos t + sine sin t.
+    """
+    c = np.cos(t)
+    s = np.sin(t)
+    value = 0.0
+    first = 0.0
+    second = 0.0
+    for k in range(len(mean)):
+        u = cosine[k] * c + sine[k] * s
+        du = sine[k] * c - cosine[k] * s
+        m = mean[k]
+        product = max((m - u) * (m + u), 1e-30 * m * m + _TINY)
+        log1 = -2.0 * u * du / product  # derivatives of log(product); u'' = -u
+        log2 = -2.0 * (du * du - u * u) / product - log1 * log1
+        if volume == EQUAL:
+            power = factor[k] * np.exp(np.log(product) / d)
+            value += power
+            first += power * log1 / d
+            second += power * (log2 / d + log1 * log1 / (d * d))
+        else:
+            value += factor[k] * np.log(product)
+            first += factor[k] * log1
+            second += factor[k] * log2
+    return value, first, second
+
+
+@jit()
+def _best_angle(volume, d, mean, cosine, sine, factor, globally):  # type: ignore[no-untyped-def]
+    """The t in (-pi/2, pi/2] that minimises the plane's objective, 0 where nothing is gained."""
+    at = 0.0
+    value, first, second = _plane(volume, d, mean, cosine, sine, factor, 0.0)
+    here = value
+    if globally:
+        for step in range(-7, 9):
+            t = step * (np.pi / 16.0)
+            trial, g, h = _plane(volume, d, mean, cosine, sine, factor, t)
+            if trial < value:
+                at, value, first, second = t, trial, g, h
+    for _ in range(8 if globally else 2):
+        if first == 0.0:
+            break
+        step = -first / second if second > 0.0 else -0.2 * np.sign(first)
+        step = min(max(step, -0.5), 0.5)
+        improved = False
+        for _ in range(30):
+            trial, g, h = _plane(volume, d, mean, cosine, sine, factor, at + step)
+            # values tell angles apart down to 1e-8; below, the slope does
+            if trial < value or (abs(step) < 1e-5 and abs(g) < abs(first)):
+                improved = True
+                break
+            step *= 0.25
+            if abs(step) < 1e-12:
+                break
+        if not improved:
+            break
+        at += step
+        value, first, second = trial, g, h
+    return at if value <= here or abs(at) < 1e-5 else 0.0
+
+
+@jit()
+def compose(variances, axes, out):  # type: ignore[no-untyped-def]
+    """Write D diag(variances) D'."""
+    d = len(variances)
+    for i in range(d):
+        for j in range(i + 1):
+            total = 0.0
+            for q in range(d):
+                total += axes[i, q] * variances[q] * axes[j, q]
+            out[i, j] = total
+            out[j, i] = total
+
+
+@jit()
+def cholesky(matrix, lower):  # type: ignore[no-untyped-def]
+    """Write L, matrix = L L', and return log|matrix|; not a number if it is not positive."""
+    d = len(matrix)
+    log_det = 0.0
+    for i in range(d):
+        for j in range(i):
+            v = matrix[i, j]
+            for q in range(j):
+                v -= lower[i, q] * lower[j, q]
+            lower[i, j] = v / lower[j, j]
+        v = matrix[i, i]
+        for q in range(i):
+            v -= lower[i, q] * lower[i, q]
+        lower[i, i] = np.sqrt(v)
+        log_det += np.log(v)
+        for j in range(i + 1, d):
+            lower[i, j] = 0.0
+    return log_det
+
+
+@jit()
+def trace_of_quotient(lower, matrix):  # type: ignore[no-untyped-def]
+    """tr((L L')^-1 M): the sum of squares of L^-1 R for M = R R', without R."""
+    d = len(matrix)
+    total = 0.0
+    column = np.empty(d)
+    for j in range(d):  # (L L')^-1 M e_j, of which only entry j counts
+        for i in range(d):
+            v = matrix[i, j]
+            for q in range(i):
+                v -= lower[i, q] * column[q]
+            column[i] = v / lower[i, i]
+        for i in range(d - 1, j - 1, -1):
+            v = column[i]
+            for q in range(i + 1, d):
+                v -= lower[q, i] * column[q]
+            column[i] = v / lower[i, i]
+        total += column[j]
+    return total
+
+
+@jit()
+def eigen(matrix, values, vectors):  # type: ignore[no-untyped-def]
+    """Write eigenvalues, largest first, and eigenvectors (columns) of a symmetric matrix."""
+    d = len(matrix)
+    if d > _LARGEST_FOR_JACOBI:
+        w, v = np.linalg.eigh(matrix)
+        for j in range(d):
+            values[j] = w[d - 1 - j]
+            for i in range(d):
+                vectors[i, j] = v[i, d - 1 - j]
+        return
+    a = matrix.copy()
+    size = 0.0
+    for i in range(d):
+        for j in range(d):
+            vectors[i, j] = 1.0 if i == j else 0.0
+            size += a[i, j] * a[i, j]
+    for _ in range(30):
+        off = 0.0
+        for p in range(d):
+            for q in range(p + 1, d):
+                off += a[p, q] * a[p, q]
+        if not off > 1e-34 * size:  # also where it is not a number
+            break
+        for p in range(d):
+            for q in range(p + 1, d):
+                if a[p, q] == 0.0:
+                    continue
+                # Golub & Van Loan, Matrix Computations, section 8.5: the smaller rotation
+                tau = (a[q, q] - a[p, p]) / (2.0 * a[p, q])
+                t = 1.0 / (abs(tau) + np.sqrt(1.0 + tau * tau))
+                if tau < 0.0:
+                    t = -t
+                c = 1.0 / np.sqrt(1.0 + t * t)
+                s = t * c
+                for i in range(d):
+                    x = a[i, p]
+                    y = a[i, q]
+                    a[i, p] = c * x - s * y
+                    a[i, q] = s * x + c * y
+                for i in range(d):
+                    x = a[p, i]
+                    y = a[q, i]
+                    a[p, i] = c * x - s * y
+                    a[q, i] = s * x + c * y
+                a[p, q] = 0.0
+                a[q, p] = 0.0
+                for i in range(d):
+                    x = vectors[i, p]
+                    y = vectors[i, q]
+                    vectors[i, p] = c * x - s * y
+                    vectors[i, q] = s * x + c * y
+    for i in range(d):
+        values[i] = a[i, i]
+    for i in range(d):  # selection sort, largest first
+        best = i
+        for j in range(i + 1, d):
+            if values[j] > values[best]:
+                best = j
+        if best != i:
+            v = values[i]
+            values[i] = values[best]
+            values[best] = v
+            for j in range(d):
+                v = vectors[j, i]
+                vectors[j, i] = vectors[j, best]
+                vectors[j, best] = v
