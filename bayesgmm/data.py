@@ -7,7 +7,7 @@ so nothing behind this border checks again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from .kernels.summary import column_summary
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
 _LARGEST = 1e100
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,10 @@ class Data:
         Column means, and the powers of two nearest to the standard deviations.
     low, high, sd : array (d,)
         Ranges and standard deviations (population) of the columns, in the user's units.
+    weights : array (n,) or None
+        What each row counts for; None where every row counts once. The five summaries above are
+        weighted too: they are those of a table in which a row of weight 2 stands twice and one
+        of weight 0 not at all.
     """
 
     values: NDArray[np.floating]
@@ -46,6 +51,7 @@ class Data:
     low: FloatArray
     high: FloatArray
     sd: FloatArray
+    weights: FloatArray | None = None
 
     @property
     def n(self) -> int:
@@ -53,22 +59,38 @@ class Data:
         return int(self.values.shape[0])
 
     @property
+    def total(self) -> float:
+        """What the rows count for together: the sum of the weights, n without them."""
+        return float(self.n) if self.weights is None else float(self.weights.sum())
+
+    @property
     def d(self) -> int:
         """Number of columns."""
         return int(self.values.shape[1])
 
+    def part(self, start: int, stop: int) -> Data:
+        """Rows start..stop with their weights, in the coordinates of the whole."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return replace(self, values=self.values[start:stop], weights=weights)
+
     def has_distinct_rows(self, at_least: int) -> bool:
-        """Whether there are at least so many different rows (stops reading once it knows)."""
+        """Whether there are at least so many different rows (stops reading once it knows).
+
+        Rows of weight 0 do not count.
+        """
         seen: set[bytes] = set()
         for start in range(0, self.n, 1024):
-            block = np.ascontiguousarray(self.values[start : start + 1024]) + 0.0  # -0.0 is 0.0
+            values = self.values[start : start + 1024]
+            if self.weights is not None:
+                values = values[self.weights[start : start + 1024] > 0]
+            block = np.ascontiguousarray(values) + 0.0  # -0.0 is 0.0
             seen.update(row.tobytes() for row in block)
             if len(seen) >= at_least:
                 return True
         return False
 
 
-def as_data(x: Any, columns: Sequence[str] | None = None) -> Data:
+def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = None) -> Data:
     """Check a table and summarise its columns.
 
     Parameters
@@ -78,15 +100,19 @@ def as_data(x: Any, columns: Sequence[str] | None = None) -> Data:
         A one-dimensional input is one column.
     columns : sequence of str, optional
         Use only these columns of a table.
+    sample_weight : array-like (n,), optional
+        What each row counts for: 2 as if it stood there twice, 0 as if it did not. A `Data`
+        keeps its own weights unless given others. Weights that are all 1 are none.
 
     Raises
     ------
     DataError
         Empty input, text or other non-numeric columns, missing or infinite values, duplicate
-        names, a constant column: the message names the column, the value and the cure.
+        names, a constant column, weights that are negative, not finite or all 0: the message
+        names the column, the value and the cure.
     """
     if isinstance(x, Data):
-        if columns is None:
+        if columns is None and sample_weight is None:
             return x
         table = _Table(x.values, x.names)
     else:
@@ -94,15 +120,20 @@ def as_data(x: Any, columns: Sequence[str] | None = None) -> Data:
     if columns is not None:
         table = _select(table, columns)
     values = _numeric(table)
-    data = _summarise(values, table.names)
+    if sample_weight is not None:
+        weights = _read_weights(sample_weight, len(values))
+    else:
+        weights = x.weights if isinstance(x, Data) else None
+    data = _summarise(values, table.names, weights)
     _refuse_constant_columns(data)
     return data
 
 
 def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatArray) -> Data:
     """Check new rows for an existing fit: same columns, its coordinates, constants allowed."""
+    weights = None
     if isinstance(x, Data):
-        table = _Table(x.values, x.names)
+        table, weights = _Table(x.values, x.names), x.weights
     else:
         table = _read(x, width=len(names))
     if table.named and set(table.names) >= set(names) and tuple(table.names) != tuple(names):
@@ -118,8 +149,8 @@ def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatA
             "pass the same columns."
         )
     values = _numeric(table)
-    summary = _summarise(values, tuple(names))
-    return Data(values, tuple(names), center, scale, summary.low, summary.high, summary.sd)
+    summary = _summarise(values, tuple(names), weights)
+    return replace(summary, center=center, scale=scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +319,40 @@ def _missing(name: str, count: int, row: int) -> str:
     )
 
 
-def _summarise(values: NDArray[np.floating], names: tuple[str, ...]) -> Data:
+def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
+    """Checked weights in memory of their own, None where they are all 1."""
+    try:
+        weights = np.array(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "sample_weight holds values that are not numbers: pass one number per row."
+        ) from None
+    if weights.shape != (n,):
+        raise DataError(
+            f"sample_weight has shape {weights.shape}, the data have {n} rows: pass one number "
+            f"per row, shape ({n},)."
+        )
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"sample_weight is {weights[row]} in row {row}: pass finite numbers of at least 0 "
+            "(0 leaves a row out)."
+        )
+    if not weights.any():
+        raise DataError(
+            f"sample_weight is 0 in all {n} rows: give at least two different rows a positive one."
+        )
+    if weights.max() > _LARGEST:
+        raise DataError(
+            f"sample_weight reaches {weights.max():.3g}, where sums overflow: divide all by that."
+        )
+    return None if np.all(weights == 1) else weights
+
+
+def _summarise(
+    values: NDArray[np.floating], names: tuple[str, ...], weights: FloatArray | None
+) -> Data:
     d = values.shape[1]
     low, high, mean, sd = (np.empty(d) for _ in range(4))
     bad = np.empty(d, dtype=np.int64)
@@ -305,6 +369,8 @@ def _summarise(values: NDArray[np.floating], names: tuple[str, ...]) -> Data:
             f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
             "correct or drop that row."
         )
+    if weights is not None:
+        low, high, mean, sd = _weighted_summary(values, weights)
     size = np.maximum(np.abs(low), np.abs(high))
     for j in np.flatnonzero(size > _LARGEST):
         raise DataError(
@@ -312,7 +378,35 @@ def _summarise(values: NDArray[np.floating], names: tuple[str, ...]) -> Data:
             "express it in a larger unit."
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
-    return Data(values, names, mean, scale, low, high, sd)
+    return Data(values, names, mean, scale, low, high, sd, weights)
+
+
+def _weighted_summary(
+    values: NDArray[np.floating], weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Low, high, mean and sd (d,) of rows that count by their weights, by blocks of rows.
+
+    A row of weight 0 counts nowhere, not even in the range. As in `column_summary` there are two
+    passes, each about a value near the mean.
+    """
+    blocks = [slice(i, i + _BLOCK) for i in range(0, len(values), _BLOCK)]
+    share = weights / weights.sum()
+    shift = values[np.argmax(weights)].astype(np.float64)
+    low, high = np.full(len(shift), np.inf), np.full(len(shift), -np.inf)
+    mean = shift.copy()
+    for block in blocks:
+        some = weights[block] > 0
+        rows, counted = values[block][some].astype(np.float64), share[block][some]
+        if len(rows):
+            low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
+        mean += counted @ (rows - shift)
+    squares, rest = np.zeros(len(shift)), np.zeros(len(shift))
+    for block in blocks:
+        some = weights[block] > 0
+        delta = values[block][some] - mean
+        squares += share[block][some] @ delta**2
+        rest += share[block][some] @ delta
+    return low, high, mean, np.sqrt(np.maximum(squares - rest**2, 0.0))
 
 
 def _refuse_constant_columns(data: Data) -> None:
@@ -320,13 +414,17 @@ def _refuse_constant_columns(data: Data) -> None:
         raise DataError(
             "the table has 1 row (n_samples = 1): a covariance needs at least 2 different rows."
         )
+    rows, cure = f"{data.n} rows", "drop it"
+    if data.weights is not None:
+        rows = f"{np.count_nonzero(data.weights)} rows of positive weight"
+        cure = "drop it, or give more rows a positive weight"
     size = np.maximum(np.abs(data.low), np.abs(data.high))
     for j in range(data.d):
         name = data.names[j]
         if data.low[j] == data.high[j]:
             raise DataError(
-                f"column {name!r} is constant ({data.low[j]:g} in all {data.n} rows): "
-                "its variance is zero and the likelihood unbounded; drop it."
+                f"column {name!r} is constant ({data.low[j]:g} in all {rows}): "
+                f"its variance is zero and the likelihood unbounded; {cure}."
             )
         if data.sd[j] < 1e-100:
             raise DataError(

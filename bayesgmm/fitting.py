@@ -13,21 +13,28 @@ import numpy as np
 from scipy.special import xlogy
 
 from .data import Data, as_data
-from .em import EMResult, Problem, Status, run_em
+from .em import EMResult, Features, Problem
 from .errors import DataError, DegenerateFitWarning
 from .families import Family, get_family
-from .kernels import DegenerateComponentError, Parameters, evaluate, expected_statistics
+from .kernels import (
+    DegenerateComponentError,
+    Parameters,
+    Statistics,
+    evaluate,
+    expected_statistics,
+)
 from .mixture import Mixture
 from .prior import Prior
 from .result import Fit
-from .start import Seed, Start, make_starts
+from .search import SAME_OPTIMUM, Effort, follow
+from .start import Sample, Seed, Start, generators, make_starts, named_starts
 
-# Two runs whose objectives differ by less than this per row ended at the same optimum.
-_SAME_OPTIMUM = 1e-6
+# A named start is made from, and its short runs are run on, so many features of rows at most
+# (what stays in the processor's cache), but on no fewer rows than this for every parameter.
+_SEARCHED = 2**17
+_ROWS_PER_PARAMETER = 5
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
-# Rows beyond the fewest possible below which a component's likelihood is that of a coincidence.
-_ROOM = 0.25
 _BLOCK = 65_536
 
 
@@ -37,12 +44,13 @@ def fit(
     covariance_type: str | Family = "VVV",
     *,
     prior: Prior | None = None,
-    start: Any = "kmeans",
-    n_init: int = 10,
+    start: Any = "auto",
+    n_init: int | None = None,
     max_iter: int = 1000,
     tol: float = 1e-8,
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
+    sample_weight: Any = None,
     ridge: float = 0.0,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
@@ -54,16 +62,19 @@ def fit(
     n_components : int
         Number of components K.
     covariance_type : str
-        Family of the covariances: EII, VII, EEI, VVI, EEE, VVV, for one column E or V, or
-        scikit-learn's "spherical", "diag", "tied", "full".
+        Family of the covariances: EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV
+        (volume, shape and orientation, each equal, variable or identity), for one column E or V,
+        or scikit-learn's "spherical", "diag", "tied", "full" (VII, VVI, EEE, VVV).
     prior : Prior, optional
         Maximise the posterior density instead of the likelihood.
     start : str, array, Mixture or Fit
-        "kmeans" (k-means++ and k-means on standardised columns), "random" (random
-        responsibilities), n labels, responsibilities (n, K), or a known mixture. From labels or
-        responsibilities EM takes one M-step first.
-    n_init : int
-        Number of starts; the best result is kept. One is made where `start` leaves no choice.
+        "auto": a hierarchical partition and `n_init` partitions around random seeds (k-means++,
+        on standardised and on sphered columns) are run for 10 iterations, and the best 5 of them
+        to the end. "hc": the hierarchical partition alone (mclust's start). "kmeans", "k-means++",
+        "random_from_data", "random": every one of `n_init` is run to the end. Or n labels,
+        responsibilities (n, K), or a known mixture. From a partition EM takes one M-step first.
+    n_init : int, optional
+        Number of random starts: 30 for "auto", else 10, unless given. The best result is kept.
     max_iter : int
         Most EM iterations per start; 0 returns the start's parameters and their log-likelihood.
     tol : float
@@ -73,6 +84,8 @@ def fit(
         Seed of the starts; the same seed gives the same fit on any number of threads.
     columns : sequence of str, optional
         Use only these columns of a table.
+    sample_weight : array-like (n,), optional
+        What each row counts for: 2 as if it stood there twice, 0 as if it did not.
     ridge : float
         Added to every variance after each M-step, in squared data units (scikit-learn's
         reg_covar). 0, the default, regularises nothing; with more, EM is not monotone.
@@ -103,20 +116,21 @@ def fit(
     ([0.644, 0.356], -1130.264)
     """
     check_options(n_init, max_iter, tol, ridge)
-    data = as_data(X, columns)
+    data = as_data(X, columns, sample_weight)
     family = get_family(covariance_type, data.d)
     check_problem(data, n_components, family, prior, ridge)
-    starts = make_starts(start, data, n_components, n_init, random_seed)
-    problem = Problem(data, family, prior, ridge)
-    result = best_fit(problem, data, starts, max_iter=max_iter, tol=tol)
+    problem = Problem(data, family, prior, ridge, Features(data))
+    effort = Effort(max_iter, tol)
+    result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
     if not result.status.sound:
         warnings.warn(result.advice, DegenerateFitWarning, stacklevel=2)
     return result
 
 
-def check_options(n_init: int, max_iter: int, tol: float, ridge: float = 0.0) -> None:
+def check_options(n_init: int | None, max_iter: int, tol: float, ridge: float = 0.0) -> None:
     """Refuse options out of range, before any work starts."""
-    whole("n_init", n_init, 1)
+    if n_init is not None:
+        whole("n_init", n_init, 1)
     whole("max_iter", max_iter, 0)
     for name, value in (("tol", tol), ("ridge", ridge)):
         if not (math.isfinite(value) and value >= 0):
@@ -172,72 +186,81 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
     )
 
 
-def best_fit(
-    problem: Problem, data: Data, starts: Sequence[Start], *, max_iter: int, tol: float
+def fit_from(
+    start: Any,
+    problem: Problem,
+    data: Data,
+    n_components: int,
+    n_init: int | None,
+    random_seed: Seed,
+    effort: Effort,
 ) -> Fit:
-    """Run EM from every start and keep the best result, a sound one if there is any.
+    """Make starts of that kind, and the best of the fits from them.
 
     Raises
     ------
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    best: EMResult | None = None
-    objectives = []
-    for start in starts:
-        try:
-            first = start.parameters(problem, data)
-            result = run_em(problem, first, max_iter=max_iter, tol=tol)
-        except DegenerateComponentError as error:
-            failure = error
-            continue
-        result = _mark_spurious(result, problem)
-        if result.status.sound:
-            objectives.append(result.objective)
-        if best is None or _rank(result) > _rank(best):
-            best = result
-    if best is None:
-        raise DegenerateComponentError(failure.component, _start_advice(failure, problem.family))
-    if starts[0].guess:
-        best = _by_weight(best)
-    near = [o for o in objectives if best.objective - o <= _SAME_OPTIMUM * data.n]
-    return _as_fit(best, problem, data, (len(starts), len(objectives), len(near)))
+    if not (isinstance(start, str) and start == "auto"):
+        starts = make_starts(start, data, n_components, n_init, random_seed)
+        return best_fit(problem, data, starts, effort.to_the_end)
+    sample = search_sample(data, n_components, random_seed)
+    starts = named_starts(start, sample, n_components, n_init, random_seed)
+    first = None
+    if sample.data.n < data.n:
+        rows = sample.data
+        first = Problem(rows, problem.family, problem.prior, problem.ridge, Features(rows))
+    return best_fit(problem, data, starts, effort, first)
 
 
-def _rank(result: EMResult) -> tuple[bool, bool, float]:
-    """Sound results before spurious ones before degenerate ones, then by the objective."""
-    return result.status.sound, result.status is Status.SPURIOUS, result.objective
+def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
+    """The rows that "auto" starts are made from and run on for a while: all, unless many."""
+    n_features = (data.d + 1) * (data.d + 2) // 2
+    at_most = max(_SEARCHED // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
+    return Sample(data, at_most, generators(random_seed, 2)[1])
 
 
-def _mark_spurious(result: EMResult, problem: Problem) -> EMResult:
-    """Mark a maximum that owes its height to a component of hardly more rows than it must have.
+def best_fit(
+    problem: Problem,
+    data: Data,
+    starts: Sequence[Start],
+    effort: Effort,
+    first: Problem | None = None,
+) -> Fit:
+    """The best result of EM from these starts, a sound one if there is any.
 
-    As the rows of such a component come closer its likelihood grows without bound, so every few
-    neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10.
+    Raises
+    ------
+    DegenerateComponentError
+        No start gives sound parameters to begin with.
     """
-    weights = result.parameters.weights
-    if problem.prior is not None or problem.ridge or len(weights) == 1 or not result.status.sound:
-        return result
-    fewest = problem.family.fewest_rows(result.parameters.means.shape[1])
-    which = int(np.argmin(weights))
-    if fewest and weights[which] * len(problem.rows.values) < fewest + _ROOM:
-        return replace(result, status=Status.SPURIOUS, component=which)
-    return result
+    try:
+        results = follow(problem, data, starts, effort, first)
+    except DegenerateComponentError as error:
+        message = start_advice(error, problem.family)
+        raise DegenerateComponentError(error.component, message) from None
+    best = by_weight(results[0]) if starts[0].guess else results[0]
+    sound = [result.objective for result in results if result.status.sound]
+    near = [o for o in sound if best.objective - o <= SAME_OPTIMUM * problem.total]
+    return as_fit(best, problem, data, (len(starts), len(sound), len(near)))
 
 
-def _by_weight(result: EMResult) -> EMResult:
+def by_weight(result: EMResult) -> EMResult:
     """Components in the order of their proportions, largest first: the same for every seed."""
-    p = result.parameters
+    p, s = result.parameters, result.statistics
     order = np.argsort(-p.weights, kind="stable")
     which = None if result.component is None else int(np.argmax(order == result.component))
     return replace(
         result,
         parameters=Parameters(p.weights[order], p.means[order], p.covariances[order]),
+        statistics=Statistics(s.counts[order], s.means[order], s.scatters[order]),
         component=which,
     )
 
 
-def _start_advice(error: DegenerateComponentError, family: Family) -> str:
+def start_advice(error: DegenerateComponentError, family: Family) -> str:
+    """What a start that cannot be used says."""
     return (
         f"the start gives component {error.component} a singular covariance (family "
         f"{family.name}): it holds too few different rows. Pass another start, fewer components, "
@@ -245,13 +268,14 @@ def _start_advice(error: DegenerateComponentError, family: Family) -> str:
     )
 
 
-def _as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
+def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
+    """What EM found, in the user's coordinates."""
     p = result.parameters
     entropy, log_map = _classification(problem, data, result)
     return Fit(
         mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names),
         family=problem.family,
-        n=data.n,
+        n=data.n if data.weights is None else data.total,
         loglik=result.loglik,
         objective=result.objective,
         entropy=entropy,
@@ -270,10 +294,11 @@ def _classification(problem: Problem, data: Data, result: EMResult) -> tuple[flo
         return 0.0, 0.0
     entropy = log_map = 0.0
     for i in range(0, data.n, _BLOCK):
-        block = replace(data, values=data.values[i : i + _BLOCK])
+        block = data.part(i, i + _BLOCK)
         resp = evaluate(block, result.parameters, responsibilities=True)[1]
-        entropy -= float(np.sum(xlogy(resp, resp)))
-        log_map += float(np.sum(np.log(resp.max(axis=1))))
+        weights = np.ones(len(resp)) if block.weights is None else block.weights
+        entropy -= float(weights @ np.sum(xlogy(resp, resp), axis=1))
+        log_map += float(weights @ np.log(resp.max(axis=1)))
     return entropy, log_map
 
 

@@ -19,7 +19,8 @@ from scipy.special import gammaln, multigammaln
 
 from .data import as_data
 from .families import Family
-from .kernels.contract import FloatArray, Parameters, Statistics
+from .kernels.contract import FloatArray, Parameters
+from .pseudo_data import log_kernel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,75 +143,55 @@ class Prior:
         return 0.5 * (self.dof + self.d - 1), 0.5 * np.diagonal(self.scale).copy()
 
     def log_density(self, parameters: Parameters, family: Family, center: FloatArray) -> float:
-        """Log prior density of the parameters (means given about `center`), normalised.
+        """Log prior density of the parameters (means given about `center`).
 
         With respect to the free elements of (pi, mu) and of the distinct covariances: all of
         Sigma's for full families, its variances for diagonal ones, lambda for spherical ones.
+        Normalised for those; for a family that restricts Sigma in other ways the restricted
+        density's constant is not known and left out.
         """
         n_components, d = parameters.means.shape
-        total = self._log_weights(parameters.weights)
-        root = np.linalg.cholesky(self.mean_covariance)
-        b0 = self.mean - center  # rounded once, so that an offset of the data adds no noise
-        z = np.linalg.solve(root, (parameters.means - b0).T)
-        total -= 0.5 * float(np.sum(z * z)) + n_components * (
-            float(np.sum(np.log(np.diagonal(root)))) + 0.5 * d * np.log(2 * np.pi)
+        covariances = parameters.covariances.reshape(n_components, -1, d)
+        if family.spherical or family.diagonal:  # by their variances, whatever form they come in
+            index = np.arange(d)
+            if covariances.shape[1] > 1:
+                covariances = covariances[:, index, index][:, None, :]
+        kernel = log_kernel(
+            *family.codes,
+            self.packed(center),
+            np.ascontiguousarray(parameters.weights, dtype=np.float64),
+            np.ascontiguousarray(parameters.means, dtype=np.float64),
+            np.ascontiguousarray(covariances, dtype=np.float64),
         )
-        distinct = parameters.covariances[: 1 if family.common else None]
-        if not (family.spherical or family.diagonal):
-            log_dets = np.linalg.slogdet(distinct)[1]
-            traces = np.trace(np.linalg.solve(distinct, self.scale), axis1=-2, axis2=-1)
-            normaliser = (
-                0.5 * self.dof * np.linalg.slogdet(self.scale)[1]
+        return float(kernel) + self.log_constant(family, n_components)
+
+    def log_constant(self, family: Family, n_components: int) -> float:
+        """What `log_density` has besides the kernel: a number for each family and K."""
+        d, a = self.d, self.concentration
+        total = float(gammaln(n_components * a) - n_components * gammaln(a))
+        half_log_det = 0.5 * np.linalg.slogdet(self.mean_covariance)[1]
+        total -= n_components * (float(half_log_det) + 0.5 * d * np.log(2 * np.pi))
+        distinct = 1 if family.common else n_components
+        if family.name in ("EEE", "VVV"):
+            total += distinct * (
+                0.5 * self.dof * float(np.linalg.slogdet(self.scale)[1])
                 - 0.5 * self.dof * d * np.log(2.0)
-                - multigammaln(0.5 * self.dof, d)
+                - float(multigammaln(0.5 * self.dof, d))
             )
-            kernel = -0.5 * (self.dof + d + 1) * log_dets - 0.5 * traces
-            return total + float(np.sum(kernel + normaliser))
-        shape, scale = self.inverse_gamma(family)
-        variances = distinct if distinct.ndim == 2 else np.diagonal(distinct, axis1=1, axis2=2)
-        variances = variances[:, : len(scale)]
-        return total + float(
-            np.sum(
-                shape * np.log(scale)
-                - gammaln(shape)
-                - (shape + 1) * np.log(variances)
-                - scale / variances
-            )
-        )
+        elif family.spherical or family.name in ("EEI", "VVI"):
+            shape, scale = self.inverse_gamma(family)
+            total += distinct * float(np.sum(shape * np.log(scale) - gammaln(shape)))
+        return total
 
-    def _log_weights(self, weights: FloatArray) -> float:
-        n_components, a = len(weights), self.concentration
-        with np.errstate(divide="ignore"):
-            kernel = (a - 1) * float(np.sum(np.log(weights))) if a != 1 else 0.0
-        return float(gammaln(n_components * a) - n_components * gammaln(a)) + kernel
-
-    def add_to(self, statistics: Statistics, family: Family) -> tuple[FloatArray, FloatArray]:
-        """Counts n_k + nu + d + 1 and scatters W_k + Psi: the covariance prior as pseudo-data.
-
-        The M-step of any family on these is its MAP step.
-        """
-        share = 1.0 / len(statistics.counts) if family.common else 1.0
-        psi = np.diagonal(self.scale) if family.diagonal else self.scale
-        counts = statistics.counts + share * (self.dof + self.d + 1)
-        return counts, statistics.scatters + share * psi
-
-    def weights_mode(self, counts: FloatArray) -> FloatArray:
-        """Mode of the proportions given the counts."""
-        raw = counts + (self.concentration - 1.0)
-        return np.asarray(raw / raw.sum())
-
-    def means_mode(
-        self, statistics: Statistics, covariances: FloatArray, center: FloatArray
-    ) -> FloatArray:
-        """Mode of the means given covariances: (n P + B0^-1)^-1 (n P xbar + B0^-1 b0), centred."""
-        if covariances.ndim == 2:
-            covariances = covariances[:, :, None] * np.eye(self.d)
-        counts = statistics.counts[:, None, None]
-        # With Sigma = n V: (V^-1 + B0^-1)^-1 V^-1 = B0 (V + B0)^-1 needs no inverse of B0 or V.
-        b0 = self.mean - center
-        gain = self.mean_covariance @ np.linalg.inv(covariances + counts * self.mean_covariance)
-        shift = np.einsum("kij,kj->ki", gain * counts, statistics.means - b0)
-        return b0 + shift
+    def packed(self, center: FloatArray) -> FloatArray:
+        """The hyperparameters about `center`, as compiled code reads them (`pseudo_data`)."""
+        return np.concatenate([
+            [self.concentration, self.dof],
+            self.mean - center,  # rounded once, so that an offset of the data adds no noise
+            self.mean_covariance.ravel(),
+            np.linalg.cholesky(self.mean_covariance).ravel(),
+            self.scale.ravel(),
+        ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """The hyperparameters as plain numbers and lists: Prior(**prior.to_dict()) is the same."""

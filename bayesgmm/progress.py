@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
-def track[T](items: Sequence[T], description: str, show: bool) -> Iterator[T]:
-    """Iterate over the items with a bar that says how many are done."""
+@contextmanager
+def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], None]]:
+    """A bar that moves by one of `total` each time the yielded function is called."""
     if not show:
-        yield from items
+        yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import track as rich_track
+    from rich.progress import Progress
 
-    yield from rich_track(items, description, console=Console(stderr=True))
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)

@@ -41,8 +41,8 @@ class Fit:
         The estimates as a distribution.
     family : Family
         Covariance family.
-    n : int
-        Number of rows fitted.
+    n : int or float
+        Number of rows fitted, or the sum of their weights.
     loglik : float
         Log-likelihood at the estimates (natural logarithm, data's own units).
     objective : float
@@ -60,12 +60,12 @@ class Fit:
     prior : Prior or None
         The prior maximised under.
     starts : tuple of 3 int
-        Starts made, those that ended soundly, and those that found this optimum.
+        Starts made, those run to a sound end, and those that found this optimum.
     """
 
     mixture: Mixture
     family: Family
-    n: int
+    n: float
     loglik: float
     objective: float
     entropy: float
@@ -154,10 +154,11 @@ class Fit:
     def advice(self) -> str:
         """How EM ended, in words, and what to do next."""
         if self.status is Status.CONVERGED:
-            made, _, same = self.starts
+            made, followed, same = self.starts
             text = f"converged after {self.n_iter} iterations"
             if made > 1:
-                text += f"; {same} of {made} starts found this optimum"
+                text += f"; of {made} starts {followed} ended soundly"
+                text += f" and {same} found this optimum"
                 if same == 1:
                     text += ": raise n_init to look for a better one"
             return text + "."

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import as_data
-from .em import Problem
+from .data import Data, as_data
+from .em import Features, Problem
 from .errors import DataError
 from .families import FAMILIES, Family, get_family
-from .fitting import best_fit, check_options, check_problem, whole
-from .kernels import DegenerateComponentError
+from .fitting import (
+    as_fit,
+    by_weight,
+    check_options,
+    check_problem,
+    search_sample,
+    start_advice,
+    whole,
+)
+from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
+from .kernels.threads import default_threads
 from .prior import Prior
-from .progress import track
+from .progress import progress
 from .result import Fit
-from .start import Seed, generators, make_starts
+from .search import Effort
+from .start import Sample, Seed, Start, check_name, generators, named_starts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Random partitions of a K; its cells have each other's results to start from as well.
+_N_INIT = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +144,21 @@ def select(
     covariance_type: str | Family | Iterable[str | Family] | None = None,
     *,
     prior: Prior | None = None,
-    start: str = "kmeans",
-    n_init: int = 10,
+    start: str = "auto",
+    n_init: int | None = None,
     max_iter: int = 1000,
     tol: float = 1e-8,
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    resume: Selection | None = None,
     progressbar: bool = True,
 ) -> Selection:
-    """Fit every family with every number of components, and rank them by BIC.
+    """Fit every family with every number of components, and rank them.
+
+    With the default start the cells help each other: each also starts from what other families
+    found for the same K, and from K - 1 (one component split) and K + 1 (two merged). In every
+    grid a family ends no lower than any smaller family that it contains.
 
     Parameters
     ----------
@@ -148,8 +168,14 @@ def select(
         Numbers of components K.
     covariance_type : str or iterable of str, optional
         Families; all of them if left out (for one column: E and V).
-    prior, start, n_init, max_iter, tol, random_seed, columns
-        As for `fit`. The starts of a K are shared by all its families.
+    start, n_init
+        As for `fit`; "auto" takes 10 random partitions besides the hierarchical one, shared by
+        all families of a K. With other starts each cell is alone, but for what it contains.
+    prior, max_iter, tol, random_seed, columns, sample_weight
+        As for `fit`. The same seed gives the same table on any number of threads.
+    resume : Selection, optional
+        An earlier (or interrupted) grid of the same data: its fits are starts as well, so that
+        no cell ends lower than it was.
     progressbar : bool
         Show progress on standard error.
 
@@ -175,31 +201,129 @@ def select(
     check_options(n_init, max_iter, tol)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
-    data = as_data(X, columns)
-    families = _families(covariance_type, data.d)
+    check_name(start)
+    data = as_data(X, columns, sample_weight)
+    families = from_small_to_large(_families(covariance_type, data.d))
     ks = _numbers(n_components)
-    streams = generators(random_seed, max(ks))  # by K: part of a grid has the starts of the whole
-    fits: dict[tuple[str, int], Fit] = {}
     failures: dict[tuple[str, int], str] = {}
-    cells = [(k, family) for k in ks for family in families]
-    shared: dict[int, Any] = {}
-    for k, family in track(cells, "Fitting the grid", progressbar):
-        cell = family.name, k
-        try:
-            check_problem(data, k, family, prior)
-            if k not in shared:
-                shared.clear()
-                shared[k] = make_starts(start, data, k, n_init, streams[k - 1])
-            fit = best_fit(
-                Problem(data, family, prior), data, shared[k], max_iter=max_iter, tol=tol
-            )
-        except (DataError, DegenerateComponentError) as error:
-            failures[cell] = str(error)
-            continue
-        fits[cell] = fit
-        if not fit.status.sound:
-            failures[cell] = fit.advice
+    allowed: set[Place] = set()
+    for k in ks:
+        for family in families:
+            try:
+                check_problem(data, k, family, prior)
+                allowed.add((family, k))
+            except DataError as error:
+                failures[family.name, k] = str(error)
+    if not allowed:
+        return Selection({}, failures)
+    search = _Search(data, families, ks, allowed, prior, Effort(max_iter, tol, short=5, keep=1))
+    with progress("Fitting the grid", search.steps(start), progressbar) as tick:
+        grid = search.run(start, n_init, random_seed, resume, tick)
+    fits: dict[tuple[str, int], Fit] = {}
+    for k in ks:
+        for family in families:
+            name = family.name, k
+            cell = grid.cells.get((family, k))
+            if cell is None:
+                failures.setdefault(name, "not fitted: the search was interrupted.")
+            elif cell.best is None:
+                assert cell.failure is not None
+                failures[name] = start_advice(cell.failure, family)
+            else:
+                problem = grid.problems[family]
+                fit = as_fit(by_weight(cell.best), problem, data, agreeing(cell, problem.total))
+                fits[name] = fit
+                if not fit.status.sound:
+                    failures[name] = fit.advice
+                elif cell.surpassed_by is not None:
+                    failures[name] = (
+                        f"no sound maximum above that of {cell.surpassed_by}, which {family} "
+                        "contains: from there EM runs into a singularity. Use fewer components, a "
+                        "family with fewer parameters, or a prior."
+                    )
     return Selection(fits, failures)
+
+
+class _Search:
+    """The way from data to a grid of good optima: on some of the rows first, if they are many."""
+
+    def __init__(
+        self,
+        data: Data,
+        families: list[Family],
+        ks: list[int],
+        allowed: set[Place],
+        prior: Prior | None,
+        effort: Effort,
+    ) -> None:
+        self.data, self.families, self.ks, self.allowed = data, families, ks, allowed
+        self.prior, self.effort = prior, effort
+
+    def steps(self, start: str) -> int:
+        """How often the progress bar moves."""
+        return len(self.allowed) * (1 + (ROUNDS if start == "auto" else 0))
+
+    def run(
+        self,
+        start: str,
+        n_init: int | None,
+        random_seed: Seed,
+        resume: Selection | None,
+        tick: Callable[[], None],
+    ) -> Grid:
+        """The grid with its best fits; what there is of it when interrupted."""
+        auto = start == "auto"
+        sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
+        streams = generators(random_seed, max(self.ks))  # by K: part of a grid has the same starts
+        if auto:
+            sample.grow(self.ks)
+            n_init = _N_INIT if n_init is None else n_init
+
+        def starts(k: int) -> list[Start]:
+            return named_starts(start, sample, k, n_init, streams[k - 1])
+
+        some = sample.data.n < self.data.n and auto
+        grid = self._grid(sample.data if some else self.data, auto)
+        try:
+            grid.start(starts, self.allowed, tick)
+            if resume is not None:
+                grid.take_over(self._known(resume))
+            if auto:
+                grid.help_each_other(tick)
+            if some:
+                grid = self._on_all_rows(grid)
+            if self.prior is None:
+                grid.climb_the_lattice()
+        except KeyboardInterrupt:
+            warnings.warn(
+                "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
+                UserWarning, stacklevel=4,
+            )  # fmt: skip
+        return grid
+
+    def _grid(self, data: Data, auto: bool) -> Grid:
+        features = Features(data)
+        problems = {f: Problem(data, f, self.prior, features=features) for f in self.families}
+        few = all(len(problem.phi) for problem in problems.values())
+        effort = self.effort if auto else self.effort.to_the_end
+        # Compiled code works on few rows by itself; a pass over many is divided over threads.
+        return Grid(data, problems, self.ks, effort, default_threads() if few else 1)
+
+    def _on_all_rows(self, found: Grid) -> Grid:
+        """Every cell run on from its best fit to some of the rows."""
+        grid = self._grid(self.data, auto=False)
+        for (family, k), cell in found.cells.items():
+            grid.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
+            if cell.best is not None:
+                grid.offer(family, k, [Start(cell.best.parameters, guess=True)])
+        return grid
+
+    def _known(self, resume: Selection) -> dict[Place, Start]:
+        return {
+            (family, k): Start(resume.fits[family.name, k].mixture.parameters_about(self.data.center))
+            for family, k in self.allowed
+            if (family.name, k) in resume.fits
+        }
 
 
 def _families(

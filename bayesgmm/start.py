@@ -1,23 +1,25 @@
-"""Where EM starts: labels, responsibilities or a mixture become the first parameters.
+"""Where EM starts: labels, responsibilities or a mixture, or partitions made here.
 
-A named start draws a random partition of (at most 20 000 of) the rows, takes one M-step from it,
-and repairs what is singular there: a start is a guess, not an estimate. What the user hands in
-is used as it is.
+A named start makes partitions of (at most some thousands of) the rows; EM takes one M-step from
+each. Which of many are worth running to the end is the business of `search.py`. What the user
+hands in is used as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .data import Data
-from .em import Problem
-from .kernels import DegenerateComponentError, Parameters, Statistics, check_components
+from .hierarchical import Labels, hierarchical_partitions
+from .kernels import Parameters, Statistics
 from .kernels.contract import FloatArray
+from .kernels.partition import moments_of_partition, seed_and_divide
 from .mixture import Mixture
 
 type Seed = int | np.random.Generator | np.random.SeedSequence | None
@@ -31,36 +33,104 @@ _BLOCK = 4096
 class Start:
     """One place to start from, the same for every family.
 
-    given: a mixture, or expected statistics of a partition. guess: made here, not handed in. A
+    given: parameters, or expected statistics of a partition. guess: made here, not handed in. A
     guess's singular covariance may be shrunk towards the overall one, and its components have no
     order to keep.
     """
 
-    given: Mixture | Statistics
+    given: Parameters | Statistics
     guess: bool = False
 
-    def parameters(self, problem: Problem, data: Data) -> Parameters:
-        """First parameters of a family: one M-step from a partition, or the mixture itself.
+    def shrunk(self, data: Data) -> Statistics:
+        """Scatters with d + 1 rows' worth of the overall one added, so that none is singular."""
+        statistics = self.given
+        if not isinstance(statistics, Statistics):
+            raise TypeError("only the statistics of a partition can be shrunk.")
+        overall = _covariance(data) / len(statistics.counts) ** (2 / data.d)
+        return Statistics(
+            statistics.counts + data.d + 1,
+            statistics.means,
+            statistics.scatters + (data.d + 1) * overall,
+        )
 
-        Raises
-        ------
-        DegenerateComponentError
-            A covariance is singular and may not be mended.
-        """
-        if isinstance(self.given, Mixture):
-            return _from_mixture(self.given, problem, data)
-        try:
-            parameters = problem.maximise(self.given)
-            check_components(parameters, data.scale)
-        except DegenerateComponentError:
-            if not self.guess:
-                raise
-            parameters = problem.maximise(_shrunk(self.given, data))
-        return parameters
+
+def _covariance(data: Data) -> FloatArray:
+    """Covariance of (the first of) the rows; only a scale is wanted."""
+    block = data.part(0, _SUBSET)
+    return np.cov(block.values, rowvar=False, ddof=0, aweights=block.weights).reshape(
+        data.d, data.d
+    )
+
+
+class Sample:
+    """The rows that starts are made from, in the coordinates in which they are divided."""
+
+    def __init__(self, data: Data, at_most: int = _SUBSET, rng: np.random.Generator | None = None):
+        used = np.arange(data.n) if data.weights is None else np.flatnonzero(data.weights)
+        if len(used) > at_most:
+            rng = rng or np.random.default_rng(0)
+            used = np.sort(rng.choice(used, at_most, replace=False))
+        self.data = data
+        if len(used) < data.n:
+            weights = None if data.weights is None else data.weights[used]
+            self.data = replace(data, values=data.values[used], weights=weights)
+        self._trees: dict[int, Labels] = {}
+
+    @cached_property
+    def centred(self) -> FloatArray:
+        """Rows about the columns' centres (n, d)."""
+        return np.ascontiguousarray(self.data.values - self.data.center, dtype=np.float64)
+
+    @cached_property
+    def standardised(self) -> FloatArray:
+        """Rows with columns of unit variance (n, d)."""
+        return self.centred / self.data.sd
+
+    @cached_property
+    def sphered(self) -> FloatArray:
+        """Rows with the identity for a covariance (n, at most d)."""
+        correlation = _covariance(self.data) / np.outer(self.data.sd, self.data.sd)
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > 1e-10 * values[-1]
+        return np.ascontiguousarray(self.standardised @ (vectors[:, kept] / np.sqrt(values[kept])))
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weights of the rows, or nothing."""
+        return np.empty(0) if self.data.weights is None else self.data.weights
+
+    def grow(self, ks: Iterable[int]) -> None:
+        """Make the hierarchical partitions of all these K at once."""
+        missing = [k for k in ks if k not in self._trees]
+        if missing:
+            self._trees |= hierarchical_partitions(self.centred, missing)
+
+    def hierarchical(self, k: int) -> Start:
+        """The start from the tree of merged groups."""
+        self.grow([k])
+        return self.of_labels(self._trees[k], k)
+
+    def seeded(self, z: FloatArray, k: int, rng: np.random.Generator) -> Start:
+        """Rows divided by the nearest of K seeds of k-means++."""
+        labels = np.empty(len(z), dtype=np.int64)
+        seed_and_divide(z, self.weights, rng.random(k), labels)
+        return self.of_labels(labels, k)
+
+    def of_labels(self, labels: Labels, k: int) -> Start:
+        """The start from a partition."""
+        d = self.data.d
+        counts, means, scatters = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+        labels = np.ascontiguousarray(labels, dtype=np.int64)
+        moments_of_partition(self.centred, self.weights, labels, counts, means, scatters)
+        return Start(Statistics(counts, means, scatters), guess=True)
+
+    def of_responsibilities(self, resp: FloatArray) -> Start:
+        """The start from responsibilities (n, K)."""
+        return Start(_statistics(self.data, resp), guess=True)
 
 
 def make_starts(
-    start: Any, data: Data, n_components: int, n_init: int, random_seed: Seed
+    start: Any, data: Data, n_components: int, n_init: int | None, random_seed: Seed
 ) -> list[Start]:
     """Starts from a name, labels (n,), responsibilities (n, K), or a mixture or fit.
 
@@ -70,17 +140,9 @@ def make_starts(
         Unknown name; wrong shape; labels that leave a component empty; rows that do not sum to 1.
     """
     if isinstance(start, str):
-        if start not in STARTS:
-            raise ValueError(
-                f"unknown start {start!r}: choose among {', '.join(STARTS)}, or pass n labels, "
-                "an n x K array of responsibilities, or a Mixture or Fit."
-            )
-        if n_components == 1:
-            n_init = 1
-        return [
-            _named_start(STARTS[start], data, n_components, rng)
-            for rng in generators(random_seed, n_init)
-        ]
+        check_name(start)
+        streams = generators(random_seed, 2)
+        return named_starts(start, Sample(data, rng=streams[1]), n_components, n_init, random_seed)
     mixture = getattr(start, "mixture", start)
     if isinstance(mixture, Mixture):
         if mixture.n_components != n_components or mixture.d != data.d:
@@ -88,9 +150,32 @@ def make_starts(
                 f"start has {mixture.n_components} components in {mixture.d} columns; the fit "
                 f"asks for {n_components} in {data.d}."
             )
-        return [Start(mixture)]
-    resp = _responsibilities(start, data.n, n_components)
-    return [Start(_statistics(data.values, data.center, resp))]
+        return [Start(mixture.parameters_about(data.center))]
+    return [Start(_statistics(data, _responsibilities(start, data.n, n_components)))]
+
+
+def check_name(start: str) -> None:
+    """Refuse a start that does not exist."""
+    if start not in STARTS:
+        raise ValueError(
+            f"unknown start {start!r}: choose among {', '.join(STARTS)}, or pass n labels, "
+            "an n x K array of responsibilities, or a Mixture or Fit."
+        )
+
+
+def named_starts(
+    name: str, sample: Sample, n_components: int, n_init: int | None, random_seed: Seed
+) -> list[Start]:
+    """n_init starts of a kind (as many as that kind usually needs if None); 1 for one component."""
+    kind = STARTS[name]
+    if n_components == 1:
+        return [sample.of_labels(np.zeros(sample.data.n, dtype=np.int64), 1)]
+    if name == "hc":
+        return [sample.hierarchical(n_components)]
+    count = kind.n_init if n_init is None else n_init
+    made = [] if name != "auto" else [sample.hierarchical(n_components)]
+    streams = generators(random_seed, count)
+    return made + [kind.make(sample, n_components, rng, i) for i, rng in enumerate(streams)]
 
 
 def generators(seed: Seed, n: int) -> list[np.random.Generator]:
@@ -103,20 +188,6 @@ def generators(seed: Seed, n: int) -> list[np.random.Generator]:
     else:
         seed = np.random.SeedSequence(seed)
     return [np.random.default_rng(child) for child in seed.spawn(n)]
-
-
-def _from_mixture(mixture: Mixture, problem: Problem, data: Data) -> Parameters:
-    # The family's closest member (in Kullback-Leibler divergence), which is the M-step with the
-    # start's own covariances for scatters; a start from the family is left as it is.
-    counts = np.maximum(mixture.weights, 1e-100)  # times a variance it is still no denormal
-    covariances = mixture.covariances
-    if problem.family.diagonal:
-        covariances = np.diagonal(covariances, axis1=1, axis2=2)
-    scatters = counts.reshape(-1, *[1] * (covariances.ndim - 1)) * covariances
-    parameters = mixture.parameters_about(data.center)
-    return Parameters(
-        parameters.weights, parameters.means, problem.family.estimate(counts, scatters)
-    )
 
 
 def _responsibilities(start: Any, n: int, n_components: int) -> FloatArray:
@@ -148,8 +219,11 @@ def _responsibilities(start: Any, n: int, n_components: int) -> FloatArray:
     return resp
 
 
-def _statistics(values: NDArray[np.floating], center: FloatArray, resp: FloatArray) -> Statistics:
+def _statistics(data: Data, resp: FloatArray) -> Statistics:
     """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
+    if data.weights is not None:
+        resp = resp * data.weights[:, None]
+    values, center = data.values, data.center
     counts = resp.sum(axis=0)
     d = values.shape[1]
     means = np.zeros((resp.shape[1], d))
@@ -166,34 +240,8 @@ def _statistics(values: NDArray[np.floating], center: FloatArray, resp: FloatArr
     return Statistics(counts, means, scatters)
 
 
-def _named_start(
-    partition: Callable[[FloatArray, int, np.random.Generator], FloatArray],
-    data: Data,
-    n_components: int,
-    rng: np.random.Generator,
-) -> Start:
-    values = data.values
-    if data.n > _SUBSET:
-        values = values[np.sort(rng.choice(data.n, _SUBSET, replace=False))]
-    resp = partition((values - data.center) / data.sd, n_components, rng)
-    return Start(_statistics(values, data.center, resp), guess=True)
-
-
-def _shrunk(statistics: Statistics, data: Data) -> Statistics:
-    """Scatters with a few rows' worth of the overall one added, so that none is singular."""
-    d = data.d
-    weight = np.cov(data.values[:_SUBSET], rowvar=False, ddof=0).reshape(d, d) / len(
-        statistics.counts
-    ) ** (2 / d)
-    return Statistics(
-        statistics.counts + d + 1, statistics.means, statistics.scatters + (d + 1) * weight
-    )
-
-
-def _kmeans(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+def _kmeans(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
     """k-means++ and k-means (scikit-learn's) on the standardised columns."""
-    if n_components == 1:
-        return np.ones((len(z), 1))
     import warnings
 
     from sklearn.cluster import KMeans
@@ -205,36 +253,51 @@ def _kmeans(z: FloatArray, n_components: int, rng: np.random.Generator) -> Float
         # One thread: with more, scikit-learn's sums depend on which ends first. Fewer distinct
         # rows than groups leave one empty, which the M-step sees.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = groups.fit(z).labels_
-    return np.eye(n_components)[labels]
+        labels = groups.fit(sample.standardised, sample_weight=sample.data.weights).labels_
+    return sample.of_labels(labels, n_components)
 
 
-def _kmeans_seeds(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
-    """Rows divided by the nearest of K seeds of k-means++ (scikit-learn's), standardised."""
-    from sklearn.cluster import kmeans_plusplus
-
-    seeds, _ = kmeans_plusplus(z, n_components, random_state=int(rng.integers(2**31)))
-    return _nearest(z, seeds)
+def _seeds(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """Rows divided by the nearest seed of k-means++, standardised."""
+    return sample.seeded(sample.standardised, n_components, rng)
 
 
-def _random_rows(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+def _seeds_in_turn(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """The same, by turns standardised and sphered: long groups need the second."""
+    z = sample.sphered if i % 2 else sample.standardised
+    return sample.seeded(z, n_components, rng)
+
+
+def _random_rows(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
     """Rows divided by the nearest of K random rows, standardised."""
-    return _nearest(z, z[rng.choice(len(z), n_components, replace=False)])
-
-
-def _nearest(z: FloatArray, seeds: FloatArray) -> FloatArray:
+    z = sample.standardised
+    seeds = z[rng.choice(len(z), n_components, replace=False)]
     distance = -2 * z @ seeds.T + np.sum(seeds**2, axis=1)
-    return np.eye(len(seeds))[np.argmin(distance, axis=1)]
+    return sample.of_labels(np.argmin(distance, axis=1), n_components)
 
 
-def _random(z: FloatArray, n_components: int, rng: np.random.Generator) -> FloatArray:
+def _random(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
     """Responsibilities uniform on the simplex, independently for every row."""
-    return rng.dirichlet(np.ones(n_components), size=len(z))
+    return sample.of_responsibilities(rng.dirichlet(np.ones(n_components), size=sample.data.n))
 
 
-STARTS: dict[str, Callable[[FloatArray, int, np.random.Generator], FloatArray]] = {
-    "kmeans": _kmeans,
-    "k-means++": _kmeans_seeds,
-    "random_from_data": _random_rows,
-    "random": _random,
+def _no_more(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    raise AssertionError("the hierarchical start is one")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way to make starts, and how many of it are usual."""
+
+    make: Callable[[Sample, int, np.random.Generator, int], Start]
+    n_init: int
+
+
+STARTS: dict[str, Kind] = {
+    "auto": Kind(_seeds_in_turn, 30),
+    "hc": Kind(_no_more, 1),
+    "kmeans": Kind(_kmeans, 10),
+    "k-means++": Kind(_seeds, 10),
+    "random_from_data": Kind(_random_rows, 10),
+    "random": Kind(_random, 10),
 }

@@ -6,7 +6,7 @@ their diagonals (K, 1, d) where the orientation is I; the covariances have the s
 Fourteen families are few cases. Along known axes a family is its volume and its shape (`_along`).
 The axes are the columns (I), every component's own principal axes (EEV, VEV), or axes in common
 (EVE, VVE), found by plane rotations. Where shape and orientation vary, or are shared, together,
-no axes are needed (EEE, VEE, EVV, VVV).
+no axes are needed (`_pooled`: EEE, VEE; `_separate`: EVV, VVV).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 # Where inner iterations stop: relative change of a volume, angle of a rotation.
 _PRECISION = 1e-13
 _ANGLE = 1e-10
-_LARGEST_FOR_JACOBI = 16
+# Inner sweeps of one M-step among many: none lowers the objective, and the next goes on.
+FEW_SWEEPS = 4
 _TINY = 1e-300
 
 
@@ -34,34 +35,45 @@ def estimate(volume, shape, orientation, counts, scatters, sweeps, warm, volumes
     A singular scatter may give covariances that are singular or not numbers.
     """
     n_components, rows, d = scatters.shape
-    if orientation == IDENTITY or d == 1:
-        profiles = np.empty((n_components, d))
-        variances = np.empty((n_components, d))
+    if shape == orientation and shape == EQUAL:
+        _pooled(volume, counts, scatters, sweeps, warm, volumes, out)
+        return
+    if shape == orientation and shape == VARIABLE:
+        _separate(volume, counts, scatters, out)
+        return
+    profiles = np.empty((n_components, d))  # sums of squares along the axes
+    variances = np.empty((n_components, d))
+    vectors = np.empty((n_components if orientation == VARIABLE else 1, d, d))
+    if orientation == IDENTITY:
         for k in range(n_components):
             for j in range(d):
                 profiles[k, j] = scatters[k, 0 if rows == 1 else j, j]
-        _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    elif orientation == VARIABLE:
         for k in range(n_components):
+            eigen(scatters[k], profiles[k], vectors[k])
+    else:
+        _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
+        _copy(axes, vectors[0])
+    for k in range(n_components):
+        for j in range(d):
+            profiles[k, j] = max(profiles[k, j], 0.0)  # rounding of a singular scatter
+    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    for k in range(n_components):
+        if orientation == IDENTITY:
             for i in range(rows):
                 for j in range(d):
                     out[k, i, j] = 0.0
             for j in range(d):
                 out[k, 0 if rows == 1 else j, j] = variances[k, j]
-    elif shape == EQUAL and orientation == EQUAL:
-        _pooled(volume, counts, scatters, sweeps, warm, volumes, out)
-    elif shape == VARIABLE and orientation == VARIABLE:
-        _separate(volume, counts, scatters, out)
-    elif orientation == VARIABLE:
-        _own_axes(volume, counts, scatters, sweeps, warm, volumes, out)
-    else:
-        _common_axes(volume, counts, scatters, sweeps, warm, volumes, axes, out)
+        else:
+            compose(variances[k], vectors[k if orientation == VARIABLE else 0], out[k])
 
 
 @jit()
 def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
     """Variances (K, d) along known axes from sums of squares (K, d): EII VII EEI VEI EVI VVI."""
     n_components, d = profiles.shape
-    n = counts.sum()
+    n = _sum(counts)
     if shape == VARIABLE:
         total = 0.0
         for k in range(n_components):
@@ -76,9 +88,13 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
                 variances[k, j] = profiles[k, j] * factor
         return
     if shape == IDENTITY:
-        total = profiles.sum() / (n * d)
+        total = 0.0
         for k in range(n_components):
-            v = profiles[k].sum() / (counts[k] * d) if volume == VARIABLE else total
+            total += _sum(profiles[k])
+        for k in range(n_components):
+            v = total / (n * d)
+            if volume == VARIABLE:
+                v = _sum(profiles[k]) / (counts[k] * d)
             volumes[k] = v
             for j in range(d):
                 variances[k, j] = v
@@ -86,7 +102,9 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
     common = np.empty(d)
     if volume == EQUAL:
         for j in range(d):
-            common[j] = profiles[:, j].sum() / n
+            common[j] = 0.0
+            for k in range(n_components):
+                common[j] += profiles[k, j] / n
         for k in range(n_components):
             for j in range(d):
                 variances[k, j] = common[j]
@@ -94,7 +112,7 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
     # VEI: volumes and shape in turn; convex in their logarithms, so there is one optimum.
     if not warm:
         for k in range(n_components):
-            volumes[k] = profiles[k].sum() / (counts[k] * d)
+            volumes[k] = _sum(profiles[k]) / (counts[k] * d)
     for _ in range(sweeps):
         logs = 0.0
         for j in range(d):
@@ -125,21 +143,26 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
 def _pooled(volume, counts, scatters, sweeps, warm, volumes, out):  # type: ignore[no-untyped-def]
     """EEE and VEE: volumes and one matrix in common, in turn."""
     n_components, d, _ = scatters.shape
-    n = counts.sum()
+    n = _sum(counts)
     common = np.empty((d, d))
     lower = np.empty((d, d))
     if volume == EQUAL:
-        for i in range(d):
-            for j in range(d):
-                common[i, j] = scatters[:, i, j].sum() / n
+        _fill(common, 0.0)
         for k in range(n_components):
-            out[k] = common
+            for i in range(d):
+                for j in range(d):
+                    common[i, j] += scatters[k, i, j] / n
+        for k in range(n_components):
+            _copy(common, out[k])
         return
     if not warm:
         for k in range(n_components):
-            volumes[k] = np.trace(scatters[k]) / (counts[k] * d)
+            trace = 0.0
+            for j in range(d):
+                trace += scatters[k, j, j]
+            volumes[k] = trace / (counts[k] * d)
     for _ in range(sweeps):
-        common[:] = 0.0
+        _fill(common, 0.0)
         for k in range(n_components):
             factor = 1.0 / volumes[k]
             for i in range(d):
@@ -175,7 +198,7 @@ def _separate(volume, counts, scatters, out):  # type: ignore[no-untyped-def]
         for k in range(n_components):
             sizes[k] = np.exp(cholesky(scatters[k], lower) / d)
             total += sizes[k]
-    n = counts.sum()
+    n = _sum(counts)
     for k in range(n_components):
         factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * sizes[k])
         for i in range(d):
@@ -184,57 +207,61 @@ def _separate(volume, counts, scatters, out):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _own_axes(volume, counts, scatters, sweeps, warm, volumes, out):  # type: ignore[no-untyped-def]
-    """EEV and VEV: a shape in common along each component's own axes, longest to longest."""
+def _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type: ignore[no-untyped-def]
+    """EVE and VVE: write axes D in common, and the sums of squares (K, d) along them.
+
+    Minimises sum_k n_k sum_j log (D'W_kD)_jj for VVE (Flury 1984, JASA 79, 892-898), or
+    sum_k prod_j (D'W_kD)_jj^(1/d) for EVE, which is what is left when the variances along the
+    axes are at their optimum. A cold start takes the axes of the pooled scatter, and if there are
+    sweeps to reach the optimum it tries those of each W_k as well.
+    """
     n_components, d, _ = scatters.shape
-    profiles = np.empty((n_components, d))
-    variances = np.empty((n_components, d))
-    vectors = np.empty((n_components, d, d))
+    values = np.empty(d)
+    trial = np.empty((d, d))
+    turned = np.empty((n_components, d, d))
+    pooled = np.zeros((d, d))
     for k in range(n_components):
-        eigen(scatters[k], profiles[k], vectors[k])
-        for j in range(d):
-            profiles[k, j] = max(profiles[k, j], 0.0)  # rounding of a singular scatter
-    _along(volume, EQUAL, counts, profiles, sweeps, warm, volumes, variances)
-    for k in range(n_components):
-        compose(variances[k], vectors[k], out[k])
+        for i in range(d):
+            for j in range(d):
+                pooled[i, j] += scatters[k, i, j]
+    best = np.inf
+    alone = warm or n_components == 1 or sweeps <= FEW_SWEEPS
+    for start in range(1 if alone else n_components + 1):
+        if warm:
+            _copy(axes, trial)
+        else:
+            eigen(pooled if start == 0 else scatters[start - 1], values, trial)
+        _turn_all(scatters, trial, turned)
+        value = _rotate(volume, counts, turned, trial, sweeps, not warm)
+        if start == 0 or value < best:
+            best = value
+            _copy(trial, axes)
+            for k in range(n_components):
+                for j in range(d):
+                    profiles[k, j] = turned[k, j, j]
 
 
 @jit()
-def _common_axes(volume, counts, scatters, sweeps, warm, volumes, axes, out):  # type: ignore[no-untyped-def]
-    """EVE and VVE: axes D in common (Flury 1984, JASA 79, 892-898, for VVE).
+def _fill(matrix, value):  # type: ignore[no-untyped-def]
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            matrix[i, j] = value
 
-    Minimises sum_k n_k sum_j log (D'W_kD)_jj, for VVE, or sum_k prod_j (D'W_kD)_jj^(1/d), for EVE,
-    which is what is left when variances along the axes are at their optimum. From a cold start
-    every component's own axes and those of the pooled scatter are tried.
-    """
-    n_components, d, _ = scatters.shape
-    profiles = np.empty((n_components, d))
-    variances = np.empty((n_components, d))
-    turned = np.empty((n_components, d, d))
-    if warm:
-        _turn_all(scatters, axes, turned)
-        _rotate(volume, counts, turned, axes, sweeps, False)
-    else:
-        values = np.empty(d)
-        trial = np.empty((d, d))
-        best = np.inf
-        pooled = np.zeros((d, d))
-        for k in range(n_components):
-            pooled += scatters[k]
-        for start in range(-1, n_components if n_components > 1 else 0):
-            eigen(pooled if start < 0 else scatters[start], values, trial)
-            _turn_all(scatters, trial, turned)
-            value = _rotate(volume, counts, turned, trial, sweeps, True)
-            if start < 0 or value < best:
-                best = value
-                axes[:] = trial
-        _turn_all(scatters, axes, turned)
-    for k in range(n_components):
-        for j in range(d):
-            profiles[k, j] = max(turned[k, j, j], 0.0)
-    _along(volume, VARIABLE, counts, profiles, sweeps, False, volumes, variances)
-    for k in range(n_components):
-        compose(variances[k], axes, out[k])
+
+@jit()
+def _copy(matrix, out):  # type: ignore[no-untyped-def]
+    # Numba's own assignment brings code for error messages with it, seconds to compile.
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[i, j] = matrix[i, j]
+
+
+@jit()
+def _sum(x):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for v in x:
+        total += v
+    return total
 
 
 @jit()
@@ -419,6 +446,20 @@ def cholesky(matrix, lower):  # type: ignore[no-untyped-def]
 
 
 @jit()
+def solve(lower, v):  # type: ignore[no-untyped-def]
+    """Overwrite v with (L L')^-1 v."""
+    d = len(v)
+    for i in range(d):
+        for q in range(i):
+            v[i] -= lower[i, q] * v[q]
+        v[i] /= lower[i, i]
+    for i in range(d - 1, -1, -1):
+        for q in range(i + 1, d):
+            v[i] -= lower[q, i] * v[q]
+        v[i] /= lower[i, i]
+
+
+@jit()
 def trace_of_quotient(lower, matrix):  # type: ignore[no-untyped-def]
     """tr((L L')^-1 M): the sum of squares of L^-1 R for M = R R', without R."""
     d = len(matrix)
@@ -443,13 +484,6 @@ def trace_of_quotient(lower, matrix):  # type: ignore[no-untyped-def]
 def eigen(matrix, values, vectors):  # type: ignore[no-untyped-def]
     """Write eigenvalues, largest first, and eigenvectors (columns) of a symmetric matrix."""
     d = len(matrix)
-    if d > _LARGEST_FOR_JACOBI:
-        w, v = np.linalg.eigh(matrix)
-        for j in range(d):
-            values[j] = w[d - 1 - j]
-            for i in range(d):
-                vectors[i, j] = v[i, d - 1 - j]
-        return
     a = matrix.copy()
     size = 0.0
     for i in range(d):

@@ -99,6 +99,9 @@ def expected_statistics(
 ) -> tuple[float, Statistics]:
     """The E-step: log-likelihood and expected sufficient statistics in one pass over the rows.
 
+    Rows that have weights w_i give sum_i w_i log p(x_i), and statistics weighted alike: a row of
+    weight 2 counts as two, one of weight 0 as none. Without weights none are multiplied.
+
     The result does not depend on n_threads at all, and on block (rows handled at a time) only
     through rounding. form ("quadratic" or "centred") is chosen by accuracy and speed.
     """
@@ -114,7 +117,10 @@ def evaluate(
     responsibilities: bool = False,
     n_threads: int | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Log mixture density (n,) of every row, and responsibilities (n, K) if asked (else 0 x 0)."""
+    """Log mixture density (n,) of every row, and responsibilities (n, K) if asked (else 0 x 0).
+
+    Both belong to a row as such: its weight, if it has one, plays no part.
+    """
     n, n_components = len(rows.values), len(parameters.weights)
     log_density = np.empty(n)
     resp = np.empty((n, n_components)) if responsibilities else _NO_MATRIX
@@ -125,6 +131,18 @@ def evaluate(
 def rounding(rows: Rows, parameters: Parameters) -> float:
     """What rounding may change in the log density of one row, about."""
     return _Pass(rows, parameters, None).rounding
+
+
+def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
+    """The rows' weights (empty where all count once), and their sum."""
+    weights = getattr(rows, "weights", None)  # rows need not have the attribute
+    if weights is None:
+        return _NO_VECTOR, float(len(rows.values))
+    if len(weights) != len(rows.values):  # compiled code would read on past the end
+        raise ValueError(
+            f"{len(weights)} weights for {len(rows.values)} rows: cut both alike (Data.part does)."
+        )
+    return weights, float(weights.sum())
 
 
 class _Pass:
@@ -165,12 +183,13 @@ class _Pass:
         block, bounds = self._chunks(block)
         n_chunks = len(bounds) - 1
         loglik = np.zeros(n_chunks)
+        weights, total_weight = _row_weights(self.rows)
         shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
         if self.quadratic:
             sums = np.zeros((n_chunks, *self.theta.shape))
 
             def work(c: int) -> None:
-                loglik[c] = self._quadratic(bounds[c], bounds[c + 1], block, sums[c])
+                loglik[c] = self._quadratic(bounds[c], bounds[c + 1], block, weights, sums[c])
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             total = sums.sum(axis=0)
@@ -187,13 +206,13 @@ class _Pass:
 
             def work(c: int) -> None:
                 loglik[c] = self._centred(
-                    bounds[c], bounds[c + 1], block, count[c], moment[c], product[c]
+                    bounds[c], bounds[c + 1], block, weights, count[c], moment[c], product[c]
                 )
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
             about = self.scaled.means
-        total_loglik = float(loglik.sum()) - len(self.rows.values) * self.log_unit
+        total_loglik = float(loglik.sum()) - total_weight * self.log_unit
         return total_loglik, self._unscale(counts, first, second, about)
 
     def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
@@ -202,11 +221,12 @@ class _Pass:
         def work(c: int) -> None:
             start, stop = bounds[c], bounds[c + 1]
             if self.quadratic:
-                self._quadratic(start, stop, block, _NO_MATRIX, log_density, resp)
+                self._quadratic(start, stop, block, _NO_VECTOR, _NO_MATRIX, log_density, resp)
             else:
                 self._centred(
-                    start, stop, block, _NO_VECTOR, _NO_MATRIX, _NO_STACK, log_density, resp
-                )
+                    start, stop, block, _NO_VECTOR, _NO_VECTOR, _NO_MATRIX, _NO_STACK,
+                    log_density, resp,
+                )  # fmt: skip
 
         for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
         log_density -= self.log_unit
@@ -216,6 +236,7 @@ class _Pass:
         start: int,
         stop: int,
         block: int,
+        weights: FloatArray,
         sums: FloatArray,
         log_density: FloatArray = _NO_VECTOR,
         resp: FloatArray = _NO_MATRIX,
@@ -223,7 +244,7 @@ class _Pass:
         rows = self.rows
         return quadratic_pass(
             rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
-            start, stop, block, _NO_VECTOR, sums, log_density, resp,
+            start, stop, block, weights, sums, log_density, resp,
         )  # fmt: skip
 
     def _centred(
@@ -231,6 +252,7 @@ class _Pass:
         start: int,
         stop: int,
         block: int,
+        weights: FloatArray,
         counts: FloatArray,
         first: FloatArray,
         second: FloatArray,
@@ -241,7 +263,7 @@ class _Pass:
         return centred_pass(
             rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
             scaled.factors, scaled.half_log_dets, start, stop, block,
-            _NO_VECTOR, counts, first, second, log_density, resp,
+            weights, counts, first, second, log_density, resp,
         )  # fmt: skip
 
     def _chunks(self, block: int | None) -> tuple[int, list[int]]:

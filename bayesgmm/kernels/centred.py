@@ -24,8 +24,9 @@ def centred_pass(  # type: ignore[no-untyped-def]
     """Add rows start..stop to counts (K,), first (K, d), second (K, d, d); return their loglik.
 
     factors is G (K, d, d), or 1/sd (K, 1, d) for diagonal covariances, where second is
-    (K, 1, d). row_weights (n,) multiply the responsibilities in the sums. An empty array leaves
-    row_weights, counts, log_density (n,) or resp (n, K) out.
+    (K, 1, d). row_weights (n,) multiply the rows' terms in the log-likelihood and the sums,
+    log_density (n,) is without them. An empty array leaves row_weights, counts, log_density or
+    resp (n, K) out; row_weights and resp do not go together.
     """
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
@@ -62,8 +63,12 @@ def centred_pass(  # type: ignore[no-untyped-def]
                     logit[r] -= 0.5 * row[r] * row[r]
         softmax(logits, m, peak, total, power)
         part = 0.0
-        for r in range(m):
-            part += total[r]
+        if row_weights.shape[0] == 0:
+            for r in range(m):
+                part += total[r]
+        else:
+            for r in range(m):
+                part += row_weights[i + r] * total[r]
         loglik += part
         if row_weights.shape[0] > 0:
             for k in range(n_components):

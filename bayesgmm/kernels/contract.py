@@ -30,6 +30,10 @@ class Rows(Protocol):
     def scale(self) -> FloatArray:
         """Divides the centred rows (d,): powers of two, so that scaling is exact."""
 
+    @property
+    def weights(self) -> FloatArray | None:
+        """What each row counts for (n,), at least 0; None where every row counts once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -54,7 +58,8 @@ class Statistics:
     """Expected sufficient statistics of the components, responsibilities r_ik being the weights.
 
     counts (K,): n_k = sum_i r_ik; means (K, d) in centred coordinates; scatters (K, d, d), or
-    their diagonals (K, d): W_k = sum_i r_ik (x_i - mean_k)(x_i - mean_k)'.
+    their diagonals (K, d): W_k = sum_i r_ik (x_i - mean_k)(x_i - mean_k)'. Where the rows have
+    weights w_i of their own, r_ik stands for w_i r_ik.
     """
 
     counts: FloatArray

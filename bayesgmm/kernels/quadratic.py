@@ -57,8 +57,9 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
 
-    row_weights (n,) multiply the responsibilities in sums. log_density (n,) and resp (n, K) are
-    filled where they have rows. An empty array leaves row_weights, sums, log_density or resp out.
+    row_weights (n,) multiply the rows' terms in the log-likelihood and in sums, log_density is
+    without them. log_density (n,) and resp (n, K) are filled where they have rows. An empty array
+    leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
     """
     n_components, n_features = theta.shape
     phi = np.empty((n_features, block))
@@ -74,8 +75,12 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
         part = 0.0
-        for r in range(m):
-            part += total[r]
+        if row_weights.shape[0] == 0:
+            for r in range(m):
+                part += total[r]
+        else:
+            for r in range(m):
+                part += row_weights[i + r] * total[r]
         loglik += part
         if row_weights.shape[0] > 0:
             for k in range(n_components):

@@ -1,0 +1,295 @@
+"""Expectation-maximisation, written once for all families, with and without a prior.
+
+Dempster, Laird & Rubin (1977), JRSS B 39, 1-38. The objective (log-likelihood, plus log prior)
+never falls. `run_em` is the door; the loop is `iteration.py`, compiled, and what makes its steps
+longer is `acceleration.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+
+import numpy as np
+
+from ..families import Family
+from ..kernels import (
+    DegenerateComponentError,
+    FloatArray,
+    Parameters,
+    Rows,
+    Statistics,
+    expected_statistics,
+    rounding,
+)
+from ..prior import Prior
+from . import iteration
+from .acceleration import WINDOW, n_coordinates
+
+# Features that lie ready must stay in the processor's cache: a megabyte of them.
+_RESIDENT = 2**17
+_BLOCK = 256
+# Stands for a proportion of 0 while a start's covariances are fitted to the family.
+_LEAST_WEIGHT = 1e-6
+
+
+class Status(Enum):
+    """How EM ended; the text says what to do next."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "reached max_iter"
+    SPURIOUS = "spurious"
+    DEGENERATE = "degenerate"
+
+    @property
+    def sound(self) -> bool:
+        """Whether the parameters are an estimate: not the way into, or beside, a singularity."""
+        return self in (Status.CONVERGED, Status.MAX_ITER)
+
+
+class Features:
+    """Quadratic features of few rows, made once for all runs over them; nothing for many rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @cached_property
+    def full(self) -> FloatArray:
+        """Features (blocks, (d + 1)(d + 2)/2, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(i, j) for i in range(d) for j in range(i, d)])
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Features (blocks, 2 d + 1, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(j, j) for j in range(d)])
+
+    def _make(self, pairs: list[tuple[int, int]]) -> FloatArray:
+        rows = self._rows
+        n, d = rows.values.shape
+        n_features = 1 + d + len(pairs)
+        if n * n_features > _RESIDENT:
+            return np.empty((0, 0, 0))
+        block = min(n, _BLOCK)
+        n_blocks = -(-n // block)
+        z = np.zeros((n_blocks * block, d))
+        z[:n] = (rows.values - rows.center) / rows.scale
+        phi = np.empty((n_blocks, n_features, block))
+        for b in range(n_blocks):
+            part = z[b * block : (b + 1) * block].T
+            phi[b, 0] = 1.0
+            phi[b, 1 : 1 + d] = part
+            for f, (i, j) in enumerate(pairs, start=1 + d):
+                np.multiply(part[i], part[j], out=phi[b, f])
+        return phi
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What EM maximises: the data, the family, and the prior if there is one.
+
+    ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
+    objective may fall. features may be shared by the problems of the same rows.
+    """
+
+    rows: Rows
+    family: Family
+    prior: Prior | None = None
+    ridge: float = 0.0
+    features: Features | None = None
+
+    @cached_property
+    def hyper(self) -> FloatArray:
+        """The prior in centred coordinates, as compiled code reads it; empty without one."""
+        return np.empty(0) if self.prior is None else self.prior.packed(self.rows.center)
+
+    @cached_property
+    def phi(self) -> FloatArray:
+        """Features of the rows, if they are few."""
+        features = self.features or Features(self.rows)
+        return features.diagonal if self.family.diagonal else features.full
+
+    @cached_property
+    def row_weights(self) -> FloatArray:
+        """Weights of the rows, or nothing."""
+        return np.empty(0) if self.rows.weights is None else self.rows.weights
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of the rows' weights: the number of rows without weights."""
+        rows = self.rows
+        return float(len(rows.values) if rows.weights is None else rows.weights.sum())
+
+    def objective(self, loglik: float, parameters: Parameters) -> float:
+        """Log-likelihood, plus the log prior density if there is a prior."""
+        if self.prior is None:
+            return loglik
+        return loglik + self.prior.log_density(parameters, self.family, self.rows.center)
+
+
+@dataclass(frozen=True, slots=True)
+class EMResult:
+    """Where EM ended: parameters and log-likelihood that belong together.
+
+    statistics are those of the parameters; history is the objective after the start and after
+    every iteration; component names the degenerate one, if any; n_passes counts the passes over
+    the rows.
+    """
+
+    parameters: Parameters
+    statistics: Statistics
+    loglik: float
+    objective: float
+    history: tuple[float, ...]
+    status: Status
+    component: int | None = None
+    n_passes: int = 0
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations made."""
+        return len(self.history) - 1
+
+
+def run_em(
+    problem: Problem,
+    start: Parameters | Statistics,
+    *,
+    max_iter: int,
+    tol: float,
+    accelerate: bool = True,
+    thorough: bool = True,
+) -> EMResult:
+    """Iterate from `start`, or from the M-step of given statistics, until the objective has at most tol * n left to gain.
+
+    The gain still to come is estimated from the last two gains of plain EM steps as a geometric
+    series (Aitken; Boehning et al. 1994, Ann. Inst. Stat. Math. 46, 373-388), and measured per
+    row: neither the number of rows nor the units of the columns change when EM stops. thorough:
+    the first M-step's inner iterations go on to their end; one start among many does not need that.
+
+    Raises
+    ------
+    DegenerateComponentError
+        The start itself has a singular covariance.
+    """
+    run = _Run(problem, start, max_iter, tol, accelerate and not problem.ridge, thorough)
+    while run.iterate() == iteration.NEEDS_PASS:
+        run.make_pass()
+    return run.result()
+
+
+class _Run:
+    """The arrays of one run of EM, and the pass over rows that compiled code has not at hand."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        start: Parameters | Statistics,
+        max_iter: int,
+        tol: float,
+        accelerate: bool,
+        thorough: bool,
+    ) -> None:
+        self.problem = problem
+        diagonal = problem.family.diagonal
+        n_components, d = start.means.shape
+        self.shape = n_components, 1 if diagonal else d, d
+        self.new = np.empty(iteration.size_of_point(*self.shape))
+        self.views = iteration.parts(self.new, *self.shape)
+        self.whole = np.zeros(iteration.N_WHOLE, dtype=np.int64)
+        self.whole[iteration.COMPONENT] = -1
+        self.whole[iteration.THOROUGH] = thorough
+        self.old = np.empty_like(self.new)
+        if isinstance(start, Parameters):
+            self.whole[iteration.STAGE] = iteration.MIXTURE
+            self.old[: start.weights.size + start.means.size] = [*start.weights, *start.means.ravel()]
+            counts = problem.total * np.maximum(start.weights, _LEAST_WEIGHT)
+            spread = start.covariances
+        else:
+            counts, spread = start.counts, start.scatters
+        if diagonal and spread.ndim == 3:
+            spread = np.diagonal(spread, axis1=1, axis2=2)
+        self.views[3][:] = counts
+        self.views[4][:] = start.means
+        self.views[5][...] = spread.reshape(self.views[5].shape)
+        if isinstance(start, Parameters):
+            self.views[5][...] *= counts[:, None, None]
+        self.real = np.zeros(iteration.N_REAL)
+        self.history = np.empty(max_iter + 1)
+        size = n_coordinates(*self.shape) if accelerate else 0
+        self.units = np.empty(size)
+        self.memory = (
+            np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1,) * 2)
+        )  # fmt: skip
+        rows = problem.rows
+        self.arguments = (
+            *problem.family.codes, problem.hyper, float(problem.ridge), rows.scale, problem.total,
+            problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
+            problem.row_weights, *self.shape[:2], float(tol), max_iter, accelerate,
+            self.whole, self.real, self.history, self.new, self.old, self.units, *self.memory,
+        )  # fmt: skip
+        self.passed = False
+        self.status = iteration.NEEDS_PASS
+
+    def iterate(self) -> int:
+        self.status = iteration.iterate(*self.arguments, self.passed)
+        return self.status
+
+    def statistics(self) -> Statistics:
+        counts, means, scatters = (view.copy() for view in self.views[3:6])
+        if self.problem.family.diagonal:
+            scatters = scatters[:, 0]
+        return Statistics(counts, means, scatters)
+
+    def parameters(self) -> Parameters:
+        weights, means, covariances = (view.copy() for view in self.views[:3])
+        if self.problem.family.diagonal:
+            covariances = covariances[:, 0]
+        return Parameters(weights, means, covariances)
+
+    def make_pass(self) -> None:
+        """Statistics of the point that `iterate` wants to know."""
+        rows, parameters = self.problem.rows, self.parameters()
+        whole, real = self.whole, self.real
+        self.passed = True
+        whole[iteration.FAILED] = 0
+        whole[iteration.N_PASSES] += 1
+        try:
+            loglik, statistics = expected_statistics(rows, parameters)
+        except DegenerateComponentError as error:
+            whole[iteration.FAILED], whole[iteration.COMPONENT] = 1, error.component
+            return
+        fresh = (statistics.counts, statistics.means, statistics.scatters)
+        for view, array in zip(self.views[3:6], fresh, strict=True):
+            view[...] = array.reshape(view.shape)
+        real[iteration.NEW_LOGLIK] = loglik
+        if loglik < real[iteration.LOGLIK]:  # is it rounding?
+            real[iteration.LOSS] = rounding(rows, parameters) / iteration.ROUNDING_OF_PASS
+
+    def result(self) -> EMResult:
+        whole, real = self.whole, self.real
+        component = int(whole[iteration.COMPONENT])
+        degenerate = self.status == iteration.DEGENERATE
+        if degenerate and whole[iteration.STAGE] < iteration.RUNNING:
+            raise DegenerateComponentError(max(component, 0))
+        status = {
+            iteration.CONVERGED: Status.CONVERGED,
+            iteration.MAX_ITER: Status.MAX_ITER,
+            iteration.DEGENERATE: Status.DEGENERATE,
+        }[self.status]
+        prior = self.problem.prior
+        constant = 0.0
+        if prior is not None:
+            constant = prior.log_constant(self.problem.family, self.shape[0])
+        return EMResult(
+            parameters=self.parameters(),
+            statistics=self.statistics(),
+            loglik=float(real[iteration.LOGLIK]),
+            objective=float(real[iteration.OBJECTIVE]) + constant,
+            history=tuple((self.history[: whole[iteration.N_ITER] + 1] + constant).tolist()),
+            status=status,
+            component=component if degenerate and component >= 0 else None,
+            n_passes=int(whole[iteration.N_PASSES]),
+        )

@@ -1,0 +1,273 @@
+"""Good optima in every cell of a grid of families and numbers of components, by helping each other.
+
+Every cell follows the best of some partitions, the same for all families of a K. Then cells start
+from what others found: from the same K in other families, and from one component less (one split)
+or more (two merged; Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109-2128).
+Last, a family starts from the best that any smaller one reached, so that no larger family reports
+a lower log-likelihood than one it contains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .data import Data
+from .em import EMResult, Problem, run_em
+from .families import Family, get_family
+from .kernels import DegenerateComponentError, Parameters, Statistics
+from .search import SAME_OPTIMUM, Effort, follow, rank
+from .start import Start
+
+# Rounds of starts from other cells; the pairs of components that are tried merged.
+ROUNDS = 2
+_PAIRS = 3
+# A gain in log-likelihood per row that counts as another optimum.
+_BETTER = 1e-8
+
+type Place = tuple[Family, int]
+
+
+@dataclass
+class Cell:
+    """What is known of one family and number of components."""
+
+    best: EMResult | None = None
+    made: int = 0
+    sound: list[float] = field(default_factory=list)
+    failure: DegenerateComponentError | None = None
+    #: A smaller family's log-likelihood that no sound maximum of this one reaches.
+    surpassed_by: Family | None = None
+    _full: Statistics | None = None
+
+    def take(self, results: Sequence[EMResult], n_starts: int, least: float) -> bool:
+        """Keep the best of new results; whether it is better by more than `least`."""
+        self.made += n_starts
+        self.sound += [result.objective for result in results if result.status.sound]
+        if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
+            return False
+        last, self.best, self._full = self.best, results[0], None
+        return last is None or not last.status.sound or results[0].objective > last.objective + least
+
+    def statistics(self, problem: Problem, full: Problem) -> Statistics:
+        """Counts, means and full scatters of the best fit's responsibilities."""
+        if self._full is None:
+            assert self.best is not None
+            self._full = self.best.statistics
+            if problem.family.diagonal:
+                p = self.best.parameters
+                whole = Parameters(p.weights, p.means, p.covariances[:, :, None] * np.eye(problem.rows.scale.size))
+                self._full = run_em(full, whole, max_iter=0, tol=0.0, thorough=False).statistics
+        return self._full
+
+
+class Grid:
+    """Cells of families and numbers of components over the same rows.
+
+    Parameters
+    ----------
+    data : Data
+    problems : dict of Family to Problem
+        Of those rows; families from small to large.
+    ks : sequence of int
+    effort : Effort
+    n_threads : int
+        Numbers of components worked on at once. The result does not depend on it.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        problems: dict[Family, Problem],
+        ks: Sequence[int],
+        effort: Effort,
+        n_threads: int,
+    ) -> None:
+        self.data = data
+        self.problems = problems
+        self.ks = list(ks)
+        self.effort = effort
+        self.n_threads = n_threads
+        self.cells: dict[Place, Cell] = {}
+        any_problem = next(iter(problems.values()))
+        family = get_family("VVV", data.d)
+        self._whole = Problem(data, family, features=any_problem.features)
+        self._least = _BETTER * any_problem.total
+
+    def start(self, starts: Callable[[int], list[Start]], allowed: set[Place], tick: Callable[[], None]) -> None:
+        """Follow the starts of each K in every allowed cell."""
+
+        def work(k: int) -> None:
+            made = starts(k)
+            for family in self.problems:
+                if (family, k) in allowed:
+                    self.cells[family, k] = Cell()
+                    self.offer(family, k, made)
+                    tick()
+
+        self._for_each_k(work)
+
+    def take_over(self, known: dict[Place, Start]) -> None:
+        """Follow one more start in each of these cells: what an earlier search found."""
+        for (family, k), start in known.items():
+            self.cells.setdefault((family, k), Cell())
+            self.offer(family, k, [start])
+
+    def help_each_other(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
+        """Start cells from what their neighbours found, until no cell gets better."""
+        fresh = {place for place, cell in self.cells.items() if _sound(cell)}
+        for _ in range(rounds):
+            before = dict.fromkeys(fresh)
+            improved: list[Place] = []
+            neighbours = {
+                place: self.cells[place].statistics(self.problems[place[0]], self._whole)
+                for place in fresh
+            }
+
+            def work(k: int) -> None:
+                for family in self.problems:
+                    if (family, k) not in self.cells:
+                        continue
+                    candidates = [
+                        self.cells[other, k].statistics(self.problems[other], self._whole)
+                        for other in self.problems
+                        if other is not family and ((other, k) in before or (other, k) in improved)
+                    ]
+                    if (family, k - 1) in neighbours:
+                        candidates += _splits(neighbours[family, k - 1])
+                    if (family, k + 1) in neighbours:
+                        candidates += _merges(neighbours[family, k + 1])
+                    starts = [Start(statistics, guess=True) for statistics in candidates]
+                    if starts and self.offer(family, k, starts):
+                        improved.append((family, k))
+                    tick()
+
+            self._for_each_k(work)
+            fresh = set(improved)
+            if not fresh:
+                break
+
+    def climb_the_lattice(self) -> None:
+        """No family ends below one that it contains, at the same K.
+
+        Where EM from the smaller family's estimate runs into a singularity there is no sound
+        maximum above it: the cell says by whom it is surpassed.
+        """
+        for k in self.ks:
+            for family, problem in self.problems.items():
+                cell = self.cells.get((family, k))
+                smaller = self._best_inside(family, k)
+                if cell is None or smaller is None:
+                    continue
+                target = self.cells[smaller, k].best
+                assert target is not None
+                least = target.objective - self._least
+                if _sound(cell) and cell.best.objective >= target.objective - 1e-9 * abs(target.objective):
+                    continue
+                self.offer(family, k, [Start(_as(problem.family, target.parameters), guess=True)])
+                if not _sound(cell) or cell.best.objective < least:
+                    cell.surpassed_by = smaller
+
+    def _best_inside(self, family: Family, k: int) -> Family | None:
+        """The smaller family with the highest log-likelihood at this K."""
+        inside = [
+            other
+            for other in self.problems
+            if other is not family
+            and family.contains(other)
+            and (other, k) in self.cells
+            and _sound(self.cells[other, k])
+            and self.cells[other, k].surpassed_by is None
+        ]
+        return max(inside, key=lambda f: self.cells[f, k].best.objective, default=None)
+
+    def offer(self, family: Family, k: int, starts: list[Start]) -> bool:
+        """Follow these starts; whether the cell got better."""
+        cell = self.cells[family, k]
+        try:
+            results = follow(self.problems[family], self.data, starts, self.effort)
+        except DegenerateComponentError as error:
+            cell.failure, results = error, []
+        return cell.take(results, len(starts), self._least)
+
+    def _for_each_k(self, work: Callable[[int], None]) -> None:
+        # The largest first: they take longest.
+        order = sorted(self.ks, reverse=True)
+        if self.n_threads == 1:
+            for k in order:
+                work(k)
+            return
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            try:
+                for _ in pool.map(work, order):
+                    pass
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def from_small_to_large(families: Iterable[Family]) -> list[Family]:
+    """Families so that each comes after those it contains."""
+    size = "IEV".index
+    return sorted(families, key=lambda f: size(f.volume) + size(f.shape) + size(f.orientation))
+
+
+def agreeing(cell: Cell, total: float) -> tuple[int, int, int]:
+    """Starts made, those that ended soundly, those that found the best optimum."""
+    assert cell.best is not None
+    near = [o for o in cell.sound if cell.best.objective - o <= SAME_OPTIMUM * total]
+    return cell.made, len(cell.sound), len(near)
+
+
+def _sound(cell: Cell) -> bool:
+    return cell.best is not None and cell.best.status.sound
+
+
+def _as(family: Family, p: Parameters) -> Parameters:
+    """The parameters with covariances in the form that the family stores."""
+    if p.diagonal and not family.diagonal:
+        return Parameters(p.weights, p.means, p.covariances[:, :, None] * np.eye(p.means.shape[1]))
+    return p
+
+
+def _splits(s: Statistics) -> list[Statistics]:
+    """Each component in turn halved across its longest axis."""
+    out = []
+    for k in range(len(s.counts)):
+        values, vectors = np.linalg.eigh(s.scatters[k] / s.counts[k])
+        if not values[-1] > 0:
+            continue
+        # the halves of a Gaussian have their means at sqrt(2/pi) standard deviations
+        half = vectors[:, -1] * np.sqrt(values[-1] * 2 / np.pi)
+        counts, means, scatters = (np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters))
+        counts[[k, -1]] /= 2
+        means[k] += half
+        means[-1] -= half
+        scatters[k] = scatters[-1] = (s.scatters[k] - s.counts[k] * np.outer(half, half)) / 2
+        out.append(Statistics(counts, means, scatters))
+    return out
+
+
+def _merges(s: Statistics) -> list[Statistics]:
+    """The closest pairs of components merged, by their distance in the pooled spread."""
+    spread = np.diagonal(s.scatters.sum(axis=0)) / s.counts.sum()
+    scaled = s.means / np.sqrt(spread)
+    distance = np.sum((scaled[:, None] - scaled[None]) ** 2, axis=2)
+    pairs = sorted((distance[a, b], a, b) for a in range(len(scaled)) for b in range(a))
+    return [_merged(s, a, b) for _, a, b in pairs[:_PAIRS]]
+
+
+def _merged(s: Statistics, a: int, b: int) -> Statistics:
+    rest = [k for k in range(len(s.counts)) if k not in (a, b)]
+    count = s.counts[a] + s.counts[b]
+    mean = (s.counts[a] * s.means[a] + s.counts[b] * s.means[b]) / count
+    gap = s.means[a] - s.means[b]
+    scatter = s.scatters[a] + s.scatters[b] + s.counts[a] * s.counts[b] / count * np.outer(gap, gap)
+    return Statistics(
+        np.append(s.counts[rest], count),
+        np.vstack([s.means[rest], mean]),
+        np.concatenate([s.scatters[rest], scatter[None]]),
+    )

@@ -1,0 +1,141 @@
+"""The prior as EM sees it, compiled: pseudo-data in the M-step, and the kernel of its density.
+
+`hyper` packs a prior in centred coordinates: [a, nu, b0 (d), B0 (d, d), L (d, d), Psi (d, d)], with
+L the lower Cholesky factor of B0; an empty array is no prior.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .families.m_steps import VARIABLE, cholesky, estimate, solve, trace_of_quotient
+from .kernels.primitives import inlined, jit
+
+# A component that holds less than this many rows has emptied.
+SMALLEST_COUNT = 1e-8
+
+
+@inlined
+def maximise(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, hyper, ridge, counts, means, scatters, sweeps, first, warm,
+    volumes, axes, new_weights, new_means, covariances,
+):  # fmt: skip
+    """The M-step: write new proportions (K,), means (K, d) and covariances; return the empty k.
+
+    scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior, means and
+    covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80, 267-278), the means
+    given the covariances that come in; first: none come in. -1: no component is empty.
+    """
+    n_components, rows, d = scatters.shape
+    prior = len(hyper) > 0
+    concentration = hyper[0] if prior else 1.0
+    share = 1.0 if _variable(volume, shape, orientation) else 1.0 / n_components
+    pseudo_counts = np.empty(n_components)
+    pseudo = np.empty((n_components, rows, d))
+    total = 0.0
+    empty = -1
+    for k in range(n_components):
+        if not prior and not counts[k] > SMALLEST_COUNT and empty < 0:
+            empty = k
+        total += counts[k] + concentration - 1.0
+    for k in range(n_components):
+        new_weights[k] = (counts[k] + concentration - 1.0) / total
+        pseudo_counts[k] = counts[k] + (share * (hyper[1] + d + 1.0) if prior else 0.0)
+    for turn in range(2 if prior and first else 1):
+        if prior and (turn == 1 or not first):
+            _means(hyper, counts, means, covariances, new_means)
+        else:
+            for k in range(n_components):
+                for j in range(d):
+                    new_means[k, j] = means[k, j]
+        for k in range(n_components):
+            for i in range(rows):
+                for j in range(d):
+                    q = j if rows < d else i
+                    v = scatters[k, i, j]
+                    if prior:
+                        shift = counts[k] * (new_means[k, q] - means[k, q])
+                        v += shift * (new_means[k, j] - means[k, j])
+                        v += share * hyper[2 + d + 2 * d * d + q * d + j]
+                    pseudo[k, i, j] = v
+        if empty < 0:
+            estimate(
+                volume, shape, orientation, pseudo_counts, pseudo, sweeps, warm or turn == 1,
+                volumes, axes, covariances,
+            )  # fmt: skip
+    if ridge > 0.0:
+        for k in range(n_components):
+            for j in range(d):
+                covariances[k, 0 if rows < d else j, j] += ridge
+    return empty
+
+
+@jit()
+def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
+    """Whether the components' covariances may differ."""
+    return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE
+
+
+@jit()
+def _means(hyper, counts, means, covariances, out):  # type: ignore[no-untyped-def]
+    """Mode of the means given the covariances: b0 + n B0 (Sigma + n B0)^-1 (xbar - b0)."""
+    n_components, rows, d = covariances.shape
+    b0 = hyper[2 : 2 + d]
+    spread = hyper[2 + d : 2 + d + d * d].reshape((d, d))
+    matrix = np.empty((d, d))
+    lower = np.empty((d, d))
+    v = np.empty(d)
+    for k in range(n_components):
+        for i in range(d):
+            for j in range(d):
+                sigma = covariances[k, i, j] if rows == d else 0.0
+                if rows < d and i == j:
+                    sigma = covariances[k, 0, j]
+                matrix[i, j] = sigma + counts[k] * spread[i, j]
+        cholesky(matrix, lower)
+        for i in range(d):
+            v[i] = means[k, i] - b0[i]
+        solve(lower, v)
+        for i in range(d):
+            shift = 0.0
+            for j in range(d):
+                shift += spread[i, j] * v[j]
+            out[k, i] = b0[i] + counts[k] * shift
+
+
+@jit()
+def log_kernel(volume, shape, orientation, hyper, weights, means, covariances):  # type: ignore[no-untyped-def]
+    """Log prior density up to a constant: 0 without a prior, or not a number.
+
+    (a - 1) sum_k log pi_k - 1/2 sum_k (mu_k - b0)'B0^-1(mu_k - b0), and once per distinct
+    covariance -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2.
+    """
+    if len(hyper) == 0:
+        return 0.0
+    n_components, rows, d = covariances.shape
+    concentration, dof = hyper[0], hyper[1]
+    b0 = hyper[2 : 2 + d]
+    root = hyper[2 + d + d * d : 2 + d + 2 * d * d].reshape((d, d))
+    psi = hyper[2 + d + 2 * d * d :].reshape((d, d))
+    total = 0.0
+    v = np.empty(d)
+    lower = np.empty((d, d))
+    for k in range(n_components):
+        if concentration != 1.0:
+            total += (concentration - 1.0) * np.log(weights[k])
+        for i in range(d):
+            u = means[k, i] - b0[i]
+            for q in range(i):
+                u -= root[i, q] * v[q]
+            v[i] = u / root[i, i]
+            total -= 0.5 * v[i] * v[i]
+    distinct = n_components if _variable(volume, shape, orientation) else 1
+    for k in range(distinct):
+        if rows == 1:
+            for j in range(d):
+                variance = covariances[k, 0, j]
+                total -= 0.5 * ((dof + d + 1.0) * np.log(variance) + psi[j, j] / variance)
+        else:
+            log_det = cholesky(covariances[k], lower)
+            total -= 0.5 * ((dof + d + 1.0) * log_det + trace_of_quotient(lower, psi))
+    return total
