@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -18,3 +18,11 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
+
+
+def track[T](items: Sequence[T], description: str, show: bool) -> Iterator[T]:
+    """Iterate over the items with a bar that says how many are done."""
+    with progress(description, len(items), show) as tick:
+        for item in items:
+            yield item
+            tick()

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .data import Data
-from .em import EMResult, Problem, Status, run_em
-from .kernels import DegenerateComponentError, Parameters
+from .em import EMResult, Problem, Run, Status
+from .em.iteration import DEGENERATE, N_ITER
+from .kernels import DegenerateComponentError, FloatArray, Parameters
 from .start import Start
 
 # Rows beyond the fewest possible below which a component's likelihood is that of a coincidence.
@@ -37,6 +38,15 @@ class Effort:
         return replace(self, short=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Where a short run was left: how good it is, the point, and its history."""
+
+    rank: tuple[bool, bool, float]
+    point: FloatArray
+    history: FloatArray
+
+
 def follow(
     problem: Problem, data: Data, starts: Sequence[Start], effort: Effort, first: Problem | None = None
 ) -> list[EMResult]:
@@ -50,34 +60,61 @@ def follow(
         No start gives sound parameters to begin with.
     """
     failure = DegenerateComponentError(0)
-    candidates: list[EMResult | Start] = list(starts)
+    n_components = len(starts[0].given.means)
+    run = Run(problem, n_components, effort.max_iter, effort.tol)
+    candidates: list[_Left | Start] = list(starts)
+    enough = len(starts)
     if effort.short and len(starts) > 1:
-        tried: list[EMResult] = []
+        enough = effort.keep
+        short = run if first is None else Run(first, n_components, effort.max_iter, effort.tol)
+        left = []
         for start in starts:
             try:
-                tried.append(_begin(first or problem, data, start, effort.short, effort))
+                _begin(short, data, start, min(effort.short, effort.max_iter))
             except DegenerateComponentError as error:
                 failure = error
-        candidates = sorted(tried, key=rank, reverse=True)
-    enough = effort.keep if effort.short else len(starts)
+                continue
+            history = short.history[: short.whole[N_ITER] + 1].copy()
+            left.append(_Left(_rank(short), short.new.copy(), history))
+        candidates = sorted(left, key=lambda place: place.rank, reverse=True)
     done: list[EMResult] = []
+    n_sound = 0
     for candidate in candidates:
-        if sum(result.status.sound for result in done) >= enough:
+        if n_sound == enough:
             break
+        before = None
         try:
             if isinstance(candidate, Start):
-                result = _begin(problem, data, candidate, effort.max_iter, effort)
-            elif candidate.status is Status.CONVERGED and first is None:
-                result = candidate
+                _begin(run, data, candidate, effort.max_iter)
             else:
-                result = _go_on(problem, candidate, effort, first is None)
+                run.take_up(candidate.point)
+                before = candidate.history if first is None else None
+                run.go(effort.max_iter - (0 if before is None else len(before) - 1))
         except DegenerateComponentError as error:
             failure = error
             continue
-        done.append(mark_spurious(result, problem))
+        done.append(mark_spurious(run.result(before), problem))
+        n_sound += done[-1].status.sound
     if not done:
         raise failure
     return sorted(done, key=rank, reverse=True)
+
+
+def _begin(run: Run, data: Data, start: Start, max_iter: int) -> None:
+    """EM from a start; a guess with a singular covariance is shrunk towards the overall one."""
+    if isinstance(start.given, Parameters):
+        run.load(start.given, thorough=not start.guess)
+        run.go(max_iter)
+        return
+    packed = start.diagonal if run.problem.family.diagonal else start.full
+    run.load_packed(packed, thorough=not start.guess)
+    try:
+        run.go(max_iter)
+    except DegenerateComponentError:
+        if not start.guess:
+            raise
+        run.load(start.shrunk(data), thorough=False)
+        run.go(max_iter)
 
 
 def rank(result: EMResult) -> tuple[bool, bool, float]:
@@ -85,28 +122,11 @@ def rank(result: EMResult) -> tuple[bool, bool, float]:
     return result.status.sound, result.status is Status.SPURIOUS, result.objective
 
 
-def _begin(problem: Problem, data: Data, start: Start, max_iter: int, effort: Effort) -> EMResult:
-    """EM from a start; a guess with a singular covariance is shrunk towards the overall one."""
-    max_iter = min(max_iter, effort.max_iter)
-    try:
-        result = run_em(
-            problem, start.given, max_iter=max_iter, tol=effort.tol, thorough=not start.guess
-        )
-    except DegenerateComponentError:
-        if not start.guess or isinstance(start.given, Parameters):
-            raise
-        given = start.shrunk(data)
-        result = run_em(problem, given, max_iter=max_iter, tol=effort.tol, thorough=False)
-    return mark_spurious(result, problem)
-
-
-def _go_on(problem: Problem, short: EMResult, effort: Effort, same_rows: bool) -> EMResult:
-    """A short run continued to the end."""
-    left = effort.max_iter - (short.n_iter if same_rows else 0)
-    result = run_em(problem, short.parameters, max_iter=max(left, 0), tol=effort.tol, thorough=False)
-    if not same_rows:
-        return result
-    return replace(result, history=short.history + result.history[1:])
+def _rank(run: Run) -> tuple[bool, bool, float]:
+    """The same for a run that has just ended."""
+    spurious = _coincidence(run.problem, run.weights) is not None
+    regular = run.status != DEGENERATE
+    return regular and not spurious, regular, run.objective
 
 
 def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
@@ -115,11 +135,16 @@ def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
     As the rows of such a component come closer its likelihood grows without bound, so every few
     neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10.
     """
-    weights = result.parameters.weights
-    if problem.prior is not None or problem.ridge or len(weights) == 1 or not result.status.sound:
+    which = _coincidence(problem, result.parameters.weights)
+    if which is None or not result.status.sound:
         return result
-    fewest = problem.family.fewest_rows(result.parameters.means.shape[1])
-    which = int(np.argmin(weights))
-    if fewest and weights[which] * problem.total < fewest + _ROOM:
-        return replace(result, status=Status.SPURIOUS, component=which)
-    return result
+    return replace(result, status=Status.SPURIOUS, component=which)
+
+
+def _coincidence(problem: Problem, weights: FloatArray) -> int | None:
+    """The component of too few rows, if there is one."""
+    if problem.prior is not None or problem.ridge or len(weights) == 1:
+        return None
+    fewest = problem.family.fewest_rows(len(problem.rows.scale))
+    which = int(weights.argmin())
+    return which if fewest and weights[which] * problem.total < fewest + _ROOM else None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import Data
+from .em import pack
 from .hierarchical import Labels, hierarchical_partitions
 from .kernels import Parameters, Statistics
 from .kernels.contract import FloatArray
@@ -29,7 +30,7 @@ _SUBSET = 20_000
 _BLOCK = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Start:
     """One place to start from, the same for every family.
 
@@ -41,11 +42,22 @@ class Start:
     given: Parameters | Statistics
     guess: bool = False
 
+    @cached_property
+    def full(self) -> FloatArray:
+        """Statistics as EM reads them, with full scatters."""
+        assert isinstance(self.given, Statistics)
+        return pack(self.given, diagonal=False)
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Statistics as EM reads them, with the diagonals of the scatters."""
+        assert isinstance(self.given, Statistics)
+        return pack(self.given, diagonal=True)
+
     def shrunk(self, data: Data) -> Statistics:
-        """Scatters with d + 1 rows' worth of the overall one added, so that none is singular."""
+        """Statistics with d + 1 rows' worth of the overall scatter: none is singular."""
         statistics = self.given
-        if not isinstance(statistics, Statistics):
-            raise TypeError("only the statistics of a partition can be shrunk.")
+        assert isinstance(statistics, Statistics)
         overall = _covariance(data) / len(statistics.counts) ** (2 / data.d)
         return Statistics(
             statistics.counts + data.d + 1,

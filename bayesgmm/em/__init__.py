@@ -174,86 +174,106 @@ def run_em(
     DegenerateComponentError
         The start itself has a singular covariance.
     """
-    run = _Run(problem, start, max_iter, tol, accelerate and not problem.ridge, thorough)
-    while run.iterate() == iteration.NEEDS_PASS:
-        run.make_pass()
+    run = Run(problem, len(start.means), max_iter, tol, accelerate)
+    run.load(start, thorough)
+    run.go(max_iter)
     return run.result()
 
 
-class _Run:
-    """The arrays of one run of EM, and the pass over rows that compiled code has not at hand."""
+class Run:
+    """Runs of EM, one after the other in the same arrays.
+
+    `load` a start, or `take_up` a point where a run was left; `go`; then look at `objective`,
+    `weights` and `result`.
+    """
 
     def __init__(
-        self,
-        problem: Problem,
-        start: Parameters | Statistics,
-        max_iter: int,
-        tol: float,
-        accelerate: bool,
-        thorough: bool,
+        self, problem: Problem, n_components: int, max_iter: int, tol: float, accelerate: bool = True
     ) -> None:
+        rows = problem.rows
+        d = len(rows.scale)
         self.problem = problem
-        diagonal = problem.family.diagonal
-        n_components, d = start.means.shape
-        self.shape = n_components, 1 if diagonal else d, d
+        self.shape = n_components, 1 if problem.family.diagonal else d, d
         self.new = np.empty(iteration.size_of_point(*self.shape))
         self.views = iteration.parts(self.new, *self.shape)
-        self.whole = np.zeros(iteration.N_WHOLE, dtype=np.int64)
-        self.whole[iteration.COMPONENT] = -1
-        self.whole[iteration.THOROUGH] = thorough
+        n_first = n_components * (1 + d + self.shape[1] * d)
+        self._mixture, self._statistics = self.new[:n_first], self.new[n_first : 2 * n_first]
         self.old = np.empty_like(self.new)
-        if isinstance(start, Parameters):
-            self.whole[iteration.STAGE] = iteration.MIXTURE
-            self.old[: start.weights.size + start.means.size] = [*start.weights, *start.means.ravel()]
-            counts = problem.total * np.maximum(start.weights, _LEAST_WEIGHT)
-            spread = start.covariances
-        else:
-            counts, spread = start.counts, start.scatters
-        if diagonal and spread.ndim == 3:
-            spread = np.diagonal(spread, axis1=1, axis2=2)
-        self.views[3][:] = counts
-        self.views[4][:] = start.means
-        self.views[5][...] = spread.reshape(self.views[5].shape)
-        if isinstance(start, Parameters):
-            self.views[5][...] *= counts[:, None, None]
+        self.whole = np.zeros(iteration.N_WHOLE, dtype=np.int64)
         self.real = np.zeros(iteration.N_REAL)
         self.history = np.empty(max_iter + 1)
+        accelerate = accelerate and not problem.ridge
         size = n_coordinates(*self.shape) if accelerate else 0
-        self.units = np.empty(size)
-        self.memory = (
-            np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1,) * 2)
-        )  # fmt: skip
-        rows = problem.rows
-        self.arguments = (
+        memory = np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1,) * 2)
+        self._arguments = (
             *problem.family.codes, problem.hyper, float(problem.ridge), rows.scale, problem.total,
             problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
-            problem.row_weights, *self.shape[:2], float(tol), max_iter, accelerate,
-            self.whole, self.real, self.history, self.new, self.old, self.units, *self.memory,
+            problem.row_weights, *self.shape[:2], float(tol), accelerate,
+            self.whole, self.real, self.history, self.new, self.old, np.empty(size), *memory,
         )  # fmt: skip
-        self.passed = False
         self.status = iteration.NEEDS_PASS
 
-    def iterate(self) -> int:
-        self.status = iteration.iterate(*self.arguments, self.passed)
-        return self.status
+    @property
+    def objective(self) -> float:
+        """What is maximised, up to a constant of the prior."""
+        return float(self.real[iteration.OBJECTIVE])
 
-    def statistics(self) -> Statistics:
-        counts, means, scatters = (view.copy() for view in self.views[3:6])
-        if self.problem.family.diagonal:
-            scatters = scatters[:, 0]
-        return Statistics(counts, means, scatters)
+    @property
+    def weights(self) -> FloatArray:
+        """Proportions (K,), a view."""
+        return self.views[0]
 
-    def parameters(self) -> Parameters:
-        weights, means, covariances = (view.copy() for view in self.views[:3])
-        if self.problem.family.diagonal:
-            covariances = covariances[:, 0]
-        return Parameters(weights, means, covariances)
+    def load(self, start: Parameters | Statistics, thorough: bool = True) -> None:
+        """Start from a mixture, or from the M-step of expected statistics."""
+        if isinstance(start, Statistics):
+            self.load_packed(pack(start, self.problem.family.diagonal), thorough)
+            return
+        self._reset(iteration.MIXTURE, thorough)
+        self.old[: start.weights.size] = start.weights
+        self.old[start.weights.size : start.weights.size + start.means.size] = start.means.ravel()
+        counts = self.problem.total * np.maximum(start.weights, _LEAST_WEIGHT)
+        spread = start.covariances * counts.reshape(-1, *[1] * (start.covariances.ndim - 1))
+        as_scatters = Statistics(counts, start.means, spread)
+        self._statistics[:] = pack(as_scatters, self.problem.family.diagonal)
 
-    def make_pass(self) -> None:
-        """Statistics of the point that `iterate` wants to know."""
-        rows, parameters = self.problem.rows, self.parameters()
+    def load_packed(self, statistics: FloatArray, thorough: bool) -> None:
+        """Start from the M-step of statistics in the form that `pack` gives them."""
+        self._reset(iteration.STATISTICS, thorough)
+        self._statistics[:] = statistics
+
+    def take_up(self, point: FloatArray) -> None:
+        """Go on from a copy of `new` that an earlier run left."""
+        self._reset(iteration.PARAMETERS, False)
+        self.whole[iteration.WARM] = 1
+        self.new[:] = point
+
+    def _reset(self, stage: int, thorough: bool) -> None:
+        self.whole[:] = 0
+        self.whole[iteration.STAGE] = stage
+        self.whole[iteration.THOROUGH] = thorough
+        self.whole[iteration.COMPONENT] = -1
+        self.real[:] = 0.0
+
+    def go(self, max_iter: int) -> None:
+        """Iterate until EM ends.
+
+        Raises
+        ------
+        DegenerateComponentError
+            The start itself is singular.
+        """
+        self.whole[iteration.MOST] = max_iter
+        self.status = iteration.iterate(*self._arguments, False)
+        while self.status == iteration.NEEDS_PASS:
+            self._make_pass()
+            self.status = iteration.iterate(*self._arguments, True)
+        if self.status == iteration.DEGENERATE and self.whole[iteration.STAGE] < iteration.RUNNING:
+            raise DegenerateComponentError(max(int(self.whole[iteration.COMPONENT]), 0))
+
+    def _make_pass(self) -> None:
+        """Statistics of the point that `iterate` wants to know, where it has not the features."""
+        rows, parameters = self.problem.rows, self._parameters()
         whole, real = self.whole, self.real
-        self.passed = True
         whole[iteration.FAILED] = 0
         whole[iteration.N_PASSES] += 1
         try:
@@ -261,35 +281,52 @@ class _Run:
         except DegenerateComponentError as error:
             whole[iteration.FAILED], whole[iteration.COMPONENT] = 1, error.component
             return
-        fresh = (statistics.counts, statistics.means, statistics.scatters)
-        for view, array in zip(self.views[3:6], fresh, strict=True):
-            view[...] = array.reshape(view.shape)
+        self._statistics[:] = pack(statistics, self.problem.family.diagonal)
         real[iteration.NEW_LOGLIK] = loglik
         if loglik < real[iteration.LOGLIK]:  # is it rounding?
             real[iteration.LOSS] = rounding(rows, parameters) / iteration.ROUNDING_OF_PASS
 
-    def result(self) -> EMResult:
-        whole, real = self.whole, self.real
-        component = int(whole[iteration.COMPONENT])
-        degenerate = self.status == iteration.DEGENERATE
-        if degenerate and whole[iteration.STAGE] < iteration.RUNNING:
-            raise DegenerateComponentError(max(component, 0))
-        status = {
-            iteration.CONVERGED: Status.CONVERGED,
-            iteration.MAX_ITER: Status.MAX_ITER,
-            iteration.DEGENERATE: Status.DEGENERATE,
-        }[self.status]
-        prior = self.problem.prior
+    def _parameters(self) -> Parameters:
+        weights, means, covariances = (view.copy() for view in self.views[:3])
+        if self.problem.family.diagonal:
+            covariances = covariances[:, 0]
+        return Parameters(weights, means, covariances)
+
+    def result(self, before: FloatArray | None = None) -> EMResult:
+        """Where EM ended; `before` is the history of a run that this one went on from."""
+        whole, real, prior = self.whole, self.real, self.problem.prior
         constant = 0.0
         if prior is not None:
             constant = prior.log_constant(self.problem.family, self.shape[0])
+        counts, means, scatters = (view.copy() for view in self.views[3:6])
+        if self.problem.family.diagonal:
+            scatters = scatters[:, 0]
+        history = self.history[: whole[iteration.N_ITER] + 1]
+        if before is not None:
+            history = np.concatenate([before, history[1:]])
+        component = int(whole[iteration.COMPONENT])
         return EMResult(
-            parameters=self.parameters(),
-            statistics=self.statistics(),
+            parameters=self._parameters(),
+            statistics=Statistics(counts, means, scatters),
             loglik=float(real[iteration.LOGLIK]),
-            objective=float(real[iteration.OBJECTIVE]) + constant,
-            history=tuple((self.history[: whole[iteration.N_ITER] + 1] + constant).tolist()),
-            status=status,
-            component=component if degenerate and component >= 0 else None,
+            objective=self.objective + constant,
+            history=tuple((history + constant).tolist()),
+            status=_STATUS[self.status],
+            component=component if self.status == iteration.DEGENERATE and component >= 0 else None,
             n_passes=int(whole[iteration.N_PASSES]),
         )
+
+
+def pack(statistics: Statistics, diagonal: bool) -> FloatArray:
+    """Counts, means and scatters, or the diagonals of these, one after the other."""
+    scatters = statistics.scatters
+    if diagonal and scatters.ndim == 3:
+        scatters = np.diagonal(scatters, axis1=1, axis2=2)
+    return np.concatenate([statistics.counts, statistics.means.ravel(), scatters.ravel()])
+
+
+_STATUS = {
+    iteration.CONVERGED: Status.CONVERGED,
+    iteration.MAX_ITER: Status.MAX_ITER,
+    iteration.DEGENERATE: Status.DEGENERATE,
+}

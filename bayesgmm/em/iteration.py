@@ -27,9 +27,9 @@ from .acceleration import (
 NEEDS_PASS, CONVERGED, MAX_ITER, DEGENERATE = range(4)
 
 # Slots of the whole numbers and of the numbers that survive a call.
-STAGE, N_ITER, COMPONENT, ACCELERATED, N_KEPT, PLAIN_STEPS, FAILED, WARM, N_PASSES, THOROUGH = range(10)
+STAGE, N_ITER, COMPONENT, ACCELERATED, N_KEPT, PLAIN_STEPS, FAILED, WARM, N_PASSES, THOROUGH, MOST = range(11)
 OBJECTIVE, LOGLIK, NEW_LOGLIK, LAST_GAIN, LOSS, STRETCH = range(6)
-N_WHOLE, N_REAL = 10, 6
+N_WHOLE, N_REAL = 11, 6
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -79,13 +79,13 @@ def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
 @jit()
 def iterate(  # type: ignore[no-untyped-def]
     volume, shape, orientation, hyper, ridge, scale, n, log_unit, phi, n_rows, row_weights,
-    n_components, rows, tol, max_iter, accelerate,
+    n_components, rows, tol, accelerate,
     whole, real, history, new, old, units, images, steps, gram, passed,
 ):  # fmt: skip
     """Iterate until EM ends, or until a pass over the rows is needed.
 
     `phi` (blocks, F, rows of a block) holds the features of the rows, or nothing; n is the sum of
-    the rows' weights. history (max_iter + 1,) gets the objective of every accepted point.
+    the rows' weights. history gets the objective of every accepted point.
     passed: the caller has made the pass for `new`.
     """
     while True:
@@ -96,7 +96,7 @@ def iterate(  # type: ignore[no-untyped-def]
         passed = False
         status = _advance(
             volume, shape, orientation, hyper, ridge, n, len(scale), n_components, rows,
-            tol, max_iter, accelerate, whole, real, history, new, old, units, images, steps, gram,
+            tol, accelerate, whole, real, history, new, old, units, images, steps, gram,
         )  # fmt: skip
         if status != NEEDS_PASS:
             return status
@@ -104,7 +104,7 @@ def iterate(  # type: ignore[no-untyped-def]
 
 @inlined
 def _advance(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, n, d, n_components, rows, tol, max_iter, accelerate,
+    volume, shape, orientation, hyper, ridge, n, d, n_components, rows, tol, accelerate,
     whole, real, history, new, old, units, images, steps, gram,
 ):  # fmt: skip
     """Judge the point just passed: end at the last accepted point, or write the next one."""
@@ -163,7 +163,7 @@ def _advance(  # type: ignore[no-untyped-def]
             real[LOGLIK] = real[NEW_LOGLIK]
         else:
             _copy(old, new)
-        if whole[N_ITER] >= max_iter:
+        if whole[N_ITER] >= whole[MOST]:
             return MAX_ITER
     for turn in range(2):
         if turn == 1:

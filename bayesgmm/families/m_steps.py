@@ -21,7 +21,7 @@ EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 _PRECISION = 1e-13
 _ANGLE = 1e-10
 # Inner sweeps of one M-step among many: none lowers the objective, and the next goes on.
-FEW_SWEEPS = 4
+FEW_SWEEPS = 2
 _TINY = 1e-300
 
 
