@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -141,7 +141,7 @@ class Grid:
                     if (family, k + 1) in neighbours:
                         candidates += _merges(neighbours[family, k + 1])
                     starts = [Start(statistics, guess=True) for statistics in candidates]
-                    if starts and self.offer(family, k, starts):
+                    if starts and self.offer(family, k, starts, keep=1):
                         improved.append((family, k))
                     tick()
 
@@ -184,11 +184,14 @@ class Grid:
         ]
         return max(inside, key=lambda f: self.cells[f, k].best.objective, default=None)
 
-    def offer(self, family: Family, k: int, starts: list[Start]) -> bool:
-        """Follow these starts; whether the cell got better."""
+    def offer(
+        self, family: Family, k: int, starts: list[Start], keep: int | None = None
+    ) -> bool:
+        """Follow these starts, or the best `keep` of them; whether the cell got better."""
         cell = self.cells[family, k]
+        effort = self.effort if keep is None else replace(self.effort, keep=keep)
         try:
-            results = follow(self.problems[family], self.data, starts, self.effort)
+            results = follow(self.problems[family], self.data, starts, effort)
         except DegenerateComponentError as error:
             cell.failure, results = error, []
         return cell.take(results, len(starts), self._least)

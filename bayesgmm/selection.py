@@ -216,7 +216,7 @@ def select(
                 failures[family.name, k] = str(error)
     if not allowed:
         return Selection({}, failures)
-    search = _Search(data, families, ks, allowed, prior, Effort(max_iter, tol, short=5, keep=1))
+    search = _Search(data, families, ks, allowed, prior, Effort(max_iter, tol, short=5, keep=2))
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid = search.run(start, n_init, random_seed, resume, tick)
     fits: dict[tuple[str, int], Fit] = {}

@@ -283,8 +283,7 @@ class Run:
             return
         self._statistics[:] = pack(statistics, self.problem.family.diagonal)
         real[iteration.NEW_LOGLIK] = loglik
-        if loglik < real[iteration.LOGLIK]:  # is it rounding?
-            real[iteration.LOSS] = rounding(rows, parameters) / iteration.ROUNDING_OF_PASS
+        real[iteration.LOSS] = rounding(rows, parameters) / iteration.ROUNDING_OF_PASS
 
     def _parameters(self) -> Parameters:
         weights, means, covariances = (view.copy() for view in self.views[:3])

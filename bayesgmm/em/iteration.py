@@ -42,6 +42,9 @@ _FIRST_STRETCH = 3.0
 _ROUNDING = 64 * 2.0**-52
 ROUNDING_OF_PASS = 8 * 2.0**-52
 SMALLEST_VARIANCE = 1e-16
+# Conditional variances below which a component is looked at, and the loss that says there are any.
+_NARROW = 1e-9
+_NARROW_LOSS = 1e3
 # Plain steps before the first accelerated one, and those that certify the end.
 _SETTLE = 3
 _ALL_SWEEPS = 1000
@@ -95,7 +98,7 @@ def iterate(  # type: ignore[no-untyped-def]
             _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, real, new)
         passed = False
         status = _advance(
-            volume, shape, orientation, hyper, ridge, n, len(scale), n_components, rows,
+            volume, shape, orientation, hyper, ridge, n, scale, n_components, rows,
             tol, accelerate, whole, real, history, new, old, units, images, steps, gram,
         )  # fmt: skip
         if status != NEEDS_PASS:
@@ -104,10 +107,11 @@ def iterate(  # type: ignore[no-untyped-def]
 
 @inlined
 def _advance(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, n, d, n_components, rows, tol, accelerate,
+    volume, shape, orientation, hyper, ridge, n, scale, n_components, rows, tol, accelerate,
     whole, real, history, new, old, units, images, steps, gram,
 ):  # fmt: skip
     """Judge the point just passed: end at the last accepted point, or write the next one."""
+    d = len(scale)
     weights, means, covariances, counts, centers, scatters, volumes, axes = parts(
         new, n_components, rows, d
     )
@@ -119,6 +123,7 @@ def _advance(  # type: ignore[no-untyped-def]
             objective += log_kernel(volume, shape, orientation, hyper, weights, means, covariances)
             failed = not np.isfinite(objective)
         accepted = not failed
+        converged = False
         if stage == PARAMETERS:
             if failed:
                 return DEGENERATE
@@ -146,10 +151,7 @@ def _advance(  # type: ignore[no-untyped-def]
                 whole[PLAIN_STEPS] += 1
                 left = _remaining(gain, real[LAST_GAIN], noise)
                 real[LAST_GAIN] = gain
-                if left <= enough and (whole[PLAIN_STEPS] >= _SETTLE or not accelerate):
-                    real[OBJECTIVE] = objective
-                    real[LOGLIK] = real[NEW_LOGLIK]
-                    return CONVERGED
+                converged = left <= enough and (whole[PLAIN_STEPS] >= _SETTLE or not accelerate)
             elif not accepted or gain <= enough:
                 # A long step that went wrong, or perhaps the end, of which plain steps must judge.
                 whole[PLAIN_STEPS] = 0 if accepted else _SETTLE - 1
@@ -157,12 +159,21 @@ def _advance(  # type: ignore[no-untyped-def]
                 real[LAST_GAIN] = np.inf
             if whole[ACCELERATED] == _STRETCHED:
                 real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
+        if accepted and ridge == 0.0 and real[LOSS] > _NARROW_LOSS:
+            atom = _atom(covariances, scatters, counts, scale)
+            if atom >= 0:
+                whole[COMPONENT] = atom
+                if stage != PARAMETERS:
+                    _copy(old, new)
+                return DEGENERATE
         if accepted:
             _copy(new, old)
             real[OBJECTIVE] = objective
             real[LOGLIK] = real[NEW_LOGLIK]
         else:
             _copy(old, new)
+        if converged:
+            return CONVERGED
         if whole[N_ITER] >= whole[MOST]:
             return MAX_ITER
     for turn in range(2):
@@ -230,6 +241,46 @@ def _remaining(gain, last_gain, noise):  # type: ignore[no-untyped-def]
     if not np.isfinite(last_gain) or gain >= last_gain:
         return np.inf
     return gain * gain / (last_gain - gain)
+
+
+@jit()
+def _atom(covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
+    """The component that has shrunk onto rows of one equal value along some direction, or -1.
+
+    Its covariance is narrow and its rows' scatter singular. The covariance need not be: inner
+    iterations find common axes to some digits only, and stop its fall there.
+    """
+    n_components, rows, d = covariances.shape
+    lower = np.zeros((d, d))
+    for k in range(n_components):
+        width = _narrowest_width(covariances[k], 1.0, scale, lower)
+        if not width > _NARROW:
+            if not _narrowest_width(scatters[k], counts[k], scale, lower) > SMALLEST_VARIANCE:
+                return k
+    return -1
+
+
+@jit()
+def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-def]
+    """The smallest conditional variance of matrix / count in scaled coordinates."""
+    rows, d = matrix.shape
+    least = np.inf
+    for i in range(d):
+        if rows < d:
+            least = min(least, matrix[0, i] / (count * scale[i] * scale[i]))
+            continue
+        for j in range(i + 1):
+            v = matrix[i, j] / (count * scale[i] * scale[j])
+            for q in range(j):
+                v -= lower[i, q] * lower[j, q]
+            if j < i:
+                lower[i, j] = v / lower[j, j]
+            else:
+                if not v > 0.0:
+                    return 0.0
+                lower[i, i] = np.sqrt(v)
+                least = min(least, v)
+    return least
 
 
 @jit()
