@@ -46,12 +46,17 @@ _HOME = {
     "Posterior": "posterior",
     "Prior": "prior",
     "Selection": "selection",
+    "agreement": "classification",
+    "bootstrap_lrt": "bootstrap",
     "build_model": "model",
+    "classify": "classification",
     "compare": "comparison",
     "fit": "fitting",
+    "merge": "merging",
     "refine": "refinement",
     "report": "reporting",
     "select": "selection",
+    "standard_errors": "standard_errors",
 }
 
 __all__ = ["__version__", "datasets", *sorted(_HOME)]

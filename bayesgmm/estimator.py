@@ -14,12 +14,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .data import Data, as_data
-from .em import Problem, Status
+from .em import Features, Problem, Status
 from .families import get_family
-from .fitting import best_fit, check_options, check_problem
+from .fitting import best_fit, check_options, check_problem, fit_from
 from .kernels.contract import FloatArray
 from .mixture import Mixture
 from .result import Fit
+from .search import Effort, follow
 from .start import STARTS, Start, make_starts
 
 
@@ -37,15 +38,17 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_components : int
         Number of components K.
     covariance_type : str
-        "full", "tied", "diag", "spherical", or a family: VVV, EEE, VVI, VII, EEI, EII, ...
+        "full", "tied", "diag", "spherical", or any of the fourteen families (VVV, VEV, ...).
     tol : float
         Log-likelihood per row left to gain at which EM stops.
     reg_covar : float
         Added to every variance after each M-step, in squared data units.
-    max_iter, n_init : int
-        Most iterations per start, and number of starts.
-    init_params : {"kmeans", "k-means++", "random", "random_from_data"}
-        How starts are made.
+    max_iter : int
+        Most iterations per start.
+    n_init : int, optional
+        Number of random starts: 30 (short ones) for "auto", else 10, unless given.
+    init_params : {"auto", "hc", "kmeans", "k-means++", "random", "random_from_data"}
+        How starts are made; see `fit`.
     weights_init, means_init, precisions_init : array, optional
         Start from these; what is left out comes from `init_params`. Shapes as of the fitted
         attributes.
@@ -82,8 +85,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         tol: float = 1e-8,
         reg_covar: float = 0.0,
         max_iter: int = 1000,
-        n_init: int = 1,
-        init_params: str = "kmeans",
+        n_init: int | None = None,
+        init_params: str = "auto",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -167,9 +170,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
         check_problem(data, self.n_components, family, None, self.reg_covar)
-        problem = Problem(data, family, None, self.reg_covar)
-        starts = self._starts(data)
-        fit = best_fit(problem, data, starts, max_iter=max(self.max_iter, 0), tol=self.tol)
+        fit = self._best(Problem(data, family, None, self.reg_covar, Features(data)), data)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         if fit.status is not Status.CONVERGED and self.max_iter > 0:
@@ -177,28 +178,31 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._store(fit)
         return rows
 
-    def _starts(self, data: Data) -> list[Start]:
+    def _best(self, problem: Problem, data: Data) -> Fit:
+        effort = Effort(max(self.max_iter, 0), self.tol)
+        k, n_init = self.n_components, self.n_init
         if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
-            if self.fit_.n_components == self.n_components:
-                return [Start(self.fit_.mixture)]
+            if self.fit_.n_components == k:
+                return fit_from(self.fit_, problem, data, k, 1, None, effort)
         if self.init_params not in STARTS:
             raise ValueError(
                 f"init_params is {self.init_params!r}: choose among {', '.join(STARTS)}."
             )
         seed = check_random_state(self.random_state).randint(2**31)
         if all(value is None for value in self._given()):
-            return make_starts(self.init_params, data, self.n_components, self.n_init, seed)
-        return self._given_starts(data, seed)
+            return fit_from(self.init_params, problem, data, k, n_init, seed, effort)
+        starts = self._given_starts(data, seed)
+        return best_fit(problem, data, starts, effort.to_the_end)
 
     def _given_starts(self, data: Data, seed: int) -> list[Start]:
         """Starts with some parameters prescribed and the others from `init_params`."""
         k, d = self.n_components, data.d
         n_init = self.n_init if any(value is None for value in self._given()) else 1
+        problem = Problem(data, get_family("VVV", d), None, self.reg_covar)
+        at_once = Effort(0, 0.0).to_the_end
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
-            guess = start.parameters(
-                Problem(data, get_family("VVV", d), None, self.reg_covar), data
-            )
+            guess = follow(problem, data, [start], at_once)[0].parameters
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:
@@ -209,11 +213,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 precisions = np.asarray(self.precisions_init, dtype=np.float64)
                 covariances = np.linalg.inv(_full(precisions, self.covariance_type, k, d))
             try:
-                out.append(Start(Mixture(weights, means, covariances, data.names)))
+                mixture = Mixture(weights, means, covariances, data.names)
             except ValueError as error:
                 raise ValueError(
                     f"weights_init, means_init or precisions_init cannot be used: {error}"
                 ) from None
+            out.append(Start(mixture.parameters_about(data.center)))
         return out
 
     def _given(self) -> tuple[ArrayLike | None, ...]:

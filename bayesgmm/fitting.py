@@ -52,6 +52,7 @@ def fit(
     columns: Sequence[str] | None = None,
     sample_weight: Any = None,
     ridge: float = 0.0,
+    accelerate: bool = True,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
 
@@ -89,6 +90,9 @@ def fit(
     ridge : float
         Added to every variance after each M-step, in squared data units (scikit-learn's
         reg_covar). 0, the default, regularises nothing; with more, EM is not monotone.
+    accelerate : bool
+        Make longer steps than EM's where they raise the objective (`em/acceleration.py`): the
+        same maxima, of which it may find another than plain EM from the same start.
 
     Returns
     -------
@@ -120,7 +124,7 @@ def fit(
     family = get_family(covariance_type, data.d)
     check_problem(data, n_components, family, prior, ridge)
     problem = Problem(data, family, prior, ridge, Features(data))
-    effort = Effort(max_iter, tol)
+    effort = Effort(max_iter, tol, accelerate=accelerate)
     result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
     if not result.status.sound:
         warnings.warn(result.advice, DegenerateFitWarning, stacklevel=2)
@@ -273,7 +277,7 @@ def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, in
     p = result.parameters
     entropy, log_map = _classification(problem, data, result)
     return Fit(
-        mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names),
+        mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names, data.scale),
         family=problem.family,
         n=data.n if data.weights is None else data.total,
         loglik=result.loglik,

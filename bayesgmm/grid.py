@@ -18,7 +18,7 @@ import numpy as np
 from .data import Data
 from .em import EMResult, Problem, run_em
 from .families import Family, get_family
-from .kernels import DegenerateComponentError, Parameters, Statistics
+from .kernels import DegenerateComponentError, FloatArray, Statistics
 from .search import SAME_OPTIMUM, Effort, follow, rank
 from .start import Start
 
@@ -27,6 +27,8 @@ ROUNDS = 2
 _PAIRS = 3
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
+# Differences of proportions, and of means in standard deviations, that are none.
+_SAME = 0.02
 
 type Place = tuple[Family, int]
 
@@ -42,6 +44,7 @@ class Cell:
     #: A smaller family's log-likelihood that no sound maximum of this one reaches.
     surpassed_by: Family | None = None
     _full: Statistics | None = None
+    _signature: FloatArray | None = None
 
     def take(self, results: Sequence[EMResult], n_starts: int, least: float) -> bool:
         """Keep the best of new results; whether it is better by more than `least`."""
@@ -49,8 +52,23 @@ class Cell:
         self.sound += [result.objective for result in results if result.status.sound]
         if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
             return False
-        last, self.best, self._full = self.best, results[0], None
-        return last is None or not last.status.sound or results[0].objective > last.objective + least
+        last, self.best = self.best, results[0]
+        self._full = self._signature = None
+        return (
+            last is None or not last.status.sound or results[0].objective > last.objective + least
+        )
+
+    def signature(self, data: Data) -> FloatArray:
+        """Proportions and means in standard deviations, in the order of the first column's means.
+
+        Fits of two families with about the same ones lead to the same optimum of a third.
+        """
+        if self._signature is None:
+            assert self.best is not None
+            p = self.best.parameters
+            order = np.argsort(p.means[:, 0], kind="stable")
+            self._signature = np.column_stack([p.weights, p.means / data.sd])[order]
+        return self._signature
 
     def statistics(self, problem: Problem, full: Problem) -> Statistics:
         """Counts, means and full scatters of the best fit's responsibilities."""
@@ -58,9 +76,8 @@ class Cell:
             assert self.best is not None
             self._full = self.best.statistics
             if problem.family.diagonal:
-                p = self.best.parameters
-                whole = Parameters(p.weights, p.means, p.covariances[:, :, None] * np.eye(problem.rows.scale.size))
-                self._full = run_em(full, whole, max_iter=0, tol=0.0, thorough=False).statistics
+                run = run_em(full, self.best.parameters, max_iter=0, tol=0.0, thorough=False)
+                self._full = run.statistics
         return self._full
 
 
@@ -97,7 +114,9 @@ class Grid:
         self._whole = Problem(data, family, features=any_problem.features)
         self._least = _BETTER * any_problem.total
 
-    def start(self, starts: Callable[[int], list[Start]], allowed: set[Place], tick: Callable[[], None]) -> None:
+    def start(
+        self, starts: Callable[[int], list[Start]], allowed: set[Place], tick: Callable[[], None]
+    ) -> None:
         """Follow the starts of each K in every allowed cell."""
 
         def work(k: int) -> None:
@@ -131,11 +150,19 @@ class Grid:
                 for family in self.problems:
                     if (family, k) not in self.cells:
                         continue
-                    candidates = [
-                        self.cells[other, k].statistics(self.problems[other], self._whole)
-                        for other in self.problems
-                        if other is not family and ((other, k) in before or (other, k) in improved)
-                    ]
+                    cell = self.cells[family, k]
+                    seen = [cell.signature(self.data)] if _sound(cell) else []
+                    candidates = []
+                    for other in self.problems:
+                        place = other, k
+                        if other is family or not (place in before or place in improved):
+                            continue
+                        signature = self.cells[place].signature(self.data)
+                        if all(np.abs(signature - known).max() > _SAME for known in seen):
+                            seen.append(signature)
+                            candidates.append(
+                                self.cells[place].statistics(self.problems[other], self._whole)
+                            )
                     if (family, k - 1) in neighbours:
                         candidates += _splits(neighbours[family, k - 1])
                     if (family, k + 1) in neighbours:
@@ -157,7 +184,7 @@ class Grid:
         maximum above it: the cell says by whom it is surpassed.
         """
         for k in self.ks:
-            for family, problem in self.problems.items():
+            for family in self.problems:
                 cell = self.cells.get((family, k))
                 smaller = self._best_inside(family, k)
                 if cell is None or smaller is None:
@@ -165,9 +192,11 @@ class Grid:
                 target = self.cells[smaller, k].best
                 assert target is not None
                 least = target.objective - self._least
-                if _sound(cell) and cell.best.objective >= target.objective - 1e-9 * abs(target.objective):
+                if _sound(cell) and cell.best.objective >= target.objective - 1e-9 * abs(
+                    target.objective
+                ):
                     continue
-                self.offer(family, k, [Start(_as(problem.family, target.parameters), guess=True)])
+                self.offer(family, k, [Start(target.parameters, guess=True)])
                 if not _sound(cell) or cell.best.objective < least:
                     cell.surpassed_by = smaller
 
@@ -184,9 +213,7 @@ class Grid:
         ]
         return max(inside, key=lambda f: self.cells[f, k].best.objective, default=None)
 
-    def offer(
-        self, family: Family, k: int, starts: list[Start], keep: int | None = None
-    ) -> bool:
+    def offer(self, family: Family, k: int, starts: list[Start], keep: int | None = None) -> bool:
         """Follow these starts, or the best `keep` of them; whether the cell got better."""
         cell = self.cells[family, k]
         effort = self.effort if keep is None else replace(self.effort, keep=keep)
@@ -229,13 +256,6 @@ def _sound(cell: Cell) -> bool:
     return cell.best is not None and cell.best.status.sound
 
 
-def _as(family: Family, p: Parameters) -> Parameters:
-    """The parameters with covariances in the form that the family stores."""
-    if p.diagonal and not family.diagonal:
-        return Parameters(p.weights, p.means, p.covariances[:, :, None] * np.eye(p.means.shape[1]))
-    return p
-
-
 def _splits(s: Statistics) -> list[Statistics]:
     """Each component in turn halved across its longest axis."""
     out = []
@@ -245,7 +265,9 @@ def _splits(s: Statistics) -> list[Statistics]:
             continue
         # the halves of a Gaussian have their means at sqrt(2/pi) standard deviations
         half = vectors[:, -1] * np.sqrt(values[-1] * 2 / np.pi)
-        counts, means, scatters = (np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters))
+        counts, means, scatters = (
+            np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters)
+        )
         counts[[k, -1]] /= 2
         means[k] += half
         means[-1] -= half

@@ -29,6 +29,9 @@ class Mixture:
         Component covariances Sigma, positive definite, in the data's units squared.
     names : sequence of d str, optional
         Column names; "x0", "x1", ... if left out.
+    scale : array (d,), optional
+        Spread of the columns, which the components' widths are measured against; the mixture's
+        own if left out.
 
     Raises
     ------
@@ -48,8 +51,8 @@ class Mixture:
     means: FloatArray
     covariances: FloatArray
     names: tuple[str, ...] = ()
+    scale: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     _center: FloatArray = field(init=False, repr=False)
-    _scale: FloatArray = field(init=False, repr=False)
     _parameters: Parameters = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -78,17 +81,21 @@ class Mixture:
         center = weights @ means
         total = weights @ (variances + (means - center) ** 2)
         scale = np.exp2(np.round(0.5 * np.log2(total)))
+        if len(self.scale):
+            scale = np.array(self.scale, dtype=np.float64)
+            if scale.shape != (d,) or not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+                raise ValueError(f"scale is {self.scale!r}: pass {d} positive numbers.")
         parameters = Parameters(weights, means - center, covariances)
         try:
             check_components(parameters, scale)
         except DegenerateComponentError as error:
             raise ValueError(
                 f"covariance {error.component} is not positive definite (or narrower than 1e-8 "
-                f"of the whole mixture): "
+                f"of the columns' spread): "
                 f"{covariances[error.component].tolist()}."
             ) from None
         full = covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
-        for array in (weights, means, full, covariances):
+        for array in (weights, means, full, covariances, scale):
             array.flags.writeable = False
         for name, value in (
             ("weights", weights),
@@ -96,7 +103,7 @@ class Mixture:
             ("covariances", full),
             ("names", names),
             ("_center", center),
-            ("_scale", scale),
+            ("scale", scale),
             ("_parameters", parameters),
         ):
             object.__setattr__(self, name, value)
@@ -118,7 +125,7 @@ class Mixture:
 
     def rows(self, x: Any) -> Data:
         """New rows checked against the mixture's columns, in its own coordinates."""
-        return as_rows_like(x, self.names, self._center, self._scale)
+        return as_rows_like(x, self.names, self._center, self.scale)
 
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row, (n,).

@@ -50,7 +50,7 @@ def maximise(  # type: ignore[no-untyped-def]
                     new_means[k, j] = means[k, j]
         for k in range(n_components):
             for i in range(rows):
-                for j in range(d):
+                for j in range(d if rows < d else i + 1):
                     q = j if rows < d else i
                     v = scatters[k, i, j]
                     if prior:
@@ -58,6 +58,8 @@ def maximise(  # type: ignore[no-untyped-def]
                         v += shift * (new_means[k, j] - means[k, j])
                         v += share * hyper[2 + d + 2 * d * d + q * d + j]
                     pseudo[k, i, j] = v
+                    if rows == d:
+                        pseudo[k, j, i] = v
         if empty < 0:
             estimate(
                 volume, shape, orientation, pseudo_counts, pseudo, sweeps, warm or turn == 1,

@@ -260,6 +260,7 @@ class Fit:
                 weights=self.weights,
                 means=self.means,
                 covariances=self.covariances,
+                scale=self.mixture.scale,
                 history=np.array(self.history),
             )
 
@@ -289,9 +290,15 @@ class Fit:
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> Fit:
         """A fit from saved metadata and arrays."""
         names = tuple(meta["names"])
+        family = get_family(meta["family"], len(names))
+        covariances = arrays["covariances"]
+        if family.diagonal:
+            covariances = np.diagonal(covariances, axis1=1, axis2=2)
         return cls(
-            mixture=Mixture(arrays["weights"], arrays["means"], arrays["covariances"], names),
-            family=get_family(meta["family"], len(names)),
+            mixture=Mixture(
+                arrays["weights"], arrays["means"], covariances, names, arrays["scale"]
+            ),
+            family=family,
             n=meta["n"],
             loglik=meta["loglik"],
             objective=meta["objective"],

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from .data import Data
 from .em import EMResult, Problem, Run, Status
 from .em.iteration import DEGENERATE, N_ITER
@@ -31,6 +29,11 @@ class Effort:
     tol: float
     short: int = 10
     keep: int = 5
+    accelerate: bool = True
+
+    def run(self, problem: Problem, n_components: int) -> Run:
+        """Arrays to run EM in."""
+        return Run(problem, n_components, self.max_iter, self.tol, self.accelerate)
 
     @property
     def to_the_end(self) -> Effort:
@@ -48,7 +51,11 @@ class _Left:
 
 
 def follow(
-    problem: Problem, data: Data, starts: Sequence[Start], effort: Effort, first: Problem | None = None
+    problem: Problem,
+    data: Data,
+    starts: Sequence[Start],
+    effort: Effort,
+    first: Problem | None = None,
 ) -> list[EMResult]:
     """Results from these starts, best first: sound ones before spurious before degenerate.
 
@@ -61,12 +68,12 @@ def follow(
     """
     failure = DegenerateComponentError(0)
     n_components = len(starts[0].given.means)
-    run = Run(problem, n_components, effort.max_iter, effort.tol)
+    run = effort.run(problem, n_components)
     candidates: list[_Left | Start] = list(starts)
     enough = len(starts)
     if effort.short and len(starts) > 1:
         enough = effort.keep
-        short = run if first is None else Run(first, n_components, effort.max_iter, effort.tol)
+        short = run if first is None else effort.run(first, n_components)
         left = []
         for start in starts:
             try:

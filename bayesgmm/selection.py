@@ -256,7 +256,8 @@ class _Search:
         prior: Prior | None,
         effort: Effort,
     ) -> None:
-        self.data, self.families, self.ks, self.allowed = data, families, ks, allowed
+        self.data, self.families, self.allowed = data, families, allowed
+        self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
         self.prior, self.effort = prior, effort
 
     def steps(self, start: str) -> int:
@@ -320,7 +321,9 @@ class _Search:
 
     def _known(self, resume: Selection) -> dict[Place, Start]:
         return {
-            (family, k): Start(resume.fits[family.name, k].mixture.parameters_about(self.data.center))
+            (family, k): Start(
+                resume.fits[family.name, k].mixture.parameters_about(self.data.center)
+            )
             for family, k in self.allowed
             if (family.name, k) in resume.fits
         }

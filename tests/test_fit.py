@@ -25,9 +25,11 @@ def test_objective_never_falls(rng, d_and_family, k, with_prior):
     d, family = d_and_family
     x, _ = simulate(rng, 150, d, k)
     prior = Prior.from_data(x) if with_prior else None
-    fit = bayesgmm.fit(
-        x, k, family.name, prior=prior, start="random", n_init=1, random_seed=rng, max_iter=200
-    )
+    with warnings.catch_warnings():  # on the way into a singularity it rises as well
+        warnings.simplefilter("ignore", DegenerateFitWarning)
+        fit = bayesgmm.fit(
+            x, k, family.name, prior=prior, start="random", n_init=1, random_seed=rng, max_iter=200
+        )
     gains = np.diff(fit.history)
     assert np.all(gains >= -1e-11 * np.abs(fit.history[1:]))
     assert fit.objective == fit.history[-1]
@@ -87,7 +89,9 @@ def test_equivariance(rng, name, start):
     """Shift, unit, and what else the family follows: same responsibilities, known loglik."""
     x, labels = simulate(rng, 150, 3, 2)
     n = len(x)
-    given = {"start": labels} if start == "labels" else {"random_seed": 5, "n_init": 3}
+    # long steps follow a rotation only to the end, so that is where the ends must agree
+    given = {"tol": 1e-13, "max_iter": 10_000}
+    given |= {"start": labels} if start == "labels" else {"random_seed": 5, "n_init": 3}
     base = bayesgmm.fit(x, 2, name, **given)
     resp = base.predict_proba(x)
     moves = [(np.eye(3), 1e8), (1e-6 * np.eye(3), 0.0), (1e6 * np.eye(3), -3.0)]
@@ -205,15 +209,18 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_seeds_and_starts_are_counted(rng):
     """A seed gives its fit again; more starts never do worse; the counts add up."""
     x, _ = simulate(rng, 300, 2, 4, spread=1.5)
-    a = bayesgmm.fit(x, 4, random_seed=3, n_init=5)
-    b = bayesgmm.fit(x, 4, random_seed=3, n_init=5)
+    arguments = {"start": "k-means++", "random_seed": 3}
+    a = bayesgmm.fit(x, 4, n_init=5, **arguments)
+    b = bayesgmm.fit(x, 4, n_init=5, **arguments)
     assert a.loglik == b.loglik
     np.testing.assert_array_equal(a.means, b.means)
-    more = bayesgmm.fit(x, 4, random_seed=3, n_init=15)
+    more = bayesgmm.fit(x, 4, n_init=15, **arguments)
     assert more.loglik >= a.loglik
     made, sound, same = a.starts
     assert made == 5 and 1 <= same <= sound <= 5
     assert np.all(np.diff(a.weights) <= 0)  # components in order of size
+    made, sound, same = bayesgmm.fit(x, 4, random_seed=3, n_init=12).starts
+    assert made == 13 and 1 <= same <= sound <= 5  # the tree's, and the best five run on
     seed = np.random.SeedSequence(7)
     assert (
         bayesgmm.fit(x, 4, random_seed=seed).loglik == bayesgmm.fit(x, 4, random_seed=seed).loglik
@@ -343,7 +350,9 @@ def test_spurious_maxima_are_not_estimates():
     x = bayesgmm.datasets.load_galaxies()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fits = [bayesgmm.fit(x, 6, "V", random_seed=s, n_init=1) for s in range(10)]
+        fits = [
+            bayesgmm.fit(x, 6, "V", start="k-means++", random_seed=s, n_init=1) for s in range(10)
+        ]
     spurious = [fit for fit in fits if fit.status is Status.SPURIOUS]
     assert spurious
     assert "spurious maximum: component" in str(caught[0].message)

@@ -111,7 +111,7 @@ def test_map_is_a_stationary_point(rng, d, name):
         step = h * rng.standard_normal(2)
         weights = fit.weights * np.exp(step) / np.sum(fit.weights * np.exp(step))
         means = fit.means + h * rng.standard_normal(fit.means.shape)
-        factor = np.exp(h * rng.standard_normal(1 if family.common else 2))
+        factor = np.exp(h * rng.standard_normal(1 if family.volume == "E" else 2))
         covariances = fit.covariances * np.broadcast_to(factor, 2)[:, None, None]
         assert objective(weights, means, covariances) <= best + 1e-7
 

@@ -44,13 +44,16 @@ def test_more_components_do_not_do_worse(selection):
         assert values == sorted(values)
 
 
-def test_seed_gives_the_same_table(selection):
-    """Also when only part of the grid is asked for: a K keeps its starts."""
+def test_seed_gives_the_same_table(selection, monkeypatch):
+    """Bit for bit, on one thread or two; part of a grid has fewer neighbours to learn from."""
     x = bayesgmm.datasets.load_faithful()
     again = bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
     assert again.table.equals(selection.table)
+    monkeypatch.setenv("BAYESGMM_NUM_THREADS", "1")
+    alone = bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
+    assert alone.table.equals(selection.table)
     part = bayesgmm.select(x, [3], "VVV", random_seed=0, n_init=5, progressbar=False)
-    assert part.fits["VVV", 3].loglik == selection.fits["VVV", 3].loglik
+    assert part.fits["VVV", 3].loglik <= selection.fits["VVV", 3].loglik + 1e-6
 
 
 def test_one_column():
@@ -73,7 +76,7 @@ def test_failed_cells_do_not_stop_the_others():
     table = selection.table
     failed = table[table["status"] == "failed"]
     assert set(failed["K"]) >= {60}
-    assert failed["note"].str.contains("distinct rows|degenerate").all()
+    assert failed["note"].str.contains("distinct rows|degenerate|runs into a singularity").all()
     assert failed[["bic", "loglik"]].isna().all(axis=None)
     assert ("VVV", 2) in selection.failures
     assert np.isfinite(selection.best.bic)

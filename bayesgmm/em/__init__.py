@@ -30,8 +30,6 @@ from .acceleration import WINDOW, n_coordinates
 # Features that lie ready must stay in the processor's cache: a megabyte of them.
 _RESIDENT = 2**17
 _BLOCK = 256
-# Stands for a proportion of 0 while a start's covariances are fitted to the family.
-_LEAST_WEIGHT = 1e-6
 
 
 class Status(Enum):
@@ -188,7 +186,12 @@ class Run:
     """
 
     def __init__(
-        self, problem: Problem, n_components: int, max_iter: int, tol: float, accelerate: bool = True
+        self,
+        problem: Problem,
+        n_components: int,
+        max_iter: int,
+        tol: float,
+        accelerate: bool = True,
     ) -> None:
         rows = problem.rows
         d = len(rows.scale)
@@ -204,7 +207,11 @@ class Run:
         self.history = np.empty(max_iter + 1)
         accelerate = accelerate and not problem.ridge
         size = n_coordinates(*self.shape) if accelerate else 0
-        memory = np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1, size)), np.empty((WINDOW + 1,) * 2)
+        memory = (
+            np.empty((WINDOW + 1, size)),
+            np.empty((WINDOW + 1, size)),
+            np.empty((WINDOW + 1,) * 2),
+        )
         self._arguments = (
             *problem.family.codes, problem.hyper, float(problem.ridge), rows.scale, problem.total,
             problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
@@ -231,8 +238,11 @@ class Run:
         self._reset(iteration.MIXTURE, thorough)
         self.old[: start.weights.size] = start.weights
         self.old[start.weights.size : start.weights.size + start.means.size] = start.means.ravel()
-        counts = self.problem.total * np.maximum(start.weights, _LEAST_WEIGHT)
-        spread = start.covariances * counts.reshape(-1, *[1] * (start.covariances.ndim - 1))
+        counts = self.problem.total * np.maximum(start.weights, iteration.LEAST_WEIGHT)
+        spread = start.covariances
+        if start.diagonal and self.shape[1] > 1:
+            spread = spread[:, :, None] * np.eye(spread.shape[1])
+        spread = spread * counts.reshape(-1, *[1] * (spread.ndim - 1))
         as_scatters = Statistics(counts, start.means, spread)
         self._statistics[:] = pack(as_scatters, self.problem.family.diagonal)
 

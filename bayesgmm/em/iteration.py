@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families.m_steps import FEW_SWEEPS, cholesky
+from ..families.m_steps import FEW_SWEEPS, VARIABLE, cholesky
 from ..kernels.factor import inverse_factors, precisions
 from ..kernels.primitives import LOG_2PI, add_outer_product, inlined, jit, product, softmax
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
@@ -27,7 +27,19 @@ from .acceleration import (
 NEEDS_PASS, CONVERGED, MAX_ITER, DEGENERATE = range(4)
 
 # Slots of the whole numbers and of the numbers that survive a call.
-STAGE, N_ITER, COMPONENT, ACCELERATED, N_KEPT, PLAIN_STEPS, FAILED, WARM, N_PASSES, THOROUGH, MOST = range(11)
+(
+    STAGE,
+    N_ITER,
+    COMPONENT,
+    ACCELERATED,
+    N_KEPT,
+    PLAIN_STEPS,
+    FAILED,
+    WARM,
+    N_PASSES,
+    THOROUGH,
+    MOST,
+) = range(11)
 OBJECTIVE, LOGLIK, NEW_LOGLIK, LAST_GAIN, LOSS, STRETCH = range(6)
 N_WHOLE, N_REAL = 11, 6
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
@@ -45,9 +57,13 @@ SMALLEST_VARIANCE = 1e-16
 # Conditional variances below which a component is looked at, and the loss that says there are any.
 _NARROW = 1e-9
 _NARROW_LOSS = 1e3
+# Gain per row of a plain step at which EM is still far from a maximum.
+_STEEP = 1e-5
 # Plain steps before the first accelerated one, and those that certify the end.
 _SETTLE = 3
 _ALL_SWEEPS = 1000
+# Stands for a proportion of nearly 0 while covariances are fitted to the family.
+LEAST_WEIGHT = 1e-6
 
 
 @jit()
@@ -133,9 +149,7 @@ def _advance(  # type: ignore[no-untyped-def]
             history[0] = objective
         else:
             gain = objective - real[OBJECTIVE]
-            noise = _ROUNDING * (n + abs(objective))
-            if gain < 0.0:
-                noise += n * ROUNDING_OF_PASS * real[LOSS]
+            noise = _ROUNDING * (n + abs(objective)) + n * ROUNDING_OF_PASS * real[LOSS]
             enough = max(tol * n, noise)
             accepted = accepted and (gain >= -noise or ridge > 0.0)
             if not accepted and whole[ACCELERATED] == _PLAIN:
@@ -159,8 +173,8 @@ def _advance(  # type: ignore[no-untyped-def]
                 real[LAST_GAIN] = np.inf
             if whole[ACCELERATED] == _STRETCHED:
                 real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
-        if accepted and ridge == 0.0 and real[LOSS] > _NARROW_LOSS:
-            atom = _atom(covariances, scatters, counts, scale)
+        if accepted and ridge == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
+            atom = _atom(volume, shape, covariances, scatters, counts, scale)
             if atom >= 0:
                 whole[COMPONENT] = atom
                 if stage != PARAMETERS:
@@ -176,13 +190,16 @@ def _advance(  # type: ignore[no-untyped-def]
             return CONVERGED
         if whole[N_ITER] >= whole[MOST]:
             return MAX_ITER
+    size = n_coordinates(n_components, rows, d) if accelerate else 0
+    here = np.empty(size)
+    image = np.empty(size)
     for turn in range(2):
         if turn == 1:
             if not accelerate or whole[PLAIN_STEPS] < _SETTLE:
                 break
-            size = n_coordinates(n_components, rows, d)
-            here = np.empty(size)
-            image = np.empty(size)
+            # A start that was handed in keeps its own hill: no long steps while it is steep.
+            if whole[THOROUGH] == 1 and whole[N_KEPT] == 0 and real[LAST_GAIN] > _STEEP * n:
+                break
             old_weights, old_means, old_covariances, _, _, _, _, _ = parts(
                 old, n_components, rows, d
             )
@@ -190,14 +207,13 @@ def _advance(  # type: ignore[no-untyped-def]
                 write_units(weights, covariances, units)
             write_coordinates(old_weights, old_means, old_covariances, units, here)
             write_coordinates(weights, means, covariances, units, image)
-            stretched = extrapolate(
-                here, image, real[STRETCH], whole[N_KEPT], images, steps, gram
-            )
+            stretched = extrapolate(here, image, real[STRETCH], whole[N_KEPT], images, steps, gram)
             whole[N_KEPT] = min(whole[N_KEPT] + 1, len(images))
             whole[ACCELERATED] = _STRETCHED if stretched else _COMBINED
             read_coordinates(here, units, weights, means, covariances)
             for k in range(n_components):
-                counts[k] = n * weights[k]
+                image[k] = weights[k]
+                counts[k] = n * max(weights[k], LEAST_WEIGHT)
                 for j in range(d):
                     centers[k, j] = means[k, j]
                     for i in range(rows):
@@ -218,6 +234,9 @@ def _advance(  # type: ignore[no-untyped-def]
                 _copy(old, new)
             return DEGENERATE
         whole[WARM] = 1
+        if turn == 1:
+            for k in range(n_components):
+                weights[k] = image[k]
         if first:
             if stage == MIXTURE:
                 for i in range(n_components * (1 + d)):
@@ -244,19 +263,29 @@ def _remaining(gain, last_gain, noise):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _atom(covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
+def _atom(volume, shape, covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
     """The component that has shrunk onto rows of one equal value along some direction, or -1.
 
-    Its covariance is narrow and its rows' scatter singular. The covariance need not be: inner
-    iterations find common axes to some digits only, and stop its fall there.
+    Its covariance is narrow and its rows' scatter singular; in all directions, where only its
+    volume is its own. The covariance need not be: inner iterations find common axes to some
+    digits only, and stop its fall there.
     """
+    if shape != VARIABLE and volume != VARIABLE:
+        return -1
     n_components, rows, d = covariances.shape
     lower = np.zeros((d, d))
     for k in range(n_components):
-        width = _narrowest_width(covariances[k], 1.0, scale, lower)
-        if not width > _NARROW:
-            if not _narrowest_width(scatters[k], counts[k], scale, lower) > SMALLEST_VARIANCE:
-                return k
+        if counts[k] < 1.0 or _narrowest_width(covariances[k], 1.0, scale, lower) > _NARROW:
+            continue
+        if shape == VARIABLE:
+            width = _narrowest_width(scatters[k], counts[k], scale, lower)
+        else:
+            width = 0.0
+            for j in range(d):
+                v = scatters[k, 0 if rows < d else j, j] / (counts[k] * scale[j] * scale[j])
+                width = max(width, v)
+        if not width > SMALLEST_VARIANCE:
+            return k
     return -1
 
 
@@ -413,10 +442,12 @@ def _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, 
             first[k, j] = sums[k, 1 + j] / safe
             centers[k, j] = (first[k, j] + (0.0 if quadratic else z[k, j])) * scale[j]
         for i in range(rows):
-            for j in range(d):
+            for j in range(d if rows < d else i + 1):
                 q = j if rows < d else i
                 v = second[k, i, j] - counts[k] * first[k, q] * first[k, j]
                 scatters[k, i, j] = v * scale[q] * scale[j]
+                if rows == d:
+                    scatters[k, j, i] = scatters[k, i, j]
 
 
 @jit()

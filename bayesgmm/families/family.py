@@ -95,8 +95,8 @@ class Family:
         )
 
     def fewest_rows(self, d: int) -> int:
-        """Rows a component needs so that its own covariance is regular; 0 if it has none."""
-        if self.common:
+        """Rows a component needs so that its own covariance is regular; 0 if others see to that."""
+        if self.volume == "E" and self.shape != "V":
             return 0
         return 2 if self.spherical or self.diagonal else d + 1
 
