@@ -8,7 +8,6 @@ replicate go through one procedure, `_fit_pair`, with the same starts.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from .fitting import check_options, fit, whole
 from .kernels import DegenerateComponentError
 from .kernels.contract import FloatArray
 from .mixture import Mixture
-from .replicates import run_replicates
+from .progress import progress
 from .result import Fit
 from .start import Seed, check_name, generators
 
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 
 # The halves of a split component lie so many standard deviations to either side of it.
 _SPLIT = 0.5
-# A test that is left with fewer replicates than this share of them says little.
-_TOO_MANY_FAILED = 0.1
+# Share of the replicates that may fail, or need the split starts, without more words.
+_MANY = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +48,8 @@ class LikelihoodRatioTest:
         Twice the gain in log-likelihood.
     replicates : array (B,)
         The statistics of the replicates that could be fitted.
+    data_rescued : bool
+        Whether the data's own K + 1 fit was rescued, or unimproved, as told below.
     failed : int
         Replicates that could not: every start of K, or of K + 1, ended at or beside a singular
         covariance.
@@ -64,6 +65,7 @@ class LikelihoodRatioTest:
     alternative: Fit
     statistic: float
     replicates: FloatArray
+    data_rescued: bool
     failed: int
     rescued: int
     unimproved: int
@@ -99,7 +101,7 @@ class BootstrapLRT:
     level : float
         Level of each test.
     tests : tuple of LikelihoodRatioTest
-        The tests in the order made; the last one decides.
+        The tests in the order made; the first that does not reject decides.
     stopped : str
         Why no more tests were made, where it was not for a p-value above the level; else empty.
     """
@@ -112,8 +114,13 @@ class BootstrapLRT:
     @property
     def n_components(self) -> int:
         """The first K that is not rejected against K + 1; if all are, the last K + 1."""
-        last = self.tests[-1]
-        return last.n_components + (last.p_value <= self.level)
+        decisive = self._decisive
+        return decisive.n_components + (decisive.p_value <= self.level)
+
+    @property
+    def _decisive(self) -> LikelihoodRatioTest:
+        """The first test that does not reject, or the last."""
+        return next((t for t in self.tests if t.p_value > self.level), self.tests[-1])
 
     @property
     def table(self) -> pd.DataFrame:
@@ -137,17 +144,15 @@ class BootstrapLRT:
     @property
     def conclusion(self) -> str:
         """What the tests say, in words."""
-        first, last = self.tests[0], self.tests[-1]
-        k, p = last.n_components, f"p = {last.p_value:.3g}"
-        if last.p_value > self.level:
+        test = self._decisive
+        k, p = test.n_components, f"p = {test.p_value:.3g}"
+        smaller = [t.p_value for t in self.tests if t.n_components < k]
+        if test.p_value > self.level:
             text = f"{_components(k)} against {k + 1} not rejected ({p})"
-            if last is not first:
-                worst = max(t.p_value for t in self.tests[:-1])
-                text = f"every smaller number rejected (p <= {worst:.3g}), {text}"
         else:
             text = f"{_components(k)} rejected in favour of {k + 1} ({p})"
-            if last is not first:
-                text = f"{text}, and every smaller number before"
+        if smaller:
+            text += f", every smaller number rejected (p <= {max(smaller):.3g})"
         return f"{text}, at level {self.level:g}."
 
     @property
@@ -184,18 +189,24 @@ def _notes(test: LikelihoodRatioTest, level: float) -> list[str]:
     if test.failed:
         note = f"{which}: {test.failed} of {made} replicates had no sound fit and do not count"
         bound = test.p_value_bound
-        if (bound > level) != (test.p_value > level) or test.failed > _TOO_MANY_FAILED * made:
+        if (bound > level) != (test.p_value > level) or test.failed > _MANY * made:
             note += (
                 f"; had they all reached the statistic, p would be {bound:.3g}. Use a family with "
                 "fewer parameters"
             )
         notes.append(note + ".")
     helped = test.rescued + test.unimproved
+    if test.data_rescued:
+        notes.append(
+            f"{which}: with the data, too, the starts of {test.n_components + 1} components ended "
+            f"below the likelihood of {test.n_components}: raise n_init."
+        )
     if helped:
         notes.append(
             f"{which}: in {helped} of {made} replicates the starts of {test.n_components + 1} "
             f"components ended below the likelihood of {test.n_components}; a start from a split "
-            f"component helped in {test.rescued}, the others count as 0."
+            f"component helped in {test.rescued}, the others count as 0"
+            + (": raise n_init." if helped > _MANY * made else ".")
         )
     return notes
 
@@ -219,6 +230,7 @@ def bootstrap_lrt(
     n_components: int | None = None,
     n_boot: int = 999,
     level: float = 0.05,
+    all_tests: bool = False,
     start: str = "auto",
     n_init: int | None = None,
     max_iter: int = 1000,
@@ -231,7 +243,8 @@ def bootstrap_lrt(
 
     Every replicate is a sample of the data's size from the fit of K components, fitted with K
     and K + 1 components by the procedure that fitted the data: `n_init` starts for each, and for
-    K + 1 one more from each component of the K split in two.
+    K + 1 one more from each component of the K split in two. The p-value belongs to that search:
+    programs that make fewer starts find lower maxima, and have other statistics and p-values.
 
     Parameters
     ----------
@@ -246,7 +259,9 @@ def bootstrap_lrt(
     n_boot : int
         Replicates of each test. The least p-value is 1 / (1 + n_boot).
     level : float
-        Tests are made until a p-value exceeds it; 1 makes them all.
+        Tests are made until a p-value exceeds it.
+    all_tests : bool
+        Go on to `max_components` in any case.
     start, n_init, max_iter, columns
         As for `fit`, for the data and every replicate.
     tol : float
@@ -283,8 +298,8 @@ def bootstrap_lrt(
     """
     check_options(n_init, max_iter, tol)
     whole("n_boot", n_boot, 1)
-    if not (math.isfinite(level) and 0 < level <= 1):
-        raise ValueError(f"level is {level!r}: pass a number above 0 and at most 1.")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}: pass a number between 0 and 1, such as 0.05.")
     if not isinstance(start, str):
         raise ValueError("bootstrap_lrt() starts all replicates alike: pass the name of a start.")
     check_name(start)
@@ -306,7 +321,7 @@ def bootstrap_lrt(
                 stopped = f"Stopped before {k} against {k + 1}: {error}"
                 break
             tests.append(_test(pair, data, search, of_replicates, progressbar))
-            if tests[-1].p_value > level:
+            if tests[-1].p_value > level and not all_tests:
                 break
     return BootstrapLRT(search.family, level, tuple(tests), stopped)
 
@@ -427,19 +442,22 @@ def _test(
     """The replicates of one test, sampled from the null hypothesis's fit."""
     k, n = pair.null.n_components, round(data.total)
 
-    def replicate(rng: np.random.Generator) -> _Pair | None:
-        try:
-            return _fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng)
-        except (DataError, DegenerateComponentError):
-            return None
-
-    found = run_replicates(replicate, streams, f"{k} against {k + 1} components", progressbar)
+    found: list[_Pair | None] = []
+    # One after another: between the compiled parts there is too much Python for threads to help.
+    with progress(f"{k} against {k + 1} components", len(streams), progressbar) as tick:
+        for rng in streams:
+            try:
+                found.append(_fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng))
+            except (DataError, DegenerateComponentError):
+                found.append(None)
+            tick()
     sound = [other for other in found if other is not None]
     return LikelihoodRatioTest(
         null=pair.null,
         alternative=pair.alternative,
         statistic=pair.statistic,
         replicates=np.array([other.statistic for other in sound]),
+        data_rescued=pair.rescued or pair.unimproved,
         failed=len(found) - len(sound),
         rescued=sum(other.rescued for other in sound),
         unimproved=sum(other.unimproved for other in sound),

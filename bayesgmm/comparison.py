@@ -137,7 +137,7 @@ def _posterior_row(posterior: Posterior) -> list[Any]:
 
 def _refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
     """A criterion compares models of the same rows and columns only."""
-    seen: dict[tuple[int, tuple[str, ...]], str] = {}
+    seen: dict[tuple[float, tuple[str, ...]], str] = {}
     for name, model in models.items():
         fit = model.fit if isinstance(model, Posterior) else model
         seen.setdefault((fit.n, fit.names), name)

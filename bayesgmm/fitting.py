@@ -170,14 +170,15 @@ def check_problem(
 
 def refuse_dependent_columns(data: Data, family: Family) -> None:
     """A linear relation between columns makes every full covariance singular: name it."""
-    if data.n <= data.d:
+    n = data.n if data.weights is None else int(np.count_nonzero(data.weights))
+    if n <= data.d:
         raise DataError(
-            f"{data.n} rows cannot determine a covariance of {data.d} columns (family "
+            f"{n} rows cannot determine a covariance of {data.d} columns (family "
             f"{family.name}): use fewer columns, a diagonal family (VVI, EEI), or pass a prior."
         )
     whole = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
     scatter = expected_statistics(data, whole)[1].scatters[0]
-    correlation = scatter / (data.n * np.outer(data.sd, data.sd))
+    correlation = scatter / (data.total * np.outer(data.sd, data.sd))
     eigenvalues, vectors = np.linalg.eigh(correlation)
     if eigenvalues[0] > _SMALLEST_CORRELATION_EIGENVALUE:
         return

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -22,9 +23,11 @@ from .kernels import DegenerateComponentError, FloatArray, Statistics
 from .search import SAME_OPTIMUM, Effort, follow, rank
 from .start import Start
 
-# Rounds of starts from other cells; the pairs of components that are tried merged.
+# Rounds of starts from other cells; the pairs of components that are tried merged, and the
+# components that are tried split.
 ROUNDS = 2
-_PAIRS = 3
+_PAIRS = 2
+_SPLITS = 2
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, that are none.
@@ -139,43 +142,44 @@ class Grid:
         """Start cells from what their neighbours found, until no cell gets better."""
         fresh = {place for place, cell in self.cells.items() if _sound(cell)}
         for _ in range(rounds):
-            before = dict.fromkeys(fresh)
-            improved: list[Place] = []
-            neighbours = {
-                place: self.cells[place].statistics(self.problems[place[0]], self._whole)
-                for place in fresh
-            }
-
-            def work(k: int) -> None:
-                for family in self.problems:
-                    if (family, k) not in self.cells:
-                        continue
-                    cell = self.cells[family, k]
-                    seen = [cell.signature(self.data)] if _sound(cell) else []
-                    candidates = []
-                    for other in self.problems:
-                        place = other, k
-                        if other is family or not (place in before or place in improved):
-                            continue
-                        signature = self.cells[place].signature(self.data)
-                        if all(np.abs(signature - known).max() > _SAME for known in seen):
-                            seen.append(signature)
-                            candidates.append(
-                                self.cells[place].statistics(self.problems[other], self._whole)
-                            )
-                    if (family, k - 1) in neighbours:
-                        candidates += _splits(neighbours[family, k - 1])
-                    if (family, k + 1) in neighbours:
-                        candidates += _merges(neighbours[family, k + 1])
-                    starts = [Start(statistics, guess=True) for statistics in candidates]
-                    if starts and self.offer(family, k, starts, keep=1):
-                        improved.append((family, k))
-                    tick()
-
-            self._for_each_k(work)
-            fresh = set(improved)
+            # K - 1 and K + 1 as they are now, so that the order of work on the K does not matter.
+            neighbours = {place: self._statistics(place) for place in fresh}
+            improved: set[Place] = set()
+            self._for_each_k(partial(self._help, neighbours, improved, tick))
+            fresh = improved
             if not fresh:
                 break
+
+    def _help(
+        self,
+        neighbours: dict[Place, Statistics],
+        improved: set[Place],
+        tick: Callable[[], None],
+        k: int,
+    ) -> None:
+        """Offer each family of this K what has been found since the last round."""
+        for family in self.problems:
+            cell = self.cells.get((family, k))
+            if cell is None:
+                continue
+            seen = [cell.signature(self.data)] if _sound(cell) else []
+            candidates = []
+            for other in self.problems:
+                place = other, k
+                if other is family or not (place in neighbours or place in improved):
+                    continue
+                signature = self.cells[place].signature(self.data)
+                if all(np.abs(signature - known).max() > _SAME for known in seen):
+                    seen.append(signature)
+                    candidates.append(self._statistics(place))
+            if (family, k - 1) in neighbours:
+                candidates += _splits(neighbours[family, k - 1])
+            if (family, k + 1) in neighbours:
+                candidates += _merges(neighbours[family, k + 1])
+            starts = [Start(statistics, guess=True) for statistics in candidates]
+            if starts and self.offer(family, k, starts, keep=1):
+                improved.add((family, k))
+            tick()
 
     def climb_the_lattice(self) -> None:
         """No family ends below one that it contains, at the same K.
@@ -191,27 +195,25 @@ class Grid:
                     continue
                 target = self.cells[smaller, k].best
                 assert target is not None
-                least = target.objective - self._least
-                if _sound(cell) and cell.best.objective >= target.objective - 1e-9 * abs(
-                    target.objective
-                ):
-                    continue
-                self.offer(family, k, [Start(target.parameters, guess=True)])
-                if not _sound(cell) or cell.best.objective < least:
-                    cell.surpassed_by = smaller
+                rounding = 1e-9 * abs(target.objective)
+                if not _reaches(cell, target.objective - rounding):
+                    self.offer(family, k, [Start(target.parameters, guess=True)])
+                    if not _reaches(cell, target.objective - self._least - rounding):
+                        cell.surpassed_by = smaller
 
     def _best_inside(self, family: Family, k: int) -> Family | None:
         """The smaller family with the highest log-likelihood at this K."""
-        inside = [
-            other
-            for other in self.problems
-            if other is not family
-            and family.contains(other)
-            and (other, k) in self.cells
-            and _sound(self.cells[other, k])
-            and self.cells[other, k].surpassed_by is None
-        ]
-        return max(inside, key=lambda f: self.cells[f, k].best.objective, default=None)
+        objectives = {}
+        for other in self.problems:
+            cell = self.cells.get((other, k))
+            if other is family or cell is None or not family.contains(other):
+                continue
+            if cell.best is not None and cell.best.status.sound and cell.surpassed_by is None:
+                objectives[other] = cell.best.objective
+        return max(objectives, key=objectives.__getitem__, default=None)
+
+    def _statistics(self, place: Place) -> Statistics:
+        return self.cells[place].statistics(self.problems[place[0]], self._whole)
 
     def offer(self, family: Family, k: int, starts: list[Start], keep: int | None = None) -> bool:
         """Follow these starts, or the best `keep` of them; whether the cell got better."""
@@ -256,10 +258,14 @@ def _sound(cell: Cell) -> bool:
     return cell.best is not None and cell.best.status.sound
 
 
+def _reaches(cell: Cell, objective: float) -> bool:
+    return cell.best is not None and cell.best.status.sound and cell.best.objective >= objective
+
+
 def _splits(s: Statistics) -> list[Statistics]:
-    """Each component in turn halved across its longest axis."""
+    """The largest components, each in turn halved across its longest axis."""
     out = []
-    for k in range(len(s.counts)):
+    for k in np.argsort(-s.counts, kind="stable")[:_SPLITS]:
         values, vectors = np.linalg.eigh(s.scatters[k] / s.counts[k])
         if not values[-1] > 0:
             continue

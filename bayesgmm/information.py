@@ -20,6 +20,8 @@ from .prior import Prior
 
 # Coordinates are relative to the components' own widths: the differences are good to about 1e-8.
 _STEP = 1e-4
+# Smallest eigenvalue, scaled to a unit diagonal, that the differences can tell from 0.
+_SINGULAR = 1e-7
 # Of the prior's second differences, which are taken of its value.
 _PRIOR_STEP = 1e-3
 
@@ -199,6 +201,29 @@ def observed_information(
         slope, curvature = _prior_derivatives(data, chart, family, prior)
         gradient, information = gradient + slope, information - curvature
     return 0.5 * (information + information.T), gradient
+
+
+def inverse(information: FloatArray) -> tuple[FloatArray, float]:
+    """The inverse, and the smallest eigenvalue when scaled to a unit diagonal.
+
+    Raises
+    ------
+    ValueError
+        Not positive definite.
+    """
+    size = np.sqrt(np.abs(np.diagonal(information)))
+    size[size == 0] = 1.0
+    values, vectors = np.linalg.eigh(information / np.outer(size, size))
+    smallest = float(values[0])
+    if not smallest > _SINGULAR:
+        raise ValueError(
+            "the observed information is not positive definite (smallest eigenvalue "
+            f"{smallest:.3g}, scaled to a unit diagonal): the fit is no regular maximum, because "
+            "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
+            "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
+        )
+    scaled = (vectors / values) @ vectors.T
+    return scaled / np.outer(size, size), smallest
 
 
 def _gradient(data: Data, chart: Chart, free: FloatArray) -> FloatArray:

@@ -200,6 +200,7 @@ class Posterior:
             "weights": fit["pi"].to_numpy(),
             "means": fit["mu"].to_numpy(),
             "covariances": fit["Sigma"].to_numpy(),
+            "scale": fit["scale"].to_numpy(),
             "history": fit["history"].to_numpy(),
         }
         prior = Prior(**json.loads(tree.attrs["prior"]))
@@ -215,7 +216,9 @@ class Posterior:
             "prior": json.dumps(prior.to_dict()),
             "fit": json.dumps(fit.to_meta()),
         }
-        em = fit.to_xarray().assign(history=("iteration", np.array(fit.history)))
+        em = fit.to_xarray().assign(
+            history=("iteration", np.array(fit.history)), scale=("feature", fit.mixture.scale)
+        )
         tree["em_fit"] = xr.DataTree(em)
         return cls(tree, fit, prior)
 

@@ -74,7 +74,7 @@ def follow(
     if effort.short and len(starts) > 1:
         enough = effort.keep
         short = run if first is None else effort.run(first, n_components)
-        left = []
+        left: list[_Left] = []
         for start in starts:
             try:
                 _begin(short, data, start, min(effort.short, effort.max_iter))
@@ -83,7 +83,8 @@ def follow(
                 continue
             history = short.history[: short.whole[N_ITER] + 1].copy()
             left.append(_Left(_rank(short), short.new.copy(), history))
-        candidates = sorted(left, key=lambda place: place.rank, reverse=True)
+        left.sort(key=lambda place: place.rank, reverse=True)
+        candidates = list(left)
     done: list[EMResult] = []
     n_sound = 0
     for candidate in candidates:

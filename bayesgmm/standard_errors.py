@@ -19,6 +19,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.special import ndtri
 
@@ -27,20 +28,21 @@ from .em import Status
 from .errors import DataError, DegenerateFitWarning
 from .fitting import check_options, whole
 from .fitting import fit as refit
-from .information import Chart, observed_information
+from .information import Chart, inverse, observed_information
 from .kernels import DegenerateComponentError, Parameters, evaluate, expected_statistics
 from .kernels.contract import FloatArray
-from .replicates import run_replicates
+from .progress import progress
 from .result import Fit
 from .start import Seed, generators
 
 if TYPE_CHECKING:
     import pandas as pd
 
+type IntArray = NDArray[np.intp]
+
 _BLOCK = 65_536
-# Eigenvalues of the information, scaled to a unit diagonal: below the first it is singular to
-# the accuracy of its differences, below the second some combination of parameters is hardly known.
-_SINGULAR = 1e-7
+# Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
+# parameters is hardly known.
 _NEARLY_SINGULAR = 1e-3
 # Rows per free parameter of a component below which its likelihood is no parabola.
 _ROWS_PER_PARAMETER = 5
@@ -269,7 +271,9 @@ def standard_errors(
         "bootstrap" (rows drawn with replacement), "weighted" (weighted-likelihood bootstrap:
         Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
         (rows drawn from the fit) or "information" (inverse of the observed information: no
-        replicates, but right only for components with rows enough).
+        replicates, but right only if the model is and its components have rows enough). Of a MAP
+        fit the replicates tell how the estimates vary with the data, the information (of the log
+        posterior) how far the posterior reaches, which is more.
     n_boot : int
         Replicates. A standard error then has a relative error of 1 / sqrt(2 n_boot), or more
         where the estimates have long tails.
@@ -300,6 +304,7 @@ def standard_errors(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import bayesgmm
     >>> from bayesgmm.standard_errors import standard_errors
     >>> X = bayesgmm.datasets.load_faithful()
@@ -346,7 +351,7 @@ def _by_information(fit: Fit, data: Data) -> StandardErrors:
     p = fit.mixture.parameters_about(data.center)
     chart = Chart(fit.family, Parameters(p.weights, p.means, fit.covariances))
     information, gradient = observed_information(data, chart, fit.family, fit.prior)
-    covariance, smallest = _inverse(information)
+    covariance, smallest = inverse(information)
     tangents = chart.at(np.zeros(chart.size))[1]
 
     def delta(derivatives: FloatArray) -> FloatArray:
@@ -357,31 +362,6 @@ def _by_information(fit: Fit, data: Data) -> StandardErrors:
     se = Estimates(*(delta(derivatives) for derivatives in tangents))
     notes = _information_notes(fit, data, smallest, float(gradient @ covariance @ gradient))
     return StandardErrors(fit, "information", se, notes=notes)
-
-
-def _inverse(information: FloatArray) -> tuple[FloatArray, float]:
-    """The inverse, and the smallest eigenvalue when scaled to a unit diagonal.
-
-    Raises
-    ------
-    ValueError
-        Not positive definite.
-    """
-    diagonal = np.diagonal(information)
-    smallest = float("-inf")
-    if np.all(diagonal > 0):
-        size = np.sqrt(diagonal)
-        values, vectors = np.linalg.eigh(information / np.outer(size, size))
-        smallest = float(values[0])
-    if not smallest > _SINGULAR:
-        raise ValueError(
-            "the observed information is not positive definite (smallest eigenvalue "
-            f"{smallest:.3g}, scaled to a unit diagonal): the fit is no regular maximum, because "
-            "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
-            "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
-        )
-    scaled = (vectors / values) @ vectors.T
-    return scaled / np.outer(size, size), smallest
 
 
 def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) -> tuple[str, ...]:
@@ -450,26 +430,23 @@ def _by_replicates(
 ) -> StandardErrors:
     """Refit every replicate from the fit, and take its components by the fit's labels."""
     allocation = _allocation(fit, data)
-
-    def replicate(rng: np.random.Generator) -> tuple[Estimates, bool, bool] | None:
-        try:
-            other = refit(
-                make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
-                start=fit, max_iter=max_iter, tol=tol,
-            )  # fmt: skip
-        except (DataError, DegenerateComponentError):
-            return None
-        if not other.status.sound:
-            return None
-        order = _labels(other, data, allocation)
-        parts = (other.weights, other.means, other.covariances)
-        estimates = Estimates(*(part[order] for part in parts))
-        moved = bool(np.any(order != np.arange(fit.n_components)))
-        return estimates, other.status is Status.MAX_ITER, moved
-
-    with warnings.catch_warnings():
+    found: list[tuple[Estimates, bool, bool] | None] = []
+    with (
+        warnings.catch_warnings(),
+        progress("Bootstrap replicates", len(streams), progressbar) as tick,
+    ):
         warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
-        found = run_replicates(replicate, streams, "Bootstrap replicates", progressbar)
+        for rng in streams:
+            try:
+                other = refit(
+                    make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
+                    start=fit, max_iter=max_iter, tol=tol,
+                )  # fmt: skip
+            except (DataError, DegenerateComponentError):
+                found.append(None)
+            else:
+                found.append(_matched(fit, other, data, allocation))
+            tick()
     sound = [result for result in found if result is not None]
     failed = len(found) - len(sound)
     if len(sound) < 2:
@@ -483,31 +460,41 @@ def _by_replicates(
     return StandardErrors(fit, method, se, replicates, failed, sum(stopped), sum(moved))
 
 
-def _allocation(fit: Fit, data: Data) -> FloatArray:
-    """The rows' most probable components, (n, K) of 0 and their weight."""
-    if fit.n_components == 1:
-        return np.ones((data.n, 1))
-    weights = np.ones(data.n) if data.weights is None else data.weights
+def _matched(
+    fit: Fit, other: Fit, data: Data, allocation: IntArray
+) -> tuple[Estimates, bool, bool] | None:
+    """A replicate's estimates in the fit's labels, whether it was stopped, and whether moved."""
+    if not other.status.sound:
+        return None
+    order = _labels(other, data, allocation)
+    parts = (other.weights, other.means, other.covariances)
+    estimates = Estimates(*(part[order] for part in parts))
+    moved = bool(np.any(order != np.arange(fit.n_components)))
+    return estimates, other.status is Status.MAX_ITER, moved
+
+
+def _allocation(fit: Fit, data: Data) -> IntArray:
+    """The rows' most probable components under the fit, (n,)."""
     p = fit.mixture.parameters_about(data.center)
-    out = np.zeros((data.n, fit.n_components))
-    for i in range(0, data.n, _BLOCK):
-        responsibilities = evaluate(data.part(i, i + _BLOCK), p, responsibilities=True)[1]
-        best = np.argmax(responsibilities, axis=1)
-        out[i + np.arange(len(best)), best] = weights[i : i + _BLOCK]
-    return out
+    blocks = [data.part(i, i + _BLOCK) for i in range(0, data.n, _BLOCK)]
+    return np.concatenate(
+        [np.argmax(evaluate(block, p, responsibilities=True)[1], axis=1) for block in blocks]
+    )
 
 
-def _labels(other: Fit, data: Data, allocation: FloatArray) -> FloatArray:
+def _labels(other: Fit, data: Data, allocation: IntArray) -> IntArray:
     """The other fit's component for each of the fit's: most of the rows' allocations agree (ECR).
 
-    Papastamoulis & Iliopoulos (2010), J. Comput. Graph. Stat. 19, 313-331; see `labels.ecr`.
+    Papastamoulis & Iliopoulos (2010), J. Comput. Graph. Stat. 19, 313-331; as `labels.ecr` does
+    for draws.
     """
     n_components = other.n_components
-    if n_components == 1:
-        return np.zeros(1, dtype=np.intp)
     agreement = np.zeros((n_components, n_components))
     p = other.mixture.parameters_about(data.center)
     for i in range(0, data.n, _BLOCK):
-        responsibilities = evaluate(data.part(i, i + _BLOCK), p, responsibilities=True)[1]
-        agreement += allocation[i : i + _BLOCK].T @ responsibilities
-    return linear_sum_assignment(agreement, maximize=True)[1]
+        block = data.part(i, i + _BLOCK)
+        member = np.eye(n_components)[allocation[i : i + _BLOCK]]
+        if block.weights is not None:
+            member *= block.weights[:, None]
+        agreement += member.T @ evaluate(block, p, responsibilities=True)[1]
+    return np.asarray(linear_sum_assignment(agreement, maximize=True)[1])

@@ -160,12 +160,13 @@ def run_em(
     accelerate: bool = True,
     thorough: bool = True,
 ) -> EMResult:
-    """Iterate from `start`, or from the M-step of given statistics, until the objective has at most tol * n left to gain.
+    """Iterate from a mixture, or from the M-step of statistics, until there is little to gain.
 
-    The gain still to come is estimated from the last two gains of plain EM steps as a geometric
-    series (Aitken; Boehning et al. 1994, Ann. Inst. Stat. Math. 46, 373-388), and measured per
-    row: neither the number of rows nor the units of the columns change when EM stops. thorough:
-    the first M-step's inner iterations go on to their end; one start among many does not need that.
+    EM ends when the objective has at most tol * n left to gain, estimated from the last two gains
+    of plain steps as a geometric series (Aitken; Boehning et al. 1994, Ann. Inst. Stat. Math. 46,
+    373-388), and measured per row: neither the number of rows nor the units of the columns change
+    when EM stops. thorough: the first M-step's inner iterations go on to their end, and no long
+    steps are made while EM is far from a maximum; one start among many needs neither.
 
     Raises
     ------
@@ -207,16 +208,13 @@ class Run:
         self.history = np.empty(max_iter + 1)
         accelerate = accelerate and not problem.ridge
         size = n_coordinates(*self.shape) if accelerate else 0
-        memory = (
-            np.empty((WINDOW + 1, size)),
-            np.empty((WINDOW + 1, size)),
-            np.empty((WINDOW + 1,) * 2),
-        )
+        shapes = (size,), (WINDOW + 1, size), (WINDOW + 1, size), (WINDOW + 1, WINDOW + 1)
         self._arguments = (
             *problem.family.codes, problem.hyper, float(problem.ridge), rows.scale, problem.total,
             problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
             problem.row_weights, *self.shape[:2], float(tol), accelerate,
-            self.whole, self.real, self.history, self.new, self.old, np.empty(size), *memory,
+            self.whole, self.real, self.history, self.new, self.old,
+            *(np.empty(shape) for shape in shapes),
         )  # fmt: skip
         self.status = iteration.NEEDS_PASS
 

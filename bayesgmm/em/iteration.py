@@ -27,19 +27,8 @@ from .acceleration import (
 NEEDS_PASS, CONVERGED, MAX_ITER, DEGENERATE = range(4)
 
 # Slots of the whole numbers and of the numbers that survive a call.
-(
-    STAGE,
-    N_ITER,
-    COMPONENT,
-    ACCELERATED,
-    N_KEPT,
-    PLAIN_STEPS,
-    FAILED,
-    WARM,
-    N_PASSES,
-    THOROUGH,
-    MOST,
-) = range(11)
+STAGE, N_ITER, MOST, COMPONENT, STEP, N_KEPT = range(6)
+PLAIN_STEPS, FAILED, WARM, THOROUGH, N_PASSES = range(6, 11)
 OBJECTIVE, LOGLIK, NEW_LOGLIK, LAST_GAIN, LOSS, STRETCH = range(6)
 N_WHOLE, N_REAL = 11, 6
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
@@ -152,7 +141,7 @@ def _advance(  # type: ignore[no-untyped-def]
             noise = _ROUNDING * (n + abs(objective)) + n * ROUNDING_OF_PASS * real[LOSS]
             enough = max(tol * n, noise)
             accepted = accepted and (gain >= -noise or ridge > 0.0)
-            if not accepted and whole[ACCELERATED] == _PLAIN:
+            if not accepted and whole[STEP] == _PLAIN:
                 # A plain step that fails, or falls by more than rounding: a singularity.
                 if not failed:
                     whole[COMPONENT] = _narrowest(covariances)
@@ -161,7 +150,7 @@ def _advance(  # type: ignore[no-untyped-def]
             if accepted:
                 whole[N_ITER] += 1
                 history[whole[N_ITER]] = objective
-            if accepted and whole[ACCELERATED] == _PLAIN:
+            if accepted and whole[STEP] == _PLAIN:
                 whole[PLAIN_STEPS] += 1
                 left = _remaining(gain, real[LAST_GAIN], noise)
                 real[LAST_GAIN] = gain
@@ -171,7 +160,7 @@ def _advance(  # type: ignore[no-untyped-def]
                 whole[PLAIN_STEPS] = 0 if accepted else _SETTLE - 1
                 whole[N_KEPT] = 0
                 real[LAST_GAIN] = np.inf
-            if whole[ACCELERATED] == _STRETCHED:
+            if whole[STEP] == _STRETCHED:
                 real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
         if accepted and ridge == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
             atom = _atom(volume, shape, covariances, scatters, counts, scale)
@@ -209,7 +198,7 @@ def _advance(  # type: ignore[no-untyped-def]
             write_coordinates(weights, means, covariances, units, image)
             stretched = extrapolate(here, image, real[STRETCH], whole[N_KEPT], images, steps, gram)
             whole[N_KEPT] = min(whole[N_KEPT] + 1, len(images))
-            whole[ACCELERATED] = _STRETCHED if stretched else _COMBINED
+            whole[STEP] = _STRETCHED if stretched else _COMBINED
             read_coordinates(here, units, weights, means, covariances)
             for k in range(n_components):
                 image[k] = weights[k]
@@ -219,13 +208,14 @@ def _advance(  # type: ignore[no-untyped-def]
                     for i in range(rows):
                         scatters[k, i, j] = counts[k] * covariances[k, i, j]
         else:
-            whole[ACCELERATED] = _PLAIN
+            whole[STEP] = _PLAIN
         first = turn == 0 and stage < PARAMETERS
         # The family's closest member to a mixture is the M-step on its covariances as scatters.
         project = turn == 1 or stage == MIXTURE
         empty = maximise(
             volume, shape, orientation, hyper[:0] if project else hyper, 0.0 if project else ridge,
-            counts, centers, scatters, _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
+            counts, centers, scatters,
+            _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
             whole[WARM] == 1, volumes, axes, weights, means, covariances,
         )  # fmt: skip
         if empty >= 0 and turn == 0:
