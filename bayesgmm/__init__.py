@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .reporting import report as report
     from .result import Fit as Fit
     from .selection import Selection as Selection
-    from .selection import select as select
+    from .selecting import select as select
 
 _HOME = {
     "ConvergenceAdvice": "errors",
@@ -55,7 +55,7 @@ _HOME = {
     "merge": "merging",
     "refine": "refinement",
     "report": "reporting",
-    "select": "selection",
+    "select": "selecting",
     "standard_errors": "standard_errors",
 }
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FORMAT = "bayesgmm.Fit/1"
 # What NumPy and zipfile raise for a file that is something else, cut short or altered.
-_DAMAGED = (
+DAMAGED = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, TypeError,
     ValueError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -251,18 +251,21 @@ class Fit:
             "prior": None if self.prior is None else self.prior.to_dict(),
         }
 
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """The arrays, by name; with `to_meta` all that `from_parts` needs."""
+        return {
+            "weights": self.weights,
+            "means": self.means,
+            "covariances": self.covariances,
+            "scale": self.mixture.scale,
+            "history": np.array(self.history),
+        }
+
     def save(self, path: str | Path) -> None:
         """Write the fit to a NumPy archive (.npz), without pickle."""
         with open(path, "wb") as file:
-            np.savez(
-                file,
-                meta=np.array(json.dumps(self.to_meta())),
-                weights=self.weights,
-                means=self.means,
-                covariances=self.covariances,
-                scale=self.mixture.scale,
-                history=np.array(self.history),
-            )
+            arrays: dict[str, Any] = dict(self.to_arrays())
+            np.savez(file, meta=np.array(json.dumps(self.to_meta())), **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
@@ -283,7 +286,7 @@ class Fit:
                 if meta["format"] != _FORMAT:
                     raise ValueError(f"format {meta['format']}")
                 return cls.from_parts(meta, arrays)
-            except _DAMAGED as error:
+            except DAMAGED as error:
                 raise ValueError(f"{path} is not a fit saved by bayesgmm ({error}).") from None
 
     @classmethod

@@ -1,40 +1,25 @@
-"""The grid of families and numbers of components, and the best cell of it."""
+"""A grid of fits: which cell is best by which criterion, and which have no estimate."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .data import Data, as_data
-from .em import Features, Problem
-from .errors import DataError
-from .families import FAMILIES, Family, get_family
-from .fitting import (
-    as_fit,
-    by_weight,
-    check_options,
-    check_problem,
-    search_sample,
-    start_advice,
-    whole,
-)
-from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
-from .kernels.threads import default_threads
-from .prior import Prior
-from .progress import progress
-from .result import Fit
-from .search import Effort
-from .start import Sample, Seed, Start, check_name, generators, named_starts
+from .families import FAMILIES
+from .result import DAMAGED, Fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Random partitions of a K; its cells have each other's results to start from as well.
-_N_INIT = 10
+_FORMAT = "bayesgmm.Selection/1"
+CRITERIA = ("bic", "icl", "aic", "cv")
+
+type CellName = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,47 +31,57 @@ class Selection:
     fits : dict of (family name, K) to Fit
         Every cell in which EM ran.
     failures : dict of (family name, K) to str
-        Cells without an estimate, and why: EM ended at or beside a singular covariance, or could
-        not start.
+        Cells without an estimate, and why: EM ended at or beside a singular covariance, could not
+        start, or found no sound maximum above that of a smaller family.
+    criterion : {"bic", "icl", "aic", "cv"}
+        What `best` and `top` go by.
+    cv : dict of (family name, K) to (float, float)
+        Cross-validated log-likelihood per row and its standard error, where it was asked for.
     """
 
-    fits: dict[tuple[str, int], Fit]
-    failures: dict[tuple[str, int], str]
+    fits: dict[CellName, Fit]
+    failures: dict[CellName, str]
+    criterion: str = "bic"
+    cv: Mapping[CellName, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per cell, best BIC first; failed cells last, with the reason under `note`.
+        """One row per cell, the best by the criterion first; failed cells last.
 
-        Columns: family, K, n_parameters, loglik, aic, bic, icl (lower is better), delta_bic (to
-        the best), n_iter, starts_agreeing (of those made), status, note.
+        Columns: family, K, n_parameters, loglik, aic, bic, icl (lower is better), cv_loglik and
+        cv_se (per row, higher is better; only if cross-validated), delta_bic (to the lowest),
+        n_iter, starts_agreeing (of those made), status, note (why a cell failed).
         """
         import pandas as pd
 
-        columns = [
-            "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",
-            "starts_agreeing", "status", "note",
-        ]  # fmt: skip
-        best = min((fit.bic for fit in self._sound().values()), default=np.nan)
-        rows: list[list[Any]] = []
-        for (family, k), fit in self.fits.items():
-            if (family, k) in self.failures:
-                continue
-            rows.append([
-                family, k, fit.n_parameters, fit.loglik, fit.aic, fit.bic, fit.icl,
-                fit.bic - best, fit.n_iter, f"{fit.starts[2]}/{fit.starts[0]}",
-                fit.status.value, "" if fit.converged else fit.advice,
-            ])  # fmt: skip
-        nothing = [np.nan] * 6
+        lowest = min((fit.bic for fit in self.sound.values()), default=np.nan)
+        rows: list[dict[str, Any]] = []
+        for (family, k), fit in self.sound.items():
+            row = {"family": family, "K": k, "n_parameters": fit.n_parameters}
+            row |= {name: getattr(fit, name) for name in ("loglik", "aic", "bic", "icl")}
+            if self.cv:
+                row["cv_loglik"], row["cv_se"] = self.cv.get((family, k), (np.nan, np.nan))
+            row |= {
+                "delta_bic": fit.bic - lowest,
+                "n_iter": fit.n_iter,
+                "starts_agreeing": f"{fit.starts[2]}/{fit.starts[0]}",
+                "status": fit.status.value,
+                "note": "" if fit.converged else fit.advice,
+            }
+            rows.append(row)
+        rows.sort(key=lambda row: self._key(self.criterion, (row["family"], row["K"])))
+        columns = list(rows[0]) if rows else _COLUMNS
         for (family, k), reason in self.failures.items():
-            rows.append([family, k, np.nan, *nothing, "", "failed", reason])
+            row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
+            rows.append(row | {"note": reason})
         table = pd.DataFrame(rows, columns=columns)
-        table["n_parameters"] = table["n_parameters"].astype("Int64")
-        table["n_iter"] = table["n_iter"].astype("Int64")
-        return table.sort_values("bic", kind="stable", ignore_index=True)
+        numbers = [c for c in columns if c not in ("family", "starts_agreeing", "status", "note")]
+        table[numbers] = table[numbers].astype("float64")
+        return table.astype({"K": "int64", "n_parameters": "Int64", "n_iter": "Int64"})
 
     @property
     def best(self) -> Fit:
-        """The fit with the lowest BIC.
+        """The best fit by the grid's criterion.
 
         Raises
         ------
@@ -95,42 +90,120 @@ class Selection:
         """
         return self.top(1)[0]
 
-    def top(self, n: int = 3) -> list[Fit]:
-        """The n fits with the lowest BIC."""
-        sound = self._sound()
+    def top(self, n: int = 3, criterion: str | None = None) -> list[Fit]:
+        """The n best fits, by the grid's criterion or another.
+
+        Raises
+        ------
+        ValueError
+            No cell has an estimate; an unknown criterion, or "cv" of a grid without it.
+        """
+        criterion = check_criterion(criterion or self.criterion)
+        if criterion == "cv" and not self.cv:
+            raise ValueError("the grid was not cross-validated: select(..., cv=10) does that.")
+        sound = self.sound
         if not sound:
             reasons = "; ".join(sorted(set(self.failures.values())))
             raise ValueError(f"no cell of the grid has an estimate: {reasons}")
-        return sorted(sound.values(), key=lambda fit: fit.bic)[:n]
+        order = sorted(sound, key=lambda cell: self._key(criterion, cell))
+        return [sound[cell] for cell in order[:n]]
 
-    def bic(self) -> pd.DataFrame:
-        """BIC by number of components (rows) and family (columns); NaN where a cell failed."""
+    def grid(self, criterion: str = "bic") -> pd.DataFrame:
+        """A criterion by number of components (rows) and family; NaN where a cell failed.
+
+        Lower is better, but for "cv", the cross-validated log-likelihood per row.
+        """
         import pandas as pd
 
-        sound = self._sound()
+        check_criterion(criterion)
         cells = [*self.fits, *self.failures]
-        families = list(dict.fromkeys(family for family, _ in cells))
+        order = [*FAMILIES, "E", "V"].index
+        families = sorted({family for family, _ in cells}, key=order)
         ks = sorted({k for _, k in cells})
-        values = [[sound[f, k].bic if (f, k) in sound else np.nan for f in families] for k in ks]
+        values = [[self._value(criterion, (f, k)) for f in families] for k in ks]
         return pd.DataFrame(
             values, index=pd.Index(ks, name="K"), columns=pd.Index(families, name="family")
         )
 
-    def _sound(self) -> dict[tuple[str, int], Fit]:
+    @property
+    def sound(self) -> dict[CellName, Fit]:
+        """The cells that have an estimate."""
         return {cell: fit for cell, fit in self.fits.items() if cell not in self.failures}
 
+    def _value(self, criterion: str, cell: CellName) -> float:
+        if cell in self.failures:
+            return np.nan
+        if criterion == "cv":
+            return self.cv.get(cell, (np.nan, np.nan))[0]
+        return float(getattr(self.fits[cell], criterion))
+
+    def _key(self, criterion: str, cell: CellName) -> float:
+        """What to sort by: lower is better, and a missing value is worst."""
+        value = self._value(criterion, cell)
+        if np.isnan(value):
+            return np.inf
+        return -value if criterion == "cv" else value
+
+    def save(self, path: str | Path) -> None:
+        """Write the grid to a NumPy archive (.npz), without pickle."""
+        arrays: dict[str, Any] = {}
+        meta: dict[str, Any] = {"format": _FORMAT, "criterion": self.criterion, "fits": []}
+        meta["failures"] = [[family, k, text] for (family, k), text in self.failures.items()]
+        meta["cv"] = [[family, k, *values] for (family, k), values in self.cv.items()]
+        for i, ((family, k), fit) in enumerate(self.fits.items()):
+            meta["fits"].append([family, k, fit.to_meta()])
+            arrays |= {f"{i}/{name}": array for name, array in fit.to_arrays().items()}
+        with open(path, "wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Selection:
+        """Read a grid written by `save`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be opened.
+        ValueError
+            The file is not a saved grid, or is damaged.
+        """
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    meta = json.loads(str(archive["meta"]))
+                    if meta["format"] != _FORMAT:
+                        raise ValueError(f"format {meta['format']}")
+                    parts: list[dict[str, Any]] = [{} for _ in meta["fits"]]
+                    for key in archive.files:
+                        if key != "meta":
+                            i, name = key.split("/")
+                            parts[int(i)][name] = archive[key]
+                fits = {
+                    (family, k): Fit.from_parts(fit, arrays)
+                    for (family, k, fit), arrays in zip(meta["fits"], parts, strict=True)
+                }
+                failures = {(family, k): text for family, k, text in meta["failures"]}
+                cv = {(family, k): (mean, se) for family, k, mean, se in meta["cv"]}
+                return cls(fits, failures, check_criterion(meta["criterion"]), cv)
+            except DAMAGED as error:
+                raise ValueError(f"{path} is not a grid saved by bayesgmm ({error}).") from None
+
     def __repr__(self) -> str:
-        sound, failed = len(self._sound()), len(self.failures)
+        sound, failed = len(self.sound), len(self.failures)
         text = f"Selection of {sound + failed} cells"
         if failed:
             text += f", {failed} without an estimate (see .table.note)"
         if not sound:
             return text
         best = self.best
-        table = self.table[["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]]
-        return f"{text}; best by BIC: {best.family.name}, K = {best.n_components}\n" + table.head(
-            5
-        ).to_string(index=False, float_format=lambda v: f"{v:.3f}")
+        shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
+        if self.cv:
+            shown += ["cv_loglik", "cv_se"]
+        head = f"{text}; best by {LABELS[self.criterion]}: {best.family.name}"
+        table = self.table[shown].head(5)
+        return f"{head}, K = {best.n_components}\n" + table.to_string(
+            index=False, float_format=lambda v: f"{v:.3f}"
+        )
 
     def _repr_html_(self) -> str:
         table = self.table.drop(columns="note").head(10)
@@ -138,212 +211,15 @@ class Selection:
         return f"<p><b>{repr(self).splitlines()[0]}</b></p>{html}"
 
 
-def select(
-    X: Any,  # noqa: N803 - scikit-learn's name for the data
-    n_components: int | Iterable[int] = range(1, 10),
-    covariance_type: str | Family | Iterable[str | Family] | None = None,
-    *,
-    prior: Prior | None = None,
-    start: str = "auto",
-    n_init: int | None = None,
-    max_iter: int = 1000,
-    tol: float = 1e-8,
-    random_seed: Seed = None,
-    columns: Sequence[str] | None = None,
-    sample_weight: Any = None,
-    resume: Selection | None = None,
-    progressbar: bool = True,
-) -> Selection:
-    """Fit every family with every number of components, and rank them.
-
-    With the default start the cells help each other: each also starts from what other families
-    found for the same K, and from K - 1 (one component split) and K + 1 (two merged). In every
-    grid a family ends no lower than any smaller family that it contains.
-
-    Parameters
-    ----------
-    X : array-like (n, d) or (n,)
-        Data, as for `fit`.
-    n_components : int or iterable of int
-        Numbers of components K.
-    covariance_type : str or iterable of str, optional
-        Families; all of them if left out (for one column: E and V).
-    start, n_init
-        As for `fit`; "auto" takes 10 random partitions besides the hierarchical one, shared by
-        all families of a K. With other starts each cell is alone, but for what it contains.
-    prior, max_iter, tol, random_seed, columns, sample_weight
-        As for `fit`. The same seed gives the same table on any number of threads.
-    resume : Selection, optional
-        An earlier (or interrupted) grid of the same data: its fits are starts as well, so that
-        no cell ends lower than it was.
-    progressbar : bool
-        Show progress on standard error.
-
-    Returns
-    -------
-    Selection
-        `.table`, `.best`, `.top(n)`. A cell that has no estimate does not stop the others: it is
-        marked with its reason.
-
-    Raises
-    ------
-    DataError, ValueError
-        As `fit`; unknown families and numbers of components below 1.
-
-    Examples
-    --------
-    >>> import bayesgmm
-    >>> X = bayesgmm.datasets.load_faithful()
-    >>> grid = bayesgmm.select(X, range(1, 4), ["EEE", "VVV"], random_seed=1, progressbar=False)
-    >>> grid.best.family.name, grid.best.n_components, round(grid.best.bic, 2)
-    ('EEE', 3, 2314.3)
-    """
-    check_options(n_init, max_iter, tol)
-    if not isinstance(start, str):
-        raise ValueError("select() starts every K alike: pass the name of a start.")
-    check_name(start)
-    data = as_data(X, columns, sample_weight)
-    families = from_small_to_large(_families(covariance_type, data.d))
-    ks = _numbers(n_components)
-    failures: dict[tuple[str, int], str] = {}
-    allowed: set[Place] = set()
-    for k in ks:
-        for family in families:
-            try:
-                check_problem(data, k, family, prior)
-                allowed.add((family, k))
-            except DataError as error:
-                failures[family.name, k] = str(error)
-    if not allowed:
-        return Selection({}, failures)
-    search = _Search(data, families, ks, allowed, prior, Effort(max_iter, tol, short=5, keep=2))
-    with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-        grid = search.run(start, n_init, random_seed, resume, tick)
-    fits: dict[tuple[str, int], Fit] = {}
-    for k in ks:
-        for family in families:
-            name = family.name, k
-            cell = grid.cells.get((family, k))
-            if cell is None:
-                failures.setdefault(name, "not fitted: the search was interrupted.")
-            elif cell.best is None:
-                assert cell.failure is not None
-                failures[name] = start_advice(cell.failure, family)
-            else:
-                problem = grid.problems[family]
-                fit = as_fit(by_weight(cell.best), problem, data, agreeing(cell, problem.total))
-                fits[name] = fit
-                if not fit.status.sound:
-                    failures[name] = fit.advice
-                elif cell.surpassed_by is not None:
-                    failures[name] = (
-                        f"no sound maximum above that of {cell.surpassed_by}, which {family} "
-                        "contains: from there EM runs into a singularity. Use fewer components, a "
-                        "family with fewer parameters, or a prior."
-                    )
-    return Selection(fits, failures)
+LABELS = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "cv": "cross-validated log-likelihood"}
+_COLUMNS = [
+    "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",
+    "starts_agreeing", "status", "note",
+]  # fmt: skip
 
 
-class _Search:
-    """The way from data to a grid of good optima: on some of the rows first, if they are many."""
-
-    def __init__(
-        self,
-        data: Data,
-        families: list[Family],
-        ks: list[int],
-        allowed: set[Place],
-        prior: Prior | None,
-        effort: Effort,
-    ) -> None:
-        self.data, self.families, self.allowed = data, families, allowed
-        self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
-        self.prior, self.effort = prior, effort
-
-    def steps(self, start: str) -> int:
-        """How often the progress bar moves."""
-        return len(self.allowed) * (1 + (ROUNDS if start == "auto" else 0))
-
-    def run(
-        self,
-        start: str,
-        n_init: int | None,
-        random_seed: Seed,
-        resume: Selection | None,
-        tick: Callable[[], None],
-    ) -> Grid:
-        """The grid with its best fits; what there is of it when interrupted."""
-        auto = start == "auto"
-        sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
-        streams = generators(random_seed, max(self.ks))  # by K: part of a grid has the same starts
-        if auto:
-            sample.grow(self.ks)
-            n_init = _N_INIT if n_init is None else n_init
-
-        def starts(k: int) -> list[Start]:
-            return named_starts(start, sample, k, n_init, streams[k - 1])
-
-        some = sample.data.n < self.data.n and auto
-        grid = self._grid(sample.data if some else self.data, auto)
-        try:
-            grid.start(starts, self.allowed, tick)
-            if resume is not None:
-                grid.take_over(self._known(resume))
-            if auto:
-                grid.help_each_other(tick)
-            if some:
-                grid = self._on_all_rows(grid)
-            if self.prior is None:
-                grid.climb_the_lattice()
-        except KeyboardInterrupt:
-            warnings.warn(
-                "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
-                UserWarning, stacklevel=4,
-            )  # fmt: skip
-        return grid
-
-    def _grid(self, data: Data, auto: bool) -> Grid:
-        features = Features(data)
-        problems = {f: Problem(data, f, self.prior, features=features) for f in self.families}
-        few = all(len(problem.phi) for problem in problems.values())
-        effort = self.effort if auto else self.effort.to_the_end
-        # Compiled code works on few rows by itself; a pass over many is divided over threads.
-        return Grid(data, problems, self.ks, effort, default_threads() if few else 1)
-
-    def _on_all_rows(self, found: Grid) -> Grid:
-        """Every cell run on from its best fit to some of the rows."""
-        grid = self._grid(self.data, auto=False)
-        for (family, k), cell in found.cells.items():
-            grid.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
-            if cell.best is not None:
-                grid.offer(family, k, [Start(cell.best.parameters, guess=True)])
-        return grid
-
-    def _known(self, resume: Selection) -> dict[Place, Start]:
-        return {
-            (family, k): Start(
-                resume.fits[family.name, k].mixture.parameters_about(self.data.center)
-            )
-            for family, k in self.allowed
-            if (family.name, k) in resume.fits
-        }
-
-
-def _families(
-    covariance_type: str | Family | Iterable[str | Family] | None, d: int
-) -> list[Family]:
-    if covariance_type is None:
-        covariance_type = FAMILIES
-    if isinstance(covariance_type, str | Family):
-        covariance_type = [covariance_type]
-    families = [get_family(name, d) for name in covariance_type]
-    if not families:
-        raise ValueError("covariance_type is empty: name at least one family.")
-    return list(dict.fromkeys(families))
-
-
-def _numbers(n_components: int | Iterable[int]) -> list[int]:
-    numbers = [n_components] if not isinstance(n_components, Iterable) else list(n_components)
-    if not numbers:
-        raise ValueError("n_components is empty: name at least one number of components.")
-    return sorted({whole("n_components", k, 1) for k in numbers})
+def check_criterion(criterion: str) -> str:
+    """The criterion, or a ValueError that names those there are."""
+    if criterion not in CRITERIA:
+        raise ValueError(f"unknown criterion {criterion!r}: choose among {', '.join(CRITERIA)}.")
+    return criterion

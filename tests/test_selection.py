@@ -32,7 +32,7 @@ def test_table_and_best(selection):
 
 def test_grid_of_bic(selection):
     """K in rows, families in columns."""
-    grid = selection.bic()
+    grid = selection.grid()
     assert grid.shape == (4, len(bayesgmm.FAMILIES))
     assert grid.loc[3, "EEE"] == selection.best.bic == grid.min().min()
 

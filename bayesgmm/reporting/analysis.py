@@ -13,7 +13,8 @@ from ..errors import ConvergenceAdvice
 from ..posterior import Posterior
 from ..prior import Prior
 from ..result import Fit
-from ..selection import Selection, select
+from ..selecting import select
+from ..selection import Selection
 
 if TYPE_CHECKING:
     import pandas as pd
