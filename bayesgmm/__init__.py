@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .refinement import refine as refine
     from .reporting import report as report
     from .result import Fit as Fit
-    from .selection import Selection as Selection
     from .selecting import select as select
+    from .selection import Selection as Selection
 
 _HOME = {
     "ConvergenceAdvice": "errors",

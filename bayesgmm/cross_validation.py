@@ -16,7 +16,6 @@ from .em import Features, Problem
 from .errors import DataError
 from .families import Family
 from .kernels import DegenerateComponentError, FloatArray, evaluate
-from .prior import Prior
 from .progress import track
 from .result import Fit
 from .search import Effort, follow
@@ -32,9 +31,9 @@ def check_folds(n_folds: int, data: Data) -> None:
 
 
 def cross_validate[Cell](
+    problem: Problem,
     data: Data,
     fits: Mapping[Cell, Fit],
-    prior: Prior | None,
     n_folds: int,
     random_seed: Seed,
     effort: Effort,
@@ -48,12 +47,12 @@ def cross_validate[Cell](
 
     Parameters
     ----------
+    problem : Problem
+        What the fits maximise, for any family.
     data : Data
         All rows.
     fits : mapping of names to Fit
         Fits to these rows.
-    prior : Prior, optional
-        What they were fitted under.
     n_folds : int
     random_seed : Seed
         Divides the rows; the same for all cells.
@@ -68,7 +67,7 @@ def cross_validate[Cell](
     for f in range(n_folds):
         kept = replace(data, weights=np.where(fold == f, 0.0, weights))
         for family in {fit.family for fit in fits.values()}:
-            problems[family, f] = Problem(kept, family, prior, features=features)
+            problems[family, f] = replace(problem, rows=kept, family=family, features=features)
     scores = {}
     for name, fit in track(list(fits.items()), "Cross-validating", progressbar):
         start = Start(fit.mixture.parameters_about(data.center), guess=True)

@@ -170,7 +170,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
         check_problem(data, self.n_components, family, None, self.reg_covar)
-        fit = self._best(Problem(data, family, None, self.reg_covar, Features(data)), data)
+        fit = self._best(Problem(data, family, None, self.reg_covar, features=Features(data)), data)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         if fit.status is not Status.CONVERGED and self.max_iter > 0:

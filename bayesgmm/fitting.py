@@ -15,7 +15,7 @@ from scipy.special import xlogy
 from .data import Data, as_data
 from .em import EMResult, Features, Problem
 from .errors import DataError, DegenerateFitWarning
-from .families import Family, get_family
+from .families import FAMILIES, Family, get_family
 from .kernels import (
     DegenerateComponentError,
     Parameters,
@@ -52,6 +52,7 @@ def fit(
     columns: Sequence[str] | None = None,
     sample_weight: Any = None,
     ridge: float = 0.0,
+    max_ratio: float | None = None,
     accelerate: bool = True,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
@@ -90,6 +91,10 @@ def fit(
     ridge : float
         Added to every variance after each M-step, in squared data units (scikit-learn's
         reg_covar). 0, the default, regularises nothing; with more, EM is not monotone.
+    max_ratio : float, optional
+        Bound on the ratio of any two eigenvalues of any two covariances (Hathaway 1985), at least
+        1: no component can then collapse, and EM stays monotone. In the columns' own units, so
+        standardise columns whose units differ. For EII VII EEI VVI EEE EEV VVV, E and V.
     accelerate : bool
         Make longer steps than EM's where they raise the objective (`em/acceleration.py`): the
         same maxima, of which it may find another than plain EM from the same start.
@@ -122,8 +127,8 @@ def fit(
     check_options(n_init, max_iter, tol, ridge)
     data = as_data(X, columns, sample_weight)
     family = get_family(covariance_type, data.d)
-    check_problem(data, n_components, family, prior, ridge)
-    problem = Problem(data, family, prior, ridge, Features(data))
+    check_problem(data, n_components, family, prior, ridge, max_ratio)
+    problem = Problem(data, family, prior, ridge, max_ratio, Features(data))
     effort = Effort(max_iter, tol, accelerate=accelerate)
     result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
     if not result.status.sound:
@@ -142,7 +147,12 @@ def check_options(n_init: int | None, max_iter: int, tol: float, ridge: float = 
 
 
 def check_problem(
-    data: Data, n_components: int, family: Family, prior: Prior | None, ridge: float = 0.0
+    data: Data,
+    n_components: int,
+    family: Family,
+    prior: Prior | None,
+    ridge: float = 0.0,
+    max_ratio: float | None = None,
 ) -> None:
     """Refuse a number of components, a family or a prior that cannot go with the data."""
     whole("n_components", n_components, 1)
@@ -154,7 +164,10 @@ def check_problem(
                 f"the prior's concentration is {prior.concentration}: below 1 the posterior has "
                 "its maximum at an empty component; use at least 1 for fit()."
             )
-    needed = n_components if prior is not None or ridge else n_components + 1
+    if max_ratio is not None:
+        _check_ratio(max_ratio, family)
+    bounded = prior is not None or ridge > 0 or max_ratio is not None
+    needed = n_components if bounded else n_components + 1
     if not data.has_distinct_rows(needed):
         distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
         most, cure = distinct, ""
@@ -164,8 +177,19 @@ def check_problem(
             f"the data have {distinct} distinct rows (n_samples = {data.n}), too few for "
             f"n_components = {n_components}: ask for at most {most}{cure}."
         )
-    if prior is None and not ridge and not (family.diagonal or family.spherical):
+    if not bounded and not (family.diagonal or family.spherical):
         refuse_dependent_columns(data, family)
+
+
+def _check_ratio(max_ratio: float, family: Family) -> None:
+    if not (math.isfinite(max_ratio) and max_ratio >= 1):
+        raise ValueError(f"max_ratio is {max_ratio!r}: pass a number of at least 1.")
+    if not family.boundable:
+        names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
+        raise ValueError(
+            f"max_ratio cannot bound family {family}, whose eigenvalues are tied to each other: "
+            f"choose among {names}, or pass a prior."
+        )
 
 
 def refuse_dependent_columns(data: Data, family: Family) -> None:
@@ -215,7 +239,7 @@ def fit_from(
     first = None
     if sample.data.n < data.n:
         rows = sample.data
-        first = Problem(rows, problem.family, problem.prior, problem.ridge, Features(rows))
+        first = replace(problem, rows=rows, features=Features(rows))
     return best_fit(problem, data, starts, effort, first)
 
 

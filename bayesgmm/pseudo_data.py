@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .families.bound import bound
 from .families.m_steps import VARIABLE, cholesky, estimate, solve, trace_of_quotient
 from .kernels.primitives import inlined, jit
 
@@ -17,14 +18,15 @@ SMALLEST_COUNT = 1e-8
 
 @inlined
 def maximise(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, counts, means, scatters, sweeps, first, warm,
+    volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters, sweeps, first, warm,
     volumes, axes, new_weights, new_means, covariances,
 ):  # fmt: skip
     """The M-step: write new proportions (K,), means (K, d) and covariances; return the empty k.
 
     scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior, means and
     covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80, 267-278), the means
-    given the covariances that come in; first: none come in. -1: no component is empty.
+    given the covariances that come in; first: none come in. ratio bounds that of eigenvalues
+    unless it is 0. -1: no component is empty.
     """
     n_components, rows, d = scatters.shape
     prior = len(hyper) > 0
@@ -65,6 +67,8 @@ def maximise(  # type: ignore[no-untyped-def]
                 volume, shape, orientation, pseudo_counts, pseudo, sweeps, warm or turn == 1,
                 volumes, axes, covariances,
             )  # fmt: skip
+            if ratio > 0.0:
+                bound(volume, shape, orientation, pseudo_counts, pseudo, ratio, covariances)
     if ridge > 0.0:
         for k in range(n_components):
             for j in range(d):

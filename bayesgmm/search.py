@@ -151,7 +151,7 @@ def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
 
 def _coincidence(problem: Problem, weights: FloatArray) -> int | None:
     """The component of too few rows, if there is one."""
-    if problem.prior is not None or problem.ridge or len(weights) == 1:
+    if problem.bounded or len(weights) == 1:
         return None
     fewest = problem.family.fewest_rows(len(problem.rows.scale))
     which = int(weights.argmin())

@@ -10,7 +10,6 @@ from typing import Any
 from .cross_validation import check_folds, cross_validate
 from .data import Data, as_data
 from .em import Features, Problem
-from .errors import DataError
 from .families import FAMILIES, Family, get_family
 from .fitting import (
     as_fit,
@@ -40,6 +39,7 @@ def select(
     covariance_type: str | Family | Iterable[str | Family] | None = None,
     *,
     prior: Prior | None = None,
+    max_ratio: float | None = None,
     start: str = "auto",
     n_init: int | None = None,
     max_iter: int = 1000,
@@ -69,7 +69,7 @@ def select(
     start, n_init
         As for `fit`; "auto" takes 10 random partitions besides the hierarchical one, shared by
         all families of a K. With other starts each cell is alone, but for what it contains.
-    prior, max_iter, tol, random_seed, columns, sample_weight
+    prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight
         As for `fit`. The same seed gives the same table on any number of threads.
     criterion : {"bic", "icl", "aic", "cv"}
         What the grid is ranked by.
@@ -118,14 +118,14 @@ def select(
     for k in ks:
         for family in families:
             try:
-                check_problem(data, k, family, prior)
+                check_problem(data, k, family, prior, max_ratio=max_ratio)
                 allowed.add((family, k))
-            except DataError as error:
+            except ValueError as error:
                 failures[family.name, k] = str(error)
     if not allowed:
         return Selection({}, failures, criterion)
     effort = Effort(max_iter, tol, short=5, keep=2)
-    search = _Search(data, families, ks, allowed, prior, effort)
+    search = _Search(data, families, ks, allowed, prior, max_ratio, effort)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid = search.run(start, n_init, random_seed, resume, tick)
     fits: dict[CellName, Fit] = {}
@@ -152,7 +152,8 @@ def select(
     found = Selection(fits, failures, criterion)
     if cv is None or not found.sound:
         return found
-    scores = cross_validate(data, found.sound, prior, cv, random_seed, effort, progressbar)
+    problem = next(iter(grid.problems.values()))
+    scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
     return replace(found, cv=scores)
 
 
@@ -166,11 +167,12 @@ class _Search:
         ks: list[int],
         allowed: set[Place],
         prior: Prior | None,
+        max_ratio: float | None,
         effort: Effort,
     ) -> None:
         self.data, self.families, self.allowed = data, families, allowed
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
-        self.prior, self.effort = prior, effort
+        self.prior, self.max_ratio, self.effort = prior, max_ratio, effort
 
     def steps(self, start: str) -> int:
         """How often the progress bar moves."""
@@ -205,7 +207,7 @@ class _Search:
                 grid.help_each_other(tick)
             if some:
                 grid = self._on_all_rows(grid)
-            if self.prior is None:
+            if self.prior is None:  # restricted prior densities cannot be compared
                 grid.climb_the_lattice()
         except KeyboardInterrupt:
             warnings.warn(
@@ -216,7 +218,8 @@ class _Search:
 
     def _grid(self, data: Data, auto: bool) -> Grid:
         features = Features(data)
-        problems = {f: Problem(data, f, self.prior, features=features) for f in self.families}
+        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio, features)
+        problems = {family: replace(problem, family=family) for family in self.families}
         few = all(len(problem.phi) for problem in problems.values())
         effort = self.effort if auto else self.effort.to_the_end
         # Compiled code works on few rows by itself; a pass over many is divided over threads.

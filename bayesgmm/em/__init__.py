@@ -89,13 +89,15 @@ class Problem:
     """What EM maximises: the data, the family, and the prior if there is one.
 
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
-    objective may fall. features may be shared by the problems of the same rows.
+    objective may fall. max_ratio bounds the ratio of any two eigenvalues. features may be shared
+    by the problems of the same rows.
     """
 
     rows: Rows
     family: Family
     prior: Prior | None = None
     ridge: float = 0.0
+    max_ratio: float | None = None
     features: Features | None = None
 
     @cached_property
@@ -119,6 +121,11 @@ class Problem:
         """Sum of the rows' weights: the number of rows without weights."""
         rows = self.rows
         return float(len(rows.values) if rows.weights is None else rows.weights.sum())
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the objective is bounded whatever the rows: by a prior, a ridge or a ratio."""
+        return self.prior is not None or self.ridge > 0 or self.max_ratio is not None
 
     def objective(self, loglik: float, parameters: Parameters) -> float:
         """Log-likelihood, plus the log prior density if there is a prior."""
@@ -210,7 +217,8 @@ class Run:
         size = n_coordinates(*self.shape) if accelerate else 0
         shapes = (size,), (WINDOW + 1, size), (WINDOW + 1, size), (WINDOW + 1, WINDOW + 1)
         self._arguments = (
-            *problem.family.codes, problem.hyper, float(problem.ridge), rows.scale, problem.total,
+            *problem.family.codes, problem.hyper, float(problem.ridge),
+            float(problem.max_ratio or 0.0), rows.scale, problem.total,
             problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
             problem.row_weights, *self.shape[:2], float(tol), accelerate,
             self.whole, self.real, self.history, self.new, self.old,

@@ -86,7 +86,7 @@ def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
 
 @jit()
 def iterate(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, scale, n, log_unit, phi, n_rows, row_weights,
+    volume, shape, orientation, hyper, ridge, ratio, scale, n, log_unit, phi, n_rows, row_weights,
     n_components, rows, tol, accelerate,
     whole, real, history, new, old, units, images, steps, gram, passed,
 ):  # fmt: skip
@@ -103,7 +103,7 @@ def iterate(  # type: ignore[no-untyped-def]
             _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, real, new)
         passed = False
         status = _advance(
-            volume, shape, orientation, hyper, ridge, n, scale, n_components, rows,
+            volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows,
             tol, accelerate, whole, real, history, new, old, units, images, steps, gram,
         )  # fmt: skip
         if status != NEEDS_PASS:
@@ -112,7 +112,7 @@ def iterate(  # type: ignore[no-untyped-def]
 
 @inlined
 def _advance(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, n, scale, n_components, rows, tol, accelerate,
+    volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows, tol, accelerate,
     whole, real, history, new, old, units, images, steps, gram,
 ):  # fmt: skip
     """Judge the point just passed: end at the last accepted point, or write the next one."""
@@ -162,7 +162,7 @@ def _advance(  # type: ignore[no-untyped-def]
                 real[LAST_GAIN] = np.inf
             if whole[STEP] == _STRETCHED:
                 real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
-        if accepted and ridge == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
+        if accepted and ridge + ratio == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
             atom = _atom(volume, shape, covariances, scatters, counts, scale)
             if atom >= 0:
                 whole[COMPONENT] = atom
@@ -214,7 +214,7 @@ def _advance(  # type: ignore[no-untyped-def]
         project = turn == 1 or stage == MIXTURE
         empty = maximise(
             volume, shape, orientation, hyper[:0] if project else hyper, 0.0 if project else ridge,
-            counts, centers, scatters,
+            ratio, counts, centers, scatters,
             _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
             whole[WARM] == 1, volumes, axes, weights, means, covariances,
         )  # fmt: skip

@@ -70,6 +70,12 @@ class Family:
         """Whether all components share one covariance matrix."""
         return "V" not in self.volume + self.shape + self.orientation
 
+    @property
+    def boundable(self) -> bool:
+        """Whether the eigenvalues are free of each other, so that they can be cut one by one."""
+        common_axes_alone = self.shape == "V" and self.orientation == "E"
+        return self.spherical or (self.volume == self.shape and not common_axes_alone)
+
     def n_covariance_parameters(self, n_components: int, d: int) -> int:
         """Free parameters of the covariances (Celeux & Govaert 1995, table 1)."""
         number = {"E": 1, "V": n_components, "I": 0}
