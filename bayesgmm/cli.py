@@ -60,7 +60,10 @@ def report(
         bool, typer.Option("--refine/--no-refine", help="Sample the best fit's posterior.")
     ] = True,
     out: Out = Path("report.html"),
-    n_init: Annotated[int, typer.Option(help="EM starts per cell.")] = 10,
+    n_init: Annotated[
+        int | None,
+        typer.Option(help="Random starts for each number of components; 10 if left out."),
+    ] = None,
     draws: Annotated[int, typer.Option(help="Posterior draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(help="Warm-up draws per chain.")] = 500,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,

@@ -12,6 +12,7 @@ import bayesgmm
 from bayesgmm import plots
 from bayesgmm.comparison import compare
 from bayesgmm.reporting import Analysis, analyse, render, verdict
+from bayesgmm.reporting.verdict import describe
 from tests.synthetic import make_posterior
 
 
@@ -183,3 +184,34 @@ def test_density_plot_is_for_one_column(faithful):
     """A clear refusal for more."""
     with pytest.raises(ValueError, match="one column"):
         plots.plot_density(faithful.data, faithful.fit)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("EII", "round clouds, the same for all"),
+        ("VII", "round clouds, each with its own size"),
+        ("EEI", "ellipses along the columns' axes, the same for all"),
+        ("VEV", "any direction, each with its own volume and direction, with shape in common"),
+        ("EVE", "any direction, each with its own shape, with volume and direction in common"),
+        ("VVV", "any direction, each with its own volume, shape and direction"),
+    ],
+)
+def test_families_in_words(name, words):
+    """What the letters say."""
+    x = bayesgmm.datasets.load_faithful()
+    analysis = analyse(x, n_components=2, covariance_type=name, with_posterior=False,
+                       progressbar=False)  # fmt: skip
+    assert words in describe(analysis)
+
+
+@pytest.mark.slow
+def test_best_family_without_a_posterior(tmp_path):
+    """The best that can be sampled is, and the report says whose posterior it is."""
+    x = bayesgmm.datasets.load_iris(features_only=True)
+    path = bayesgmm.report(
+        x, tmp_path / "r.html", n_components=[2], covariance_type=["VEV", "EEE", "VVV"],
+        draws=100, tune=100, chains=2, progressbar=False,
+    )  # fmt: skip
+    text = path.read_text()
+    assert "No posterior of VEV can be sampled yet: what follows is of VVV with K = 2" in text

@@ -183,6 +183,11 @@ _FORMS: dict[str, type[Bartlett] | type[Variances]] = {
 }
 
 
+def samplable(family: Family) -> bool:
+    """Whether the family's covariances can be written in free variables, and so be sampled."""
+    return family.volume + family.shape + family.orientation in _FORMS
+
+
 def parametrisation(family: Family, n_components: int, d: int) -> Parametrisation:
     """The free variables of a family's covariances.
 
@@ -191,10 +196,9 @@ def parametrisation(family: Family, n_components: int, d: int) -> Parametrisatio
     NotImplementedError
         The family has no parametrisation; the message names those that have.
     """
-    letters = family.volume + family.shape + family.orientation
-    if letters not in _FORMS:
+    if not samplable(family):
         raise NotImplementedError(
             f"family {family.name} cannot be sampled: choose among {', '.join(_FORMS)}, "
             "for one column E or V."
         )
-    return _FORMS[letters](family, n_components, d)
+    return _FORMS[family.volume + family.shape + family.orientation](family, n_components, d)

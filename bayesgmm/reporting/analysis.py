@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..comparison import compare
 from ..data import Data, as_data
 from ..errors import ConvergenceAdvice
+from ..families.parametrisation import samplable
 from ..posterior import Posterior
 from ..prior import Prior
 from ..result import Fit
@@ -27,7 +28,8 @@ _RUNNERS_UP = 3
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    settings holds the arguments that repeat it; units what one unit of a column is, where known.
+    posterior is of `fit`, or of the best fit whose family can be sampled. settings holds the
+    arguments that repeat it; units what one unit of a column is, where known.
     """
 
     data: Data
@@ -50,7 +52,7 @@ def analyse(
     columns: Sequence[str] | None = None,
     prior: Prior | None = None,
     with_posterior: bool = True,
-    n_init: int = 10,
+    n_init: int | None = None,
     draws: int = 1000,
     tune: int = 500,
     chains: int = 4,
@@ -72,20 +74,22 @@ def analyse(
     )
     fit = selection.best
     posterior = None
-    if with_posterior:
+    sampled = next((f for f in selection.top(10**6) if samplable(f.family)), None)
+    if with_posterior and sampled is not None:
         from ..refinement import refine  # PyMC takes seconds to import
 
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
             posterior = refine(
-                data, fit, prior=prior, draws=draws, tune=tune, chains=chains,
+                data, sampled, prior=prior, draws=draws, tune=tune, chains=chains,
                 random_seed=random_seed, progressbar=progressbar,
             )  # fmt: skip
     models: dict[str, Fit | Posterior] = {
         f"EM {f.family.name}, K = {f.n_components}": f for f in selection.top(1 + _RUNNERS_UP)
     }
     if posterior is not None:
-        models[f"Posterior {fit.family.name}, K = {fit.n_components}"] = posterior
+        name = f"{posterior.fit.family.name}, K = {posterior.fit.n_components}"
+        models[f"Posterior {name}"] = posterior
     return Analysis(
         data=data,
         selection=selection,

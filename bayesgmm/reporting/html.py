@@ -57,7 +57,7 @@ def report(
     columns: Sequence[str] | None = None,
     prior: Prior | None = None,
     refine: bool = True,
-    n_init: int = 10,
+    n_init: int | None = None,
     draws: int = 1000,
     tune: int = 500,
     chains: int = 4,
@@ -144,6 +144,7 @@ def render(analysis: Analysis) -> str:
 def _pictures(analysis: Analysis) -> dict[str, Picture]:
     fit, posterior = analysis.fit, analysis.posterior
     what = f"{fit.family.name} with K = {fit.n_components}"
+    band = posterior if posterior is not None and posterior.fit is fit else None
     out = {}
     if len(analysis.selection.table) > 1:
         out["bic"] = Picture.of(
@@ -153,10 +154,10 @@ def _pictures(analysis: Analysis) -> dict[str, Picture]:
         )
     if fit.d == 1:
         out["fit"] = Picture.of(
-            plots.plot_density(analysis.data, fit, posterior),
+            plots.plot_density(analysis.data, fit, band),
             f"Histogram of {fit.names[0]} with the fitted density and its components.",
             "The data and the fitted density; coloured lines are the components"
-            + (", the blue band the posterior's 89 % interval." if posterior else "."),
+            + (", the blue band the posterior's 89 % interval." if band else "."),
         )
     else:
         out["fit"] = Picture.of(
@@ -228,7 +229,7 @@ def _estimates(analysis: Analysis) -> pd.DataFrame:
 def _summary(analysis: Analysis) -> pd.DataFrame:
     posterior = analysis.posterior
     assert posterior is not None
-    fit = analysis.fit
+    fit = posterior.fit
     names = ("pi", "mu", "Sigma") if fit.d <= 4 else ("pi", "mu")
     table = posterior.summary(var_names=names)
     once = [  # Sigma is symmetric, and may be one for all components
@@ -281,7 +282,9 @@ def _command(analysis: Analysis) -> str:
     parts = [f"bayesgmm report {analysis.source or 'data.csv'} -k {k}"]
     parts.append(f"--families {','.join(s['covariance_type'])}")
     parts.append("--columns '" + ",".join(s["columns"]) + "'")
-    parts.append(f"--n-init {s['n_init']} --seed {s['random_seed']}")
+    if s["n_init"] is not None:
+        parts.append(f"--n-init {s['n_init']}")
+    parts.append(f"--seed {s['random_seed']}")
     if s["with_posterior"]:
         parts.append(f"--draws {s['draws']} --tune {s['tune']} --chains {s['chains']}")
     else:

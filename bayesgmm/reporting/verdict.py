@@ -50,13 +50,23 @@ def describe(analysis: Analysis) -> str:
     family, d = analysis.fit.family, analysis.fit.d
     if d == 1:
         return "the same variance in all" if family.common else "each with its own variance"
+    letters = {"volume": family.volume, "shape": family.shape, "direction": family.orientation}
     if family.spherical:
-        kind = "round clouds"
+        kind, letters = "round clouds", {"size": family.volume}
     elif family.diagonal:
-        kind = "uncorrelated columns within a component"
+        kind = "ellipses along the columns' axes"
     else:
         kind = "ellipses of any direction"
-    return f"{kind}, {'the same for all' if family.common else 'each its own'}"
+    same = [name for name, letter in letters.items() if letter == "E"]
+    own = [name for name, letter in letters.items() if letter == "V"]
+    if not own:
+        return f"{kind}, the same for all"
+    text = f"{kind}, each with its own {_listed(own)}"
+    return f"{text}, with {_listed(same)} in common" if same else text
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _rivals(analysis: Analysis) -> list[str]:
@@ -114,15 +124,29 @@ def uncertain_share(analysis: Analysis) -> float:
     return uncertain / data.n
 
 
+def _whose(analysis: Analysis) -> list[str]:
+    """Of which fit the posterior is, where it is not of the best one."""
+    best, posterior = analysis.fit, analysis.posterior
+    assert posterior is not None
+    fit = posterior.fit
+    if fit is best:
+        return []
+    return [
+        f"No posterior of {best.family.name} can be sampled yet: what follows is of "
+        f"{fit.family.name} with K = {fit.n_components}, the best that can, whose BIC is "
+        f"{fit.bic - best.bic:.1f} higher."
+    ]
+
+
 def _posterior(analysis: Analysis) -> list[str]:
     posterior = analysis.posterior
     assert posterior is not None
     d = posterior.diagnostics
     if d.problems:
-        return ["Treat the posterior with care. " + " ".join(d.problems)]
+        return _whose(analysis) + ["Treat the posterior with care. " + " ".join(d.problems)]
     tails = (0.055, 0.945)
-    out = []
-    if analysis.fit.n_components > 1:
+    out = _whose(analysis)
+    if posterior.fit.n_components > 1:
         low, high = np.quantile(posterior.draws.weights, tails, axis=0)
         ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
         out.append(f"Under the prior below, the proportions lie (89 % intervals) in {ranges}.")
