@@ -18,6 +18,9 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from .bootstrap import bootstrap_lrt as bootstrap_lrt
+    from .classification import agreement as agreement
+    from .classification import classify as classify
     from .comparison import compare as compare
     from .errors import ConvergenceAdvice as ConvergenceAdvice
     from .errors import DataError as DataError
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from .estimator import GaussianMixture as GaussianMixture
     from .families import FAMILIES as FAMILIES
     from .fitting import fit as fit
+    from .merging import merge as merge
     from .mixture import Mixture as Mixture
     from .model import build_model as build_model
     from .posterior import Posterior as Posterior
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from .result import Fit as Fit
     from .selecting import select as select
     from .selection import Selection as Selection
+    from .uncertainty import standard_errors as standard_errors
 
 _HOME = {
     "ConvergenceAdvice": "errors",
@@ -56,7 +61,7 @@ _HOME = {
     "refine": "refinement",
     "report": "reporting",
     "select": "selecting",
-    "standard_errors": "standard_errors",
+    "standard_errors": "uncertainty",
 }
 
 __all__ = ["__version__", "datasets", *sorted(_HOME)]

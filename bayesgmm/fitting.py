@@ -27,7 +27,7 @@ from .mixture import Mixture
 from .prior import Prior
 from .result import Fit
 from .search import SAME_OPTIMUM, Effort, follow
-from .start import Sample, Seed, Start, generators, make_starts, named_starts
+from .start import Sample, Seed, Start, make_starts, named_starts, subset_rng
 
 # A named start is made from, and its short runs are run on, so many features of rows at most
 # (what stays in the processor's cache), but on no fewer rows than this for every parameter.
@@ -247,7 +247,7 @@ def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
     """The rows that "auto" starts are made from and run on for a while: all, unless many."""
     n_features = (data.d + 1) * (data.d + 2) // 2
     at_most = max(_SEARCHED // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
-    return Sample(data, at_most, generators(random_seed, 2)[1])
+    return Sample(data, at_most, subset_rng(random_seed))
 
 
 def best_fit(

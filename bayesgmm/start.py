@@ -152,8 +152,8 @@ def make_starts(
     """
     if isinstance(start, str):
         check_name(start)
-        streams = generators(random_seed, 2)
-        return named_starts(start, Sample(data, rng=streams[1]), n_components, n_init, random_seed)
+        sample = Sample(data, rng=subset_rng(random_seed))
+        return named_starts(start, sample, n_components, n_init, random_seed)
     mixture = getattr(start, "mixture", start)
     if isinstance(mixture, Mixture):
         if mixture.n_components != n_components or mixture.d != data.d:
@@ -199,6 +199,11 @@ def generators(seed: Seed, n: int) -> list[np.random.Generator]:
     else:
         seed = np.random.SeedSequence(seed)
     return [np.random.default_rng(child) for child in seed.spawn(n)]
+
+
+def subset_rng(seed: Seed) -> np.random.Generator:
+    """The stream that draws the rows to look at, apart from those of the starts."""
+    return generators(seed, 1)[0].spawn(1)[0]
 
 
 def _responsibilities(start: Any, n: int, n_components: int) -> FloatArray:

@@ -18,7 +18,7 @@ from bayesgmm.errors import DataError
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.information import Chart, observed_information
 from bayesgmm.kernels import Parameters, expected_statistics
-from bayesgmm.standard_errors import (
+from bayesgmm.uncertainty import (
     METHODS,
     Estimates,
     StandardErrors,

@@ -27,7 +27,7 @@ FLOORS = [
     {"fitting", "grid"},
     {"selection", "cross_validation"},
     {"selecting", "estimator", "draws", "likelihood", "merging", "classification"},
-    {"bootstrap", "information", "standard_errors"},
+    {"bootstrap", "information", "uncertainty"},
     {"labels", "loo", "diagnostics", "model"},
     {"sampling", "posterior"},
     {"refinement", "comparison"},

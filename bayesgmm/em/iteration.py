@@ -138,9 +138,11 @@ def _advance(  # type: ignore[no-untyped-def]
             history[0] = objective
         else:
             gain = objective - real[OBJECTIVE]
-            noise = _ROUNDING * (n + abs(objective)) + n * ROUNDING_OF_PASS * real[LOSS]
+            strict = _ROUNDING * (n + abs(objective))
+            noise = strict + n * ROUNDING_OF_PASS * real[LOSS]
             enough = max(tol * n, noise)
-            accepted = accepted and (gain >= -noise or ridge > 0.0)
+            allowed = noise if whole[STEP] == _PLAIN else strict
+            accepted = accepted and (gain >= -allowed or ridge > 0.0)
             if not accepted and whole[STEP] == _PLAIN:
                 # A plain step that fails, or falls by more than rounding: a singularity.
                 if not failed:

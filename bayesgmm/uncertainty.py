@@ -306,7 +306,7 @@ def standard_errors(
     --------
     >>> import numpy as np
     >>> import bayesgmm
-    >>> from bayesgmm.standard_errors import standard_errors
+    >>> from bayesgmm import standard_errors
     >>> X = bayesgmm.datasets.load_faithful()
     >>> fit = bayesgmm.fit(X, 2, random_seed=1)
     >>> standard_errors(fit, X, "information").weights.round(3).tolist()
