@@ -35,8 +35,9 @@ X.head()
 # %% [markdown]
 # ## Point estimates
 #
-# `fit` runs EM from ten starts and keeps the best. It says how it ended and how many of the starts
-# found the same optimum: with many components, few do, and that is worth knowing.
+# `fit` tries some thirty starts for a few iterations, runs EM from the best of them to the end, and
+# keeps the best result. It says how it ended and how many found the same optimum: with many
+# components, few do, and that is worth knowing.
 
 # %%
 fit = bayesgmm.fit(X, n_components=2, random_seed=1)
