@@ -218,9 +218,13 @@ class Grid:
     def offer(self, family: Family, k: int, starts: list[Start], keep: int | None = None) -> bool:
         """Follow these starts, or the best `keep` of them; whether the cell got better."""
         cell = self.cells[family, k]
-        effort = self.effort if keep is None else replace(self.effort, keep=keep)
+        effort, bar, problem = self.effort, -np.inf, self.problems[family]
+        if keep is not None:
+            effort = replace(effort, keep=keep)
+            if cell.best is not None and cell.best.status.sound and problem.prior is None:
+                bar = cell.best.objective
         try:
-            results = follow(self.problems[family], self.data, starts, effort)
+            results = follow(problem, self.data, starts, effort, bar=bar)
         except DegenerateComponentError as error:
             cell.failure, results = error, []
         return cell.take(results, len(starts), self._least)

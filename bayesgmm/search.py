@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from .data import Data
 from .em import EMResult, Problem, Run, Status
 from .em.iteration import DEGENERATE, N_ITER
@@ -17,6 +19,8 @@ from .start import Start
 
 # Rows beyond the fewest possible below which a component's likelihood is that of a coincidence.
 _ROOM = 0.25
+# So many times its last gain a short run may rise when it is run on.
+_PATIENCE = 50
 # Two runs whose objectives differ by less than this per row ended at the same optimum.
 SAME_OPTIMUM = 1e-6
 
@@ -49,6 +53,11 @@ class _Left:
     point: FloatArray
     history: FloatArray
 
+    def hopeless(self, bar: float) -> bool:
+        """Whether many gains like the last one would not lift it over the bar."""
+        last = self.history[-1] - self.history[-2] if len(self.history) > 1 else np.inf
+        return bool(self.history[-1] + _PATIENCE * last < bar)
+
 
 def follow(
     problem: Problem,
@@ -56,10 +65,12 @@ def follow(
     starts: Sequence[Start],
     effort: Effort,
     first: Problem | None = None,
+    bar: float = -np.inf,
 ) -> list[EMResult]:
     """Results from these starts, best first: sound ones before spurious before degenerate.
 
-    Short runs are made of `first`, a smaller problem of the same kind, if there is one.
+    Short runs are made of `first`, a smaller problem of the same kind, if there is one. Those far
+    below `bar`, an objective to beat (up to the prior's constant), are not run on.
 
     Raises
     ------
@@ -84,7 +95,9 @@ def follow(
             history = short.history[: short.whole[N_ITER] + 1].copy()
             left.append(_Left(_rank(short), short.new.copy(), history))
         left.sort(key=lambda place: place.rank, reverse=True)
-        candidates = list(left)
+        candidates = [place for place in left if not place.hopeless(bar)]
+        if left and not candidates:
+            return []
     done: list[EMResult] = []
     n_sound = 0
     for candidate in candidates:

@@ -149,11 +149,11 @@ def test_interrupted_and_resumed(monkeypatch):
     x = bayesgmm.datasets.load_faithful()
     follow, calls = grid.follow, []
 
-    def interrupted(*args):
+    def interrupted(*args, **options):
         calls.append(args)
         if len(calls) == 20:
             raise KeyboardInterrupt
-        return follow(*args)
+        return follow(*args, **options)
 
     monkeypatch.setenv("BAYESGMM_NUM_THREADS", "1")
     monkeypatch.setattr(grid, "follow", interrupted)
