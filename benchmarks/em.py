@@ -1,11 +1,11 @@
 """Seconds per EM iteration, beside scikit-learn's GaussianMixture.
 
-Both start from the same weights, means and covariances and make the same number of iterations
-(tol = 0, nothing added to the variances, steps not accelerated). What an iteration costs is the
-time of 12 iterations less the time of 2, over 10: checks, start and final pass drop out for both. Before anything is
-timed, both must reach the same log-likelihood. scikit-learn runs twice, with as many BLAS threads
-as it takes by itself and with one (BLAS threads wait in a loop, which costs more than it gains
-when cores are shared): the faster of the two counts.
+Both start from the same weights, means and covariances and make the same number of iterations (tol
+= 0, nothing added to the variances, steps not accelerated). What an iteration costs is the time of
+12 iterations less the time of 2, over 10: checks, start and final pass drop out for both. Before
+anything is timed, both must reach the same log-likelihood. scikit-learn runs twice, with as many
+BLAS threads as it takes by itself and with one (BLAS threads wait in a loop, which costs more than
+it gains when cores are shared): the faster of the two counts.
 """
 
 from __future__ import annotations
