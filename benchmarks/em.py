@@ -11,7 +11,6 @@ it gains when cores are shared): the faster of the two counts.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from threadpoolctl import threadpool_limits
 import bayesgmm
 
 from . import machine, page
-from .timing import Timing, busiest, in_turn
+from .timing import Timing, busiest, in_turn, one_thread
 
 SHORT, LONG = 2, 12
 TOLERANCE = 1e-8
@@ -131,15 +130,8 @@ def scikit_learn_alone(problem: Problem) -> float:
 
 
 def bayesgmm_alone(problem: Problem) -> float:
-    before = os.environ.get("BAYESGMM_NUM_THREADS")
-    os.environ["BAYESGMM_NUM_THREADS"] = "1"
-    try:
+    with one_thread():
         return per_iteration(problem.bayesgmm)
-    finally:
-        if before is None:
-            del os.environ["BAYESGMM_NUM_THREADS"]
-        else:
-            os.environ["BAYESGMM_NUM_THREADS"] = before
 
 
 def measure(case: Case, rounds: int, patience: float) -> tuple[float, dict[str, Timing]]:

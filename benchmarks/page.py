@@ -51,3 +51,8 @@ def milliseconds(seconds: float) -> str:
     """Three digits that matter."""
     value = 1e3 * seconds
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def seconds(value: float) -> str:
+    """Three digits that matter, but no more than milliseconds."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .machine import Others
@@ -87,6 +89,20 @@ def stopwatch(function: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - start
 
     return timed
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """bayesgmm on one thread meanwhile."""
+    before = os.environ.get("BAYESGMM_NUM_THREADS")
+    os.environ["BAYESGMM_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["BAYESGMM_NUM_THREADS"]
+        else:
+            os.environ["BAYESGMM_NUM_THREADS"] = before
 
 
 def busiest(timings: Sequence[Timing]) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..families.m_steps import FEW_SWEEPS, VARIABLE, cholesky
+from ..families.m_steps import FEW_SWEEPS, IDENTITY, VARIABLE, cholesky
 from ..kernels.factor import inverse_factors, precisions
 from ..kernels.primitives import LOG_2PI, add_outer_product, inlined, jit, product, softmax
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
@@ -144,11 +144,15 @@ def _advance(  # type: ignore[no-untyped-def]
             allowed = noise if whole[STEP] == _PLAIN else strict
             accepted = accepted and (gain >= -allowed or ridge > 0.0)
             if not accepted and whole[STEP] == _PLAIN:
-                # A plain step that fails, or falls by more than rounding: a singularity.
+                # A plain step that fails, or falls by more than rounding: a singularity, unless
+                # it is the axes that have no more digits, where units differ widely.
+                blurred = False
                 if not failed:
                     whole[COMPONENT] = _narrowest(covariances)
+                    turned = shape != orientation and orientation != IDENTITY
+                    blurred = turned and -gain <= n * _ROUNDING * _condition(covariances)
                 _copy(old, new)
-                return DEGENERATE
+                return CONVERGED if blurred else DEGENERATE
             if accepted:
                 whole[N_ITER] += 1
                 history[whole[N_ITER]] = objective
@@ -302,6 +306,20 @@ def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-de
                 lower[i, i] = np.sqrt(v)
                 least = min(least, v)
     return least
+
+
+@jit()
+def _condition(covariances):  # type: ignore[no-untyped-def]
+    """About the largest condition number, in the user's units."""
+    n_components, rows, d = covariances.shape
+    lower = np.zeros((d, d))
+    largest = 0.0
+    for k in range(n_components):
+        trace = 0.0
+        for j in range(d):
+            trace += covariances[k, j, j]
+        largest = max(largest, trace / _narrowest_width(covariances[k], 1.0, np.ones(d), lower))
+    return largest
 
 
 @jit()
