@@ -156,6 +156,14 @@ def check_problem(
 ) -> None:
     """Refuse a number of components, a family or a prior that cannot go with the data."""
     whole("n_components", n_components, 1)
+    check_bounds(data, prior, max_ratio)
+    bounded = prior is not None or ridge > 0 or max_ratio is not None
+    check_family(data, family, max_ratio, bounded)
+    check_number(data, n_components, bounded)
+
+
+def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> None:
+    """Refuse a prior that EM cannot maximise under, and a ratio below 1."""
     if prior is not None:
         if prior.d != data.d:
             raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
@@ -164,32 +172,35 @@ def check_problem(
                 f"the prior's concentration is {prior.concentration}: below 1 the posterior has "
                 "its maximum at an empty component; use at least 1 for fit()."
             )
-    if max_ratio is not None:
-        _check_ratio(max_ratio, family)
-    bounded = prior is not None or ridge > 0 or max_ratio is not None
-    needed = n_components if bounded else n_components + 1
-    if not data.has_distinct_rows(needed):
-        distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
-        most, cure = distinct, ""
-        if needed > n_components:
-            most, cure = max(distinct - 1, 1), ", or pass a prior"
-        raise DataError(
-            f"the data have {distinct} distinct rows (n_samples = {data.n}), too few for "
-            f"n_components = {n_components}: ask for at most {most}{cure}."
-        )
-    if not bounded and not (family.diagonal or family.spherical):
-        refuse_dependent_columns(data, family)
-
-
-def _check_ratio(max_ratio: float, family: Family) -> None:
-    if not (math.isfinite(max_ratio) and max_ratio >= 1):
+    if max_ratio is not None and not (math.isfinite(max_ratio) and max_ratio >= 1):
         raise ValueError(f"max_ratio is {max_ratio!r}: pass a number of at least 1.")
-    if not family.boundable:
+
+
+def check_number(data: Data, n_components: int, bounded: bool) -> None:
+    """Refuse more components than there are rows for."""
+    needed = n_components if bounded else n_components + 1
+    if data.has_distinct_rows(needed):
+        return
+    distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
+    most, cure = distinct, ""
+    if needed > n_components:
+        most, cure = max(distinct - 1, 1), ", or pass a prior"
+    raise DataError(
+        f"the data have {distinct} distinct rows (n_samples = {data.n}), too few for "
+        f"n_components = {n_components}: ask for at most {most}{cure}."
+    )
+
+
+def check_family(data: Data, family: Family, max_ratio: float | None, bounded: bool) -> None:
+    """Refuse a family whose covariances these columns, or the bound, do not allow."""
+    if max_ratio is not None and not family.boundable:
         names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
         raise ValueError(
             f"max_ratio cannot bound family {family}, whose eigenvalues are tied to each other: "
             f"choose among {names}, or pass a prior."
         )
+    if not bounded and not (family.diagonal or family.spherical):
+        refuse_dependent_columns(data, family)
 
 
 def refuse_dependent_columns(data: Data, family: Family) -> None:

@@ -157,8 +157,8 @@ class Fit:
             made, followed, same = self.starts
             text = f"converged after {self.n_iter} iterations"
             if made > 1:
-                text += f"; of {made} starts {followed} ended soundly"
-                text += f" and {same} found this optimum"
+                text += f"; of {made} starts {followed} led to a sound end"
+                text += f" and {same} to this optimum"
                 if same == 1:
                     text += ": raise n_init to look for a better one"
             return text + "."

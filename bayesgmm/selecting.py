@@ -14,8 +14,10 @@ from .families import FAMILIES, Family, get_family
 from .fitting import (
     as_fit,
     by_weight,
+    check_bounds,
+    check_family,
+    check_number,
     check_options,
-    check_problem,
     search_sample,
     start_advice,
     whole,
@@ -113,15 +115,19 @@ def select(
         check_folds(cv, data)
     families = from_small_to_large(_families(covariance_type, data.d))
     ks = _numbers(n_components)
+    check_bounds(data, prior, max_ratio)
+    bounded = prior is not None or max_ratio is not None
+    of_number = {k: _reason(check_number, data, k, bounded) for k in ks}
+    of_family = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
     failures: dict[CellName, str] = {}
     allowed: set[Place] = set()
     for k in ks:
         for family in families:
-            try:
-                check_problem(data, k, family, prior, max_ratio=max_ratio)
+            reason = of_family[family] or of_number[k]
+            if reason:
+                failures[family.name, k] = reason
+            else:
                 allowed.add((family, k))
-            except ValueError as error:
-                failures[family.name, k] = str(error)
     if not allowed:
         return Selection({}, failures, criterion)
     effort = Effort(max_iter, tol, short=5, keep=2)
@@ -153,7 +159,14 @@ def select(
     if cv is None or not found.sound:
         return found
     problem = next(iter(grid.problems.values()))
-    scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
+    try:
+        scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
+    except KeyboardInterrupt:
+        warnings.warn(
+            "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
+            UserWarning, stacklevel=2,
+        )  # fmt: skip
+        return replace(found, criterion="bic" if criterion == "cv" else criterion)
     return replace(found, cv=scores)
 
 
@@ -242,6 +255,15 @@ class _Search:
             for family, k in self.allowed
             if (family.name, k) in resume.fits
         }
+
+
+def _reason(check: Callable[..., None], *arguments: Any) -> str:
+    """What a check has against its arguments, nothing if they pass."""
+    try:
+        check(*arguments)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _families(

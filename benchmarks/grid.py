@@ -50,7 +50,6 @@ def simulate(n: int, d: int, k: int, seed: int = 0) -> np.ndarray:
     means = 3.0 / np.sqrt(d) * rng.standard_normal((k, d))
     roots = rng.uniform(0.5, 1.5, (k, d, 1)) * np.linalg.qr(rng.standard_normal((k, d, d)))[0]
     labels = rng.choice(k, size=n, p=rng.dirichlet(np.full(k, 5.0)))
-    # the rows of a root times independent normal numbers: one component after the other
     x = rng.standard_normal((n, d))
     for j in range(k):
         x[labels == j] = means[j] + x[labels == j] @ roots[j]
@@ -161,8 +160,10 @@ def only_theirs(measured: Sequence[Measured]) -> str:
     if not said:
         return ""
     return (
-        "Cells that only mclust has, with some seed: bayesgmm found no sound maximum there, only "
-        f"such as rest on hardly more rows than a component must have. {'. '.join(said)}.\n\n"
+        "Cells that only mclust has, with some seed: bayesgmm gives no estimate where EM ends at "
+        "a singular covariance or at a component of hardly more rows than it must have, and where "
+        "a family ends below a smaller one whose estimate leads it into a singularity. "
+        f"{'. '.join(said)}.\n\n"
     )
 
 

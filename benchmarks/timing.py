@@ -93,7 +93,7 @@ def stopwatch(function: Callable[[], object]) -> Callable[[], float]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """bayesgmm on one thread meanwhile."""
+    """Keep bayesgmm to one thread meanwhile."""
     before = os.environ.get("BAYESGMM_NUM_THREADS")
     os.environ["BAYESGMM_NUM_THREADS"] = "1"
     try:

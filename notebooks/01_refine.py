@@ -57,7 +57,8 @@ print(f"rows certain to 99 %: {np.mean(responsibilities.max(axis=1) > 0.99):.0%}
 # %% [markdown]
 # ## How many components, of which shape?
 #
-# `select` fits every family of covariances with every number of components. Lower BIC is better.
+# `select` fits all fourteen families of covariances with every number of components. Lower BIC is
+# better.
 
 # %%
 selection = bayesgmm.select(X, range(1, 7), random_seed=1, progressbar=False)
@@ -67,9 +68,10 @@ selection
 plots.plot_bic(selection)
 
 # %% [markdown]
-# BIC prefers three components with one common covariance; two components with covariances of their
-# own are eight behind. ICL, which asks for well separated groups, prefers the two: the third
-# component splits the long eruptions in two that overlap. We keep two, and come back to it.
+# BIC prefers three components with one common covariance (EEE). Two components are six behind if
+# their axes are common (VVE), and eight if their covariances are their own (VVV). ICL, which asks
+# for well separated groups, prefers two: the third component splits the long eruptions in two that
+# overlap. We keep the two of VVV, and come back to it.
 #
 # ## The posterior
 #
