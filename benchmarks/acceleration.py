@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import bayesgmm
 from bayesgmm.data import as_data
@@ -156,14 +157,19 @@ def large(case: em.Case, rounds: int, patience: float) -> tuple[list[Large], flo
     # Plain EM is the same in both programs: the iterations that ours needs are those it needs.
     history = np.array(results[PLAIN].history)
     enough = int(np.argmax(history >= history[-1] - 0.5 * SAME * abs(history[-1])))
-    others = Others()
-    others.start()
-    begun = time.perf_counter()
-    theirs = problem.scikit_learn(enough)
-    seconds = time.perf_counter() - begun
-    load = max(busiest(list(times.values())), others.share())
-    loglik = float(theirs.score_samples(problem.x).sum())
-    out.append(Large("scikit-learn", theirs.n_iter_, "", seconds, loglik))
+    load = busiest(list(times.values()))
+    theirs = []
+    for blas_threads in (1, None):
+        with threadpool_limits(blas_threads, "blas"):
+            others = Others()
+            others.start()
+            begun = time.perf_counter()
+            fit = problem.scikit_learn(enough)
+            seconds = time.perf_counter() - begun
+        load = max(load, others.share())
+        loglik = float(fit.score_samples(problem.x).sum())
+        theirs.append(Large("scikit-learn", fit.n_iter_, "", seconds, loglik))
+    out.append(min(theirs, key=lambda end: end.seconds))
     return out, load
 
 
@@ -196,7 +202,7 @@ def run(*, rounds: int = 5, patience: float = 0.0, small: bool = False, write: b
         "in any round that counts.\n\n"
         f"The large mixture: {case}, made and started as in `benchmarks/em.py`.\n\n{ends_text}\n"
         f"bayesgmm's seconds are medians of {min(rounds, 3)} rounds in turn on all cores, "
-        "scikit-learn's those of one run with as many BLAS threads as it takes. It was told the "
+        "scikit-learn's the faster of two runs, with one BLAS thread and with all. It was told the "
         f"number of iterations after which plain EM is within {0.5 * SAME:.0e} (relative) of its "
         f"end. Other processes used at most {load_large:.0%} of the machine.\n\n"
         + "\n\n".join(machine.description("numpy", "scikit-learn", "numba")),
