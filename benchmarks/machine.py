@@ -86,7 +86,8 @@ class Others:
         """Share of the cores' time, 0 to 1, that went to other processes since `start`."""
         seconds = time.perf_counter() - self.clock
         theirs = (_busy_seconds() - self.busy) - (_own_seconds() - self.own)
-        return max(theirs, 0.0) / (seconds * (os.cpu_count() or 1))
+        # at most all of it: in a round of few clock ticks the two counts do not quite match
+        return min(max(theirs, 0.0) / (seconds * (os.cpu_count() or 1)), 1.0)
 
 
 def _own_seconds() -> float:
