@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .data import Data
 from .errors import DataError
+from .facts import html_rows
 from .kernels import FloatArray, evaluate
 from .mixture import Mixture
 from .result import Fit
@@ -144,11 +145,7 @@ class Agreement:
         return "\n".join(lines) + "\n" + self.table.to_string()
 
     def _repr_html_(self) -> str:
-        facts = "".join(
-            f"<tr><th style='text-align:left'>{escape(n)}</th>"
-            f"<td style='text-align:left'>{escape(t)}</td></tr>"
-            for n, t in self._facts()
-        )
+        facts = html_rows(self._facts())
         return (
             f"<p><b>{escape(self._title())}</b></p><table>{facts}</table>"
             f"{self.table.to_html(border=0)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from scipy.special import entr
 
 from .classification import mixture_of, responsibility_blocks
 from .data import Data
+from .facts import html_rows
 from .kernels.contract import FloatArray
 from .mixture import Mixture
 from .result import Fit
@@ -219,11 +219,7 @@ class Merging:
         return "\n".join(lines) + "\n" + table
 
     def _repr_html_(self) -> str:
-        facts = "".join(
-            f"<tr><th style='text-align:left'>{escape(n)}</th>"
-            f"<td style='text-align:left'>{escape(t)}</td></tr>"
-            for n, t in self._facts()
-        )
+        facts = html_rows(self._facts())
         table = self.table.to_html(index=False, border=0, na_rep="", formatters=_FORMATS)
         title = f"Merging of {self.n_components} components by entropy</b> ({self.n:.10g} rows)"
         return f"<p><b>{title}</p><table>{facts}</table>{table}"

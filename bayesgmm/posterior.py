@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import xarray as xr
 from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
 from .draws import Draws, log_densities, mean_responsibilities
+from .facts import html_rows
 from .kernels.contract import FloatArray
 from .loo import psis_loo
 from .prior import Prior
@@ -244,11 +244,7 @@ class Posterior:
 
     def _repr_html_(self) -> str:
         fit = self.fit
-        facts = "".join(
-            f"<tr><th style='text-align:left'>{escape(n)}</th>"
-            f"<td style='text-align:left'>{escape(t)}</td></tr>"
-            for n, t in self._facts()
-        )
+        facts = html_rows(self._facts())
         return (
             f"<p><b>Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}</b>"
             f"</p><table>{facts}</table>{self._table().to_html(float_format=_short, border=0)}"

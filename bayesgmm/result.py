@@ -6,7 +6,6 @@ import json
 import zipfile
 import zlib
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from ._version import __version__
 from .em import Status
+from .facts import html_rows
 from .families import Family, get_family
 from .kernels.contract import FloatArray
 from .mixture import Mixture
@@ -332,11 +332,7 @@ class Fit:
 
     def _repr_html_(self) -> str:
         kind = "MAP" if self.prior is not None else "maximum likelihood"
-        facts = "".join(
-            f"<tr><th style='text-align:left'>{escape(n)}</th>"
-            f"<td style='text-align:left'>{escape(t)}</td></tr>"
-            for n, t in self._facts()
-        )
+        facts = html_rows(self._facts())
         table = self.to_frame().to_html(float_format=lambda v: f"{v:.4g}", border=0)
         return (
             f"<p><b>Gaussian mixture {self.family.name}, K = {self.n_components}</b> ({kind})</p>"

@@ -15,7 +15,7 @@ PACKAGE = Path(bayesgmm.__file__).parent
 
 #: From the ground up. A module may import from lower floors and from its own package.
 FLOORS = [
-    {"_version", "errors", "progress", "datasets"},
+    {"_version", "errors", "facts", "progress", "datasets"},
     {"kernels"},
     {"data", "hierarchical"},
     {"families.family", "families.m_steps", "families"},
