@@ -15,6 +15,7 @@ import numpy as np
 
 from ..families import Family
 from ..kernels import (
+    ROUNDING,
     DegenerateComponentError,
     FloatArray,
     Parameters,
@@ -127,12 +128,6 @@ class Problem:
         """Whether the objective is bounded whatever the rows: by a prior, a ridge or a ratio."""
         return self.prior is not None or self.ridge > 0 or self.max_ratio is not None
 
-    def objective(self, loglik: float, parameters: Parameters) -> float:
-        """Log-likelihood, plus the log prior density if there is a prior."""
-        if self.prior is None:
-            return loglik
-        return loglik + self.prior.log_density(parameters, self.family, self.rows.center)
-
 
 @dataclass(frozen=True, slots=True)
 class EMResult:
@@ -208,7 +203,7 @@ class Run:
         self.new = np.empty(iteration.size_of_point(*self.shape))
         self.views = iteration.parts(self.new, *self.shape)
         n_first = n_components * (1 + d + self.shape[1] * d)
-        self._mixture, self._statistics = self.new[:n_first], self.new[n_first : 2 * n_first]
+        self._statistics = self.new[n_first : 2 * n_first]
         self.old = np.empty_like(self.new)
         self.whole = np.zeros(iteration.N_WHOLE, dtype=np.int64)
         self.real = np.zeros(iteration.N_REAL)
@@ -299,7 +294,7 @@ class Run:
             return
         self._statistics[:] = pack(statistics, self.problem.family.diagonal)
         real[iteration.NEW_LOGLIK] = loglik
-        real[iteration.LOSS] = rounding(rows, parameters) / iteration.ROUNDING_OF_PASS
+        real[iteration.LOSS] = rounding(rows, parameters) / ROUNDING
 
     def _parameters(self) -> Parameters:
         weights, means, covariances = (view.copy() for view in self.views[:3])

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..families.m_steps import FEW_SWEEPS, IDENTITY, VARIABLE, cholesky
+from ..kernels import ROUNDING as ROUNDING_OF_PASS
+from ..kernels import SMALLEST_VARIANCE
 from ..kernels.factor import inverse_factors, precisions
 from ..kernels.primitives import LOG_2PI, add_outer_product, inlined, jit, product, softmax
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
@@ -38,11 +40,8 @@ STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
 _PLAIN, _COMBINED, _STRETCHED = range(3)
 _FIRST_STRETCH = 3.0
 
-# Rounding: of the log-likelihood relative to the sum of its terms' sizes, and of one log density
-# relative to the largest term of the quadratic form (kernels/__init__.py).
+# Rounding of the log-likelihood, relative to the sum of its terms' sizes.
 _ROUNDING = 64 * 2.0**-52
-ROUNDING_OF_PASS = 8 * 2.0**-52
-SMALLEST_VARIANCE = 1e-16
 # Conditional variances below which a component is looked at, and the loss that says there are any.
 _NARROW = 1e-9
 _NARROW_LOSS = 1e3

@@ -43,7 +43,7 @@ __all__ = [
 SMALLEST_VARIANCE = 1e-16
 
 # Eight roundings of the largest term: three times the worst seen (tests/test_pass.py).
-_ROUNDING = 8 * float(np.finfo(np.float64).eps)
+ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 _MAX_CHUNKS = 32
 _CHUNK_BYTES = 2**25
@@ -166,7 +166,7 @@ class _Pass:
             form = "quadratic" if loss < QUADRATIC_LIMIT and small else "centred"
         self.quadratic = form == "quadratic"
         # z'Pz cancels against m'Pm in the quadratic form; in the centred one only z - m does.
-        self.rounding = _ROUNDING * (loss if self.quadratic else math.sqrt(loss))
+        self.rounding = ROUNDING * (loss if self.quadratic else math.sqrt(loss))
         if self.quadratic:
             n_features = 2 * d + 1 if scaled.diagonal else (d + 1) * (d + 2) // 2
             self.theta = np.empty((n_components, n_features))
