@@ -287,9 +287,12 @@ def best_fit(
 
 
 def by_weight(result: EMResult) -> EMResult:
-    """Components in the order of their proportions, largest first: the same for every seed."""
+    """Components in the order of their proportions, largest first: the same for every seed.
+
+    Proportions that are equal but for rounding leave it to the means of the first column.
+    """
     p, s = result.parameters, result.statistics
-    order = np.argsort(-p.weights, kind="stable")
+    order = np.lexsort((p.means[:, 0], -np.round(p.weights, 9)))
     which = None if result.component is None else int(np.argmax(order == result.component))
     return replace(
         result,

@@ -157,11 +157,12 @@ def test_exact_shift(rng, d_and_family, with_prior):
 
     a, b = fit(x), fit(y)
     assert b.status is a.status
-    # the shifted means are stored to 1.5e-8 only
-    np.testing.assert_allclose(b.predict_proba(y), a.predict_proba(x), atol=1e-6)
-    np.testing.assert_allclose(b.covariances, a.covariances, rtol=1e-6, atol=1e-8)
+    # the shifted means are stored to 1.5e-8 only, and where 1e-12 of log-likelihood a row is left
+    # to gain, parameters are still about 1e-6 from the maximum
+    np.testing.assert_allclose(b.predict_proba(y), a.predict_proba(x), atol=1e-5)
+    np.testing.assert_allclose(b.covariances, a.covariances, rtol=1e-5, atol=1e-7)
     assert b.objective == pytest.approx(a.objective, rel=1e-7)
-    assert abs(b.n_iter - a.n_iter) <= 2 + 0.01 * a.n_iter
+    assert abs(b.n_iter - a.n_iter) <= 5 + 0.01 * a.n_iter  # certifying the end is a few steps
     assert np.all(np.diff(b.history) >= -1e-10 * np.abs(b.history[1:]))
 
 
@@ -175,7 +176,8 @@ def test_order_of_columns(rng):
         a = bayesgmm.fit(x, 3, name, **arguments)
         b = bayesgmm.fit(x[:, order], 3, name, **arguments)
         assert b.loglik == pytest.approx(a.loglik, rel=1e-10)
-        np.testing.assert_allclose(b.means, a.means[:, order], rtol=1e-7, atol=1e-8)
+        # where 1e-13 of log-likelihood a row is left to gain, means are about 3e-7 from the maximum
+        np.testing.assert_allclose(b.means, a.means[:, order], rtol=1e-5, atol=3e-6)
 
 
 def test_repeated_rows_count_as_weights(rng):

@@ -24,6 +24,7 @@ from ..kernels import (
     expected_statistics,
     rounding,
 )
+from ..kernels.primitives import LANES
 from ..prior import Prior
 from . import iteration
 from .acceleration import WINDOW, n_coordinates
@@ -71,7 +72,7 @@ class Features:
         n_features = 1 + d + len(pairs)
         if n * n_features > _RESIDENT:
             return np.empty((0, 0, 0))
-        block = min(n, _BLOCK)
+        block = min(-(-n // LANES) * LANES, _BLOCK)
         n_blocks = -(-n // block)
         z = np.zeros((n_blocks * block, d))
         z[:n] = (rows.values - rows.center) / rows.scale

@@ -11,10 +11,19 @@ from __future__ import annotations
 import numpy as np
 
 from ..families.m_steps import FEW_SWEEPS, IDENTITY, VARIABLE, cholesky
+from ..kernels import OF_FACTORS, SMALLEST_VARIANCE
 from ..kernels import ROUNDING as ROUNDING_OF_PASS
-from ..kernels import SMALLEST_VARIANCE
 from ..kernels.factor import inverse_factors, precisions
-from ..kernels.primitives import LOG_2PI, add_outer_product, inlined, jit, product, softmax
+from ..kernels.moments import central_moments
+from ..kernels.primitives import LOG_2PI, inlined, jit, softmax
+from ..kernels.products import (
+    add_outer_product,
+    add_squared_lengths,
+    add_symmetric_product,
+    clear_padding,
+    padded,
+    product,
+)
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
 from ..pseudo_data import log_kernel, maximise
 from .acceleration import (
@@ -380,7 +389,7 @@ def _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, 
         real[LOSS] = max(real[LOSS], norm * np.sqrt(square))
     quadratic = real[LOSS] < QUADRATIC_LIMIT
     if not quadratic:
-        real[LOSS] = np.sqrt(real[LOSS])
+        real[LOSS] = OF_FACTORS * np.sqrt(real[LOSS])
     theta = np.empty((n_components, n_features))
     if quadratic:
         if rows < d:
@@ -402,18 +411,17 @@ def _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, 
             product(theta, phi[b], m, logits)
         else:
             for k in range(n_components):
-                for r in range(m):
-                    logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * d * LOG_2PI
-                _about(phi[b], z[k], m, delta)
+                _about(phi[b], z[k], padded(m), delta)
+                for r in range(padded(m)):
+                    y[0, r] = 0.0
                 if rows < d:
                     for j in range(d):
                         for r in range(m):
-                            y[j, r] = factors[k, 0, j] * delta[j, r]
+                            y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
                 else:
-                    product(factors[k], delta, m, y)
-                for j in range(d):
-                    for r in range(m):
-                        logits[k, r] -= 0.5 * y[j, r] * y[j, r]
+                    add_squared_lengths(factors[k], True, delta, m, y)
+                for r in range(m):
+                    logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
         if len(row_weights) > 0:
             for r in range(m):
@@ -424,39 +432,34 @@ def _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, 
         else:
             for r in range(m):
                 loglik += total[r]
+        clear_padding(logits, m)
         if quadratic:
             add_outer_product(logits, phi[b], m, sums)
         else:
             for k in range(n_components):
-                _about(phi[b], z[k], m, delta)
+                _about(phi[b], z[k], padded(m), delta)
                 for r in range(m):
                     sums[k, 0] += logits[k, r]
                 for j in range(d):
-                    for r in range(m):
+                    for r in range(padded(m)):
                         y[j, r] = logits[k, r] * delta[j, r]
                         sums[k, 1 + j] += y[j, r]
                     if rows < d:
                         for r in range(m):
                             second[k, 0, j] += y[j, r] * delta[j, r]
                 if rows == d:
-                    add_outer_product(y, delta, m, second[k])
+                    add_symmetric_product(y, delta, m, second[k])
     real[NEW_LOGLIK] = loglik - log_unit
     first = np.empty((n_components, d))
     if quadratic:
         decode(sums, rows < d, first, second)
     for k in range(n_components):
         counts[k] = sums[k, 0]
-        safe = counts[k] if counts[k] > 0.0 else 1.0
         for j in range(d):
-            first[k, j] = sums[k, 1 + j] / safe
-            centers[k, j] = (first[k, j] + (0.0 if quadratic else z[k, j])) * scale[j]
-        for i in range(rows):
-            for j in range(d if rows < d else i + 1):
-                q = j if rows < d else i
-                v = second[k, i, j] - counts[k] * first[k, q] * first[k, j]
-                scatters[k, i, j] = v * scale[q] * scale[j]
-                if rows == d:
-                    scatters[k, j, i] = scatters[k, i, j]
+            first[k, j] = sums[k, 1 + j]
+            if quadratic:
+                z[k, j] = 0.0  # its moments are about the centre
+    central_moments(counts, first, second, z, scale, centers, scatters)
 
 
 @jit()

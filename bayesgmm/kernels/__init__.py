@@ -16,6 +16,7 @@ import numpy as np
 from .centred import centred_pass
 from .contract import DegenerateComponentError, FloatArray, Parameters, Rows, Statistics
 from .factor import inverse_factors, precisions
+from .moments import central_moments
 from .quadratic import (
     QUADRATIC_LIMIT,
     QUADRATIC_MAX_COLUMNS,
@@ -44,10 +45,13 @@ SMALLEST_VARIANCE = 1e-16
 
 # Eight roundings of the largest term: three times the worst seen (tests/test_pass.py).
 ROUNDING = 8 * float(np.finfo(np.float64).eps)
+# The centred form has the factors' roundings besides those of its own sums.
+OF_FACTORS = 4.0
 
 _MAX_CHUNKS = 32
 _CHUNK_BYTES = 2**25
 _BLOCK_BYTES = 3 * 2**16
+_LARGEST_BLOCK = 512
 _SERIAL_WORK = 2_000_000
 
 _NO_VECTOR = np.empty(0)
@@ -153,20 +157,23 @@ class _Pass:
         self.scaled = scaled = _factor(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
         n_components, d = scaled.means.shape
+        few = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
+        stack = _NO_STACK
         if scaled.diagonal:
             stack = scaled.factors[:, 0] ** 2
             size = np.sqrt(np.sum(stack**2, axis=1))
-        else:
+        elif few or form == "quadratic":
             stack = np.empty_like(scaled.factors)
             precisions(scaled.factors, stack)
             size = np.sqrt(np.sum(stack**2, axis=(1, 2)))
+        else:  # the trace, which is at least the norm
+            size = np.einsum("kij,kij->k", scaled.factors, scaled.factors)
         loss = float(np.max(size * (1.0 + np.sum(scaled.means**2, axis=1))))
         if form is None:
-            small = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
-            form = "quadratic" if loss < QUADRATIC_LIMIT and small else "centred"
+            form = "quadratic" if loss < QUADRATIC_LIMIT and few else "centred"
         self.quadratic = form == "quadratic"
         # z'Pz cancels against m'Pm in the quadratic form; in the centred one only z - m does.
-        self.rounding = ROUNDING * (loss if self.quadratic else math.sqrt(loss))
+        self.rounding = ROUNDING * (loss if self.quadratic else OF_FACTORS * math.sqrt(loss))
         if self.quadratic:
             n_features = 2 * d + 1 if scaled.diagonal else (d + 1) * (d + 2) // 2
             self.theta = np.empty((n_components, n_features))
@@ -196,7 +203,7 @@ class _Pass:
             counts = total[:, 0].copy()
             first, second = np.empty(shape[1::2]), np.empty(shape[1:])
             decode(total, self.scaled.diagonal, first, second)
-            about: FloatArray | float = 0.0
+            about = np.zeros_like(first)
         else:
             count, moment, product = (
                 np.zeros(shape[:2]),
@@ -262,7 +269,7 @@ class _Pass:
         rows, scaled = self.rows, self.scaled
         return centred_pass(
             rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
-            scaled.factors, scaled.half_log_dets, start, stop, block,
+            scaled.factors, True, scaled.half_log_dets, start, stop, block,
             weights, counts, first, second, log_density, resp,
         )  # fmt: skip
 
@@ -270,7 +277,9 @@ class _Pass:
         """Rows at a time, and chunk boundaries: functions of the problem, not of the machine."""
         n = len(self.rows.values)
         if block is None:
-            block = min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), 512)
+            block = _LARGEST_BLOCK
+            if self.quadratic:  # what the block's features take stays in the cache
+                block = min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), block)
         n_blocks = -(-n // block)
         per_chunk = 8 * self.scaled.means.shape[0] * self.width
         if not self.quadratic:
@@ -284,14 +293,8 @@ class _Pass:
         return default_threads() if self.work > _SERIAL_WORK else 1
 
     def _unscale(
-        self, counts: FloatArray, first: FloatArray, second: FloatArray, about: FloatArray | float
+        self, counts: FloatArray, first: FloatArray, second: FloatArray, about: FloatArray
     ) -> Statistics:
-        scale = self.rows.scale
-        safe = np.where(counts > 0, counts, 1.0)
-        offset = first / safe[:, None]
-        if self.scaled.diagonal:
-            scatters = second[:, 0] - counts[:, None] * offset**2
-            return Statistics(counts, (about + offset) * scale, scatters * scale**2)
-        scatters = second - counts[:, None, None] * offset[:, :, None] * offset[:, None, :]
-        scatters = 0.5 * (scatters + np.swapaxes(scatters, 1, 2))  # what is left may be rounding
-        return Statistics(counts, (about + offset) * scale, scatters * np.outer(scale, scale))
+        means = np.empty_like(first)
+        central_moments(counts, first, second, about, self.rows.scale, means, second)
+        return Statistics(counts, means, second[:, 0] if self.scaled.diagonal else second)

@@ -9,31 +9,33 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import F1, F2, F3, LOG_2PI, R1, add_outer_product, entry, jit, product, softmax
+from .primitives import F1, F2, F3, LOG_2PI, R1, entry, jit, softmax
+from .products import add_squared_lengths, add_symmetric_product, clear_padding, padded
 
 
 @entry(
     lambda x: nb.float64(
-        x, R1, R1, F1, F2, F3, F1, nb.int64, nb.int64, nb.int64, F1, F1, F2, F3, F1, F2,
+        x, R1, R1, F1, F2, F3, nb.boolean, F1, nb.int64, nb.int64, nb.int64, F1, F1, F2, F3, F1, F2,
     )
 )  # fmt: skip
 def centred_pass(  # type: ignore[no-untyped-def]
-    x, center, inverse_scale, log_weights, means, factors, half_log_dets, start, stop, block,
+    x, center, inverse_scale, log_weights, means, factors, lower, half_log_dets, start, stop, block,
     row_weights, counts, first, second, log_density, resp,
 ):  # fmt: skip
     """Add rows start..stop to counts (K,), first (K, d), second (K, d, d); return their loglik.
 
     factors is G (K, d, d), or 1/sd (K, 1, d) for diagonal covariances, where second is
-    (K, 1, d). row_weights (n,) multiply the rows' terms in the log-likelihood and the sums,
+    (K, 1, d); else only its lower triangles are of use. row_weights (n,) multiply the rows' terms in the log-likelihood and the sums,
     log_density (n,) is without them. An empty array leaves row_weights, counts, log_density or
     resp (n, K) out; row_weights and resp do not go together.
     """
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
-    z = np.empty((d, block))
-    delta = np.empty((d, block))
-    y = np.empty((d, block))
-    logits = np.empty((n_components, block))
+    z = np.empty((d, padded(block)))
+    delta = np.empty((d, padded(block)))
+    y = np.empty((d, padded(block)))
+    logits = np.empty((n_components, padded(block)))
+    squares = np.empty((1, padded(block)))
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
@@ -47,20 +49,21 @@ def centred_pass(  # type: ignore[no-untyped-def]
             row = z[j]
             for r in range(m):
                 row[r] = (x[i + r, j] - c) * s
+            for r in range(m, padded(m)):
+                row[r] = 0.0
         for k in range(n_components):
-            logit = logits[k]
+            _subtract(z, means[k], m, delta)
+            for r in range(padded(m)):
+                squares[0, r] = 0.0
+            if diagonal:
+                for j in range(d):
+                    for r in range(m):
+                        squares[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
+            else:
+                add_squared_lengths(factors[k], lower, delta, m, squares)
             constant = log_weights[k] + half_log_dets[k] - 0.5 * d * LOG_2PI
             for r in range(m):
-                logit[r] = constant
-            _subtract(z, means[k], m, delta)
-            if diagonal:
-                _scale_rows(delta, factors[k, 0], m, y)
-            else:
-                product(factors[k], delta, m, y)
-            for j in range(d):
-                row = y[j]
-                for r in range(m):
-                    logit[r] -= 0.5 * row[r] * row[r]
+                logits[k, r] = constant - 0.5 * squares[0, r]
         softmax(logits, m, peak, total, power)
         part = 0.0
         if row_weights.shape[0] == 0:
@@ -75,28 +78,31 @@ def centred_pass(  # type: ignore[no-untyped-def]
                 for r in range(m):
                     logits[k, r] *= row_weights[i + r]
         if counts.shape[0] > 0:
+            clear_padding(logits, m)
             for k in range(n_components):
                 weight = logits[k]
-                _subtract(z, means[k], m, delta)
                 count = 0.0
                 for r in range(m):
                     count += weight[r]
                 counts[k] += count
                 for j in range(d):
-                    row = delta[j]
+                    row = z[j]
+                    mean = means[k, j]
+                    target = delta[j]
                     weighted = y[j]
                     moment = 0.0
-                    for r in range(m):
-                        weighted[r] = weight[r] * row[r]
+                    for r in range(padded(m)):
+                        target[r] = row[r] - mean
+                        weighted[r] = weight[r] * target[r]
                         moment += weighted[r]
                     first[k, j] += moment
                     if diagonal:
                         moment = 0.0
                         for r in range(m):
-                            moment += weighted[r] * row[r]
+                            moment += weighted[r] * target[r]
                         second[k, 0, j] += moment
                 if not diagonal:
-                    add_outer_product(y, delta, m, second[k])
+                    add_symmetric_product(y, delta, m, second[k])
         if log_density.shape[0] > 0:
             for r in range(m):
                 log_density[i + r] = total[r]
@@ -113,14 +119,5 @@ def _subtract(z, mean, m, out):  # type: ignore[no-untyped-def]
     for j in range(z.shape[0]):
         row = z[j]
         target = out[j]
-        for r in range(m):
+        for r in range(padded(m)):
             target[r] = row[r] - mean[j]
-
-
-@jit()
-def _scale_rows(z, scale, m, out):  # type: ignore[no-untyped-def]
-    for j in range(z.shape[0]):
-        row = z[j]
-        target = out[j]
-        for r in range(m):
-            target[r] = row[r] * scale[j]

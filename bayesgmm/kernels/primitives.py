@@ -1,9 +1,7 @@
-"""Numba building blocks of the pass: two small matrix products and a softmax over components.
+"""How the kernels are compiled, and the softmax over components.
 
 Every array is "component (or feature) by row of the block", so each inner loop runs over
-contiguous rows and LLVM vectorises it. The products are written out (4 x 2 outputs per sweep of
-the block) because at these sizes they are as fast as BLAS, and because they bring no second
-thread pool into the caller's threads: a block gives the same bits whoever computes it.
+contiguous rows and LLVM vectorises it.
 """
 
 from __future__ import annotations
@@ -17,6 +15,9 @@ import numpy as np
 
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
 R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
+
+# Blocks of rows are padded to a multiple of this: two vectors of the widest registers.
+LANES = 16
 
 # No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -76,133 +77,6 @@ def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]]
     return lambda function: Entry(function, [make_signature(x) for x in rows])
 
 
-@jit()
-def product(a, b, m, out):  # type: ignore[no-untyped-def]
-    """Write out[:, :m] = a @ b[:, :m] for a (p, q), b (q, m)."""
-    p, q = a.shape
-    i = 0
-    while i + 4 <= p:
-        o0, o1, o2, o3 = out[i], out[i + 1], out[i + 2], out[i + 3]
-        for r in range(m):
-            o0[r] = 0.0
-            o1[r] = 0.0
-            o2[r] = 0.0
-            o3[r] = 0.0
-        j = 0
-        while j + 2 <= q:
-            x, y = b[j], b[j + 1]
-            s0, s1, s2, s3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
-            t0, t1, t2, t3 = a[i, j + 1], a[i + 1, j + 1], a[i + 2, j + 1], a[i + 3, j + 1]
-            for r in range(m):
-                u = x[r]
-                v = y[r]
-                o0[r] += s0 * u + t0 * v
-                o1[r] += s1 * u + t1 * v
-                o2[r] += s2 * u + t2 * v
-                o3[r] += s3 * u + t3 * v
-            j += 2
-        if j < q:
-            x = b[j]
-            s0, s1, s2, s3 = a[i, j], a[i + 1, j], a[i + 2, j], a[i + 3, j]
-            for r in range(m):
-                u = x[r]
-                o0[r] += s0 * u
-                o1[r] += s1 * u
-                o2[r] += s2 * u
-                o3[r] += s3 * u
-        i += 4
-    while i < p:
-        o0 = out[i]
-        for r in range(m):
-            o0[r] = 0.0
-        j = 0
-        while j + 4 <= q:
-            x, y, z, w = b[j], b[j + 1], b[j + 2], b[j + 3]
-            s0, s1, s2, s3 = a[i, j], a[i, j + 1], a[i, j + 2], a[i, j + 3]
-            for r in range(m):
-                o0[r] += s0 * x[r] + s1 * y[r] + s2 * z[r] + s3 * w[r]
-            j += 4
-        while j < q:
-            x = b[j]
-            s0 = a[i, j]
-            for r in range(m):
-                o0[r] += s0 * x[r]
-            j += 1
-        i += 1
-
-
-@jit()
-def add_outer_product(a, b, m, out):  # type: ignore[no-untyped-def]
-    """Add a[:, :m] @ b[:, :m].T to out, for a (p, m), b (q, m)."""
-    p, q = out.shape
-    i = 0
-    while i + 4 <= p:
-        a0, a1, a2, a3 = a[i], a[i + 1], a[i + 2], a[i + 3]
-        j = 0
-        while j + 2 <= q:
-            x, y = b[j], b[j + 1]
-            s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = 0.0
-            for r in range(m):
-                u = x[r]
-                v = y[r]
-                s0 += a0[r] * u
-                s1 += a1[r] * u
-                s2 += a2[r] * u
-                s3 += a3[r] * u
-                t0 += a0[r] * v
-                t1 += a1[r] * v
-                t2 += a2[r] * v
-                t3 += a3[r] * v
-            out[i, j] += s0
-            out[i + 1, j] += s1
-            out[i + 2, j] += s2
-            out[i + 3, j] += s3
-            out[i, j + 1] += t0
-            out[i + 1, j + 1] += t1
-            out[i + 2, j + 1] += t2
-            out[i + 3, j + 1] += t3
-            j += 2
-        if j < q:
-            x = b[j]
-            s0 = s1 = s2 = s3 = 0.0
-            for r in range(m):
-                u = x[r]
-                s0 += a0[r] * u
-                s1 += a1[r] * u
-                s2 += a2[r] * u
-                s3 += a3[r] * u
-            out[i, j] += s0
-            out[i + 1, j] += s1
-            out[i + 2, j] += s2
-            out[i + 3, j] += s3
-        i += 4
-    while i < p:
-        a0 = a[i]
-        j = 0
-        while j + 4 <= q:
-            x, y, z, w = b[j], b[j + 1], b[j + 2], b[j + 3]
-            s0 = s1 = s2 = s3 = 0.0
-            for r in range(m):
-                u = a0[r]
-                s0 += u * x[r]
-                s1 += u * y[r]
-                s2 += u * z[r]
-                s3 += u * w[r]
-            out[i, j] += s0
-            out[i, j + 1] += s1
-            out[i, j + 2] += s2
-            out[i, j + 3] += s3
-            j += 4
-        while j < q:
-            x = b[j]
-            s0 = 0.0
-            for r in range(m):
-                s0 += a0[r] * x[r]
-            out[i, j] += s0
-            j += 1
-        i += 1
-
-
 LOG_2PI = 1.8378770664093453
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 6.93147180369123816490e-01  # fdlibm's split of ln 2: t * high is exact
@@ -235,12 +109,12 @@ def softmax(logits, m, peak, total, power):  # type: ignore[no-untyped-def]
         # The exponent's bits are written in a loop of their own: LLVM does not vectorise a
         # loop that writes one buffer as integers and reads it as floats.
         for r in range(m):
-            t = np.floor(max(row[r] - peak[r], -700.0) * _LOG2_E + 0.5)
-            bits[r] = (np.int64(t) + 1023) << 52
-        for r in range(m):
             x = max(row[r] - peak[r], -700.0)
             t = np.floor(x * _LOG2_E + 0.5)
-            x0 = x - t * _LN2_HIGH - t * _LN2_LOW
+            bits[r] = (np.int64(t) + 1023) << 52 if x > -690.0 else 0
+            row[r] = x - t * _LN2_HIGH - t * _LN2_LOW
+        for r in range(m):
+            x0 = row[r]
             e = 2.08767569878681e-09
             e = e * x0 + 2.505210838544172e-08
             e = e * x0 + 2.755731922398589e-07
@@ -254,7 +128,7 @@ def softmax(logits, m, peak, total, power):  # type: ignore[no-untyped-def]
             e = e * x0 + 0.5
             e = e * x0 + 1.0
             e = e * x0 + 1.0
-            e = e * power[r] if x > -690.0 else 0.0
+            e *= power[r]
             row[r] = e
             total[r] += e
     for r in range(m):

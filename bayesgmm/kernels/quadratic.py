@@ -15,18 +15,20 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import F1, F2, LOG_2PI, R1, add_outer_product, entry, jit, product, softmax
+from .primitives import F1, F2, LOG_2PI, R1, entry, jit, softmax
+from .products import add_outer_product, clear_padding, padded, product
 
 # The form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
 QUADRATIC_LIMIT = 1e6
 # Above this many columns the features leave the cache (benchmarks/kernel_forms.py).
-QUADRATIC_MAX_COLUMNS = 100
+QUADRATIC_MAX_COLUMNS = 48
 
 
 @jit()
 def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
     d = x.shape[1]
-    for r in range(m):
+    wide = padded(m)
+    for r in range(wide):
         out[0, r] = 1.0
     for j in range(d):
         c = center[j]
@@ -34,6 +36,8 @@ def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignor
         row = out[1 + j]
         for r in range(m):
             row[r] = (x[start + r, j] - c) * s
+        for r in range(m, wide):
+            row[r] = 0.0
     f = 1 + d
     for i in range(d):
         a = out[1 + i]
@@ -41,7 +45,7 @@ def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignor
         for j in range(i, last):
             b = out[1 + j]
             row = out[f]
-            for r in range(m):
+            for r in range(wide):
                 row[r] = a[r] * b[r]
             f += 1
 
@@ -62,8 +66,8 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
     leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
     """
     n_components, n_features = theta.shape
-    phi = np.empty((n_features, block))
-    logits = np.empty((n_components, block))
+    phi = np.empty((n_features, padded(block)))
+    logits = np.empty((n_components, padded(block)))
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
@@ -87,6 +91,7 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
                 for r in range(m):
                     logits[k, r] *= row_weights[i + r]
         if sums.shape[0] > 0:
+            clear_padding(logits, m)
             add_outer_product(logits, phi, m, sums)
         if log_density.shape[0] > 0:
             for r in range(m):

@@ -94,9 +94,14 @@ def moments(  # type: ignore[no-untyped-def]
                 first[k, i] -= counts[k] * means[k, i]
     else:
         _centred(
-            x, center, inverse_scale, log_weights, means, factors, half_log_dets, 0, n, _BLOCK,
+            x, center, inverse_scale, log_weights, means, factors, False, half_log_dets, 0, n, _BLOCK,
             row_weights, counts, first, second, log_density, no_resp,
         )  # fmt: skip
+        if not diagonal:
+            for k in range(n_components):
+                for i in range(d):
+                    for j in range(i + 1, d):
+                        second[k, i, j] = second[k, j, i]
     total = 0.0
     for r in range(n):
         total += log_density[r]

@@ -1,0 +1,35 @@
+"""From sums over the rows to the statistics that the M-step reads."""
+
+from __future__ import annotations
+
+from .primitives import jit
+
+
+@jit()
+def central_moments(counts, first, second, about, scale, means, scatters):  # type: ignore[no-untyped-def]
+    """Write means (K, d) and scatters in the user's units from moments in scaled coordinates.
+
+    counts (K,), first (K, d) = sum r (z - about_k) and second (K, d, d), of which the lower
+    triangle is read, or (K, 1, d) if diagonal, = sum r (z - about_k)(z - about_k)'. scatters has
+    the shape of second, and may be it.
+    """
+    n_components, d = first.shape
+    diagonal = second.shape[1] < d
+    for k in range(n_components):
+        count = counts[k] if counts[k] > 0.0 else 1.0
+        for j in range(d):
+            means[k, j] = (first[k, j] / count + about[k, j]) * scale[j]
+        for i in range(second.shape[1]):
+            if diagonal:
+                for j in range(d):
+                    v = second[k, 0, j] - first[k, j] * (first[k, j] / count)
+                    scatters[k, 0, j] = v * scale[j] * scale[j]
+            else:
+                mean = first[k, i] / count
+                for j in range(i + 1):
+                    v = second[k, i, j] - mean * first[k, j]
+                    scatters[k, i, j] = v * (scale[i] * scale[j])
+        if not diagonal:
+            for i in range(d):
+                for j in range(i + 1, d):
+                    scatters[k, i, j] = scatters[k, j, i]
