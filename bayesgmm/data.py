@@ -79,14 +79,16 @@ class Data:
         Rows of weight 0 do not count.
         """
         seen: set[bytes] = set()
-        for start in range(0, self.n, 1024):
-            values = self.values[start : start + 1024]
+        start, size = 0, 2 * at_least  # usually enough
+        while start < self.n:
+            values = self.values[start : start + size]
             if self.weights is not None:
-                values = values[self.weights[start : start + 1024] > 0]
+                values = values[self.weights[start : start + size] > 0]
             block = np.ascontiguousarray(values) + 0.0  # -0.0 is 0.0
             seen.update(row.tobytes() for row in block)
             if len(seen) >= at_least:
                 return True
+            start, size = start + size, 1024
         return False
 
 

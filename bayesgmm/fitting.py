@@ -20,8 +20,8 @@ from .kernels import (
     DegenerateComponentError,
     Parameters,
     Statistics,
-    evaluate,
     expected_statistics,
+    log_certainty,
 )
 from .mixture import Mixture
 from .prior import Prior
@@ -35,7 +35,6 @@ _SEARCHED = 2**17
 _ROWS_PER_PARAMETER = 5
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
-_BLOCK = 65_536
 
 
 def fit(
@@ -314,7 +313,7 @@ def start_advice(error: DegenerateComponentError, family: Family) -> str:
 def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
     """What EM found, in the user's coordinates."""
     p = result.parameters
-    entropy, log_map = _classification(problem, data, result)
+    entropy, log_map = _classification(data, result)
     return Fit(
         mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names, data.scale),
         family=problem.family,
@@ -331,18 +330,30 @@ def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, in
     )
 
 
-def _classification(problem: Problem, data: Data, result: EMResult) -> tuple[float, float]:
+def _classification(data: Data, result: EMResult) -> tuple[float, float]:
     """Entropy of the responsibilities, and log of the largest one, summed over the rows."""
     if len(result.parameters.weights) == 1:
         return 0.0, 0.0
-    entropy = log_map = 0.0
-    for i in range(0, data.n, _BLOCK):
-        block = data.part(i, i + _BLOCK)
-        resp = evaluate(block, result.parameters, responsibilities=True)[1]
-        weights = np.ones(len(resp)) if block.weights is None else block.weights
-        entropy -= float(weights @ np.sum(xlogy(resp, resp), axis=1))
-        log_map += float(weights @ np.log(resp.max(axis=1)))
-    return entropy, log_map
+    entropy = result.loglik - _expected_log_joint(result.parameters, result.statistics)
+    return max(entropy, 0.0), log_certainty(data, result.parameters)
+
+
+def _expected_log_joint(p: Parameters, s: Statistics) -> float:
+    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, from the statistics alone.
+
+    With it, entropy = log-likelihood - Q (Hathaway 1986, Stat. Prob. Lett. 4, 53-56).
+    """
+    delta = s.means - p.means
+    if p.diagonal:
+        moments = s.scatters + s.counts[:, None] * delta**2
+        log_dets = np.sum(np.log(p.covariances), axis=1)
+        squares = np.sum(moments / p.covariances, axis=1)
+    else:
+        moments = s.scatters + s.counts[:, None, None] * delta[:, :, None] * delta[:, None, :]
+        log_dets = np.linalg.slogdet(p.covariances)[1]
+        squares = np.trace(np.linalg.solve(p.covariances, moments), axis1=1, axis2=2)
+    logs = log_dets + delta.shape[1] * math.log(2 * math.pi)
+    return float(np.sum(xlogy(s.counts, p.weights) - 0.5 * (s.counts * logs + squares)))
 
 
 def whole(name: str, value: Any, least: int) -> int:

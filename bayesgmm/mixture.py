@@ -13,6 +13,8 @@ from .kernels import DegenerateComponentError, check_components, evaluate
 from .kernels.contract import FloatArray, Parameters
 
 _SIMPLEX_TOLERANCE = 1e-8
+# Responsibilities held at a time: 2 MiB of them.
+_HELD = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,14 @@ class Mixture:
 
     def predict(self, x: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
         """The most probable component of each row, (n,) of int."""
-        return np.argmax(self.predict_proba(x), axis=1)
+        rows = self.rows(x)
+        labels = np.empty(rows.n, dtype=np.intp)
+        size = max(_HELD // self.n_components, 1)
+        for start in range(0, rows.n, size):
+            block = rows.part(start, start + size)
+            resp = evaluate(block, self._parameters, responsibilities=True)[1]
+            labels[start : start + size] = np.argmax(resp, axis=1)
+        return labels
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None

@@ -7,7 +7,7 @@ hands in is used as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,8 @@ from .kernels.contract import FloatArray
 from .kernels.partition import moments_of_partition, seed_and_divide
 from .mixture import Mixture
 
+# Gives the responsibilities (m, K) of the m rows of a slice.
+type Memberships = Callable[[slice], FloatArray]
 type Seed = int | np.random.Generator | np.random.SeedSequence | None
 
 # Rows a named start looks at: more would cost time, and sharpen a guess that EM sharpens anyway.
@@ -137,7 +139,7 @@ class Sample:
 
     def of_responsibilities(self, resp: FloatArray) -> Start:
         """The start from responsibilities (n, K)."""
-        return Start(_statistics(self.data, resp), guess=True)
+        return Start(_statistics(self.data, resp.shape[1], lambda rows: resp[rows]), guess=True)
 
 
 def make_starts(
@@ -162,7 +164,7 @@ def make_starts(
                 f"asks for {n_components} in {data.d}."
             )
         return [Start(mixture.parameters_about(data.center))]
-    return [Start(_statistics(data, _responsibilities(start, data.n, n_components)))]
+    return [Start(_statistics(data, n_components, _memberships(start, data.n, n_components)))]
 
 
 def check_name(start: str) -> None:
@@ -185,12 +187,12 @@ def named_starts(
         return [sample.hierarchical(n_components)]
     count = kind.n_init if n_init is None else n_init
     made = [] if name != "auto" else [sample.hierarchical(n_components)]
-    streams = generators(random_seed, count)
-    return made + [kind.make(sample, n_components, rng, i) for i, rng in enumerate(streams)]
+    rng = generators(random_seed, 1)[0]  # in turn: more starts leave the first ones as they were
+    return made + [kind.make(sample, n_components, rng, i) for i in range(count)]
 
 
 def generators(seed: Seed, n: int) -> list[np.random.Generator]:
-    """Independent streams, one a start: more starts leave the first ones as they were."""
+    """Independent streams: more of them leave the first ones as they were."""
     if isinstance(seed, np.random.Generator):
         return list(seed.spawn(n))
     if isinstance(seed, np.random.SeedSequence):
@@ -206,8 +208,8 @@ def subset_rng(seed: Seed) -> np.random.Generator:
     return generators(seed, 1)[0].spawn(1)[0]
 
 
-def _responsibilities(start: Any, n: int, n_components: int) -> FloatArray:
-    """Responsibilities (n, K) from the user's labels or responsibilities."""
+def _memberships(start: Any, n: int, n_components: int) -> Memberships:
+    """What the user's labels, or responsibilities (n, K), say of some rows."""
     array = np.asarray(start)
     if array.ndim == 1 and len(array) == n:
         labels, index = np.unique(array, return_inverse=True)
@@ -215,45 +217,52 @@ def _responsibilities(start: Any, n: int, n_components: int) -> FloatArray:
             raise ValueError(
                 f"start has {len(labels)} different labels, the fit {n_components} components."
             )
-        return np.eye(n_components)[index]
+        identity = np.eye(n_components)
+        return lambda rows: identity[index[rows]]
     if array.shape != (n, n_components):
         raise ValueError(
             f"start has shape {array.shape}: pass {n} labels or responsibilities "
             f"({n}, {n_components})."
         )
     try:
-        resp = array.astype(np.float64)
+        resp = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError("start holds values that are not numbers.") from None
     if not np.all(np.isfinite(resp)) or np.any(resp < 0):
         raise ValueError("start holds a responsibility that is negative, NaN or infinite.")
-    worst = int(np.argmax(np.abs(resp.sum(axis=1) - 1)))
-    if abs(resp[worst].sum() - 1) > 1e-6:
+    sums = resp.sum(axis=1)
+    worst = int(np.argmax(np.abs(sums - 1)))
+    if abs(sums[worst] - 1) > 1e-6:
         raise ValueError(
-            f"responsibilities of row {worst} of start sum to {resp[worst].sum():.6g}, not to 1."
+            f"responsibilities of row {worst} of start sum to {sums[worst]:.6g}, not to 1."
         )
-    return resp
+    return lambda rows: resp[rows]
 
 
-def _statistics(data: Data, resp: FloatArray) -> Statistics:
+def _statistics(data: Data, n_components: int, memberships: Memberships) -> Statistics:
     """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
-    if data.weights is not None:
-        resp = resp * data.weights[:, None]
-    values, center = data.values, data.center
-    counts = resp.sum(axis=0)
-    d = values.shape[1]
-    means = np.zeros((resp.shape[1], d))
-    blocks = range(0, len(values), _BLOCK)
-    for i in blocks:
-        means += resp[i : i + _BLOCK].T @ (values[i : i + _BLOCK] - center)
+    counts = np.zeros(n_components)
+    means = np.zeros((n_components, data.d))
+    for z, resp in _weighted_blocks(data, memberships):
+        counts += resp.sum(axis=0)
+        means += resp.T @ z
     means /= np.where(counts > 0, counts, 1.0)[:, None]  # an empty group is the M-step's to refuse
-    scatters = np.zeros((resp.shape[1], d, d))
-    for i in blocks:
-        z = values[i : i + _BLOCK] - center
+    scatters = np.zeros((n_components, data.d, data.d))
+    for z, resp in _weighted_blocks(data, memberships):
         for k, mean in enumerate(means):
             delta = z - mean
-            scatters[k] += (resp[i : i + _BLOCK, k, None] * delta).T @ delta
+            scatters[k] += (resp[:, k, None] * delta).T @ delta
     return Statistics(counts, means, scatters)
+
+
+def _weighted_blocks(data: Data, memberships: Memberships) -> Iterator[tuple[FloatArray, ...]]:
+    """Blocks of centred rows (m, d) and of what they count for in each component (m, K)."""
+    for start in range(0, data.n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        resp = memberships(rows)
+        if data.weights is not None:
+            resp = resp * data.weights[rows, None]
+        yield data.values[rows] - data.center, resp
 
 
 def _kmeans(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:

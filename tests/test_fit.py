@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -366,3 +367,28 @@ def test_spurious_maxima_are_not_estimates():
     assert selection.best.bic == pytest.approx(1575.090, abs=2e-3)
     for fit in selection.top(20):
         assert fit.family.name == "E" or np.all(82 * fit.weights > 2.25)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("layout", ["C", "F", "strided"])
+def test_memory_of_a_fit(dtype, layout):
+    """Neither a copy of the rows nor anything of size n x K is made, whatever the input is."""
+    n, d, k = 400_000, 6, 16
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, 2 * d)).astype(dtype)
+    x[: n // 2] += 3
+    x = x[:, ::2] if layout == "strided" else np.asarray(x[:, :d], order=layout)
+    arguments = {"start": "k-means++", "n_init": 1, "max_iter": 2, "random_seed": 1}
+    bayesgmm.fit(x[:2000], k, **arguments)  # compiled
+    tracemalloc.start()
+    fit = bayesgmm.fit(x, k, **arguments)
+    peak = tracemalloc.get_traced_memory()[1]
+    labels = fit.predict(x)
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    fit.predict(x)
+    more = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    # a copy of x takes at least 9.6 MB, responsibilities 51 MB; a start's 20 000 rows take 4
+    assert peak < 9e6
+    assert more < labels.nbytes + 9e6

@@ -165,13 +165,34 @@ def test_rows_far_from_everything(rng):
     np.testing.assert_allclose(resp, reference_pass.responsibilities(rows, p), atol=1e-9)
 
 
-@pytest.mark.parametrize(("d", "k"), [(2, 60), (110, 3)])
+@pytest.mark.parametrize(("d", "k"), [(2, 200), (48, 5), (49, 5), (110, 3), (784, 2)])
 def test_many_components_and_many_columns(d, k):
-    """Sixty components, a hundred and ten columns."""
+    """Two hundred components, 784 columns, and both sides of where the form changes."""
     rng = np.random.default_rng(d)
     rows, p = problem(rng, 400, d, k)
-    expected = reference_pass.expected_statistics(rows, p)[0]
-    assert expected_statistics(rows, p)[0] == pytest.approx(expected, rel=1e-11)
+    expected, _, _, scatters = reference_pass.expected_statistics(rows, p)
+    loglik, s = expected_statistics(rows, p)
+    assert loglik == pytest.approx(expected, rel=1e-11)
+    np.testing.assert_allclose(s.scatters, scatters, atol=1e-10 * np.abs(scatters).max())
+    np.testing.assert_array_equal(s.scatters, np.swapaxes(s.scatters, 1, 2))
+    if d < 100:
+        for form in ("quadratic", "centred"):
+            assert expected_statistics(rows, p, form=form)[0] == pytest.approx(loglik, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["quadratic", "centred"])
+def test_weights_next_to_zero(rng, form):
+    """A component that no row can be of by far has the tiny counts it should have."""
+    rows, p = problem(rng, 500, 2, 3)
+    for small in (1e-12, 1e-100, 1e-300):
+        q = Parameters(np.array([1 - small, small, 0.0]), p.means, p.covariances)
+        loglik, s = expected_statistics(rows, q, form=form)
+        expected, counts, means, _ = reference_pass.expected_statistics(rows, q)
+        assert loglik == pytest.approx(expected, rel=1e-12)
+        # terms under exp(-690) = 1e-300 of the largest are 0
+        np.testing.assert_allclose(s.counts, counts, rtol=1e-9, atol=500 * 1e-299)
+        if small > 1e-200:
+            np.testing.assert_allclose(s.means[:2], means[:2], rtol=1e-6, atol=1e-8)
 
 
 def test_singular_covariance_names_its_component(rng):

@@ -21,8 +21,7 @@ from ..kernels import (
     Parameters,
     Rows,
     Statistics,
-    expected_statistics,
-    rounding,
+    measured_statistics,
 )
 from ..kernels.primitives import LANES
 from ..prior import Prior
@@ -289,13 +288,13 @@ class Run:
         whole[iteration.FAILED] = 0
         whole[iteration.N_PASSES] += 1
         try:
-            loglik, statistics = expected_statistics(rows, parameters)
+            loglik, statistics, rounding = measured_statistics(rows, parameters)
         except DegenerateComponentError as error:
             whole[iteration.FAILED], whole[iteration.COMPONENT] = 1, error.component
             return
         self._statistics[:] = pack(statistics, self.problem.family.diagonal)
         real[iteration.NEW_LOGLIK] = loglik
-        real[iteration.LOSS] = rounding(rows, parameters) / ROUNDING
+        real[iteration.LOSS] = rounding / ROUNDING
 
     def _parameters(self) -> Parameters:
         weights, means, covariances = (view.copy() for view in self.views[:3])

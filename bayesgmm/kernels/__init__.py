@@ -36,7 +36,8 @@ __all__ = [
     "check_components",
     "evaluate",
     "expected_statistics",
-    "rounding",
+    "log_certainty",
+    "measured_statistics",
 ]
 
 # A component is degenerate when its width falls below 1e-8 of the data's (here: conditional
@@ -109,9 +110,13 @@ def expected_statistics(
     The result does not depend on n_threads at all, and on block (rows handled at a time) only
     through rounding. form ("quadratic" or "centred") is chosen by accuracy and speed.
     """
-    run = _Pass(rows, parameters, form)
-    loglik, statistics = run.statistics(n_threads, block)
-    return loglik, statistics
+    return _Pass(rows, parameters, form).statistics(n_threads, block)
+
+
+def measured_statistics(rows: Rows, parameters: Parameters) -> tuple[float, Statistics, float]:
+    """The E-step, and what rounding may change in the log density of one row, about."""
+    run = _Pass(rows, parameters, None)
+    return *run.statistics(None, None), run.rounding
 
 
 def evaluate(
@@ -132,9 +137,9 @@ def evaluate(
     return log_density, resp
 
 
-def rounding(rows: Rows, parameters: Parameters) -> float:
-    """What rounding may change in the log density of one row, about."""
-    return _Pass(rows, parameters, None).rounding
+def log_certainty(rows: Rows, parameters: Parameters) -> float:
+    """The logarithms of the rows' largest responsibilities, summed by the rows' weights."""
+    return _Pass(rows, parameters, None).log_certainty()
 
 
 def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
@@ -238,6 +243,25 @@ class _Pass:
         for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
         log_density -= self.log_unit
 
+    def log_certainty(self) -> float:
+        block, bounds = self._chunks(None)
+        n_chunks = len(bounds) - 1
+        total = np.zeros((n_chunks, 1))
+        weights, _ = _row_weights(self.rows)
+
+        def work(c: int) -> None:
+            start, stop = bounds[c], bounds[c + 1]
+            if self.quadratic:
+                self._quadratic(start, stop, block, weights, _NO_MATRIX, certainty=total[c])
+            else:
+                self._centred(
+                    start, stop, block, weights, _NO_VECTOR, _NO_MATRIX, _NO_STACK,
+                    certainty=total[c],
+                )  # fmt: skip
+
+        for_each_chunk(work, n_chunks, self._threads(None))
+        return float(total.sum())
+
     def _quadratic(
         self,
         start: int,
@@ -247,11 +271,12 @@ class _Pass:
         sums: FloatArray,
         log_density: FloatArray = _NO_VECTOR,
         resp: FloatArray = _NO_MATRIX,
+        certainty: FloatArray = _NO_VECTOR,
     ) -> float:
         rows = self.rows
         return quadratic_pass(
             rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
-            start, stop, block, weights, sums, log_density, resp,
+            start, stop, block, weights, sums, log_density, resp, certainty,
         )  # fmt: skip
 
     def _centred(
@@ -265,12 +290,13 @@ class _Pass:
         second: FloatArray,
         log_density: FloatArray = _NO_VECTOR,
         resp: FloatArray = _NO_MATRIX,
+        certainty: FloatArray = _NO_VECTOR,
     ) -> float:
         rows, scaled = self.rows, self.scaled
         return centred_pass(
             rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
             scaled.factors, True, scaled.half_log_dets, start, stop, block,
-            weights, counts, first, second, log_density, resp,
+            weights, counts, first, second, log_density, resp, certainty,
         )  # fmt: skip
 
     def _chunks(self, block: int | None) -> tuple[int, list[int]]:

@@ -16,18 +16,21 @@ from .products import add_squared_lengths, add_symmetric_product, clear_padding,
 @entry(
     lambda x: nb.float64(
         x, R1, R1, F1, F2, F3, nb.boolean, F1, nb.int64, nb.int64, nb.int64, F1, F1, F2, F3, F1, F2,
+        F1,
     )
 )  # fmt: skip
 def centred_pass(  # type: ignore[no-untyped-def]
     x, center, inverse_scale, log_weights, means, factors, lower, half_log_dets, start, stop, block,
-    row_weights, counts, first, second, log_density, resp,
+    row_weights, counts, first, second, log_density, resp, certainty,
 ):  # fmt: skip
     """Add rows start..stop to counts (K,), first (K, d), second (K, d, d); return their loglik.
 
-    factors is G (K, d, d), or 1/sd (K, 1, d) for diagonal covariances, where second is
-    (K, 1, d); else only its lower triangles are of use. row_weights (n,) multiply the rows' terms in the log-likelihood and the sums,
-    log_density (n,) is without them. An empty array leaves row_weights, counts, log_density or
-    resp (n, K) out; row_weights and resp do not go together.
+    factors is G (K, d, d), any matrices whose squares G'G are the precisions, or lower ones; or
+    1/sd (K, 1, d) for diagonal covariances, where second is (K, 1, d). Of second only the lower
+    triangles are of use. row_weights (n,) multiply the rows' terms in the log-likelihood and the
+    sums, log_density (n,) is without them; the logs of the largest responsibilities are added up
+    in certainty (1,). An empty array leaves row_weights, counts, log_density, resp (n, K) or
+    certainty out; row_weights and resp do not go together.
     """
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
@@ -73,6 +76,10 @@ def centred_pass(  # type: ignore[no-untyped-def]
             for r in range(m):
                 part += row_weights[i + r] * total[r]
         loglik += part
+        if certainty.shape[0] > 0:
+            for r in range(m):
+                w = row_weights[i + r] if row_weights.shape[0] > 0 else 1.0
+                certainty[0] += w * (peak[r] - total[r])
         if row_weights.shape[0] > 0:
             for k in range(n_components):
                 for r in range(m):

@@ -52,18 +52,19 @@ def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignor
 
 @entry(
     lambda x: nb.float64(
-        x, R1, R1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F1, F2, F1, F2,
+        x, R1, R1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F1, F2, F1, F2, F1,
     )
 )  # fmt: skip
 def quadratic_pass(  # type: ignore[no-untyped-def]
     x, center, inverse_scale, theta, diagonal, start, stop, block, row_weights,
-    sums, log_density, resp,
+    sums, log_density, resp, certainty,
 ):  # fmt: skip
     """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
 
     row_weights (n,) multiply the rows' terms in the log-likelihood and in sums, log_density is
-    without them. log_density (n,) and resp (n, K) are filled where they have rows. An empty array
-    leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
+    without them. log_density (n,) and resp (n, K) are filled where they have rows, and the logs of
+    the largest responsibilities added up in certainty (1,). An empty array leaves row_weights,
+    sums, log_density, resp or certainty out; row_weights and resp do not go together.
     """
     n_components, n_features = theta.shape
     phi = np.empty((n_features, padded(block)))
@@ -86,6 +87,10 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
             for r in range(m):
                 part += row_weights[i + r] * total[r]
         loglik += part
+        if certainty.shape[0] > 0:
+            for r in range(m):
+                w = row_weights[i + r] if row_weights.shape[0] > 0 else 1.0
+                certainty[0] += w * (peak[r] - total[r])
         if row_weights.shape[0] > 0:
             for k in range(n_components):
                 for r in range(m):

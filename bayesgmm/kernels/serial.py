@@ -46,6 +46,7 @@ def moments(  # type: ignore[no-untyped-def]
     first[:] = 0.0
     second[:] = 0.0
     no_resp = np.empty((0, 0))
+    no_sum = np.empty(0)
     precisions = np.empty((n_components, second.shape[1], d))
     largest = 0.0
     for k in range(n_components):
@@ -74,7 +75,7 @@ def moments(  # type: ignore[no-untyped-def]
             encode(log_weights, means, precisions, half_log_dets, theta)
         _quadratic(
             x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights,
-            sums, log_density, no_resp,
+            sums, log_density, no_resp, no_sum,
         )  # fmt: skip
         decode(sums, diagonal, first, second)
         for k in range(n_components):
@@ -94,8 +95,8 @@ def moments(  # type: ignore[no-untyped-def]
                 first[k, i] -= counts[k] * means[k, i]
     else:
         _centred(
-            x, center, inverse_scale, log_weights, means, factors, False, half_log_dets, 0, n, _BLOCK,
-            row_weights, counts, first, second, log_density, no_resp,
+            x, center, inverse_scale, log_weights, means, factors, False, half_log_dets,
+            0, n, _BLOCK, row_weights, counts, first, second, log_density, no_resp, no_sum,
         )  # fmt: skip
         if not diagonal:
             for k in range(n_components):

@@ -70,7 +70,7 @@ def _everywhere(builder: Any, x: Any) -> Any:
 
 
 def _multiply_add(builder: Any, x: Any, y: Any, z: Any) -> Any:
-    """x * y + z, rounded once where the processor can."""
+    """Give x * y + z, rounded once where the processor can."""
     return builder.fadd(z, builder.fmul(x, y, flags=("contract",)), flags=("contract",))
 
 
@@ -140,9 +140,10 @@ def columns_of_product(n_rows: int, squared: bool = False) -> Any:
 
 
 def products_of_rows(n_rows: int, n_columns: int) -> Any:
-    """A tile of n_rows by n_columns: out[i:, j:] += a[i:, :m] @ b[j:, :m]', as tile(a, b, out, i, j, m).
+    """A tile of n_rows by n_columns: out[i:, j:] += a[i:, :m] @ b[j:, :m]'.
 
-    What is summed over lies in the vectors; m is a multiple of 8. n_columns is 1 or 4.
+    It is called as tile(a, b, out, i, j, m). What is summed over lies in the vectors; m is a
+    multiple of 8. n_columns is 1 or 4.
     """
 
     @intrinsic
