@@ -7,6 +7,7 @@ needed, nothing aborts when another library's threads call in, and a fork is har
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -41,8 +42,14 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
             work(chunk)
         return
 
-    def share(first: int) -> None:
-        for chunk in range(first, n_chunks, n_threads):
+    todo = deque(range(n_chunks))  # whoever is free takes the next: chunks differ in size
+
+    def share(_: int) -> None:
+        while True:
+            try:
+                chunk = todo.popleft()
+            except IndexError:
+                return
             work(chunk)
 
     for _ in _pool(n_threads).map(share, range(n_threads)):
