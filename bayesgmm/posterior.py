@@ -120,6 +120,10 @@ class Posterior:
         ------
         ValueError
             There is no such method, or no such column.
+
+        Examples
+        --------
+        >>> posterior.relabel("ordering", order_by="waiting")  # doctest: +SKIP
         """
         density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
         relabelling = labels.relabel(
@@ -139,6 +143,10 @@ class Posterior:
         ------
         ValueError
             A chain is not there, or named twice, or none is named.
+
+        Examples
+        --------
+        >>> [posterior.of_chains(c) for c in posterior.chain_modes.groups]  # doctest: +SKIP
         """
         there = self.tree["posterior"]["chain"].to_numpy().tolist()
         chosen = list(chains)

@@ -81,6 +81,17 @@ def relabel(
     ------
     ValueError
         There is no such method, or no such column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayesgmm.data import as_data
+    >>> data = as_data([[-3.1], [-2.9], [2.8], [3.2]])
+    >>> pivot = Mixture([0.5, 0.5], [[-3.0], [3.0]], [[1.0], [1.0]])
+    >>> means = np.array([[[-3.0], [3.0]], [[3.0], [-3.0]]])
+    >>> draws = Draws(np.full((2, 2), 0.5), means, np.ones((2, 2, 1)))
+    >>> relabel("stephens", data, draws, pivot, np.zeros(2)).permutations.tolist()
+    [[0, 1], [1, 0]]
     """
     check_method(method)
     parameters = pivot.parameters_about(data.center)

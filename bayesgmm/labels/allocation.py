@@ -112,17 +112,19 @@ def _fixed_point(
     rows = _some_rows(data)
     allocations = _Allocations(rows, draws, read)
     mean = read(_responsibilities(rows, pivot))
-    permutations = np.full((len(draws), draws.n_components), -1)
+    components = np.arange(draws.n_components)
+    permutations = np.full((len(draws), len(components)), -1)
     losses: list[float] = []
     converged = False
     while not converged and len(losses) < _MAX_SWEEPS:
         reference, mean = refer(mean), np.zeros_like(mean)
         before, loss = permutations.copy(), 0.0
         for s, allocation in enumerate(allocations):
-            permutations[s] = assign(reference.T @ allocation)
-            relabelled = allocation[:, permutations[s]]
-            loss -= float(np.vdot(reference, relabelled))
-            mean += relabelled / len(draws)
+            agreement = reference.T @ allocation
+            permutations[s] = order = assign(agreement)
+            loss -= float(agreement[components, order].sum())
+            mean += allocation[:, order]
+        mean /= len(draws)
         losses.append(loss)
         converged = np.array_equal(permutations, before)
     return concluded(method, draws, permutations, tuple(losses), converged)
