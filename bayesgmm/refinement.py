@@ -76,7 +76,7 @@ def refine(
     Warns
     -----
     ConvergenceAdvice
-        The chains have not converged; the message says what to do.
+        The chains have not converged, or found different modes; the message says what to do.
 
     Examples
     --------

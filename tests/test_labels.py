@@ -278,6 +278,8 @@ def test_draws_that_form_no_permutation_are_counted():
         found = relabelled(method, x, fit, mixed, order_by="x0")
         assert np.flatnonzero(found.ambiguous).tolist() == [0, 1, 2], method
         assert np.all(np.sort(found.permutations, axis=1) == np.arange(3))
+    text = repr(posterior_of(x, fit, mixed).relabel("ecr"))
+    assert "3 draws form no permutation of its components" in text
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -51,7 +51,7 @@ def data_based(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
 def pra(draws: Draws, pivot: Draws, log_posterior: FloatArray) -> Relabelling:
     """Relabel every draw to be closest to the most probable one: pivotal reordering.
 
-    Marin, Mengersen & Robert (2005), Handbook of Statistics 25, 459-507, section 4.4: the
+    Marin, Mengersen & Robert (2005), Handbook of Statistics 25, 459-507: the
     permutation with the largest scalar product with the draw of the largest posterior density,
     which is the one of the smallest distance. Proportions count as they are; means and the entries
     of covariances in standard deviations of the columns (under the draws) and their products.
