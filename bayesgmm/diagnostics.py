@@ -118,7 +118,7 @@ class Diagnostics:
             found.append("One chain only: run at least 4 (chains=4), or r-hat can show nothing.")
         found += self._disagreement()
         least, smallest = MIN_ESS_PER_CHAIN * self.chains, min(self.quantities, key=lambda q: q.ess)
-        if smallest.ess < least:
+        if smallest.ess < least and not self.modes.differ:  # across modes it means nothing
             found.append(
                 f"Effective sample size of {smallest.name} is {smallest.ess:.0f} (at least "
                 f"{least} is good): raise draws."

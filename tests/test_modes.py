@@ -37,16 +37,16 @@ def test_modes_are_told_apart(rng, phi):
     assert groups(mu + np.array([[0.0], [30], [8], [16]])) == ((0,), (2,), (3,), (1,))
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.9, 0.97])
-def test_one_mode_is_one(phi):
-    """No false alarm in 20 runs of 40 quantities; the slowest have 5 effective draws a chain."""
+@pytest.mark.parametrize(("phi", "most"), [(0.0, 0), (0.9, 0), (0.97, 0), (0.99, 5)])
+def test_slow_chains_are_not_taken_for_modes(phi, most):
+    """False alarms in 20 runs of 40 quantities: seldom even with 1.5 effective draws a chain."""
     alarms = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
         values = walk(rng, (4 * 40, 300), phi).reshape(40, 4, 300)
         found = chain_modes({str(i): v for i, v in enumerate(values)}, values[0], range(4))
         alarms += found.differ
-    assert alarms == 0
+    assert alarms <= most
 
 
 def test_a_chain_between_two_modes_connects_them(rng):
@@ -95,6 +95,7 @@ def test_posterior_tells_the_modes(bimodal):
     assert sentence.startswith("Chains 0, 2 and chains 1, 3 found different modes")
     assert "They are not to be averaged" in sentence
     assert "posterior.of_chains([0, 2])" in sentence
+    assert not any("raise draws" in p for p in bimodal.diagnostics.problems)  # no cure for modes
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sentence in repr(bimodal)
