@@ -30,7 +30,7 @@ COLUMNS = {
     "p_loo": "effective number of parameters by PSIS-LOO",
     "pareto_k_max": "largest Pareto k of PSIS-LOO; elpd_loo is unreliable above pareto_k_limit",
     "pareto_k_bad": "rows whose Pareto k is above the limit",
-    "r_hat": "largest r-hat of pi, mu, Sigma after relabelling; at most 1.01 is good",
+    "r_hat": "largest r-hat of relabelled and label-invariant quantities; at most 1.01 is good",
     "ess_bulk": "smallest bulk effective sample size; at least 100 per chain is good",
     "ess_tail": "smallest tail effective sample size; at least 100 per chain is good",
     "divergences": "divergent transitions; 0 is good",

@@ -6,12 +6,21 @@ Betancourt (2016), arXiv:1604.00695, for E-FMI.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from .draws import Draws, log_densities
 from .kernels.contract import FloatArray
+from .modes import ChainModes, chain_modes
+from .result import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
@@ -21,23 +30,85 @@ _PARAMETERS = ("pi", "mu", "Sigma")
 
 
 @dataclass(frozen=True, slots=True)
+class Quantity:
+    """How well the chains know one number; invariant if no relabelling can change it."""
+
+    name: str
+    invariant: bool
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+
+    @property
+    def ess(self) -> float:
+        """The smaller effective sample size."""
+        return min(self.ess_bulk, self.ess_tail)
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostics:
     """Convergence of a set of chains.
 
-    r-hat and effective sample sizes are the worst over the elements of pi, mu and Sigma after
-    relabelling, and over the log posterior density, which no relabelling can change.
+    Attributes
+    ----------
+    chains, draws : int
+        Number of chains, and of draws in each.
+    quantities : tuple of Quantity
+        The elements of pi, mu and Sigma after relabelling, and what does not depend on labels:
+        the log posterior density, the entropy of pi, and the log density of the mixture at the
+        fit's means and halfway from each to the nearest other one.
+    modes : ChainModes
+        Which chains are in the same mode.
+    divergences, max_treedepth_hits : int
+        Draws after a divergent transition, and at the maximum tree depth.
+    efmi : float
+        The smallest E-FMI of a chain.
     """
 
     chains: int
     draws: int
-    rhat: float
-    rhat_variable: str
-    rhat_invariant: float
-    ess_bulk: float
-    ess_tail: float
+    quantities: tuple[Quantity, ...]
+    modes: ChainModes
     divergences: int
     max_treedepth_hits: int
     efmi: float
+
+    @property
+    def rhat(self) -> float:
+        """The largest r-hat of a relabelled parameter."""
+        return self._worst_rhat(invariant=False).rhat
+
+    @property
+    def rhat_variable(self) -> str:
+        """The parameter of the largest r-hat."""
+        return self._worst_rhat(invariant=False).name
+
+    @property
+    def rhat_invariant(self) -> float:
+        """The largest r-hat of a label-invariant quantity."""
+        return self._worst_rhat(invariant=True).rhat
+
+    @property
+    def ess_bulk(self) -> float:
+        """The smallest bulk effective sample size of any quantity."""
+        return min(q.ess_bulk for q in self.quantities)
+
+    @property
+    def ess_tail(self) -> float:
+        """The smallest tail effective sample size of any quantity."""
+        return min(q.ess_tail for q in self.quantities)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """All quantities, invariant ones first: invariant, r_hat, ess_bulk, ess_tail."""
+        import pandas as pd
+
+        rows = sorted(self.quantities, key=lambda q: not q.invariant)
+        columns = ["invariant", "r_hat", "ess_bulk", "ess_tail"]
+        return pd.DataFrame(
+            [(q.invariant, q.rhat, q.ess_bulk, q.ess_tail) for q in rows],
+            index=[q.name for q in rows], columns=columns,
+        )  # fmt: skip
 
     @property
     def problems(self) -> list[str]:
@@ -45,22 +116,11 @@ class Diagnostics:
         found = []
         if self.chains < 2:
             found.append("One chain only: run at least 4 (chains=4), or r-hat can show nothing.")
-        if self.rhat > MAX_RHAT and self.rhat_invariant <= MAX_RHAT:
+        found += self._disagreement()
+        least, smallest = MIN_ESS_PER_CHAIN * self.chains, min(self.quantities, key=lambda q: q.ess)
+        if smallest.ess < least and not self.modes.differ:  # across modes it means nothing
             found.append(
-                f"R-hat of {self.rhat_variable} is {self.rhat:.3f}, of the log density "
-                f"{self.rhat_invariant:.3f}: the components' labels are not settled (they overlap, "
-                "or there are too many); look at label-invariant quantities or use fewer."
-            )
-        elif max(self.rhat, self.rhat_invariant) > MAX_RHAT:
-            found.append(
-                f"R-hat is {max(self.rhat, self.rhat_invariant):.3f} (at most {MAX_RHAT} is good): "
-                "the chains disagree; raise tune and draws, and if it stays, the chains are in "
-                "different modes: use fewer components or a stronger prior."
-            )
-        least = MIN_ESS_PER_CHAIN * self.chains
-        if min(self.ess_bulk, self.ess_tail) < least:
-            found.append(
-                f"Effective sample size is {min(self.ess_bulk, self.ess_tail):.0f} (at least "
+                f"Effective sample size of {smallest.name} is {smallest.ess:.0f} (at least "
                 f"{least} is good): raise draws."
             )
         if self.divergences:
@@ -81,32 +141,97 @@ class Diagnostics:
             )
         return found
 
+    def _disagreement(self) -> list[str]:
+        """In what the chains disagree, at most one sentence."""
+        if self.modes.differ:
+            return [str(self.modes)]
+        worst, invariant = self._worst_rhat(invariant=False), self._worst_rhat(invariant=True)
+        if invariant.rhat > MAX_RHAT:
+            return [
+                f"R-hat of {invariant.name} is {invariant.rhat:.3f} (at most {MAX_RHAT} is good): "
+                "the chains disagree, whatever the labels; raise tune and draws, and if it stays, "
+                "use fewer components or a stronger prior."
+            ]
+        if worst.rhat > MAX_RHAT:
+            return [
+                f"R-hat of {worst.name} is {worst.rhat:.3f}, of label-invariant quantities at most "
+                f"{invariant.rhat:.3f}: the components' labels are not settled (they overlap, or "
+                "there are too many); try another method of posterior.relabel, look at "
+                "label-invariant quantities, or use fewer."
+            ]
+        return []
 
-def diagnose(posterior: xr.Dataset, stats: xr.Dataset) -> Diagnostics:
-    """Check relabelled draws (`pi`, `mu`, `Sigma`) and the sampler's statistics."""
-    from arviz_stats.base import array_stats
+    def _worst_rhat(self, invariant: bool) -> Quantity:
+        chosen = [q for q in self.quantities if q.invariant == invariant]
+        return max(chosen, key=lambda q: -math.inf if math.isnan(q.rhat) else q.rhat)
 
-    rhat, bulk, tail, names = [], [], [], []
-    for name in _PARAMETERS:
-        for label, values in _elements(posterior[name]):
-            rhat.append(_rhat(values))
-            bulk.append(float(array_stats.ess(values, method="bulk")))
-            tail.append(float(array_stats.ess(values, method="tail", prob=_TAILS)))
-            names.append(label)
+
+def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
+    """Check relabelled draws (`pi`, `mu`, `Sigma`) of a fit, and the sampler's statistics."""
     density = stats["lp"].transpose("chain", "draw").to_numpy()
-    worst = int(np.nanargmax(rhat)) if not np.all(np.isnan(rhat)) else 0
+    invariant = _varying([("log posterior", density), *_invariants(posterior, fit)])
+    parameters = {k: v for name in _PARAMETERS for k, v in _elements(posterior[name]).items()}
+    quantities = [_quantity(name, True, values) for name, values in invariant.items()]
+    quantities += [_quantity(name, False, values) for name, values in parameters.items()]
+    chains = posterior["chain"].to_numpy().tolist()
     return Diagnostics(
         chains=posterior.sizes["chain"],
         draws=posterior.sizes["draw"],
-        rhat=float(rhat[worst]),
-        rhat_variable=names[worst],
-        rhat_invariant=_rhat(density),
-        ess_bulk=float(np.nanmin([*bulk, array_stats.ess(density, method="bulk")])),
-        ess_tail=float(np.nanmin([*tail, array_stats.ess(density, method="tail", prob=_TAILS)])),
+        quantities=tuple(quantities),
+        modes=chain_modes(parameters | invariant, density, chains),
         divergences=int(stats["diverging"].sum()),
         max_treedepth_hits=int(stats["reached_max_treedepth"].sum()),
-        efmi=float(np.min(array_stats.bfmi(stats["energy"].transpose("chain", "draw").to_numpy()))),
+        efmi=_efmi(stats),
     )
+
+
+def _efmi(stats: xr.Dataset) -> float:
+    from arviz_stats.base import array_stats
+
+    return float(np.min(array_stats.bfmi(stats["energy"].transpose("chain", "draw").to_numpy())))
+
+
+def _quantity(name: str, invariant: bool, values: FloatArray) -> Quantity:
+    from arviz_stats.base import array_stats
+
+    return Quantity(
+        name,
+        invariant,
+        rhat=float(array_stats.rhat(values)) if len(values) > 1 else math.nan,
+        ess_bulk=float(array_stats.ess(values, method="bulk")),
+        ess_tail=float(array_stats.ess(values, method="tail", prob=_TAILS)),
+    )
+
+
+def _invariants(posterior: xr.Dataset, fit: Fit) -> Iterable[tuple[str, FloatArray]]:
+    """Functions of the mixture that do not depend on its components' order, (chain, draw)."""
+    draws = Draws.from_dataset(posterior, fit.family)
+    size = (posterior.sizes["chain"], posterior.sizes["draw"])
+    weights = np.maximum(draws.weights, np.finfo(np.float64).tiny)
+    yield "entropy of pi", -np.sum(weights * np.log(weights), axis=1).reshape(size)
+    points = _points(fit)
+    rows = fit.mixture.rows(np.array(list(points.values())))
+    at = np.concatenate([values for _, values in log_densities(rows, draws)], axis=1)
+    for name, values in zip(points, at.T, strict=True):
+        yield f"log density {name}", values.reshape(size)
+
+
+def _points(fit: Fit) -> dict[str, FloatArray]:
+    """The fit's means, and the points halfway from each to the nearest other one."""
+    means, k = fit.means, range(fit.n_components)
+    points = {f"at mean {i}": means[i] for i in k}
+    scaled = means / fit.mixture.scale
+    for i in k:
+        others = [j for j in k if j != i]
+        if others:
+            j = min(others, key=lambda j: float(np.sum((scaled[i] - scaled[j]) ** 2)))
+            a, b = sorted((i, j))
+            points[f"between means {a} and {b}"] = (means[a] + means[b]) / 2
+    return points
+
+
+def _varying(elements: Iterable[tuple[str, FloatArray]]) -> dict[str, FloatArray]:
+    return {name: values for name, values in elements if np.ptp(values) > 0}
 
 
 def relative_efficiency(posterior: xr.Dataset) -> float:
@@ -116,26 +241,17 @@ def relative_efficiency(posterior: xr.Dataset) -> float:
     ess = [
         float(array_stats.ess(values, method="mean"))
         for name in _PARAMETERS
-        for _, values in _elements(posterior[name])
+        for values in _elements(posterior[name]).values()
     ]
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     return min(1.0, float(np.mean(ess)) / total)
 
 
-def _elements(variable: xr.DataArray) -> list[tuple[str, FloatArray]]:
+def _elements(variable: xr.DataArray) -> dict[str, FloatArray]:
     """The (chain, draw) arrays of the elements that vary, symmetric ones once."""
     array = variable.transpose("chain", "draw", ...).to_numpy()
-    out = []
-    for index in np.ndindex(*array.shape[2:]):
-        if len(index) == 3 and index[1] > index[2]:
-            continue
-        values = array[(slice(None), slice(None), *index)]
-        if np.ptp(values) > 0:
-            out.append((f"{variable.name}[{', '.join(map(str, index))}]", values))
-    return out
-
-
-def _rhat(values: FloatArray) -> float:
-    from arviz_stats.base import array_stats
-
-    return float(array_stats.rhat(values)) if values.shape[0] > 1 else float("nan")
+    return _varying(
+        (f"{variable.name}[{', '.join(map(str, index))}]", array[(..., *index)])
+        for index in np.ndindex(*array.shape[2:])
+        if len(index) < 3 or index[1] <= index[2]
+    )

@@ -65,6 +65,11 @@ class Draws:
             yield Parameters(pi, mu - center, sigma)
 
 
+def fits_in_memory(numbers: int) -> bool:
+    """Whether so many numbers may be held at a time: 64 MiB of them."""
+    return numbers <= _BLOCK_NUMBERS
+
+
 def row_blocks(data: Data, per_row: int) -> Iterator[tuple[slice, Data]]:
     """The rows in blocks, so that per_row numbers for each of a block's rows fit in memory."""
     size = max(1, _BLOCK_NUMBERS // per_row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from . import labels
 from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
 from .draws import Draws, log_densities, mean_responsibilities
+from .errors import ConvergenceAdvice
 from .facts import html_rows
 from .kernels.contract import FloatArray
+from .labels import Method, Relabelling
 from .loo import psis_loo
+from .modes import ChainModes
 from .prior import Prior
 from .result import Fit
 
@@ -37,8 +42,8 @@ class Posterior:
     ----------
     tree : xarray.DataTree
         ArviZ's own container: groups `posterior` (pi, mu, Sigma over component and feature, and
-        the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`. Every
-        `az.*` function takes it.
+        the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`, `relabelling`.
+        Every `az.*` function takes it.
     fit : Fit
         The EM fit the chains started from, whose labels the components keep.
     prior : Prior
@@ -61,7 +66,13 @@ class Posterior:
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """Convergence: r-hat, effective sample sizes and so on; `.problems` in words."""
-        return diagnose(self.tree["posterior"].to_dataset(), self.tree["sample_stats"].to_dataset())
+        stats = self.tree["sample_stats"].to_dataset()
+        return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit)
+
+    @property
+    def chain_modes(self) -> ChainModes:
+        """Which chains found the same mode of the posterior, and how high it is."""
+        return self.diagnostics.modes
 
     @property
     def data(self) -> Data:
@@ -71,7 +82,81 @@ class Posterior:
     @property
     def relabelled_draws(self) -> int:
         """Draws whose labels were changed to match the EM fit's."""
-        return int(self.tree.attrs["relabelled_draws"])
+        return self.relabelling.relabelled_draws
+
+    @property
+    def relabelling(self) -> Relabelling:
+        """How the labels were settled, and what that changed of what the sampler gave."""
+        return labels.recorded(self.tree)
+
+    def relabel(self, method: Method, *, order_by: str = "pi") -> Posterior:
+        """The same draws with their labels settled by another method.
+
+        Parameters
+        ----------
+        method : str
+            - "ecr": the rows' allocations agree best with the EM fit's (Papastamoulis & Iliopoulos
+              2010).
+            - "ecr-iterative-1", "ecr-iterative-2": they agree best with the allocation that most
+              draws have, or that is most probable over the draws (the same).
+            - "stephens": the allocation probabilities diverge least from their mean over the
+              draws (Stephens 2000).
+            - "data-based": the rows that a component holds lie near the same centre in every draw
+              (Rodriguez & Walker 2014).
+            - "pra": the parameters are closest to those of the most probable draw (Marin,
+              Mengersen & Robert 2005).
+            - "ordering": the components are ordered by `order_by`, as the fit's are.
+
+            All keep the EM fit's labels as far as the draws let them.
+        order_by : str
+            "pi", or the column whose means "ordering" goes by.
+
+        Returns
+        -------
+        Posterior
+            Its `.relabelling` tells what was changed; this posterior stays as it is.
+
+        Raises
+        ------
+        ValueError
+            There is no such method, or no such column.
+
+        Examples
+        --------
+        >>> posterior.relabel("ordering", order_by="waiting")  # doctest: +SKIP
+        """
+        density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
+        relabelling = labels.relabel(
+            method, self.data, self.draws, self.fit.mixture, density, order_by
+        )
+        return Posterior(labels.settled(self.tree, relabelling), self.fit, self.prior)
+
+    def of_chains(self, chains: Sequence[int]) -> Posterior:
+        """The posterior of some of the chains, such as those of one of the `chain_modes`.
+
+        Parameters
+        ----------
+        chains : sequence of int
+            Their names in the coordinate `chain`: 0, 1, ... as sampled.
+
+        Raises
+        ------
+        ValueError
+            A chain is not there, or named twice, or none is named.
+
+        Examples
+        --------
+        >>> [posterior.of_chains(c) for c in posterior.chain_modes.groups]  # doctest: +SKIP
+        """
+        there = self.tree["posterior"]["chain"].to_numpy().tolist()
+        chosen = list(chains)
+        if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(there):
+            raise ValueError(f"chains is {chosen}: name some of {there}, each once.")
+        tree = self.tree.map_over_datasets(
+            lambda group: group.sel(chain=chosen) if "chain" in group.dims else group
+        )
+        tree.attrs = self.tree.attrs
+        return Posterior(labels.counted(tree), self.fit, self.prior)
 
     def summary(
         self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")
@@ -89,7 +174,16 @@ class Posterior:
         -------
         DataFrame
             As `az.summary`, unrounded.
+
+        Warns
+        -----
+        ConvergenceAdvice
+            The chains found different modes, so that their average means nothing.
         """
+        self._warn_of_modes()
+        return self._summary(ci_prob, var_names)
+
+    def _summary(self, ci_prob: float, var_names: Sequence[str]) -> pd.DataFrame:
         from arviz_stats import summary
 
         with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
@@ -109,6 +203,7 @@ class Posterior:
         n_draws : int, optional
             Use only so many draws, evenly spaced.
         """
+        self._warn_of_modes()
         data = self.data if X is None else self._rows(X)
         return mean_responsibilities(data, self.draws.thinned(n_draws))
 
@@ -139,6 +234,7 @@ class Posterior:
 
         if not 0 < ci_prob < 1:
             raise ValueError(f"ci_prob is {ci_prob}: pass a probability between 0 and 1.")
+        self._warn_of_modes()
         data = self.data if X is None else self._rows(X)
         draws = self.draws.thinned(n_draws)
         tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
@@ -159,6 +255,7 @@ class Posterior:
 
         Computed once, in blocks of rows. `az.compare({name: posterior.loo(), ...})` ranks several.
         """
+        self._warn_of_modes()
         return self._loo
 
     @cached_property
@@ -230,11 +327,22 @@ class Posterior:
         efficiency = f"ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
         return [
             ("draws", f"{d.chains} chains x {d.draws}, sampler {self.tree.attrs['sampler']}"),
-            ("labels", f"{self.relabelled_draws} draws relabelled to the EM fit (ECR)"),
+            ("labels", self._label_facts()),
             ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}, "
              f"{d.divergences} divergences"),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
+
+    def _label_facts(self) -> str:
+        done = self.relabelling
+        text = f"{done.relabelled_draws} draws relabelled to the EM fit ({done.method})"
+        if done.ambiguous_draws:
+            text += f"; {done.ambiguous_draws} draws form no permutation of its components"
+        return text if done.converged else f"{text}; not settled after {done.iterations} sweeps"
+
+    def _warn_of_modes(self) -> None:
+        if self.chain_modes.differ:
+            warnings.warn(str(self.chain_modes), ConvergenceAdvice, stacklevel=3)
 
     def __repr__(self) -> str:
         fit = self.fit
@@ -252,7 +360,7 @@ class Posterior:
 
     def _table(self) -> pd.DataFrame:
         names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
-        return self.summary(var_names=names)
+        return self._summary(0.89, names)
 
 
 def _short(value: float) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any, Literal
 
-import xarray as xr
-
-from . import labels
 from ._version import __version__
-from .draws import Draws
 from .em import Status
 from .errors import ConvergenceAdvice
 from .fitting import whole
+from .labels import Method, check_method
 from .model import build_model, initial_point
 from .posterior import Posterior
 from .prior import Prior
@@ -29,6 +26,7 @@ def refine(
     chains: int = 4,
     prior: Prior | None = None,
     sampler: Literal["nutpie", "pymc"] = "nutpie",
+    relabel: Method = "ecr",
     target_accept: float = 0.8,
     random_seed: int | None = None,
     cores: int | None = None,
@@ -39,8 +37,7 @@ def refine(
     The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
     covariances. A fit without this prior is first moved to the posterior's mode next to it (by
     MAP-EM, labels kept): a maximum of the likelihood can lie far from where the posterior is.
-    Draws are relabelled to the fit's components by ECR, and convergence is checked whatever the
-    sampler.
+    Draws are relabelled to the fit's components, and convergence is checked whatever the sampler.
 
     Parameters
     ----------
@@ -54,6 +51,10 @@ def refine(
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : "nutpie" or "pymc"
         Which NUTS.
+    relabel : str
+        How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
+        "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
+        them, and relabels by another without sampling anew.
     target_accept : float
         Acceptance rate aimed at, between 0 and 1; higher means smaller steps, fewer divergences.
     random_seed : int, optional
@@ -75,7 +76,7 @@ def refine(
     Warns
     -----
     ConvergenceAdvice
-        The chains have not converged; the message says what to do.
+        The chains have not converged, or found different modes; the message says what to do.
 
     Examples
     --------
@@ -88,6 +89,7 @@ def refine(
         whole(name, value, least)
     if sampler not in ("nutpie", "pymc"):
         raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
+    check_method(relabel)
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
     if fit.status is Status.DEGENERATE:
@@ -101,20 +103,13 @@ def refine(
         progressbar=progressbar,
     )  # fmt: skip
     tree = add_covariances(tree, fit.family, prior)
-    raw = tree["posterior"].to_dataset()
-    pivot = fit.mixture.parameters_about(data.center)
-    relabelling = labels.ecr(data, Draws.from_dataset(raw, fit.family), pivot)
-    tree["posterior"] = xr.DataTree(labels.permuted(raw, relabelling))
     posterior = Posterior.assemble(tree, fit, prior, {
         "creation_library": "bayesgmm",
         "creation_library_version": __version__,
         "sampler": sampler,
         "tune": tune,
         "random_seed": -1 if random_seed is None else random_seed,
-        "relabelling": relabelling.method,
-        "relabelled_draws": relabelling.moved,
-        "ambiguous_draws": relabelling.ambiguous,
-    })  # fmt: skip
+    }).relabel(relabel)  # fmt: skip
     if problems := posterior.diagnostics.problems:
         warnings.warn(" ".join(problems), ConvergenceAdvice, stacklevel=2)
     return posterior

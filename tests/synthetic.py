@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import xarray as xr
 
-from bayesgmm import Prior
+from bayesgmm import Prior, labels
 from bayesgmm.data import as_data
 from bayesgmm.posterior import Posterior
 from bayesgmm.result import Fit
 
 
-def scattered_draws(fit: Fit, n_chains: int, n_draws: int, seed: int) -> xr.Dataset:
-    """Draws of pi, mu, Sigma near the fit's estimates, independent of one another."""
+def scattered_draws(
+    fit: Fit, n_chains: int, n_draws: int, seed: int, width: float = 0.05
+) -> xr.Dataset:
+    """Draws of pi, mu, Sigma near the fit's estimates, independent of one another.
+
+    width is the sd of a mean in the component's sd, and of a log variance.
+    """
     rng = np.random.default_rng(seed)
     size = (n_chains, n_draws)
     pi = rng.dirichlet(fit.n * fit.weights + 1, size)
     sd = np.sqrt(np.diagonal(fit.covariances, axis1=1, axis2=2))
-    mu = fit.means + 0.05 * sd * rng.standard_normal((*size, *fit.means.shape))
-    factor = np.exp(0.05 * rng.standard_normal((*size, fit.n_components)))
+    mu = fit.means + width * sd * rng.standard_normal((*size, *fit.means.shape))
+    factor = np.exp(width * rng.standard_normal((*size, fit.n_components)))
     names = list(fit.names)
     return xr.Dataset(
         {
@@ -39,23 +46,43 @@ def scattered_draws(fit: Fit, n_chains: int, n_draws: int, seed: int) -> xr.Data
     )
 
 
+def shuffled(draws: xr.Dataset, seed: int) -> tuple[xr.Dataset, np.ndarray]:
+    """The draws with their components in random orders, and the permutations that undo it."""
+    k = draws.sizes["component"]
+    orders = np.array(list(itertools.permutations(range(k))))
+    size = draws.sizes["chain"] * draws.sizes["draw"]
+    chosen = orders[np.random.default_rng(seed).integers(len(orders), size=size)]
+    return labels.permuted(draws, chosen), np.argsort(chosen, axis=1)
+
+
 def make_posterior(x, fit: Fit, n_chains: int = 4, n_draws: int = 100, seed: int = 0) -> Posterior:
     """A Posterior of scattered draws, with plausible sampler statistics."""
+    return posterior_of(x, fit, scattered_draws(fit, n_chains, n_draws, seed), seed)
+
+
+def posterior_of(x, fit: Fit, draws: xr.Dataset, seed: int = 0, **stats: np.ndarray) -> Posterior:
+    """A Posterior of these draws; stats replace plausible sampler statistics."""
     rng = np.random.default_rng(seed)
     data = as_data(x)
-    size = (n_chains, n_draws)
+    n_chains, n_draws = size = draws["pi"].shape[:2]
     stats = {
         "diverging": np.zeros(size, dtype=bool),
         "reached_max_treedepth": np.zeros(size, dtype=bool),
         "energy": rng.standard_normal(size),
         "lp": rng.standard_normal(size),
-    }
+    } | stats
     tree = xr.DataTree.from_dict(
         {
-            "posterior": scattered_draws(fit, n_chains, n_draws, seed),
-            "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in stats.items()}),
+            "posterior": draws,
+            "sample_stats": xr.Dataset(
+                {k: (("chain", "draw"), v) for k, v in stats.items()},
+                coords={name: draws[name] for name in ("chain", "draw")},
+            ),
             "observed_data": xr.Dataset({"y": (("obs_id", "feature"), data.values)}),
         }
     )
-    attrs = {"sampler": "synthetic", "tune": 0, "relabelled_draws": 0, "ambiguous_draws": 0}
-    return Posterior.assemble(tree, fit, fit.prior or Prior.from_data(data), attrs)
+    unmoved = np.tile(np.arange(fit.n_components), (n_chains * n_draws, 1))
+    done = labels.Relabelling("none", unmoved, np.zeros(n_chains * n_draws, dtype=bool))
+    attrs = {"sampler": "synthetic", "tune": 0}
+    prior = fit.prior or Prior.from_data(data)
+    return Posterior.assemble(labels.settled(tree, done), fit, prior, attrs)

@@ -12,7 +12,8 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm import Posterior
-from bayesgmm.diagnostics import Diagnostics, diagnose
+from bayesgmm.diagnostics import Diagnostics, Quantity, diagnose
+from bayesgmm.modes import ChainModes
 from tests.synthetic import make_posterior
 
 
@@ -163,7 +164,7 @@ def diagnose_with(posterior, **changes):
     stats = posterior.tree["sample_stats"].to_dataset()
     stats = stats.assign({k: (("chain", "draw"), v) for k, v in changes.items()})
     assert isinstance(stats, xr.Dataset)
-    return diagnose(posterior.tree["posterior"].to_dataset(), stats)
+    return diagnose(posterior.tree["posterior"].to_dataset(), stats, posterior.fit)
 
 
 def test_each_problem_is_reported_with_advice(posterior):
@@ -174,12 +175,13 @@ def test_each_problem_is_reported_with_advice(posterior):
     assert diagnose_with(posterior).divergences == 0
     assert "3 divergent" in " ".join(diagnose_with(posterior, diverging=flag).problems)
     assert "tree depth" in " ".join(diagnose_with(posterior, reached_max_treedepth=flag).problems)
-    apart = np.random.default_rng(0).standard_normal(size) + 10 * np.arange(size[0])[:, None]
-    assert "chains disagree" in " ".join(diagnose_with(posterior, lp=apart).problems)
+    apart = np.random.default_rng(0).standard_normal(size) + np.arange(size[0])[:, None]
+    assert "R-hat of log posterior is" in " ".join(diagnose_with(posterior, lp=apart).problems)
     walk = np.cumsum(0.01 * np.random.default_rng(0).standard_normal(size), axis=1)
     assert "E-FMI" in " ".join(diagnose_with(posterior, energy=walk).problems)
-    good = Diagnostics(4, 1000, 1.0, "pi[0]", 1.0, 2000, 2000, 0, 0, 1.0)
-    assert good.problems == []
+    numbers = tuple(Quantity(n, n == "lp", 1.0, 2000, 2000) for n in ("lp", "pi[0]"))
+    modes = ChainModes(((0, 1, 2, 3),), (0.0,))
+    assert Diagnostics(4, 1000, numbers, modes, 0, 0, 1.0).problems == []
 
 
 def test_rhat_and_ess_are_arviz_own(posterior):

@@ -173,6 +173,20 @@ def test_every_family_has_a_posterior(x, family, k):
         assert np.all(draws["pi"] == 1)
 
 
+@pytest.mark.parametrize("method", ["stephens", "pra"])
+def test_labels_by_another_method(x, method):
+    """Separated components are settled the same way by all, and the method is on record."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)  # few draws
+        posterior = bayesgmm.refine(
+            x, short_first(x), draws=100, chains=2, random_seed=0, relabel=method,
+            progressbar=False,
+        )  # fmt: skip
+    assert posterior.relabelling.method == posterior.tree.attrs["relabelling"] == method
+    assert posterior.relabelled_draws == 0
+    assert posterior.relabelling.ambiguous_draws == 0
+
+
 def test_seed_gives_the_same_draws(x):
     """To the rounding two compilations of a model may differ by."""
     fit = short_first(x)
@@ -211,6 +225,8 @@ def test_what_cannot_be_refined_is_refused(x):
         bayesgmm.refine(x[["waiting"]].to_numpy(), fit)
     with pytest.raises(ValueError, match="sampler is 'stan'"):
         bayesgmm.refine(x, fit, sampler="stan")
+    with pytest.raises(ValueError, match="no relabelling method 'sjw': choose 'ecr'"):
+        bayesgmm.refine(x, fit, relabel="sjw")
     for bad in ({"draws": 0}, {"tune": -1}, {"chains": 0}, {"draws": 10.5}, {"target_accept": 1}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             bayesgmm.refine(x, fit, **bad)

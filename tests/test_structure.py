@@ -28,6 +28,7 @@ FLOORS = [
     {"selection", "cross_validation"},
     {"selecting", "estimator", "draws", "likelihood", "merging", "classification"},
     {"bootstrap", "information", "uncertainty"},
+    {"modes"},
     {"labels", "loo", "diagnostics", "model"},
     {"sampling", "posterior"},
     {"refinement", "comparison"},
