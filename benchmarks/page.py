@@ -56,3 +56,13 @@ def milliseconds(seconds: float) -> str:
 def seconds(value: float) -> str:
     """Three digits that matter, but no more than milliseconds."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def count(n: int) -> str:
+    """A number with its thousands apart."""
+    return f"{n:,}".replace(",", " ")
+
+
+def prose(doc: str | None) -> str:
+    """A module's docstring without its title."""
+    return (doc or "").partition("\n\n")[2].strip()
