@@ -31,8 +31,7 @@ def main_of_all(runs: Mapping[str, Callable[..., None]], doc: str | None) -> Non
     parser.add_argument("only", nargs="*", metavar="name", help=f"of {', '.join(runs)}; else all")
     for name in ("rounds", "patience", "small", "write"):
         flag, how = _OPTIONS[name]
-        default = {"default": argparse.SUPPRESS}
-        parser.add_argument(flag, dest=name, **default, **how)
+        parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, **how)
     given = vars(parser.parse_args())
     names = given.pop("only") or list(runs)
     unknown = sorted(set(names) - set(runs))

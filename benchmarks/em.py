@@ -198,12 +198,12 @@ def other_row(m: Measured) -> list[str]:
 LIMIT = """\
 ### How close to the machine's limit
 
-Counted is the textbook minimum of floating-point operations for each row and component. With a full
-covariance, d (d + 1) for the quadratic form (a triangular factor, or symmetric features: d (d + 1)/2
-multiplications and as many additions) and d (d + 1) for the scatter; with a diagonal or spherical
-one, 2 d and 2 d. Nothing is counted for the exponentials and logarithms, for normalising, or for
-reading the rows, which is most of the work when d is small: no program could come near the peak
-there. The peak is what NumPy's product of two 2048 x 2048 float64 matrices reaches on as many
+Counted is the textbook minimum of floating-point operations for each row and component. With a
+full covariance, d (d + 1) for the quadratic form (by a triangular factor or by symmetric features:
+d (d + 1)/2 multiplications and as many additions) and d (d + 1) for the scatter; with a diagonal or
+spherical one, 2 d and 2 d. Nothing is counted for the exponentials and logarithms, for normalising,
+or for reading the rows, which is most of the work when d is small: no program could come near the
+peak there. The peak is what NumPy's product of two 2048 x 2048 float64 matrices reaches on as many
 threads, measured in the same rounds."""
 
 OTHERS_TEXT = """\

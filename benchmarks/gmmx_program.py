@@ -9,11 +9,12 @@ import sys
 import time
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 import gmmx
 import jax
 import numpy as np
-from gmmx import EMFitter, GaussianMixtureModelJax
+from gmmx import EMFitter, EMFitterResult, GaussianMixtureModelJax
 
 precision, folder, *sizes, covariance_type, ridge = sys.argv[1:]
 n, d, k = map(int, sizes)
@@ -35,13 +36,13 @@ start = GaussianMixtureModelJax.from_squeezed(
 
 
 @lru_cache
-def compiled(iterations):
+def compiled(iterations: int) -> tuple[Any, EMFitter]:
     """EM of that length as compiled code, and the fitter that it takes."""
     fitter = EMFitter(max_iter=iterations, tol=0.0, reg_covar=float(ridge))
     return EMFitter.fit.lower(fitter, x, start).compile(), fitter
 
 
-def climb(iterations):
+def climb(iterations: int) -> tuple[EMFitterResult, float]:
     """Where EM of that length ends, and its seconds."""
     fit, fitter = compiled(iterations)
     begun = time.perf_counter()

@@ -111,14 +111,22 @@ class Mclust:
             rows = Path(folder, "rows")
             np.ascontiguousarray(np.asarray(x, dtype=np.float64).T).tofile(rows)
             n, d = x.shape
-            command = ["Rscript", "-e", _GRID, rows, str(n), str(d), ",".join(map(str, ks))]
+            command: list[str | Path] = [
+                "Rscript",
+                "-e",
+                _GRID,
+                rows,
+                str(n),
+                str(d),
+                ",".join(map(str, ks)),
+            ]
             command += [",".join(families)] if families else []
             with Server(command) as server:
                 yield cls(server)
 
 
 def em(problem: Problem) -> EMServer:
-    """mclust's EM over this problem.
+    """EM by mclust over this problem.
 
     Raises
     ------

@@ -52,8 +52,11 @@ class Case:
     def iterations(self) -> tuple[int, int]:
         """The numbers of iterations whose difference in time is taken.
 
-        Few with a ridge, too: where a component has more columns than rows, EM soon arrives.
+        Few with a ridge, too: where a component has more columns than rows, EM soon arrives. One
+        component has arrived after one iteration.
         """
+        if self.k == 1:
+            return 1, 2
         if self.ridge or self.flops > _SLOW:
             return 1, 3
         return 2, 52 if self.flops < _QUICK else 12
