@@ -50,6 +50,12 @@ LABELS = {
     "K": "components K (n = 100 000, d = 8)",
 }
 
+TICKS = {
+    "n": (1_000, 10_000, 100_000, 1_000_000),
+    "d": (2, 8, 32, 128, 512),
+    "K": (1, 2, 5, 10, 20, 50, 100, 200),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -121,21 +127,24 @@ def draw(curves: dict[str, list[Point]], path: Path) -> None:
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullLocator, StrMethodFormatter
 
     figure, panels = plt.subplots(1, len(curves), figsize=(12, 4.2), layout="constrained")
     for panel, (name, points) in zip(panels, curves.items(), strict=True):
-        sizes = [getattr(point.case, name.lower()) for point in points]
         per_row = name == "d"  # the rows differ from point to point
-        scale = [1e9 / point.case.n if per_row else 1e3 for point in points]
-        ours = [point.ours * s for point, s in zip(points, scale, strict=True)]
-        panel.loglog(sizes, ours, "o-", color=BLUE, lw=2, label="bayesgmm")
-        both = [
-            (size, point.theirs * s)
-            for size, point, s in zip(sizes, points, scale, strict=True)
-            if point.theirs is not None
-        ]
-        if both:
-            panel.loglog(*zip(*both, strict=True), "s--", color=ORANGE, lw=2, label="scikit-learn")
+        for label, style, color in (("bayesgmm", "o-", BLUE), ("scikit-learn", "s--", ORANGE)):
+            seconds = [(p.case, p.ours if label == "bayesgmm" else p.theirs) for p in points]
+            shown = [
+                (getattr(case, name.lower()), s * (1e9 / case.n if per_row else 1e3))
+                for case, s in seconds
+                if s is not None
+            ]
+            panel.plot(*zip(*shown, strict=True), style, color=color, lw=2, label=label)
+        panel.set_xscale("log")
+        panel.set_yscale("log")
+        panel.set_xticks(TICKS[name], [page.count(size) for size in TICKS[name]])
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         panel.set_xlabel(LABELS[name])
         panel.set_ylabel("nanoseconds a row" if per_row else "milliseconds")
         panel.grid(True, which="major", color="0.88")
@@ -143,7 +152,7 @@ def draw(curves: dict[str, list[Point]], path: Path) -> None:
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
     figure.suptitle("One EM iteration, full covariances")
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 

@@ -72,11 +72,8 @@ def test_float32(monkeypatch):
 
 @pytest.mark.skipif(not memory._CLEAR.exists(), reason="only Linux tells the peak")
 def test_memory(monkeypatch):
-    monkeypatch.setattr(memory, "FITS", {"bayesgmm.fit": memory.fit})
-    monkeypatch.setattr(memory, "EVALUATIONS", {})
+    monkeypatch.setattr(memory, "calls", lambda small: [("bayesgmm.fit", 2_000)])
     monkeypatch.setattr(memory, "LAYOUTS", {"float64": np.ascontiguousarray})
-    monkeypatch.setattr(memory, "MANY", 40_000)
-    monkeypatch.setattr(memory, "MOST", 40_000)
     memory.run(small=True)
     assert "| bayesgmm.fit | 2 000 |" in page.PAGE.read_text()
 
