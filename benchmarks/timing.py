@@ -60,14 +60,14 @@ def in_turn(
     patience : float
         Seconds to wait for a quiet machine before every round.
     budget : float
-        Seconds after which no third round begins, nor any later one.
+        Seconds after which no second round begins, nor any later one.
     rest : float
         Seconds to sleep before every round: BLAS threads wait in a loop before they sleep too.
     """
     made: list[tuple[float, dict[str, float]]] = []
     begun = time.perf_counter()
     while len(made) < most and sum(share <= QUIET for share, _ in made) < rounds:
-        if len(made) >= 2 and time.perf_counter() - begun > budget:
+        if made and time.perf_counter() - begun > budget:
             break
         time.sleep(rest)
         wait_for_quiet(patience)
