@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 PYTEST_ARGS ?= -n 2
+# gmmx and JAX, which only the benchmarks compare with, stay away from everything else.
+VENV_JAX := .venv-jax
 
 .PHONY: demo test test-slow format format-check lint types notebooks notebooks-write bench ci clean force
 
@@ -46,14 +48,14 @@ notebooks: $(VENV)/.installed-dev
 notebooks-write: $(VENV)/.installed-dev
 	$(PY) notebooks/run.py --write
 
-bench: $(VENV)/.installed-dev
-	$(PY) -m benchmarks
+bench: $(VENV)/.installed-dev $(VENV_JAX)/.installed
+	$(PY) -m benchmarks $(BENCH_ARGS)
 
 ci:
 	bash .ci/run
 
 clean:
-	rm -rf $(VENV) build dist report.html .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV_JAX) build dist report.html .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----
@@ -110,4 +112,13 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml bayesgmm/_version.py
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PY) -m pip install --quiet --group dev
+	@touch $@
+
+# The benchmarks say so where it cannot be installed.
+$(VENV_JAX)/.installed: $(VENV)/.created pyproject.toml
+	@$(PY) -m venv --clear $(VENV_JAX) && \
+		$(VENV_JAX)/bin/python -m pip install --quiet --upgrade "pip>=25.1" && \
+		$(VENV_JAX)/bin/python -m pip install --quiet --group benchmarks-jax || \
+		{ echo "gmmx and JAX cannot be installed: the benchmarks go on without them" >&2; \
+		rm -rf $(VENV_JAX); mkdir $(VENV_JAX); }
 	@touch $@

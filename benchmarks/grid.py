@@ -8,7 +8,6 @@ results. Then cell by cell who ended higher, mclust's log-likelihood recomputed 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ import numpy as np
 import bayesgmm
 
 from . import machine, page, real
+from .command import main
 from .mclust import Logliks, Mclust
 from .timing import Timing, busiest, in_turn, one_thread, stopwatch
 
@@ -190,7 +190,7 @@ def run(*, rounds: int = 7, patience: float = 0.0, small: bool = False, write: b
         for name in ("iris", "faithful")
     ]
     n = 5_000 if small else 100_000
-    shown = f"{n:,}".replace(",", " ")
+    shown = page.count(n)
     many = measure(
         Case(f"n = {shown}, d = 8", simulate(n, 8, 5), range(1, 5),
              ("EII", "EEI", "EEE", "VVI", "VVV")),
@@ -230,19 +230,10 @@ def run(*, rounds: int = 7, patience: float = 0.0, small: bool = False, write: b
     page.write_section(
         "grid",
         "## A grid of families and numbers of components\n\n"
-        f"`python -m benchmarks.grid`. {__doc__.split(chr(10), 2)[2].strip()}\n\n"
+        f"`python -m benchmarks.grid`. {page.prose(__doc__)}\n\n"
         f"{text}" + "\n\n".join(facts),
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for quiet")
-    parser.add_argument("--small", action="store_true", help="few rows instead of many, to try it")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
-    run(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(run, __doc__)

@@ -7,7 +7,6 @@ its block, which leave the processor's cache as d grows. `QUADRATIC_MAX_COLUMNS`
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from bayesgmm.kernels import Parameters, expected_statistics
 from bayesgmm.kernels.quadratic import QUADRATIC_MAX_COLUMNS
 
 from . import machine, page
+from .command import main
 from .timing import Timing, busiest, in_turn, stopwatch
 
 COLUMNS = (2, 4, 8, 16, 32, 48, 64, 80, 100, 128, 160)
@@ -86,7 +86,7 @@ def run(*, rounds: int = 15, patience: float = 0.0, write: bool = True) -> None:
     page.write_section(
         "kernel_forms",
         "## The two forms of the pass\n\n"
-        f"`python -m benchmarks.kernel_forms`. {__doc__.split(chr(10), 2)[2].strip()}\n"
+        f"`python -m benchmarks.kernel_forms`. {page.prose(__doc__)}\n"
         f"Now it is {QUADRATIC_MAX_COLUMNS}. Full covariances; rows are fewer as d and K grow, so "
         "that every line is about the same work, and times are to be compared along a line.\n\n"
         f"{text}\n"
@@ -96,13 +96,5 @@ def run(*, rounds: int = 15, patience: float = 0.0, write: bool = True) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for quiet")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
-    run(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(run, __doc__)

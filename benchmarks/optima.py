@@ -8,7 +8,6 @@ default grid (K = 1 to 9), `fit` one call a cell.
 
 from __future__ import annotations
 
-import argparse
 import time
 import warnings
 from collections import defaultdict
@@ -20,6 +19,7 @@ import numpy as np
 import bayesgmm
 
 from . import machine, page, real
+from .command import main
 from .machine import Others
 
 SEEDS = range(5)
@@ -122,7 +122,7 @@ def worst(way: str, misses: Misses) -> str:
     return "; ".join(f"{cell} ({len(mine[cell])}, {min(mine[cell]):.3f})" for cell in order)
 
 
-def run(*, seeds: int = len(SEEDS), write: bool = True, **_: object) -> None:
+def run(*, seeds: int = len(SEEDS), write: bool = True) -> None:
     if not real.REFERENCE.exists():
         print(f"skipped: the best values known are not here ({real.REFERENCE})")
         return
@@ -147,7 +147,7 @@ def run(*, seeds: int = len(SEEDS), write: bool = True, **_: object) -> None:
     page.write_section(
         "optima",
         "## How often the best optimum known is found\n\n"
-        f"`python -m benchmarks.optima`. {__doc__.split(chr(10), 2)[2].strip()}\n\n{text}\n"
+        f"`python -m benchmarks.optima`. {page.prose(__doc__)}\n\n{text}\n"
         f"Seeds 0 to {seeds - 1}. A cell is below EM from mclust's start when it ends lower than "
         "EM does at a tight tolerance from mclust's own hierarchical partition. Seconds are of "
         f"one run each, not of a quiet machine: other processes used {load:.0%} of it.\n\n"
@@ -158,12 +158,5 @@ def run(*, seeds: int = len(SEEDS), write: bool = True, **_: object) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="how many seeds")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
-    run(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(run, __doc__)

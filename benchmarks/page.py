@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         shown.add_column(column, justify="right")
     for row in rows:
         shown.add_row(*row)
-    Console().print(shown)
+    # A file gets whole lines; only a terminal wraps.
+    Console(width=None if sys.stdout.isatty() else 200).print(shown)
     lines = ["| " + " | ".join(columns) + " |", "|" + "---:|" * len(columns)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -56,3 +58,13 @@ def milliseconds(seconds: float) -> str:
 def seconds(value: float) -> str:
     """Three digits that matter, but no more than milliseconds."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
+
+
+def count(n: int) -> str:
+    """A number with its thousands apart."""
+    return f"{n:,}".replace(",", " ")
+
+
+def prose(doc: str | None) -> str:
+    """A module's docstring without its title."""
+    return (doc or "").partition("\n\n")[2].strip()

@@ -7,7 +7,6 @@ every later one.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import tempfile
 import time
 
 from . import machine, page
+from .command import main
 from .timing import busiest, in_turn
 
 _DATA = "X = bayesgmm.datasets.load_faithful()"
@@ -102,7 +102,7 @@ def run(*, rounds: int = 7, patience: float = 0.0, write: bool = True) -> None:
     page.write_section(
         "startup",
         "## Waiting times\n\n"
-        f"`python -m benchmarks.startup`. {__doc__.split(chr(10), 2)[2].strip()} Times are from "
+        f"`python -m benchmarks.startup`. {page.prose(__doc__)} Times are from "
         "the start of the process to its end; the last line is the import statement alone, which "
         "loads nothing heavy: names load what they need at their first use.\n\n"
         f"{text}\n"
@@ -117,13 +117,5 @@ def run(*, rounds: int = 7, patience: float = 0.0, write: bool = True) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for quiet")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="print only")
-    run(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    main()
+    main(run, __doc__)

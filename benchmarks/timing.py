@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits
 
 from .machine import Others
 
@@ -39,11 +42,14 @@ def in_turn(
     rounds: int = 7,
     most: int = 21,
     patience: float = 0.0,
+    budget: float = math.inf,
+    rest: float = 0.0,
 ) -> dict[str, Timing]:
     """Call every rival once a round; each returns its seconds.
 
     Rounds in which other processes used more than `QUIET` of the machine are set aside. When
-    `most` rounds did not give `rounds` quiet ones, the quietest count.
+    `most` rounds, or all that `budget` allowed, did not give `rounds` quiet ones, the quietest
+    count.
 
     Parameters
     ----------
@@ -53,9 +59,17 @@ def in_turn(
         Rounds wanted, and rounds made at most.
     patience : float
         Seconds to wait for a quiet machine before every round.
+    budget : float
+        Seconds after which no second round begins, nor any later one.
+    rest : float
+        Seconds to sleep before every round: BLAS threads wait in a loop before they sleep too.
     """
     made: list[tuple[float, dict[str, float]]] = []
+    begun = time.perf_counter()
     while len(made) < most and sum(share <= QUIET for share, _ in made) < rounds:
+        if made and time.perf_counter() - begun > budget:
+            break
+        time.sleep(rest)
         wait_for_quiet(patience)
         others = Others()
         others.start()
@@ -89,6 +103,16 @@ def stopwatch(function: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - start
 
     return timed
+
+
+def alone(timed: Callable[[], float]) -> Callable[[], float]:
+    """Turn a function into one that keeps bayesgmm and BLAS to one thread."""
+
+    def on_one_thread() -> float:
+        with one_thread(), threadpool_limits(1, "blas"):
+            return timed()
+
+    return on_one_thread
 
 
 @contextmanager
