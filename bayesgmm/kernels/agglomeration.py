@@ -272,4 +272,4 @@ def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
     return n_reread
 
 
-agglomerate = Entry(_agglomerate, [nb.int64(F2, F1, _I1, _I1)])
+agglomerate = Entry(_agglomerate, nb.int64(F2, F1, _I1, _I1))
