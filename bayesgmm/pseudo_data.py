@@ -11,7 +11,7 @@ import numpy as np
 
 from .families.m_steps import VARIABLE, call_m_step, cholesky, solve, trace_of_quotient
 from .kernels.calls import caller
-from .kernels.primitives import F1, F2, F3, R1, jit, part
+from .kernels.primitives import F1, F2, F3, R1, inlined, part
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
@@ -89,7 +89,7 @@ def maximise(  # type: ignore[no-untyped-def]
     return empty
 
 
-@jit()
+@inlined
 def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
     """Whether the components' covariances may differ."""
     return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE

@@ -15,7 +15,7 @@ import numba as nb
 import numpy as np
 
 from ..kernels.calls import caller
-from ..kernels.primitives import F1, F2, F3, Entry, jit, part
+from ..kernels.primitives import F1, F2, F3, Entry, inlined, jit, part
 
 EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 
@@ -37,11 +37,11 @@ def m_step(shape: int, orientation: int) -> Entry:
     """The M-step of the families of that shape and orientation.
 
     Called as M_STEP says it writes the covariances that minimise sum_k tr(W_k Sigma_k^-1) +
-    n_k log|Sigma_k| to out. volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At most `sweeps` inner
-    iterations are made; they start from volumes (K,) and axes (d, d) if warm, and leave there
-    what they found. From a warm start the objective never rises, however few they are.
-    A singular scatter may give covariances that are singular or not numbers. The ratio is for
-    families under a bound (`bound.py`).
+    n_k log|Sigma_k| to out. volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At
+    most `sweeps` inner iterations are made; they start from volumes (K,) and axes (d, d) if warm,
+    and leave there what they found. From a warm start the objective never rises, however few they
+    are. A singular scatter may give covariances that are singular or not numbers. The ratio is
+    for families under a bound (`bound.py`).
     """
     if orientation == IDENTITY:
         return _along_columns
@@ -297,7 +297,7 @@ def _copy(matrix, out):  # type: ignore[no-untyped-def]
             out[i, j] = matrix[i, j]
 
 
-@jit()
+@inlined
 def _sum(x):  # type: ignore[no-untyped-def]
     total = 0.0
     for v in x:

@@ -8,7 +8,10 @@ thread pool into the caller's threads: a block gives the same bits whoever compu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -22,7 +25,7 @@ R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
 
-def jit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile without the interpreter lock, division by zero giving infinity, cached on disk."""
     return nb.njit(
         *signature,
@@ -31,17 +34,32 @@ def jit(*signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
         fastmath=FASTMATH,
         error_model="numpy",
         boundscheck=False,
-        **{"no_cfunc_wrapper": True} | options,
     )
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile only as a part of its callers, under their flags.
 
-    For large functions with one caller: numba optimises and keeps a whole copy of everything a
-    compiled function calls, so that each further level of calls costs seconds of compilation.
+    For functions that are small or have one caller: a compiled function takes numba a twentieth of
+    a second however small it is, and its callers optimise and keep a whole copy of it.
     """
     return nb.njit(inline="always")(function)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the collector of cyclic garbage back while numba compiles.
+
+    It makes millions of objects that live on, and a tenth of its time would go into looking
+    through them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Entry:
@@ -63,20 +81,27 @@ class Entry:
         if self._dispatcher is None:
             with self._lock:  # numba compiles under a lock, but would do it once per thread
                 if self._dispatcher is None:
-                    compiled = jit(self.signature, no_cfunc_wrapper=False)(self.function)
-                    self._dispatcher = compiled
+                    with _uncollected():
+                        self._dispatcher = jit(self.signature)(self.function)
         return self._dispatcher
 
-    @property
+    @cached_property
     def address(self) -> int:
         """Where the machine code is, for compiled code that calls it there (`calls.py`)."""
-        compiled = self.dispatcher.get_compile_result(self.signature)
-        name = compiled.fndesc.llvm_cfunc_wrapper_name
-        return int(compiled.library.get_pointer_to_function(name))
+        return address_of(self.dispatcher, self.signature)
 
     def __call__(self, *args: Any) -> Any:
         """Call the compiled function."""
         return self.dispatcher(*args)
+
+
+def address_of(compiled: Any, signature: Any) -> int:
+    """Where the machine code of a compiled function is for arguments of these types."""
+    if signature.args not in compiled.overloads:
+        compiled.compile(signature.args)  # as its callers ask for it: by no other key is it cached
+    version = compiled.overloads[signature.args]
+    name = version.fndesc.llvm_cfunc_wrapper_name
+    return int(version.library.get_pointer_to_function(name))
 
 
 class RowEntries:
