@@ -247,7 +247,7 @@ def _separate(  # type: ignore[no-untyped-def]
                 out[k, i, j] = factor * scatters[k, i, j]
 
 
-@jit()
+@inlined
 def _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type: ignore[no-untyped-def]
     """EVE and VVE: write axes D in common, and the sums of squares (K, d) along them.
 
@@ -305,7 +305,7 @@ def _sum(x):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit()
+@inlined
 def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
     """D'W_kD for all k."""
     n_components, d, _ = scatters.shape
@@ -326,7 +326,7 @@ def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
                 turned[k, i, j] = total
 
 
-@jit()
+@inlined
 def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-untyped-def]
     """Rotate in every plane in turn until nothing is gained; return the objective.
 
@@ -418,7 +418,7 @@ def _plane(volume, d, mean, cosine, sine, factor, t):  # type: ignore[no-untyped
     return value, first, second
 
 
-@jit()
+@inlined
 def _best_angle(volume, d, mean, cosine, sine, factor, globally):  # type: ignore[no-untyped-def]
     """The t in (-pi/2, pi/2] that minimises the plane's objective, 0 where nothing is gained."""
     at = 0.0
