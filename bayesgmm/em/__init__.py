@@ -29,9 +29,10 @@ from ..kernels import (
 from ..kernels.primitives import Entry
 from ..prior import Prior
 from ..pseudo_data import log_kernel, maximise, prior_means
-from . import iteration, ready
+from . import iteration
 from .acceleration import WINDOW, leap, n_coordinates
 from .narrow import atom, blurred, narrowest
+from .ready import centred_form, ready_pass
 
 # Features that lie ready must stay in the processor's cache: a megabyte of them.
 _RESIDENT = 2**17
@@ -293,7 +294,7 @@ class Run:
             elif self.status == iteration.NEEDS_ATOM:
                 self._where[iteration.ATOM] = atom.address
             elif self.status == iteration.NEEDS_CENTRED:
-                self._where[ready.CENTRED] = ready.centred_form.address
+                self._where[iteration.CENTRED] = centred_form.address
             else:
                 break
             passed = self.status != iteration.NEEDS_CENTRED
@@ -365,7 +366,7 @@ def _addresses(problem: Problem) -> NDArray[np.int64]:
     where[iteration.LEAP] = leap.address
     where[iteration.M_STEP] = problem.m_step.address
     if len(problem.phi) > 0:
-        where[: ready.CENTRED] = ready.addresses()
+        where[iteration.READY_PASS] = ready_pass.address
     if problem.prior is not None:
         where[iteration.PRIOR_MEANS] = prior_means.address
         where[iteration.LOG_KERNEL] = log_kernel.address

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numba.extending import register_jitable
 
 from ..families.m_steps import cholesky, solve
 from ..kernels.calls import caller
@@ -25,8 +24,7 @@ WINDOW = 8
 _REGULAR = 1e-12
 
 
-@register_jitable
-def n_coordinates(n_components, rows, d):  # type: ignore[no-untyped-def]
+def n_coordinates(n_components: int, rows: int, d: int) -> int:
     """Length of the coordinates of K components with covariances (K, rows, d)."""
     return n_components * (1 + d + (d if rows == 1 else d * (d + 1) // 2))
 

@@ -14,11 +14,11 @@ from numba.extending import register_jitable
 
 from ..families.m_steps import FEW_SWEEPS
 from ..kernels import ROUNDING as ROUNDING_OF_PASS
-from ..kernels.primitives import F1, F2, F3, R1, Entry, inlined
+from ..kernels.primitives import F1, F2, F3, R1, inlined, part
 from ..pseudo_data import call_log_kernel, call_maximise
 from .acceleration import call_leap
 from .narrow import ROUNDING, call_atom
-from .ready import CENTRED, MADE, NO_CENTRED, READY_PASS, call_ready_pass
+from .ready import MADE, NO_CENTRED, call_ready_pass
 
 # What `iterate` returns.
 NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
@@ -29,8 +29,8 @@ PLAIN_STEPS, FAILED, WARM, THOROUGH, N_PASSES = range(6, 11)
 OBJECTIVE, LOGLIK, NEW_LOGLIK, LOSS, LAST_GAIN, STRETCH = range(6)
 N_WHOLE, N_REAL = 11, 6
 # Addresses of the parts: always there; with a prior; the family's; where components are narrow.
-MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, ATOM = range(CENTRED + 1, CENTRED + 7)
-N_PARTS = CENTRED + 7
+READY_PASS, MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, CENTRED, ATOM = range(8)
+N_PARTS = 8
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -49,8 +49,7 @@ _ALL_SWEEPS = 1000
 LEAST_WEIGHT = 1e-6
 
 
-@register_jitable
-def size_of_point(n_components, rows, d):  # type: ignore[no-untyped-def]
+def size_of_point(n_components: int, rows: int, d: int) -> int:
     """Length of `new` and `old`."""
     return n_components * (3 + 2 * d + 2 * rows * d) + d * d
 
@@ -78,7 +77,17 @@ def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
     )
 
 
-def _iterate(  # type: ignore[no-untyped-def]
+_I, _F = nb.int64, nb.float64
+_I1 = nb.types.Array(_I, 1, "C")
+
+
+@part(
+    _I(
+        _I, _I, _I, R1, _F, _F, R1, _F, _F, F3, _I, R1, _I, _I, _F, nb.boolean,
+        _I1, _I1, F1, F1, F1, F1, F1, F2, F2, F2, nb.boolean,
+    )
+)  # fmt: skip
+def iterate(  # type: ignore[no-untyped-def]
     volume, shape, orientation, hyper, ridge, ratio, scale, n, log_unit, phi, n_rows, row_weights,
     n_components, rows, tol, accelerate,
     where, whole, real, history, new, old, units, images, steps, gram, passed,
@@ -99,7 +108,7 @@ def _iterate(  # type: ignore[no-untyped-def]
             bad = call_ready_pass(
                 where[READY_PASS],
                 (
-                    where, phi, n_rows, row_weights, scale, log_unit,
+                    where[CENTRED], phi, n_rows, row_weights, scale, log_unit,
                     weights, means, covariances, counts, centers, scatters,
                     real[NEW_LOGLIK : LOSS + 1],
                 ),
@@ -270,14 +279,3 @@ def _remaining(gain, last_gain, noise):  # type: ignore[no-untyped-def]
     if not np.isfinite(last_gain) or gain >= last_gain:
         return np.inf
     return gain * gain / (last_gain - gain)
-
-
-_I, _F = nb.int64, nb.float64
-_I1 = nb.types.Array(_I, 1, "C")
-iterate = Entry(
-    _iterate,
-    _I(
-        _I, _I, _I, R1, _F, _F, R1, _F, _F, F3, _I, R1, _I, _I, _F, nb.boolean,
-        _I1, _I1, F1, F1, F1, F1, F1, F2, F2, F2, nb.boolean,
-    ),
-)  # fmt: skip

@@ -6,8 +6,6 @@ narrow components; the second is a part of its own, which many an installation n
 
 from __future__ import annotations
 
-from functools import cache
-
 import numba as nb
 import numpy as np
 
@@ -21,8 +19,8 @@ from ..kernels.primitives import (
     LOG_2PI,
     R1,
     add_outer_product,
-    address_of,
     inlined,
+    jit,
     part,
     product,
     softmax,
@@ -30,35 +28,17 @@ from ..kernels.primitives import (
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
 
 _I, _F = nb.int64, nb.float64
-_I1 = nb.types.Array(_I, 1, "C")
-_PRODUCT = nb.void(F2, F2, _I, F2)
-_SOFTMAX = nb.void(F2, _I, F1, F1, F1)
-_call_product = caller(_PRODUCT)
-_call_softmax = caller(_SOFTMAX)
-_CENTRED = _F(_I1, F3, _I, R1, F1, F2, F3, F1, F2, F3)
+_CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3)
 _call_centred = caller(_CENTRED)
-READY = _I(_I1, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
+READY = _I(_I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_ready_pass = caller(READY)
-# Slots of the addresses. The last is filled when it is asked for.
-PRODUCT, SOFTMAX, OUTER_PRODUCT, READY_PASS, CENTRED = range(5)
 # What the pass returns, unless it is the first k whose covariance is singular.
 MADE, NO_CENTRED = -1, -2
 
 
-@cache
-def addresses() -> tuple[int, int, int, int]:
-    """What is in the slots of what is always needed."""
-    return (
-        address_of(product, _PRODUCT),
-        address_of(softmax, _SOFTMAX),
-        address_of(add_outer_product, _PRODUCT),
-        ready_pass.address,
-    )
-
-
 @part(READY)
 def ready_pass(  # type: ignore[no-untyped-def]
-    where, phi, n_rows, row_weights, scale, log_unit,
+    centred, phi, n_rows, row_weights, scale, log_unit,
     weights, means, covariances, counts, centers, scatters, result,
 ):  # fmt: skip
     """Write the statistics of a mixture, and its log-likelihood and loss of digits to result (2,).
@@ -99,7 +79,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
         loss = max(loss, norm * np.sqrt(square))
     quadratic = loss < QUADRATIC_LIMIT
     result[1] = loss if quadratic else np.sqrt(loss)
-    if not quadratic and where[CENTRED] == 0:
+    if not quadratic and centred == 0:
         return NO_CENTRED
     sums = np.zeros((n_components, n_features))
     second = np.zeros((n_components, rows, d))
@@ -110,11 +90,11 @@ def ready_pass(  # type: ignore[no-untyped-def]
             encode_diagonal(log_weights, z, flat, half_log_dets, theta)
         else:
             encode(log_weights, z, scaled, half_log_dets, theta)
-        loglik = _quadratic(where, phi, n_rows, row_weights, theta, sums)
+        loglik = _quadratic(phi, n_rows, row_weights, theta, sums)
     else:
         loglik = _call_centred(
-            where[CENTRED],
-            (where, phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second),
+            centred,
+            (phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second),
         )
     result[0] = loglik - log_unit
     first = np.empty((n_components, d))
@@ -137,7 +117,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _quadratic(where, phi, n_rows, row_weights, theta, sums):  # type: ignore[no-untyped-def]
+def _quadratic(phi, n_rows, row_weights, theta, sums):  # type: ignore[no-untyped-def]
     """Add the rows to sums (K, F) and return their log-likelihood."""
     n_blocks, n_features, block = phi.shape
     n_components = len(theta)
@@ -148,16 +128,16 @@ def _quadratic(where, phi, n_rows, row_weights, theta, sums):  # type: ignore[no
     loglik = 0.0
     for b in range(n_blocks):
         m = min(block, n_rows - b * block)
-        _call_product(where[PRODUCT], (theta, phi[b], m, logits))
-        _call_softmax(where[SOFTMAX], (logits, m, peak, total, power))
+        product(theta, phi[b], m, logits)
+        softmax(logits, m, peak, total, power)
         loglik += _weigh(row_weights, b * block, m, total, logits)
-        _call_product(where[OUTER_PRODUCT], (logits, phi[b], m, sums))
+        add_outer_product(logits, phi[b], m, sums)
     return loglik
 
 
 @part(_CENTRED)
 def centred_form(  # type: ignore[no-untyped-def]
-    where, phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second
+    phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second
 ):  # fmt: skip
     """The same about the means z: counts and first moments in sums, second moments in second."""
     n_blocks, n_features, block = phi.shape
@@ -180,11 +160,11 @@ def centred_form(  # type: ignore[no-untyped-def]
                     for r in range(m):
                         y[j, r] = factors[k, 0, j] * delta[j, r]
             else:
-                _call_product(where[PRODUCT], (factors[k], delta, m, y))
+                product(factors[k], delta, m, y)
             for j in range(d):
                 for r in range(m):
                     logits[k, r] -= 0.5 * y[j, r] * y[j, r]
-        _call_softmax(where[SOFTMAX], (logits, m, peak, total, power))
+        softmax(logits, m, peak, total, power)
         loglik += _weigh(row_weights, b * block, m, total, logits)
         for k in range(n_components):
             _about(phi[b], z[k], m, delta)
@@ -198,7 +178,7 @@ def centred_form(  # type: ignore[no-untyped-def]
                     for r in range(m):
                         second[k, 0, j] += y[j, r] * delta[j, r]
             if rows == d:
-                _call_product(where[OUTER_PRODUCT], (y, delta, m, second[k]))
+                add_outer_product(y, delta, m, second[k])
     return loglik
 
 
@@ -218,7 +198,7 @@ def _weigh(row_weights, start, m, total, logits):  # type: ignore[no-untyped-def
     return loglik
 
 
-@inlined
+@jit()
 def _about(features, mean, m, delta):  # type: ignore[no-untyped-def]
     """Rows about a mean, from their features 1..d."""
     for j in range(len(mean)):

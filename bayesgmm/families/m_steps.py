@@ -297,7 +297,7 @@ def _copy(matrix, out):  # type: ignore[no-untyped-def]
             out[i, j] = matrix[i, j]
 
 
-@inlined
+@jit()
 def _sum(x):  # type: ignore[no-untyped-def]
     total = 0.0
     for v in x:

@@ -88,20 +88,12 @@ class Entry:
     @cached_property
     def address(self) -> int:
         """Where the machine code is, for compiled code that calls it there (`calls.py`)."""
-        return address_of(self.dispatcher, self.signature)
+        version = self.dispatcher.overloads[self.signature.args]
+        return int(version.library.get_pointer_to_function(version.fndesc.llvm_cfunc_wrapper_name))
 
     def __call__(self, *args: Any) -> Any:
         """Call the compiled function."""
         return self.dispatcher(*args)
-
-
-def address_of(compiled: Any, signature: Any) -> int:
-    """Where the machine code of a compiled function is for arguments of these types."""
-    if signature.args not in compiled.overloads:
-        compiled.compile(signature.args)  # as its callers ask for it: by no other key is it cached
-    version = compiled.overloads[signature.args]
-    name = version.fndesc.llvm_cfunc_wrapper_name
-    return int(version.library.get_pointer_to_function(name))
 
 
 class RowEntries:
