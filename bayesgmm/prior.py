@@ -159,9 +159,9 @@ class Prior:
         kernel = log_kernel(
             *family.codes,
             self.packed(center),
-            np.ascontiguousarray(parameters.weights, dtype=np.float64),
-            np.ascontiguousarray(parameters.means, dtype=np.float64),
-            np.ascontiguousarray(covariances, dtype=np.float64),
+            np.array(parameters.weights, dtype=np.float64, order="C"),
+            np.array(parameters.means, dtype=np.float64, order="C"),
+            np.array(covariances, dtype=np.float64, order="C"),
         )
         return float(kernel) + self.log_constant(family, n_components)
 

@@ -6,27 +6,39 @@ L the lower Cholesky factor of B0; an empty array is no prior.
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 
-from .families.bound import bound
-from .families.m_steps import VARIABLE, cholesky, estimate, solve, trace_of_quotient
-from .kernels.primitives import inlined, jit
+from .families.m_steps import VARIABLE, call_m_step, cholesky, solve, trace_of_quotient
+from .kernels.calls import caller
+from .kernels.primitives import F1, F2, F3, R1, inlined, part
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
 
 
-@inlined
+_I, _F, _B = nb.int64, nb.float64, nb.boolean
+MAXIMISE = _I(
+    _I, _I, _I, _I, _I, R1, _F, _F, F1, F2, F3, _I, _B, _B, F1, F2, F1, F2, F3,
+)  # fmt: skip
+call_maximise = caller(MAXIMISE)
+MEANS = nb.void(R1, F1, F2, F3, F2)
+_call_means = caller(MEANS)
+LOG_KERNEL = _F(_I, _I, _I, R1, F1, F2, F3)
+call_log_kernel = caller(LOG_KERNEL)
+
+
+@part(MAXIMISE)
 def maximise(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters, sweeps, first, warm,
-    volumes, axes, new_weights, new_means, covariances,
+    m_step, means_step, volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters,
+    sweeps, first, warm, volumes, axes, new_weights, new_means, covariances,
 ):  # fmt: skip
     """The M-step: write new proportions (K,), means (K, d) and covariances; return the empty k.
 
     scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior, means and
     covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80, 267-278), the means
-    given the covariances that come in; first: none come in. ratio bounds that of eigenvalues
-    unless it is 0. -1: no component is empty.
+    given the covariances that come in; first: none come in. m_step and means_step are addresses,
+    of the family's M-step and, with a prior, of `prior_means`. -1: no component is empty.
     """
     n_components, rows, d = scatters.shape
     prior = len(hyper) > 0
@@ -45,7 +57,7 @@ def maximise(  # type: ignore[no-untyped-def]
         pseudo_counts[k] = counts[k] + (share * (hyper[1] + d + 1.0) if prior else 0.0)
     for turn in range(2 if prior and first else 1):
         if prior and (turn == 1 or not first):
-            _means(hyper, counts, means, covariances, new_means)
+            _call_means(means_step, (hyper, counts, means, covariances, new_means))
         else:
             for k in range(n_components):
                 for j in range(d):
@@ -63,12 +75,13 @@ def maximise(  # type: ignore[no-untyped-def]
                     if rows == d:
                         pseudo[k, j, i] = v
         if empty < 0:
-            estimate(
-                volume, shape, orientation, pseudo_counts, pseudo, sweeps, warm or turn == 1,
-                volumes, axes, covariances,
+            call_m_step(
+                m_step,
+                (
+                    volume, shape, orientation, ratio, pseudo_counts, pseudo, sweeps,
+                    warm or turn == 1, volumes, axes, covariances,
+                ),
             )  # fmt: skip
-            if ratio > 0.0:
-                bound(volume, shape, orientation, pseudo_counts, pseudo, ratio, covariances)
     if ridge > 0.0:
         for k in range(n_components):
             for j in range(d):
@@ -76,14 +89,14 @@ def maximise(  # type: ignore[no-untyped-def]
     return empty
 
 
-@jit()
+@inlined
 def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
     """Whether the components' covariances may differ."""
     return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE
 
 
-@jit()
-def _means(hyper, counts, means, covariances, out):  # type: ignore[no-untyped-def]
+@part(MEANS)
+def prior_means(hyper, counts, means, covariances, out):  # type: ignore[no-untyped-def]
     """Mode of the means given the covariances: b0 + n B0 (Sigma + n B0)^-1 (xbar - b0)."""
     n_components, rows, d = covariances.shape
     b0 = hyper[2 : 2 + d]
@@ -109,15 +122,13 @@ def _means(hyper, counts, means, covariances, out):  # type: ignore[no-untyped-d
             out[k, i] = b0[i] + counts[k] * shift
 
 
-@jit()
+@part(LOG_KERNEL)
 def log_kernel(volume, shape, orientation, hyper, weights, means, covariances):  # type: ignore[no-untyped-def]
-    """Log prior density up to a constant: 0 without a prior, or not a number.
+    """Log prior density up to a constant, or not a number.
 
     (a - 1) sum_k log pi_k - 1/2 sum_k (mu_k - b0)'B0^-1(mu_k - b0), and once per distinct
     covariance -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2.
     """
-    if len(hyper) == 0:
-        return 0.0
     n_components, rows, d = covariances.shape
     concentration, dof = hyper[0], hyper[1]
     b0 = hyper[2 : 2 + d]

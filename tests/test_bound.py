@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 import bayesgmm
 from bayesgmm import FAMILIES
 from bayesgmm.families import get_family
-from bayesgmm.families.bound import bound
+from bayesgmm.families.bound import bounded_m_step
 from tests.conftest import families_for, simulate
 from tests.test_families import deviance, scatters_of
 
@@ -19,7 +19,8 @@ BOUNDABLE = [name for name, family in FAMILIES.items() if family.boundable]
 def bounded(family, counts, w, ratio):
     stack = np.ascontiguousarray(w.reshape(len(counts), -1, w.shape[-1]))
     out = np.empty_like(stack)
-    bound(*family.codes, counts, stack, ratio, out)
+    volumes, axes = np.empty(len(counts)), np.empty((w.shape[-1], w.shape[-1]))
+    bounded_m_step(*family.codes, ratio, counts, stack, 1, False, volumes, axes, out)
     return out.reshape(w.shape)
 
 

@@ -12,8 +12,10 @@ from enum import Enum
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..families import Family
+from ..families.bound import bounded_m_step
 from ..kernels import (
     ROUNDING,
     DegenerateComponentError,
@@ -23,10 +25,13 @@ from ..kernels import (
     Statistics,
     measured_statistics,
 )
-from ..kernels.primitives import LANES
+from ..kernels.primitives import LANES, Entry
 from ..prior import Prior
+from ..pseudo_data import log_kernel, maximise, prior_means
 from . import iteration
-from .acceleration import WINDOW, n_coordinates
+from .acceleration import WINDOW, leap, n_coordinates
+from .narrow import atom, blurred, narrowest
+from .ready import centred_form, ready_pass
 
 # Features that lie ready must stay in the processor's cache: a megabyte of them.
 _RESIDENT = 2**17
@@ -105,6 +110,11 @@ class Problem:
     def hyper(self) -> FloatArray:
         """The prior in centred coordinates, as compiled code reads it; empty without one."""
         return np.empty(0) if self.prior is None else self.prior.packed(self.rows.center)
+
+    @property
+    def m_step(self) -> Entry:
+        """The M-step, compiled: the family's, or the one under the bound."""
+        return self.family.m_step if self.max_ratio is None else bounded_m_step
 
     @cached_property
     def phi(self) -> FloatArray:
@@ -211,12 +221,13 @@ class Run:
         accelerate = accelerate and not problem.ridge
         size = n_coordinates(*self.shape) if accelerate else 0
         shapes = (size,), (WINDOW + 1, size), (WINDOW + 1, size), (WINDOW + 1, WINDOW + 1)
+        self._where = _addresses(problem)
         self._arguments = (
             *problem.family.codes, problem.hyper, float(problem.ridge),
             float(problem.max_ratio or 0.0), rows.scale, problem.total,
             problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
             problem.row_weights, *self.shape[:2], float(tol), accelerate,
-            self.whole, self.real, self.history, self.new, self.old,
+            self._where, self.whole, self.real, self.history, self.new, self.old,
             *(np.empty(shape) for shape in shapes),
         )  # fmt: skip
         self.status = iteration.NEEDS_PASS
@@ -274,12 +285,32 @@ class Run:
             The start itself is singular.
         """
         self.whole[iteration.MOST] = max_iter
-        self.status = iteration.iterate(*self._arguments, False)
-        while self.status == iteration.NEEDS_PASS:
-            self._make_pass()
-            self.status = iteration.iterate(*self._arguments, True)
+        passed = False
+        while True:
+            self.status = iteration.iterate(*self._arguments, passed)
+            if self.status == iteration.NEEDS_PASS:
+                self._make_pass()
+            elif self.status == iteration.NEEDS_ATOM:
+                self._where[iteration.ATOM] = atom.address
+            elif self.status == iteration.NEEDS_CENTRED:
+                self._where[iteration.CENTRED] = centred_form.address
+            else:
+                break
+            passed = self.status != iteration.NEEDS_CENTRED
+        if self.status == iteration.FELL:
+            self._judge_fall()
         if self.status == iteration.DEGENERATE and self.whole[iteration.STAGE] < iteration.RUNNING:
             raise DegenerateComponentError(max(int(self.whole[iteration.COMPONENT]), 0))
+
+    def _judge_fall(self) -> None:
+        """A plain step fell by more than rounding: a singularity, unless it is the axes' digits."""
+        _, shape, orientation = self.problem.family.codes
+        covariances = self.views[2]
+        fall = -self.real[iteration.LAST_GAIN] / self.problem.total
+        self.whole[iteration.COMPONENT] = narrowest(covariances)
+        axes_alone = blurred(shape, orientation, covariances, fall)
+        self.status = iteration.CONVERGED if axes_alone else iteration.DEGENERATE
+        self.new[:] = self.old
 
     def _make_pass(self) -> None:
         """Statistics of the point that `iterate` wants to know, where it has not the features."""
@@ -325,6 +356,20 @@ class Run:
             component=component if self.status == iteration.DEGENERATE and component >= 0 else None,
             n_passes=int(whole[iteration.N_PASSES]),
         )
+
+
+def _addresses(problem: Problem) -> NDArray[np.int64]:
+    """Where `iterate` finds its parts, compiled if need be; not yet those for narrow components."""
+    where = np.zeros(iteration.N_PARTS, dtype=np.int64)
+    where[iteration.MAXIMISE] = maximise.address
+    where[iteration.LEAP] = leap.address
+    where[iteration.M_STEP] = problem.m_step.address
+    if len(problem.phi) > 0:
+        where[iteration.READY_PASS] = ready_pass.address
+    if problem.prior is not None:
+        where[iteration.PRIOR_MEANS] = prior_means.address
+        where[iteration.LOG_KERNEL] = log_kernel.address
+    return where
 
 
 def pack(statistics: Statistics, diagonal: bool) -> FloatArray:

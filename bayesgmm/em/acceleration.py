@@ -12,24 +12,50 @@ Varadhan & Roland 2008, Scand. J. Stat. 35, 335-353), further each time that suc
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 
 from ..families.m_steps import cholesky, solve
-from ..kernels.primitives import inlined, jit
+from ..kernels.calls import caller
+from ..kernels.primitives import F1, F2, F3, inlined, jit, part
 
 WINDOW = 8
 # Singular directions of the last steps are left out relative to the largest one.
 _REGULAR = 1e-12
 
 
-@jit()
-def n_coordinates(n_components, rows, d):  # type: ignore[no-untyped-def]
+def n_coordinates(n_components: int, rows: int, d: int) -> int:
     """Length of the coordinates of K components with covariances (K, rows, d)."""
     return n_components * (1 + d + (d if rows == 1 else d * (d + 1) // 2))
 
 
-@jit()
-def write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
+_LEAP = nb.boolean(F1, F2, F3, nb.float64, nb.int64, F1, F2, F2, F2, F1, F2, F3)
+call_leap = caller(_LEAP)
+
+
+@part(_LEAP)
+def leap(  # type: ignore[no-untyped-def]
+    old_weights, old_means, old_covariances, stretch, n_kept, units, images, steps, gram,
+    weights, means, covariances,
+):  # fmt: skip
+    """Overwrite the EM image of the old mixture by the next point; return whether stretched.
+
+    units, images, steps and gram remember the last n_kept points.
+    """
+    size = len(units)
+    here = np.empty(size)
+    image = np.empty(size)
+    if n_kept == 0:
+        _write_units(weights, covariances, units)
+    _write_coordinates(old_weights, old_means, old_covariances, units, here)
+    _write_coordinates(weights, means, covariances, units, image)
+    stretched = _extrapolate(here, image, stretch, n_kept, images, steps, gram)
+    _read_coordinates(here, units, weights, means, covariances)
+    return stretched
+
+
+@inlined
+def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
     """Lengths in which coordinates are compared, so that steps count by what they change."""
     n_components, rows, d = covariances.shape
     p = 0
@@ -54,7 +80,7 @@ def write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def write_coordinates(weights, means, covariances, units, out):  # type: ignore[no-untyped-def]
+def _write_coordinates(weights, means, covariances, units, out):  # type: ignore[no-untyped-def]
     """Coordinates (P,) of a mixture, in these units."""
     n_components, rows, d = covariances.shape
     lower = np.empty((d, d))
@@ -81,8 +107,8 @@ def write_coordinates(weights, means, covariances, units, out):  # type: ignore[
         out[i] /= units[i]
 
 
-@jit()
-def read_coordinates(coordinates, units, weights, means, covariances):  # type: ignore[no-untyped-def]
+@inlined
+def _read_coordinates(coordinates, units, weights, means, covariances):  # type: ignore[no-untyped-def]
     """The mixture of these coordinates; proportions are made to sum to 1."""
     n_components, rows, d = covariances.shape
     lower = np.zeros((d, d))
@@ -118,7 +144,7 @@ def read_coordinates(coordinates, units, weights, means, covariances):  # type: 
 
 
 @inlined
-def extrapolate(point, image, stretch, n_kept, images, steps, gram):  # type: ignore[no-untyped-def]
+def _extrapolate(point, image, stretch, n_kept, images, steps, gram):  # type: ignore[no-untyped-def]
     """Overwrite `point` with the next one, from it and its EM image, and remember both.
 
     With f = image - point, the last steps are combined so that their combined f is smallest:

@@ -8,40 +8,29 @@ each a mixture, its expected statistics and what warms up the next M-step.
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
+from numba.extending import register_jitable
 
-from ..families.m_steps import FEW_SWEEPS, IDENTITY, VARIABLE, cholesky
-from ..kernels import OF_FACTORS, SMALLEST_VARIANCE
+from ..families.m_steps import FEW_SWEEPS
 from ..kernels import ROUNDING as ROUNDING_OF_PASS
-from ..kernels.factor import inverse_factors, precisions
-from ..kernels.moments import central_moments
-from ..kernels.primitives import LOG_2PI, inlined, jit, softmax
-from ..kernels.products import (
-    add_outer_product,
-    add_squared_lengths,
-    add_symmetric_product,
-    clear_padding,
-    padded,
-    product,
-)
-from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
-from ..pseudo_data import log_kernel, maximise
-from .acceleration import (
-    extrapolate,
-    n_coordinates,
-    read_coordinates,
-    write_coordinates,
-    write_units,
-)
+from ..kernels.primitives import F1, F2, F3, R1, inlined, part
+from ..pseudo_data import call_log_kernel, call_maximise
+from .acceleration import call_leap
+from .narrow import ROUNDING, call_atom
+from .ready import MADE, NO_CENTRED, call_ready_pass
 
 # What `iterate` returns.
-NEEDS_PASS, CONVERGED, MAX_ITER, DEGENERATE = range(4)
+NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
 
 # Slots of the whole numbers and of the numbers that survive a call.
 STAGE, N_ITER, MOST, COMPONENT, STEP, N_KEPT = range(6)
 PLAIN_STEPS, FAILED, WARM, THOROUGH, N_PASSES = range(6, 11)
-OBJECTIVE, LOGLIK, NEW_LOGLIK, LAST_GAIN, LOSS, STRETCH = range(6)
+OBJECTIVE, LOGLIK, NEW_LOGLIK, LOSS, LAST_GAIN, STRETCH = range(6)
 N_WHOLE, N_REAL = 11, 6
+# Addresses of the parts: always there; with a prior; the family's; where components are narrow.
+READY_PASS, MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, CENTRED, ATOM = range(8)
+N_PARTS = 8
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -49,10 +38,7 @@ STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
 _PLAIN, _COMBINED, _STRETCHED = range(3)
 _FIRST_STRETCH = 3.0
 
-# Rounding of the log-likelihood, relative to the sum of its terms' sizes.
-_ROUNDING = 64 * 2.0**-52
-# Conditional variances below which a component is looked at, and the loss that says there are any.
-_NARROW = 1e-9
+# Loss of digits above which there may be components to look at.
 _NARROW_LOSS = 1e3
 # Gain per row of a plain step at which EM is still far from a maximum.
 _STEEP = 1e-5
@@ -63,13 +49,12 @@ _ALL_SWEEPS = 1000
 LEAST_WEIGHT = 1e-6
 
 
-@jit()
-def size_of_point(n_components, rows, d):  # type: ignore[no-untyped-def]
+def size_of_point(n_components: int, rows: int, d: int) -> int:
     """Length of `new` and `old`."""
     return n_components * (3 + 2 * d + 2 * rows * d) + d * d
 
 
-@jit()
+@register_jitable
 def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
     """Weights, means, covariances; counts, centres, scatters; volumes, axes: views of a point."""
     k, m, c = n_components, n_components * d, n_components * rows * d
@@ -92,27 +77,55 @@ def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
     )
 
 
-@jit()
+_I, _F = nb.int64, nb.float64
+_I1 = nb.types.Array(_I, 1, "C")
+
+
+@part(
+    _I(
+        _I, _I, _I, R1, _F, _F, R1, _F, _F, F3, _I, R1, _I, _I, _F, nb.boolean,
+        _I1, _I1, F1, F1, F1, F1, F1, F2, F2, F2, nb.boolean,
+    )
+)  # fmt: skip
 def iterate(  # type: ignore[no-untyped-def]
     volume, shape, orientation, hyper, ridge, ratio, scale, n, log_unit, phi, n_rows, row_weights,
     n_components, rows, tol, accelerate,
-    whole, real, history, new, old, units, images, steps, gram, passed,
+    where, whole, real, history, new, old, units, images, steps, gram, passed,
 ):  # fmt: skip
     """Iterate until EM ends, or until a pass over the rows is needed.
 
     `phi` (blocks, F, rows of a block) holds the features of the rows, or nothing; n is the sum of
-    the rows' weights. history gets the objective of every accepted point.
-    passed: the caller has made the pass for `new`.
+    the rows' weights. where: the parts' addresses. history gets the objective of every accepted
+    point. passed: the caller has made the pass for `new`.
     """
+    weights, means, covariances, counts, centers, scatters, volumes, axes = parts(
+        new, n_components, rows, len(scale)
+    )
     while True:
         if not passed and whole[STAGE] >= PARAMETERS:
             if len(phi) == 0:
                 return NEEDS_PASS
-            _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, real, new)
+            bad = call_ready_pass(
+                where[READY_PASS],
+                (
+                    where[CENTRED], phi, n_rows, row_weights, scale, log_unit,
+                    weights, means, covariances, counts, centers, scatters,
+                    real[NEW_LOGLIK : LOSS + 1],
+                ),
+            )  # fmt: skip
+            if bad == NO_CENTRED:
+                return NEEDS_CENTRED
+            whole[N_PASSES] += 1
+            whole[FAILED] = bad != MADE
+            if bad != MADE:
+                whole[COMPONENT] = bad
+        if real[LOSS] > _NARROW_LOSS and where[ATOM] == 0:
+            return NEEDS_ATOM
         passed = False
         status = _advance(
             volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows,
-            tol, accelerate, whole, real, history, new, old, units, images, steps, gram,
+            tol, accelerate, where, whole, real, history, new, old, units, images, steps, gram,
+            weights, means, covariances, counts, centers, scatters, volumes, axes,
         )  # fmt: skip
         if status != NEEDS_PASS:
             return status
@@ -121,19 +134,21 @@ def iterate(  # type: ignore[no-untyped-def]
 @inlined
 def _advance(  # type: ignore[no-untyped-def]
     volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows, tol, accelerate,
-    whole, real, history, new, old, units, images, steps, gram,
+    where, whole, real, history, new, old, units, images, steps, gram,
+    weights, means, covariances, counts, centers, scatters, volumes, axes,
 ):  # fmt: skip
     """Judge the point just passed: end at the last accepted point, or write the next one."""
     d = len(scale)
-    weights, means, covariances, counts, centers, scatters, volumes, axes = parts(
-        new, n_components, rows, d
-    )
     stage = whole[STAGE]
     if stage >= PARAMETERS:
         failed = whole[FAILED] != 0
         objective = real[NEW_LOGLIK]
         if not failed:
-            objective += log_kernel(volume, shape, orientation, hyper, weights, means, covariances)
+            if len(hyper) > 0:
+                objective += call_log_kernel(
+                    where[LOG_KERNEL],
+                    (volume, shape, orientation, hyper, weights, means, covariances),
+                )
             failed = not np.isfinite(objective)
         accepted = not failed
         converged = False
@@ -146,21 +161,18 @@ def _advance(  # type: ignore[no-untyped-def]
             history[0] = objective
         else:
             gain = objective - real[OBJECTIVE]
-            strict = _ROUNDING * (n + abs(objective))
+            strict = ROUNDING * (n + abs(objective))
             noise = strict + n * ROUNDING_OF_PASS * real[LOSS]
             enough = max(tol * n, noise)
             allowed = noise if whole[STEP] == _PLAIN else strict
             accepted = accepted and (gain >= -allowed or ridge > 0.0)
             if not accepted and whole[STEP] == _PLAIN:
-                # A plain step that fails, or falls by more than rounding: a singularity, unless
-                # it is the axes that have no more digits, where units differ widely.
-                blurred = False
-                if not failed:
-                    whole[COMPONENT] = _narrowest(covariances)
-                    turned = shape != orientation and orientation != IDENTITY
-                    blurred = turned and -gain <= n * _ROUNDING * _condition(covariances)
-                _copy(old, new)
-                return CONVERGED if blurred else DEGENERATE
+                # A plain step that fails, or falls by more than rounding.
+                if failed:
+                    _copy(old, new)
+                    return DEGENERATE
+                real[LAST_GAIN] = gain
+                return FELL
             if accepted:
                 whole[N_ITER] += 1
                 history[whole[N_ITER]] = objective
@@ -177,7 +189,7 @@ def _advance(  # type: ignore[no-untyped-def]
             if whole[STEP] == _STRETCHED:
                 real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
         if accepted and ridge + ratio == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
-            atom = _atom(volume, shape, covariances, scatters, counts, scale)
+            atom = call_atom(where[ATOM], (volume, shape, covariances, scatters, counts, scale))
             if atom >= 0:
                 whole[COMPONENT] = atom
                 if stage != PARAMETERS:
@@ -193,9 +205,7 @@ def _advance(  # type: ignore[no-untyped-def]
             return CONVERGED
         if whole[N_ITER] >= whole[MOST]:
             return MAX_ITER
-    size = n_coordinates(n_components, rows, d) if accelerate else 0
-    here = np.empty(size)
-    image = np.empty(size)
+    proportions = np.empty(n_components)
     for turn in range(2):
         if turn == 1:
             if not accelerate or whole[PLAIN_STEPS] < _SETTLE:
@@ -206,16 +216,17 @@ def _advance(  # type: ignore[no-untyped-def]
             old_weights, old_means, old_covariances, _, _, _, _, _ = parts(
                 old, n_components, rows, d
             )
-            if whole[N_KEPT] == 0:
-                write_units(weights, covariances, units)
-            write_coordinates(old_weights, old_means, old_covariances, units, here)
-            write_coordinates(weights, means, covariances, units, image)
-            stretched = extrapolate(here, image, real[STRETCH], whole[N_KEPT], images, steps, gram)
+            stretched = call_leap(
+                where[LEAP],
+                (
+                    old_weights, old_means, old_covariances, real[STRETCH], whole[N_KEPT],
+                    units, images, steps, gram, weights, means, covariances,
+                ),
+            )  # fmt: skip
             whole[N_KEPT] = min(whole[N_KEPT] + 1, len(images))
             whole[STEP] = _STRETCHED if stretched else _COMBINED
-            read_coordinates(here, units, weights, means, covariances)
             for k in range(n_components):
-                image[k] = weights[k]
+                proportions[k] = weights[k]
                 counts[k] = n * max(weights[k], LEAST_WEIGHT)
                 for j in range(d):
                     centers[k, j] = means[k, j]
@@ -226,11 +237,15 @@ def _advance(  # type: ignore[no-untyped-def]
         first = turn == 0 and stage < PARAMETERS
         # The family's closest member to a mixture is the M-step on its covariances as scatters.
         project = turn == 1 or stage == MIXTURE
-        empty = maximise(
-            volume, shape, orientation, hyper[:0] if project else hyper, 0.0 if project else ridge,
-            ratio, counts, centers, scatters,
-            _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
-            whole[WARM] == 1, volumes, axes, weights, means, covariances,
+        empty = call_maximise(
+            where[MAXIMISE],
+            (
+                where[M_STEP], where[PRIOR_MEANS], volume, shape, orientation,
+                hyper[:0] if project else hyper, 0.0 if project else ridge, ratio,
+                counts, centers, scatters,
+                _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
+                whole[WARM] == 1, volumes, axes, weights, means, covariances,
+            ),
         )  # fmt: skip
         if empty >= 0 and turn == 0:
             whole[COMPONENT] = empty
@@ -240,7 +255,7 @@ def _advance(  # type: ignore[no-untyped-def]
         whole[WARM] = 1
         if turn == 1:
             for k in range(n_components):
-                weights[k] = image[k]
+                weights[k] = proportions[k]
         if first:
             if stage == MIXTURE:
                 for i in range(n_components * (1 + d)):
@@ -250,13 +265,13 @@ def _advance(  # type: ignore[no-untyped-def]
     return NEEDS_PASS
 
 
-@jit()
+@inlined
 def _copy(point, out):  # type: ignore[no-untyped-def]
     for i in range(len(point)):
         out[i] = point[i]
 
 
-@jit()
+@inlined
 def _remaining(gain, last_gain, noise):  # type: ignore[no-untyped-def]
     """Gain still to come if gains go on falling by the same factor (Aitken)."""
     if abs(gain) <= noise:
@@ -264,207 +279,3 @@ def _remaining(gain, last_gain, noise):  # type: ignore[no-untyped-def]
     if not np.isfinite(last_gain) or gain >= last_gain:
         return np.inf
     return gain * gain / (last_gain - gain)
-
-
-@jit()
-def _atom(volume, shape, covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
-    """The component that has shrunk onto rows of one equal value along some direction, or -1.
-
-    Its covariance is narrow and its rows' scatter singular; in all directions, where only its
-    volume is its own. The covariance need not be: inner iterations find common axes to some
-    digits only, and stop its fall there.
-    """
-    if shape != VARIABLE and volume != VARIABLE:
-        return -1
-    n_components, rows, d = covariances.shape
-    lower = np.zeros((d, d))
-    for k in range(n_components):
-        if counts[k] < 1.0 or _narrowest_width(covariances[k], 1.0, scale, lower) > _NARROW:
-            continue
-        if shape == VARIABLE:
-            width = _narrowest_width(scatters[k], counts[k], scale, lower)
-        else:
-            width = 0.0
-            for j in range(d):
-                v = scatters[k, 0 if rows < d else j, j] / (counts[k] * scale[j] * scale[j])
-                width = max(width, v)
-        if not width > SMALLEST_VARIANCE:
-            return k
-    return -1
-
-
-@jit()
-def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-def]
-    """The smallest conditional variance of matrix / count in scaled coordinates."""
-    rows, d = matrix.shape
-    least = np.inf
-    for i in range(d):
-        if rows < d:
-            least = min(least, matrix[0, i] / (count * scale[i] * scale[i]))
-            continue
-        for j in range(i + 1):
-            v = matrix[i, j] / (count * scale[i] * scale[j])
-            for q in range(j):
-                v -= lower[i, q] * lower[j, q]
-            if j < i:
-                lower[i, j] = v / lower[j, j]
-            else:
-                if not v > 0.0:
-                    return 0.0
-                lower[i, i] = np.sqrt(v)
-                least = min(least, v)
-    return least
-
-
-@jit()
-def _condition(covariances):  # type: ignore[no-untyped-def]
-    """About the largest condition number, in the user's units."""
-    n_components, rows, d = covariances.shape
-    lower = np.zeros((d, d))
-    largest = 0.0
-    for k in range(n_components):
-        trace = 0.0
-        for j in range(d):
-            trace += covariances[k, j, j]
-        largest = max(largest, trace / _narrowest_width(covariances[k], 1.0, np.ones(d), lower))
-    return largest
-
-
-@jit()
-def _narrowest(covariances):  # type: ignore[no-untyped-def]
-    """The component with the smallest determinant."""
-    n_components, rows, d = covariances.shape
-    lower = np.empty((d, d))
-    which = 0
-    least = np.inf
-    for k in range(n_components):
-        if rows == 1:
-            log_det = 0.0
-            for j in range(d):
-                log_det += np.log(covariances[k, 0, j])
-        else:
-            log_det = cholesky(covariances[k], lower)
-        if not log_det >= least:
-            which, least = k, log_det
-    return which
-
-
-@inlined
-def _pass(phi, n_rows, row_weights, scale, log_unit, n_components, rows, whole, real, new):  # type: ignore[no-untyped-def]
-    """The pass over features that lie ready, in the form that is accurate (kernels/__init__.py)."""
-    n_blocks, n_features, block = phi.shape
-    d = len(scale)
-    weights, means, covariances, counts, centers, scatters, _, _ = parts(new, n_components, rows, d)
-    scaled = np.empty((n_components, rows, d))
-    factors = np.empty((n_components, rows, d))
-    half_log_dets = np.empty(n_components)
-    log_weights = np.empty(n_components)
-    z = np.empty((n_components, d))
-    for k in range(n_components):
-        log_weights[k] = np.log(weights[k])
-        for j in range(d):
-            z[k, j] = means[k, j] / scale[j]
-            for i in range(rows):
-                scaled[k, i, j] = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
-    bad = inverse_factors(scaled, SMALLEST_VARIANCE, factors, half_log_dets)
-    whole[N_PASSES] += 1
-    whole[FAILED] = bad >= 0
-    if bad >= 0:
-        whole[COMPONENT] = bad
-        return
-    if rows < d:
-        for k in range(n_components):
-            for j in range(d):
-                scaled[k, 0, j] = factors[k, 0, j] * factors[k, 0, j]
-    else:
-        precisions(factors, scaled)
-    real[LOSS] = 0.0
-    for k in range(n_components):
-        norm = 1.0
-        square = 0.0
-        for j in range(d):
-            norm += z[k, j] * z[k, j]
-            for i in range(rows):
-                square += scaled[k, i, j] * scaled[k, i, j]
-        real[LOSS] = max(real[LOSS], norm * np.sqrt(square))
-    quadratic = real[LOSS] < QUADRATIC_LIMIT
-    if not quadratic:
-        real[LOSS] = OF_FACTORS * np.sqrt(real[LOSS])
-    theta = np.empty((n_components, n_features))
-    if quadratic:
-        if rows < d:
-            encode_diagonal(log_weights, z, scaled[:, 0].copy(), half_log_dets, theta)
-        else:
-            encode(log_weights, z, scaled, half_log_dets, theta)
-    sums = np.zeros((n_components, n_features))
-    second = np.zeros((n_components, rows, d))
-    logits = np.empty((n_components, block))
-    delta = np.empty((d, block))
-    y = np.empty((d, block))
-    peak = np.empty(block)
-    total = np.empty(block)
-    power = np.empty(block)
-    loglik = 0.0
-    for b in range(n_blocks):
-        m = min(block, n_rows - b * block)
-        if quadratic:
-            product(theta, phi[b], m, logits)
-        else:
-            for k in range(n_components):
-                _about(phi[b], z[k], padded(m), delta)
-                for r in range(padded(m)):
-                    y[0, r] = 0.0
-                if rows < d:
-                    for j in range(d):
-                        for r in range(m):
-                            y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
-                else:
-                    add_squared_lengths(factors[k], True, delta, m, y)
-                for r in range(m):
-                    logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * (d * LOG_2PI + y[0, r])
-        softmax(logits, m, peak, total, power)
-        if len(row_weights) > 0:
-            for r in range(m):
-                w = row_weights[b * block + r]
-                loglik += w * total[r]
-                for k in range(n_components):
-                    logits[k, r] *= w
-        else:
-            for r in range(m):
-                loglik += total[r]
-        clear_padding(logits, m)
-        if quadratic:
-            add_outer_product(logits, phi[b], m, sums)
-        else:
-            for k in range(n_components):
-                _about(phi[b], z[k], padded(m), delta)
-                for r in range(m):
-                    sums[k, 0] += logits[k, r]
-                for j in range(d):
-                    for r in range(padded(m)):
-                        y[j, r] = logits[k, r] * delta[j, r]
-                        sums[k, 1 + j] += y[j, r]
-                    if rows < d:
-                        for r in range(m):
-                            second[k, 0, j] += y[j, r] * delta[j, r]
-                if rows == d:
-                    add_symmetric_product(y, delta, m, second[k])
-    real[NEW_LOGLIK] = loglik - log_unit
-    first = np.empty((n_components, d))
-    if quadratic:
-        decode(sums, rows < d, first, second)
-    for k in range(n_components):
-        counts[k] = sums[k, 0]
-        for j in range(d):
-            first[k, j] = sums[k, 1 + j]
-            if quadratic:
-                z[k, j] = 0.0  # its moments are about the centre
-    central_moments(counts, first, second, z, scale, centers, scatters)
-
-
-@jit()
-def _about(features, mean, m, delta):  # type: ignore[no-untyped-def]
-    """Rows about a mean, from their features 1..d."""
-    for j in range(len(mean)):
-        for r in range(m):
-            delta[j, r] = features[1 + j, r] - mean[j]

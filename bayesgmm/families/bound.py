@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.primitives import jit
-from .m_steps import IDENTITY, VARIABLE, compose, eigen
+from ..kernels.primitives import jit, part
+from .m_steps import IDENTITY, M_STEP, VARIABLE, compose, eigen
 
 
-@jit()
-def bound(volume, shape, orientation, counts, scatters, ratio, out):  # type: ignore[no-untyped-def]
-    """Overwrite out by the best covariances whose eigenvalues differ by at most `ratio`.
+@part(M_STEP)
+def bounded_m_step(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
+    """Write the best covariances whose eigenvalues differ by at most `ratio`.
 
-    For families whose eigenvalues are free of each other: spherical ones, EEI EEE EEV VVI VVV.
+    An M-step as `m_steps.m_step` gives them, for families whose eigenvalues are free of each
+    other: spherical ones, EEI EEE EEV VVI VVV.
     """
     n_components, rows, d = scatters.shape
     common = volume != VARIABLE
@@ -27,7 +30,7 @@ def bound(volume, shape, orientation, counts, scatters, ratio, out):  # type: ig
     full = orientation != IDENTITY
     weights = np.zeros(n_groups * n_values)
     sums = np.zeros(n_groups * n_values)
-    axes = np.empty((n_components if full else 0, d, d))
+    vectors = np.empty((n_components if full else 0, d, d))
     pooled = np.zeros((d, d))
     profile = np.empty(d)
     if full and common and orientation != VARIABLE:
@@ -41,11 +44,11 @@ def bound(volume, shape, orientation, counts, scatters, ratio, out):  # type: ig
             for j in range(d):
                 profile[j] = scatters[k, 0 if rows == 1 else j, j]
         elif common and orientation != VARIABLE:
-            eigen(pooled, profile, axes[k])
+            eigen(pooled, profile, vectors[k])
             for j in range(d):
                 profile[j] /= n_components
         else:
-            eigen(scatters[k], profile, axes[k])
+            eigen(scatters[k], profile, vectors[k])
         for j in range(d):
             i = g * n_values + (0 if n_values == 1 else j)
             weights[i] += counts[k]
@@ -57,7 +60,7 @@ def bound(volume, shape, orientation, counts, scatters, ratio, out):  # type: ig
         for j in range(d):
             profile[j] = values[g * n_values + (0 if n_values == 1 else j)]
         if full:
-            compose(profile, axes[k], out[k])
+            compose(profile, vectors[k], out[k])
             continue
         for i in range(rows):
             for j in range(d):
@@ -68,12 +71,14 @@ def bound(volume, shape, orientation, counts, scatters, ratio, out):  # type: ig
 def _cut(weights, sums, ratio, values):  # type: ignore[no-untyped-def]
     """Minimise sum_i w_i log v_i + s_i / v_i over v in [m, ratio m]^I and m."""
     n = len(sums)
-    free = sums / weights
+    free = np.empty(n)
     largest = 0.0
-    for v in free:
-        largest = max(largest, v)
+    for i in range(n):
+        free[i] = sums[i] / weights[i]
+        largest = max(largest, free[i])
     if not largest > 0.0:
-        values[:] = free
+        for i in range(n):
+            values[i] = free[i]
         return
     edges = np.empty(2 * n + 2)
     for i in range(n):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.contract import FloatArray
-from .m_steps import EQUAL, IDENTITY, VARIABLE, estimate
+from ..kernels.primitives import Entry
+from .m_steps import EQUAL, IDENTITY, VARIABLE, m_step
 
 _CODES = {"E": EQUAL, "V": VARIABLE, "I": IDENTITY}
 # Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
@@ -54,6 +55,12 @@ class Family:
     def codes(self) -> tuple[int, int, int]:
         """Volume, shape and orientation as compiled code reads them."""
         return _CODES[self.volume], _CODES[self.shape], _CODES[self.orientation]
+
+    @property
+    def m_step(self) -> Entry:
+        """The M-step, compiled."""
+        _, shape, orientation = self.codes
+        return m_step(shape, orientation)
 
     @property
     def diagonal(self) -> bool:
@@ -125,12 +132,13 @@ class Family:
             singular scatter leaves the optimum undefined.
         """
         n_components, d = scatters.shape[:2]
-        stack = np.ascontiguousarray(scatters.reshape(n_components, -1, d), dtype=np.float64)
+        # Copies: what is handed in may be read only, or not be contiguous.
+        stack = np.array(scatters.reshape(n_components, -1, d), dtype=np.float64, order="C")
         out = np.empty_like(stack)
         with np.errstate(all="ignore"):
-            estimate(
-                *self.codes, np.ascontiguousarray(counts, dtype=np.float64), stack, _SWEEPS,
-                False, np.empty(n_components), np.empty((d, d)), out,
+            self.m_step(
+                *self.codes, 0.0, np.array(counts, dtype=np.float64), stack, _SWEEPS, False,
+                np.empty(n_components), np.empty((d, d)), out,
             )  # fmt: skip
         return out.reshape(scatters.shape)
 

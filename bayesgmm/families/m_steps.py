@@ -11,9 +11,11 @@ no axes are needed (`_pooled`: EEE, VEE; `_separate`: EVV, VVV).
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 
-from ..kernels.primitives import jit
+from ..kernels.calls import caller
+from ..kernels.primitives import F1, F2, F3, Entry, inlined, jit, part
 
 EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 
@@ -25,48 +27,83 @@ FEW_SWEEPS = 2
 _TINY = 1e-300
 
 
-@jit()
-def estimate(volume, shape, orientation, counts, scatters, sweeps, warm, volumes, axes, out):  # type: ignore[no-untyped-def]
-    """Write the covariances that minimise sum_k tr(W_k Sigma_k^-1) + n_k log|Sigma_k| to out.
+_I, _F = nb.int64, nb.float64
+# volume, shape, orientation, ratio; counts, scatters; sweeps, warm; volumes, axes, out
+M_STEP = nb.void(_I, _I, _I, _F, F1, F3, _I, nb.boolean, F1, F2, F3)
+call_m_step = caller(M_STEP)
 
-    volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At most `sweeps` inner
-    iterations are made; they start from volumes (K,) and axes (d, d) if warm, and leave there
-    what they found. From a warm start the objective never rises, however few they are.
-    A singular scatter may give covariances that are singular or not numbers.
+
+def m_step(shape: int, orientation: int) -> Entry:
+    """The M-step of the families of that shape and orientation.
+
+    Called as M_STEP says it writes the covariances that minimise sum_k tr(W_k Sigma_k^-1) +
+    n_k log|Sigma_k| to out. volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At
+    most `sweeps` inner iterations are made; they start from volumes (K,) and axes (d, d) if warm,
+    and leave there what they found. From a warm start the objective never rises, however few they
+    are. A singular scatter may give covariances that are singular or not numbers. The ratio is
+    for families under a bound (`bound.py`).
     """
+    if orientation == IDENTITY:
+        return _along_columns
+    if shape == orientation:
+        return _pooled if shape == EQUAL else _separate
+    return _along_own_axes if orientation == VARIABLE else _along_common_axes
+
+
+@part(M_STEP)
+def _along_columns(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
+    """EII VII EEI VEI EVI VVI: the axes are the columns."""
     n_components, rows, d = scatters.shape
-    if shape == orientation and shape == EQUAL:
-        _pooled(volume, counts, scatters, sweeps, warm, volumes, out)
-        return
-    if shape == orientation and shape == VARIABLE:
-        _separate(volume, counts, scatters, out)
-        return
     profiles = np.empty((n_components, d))  # sums of squares along the axes
     variances = np.empty((n_components, d))
-    vectors = np.empty((n_components if orientation == VARIABLE else 1, d, d))
-    if orientation == IDENTITY:
-        for k in range(n_components):
-            for j in range(d):
-                profiles[k, j] = scatters[k, 0 if rows == 1 else j, j]
-    elif orientation == VARIABLE:
-        for k in range(n_components):
-            eigen(scatters[k], profiles[k], vectors[k])
-    else:
-        _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
-        _copy(axes, vectors[0])
     for k in range(n_components):
         for j in range(d):
-            profiles[k, j] = max(profiles[k, j], 0.0)  # rounding of a singular scatter
+            # At least 0: a singular scatter is so to rounding.
+            profiles[k, j] = max(scatters[k, 0 if rows == 1 else j, j], 0.0)
     _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
     for k in range(n_components):
-        if orientation == IDENTITY:
-            for i in range(rows):
-                for j in range(d):
-                    out[k, i, j] = 0.0
+        for i in range(rows):
             for j in range(d):
-                out[k, 0 if rows == 1 else j, j] = variances[k, j]
-        else:
-            compose(variances[k], vectors[k if orientation == VARIABLE else 0], out[k])
+                out[k, i, j] = 0.0
+        for j in range(d):
+            out[k, 0 if rows == 1 else j, j] = variances[k, j]
+
+
+@part(M_STEP)
+def _along_own_axes(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
+    """EEV VEV: every component has its own principal axes."""
+    n_components, d, _ = scatters.shape
+    profiles = np.empty((n_components, d))
+    variances = np.empty((n_components, d))
+    vectors = np.empty((n_components, d, d))
+    for k in range(n_components):
+        eigen(scatters[k], profiles[k], vectors[k])
+        for j in range(d):
+            profiles[k, j] = max(profiles[k, j], 0.0)
+    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    for k in range(n_components):
+        compose(variances[k], vectors[k], out[k])
+
+
+@part(M_STEP)
+def _along_common_axes(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
+    """EVE VVE: axes in common, found by plane rotations."""
+    n_components, d, _ = scatters.shape
+    profiles = np.empty((n_components, d))
+    variances = np.empty((n_components, d))
+    _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
+    for k in range(n_components):
+        for j in range(d):
+            profiles[k, j] = max(profiles[k, j], 0.0)
+    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    for k in range(n_components):
+        compose(variances[k], axes, out[k])
 
 
 @jit()
@@ -139,8 +176,10 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
             variances[k, j] = volumes[k] * common[j]
 
 
-@jit()
-def _pooled(volume, counts, scatters, sweeps, warm, volumes, out):  # type: ignore[no-untyped-def]
+@part(M_STEP)
+def _pooled(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
     """EEE and VEE: volumes and one matrix in common, in turn."""
     n_components, d, _ = scatters.shape
     n = _sum(counts)
@@ -187,8 +226,10 @@ def _pooled(volume, counts, scatters, sweeps, warm, volumes, out):  # type: igno
                 out[k, i, j] = volumes[k] * common[i, j]
 
 
-@jit()
-def _separate(volume, counts, scatters, out):  # type: ignore[no-untyped-def]
+@part(M_STEP)
+def _separate(  # type: ignore[no-untyped-def]
+    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
+):  # fmt: skip
     """EVV and VVV: every component its own matrix, with a volume in common or its own."""
     n_components, d, _ = scatters.shape
     total = 0.0
@@ -206,7 +247,7 @@ def _separate(volume, counts, scatters, out):  # type: ignore[no-untyped-def]
                 out[k, i, j] = factor * scatters[k, i, j]
 
 
-@jit()
+@inlined
 def _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type: ignore[no-untyped-def]
     """EVE and VVE: write axes D in common, and the sums of squares (K, d) along them.
 
@@ -264,7 +305,7 @@ def _sum(x):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit()
+@inlined
 def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
     """D'W_kD for all k."""
     n_components, d, _ = scatters.shape
@@ -285,7 +326,7 @@ def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
                 turned[k, i, j] = total
 
 
-@jit()
+@inlined
 def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-untyped-def]
     """Rotate in every plane in turn until nothing is gained; return the objective.
 
@@ -377,7 +418,7 @@ def _plane(volume, d, mean, cosine, sine, factor, t):  # type: ignore[no-untyped
     return value, first, second
 
 
-@jit()
+@inlined
 def _best_angle(volume, d, mean, cosine, sine, factor, globally):  # type: ignore[no-untyped-def]
     """The t in (-pi/2, pi/2] that minimises the plane's objective, 0 where nothing is gained."""
     at = 0.0

@@ -15,17 +15,27 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
-from .primitives import F1, F2, Entry, inlined, jit
+from .calls import caller
+from .contract import FloatArray
+from .primitives import F1, F2, inlined, part
+
+type Labels = NDArray[np.int64]
 
 _BLOCK = 64
 # Costs are compared on this grid: rows on a lattice (all measured ones) are full of ties, and
 # rounding errors, which differ between machines, should not break them.
 _GRID = 2.0**32
-_I1 = nb.types.Array(nb.int64, 1, "C")
+_I, _F = nb.int64, nb.float64
+_I1 = nb.types.Array(_I, 1, "C")
+_PAIRS = nb.void(_I, _I, _I1, _F, F1, F2, F2, F2, F1)
+_call_pairs = caller(_PAIRS)
+_POINTS = nb.void(_I, _I, _I1, F1, _F, F1, F2, F2, F1)
+_call_points = caller(_POINTS)
 
 
-@inlined
+@part(_PAIRS)
 def _add_determinants(c, n, index, floor, count, mean, scatter, work, out):  # type: ignore[no-untyped-def]
     """Add |W / n| of group c joined with each of the groups index[:n] (n <= _BLOCK) to out there.
 
@@ -69,7 +79,7 @@ def _add_determinants(c, n, index, floor, count, mean, scatter, work, out):  # t
         out[index[r]] += det[r]
 
 
-@inlined
+@part(_POINTS)
 def _add_point_determinants(c, n, index, factor, det, count, mean, work, out):  # type: ignore[no-untyped-def]
     """The same for groups without a scatter of their own, from W_c = L L' and its determinant.
 
@@ -119,7 +129,9 @@ def _factorise(w, n, d, floor, factor):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _join(c, m, a, size, count, mean, scatter, trace, scratch, out):  # type: ignore[no-untyped-def]
+def _join(  # type: ignore[no-untyped-def]
+    add_pairs, add_points, c, m, a, size, count, mean, scatter, trace, scratch, out
+):  # fmt: skip
     """Write out[:m], the levels that group c would have together with each of the groups :m.
 
     size (m,) are numbers of different rows, 0 for groups that are gone. Return c's own level.
@@ -150,17 +162,17 @@ def _join(c, m, a, size, count, mean, scatter, trace, scratch, out):  # type: ig
                 pairs[n_pairs] = k
                 n_pairs += 1
         if n_points == _BLOCK or (k == m - 1 and n_points > 0):
-            _add_point_determinants(c, n_points, points, factor, det, count, mean, work, out)
+            _call_points(add_points, (c, n_points, points, factor, det, count, mean, work, out))
             n_points = 0
         if n_pairs == _BLOCK or (k == m - 1 and n_pairs > 0):
-            _add_determinants(c, n_pairs, pairs, floor, count, mean, scatter, work, out)
+            _call_pairs(add_pairs, (c, n_pairs, pairs, floor, count, mean, scatter, work, out))
             n_pairs = 0
     for k in range(m):
         out[k] = (count[c] + count[k]) * np.log(out[k])
     return count[c] * np.log(det + (trace[c] + a) / count[c])
 
 
-@jit()
+@inlined
 def _cheapest(m, age, cost, best, partner):  # type: ignore[no-untyped-def]
     """The group with the cheapest merge, and how many rows of costs were read again for it."""
     n_reread = 0
@@ -180,7 +192,7 @@ def _cheapest(m, age, cost, best, partner):  # type: ignore[no-untyped-def]
                 partner[i] = k
 
 
-@jit()
+@inlined
 def _merge(i, j, size, count, mean, scatter, trace):  # type: ignore[no-untyped-def]
     """Add group j to group i."""
     weight = count[i] * count[j] / (count[i] + count[j])
@@ -199,10 +211,12 @@ def _merge(i, j, size, count, mean, scatter, trace):  # type: ignore[no-untyped-
         mean[k, i] += count[j] / count[i] * (mean[k, j] - mean[k, i])
 
 
-@jit()
+@inlined
 def _mean_variance(x, counts):  # type: ignore[no-untyped-def]
     """Average over the rows of x (d, m) of the variances of columns that stand for counts each."""
-    total = counts.sum()
+    total = 0.0
+    for i in range(len(counts)):
+        total += counts[i]
     variance = 0.0
     for row in x:
         centre = 0.0
@@ -214,7 +228,7 @@ def _mean_variance(x, counts):  # type: ignore[no-untyped-def]
     return variance / (total * len(x))
 
 
-def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
+def agglomerate(x: FloatArray, counts: FloatArray, kept: Labels, gone: Labels) -> int:
     """Merge the columns of x (d, m), each standing for counts (m,) equal rows, into one group.
 
     Fill kept and gone (m - 1,), in the order of the merges: the groups joined, each named by the
@@ -225,16 +239,25 @@ def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
     row and leaves the others as they are. A row whose cheapest partner is gone keeps that cost as
     a lower bound until it is the smallest of all (Muellner 2011, arXiv:1109.2378, sec. 3.1).
     """
+    return int(
+        _agglomerate(
+            _add_determinants.address, _add_point_determinants.address, x, counts, kept, gone
+        )
+    )
+
+
+@part(_I(_I, _I, F2, F1, _I1, _I1))
+def _agglomerate(add_pairs, add_points, x, counts, kept, gone):  # type: ignore[no-untyped-def]
     d, m = x.shape
     p = d * (d + 1) // 2
-    size = np.ones(m, np.int64)
+    size = np.empty(m, np.int64)
     count = counts.copy()
     mean = x.copy()
     scatter = np.zeros((p, m))
     trace = np.zeros(m)
     level = np.empty(m)
-    name = np.arange(m)
-    age = np.arange(m)
+    name = np.empty(m, np.int64)
+    age = np.empty(m, np.int64)
     cost = np.empty((m, m))
     best = np.empty(m)
     partner = np.empty(m, np.int64)
@@ -244,6 +267,10 @@ def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
         np.empty(_BLOCK, np.int64),
         np.empty(_BLOCK, np.int64),
     )
+    for i in range(m):
+        size[i] = 1
+        name[i] = i
+        age[i] = i
     a = _mean_variance(x, counts)
     n_reread = 0
     for step in range(2 * m - 1):  # m single rows, then m - 1 merges
@@ -261,7 +288,9 @@ def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
             best[j] = np.inf
         end = min(step, m)
         row = cost[i]
-        level[i] = _join(i, end, a, size, count, mean, scatter, trace, scratch, row)
+        level[i] = _join(
+            add_pairs, add_points, i, end, a, size, count, mean, scatter, trace, scratch, row
+        )
         best[i] = np.inf
         partner[i] = i
         for k in range(end):
@@ -270,6 +299,3 @@ def _agglomerate(x, counts, kept, gone):  # type: ignore[no-untyped-def]
                 best[i] = row[k]
                 partner[i] = k
     return n_reread
-
-
-agglomerate = Entry(_agglomerate, [nb.int64(F2, F1, _I1, _I1)])

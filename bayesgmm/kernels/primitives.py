@@ -6,7 +6,10 @@ contiguous rows and LLVM vectorises it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -38,43 +41,90 @@ def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile only as a part of its callers, under their flags.
 
-    For the large functions: numba optimises and keeps a whole copy of everything a compiled
-    function calls, so that each further level of calls costs seconds of compilation.
+    For functions that are small or have one caller: a compiled function takes numba a twentieth of
+    a second however small it is, and its callers optimise and keep a whole copy of it.
     """
     return nb.njit(inline="always")(function)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the collector of cyclic garbage back while numba compiles.
+
+    It makes millions of objects that live on, and a tenth of its time would go into looking
+    through them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class Entry:
-    """A compiled function with fixed argument types, compiled (or loaded) at its first call.
+    """A compiled function with fixed argument types, compiled (or loaded) at its first use.
 
     Without fixed types every memory layout of the caller's array would cost seconds of
     compilation; with numba's own eager signatures the import would cost them.
     """
 
-    def __init__(self, function: Callable[..., Any], signatures: list[Any]) -> None:
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
         self.function = function
-        self.signatures = signatures
-        self._dispatcher: Callable[..., Any] | None = None
+        self.signature = signature
+        self._dispatcher: Any = None
         self._lock = Lock()
 
     @property
-    def dispatcher(self) -> Callable[..., Any]:
+    def dispatcher(self) -> Any:
         """Numba's own object, which other compiled functions can call."""
         if self._dispatcher is None:
             with self._lock:  # numba compiles under a lock, but would do it once per thread
                 if self._dispatcher is None:
-                    self._dispatcher = jit(self.signatures)(self.function)
+                    with _uncollected():
+                        self._dispatcher = jit(self.signature)(self.function)
         return self._dispatcher
+
+    @cached_property
+    def address(self) -> int:
+        """Where the machine code is, for compiled code that calls it there (`calls.py`)."""
+        version = self.dispatcher.overloads[self.signature.args]
+        return int(version.library.get_pointer_to_function(version.fndesc.llvm_cfunc_wrapper_name))
 
     def __call__(self, *args: Any) -> Any:
         """Call the compiled function."""
         return self.dispatcher(*args)
 
 
-def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Entry]:
-    """Declare an entry point over rows: one version for float64 and one for float32 input."""
-    rows = [nb.types.Array(t, 2, "A", readonly=True) for t in (nb.float64, nb.float32)]
-    return lambda function: Entry(function, [make_signature(x) for x in rows])
+class RowEntries:
+    """An entry for each type that rows may have: float64 and float32."""
+
+    def __init__(self, function: Callable[..., Any], make_signature: Callable[[Any], Any]) -> None:
+        self._entries = {
+            np.dtype(t.name): Entry(
+                function, make_signature(nb.types.Array(t, 2, "A", readonly=True))
+            )
+            for t in (nb.float64, nb.float32)
+        }
+
+    def version(self, dtype: Any) -> Entry:
+        """The entry for rows of one type."""
+        return self._entries[np.dtype(dtype)]
+
+    def __call__(self, rows: Any, *args: Any) -> Any:
+        """Call the compiled function for the type of these rows."""
+        return self._entries[rows.dtype](rows, *args)
+
+
+def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], RowEntries]:
+    """Declare an entry point over rows, its first argument."""
+    return lambda function: RowEntries(function, make_signature)
+
+
+def part(signature: Any) -> Callable[[Callable[..., Any]], Entry]:
+    """Declare a part of a large computation, which compiled code calls by its address."""
+    return lambda function: Entry(function, signature)
 
 
 LOG_2PI = 1.8378770664093453

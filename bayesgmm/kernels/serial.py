@@ -18,8 +18,8 @@ from .quadratic import (
     quadratic_pass,
 )
 
-_quadratic = quadratic_pass.dispatcher
-_centred = centred_pass.dispatcher
+_quadratic = quadratic_pass.version(np.float64).dispatcher
+_centred = centred_pass.version(np.float64).dispatcher
 _BLOCK = 256
 
 

@@ -1,0 +1,36 @@
+"""Compiled code that calls a part of its computation by address (`primitives.part`).
+
+Numba optimises and keeps a whole copy of everything a compiled function calls. A part is compiled
+once, when it is first needed, and its callers hold nothing of it but an address, which they are
+given when they run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+
+def caller(signature: Any) -> Any:
+    """Make the function that calls a part of that signature: call(address, arguments).
+
+    The arguments are a tuple of exactly the signature's types but for casts. An exception does
+    not come out of a part.
+    """
+
+    @intrinsic
+    def call(typing_context, address, arguments):  # type: ignore[no-untyped-def]
+        def write(context, builder, typed, values):  # type: ignore[no-untyped-def]
+            arguments = cgutils.unpack_tuple(builder, values[1])
+            of_machine = [context.get_value_type(t) for t in signature.args]
+            returned = context.get_value_type(signature.return_type)
+            function = ir.FunctionType(returned, of_machine)
+            return builder.call(builder.inttoptr(values[0], function.as_pointer()), arguments)
+
+        return signature.return_type(nb.intp, nb.types.Tuple(signature.args)), write
+
+    return call
