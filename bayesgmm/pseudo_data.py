@@ -9,8 +9,9 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .families.m_steps import VARIABLE, call_m_step, cholesky, solve, trace_of_quotient
+from .families.m_steps import VARIABLE, call_m_step, trace_of_quotient
 from .kernels.calls import caller
+from .kernels.factor import cholesky, solve
 from .kernels.primitives import F1, F2, F3, R1, inlined, part
 
 # A component that holds less than this many rows has emptied.

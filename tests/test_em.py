@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tracemalloc
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -362,8 +363,9 @@ def test_a_false_m_step_is_noticed(monkeypatch):
     good = bayesgmm.fit(x, 2, start=labels)
 
     def false(rows, parameters):
-        loglik, s, rounding = measured_statistics(rows, parameters)
-        return loglik, Statistics(s.counts, s.means, 1.001 * s.scatters), rounding
+        step = measured_statistics(rows, parameters)
+        s = step.statistics
+        return replace(step, statistics=Statistics(s.counts, s.means, 1.001 * s.scatters))
 
     monkeypatch.setattr(bayesgmm.em, "_RESIDENT", 0)  # the pass is then Python's to call
     monkeypatch.setattr(bayesgmm.em, "measured_statistics", false)

@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.special import xlogy
+from scipy.special import entr, xlogy
 from sklearn.mixture import GaussianMixture
 
 import bayesgmm
@@ -301,6 +301,20 @@ def test_criteria_follow_their_definitions():
     # mclust 6.0.0, stopped at 1e-5: BIC -2314.3163, ICL -2357.8242
     assert fit.bic == pytest.approx(2314.3, abs=0.05)
     assert fit.icl == pytest.approx(2357.8, abs=1.0)
+
+
+@pytest.mark.parametrize("width", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_entropy_and_certainty_are_those_of_the_rows(rng, d_and_family, width, weighted):
+    """Whatever they are computed from: sums over the responsibilities, to 1e-8 a row."""
+    d, family = d_and_family
+    x, labels = simulate(rng, 150, d, 3, spread=1.0)
+    x[labels == 0] *= width  # one component is narrow
+    w = rng.integers(1, 4, len(x)).astype(float) if weighted else np.ones(len(x))
+    fit = bayesgmm.fit(x, 3, family.name, start=labels, sample_weight=w, max_iter=20)
+    resp = fit.predict_proba(x)
+    assert fit.entropy == pytest.approx(w @ entr(resp).sum(axis=1), abs=1e-8 * w.sum())
+    assert fit.log_map == pytest.approx(w @ np.log(resp.max(axis=1)), abs=1e-8 * w.sum())
 
 
 def test_a_fit_survives_saving(tmp_path):

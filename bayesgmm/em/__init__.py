@@ -25,6 +25,7 @@ from ..kernels import (
     Statistics,
     measured_statistics,
 )
+from ..kernels.factor import inverse_factors
 from ..kernels.primitives import LANES, Entry
 from ..prior import Prior
 from ..pseudo_data import log_kernel, maximise, prior_means
@@ -145,12 +146,13 @@ class EMResult:
 
     statistics are those of the parameters; history is the objective after the start and after
     every iteration; component names the degenerate one, if any; n_passes counts the passes over
-    the rows.
+    the rows. log_certainty: sum of the logarithms of the rows' largest responsibilities.
     """
 
     parameters: Parameters
     statistics: Statistics
     loglik: float
+    log_certainty: float
     objective: float
     history: tuple[float, ...]
     status: Status
@@ -319,13 +321,14 @@ class Run:
         whole[iteration.FAILED] = 0
         whole[iteration.N_PASSES] += 1
         try:
-            loglik, statistics, rounding = measured_statistics(rows, parameters)
+            step = measured_statistics(rows, parameters)
         except DegenerateComponentError as error:
             whole[iteration.FAILED], whole[iteration.COMPONENT] = 1, error.component
             return
-        self._statistics[:] = pack(statistics, self.problem.family.diagonal)
-        real[iteration.NEW_LOGLIK] = loglik
-        real[iteration.LOSS] = rounding / ROUNDING
+        self._statistics[:] = pack(step.statistics, self.problem.family.diagonal)
+        real[iteration.NEW_LOGLIK] = step.loglik
+        real[iteration.LOSS] = step.rounding / ROUNDING
+        real[iteration.NEW_LOG_CERTAINTY] = step.log_certainty
 
     def _parameters(self) -> Parameters:
         weights, means, covariances = (view.copy() for view in self.views[:3])
@@ -350,6 +353,7 @@ class Run:
             parameters=self._parameters(),
             statistics=Statistics(counts, means, scatters),
             loglik=float(real[iteration.LOGLIK]),
+            log_certainty=float(real[iteration.LOG_CERTAINTY]),
             objective=self.objective + constant,
             history=tuple((history + constant).tolist()),
             status=_STATUS[self.status],
@@ -366,6 +370,7 @@ def _addresses(problem: Problem) -> NDArray[np.int64]:
     where[iteration.M_STEP] = problem.m_step.address
     if len(problem.phi) > 0:
         where[iteration.READY_PASS] = ready_pass.address
+        where[iteration.FACTORING] = inverse_factors.address
     if problem.prior is not None:
         where[iteration.PRIOR_MEANS] = prior_means.address
         where[iteration.LOG_KERNEL] = log_kernel.address

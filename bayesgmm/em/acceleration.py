@@ -15,8 +15,8 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ..families.m_steps import cholesky, solve
 from ..kernels.calls import caller
+from ..kernels.factor import cholesky, solve
 from ..kernels.primitives import F1, F2, F3, inlined, jit, part
 
 WINDOW = 8

@@ -8,16 +8,19 @@ each a mixture, its expected statistics and what warms up the next M-step.
 
 from __future__ import annotations
 
+import math
+
 import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
 from ..families.m_steps import FEW_SWEEPS
+from ..kernels import OF_FACTORS
 from ..kernels import ROUNDING as ROUNDING_OF_PASS
 from ..kernels.primitives import F1, F2, F3, R1, inlined, part
 from ..pseudo_data import call_log_kernel, call_maximise
 from .acceleration import call_leap
-from .narrow import ROUNDING, call_atom
+from .narrow import NARROW, ROUNDING, call_atom
 from .ready import MADE, NO_CENTRED, call_ready_pass
 
 # What `iterate` returns.
@@ -26,11 +29,12 @@ NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = r
 # Slots of the whole numbers and of the numbers that survive a call.
 STAGE, N_ITER, MOST, COMPONENT, STEP, N_KEPT = range(6)
 PLAIN_STEPS, FAILED, WARM, THOROUGH, N_PASSES = range(6, 11)
-OBJECTIVE, LOGLIK, NEW_LOGLIK, LOSS, LAST_GAIN, STRETCH = range(6)
-N_WHOLE, N_REAL = 11, 6
+OBJECTIVE, LOGLIK, LOG_CERTAINTY = range(3)
+NEW_LOGLIK, LOSS, NEW_LOG_CERTAINTY, LAST_GAIN, STRETCH = range(3, 8)
+N_WHOLE, N_REAL = 11, 8
 # Addresses of the parts: always there; with a prior; the family's; where components are narrow.
-READY_PASS, MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, CENTRED, ATOM = range(8)
-N_PARTS = 8
+READY_PASS, FACTORING, MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, CENTRED, ATOM = range(9)
+N_PARTS = 9
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -38,8 +42,9 @@ STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
 _PLAIN, _COMBINED, _STRETCHED = range(3)
 _FIRST_STRETCH = 3.0
 
-# Loss of digits above which there may be components to look at.
-_NARROW_LOSS = 1e3
+# Loss of digits above which a component may be so narrow that it is to be looked at: the pass is
+# then in its centred form.
+_NARROW_LOSS = OF_FACTORS / math.sqrt(NARROW)
 # Gain per row of a plain step at which EM is still far from a maximum.
 _STEEP = 1e-5
 # Plain steps before the first accelerated one, and those that certify the end.
@@ -108,9 +113,9 @@ def iterate(  # type: ignore[no-untyped-def]
             bad = call_ready_pass(
                 where[READY_PASS],
                 (
-                    where[CENTRED], phi, n_rows, row_weights, scale, log_unit,
+                    where[FACTORING], where[CENTRED], phi, n_rows, row_weights, scale, log_unit,
                     weights, means, covariances, counts, centers, scatters,
-                    real[NEW_LOGLIK : LOSS + 1],
+                    real[NEW_LOGLIK : NEW_LOG_CERTAINTY + 1],
                 ),
             )  # fmt: skip
             if bad == NO_CENTRED:
@@ -199,6 +204,7 @@ def _advance(  # type: ignore[no-untyped-def]
             _copy(new, old)
             real[OBJECTIVE] = objective
             real[LOGLIK] = real[NEW_LOGLIK]
+            real[LOG_CERTAINTY] = real[NEW_LOG_CERTAINTY]
         else:
             _copy(old, new)
         if converged:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ..families.m_steps import IDENTITY, VARIABLE, cholesky
+from ..families.m_steps import IDENTITY, VARIABLE
 from ..kernels import SMALLEST_VARIANCE
 from ..kernels.calls import caller
+from ..kernels.factor import cholesky
 from ..kernels.primitives import F1, F3, R1, jit, part
 
 # Conditional variances below which a component is looked at.
-_NARROW = 1e-9
+NARROW = 1e-9
 # Rounding of the log-likelihood, relative to the sum of its terms' sizes.
 ROUNDING = 64 * 2.0**-52
 
@@ -42,7 +43,7 @@ def atom(volume, shape, covariances, scatters, counts, scale):  # type: ignore[n
     n_components, rows, d = covariances.shape
     lower = np.zeros((d, d))
     for k in range(n_components):
-        if counts[k] < 1.0 or _narrowest_width(covariances[k], 1.0, scale, lower) > _NARROW:
+        if counts[k] < 1.0 or _narrowest_width(covariances[k], 1.0, scale, lower) > NARROW:
             continue
         if shape == VARIABLE:
             width = _narrowest_width(scatters[k], counts[k], scale, lower)
@@ -60,22 +61,12 @@ def atom(volume, shape, covariances, scatters, counts, scale):  # type: ignore[n
 def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-def]
     """The smallest conditional variance of matrix / count in scaled coordinates."""
     rows, d = matrix.shape
+    if rows == d and not np.isfinite(cholesky(matrix, lower)):
+        return 0.0
     least = np.inf
     for i in range(d):
-        if rows < d:
-            least = min(least, matrix[0, i] / (count * scale[i] * scale[i]))
-            continue
-        for j in range(i + 1):
-            v = matrix[i, j] / (count * scale[i] * scale[j])
-            for q in range(j):
-                v -= lower[i, q] * lower[j, q]
-            if j < i:
-                lower[i, j] = v / lower[j, j]
-            else:
-                if not v > 0.0:
-                    return 0.0
-                lower[i, i] = np.sqrt(v)
-                least = min(least, v)
+        v = lower[i, i] * lower[i, i] if rows == d else matrix[0, i]
+        least = min(least, v / (count * scale[i] * scale[i]))
     return least
 
 

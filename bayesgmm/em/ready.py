@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import OF_FACTORS, SMALLEST_VARIANCE
 from ..kernels.calls import caller
-from ..kernels.factor import inverse_factors, precisions
+from ..kernels.factor import call_inverse_factors, precisions
 from ..kernels.moments import central_moments
 from ..kernels.primitives import F1, F2, F3, LOG_2PI, R1, inlined, jit, part, softmax
 from ..kernels.products import (
@@ -25,9 +25,9 @@ from ..kernels.products import (
 from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
 
 _I, _F = nb.int64, nb.float64
-_CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3)
+_CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3, F1)
 _call_centred = caller(_CENTRED)
-READY = _I(_I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
+READY = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_ready_pass = caller(READY)
 # What the pass returns, unless it is the first k whose covariance is singular.
 MADE, NO_CENTRED = -1, -2
@@ -35,13 +35,14 @@ MADE, NO_CENTRED = -1, -2
 
 @part(READY)
 def ready_pass(  # type: ignore[no-untyped-def]
-    centred, phi, n_rows, row_weights, scale, log_unit,
+    factoring, centred, phi, n_rows, row_weights, scale, log_unit,
     weights, means, covariances, counts, centers, scatters, result,
 ):  # fmt: skip
-    """Write the statistics of a mixture, and its log-likelihood and loss of digits to result (2,).
+    """Write the statistics of a mixture, and to result (3,) what else an E-step tells.
 
-    `phi` (blocks, F, rows of a block) holds the features of the rows. Where a component is so
-    narrow that the centred form is needed, and its address is 0, it is asked for.
+    That is the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
+    responsibilities. `phi` (blocks, F, rows of a block) holds the features of the rows. Where a
+    component is so narrow that the centred form is needed, and its address is 0, it is asked for.
     """
     n_blocks, n_features, block = phi.shape
     n_components, rows, d = covariances.shape
@@ -56,7 +57,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
             z[k, j] = means[k, j] / scale[j]
             for i in range(rows):
                 scaled[k, i, j] = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
-    bad = inverse_factors(scaled, SMALLEST_VARIANCE, factors, half_log_dets)
+    bad = call_inverse_factors(factoring, (scaled, SMALLEST_VARIANCE, factors, half_log_dets))
     if bad >= 0:
         return bad
     if rows < d:
@@ -76,6 +77,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
         loss = max(loss, norm * np.sqrt(square))
     quadratic = loss < QUADRATIC_LIMIT
     result[1] = loss if quadratic else OF_FACTORS * np.sqrt(loss)
+    result[2] = 0.0
     if not quadratic and centred == 0:
         return NO_CENTRED
     sums = np.zeros((n_components, n_features))
@@ -87,11 +89,22 @@ def ready_pass(  # type: ignore[no-untyped-def]
             encode_diagonal(log_weights, z, flat, half_log_dets, theta)
         else:
             encode(log_weights, z, scaled, half_log_dets, theta)
-        loglik = _quadratic(phi, n_rows, row_weights, theta, sums)
+        loglik = _quadratic(phi, n_rows, row_weights, theta, sums, result)
     else:
         loglik = _call_centred(
             centred,
-            (phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second),
+            (
+                phi,
+                n_rows,
+                row_weights,
+                log_weights,
+                z,
+                factors,
+                half_log_dets,
+                sums,
+                second,
+                result,
+            ),
         )
     result[0] = loglik - log_unit
     first = np.empty((n_components, d))
@@ -108,7 +121,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _quadratic(phi, n_rows, row_weights, theta, sums):  # type: ignore[no-untyped-def]
+def _quadratic(phi, n_rows, row_weights, theta, sums, result):  # type: ignore[no-untyped-def]
     """Add the rows to sums (K, F) and return their log-likelihood."""
     n_blocks, n_features, block = phi.shape
     n_components = len(theta)
@@ -121,7 +134,7 @@ def _quadratic(phi, n_rows, row_weights, theta, sums):  # type: ignore[no-untype
         m = min(block, n_rows - b * block)
         product(theta, phi[b], m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, total, logits)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
         add_outer_product(logits, phi[b], m, sums)
     return loglik
@@ -129,7 +142,7 @@ def _quadratic(phi, n_rows, row_weights, theta, sums):  # type: ignore[no-untype
 
 @part(_CENTRED)
 def centred_form(  # type: ignore[no-untyped-def]
-    phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second
+    phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second, result
 ):  # fmt: skip
     """The same about the means z: counts and first moments in sums, second moments in second."""
     n_blocks, n_features, block = phi.shape
@@ -156,7 +169,7 @@ def centred_form(  # type: ignore[no-untyped-def]
             for r in range(m):
                 logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, total, logits)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
         for k in range(n_components):
             _about(phi[b], z[k], m, delta)
@@ -175,18 +188,22 @@ def centred_form(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _weigh(row_weights, start, m, total, logits):  # type: ignore[no-untyped-def]
+def _weigh(row_weights, start, m, peak, total, logits, result):  # type: ignore[no-untyped-def]
     """Sum the rows' log densities, total (m,), and multiply what is theirs by their weights."""
     loglik = 0.0
+    peaks = 0.0
     if len(row_weights) > 0:
         for r in range(m):
             w = row_weights[start + r]
             loglik += w * total[r]
+            peaks += w * peak[r]
             for k in range(len(logits)):
                 logits[k, r] *= w
     else:
         for r in range(m):
             loglik += total[r]
+            peaks += peak[r]
+    result[2] += peaks - loglik
     return loglik
 
 

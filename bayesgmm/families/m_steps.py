@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 
 from ..kernels.calls import caller
+from ..kernels.factor import cholesky
 from ..kernels.primitives import F1, F2, F3, Entry, inlined, jit, part
 
 EQUAL, VARIABLE, IDENTITY = 0, 1, 2
@@ -463,41 +464,6 @@ def compose(variances, axes, out):  # type: ignore[no-untyped-def]
                 total += axes[i, q] * variances[q] * axes[j, q]
             out[i, j] = total
             out[j, i] = total
-
-
-@jit()
-def cholesky(matrix, lower):  # type: ignore[no-untyped-def]
-    """Write L, matrix = L L', and return log|matrix|; not a number if it is not positive."""
-    d = len(matrix)
-    log_det = 0.0
-    for i in range(d):
-        for j in range(i):
-            v = matrix[i, j]
-            for q in range(j):
-                v -= lower[i, q] * lower[j, q]
-            lower[i, j] = v / lower[j, j]
-        v = matrix[i, i]
-        for q in range(i):
-            v -= lower[i, q] * lower[i, q]
-        lower[i, i] = np.sqrt(v)
-        log_det += np.log(v)
-        for j in range(i + 1, d):
-            lower[i, j] = 0.0
-    return log_det
-
-
-@jit()
-def solve(lower, v):  # type: ignore[no-untyped-def]
-    """Overwrite v with (L L')^-1 v."""
-    d = len(v)
-    for i in range(d):
-        for q in range(i):
-            v[i] -= lower[i, q] * v[q]
-        v[i] /= lower[i, i]
-    for i in range(d - 1, -1, -1):
-        for q in range(i + 1, d):
-            v[i] -= lower[q, i] * v[q]
-        v[i] /= lower[i, i]
 
 
 @jit()

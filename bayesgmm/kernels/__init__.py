@@ -14,9 +14,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .centred import centred_pass
-from .contract import DegenerateComponentError, FloatArray, Parameters, Rows, Statistics
+from .contract import (
+    DegenerateComponentError,
+    EStep,
+    FloatArray,
+    Parameters,
+    Rows,
+    Statistics,
+)
 from .factor import inverse_factors, precisions
 from .moments import central_moments
+from .primitives import LOG_2PI
 from .quadratic import (
     QUADRATIC_LIMIT,
     QUADRATIC_MAX_COLUMNS,
@@ -29,14 +37,15 @@ from .threads import default_threads, for_each_chunk
 
 __all__ = [
     "DegenerateComponentError",
+    "EStep",
     "FloatArray",
     "Parameters",
     "Rows",
     "Statistics",
     "check_components",
     "evaluate",
+    "expected_log_joint",
     "expected_statistics",
-    "log_certainty",
     "measured_statistics",
 ]
 
@@ -110,13 +119,38 @@ def expected_statistics(
     The result does not depend on n_threads at all, and on block (rows handled at a time) only
     through rounding. form ("quadratic" or "centred") is chosen by accuracy and speed.
     """
-    return _Pass(rows, parameters, form).statistics(n_threads, block)
+    step = _Pass(rows, parameters, form).statistics(n_threads, block)
+    return step.loglik, step.statistics
 
 
-def measured_statistics(rows: Rows, parameters: Parameters) -> tuple[float, Statistics, float]:
-    """The E-step, and what rounding may change in the log density of one row, about."""
-    run = _Pass(rows, parameters, None)
-    return *run.statistics(None, None), run.rounding
+def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
+    """The E-step with what else is known after it."""
+    return _Pass(rows, parameters, None).statistics(None, None)
+
+
+def expected_log_joint(
+    parameters: Parameters, statistics: Statistics, scale: FloatArray
+) -> tuple[float, float]:
+    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, and its rounding, about.
+
+    The statistics are all it depends on, besides the parameters.
+    """
+    scaled = _factor(parameters, scale)
+    counts, delta = statistics.counts, (statistics.means - parameters.means) / scale
+    g = scaled.factors
+    if scaled.diagonal:
+        moments = statistics.scatters / scale**2 + counts[:, None] * delta**2
+        squares = np.sum(g[:, 0] ** 2 * moments, axis=1)
+    else:
+        moments = statistics.scatters / np.outer(scale, scale)
+        moments = moments + counts[:, None, None] * delta[:, :, None] * delta[:, None, :]
+        squares = np.sum((g @ moments) * g, axis=(1, 2))
+    used = counts > 0  # a component without rows may have a proportion of 0
+    logs = scaled.log_weights + scaled.half_log_dets - 0.5 * delta.shape[1] * LOG_2PI
+    logs -= np.sum(np.log(scale))
+    value = float(counts[used] @ logs[used] - 0.5 * squares.sum())
+    size = float(np.max(np.sum(g**2, axis=(1, 2)) * (1.0 + np.sum(delta**2, axis=1))))
+    return value, ROUNDING * size * float(counts.sum())
 
 
 def evaluate(
@@ -135,11 +169,6 @@ def evaluate(
     resp = np.empty((n, n_components)) if responsibilities else _NO_MATRIX
     _Pass(rows, parameters, None).evaluate(log_density, resp, n_threads)
     return log_density, resp
-
-
-def log_certainty(rows: Rows, parameters: Parameters) -> float:
-    """The logarithms of the rows' largest responsibilities, summed by the rows' weights."""
-    return _Pass(rows, parameters, None).log_certainty()
 
 
 def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
@@ -190,18 +219,20 @@ class _Pass:
         self.log_unit = float(np.sum(np.log(rows.scale)))  # of the change of variables
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
 
-    def statistics(self, n_threads: int | None, block: int | None) -> tuple[float, Statistics]:
+    def statistics(self, n_threads: int | None, block: int | None) -> EStep:
         n_components, d = self.scaled.means.shape
         block, bounds = self._chunks(block)
         n_chunks = len(bounds) - 1
-        loglik = np.zeros(n_chunks)
+        loglik, certainty = np.zeros(n_chunks), np.zeros((n_chunks, 1))
         weights, total_weight = _row_weights(self.rows)
         shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
         if self.quadratic:
             sums = np.zeros((n_chunks, *self.theta.shape))
 
             def work(c: int) -> None:
-                loglik[c] = self._quadratic(bounds[c], bounds[c + 1], block, weights, sums[c])
+                loglik[c] = self._quadratic(
+                    bounds[c], bounds[c + 1], block, weights, sums[c], certainty[c]
+                )
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             total = sums.sum(axis=0)
@@ -218,49 +249,35 @@ class _Pass:
 
             def work(c: int) -> None:
                 loglik[c] = self._centred(
-                    bounds[c], bounds[c + 1], block, weights, count[c], moment[c], product[c]
-                )
+                    bounds[c], bounds[c + 1], block, weights, count[c], moment[c], product[c],
+                    certainty[c],
+                )  # fmt: skip
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
             about = self.scaled.means
         total_loglik = float(loglik.sum()) - total_weight * self.log_unit
-        return total_loglik, self._unscale(counts, first, second, about)
+        statistics = self._unscale(counts, first, second, about)
+        return EStep(total_loglik, statistics, self.rounding, float(certainty.sum()))
 
     def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
         block, bounds = self._chunks(None)
 
         def work(c: int) -> None:
             start, stop = bounds[c], bounds[c + 1]
+            unused = np.empty(1)
             if self.quadratic:
-                self._quadratic(start, stop, block, _NO_VECTOR, _NO_MATRIX, log_density, resp)
+                self._quadratic(
+                    start, stop, block, _NO_VECTOR, _NO_MATRIX, unused, log_density, resp
+                )
             else:
                 self._centred(
-                    start, stop, block, _NO_VECTOR, _NO_VECTOR, _NO_MATRIX, _NO_STACK,
+                    start, stop, block, _NO_VECTOR, _NO_VECTOR, _NO_MATRIX, _NO_STACK, unused,
                     log_density, resp,
                 )  # fmt: skip
 
         for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
         log_density -= self.log_unit
-
-    def log_certainty(self) -> float:
-        block, bounds = self._chunks(None)
-        n_chunks = len(bounds) - 1
-        total = np.zeros((n_chunks, 1))
-        weights, _ = _row_weights(self.rows)
-
-        def work(c: int) -> None:
-            start, stop = bounds[c], bounds[c + 1]
-            if self.quadratic:
-                self._quadratic(start, stop, block, weights, _NO_MATRIX, certainty=total[c])
-            else:
-                self._centred(
-                    start, stop, block, weights, _NO_VECTOR, _NO_MATRIX, _NO_STACK,
-                    certainty=total[c],
-                )  # fmt: skip
-
-        for_each_chunk(work, n_chunks, self._threads(None))
-        return float(total.sum())
 
     def _quadratic(
         self,
@@ -269,9 +286,9 @@ class _Pass:
         block: int,
         weights: FloatArray,
         sums: FloatArray,
+        certainty: FloatArray,
         log_density: FloatArray = _NO_VECTOR,
         resp: FloatArray = _NO_MATRIX,
-        certainty: FloatArray = _NO_VECTOR,
     ) -> float:
         rows = self.rows
         return quadratic_pass(
@@ -288,9 +305,9 @@ class _Pass:
         counts: FloatArray,
         first: FloatArray,
         second: FloatArray,
+        certainty: FloatArray,
         log_density: FloatArray = _NO_VECTOR,
         resp: FloatArray = _NO_MATRIX,
-        certainty: FloatArray = _NO_VECTOR,
     ) -> float:
         rows, scaled = self.rows, self.scaled
         return centred_pass(

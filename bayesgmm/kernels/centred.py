@@ -28,9 +28,9 @@ def centred_pass(  # type: ignore[no-untyped-def]
     factors is G (K, d, d), any matrices whose squares G'G are the precisions, or lower ones; or
     1/sd (K, 1, d) for diagonal covariances, where second is (K, 1, d). Of second only the lower
     triangles are of use. row_weights (n,) multiply the rows' terms in the log-likelihood and the
-    sums, log_density (n,) is without them; the logs of the largest responsibilities are added up
-    in certainty (1,). An empty array leaves row_weights, counts, log_density, resp (n, K) or
-    certainty out; row_weights and resp do not go together.
+    sums, log_density (n,) is without them. An empty array leaves row_weights, counts, log_density
+    or resp (n, K) out; row_weights and resp do not go together. The logs of the rows' largest
+    responsibilities are added to certainty (1,).
     """
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
@@ -69,17 +69,17 @@ def centred_pass(  # type: ignore[no-untyped-def]
                 logits[k, r] = constant - 0.5 * squares[0, r]
         softmax(logits, m, peak, total, power)
         part = 0.0
+        peaks = 0.0
         if row_weights.shape[0] == 0:
             for r in range(m):
                 part += total[r]
+                peaks += peak[r]
         else:
             for r in range(m):
                 part += row_weights[i + r] * total[r]
+                peaks += row_weights[i + r] * peak[r]
         loglik += part
-        if certainty.shape[0] > 0:
-            for r in range(m):
-                w = row_weights[i + r] if row_weights.shape[0] > 0 else 1.0
-                certainty[0] += w * (peak[r] - total[r])
+        certainty[0] += peaks - part
         if row_weights.shape[0] > 0:
             for k in range(n_components):
                 for r in range(m):

@@ -67,6 +67,20 @@ class Statistics:
     scatters: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class EStep:
+    """A pass over the rows at given parameters.
+
+    rounding: what it may change in the log density of one row, about. log_certainty: the
+    logarithms of the rows' largest responsibilities, summed by the rows' weights.
+    """
+
+    loglik: float
+    statistics: Statistics
+    rounding: float
+    log_certainty: float
+
+
 class DegenerateComponentError(ValueError):
     """A component's covariance is singular in the data's own scale (see `component`)."""
 

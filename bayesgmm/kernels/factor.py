@@ -7,9 +7,11 @@ section 4.2.5), without which factors of hundreds of columns would cost more tha
 
 from __future__ import annotations
 
+import numba as nb
 import numpy as np
 
-from .primitives import LANES, jit
+from .calls import caller
+from .primitives import F1, F3, LANES, inlined, jit, part
 from .products import padded
 from .tiles import TALL, columns_of_product, products_of_rows
 
@@ -56,7 +58,7 @@ def cholesky(matrix, lower):  # type: ignore[no-untyped-def]
     return log_det
 
 
-@jit()
+@inlined
 def _take_off(lower, start):  # type: ignore[no-untyped-def]
     """Add L[i, :start] L[j, :start]' to a panel's columns j and its rows i, on and below it."""
     d = len(lower)
@@ -71,8 +73,8 @@ def _take_off(lower, start):  # type: ignore[no-untyped-def]
         i += 1
 
 
-@jit()
-def invert(lower, inverse):  # type: ignore[no-untyped-def]
+@inlined
+def _invert(lower, inverse):  # type: ignore[no-untyped-def]
     """Write L^-1 into the first d columns of inverse (d, padded(d)); the others become 0."""
     d, width = inverse.shape
     for i in range(d):
@@ -101,6 +103,24 @@ def invert(lower, inverse):  # type: ignore[no-untyped-def]
 
 
 @jit()
+def solve(lower, v):  # type: ignore[no-untyped-def]
+    """Overwrite v with (L L')^-1 v."""
+    d = len(v)
+    for i in range(d):
+        for q in range(i):
+            v[i] -= lower[i, q] * v[q]
+        v[i] /= lower[i, i]
+    for i in range(d - 1, -1, -1):
+        for q in range(i + 1, d):
+            v[i] -= lower[q, i] * v[q]
+        v[i] /= lower[i, i]
+
+
+_INVERSE_FACTORS = nb.int64(F3, nb.float64, F3, F1)
+call_inverse_factors = caller(_INVERSE_FACTORS)
+
+
+@part(_INVERSE_FACTORS)
 def inverse_factors(covariances, smallest, factors, half_log_dets):  # type: ignore[no-untyped-def]
     """Write G_k = L_k^-1 (Sigma_k = L_k L_k') and log|P_k|/2 = log|G_k|; return the first bad k.
 
@@ -126,7 +146,7 @@ def inverse_factors(covariances, smallest, factors, half_log_dets):  # type: ign
         for i in range(d):
             if not (lower[i, i] * lower[i, i] > smallest and lower[i, i] < np.inf):
                 return k
-        invert(lower, inverse)
+        _invert(lower, inverse)
         g = factors[k]
         for i in range(d):
             for j in range(d):

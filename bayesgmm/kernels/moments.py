@@ -20,16 +20,10 @@ def central_moments(counts, first, second, about, scale, means, scatters):  # ty
         for j in range(d):
             means[k, j] = (first[k, j] / count + about[k, j]) * scale[j]
         for i in range(second.shape[1]):
-            if diagonal:
-                for j in range(d):
-                    v = second[k, 0, j] - first[k, j] * (first[k, j] / count)
-                    scatters[k, 0, j] = v * scale[j] * scale[j]
-            else:
-                mean = first[k, i] / count
-                for j in range(i + 1):
-                    v = second[k, i, j] - mean * first[k, j]
-                    scatters[k, i, j] = v * (scale[i] * scale[j])
-        if not diagonal:
-            for i in range(d):
-                for j in range(i + 1, d):
-                    scatters[k, i, j] = scatters[k, j, i]
+            for j in range(d if diagonal else i + 1):
+                q = j if diagonal else i
+                v = second[k, i, j] - first[k, q] * (first[k, j] / count)
+                v *= scale[q] * scale[j]
+                scatters[k, i, j] = v
+                if not diagonal:
+                    scatters[k, j, i] = v

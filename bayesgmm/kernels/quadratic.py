@@ -62,9 +62,9 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
     """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
 
     row_weights (n,) multiply the rows' terms in the log-likelihood and in sums, log_density is
-    without them. log_density (n,) and resp (n, K) are filled where they have rows, and the logs of
-    the largest responsibilities added up in certainty (1,). An empty array leaves row_weights,
-    sums, log_density, resp or certainty out; row_weights and resp do not go together.
+    without them. log_density (n,) and resp (n, K) are filled where they have rows. An empty array
+    leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
+    The logs of the rows' largest responsibilities are added to certainty (1,).
     """
     n_components, n_features = theta.shape
     phi = np.empty((n_features, padded(block)))
@@ -80,17 +80,17 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
         part = 0.0
+        peaks = 0.0
         if row_weights.shape[0] == 0:
             for r in range(m):
                 part += total[r]
+                peaks += peak[r]
         else:
             for r in range(m):
                 part += row_weights[i + r] * total[r]
+                peaks += row_weights[i + r] * peak[r]
         loglik += part
-        if certainty.shape[0] > 0:
-            for r in range(m):
-                w = row_weights[i + r] if row_weights.shape[0] > 0 else 1.0
-                certainty[0] += w * (peak[r] - total[r])
+        certainty[0] += peaks - part
         if row_weights.shape[0] > 0:
             for k in range(n_components):
                 for r in range(m):

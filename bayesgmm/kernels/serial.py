@@ -46,7 +46,7 @@ def moments(  # type: ignore[no-untyped-def]
     first[:] = 0.0
     second[:] = 0.0
     no_resp = np.empty((0, 0))
-    no_sum = np.empty(0)
+    certainty = np.zeros(1)
     precisions = np.empty((n_components, second.shape[1], d))
     largest = 0.0
     for k in range(n_components):
@@ -75,7 +75,7 @@ def moments(  # type: ignore[no-untyped-def]
             encode(log_weights, means, precisions, half_log_dets, theta)
         _quadratic(
             x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights,
-            sums, log_density, no_resp, no_sum,
+            sums, log_density, no_resp, certainty,
         )  # fmt: skip
         decode(sums, diagonal, first, second)
         for k in range(n_components):
@@ -96,7 +96,7 @@ def moments(  # type: ignore[no-untyped-def]
     else:
         _centred(
             x, center, inverse_scale, log_weights, means, factors, False, half_log_dets,
-            0, n, _BLOCK, row_weights, counts, first, second, log_density, no_resp, no_sum,
+            0, n, _BLOCK, row_weights, counts, first, second, log_density, no_resp, certainty,
         )  # fmt: skip
         if not diagonal:
             for k in range(n_components):
