@@ -19,7 +19,7 @@ FLOORS = [
     {"kernels"},
     {"data", "hierarchical"},
     {"families.family", "families.m_steps", "families"},
-    {"pseudo_data"},
+    {"pseudo_data", "conditioning"},
     {"prior", "mixture"},
     {"families.parametrisation", "em"},
     {"start", "result"},
