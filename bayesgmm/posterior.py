@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from .kernels.contract import FloatArray
 from .loo import psis_loo
 from .prior import Prior
 from .result import Fit
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ _FORMAT = "bayesgmm.Posterior/1"
 
 
 @dataclass(frozen=True, eq=False)
-class Posterior:
+class Posterior(Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -167,6 +168,19 @@ class Posterior:
         return math.fsum(
             float(values.mean(axis=0).sum()) for _, values in log_densities(self.data, self.draws)
         )
+
+    def with_predictive(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> Posterior:
+        """The same posterior with new data sets as group `posterior_predictive` of its tree.
+
+        ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. `save` keeps the
+        group. The parameters are those of `predictive`.
+        """
+        tree = self.tree.copy()
+        new = self.predictive(n_draws=n_draws, random_seed=random_seed)
+        tree["posterior_predictive"] = xr.DataTree(new)
+        return replace(self, tree=tree)
 
     def save(self, path: str | Path) -> None:
         """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle)."""
