@@ -135,11 +135,14 @@ class _Target:
         return losses
 
     def improve(self, labels: Labels, order: Labels) -> None:
-        improve(self.allocations, labels, order, self.limit, self.n_groups, self.f)
+        step = np.diff(self.f)
+        improve(self.allocations, labels, order, self.limit, self.n_groups, self.f, step)
 
     def best(self, candidates: Iterable[Labels]) -> Labels:
-        """The candidate of least expected loss, the first of equals."""
-        return min(candidates, key=lambda labels: float(self.losses(labels).mean()))
+        """The candidate of least expected loss, the first of equals; one cluster is always one."""
+        single = np.zeros(len(self.allocations), dtype=np.int64)
+        allowed = [single, *(labels for labels in candidates if labels.max() < self.limit)]
+        return min(allowed, key=lambda labels: float(self.losses(labels).mean()))
 
 
 def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
@@ -147,7 +150,6 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
-    yield np.zeros(data.n, dtype=np.int64)
     if 1 < data.n <= _TREE_ROWS:
         distance = 1 - coclustering_matrix(data, draws.thinned(_TREE_DRAWS))
         tree = linkage(squareform(distance, checks=False), "average")
@@ -158,7 +160,9 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
 def _own(data: Data, draws: Draws) -> Iterator[Labels]:
     """The most probable partition under each of some draws."""
     for parameters in draws.thinned(_OWN_DRAWS).parameters(data.center):
-        yield np.argmax(evaluate(data, parameters, responsibilities=True)[1], axis=1)
+        yield _by_appearance(
+            np.argmax(evaluate(data, parameters, responsibilities=True)[1], axis=1)
+        )
 
 
 def _by_appearance(labels: Labels) -> Labels:

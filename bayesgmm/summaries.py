@@ -322,7 +322,7 @@ class Summaries(ABC):
         Returns
         -------
         xarray.DataArray
-            Over chain, draw and dims: for `az.summary(posterior.function_of(...).to_dataset())`.
+            Over chain, draw and dims: for `az.summary(posterior.function_of(...))`.
 
         Raises
         ------

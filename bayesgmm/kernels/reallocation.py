@@ -50,19 +50,18 @@ def losses_to(allocations, labels, n_clusters, n_groups, f, losses):  # type: ig
                 size += common[g, s, h]
                 loss -= 2.0 * f[common[g, s, h]]
             loss += f[size]
-        losses[s] = loss
+        losses[s] = max(loss, 0.0)  # of equal partitions it is 0 but for rounding
 
 
 @jit()
-def improve(allocations, labels, order, n_clusters, n_groups, f):  # type: ignore[no-untyped-def]
+def improve(allocations, labels, order, n_clusters, n_groups, f, step):  # type: ignore[no-untyped-def]
     """Lower the mean loss of labels (n,) in place until no move of a row and no union helps.
 
     Rows labelled -1 are put, in the given order, where the loss of the rows so far is least. At
-    most n_clusters clusters are made. A row stays where it is unless another cluster is better;
-    of equally good ones it takes the first.
+    most n_clusters clusters are made. A row stays where it is unless another cluster is better; of
+    equally good ones it takes the first. step (n,) holds the differences of f.
     """
     sizes, common = _tabulate(allocations, labels, n_clusters, n_groups)
-    step = f[1:] - f[:-1]
     least = _LITTLE * f[-1]
     going = True
     while going:
@@ -71,7 +70,7 @@ def improve(allocations, labels, order, n_clusters, n_groups, f):  # type: ignor
         going = _join(labels, sizes, common, f, least)
 
 
-@jit()
+@inlined
 def _move_rows(allocations, labels, order, sizes, common, step, least):  # type: ignore[no-untyped-def]
     """Put every row into its best cluster; whether one changed."""
     changed = False
@@ -91,7 +90,7 @@ def _move_rows(allocations, labels, order, sizes, common, step, least):  # type:
     return changed
 
 
-@jit()
+@inlined
 def _best_cluster(row, old, sizes, common, step, least):  # type: ignore[no-untyped-def]
     """The cluster to which a row adds least, an empty one included; the old if none is better."""
     best = old
@@ -110,7 +109,7 @@ def _best_cluster(row, old, sizes, common, step, least):  # type: ignore[no-unty
     return best
 
 
-@jit()
+@inlined
 def _price(row, size, common, step):  # type: ignore[no-untyped-def]
     """What the row adds to the mean loss in a cluster of that size and those common rows."""
     total = 0.0
@@ -119,7 +118,7 @@ def _price(row, size, common, step):  # type: ignore[no-untyped-def]
     return step[size] - 2.0 * total / len(row)
 
 
-@jit()
+@inlined
 def _join(labels, sizes, common, f, least):  # type: ignore[no-untyped-def]
     """Join the two clusters whose union lowers the mean loss most; whether there are such."""
     n_clusters, n_partitions, n_groups = common.shape
@@ -143,8 +142,10 @@ def _join(labels, sizes, common, f, least):  # type: ignore[no-untyped-def]
         return False
     sizes[into] += sizes[taken]
     sizes[taken] = 0
-    common[into] += common[taken]
-    common[taken] = 0
+    for s in range(n_partitions):
+        for h in range(n_groups):
+            common[into, s, h] += common[taken, s, h]
+            common[taken, s, h] = 0
     for i in range(len(labels)):
         if labels[i] == taken:
             labels[i] = into
