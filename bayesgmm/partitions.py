@@ -160,9 +160,8 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
 def _own(data: Data, draws: Draws) -> Iterator[Labels]:
     """The most probable partition under each of some draws."""
     for parameters in draws.thinned(_OWN_DRAWS).parameters(data.center):
-        yield _by_appearance(
-            np.argmax(evaluate(data, parameters, responsibilities=True)[1], axis=1)
-        )
+        share = evaluate(data, parameters, responsibilities=True)[1]
+        yield _by_appearance(np.argmax(share, axis=1))
 
 
 def _by_appearance(labels: Labels) -> Labels:

@@ -76,7 +76,7 @@ def test_losses_are_those_of_the_definitions(rng, loss):
 @pytest.mark.parametrize("n", [2, 5, 7])
 def test_no_partition_is_better(rng, loss, n):
     """The search finds the least expected loss over all partitions, as it is defined."""
-    data, draws = overlapping(rng, n)
+    data, draws = overlapping(rng, n, s=15)
     found = best_partition(data, draws, loss, random_seed=3)
     allocations = sampled_allocations(data, draws, np.random.default_rng(3))
 
@@ -101,10 +101,8 @@ def test_a_search_is_as_good_as_many(rng, loss):
 def test_sampled_allocations_have_the_pairs_probabilities(rng):
     """Shares of draws in which two rows are together, within their Monte Carlo errors."""
     data, draws = overlapping(rng, 12, s=4000)
-    together = [
-        z[:, None] == z[None, :]
-        for z in sampled_allocations(data, draws, np.random.default_rng(0)).T
-    ]
+    allocations = sampled_allocations(data, draws, np.random.default_rng(0))
+    together = [z[:, None] == z[None, :] for z in allocations.T]
     p = coclustering_matrix(data, draws)
     error = np.sqrt(p * (1 - p) / len(draws))
     assert np.all(np.abs(np.mean(together, axis=0) - p) <= 5 * error + 1e-12)
