@@ -39,11 +39,14 @@ def value_of_arrays(function: Callable[..., Any], arrays: Sequence[FloatArray]) 
 def as_numbers(value: Any, where: str) -> FloatArray:
     """What a user's function returned, as an array of its own."""
     try:
-        return np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.asarray(value)
+    except ValueError:  # lists of unequal lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiub":
         raise ValueError(
             f"the function gave {value!r} for {where}: return a number or an array of numbers."
-        ) from None
+        )
+    return np.array(array, dtype=np.float64)
 
 
 def along_draws(
