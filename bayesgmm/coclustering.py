@@ -21,8 +21,9 @@ from .fitting import whole
 from .kernels import evaluate
 from .kernels.contract import FloatArray
 
-# Numbers of a matrix, and of the responsibilities it is a product of: 200 MB each.
+# Numbers of a matrix, 200 MB, and of the responsibilities multiplied at a time, 32 MB.
 _LIMIT = 5000**2
+_TOGETHER = 2**22
 
 
 def picked_rows(
@@ -94,7 +95,7 @@ def matrix_blocks(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]
 def _side_by_side(data: Data, draws: Draws) -> Iterator[FloatArray]:
     """Responsibilities of several draws in one matrix (n, draws K), as many as fit in memory."""
     n_components = draws.n_components
-    together = min(len(draws), max(1, _LIMIT // (data.n * n_components)))
+    together = min(len(draws), max(1, _TOGETHER // (data.n * n_components)))
     resp = np.empty((data.n, together, n_components))
     filled = 0
     for parameters in draws.parameters(data.center):

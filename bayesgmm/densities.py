@@ -18,7 +18,7 @@ from .kernels.contract import FloatArray
 # Points of a default grid along one column, and along each of two.
 _ONE, _TWO = 200, 60
 # How far a default grid goes beyond the components' means, in their standard deviations.
-_REACH = 3.0
+_REACH = 4.0
 # Components lighter than this do not stretch the grid.
 _LIGHT = 1e-3
 _STATISTICS = ("mean", "sd", "lower", "upper")
@@ -73,7 +73,7 @@ class Points:
 
 
 def _axes(draws: Draws, columns: Sequence[str]) -> dict[str, FloatArray]:
-    """Values of one or two columns that cover the draws' components: means -+ 3 sd."""
+    """Values of one or two columns that cover the draws' components: means -+ 4 sd."""
     if len(columns) > 2:
         raise ValueError(
             f"a grid of {len(columns)} columns ({', '.join(columns)}) would be large: name one or "

@@ -15,6 +15,7 @@ from .conditioning import conditional, marginal, positions, split
 from .data import Data, as_rows_like
 from .densities import Points, density_bands
 from .draws import Draws
+from .fitting import whole
 from .functionals import along_draws, value_by_draw, value_of_arrays
 from .kernels.contract import FloatArray
 from .mixture import Mixture
@@ -50,7 +51,8 @@ class MixtureDraws:
         """At most n_draws of them: as many of every chain, evenly spaced."""
         if n_draws is None or n_draws >= len(self.draws):
             return self
-        n_chains, each = len(self.chain), n_draws // len(self.chain)
+        n_chains = len(self.chain)
+        each = whole("n_draws", n_draws, 1) // n_chains
         if each < 1:
             raise ValueError(
                 f"n_draws is {n_draws}: use at least one of each of {n_chains} chains."

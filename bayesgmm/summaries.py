@@ -222,7 +222,7 @@ class Summaries(ABC):
         at : mapping or array-like, optional
             - a mapping from columns to values: a grid of all their combinations;
             - an array (m, q): points in the q columns; (m,) for one column;
-            - left out: a grid over one or two columns, 3 standard deviations beyond the means of
+            - left out: a grid over one or two columns, 4 standard deviations beyond the means of
               the components.
         columns : sequence of str or int, optional
             The columns whose joint density is wanted; the others are integrated out, exactly, in
