@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,55 +22,27 @@ _LIGHT = 1e-3
 _STATISTICS = ("mean", "sd", "lower", "upper")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Points:
-    """Rows (m, q) of q columns, and the axes they are laid out along."""
+type Axes = dict[str, FloatArray]
 
-    rows: FloatArray
-    columns: tuple[str, ...]
-    shape: dict[str, int]
-    coords: dict[str, Any]
 
-    @classmethod
-    def of(
-        cls, at: ArrayLike | Mapping[Any, ArrayLike] | None, columns: Sequence[str], draws: Draws
-    ) -> Points:
-        """The points asked for: a grid by column, a list, or a grid that covers the draws."""
-        if at is None:
-            return cls.grid(_axes(draws, columns))
-        if isinstance(at, Mapping):
-            return cls.grid(dict(zip(columns, at.values(), strict=True)))
-        return cls.listed(at, columns)
-
-    @classmethod
-    def listed(cls, at: ArrayLike, columns: Sequence[str]) -> Points:
-        """Points as rows; those of one column lie along it."""
-        rows = np.asarray(at, dtype=np.float64)
-        if len(columns) == 1 and rows.ndim <= 1:
-            return cls.grid({columns[0]: rows})
-        if rows.ndim != 2 or rows.shape[1] != len(columns) or not len(rows):
+def grid_axes(values: Mapping[str, ArrayLike]) -> Axes:
+    """The columns' values of a grid as arrays (m,)."""
+    axes = {c: np.atleast_1d(np.asarray(v, dtype=np.float64)) for c, v in values.items()}
+    for column, v in axes.items():
+        if v.ndim != 1 or not v.size:
             raise ValueError(
-                f"at has shape {rows.shape}: for {', '.join(columns)} pass points as rows "
-                f"(m, {len(columns)}), or a mapping from column to values for a grid."
+                f"column {column!r} has values of shape {v.shape}: pass one or more, (m,)."
             )
-        coords = {c: ("point", rows[:, j]) for j, c in enumerate(columns)}
-        return cls(rows, tuple(columns), {"point": len(rows)}, coords)
-
-    @classmethod
-    def grid(cls, axes: Mapping[str, ArrayLike]) -> Points:
-        """Every combination of the columns' values."""
-        values = {c: np.atleast_1d(np.asarray(v, dtype=np.float64)) for c, v in axes.items()}
-        for column, v in values.items():
-            if v.ndim != 1 or not v.size:
-                raise ValueError(
-                    f"column {column!r} has values of shape {v.shape}: pass one or more, (m,)."
-                )
-        mesh = np.meshgrid(*values.values(), indexing="ij")
-        shape = {c: len(v) for c, v in values.items()}
-        return cls(np.stack([m.ravel() for m in mesh], axis=1), tuple(values), shape, dict(values))
+    return axes
 
 
-def _axes(draws: Draws, columns: Sequence[str]) -> dict[str, FloatArray]:
+def grid_rows(axes: Axes) -> FloatArray:
+    """Every combination of the columns' values, the last column's changing fastest."""
+    mesh = np.meshgrid(*axes.values(), indexing="ij")
+    return np.stack([m.ravel() for m in mesh], axis=1)
+
+
+def default_axes(draws: Draws, columns: Sequence[str]) -> Axes:
     """Values of one or two columns that cover the draws' components: means -+ 4 sd."""
     if len(columns) > 2:
         raise ValueError(
@@ -90,18 +60,39 @@ def _axes(draws: Draws, columns: Sequence[str]) -> dict[str, FloatArray]:
     return {c: np.linspace(low[j], high[j], size) for j, c in enumerate(columns)}
 
 
-def density_bands(data: Data, draws: Draws, points: Points, ci_prob: float) -> xr.Dataset:
-    """Mean, sd and interval over the draws of the density at the points (rows of `data`)."""
+def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -> xr.Dataset:
+    """Mean, sd and interval over the draws of the density at rows.
+
+    Parameters
+    ----------
+    data : Data
+        The rows: `grid_rows(axes)`, or any points if there are no axes.
+    draws : Draws
+        Of the same columns.
+    ci_prob : float
+        Probability of the equal-tailed interval.
+    axes : dict of arrays, optional
+        What the result is laid out along; points of one column lie along that.
+
+    Returns
+    -------
+    Dataset
+        mean, sd, lower and upper.
+    """
     tails(ci_prob)
-    taken = set(_STATISTICS) & set(points.coords)
+    taken = set(_STATISTICS) & set(data.names)
     if taken:
         raise ValueError(f"a column is called {taken.pop()!r}, as a result is: rename it.")
     out = {name: np.empty(data.n) for name in _STATISTICS}
     for rows, values in log_densities(data, draws):
         for name, value in band(np.exp(values), ci_prob).items():
             out[name][rows] = value
-    shape = tuple(points.shape.values())
+    columns = dict(zip(data.names, data.values.T, strict=True))
+    if axes is None and data.d > 1:
+        listed = {c: ("point", v) for c, v in columns.items()}
+        return xr.Dataset({name: ("point", v) for name, v in out.items()}, coords=listed)
+    along = axes or columns
+    shape = [len(v) for v in along.values()]
     return xr.Dataset(
-        {name: (tuple(points.shape), value.reshape(shape)) for name, value in out.items()},
-        coords=points.coords,
+        {name: (tuple(along), v.reshape(shape)) for name, v in out.items()}, coords=along
     )

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .bands import band
 from .conditioning import conditional, marginal, positions, split
 from .data import Data, as_rows_like
-from .densities import Points, density_bands
+from .densities import default_axes, density_bands, grid_axes, grid_rows
 from .draws import Draws
 from .fitting import whole
 from .functionals import along_draws, value_by_draw, value_of_arrays
@@ -102,9 +102,13 @@ class MixtureDraws:
                 raise ValueError("at names its columns: leave columns out.")
             columns = list(at)
         part = self.marginal(self.names if columns is None else columns)
-        points = Points.of(at, part.names, part.draws)
-        draws = part.draws.thinned(n_draws)
-        return density_bands(part.rows(points.rows), draws, points, ci_prob)
+        axes = None
+        if at is None:
+            axes = default_axes(part.draws, part.names)
+        elif isinstance(at, Mapping):
+            axes = grid_axes(dict(zip(part.names, at.values(), strict=True)))
+        data = part.rows(at if axes is None else grid_rows(axes))
+        return density_bands(data, part.draws.thinned(n_draws), ci_prob, axes)
 
     def function_of(
         self,

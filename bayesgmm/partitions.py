@@ -151,7 +151,8 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
     from scipy.spatial.distance import squareform
 
     if 1 < data.n <= _TREE_ROWS:
-        distance = 1 - coclustering_matrix(data, draws.thinned(_TREE_DRAWS))
+        together = coclustering_matrix(data, draws.thinned(_TREE_DRAWS))
+        distance = np.round(1 - together, 12)  # equal ones are equal on any number of threads
         tree = linkage(squareform(distance, checks=False), "average")
         for k in range(2, limit + 1):
             yield fcluster(tree, k, "maxclust").astype(np.int64) - 1

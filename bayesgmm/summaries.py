@@ -176,7 +176,8 @@ class Summaries(ABC):
         n_runs : int
             Partitions built row by row.
         n_draws : int, optional
-            Use only so many draws, evenly spaced.
+            Use only so many draws, evenly spaced. Memory is 2 bytes for every row and draw, and
+            time grows with rows x draws x clusters.
         random_seed : int or Generator, optional
             Draws the allocations and the orders. The same seed gives the same partition, on any
             number of threads and however the draws are labelled. Of equally good clusters a row
@@ -221,7 +222,7 @@ class Summaries(ABC):
         ----------
         at : mapping or array-like, optional
             - a mapping from columns to values: a grid of all their combinations;
-            - an array (m, q): points in the q columns; (m,) for one column;
+            - a table or array (m, q): points in the q columns; (m,) for one column;
             - left out: a grid over one or two columns, 4 standard deviations beyond the means of
               the components.
         columns : sequence of str or int, optional

@@ -118,13 +118,13 @@ def test_table_is_what_the_new_data_say(posterior, x):
 def test_p_values_are_uniform_where_the_parameters_are_known(rng):
     """Data from the mixture that makes the new data: p-values of their skewness are uniform."""
     mixture = bayesgmm.Mixture([0.3, 0.7], [[0.0], [3.0]], [[[1.0]], [[2.0]]])
-    mixtures = same_draws(mixture, 99)
+    mixtures = same_draws(mixture, 49)
     statistics = checks.chosen(["skewness"], mixture)
     p = [
         checks.check_table(
             as_data(mixture.sample(30, rng)[0]), mixtures, statistics, 0.9, rng
         )["p_value"].iloc[0]
-        for _ in range(60)
+        for _ in range(40)
     ]  # fmt: skip
     assert kstest(p, "uniform").pvalue > 1e-3
 

@@ -6,6 +6,7 @@ from itertools import count
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.integrate import trapezoid
 from scipy.special import logsumexp
@@ -147,6 +148,8 @@ def test_density_on_a_plane_has_the_marginals(posterior):
     )
     line = posterior.density([60.0, 70.0], columns=["waiting"], n_draws=5)
     assert line["mean"].dims == ("waiting",)
+    table = pd.DataFrame({"waiting": points[:, 0], "eruptions": points[:, 1]})
+    np.testing.assert_allclose(posterior.density(table)["mean"], lists["mean"], rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_density_on_a_plane_has_the_marginals(posterior):
         ({"columns": "height"}, "no column 'height'"),
         ({"columns": []}, "name at least one"),
         ({"columns": ["waiting", 1]}, "name a column twice"),
-        ({"at": [[1.0, 2.0, 3.0]]}, r"at has shape \(1, 3\)"),
+        ({"at": [[1.0, 2.0, 3.0]]}, "the rows have 3 columns"),
         ({"at": {"waiting": [[1.0]]}}, "column 'waiting' has values of shape"),
         ({"at": {"waiting": 60.0}, "columns": "waiting"}, "leave columns out"),
         ({"at": {"waiting": np.nan}}, "missing value"),
