@@ -59,6 +59,8 @@ def chosen(
     mixture: Mixture,
 ) -> dict[str, Statistic]:
     """The statistics asked for: all built-in ones, some by name, or the user's own."""
+    if statistics is not None and not len(statistics):
+        raise ValueError("no statistics: name at least one, or leave them out for all.")
     if isinstance(statistics, Mapping):
         for name, function in statistics.items():
             if not callable(function):

@@ -162,6 +162,8 @@ def test_own_statistics(posterior):
         ({"statistics": {"a": 1.0}}, "statistic 'a' is 1.0: pass a function"),
         ({"statistics": {"a": lambda x: "b"}}, "the function gave 'b' for a"),
         ({"statistics": {"a": lambda x: np.nan}}, "a is NaN"),
+        ({"statistics": []}, "name at least one"),
+        ({"statistics": {}}, "name at least one"),
         ({"ci_prob": 1.0}, "ci_prob is 1.0"),
         ({"n_draws": 0}, "n_draws is 0"),
     ],
