@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .data import Data
 from .families import Family
@@ -56,7 +57,10 @@ class Draws:
             return self
         if n_draws < 1:
             raise ValueError(f"n_draws is {n_draws}: use at least one draw.")
-        index = np.linspace(0, len(self) - 1, n_draws).round().astype(int)
+        return self.at(np.linspace(0, len(self) - 1, n_draws).round().astype(int))
+
+    def at(self, index: NDArray[np.intp]) -> Draws:
+        """The draws at those positions."""
         return Draws(self.weights[index], self.means[index], self.covariances[index])
 
     def parameters(self, center: FloatArray) -> Iterator[Parameters]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .conditioning import conditional, marginal, positions, split
 from .data import Data, as_rows_like
 from .kernels import DegenerateComponentError, check_components, evaluate
 from .kernels.contract import FloatArray, Parameters
@@ -194,13 +195,10 @@ class Mixture:
         columns : sequence of str or int
             Names or positions to keep, in the order wanted.
         """
-        keep = [self._position(c) for c in columns]
-        if not keep:
-            raise ValueError("marginal() needs at least one column.")
+        keep = positions(columns, self.names)
         return Mixture(
             self.weights,
-            self.means[:, keep],
-            self.covariances[:, keep][:, :, keep],
+            *marginal(self.means, self.covariances, keep),
             tuple(self.names[j] for j in keep),
         )
 
@@ -212,36 +210,11 @@ class Mixture:
         given : mapping of column name or position to value
             At least one column, and not all.
         """
-        known = [self._position(c) for c in given]
-        rest = [j for j in range(self.d) if j not in known]
-        if len(set(known)) != len(known):
-            raise ValueError(f"conditional() got two values for one column: {list(given)}.")
-        if not known or not rest:
-            raise ValueError("conditional() needs values for at least one column, and not for all.")
-        value = np.array([given[c] for c in given], dtype=np.float64)
-        a = self.covariances[:, known][:, :, known]
-        b = self.covariances[:, rest][:, :, known]
-        gain = np.swapaxes(np.linalg.solve(a, np.swapaxes(b, 1, 2)), 1, 2)
-        delta = value - self.means[:, known]
-        means = self.means[:, rest] + np.einsum("kij,kj->ki", gain, delta)
-        covariances = self.covariances[:, rest][:, :, rest] - gain @ np.swapaxes(b, 1, 2)
-        covariances = 0.5 * (covariances + np.swapaxes(covariances, 1, 2))
-        quadratic = np.einsum("kj,kj->k", delta, np.linalg.solve(a, delta[:, :, None])[:, :, 0])
-        with np.errstate(divide="ignore"):
-            logs = np.log(self.weights) - 0.5 * quadratic - 0.5 * np.linalg.slogdet(a)[1]
-        weights = np.exp(logs - logs.max())
+        known, value, rest = split(given, self.names)
         return Mixture(
-            weights / weights.sum(), means, covariances, tuple(self.names[j] for j in rest)
+            *conditional(self.weights, self.means, self.covariances, known, value, rest),
+            tuple(self.names[j] for j in rest),
         )
-
-    def _position(self, column: str | int) -> int:
-        if isinstance(column, str):
-            if column not in self.names:
-                raise ValueError(f"no column {column!r}: the mixture has {', '.join(self.names)}.")
-            return self.names.index(column)
-        if not -self.d <= column < self.d:
-            raise ValueError(f"no column {column}: the mixture has {self.d}.")
-        return int(column) % self.d
 
 
 def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:

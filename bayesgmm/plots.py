@@ -20,6 +20,7 @@ from matplotlib.patches import Ellipse
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
+from .bands import tails
 from .classification import classify, mixture_of
 from .data import Data
 from .families import FAMILIES
@@ -290,9 +291,9 @@ def plot_posterior(posterior: Posterior, ci_prob: float = 0.89) -> Figure:
     height = lines * (0.9 + 0.28 * fit.n_components)
     figure = Figure(figsize=(8, max(height, 2.2)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(lines, columns)).ravel()
-    tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
+    ends = tails(ci_prob)
     for ax, (title, values, estimate) in zip(axes, panels, strict=False):
-        low, high = np.quantile(values, tails, axis=0)
+        low, high = np.quantile(values, ends, axis=0)
         for k in range(fit.n_components):
             ax.plot([low[k], high[k]], [k, k], color=colour(k), lw=3, solid_capstyle="butt")
             ax.plot(values[:, k].mean(), k, "o", color=colour(k), ms=6)

@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from . import labels
+from .bands import tails
 from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
 from .draws import Draws, log_densities, mean_responsibilities
@@ -26,6 +27,7 @@ from .loo import psis_loo
 from .modes import ChainModes
 from .prior import Prior
 from .result import Fit
+from .summaries import Summaries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +37,7 @@ _FORMAT = "bayesgmm.Posterior/1"
 
 
 @dataclass(frozen=True, eq=False)
-class Posterior:
+class Posterior(Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -203,9 +205,7 @@ class Posterior:
         n_draws : int, optional
             Use only so many draws, evenly spaced.
         """
-        self._warn_of_modes()
-        data = self.data if X is None else self._rows(X)
-        return mean_responsibilities(data, self.draws.thinned(n_draws))
+        return mean_responsibilities(*self._asked(X, n_draws))
 
     def log_density(
         self,
@@ -232,17 +232,13 @@ class Posterior:
         """
         import pandas as pd
 
-        if not 0 < ci_prob < 1:
-            raise ValueError(f"ci_prob is {ci_prob}: pass a probability between 0 and 1.")
-        self._warn_of_modes()
-        data = self.data if X is None else self._rows(X)
-        draws = self.draws.thinned(n_draws)
-        tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
+        ends = tails(ci_prob)
+        data, draws = self._asked(X, n_draws)
         out = np.empty((data.n, 3))
         for rows, values in log_densities(data, draws):
             peak = values.max(axis=0)
             out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
-            out[rows, 1:] = np.quantile(values, tails, axis=0).T
+            out[rows, 1:] = np.quantile(values, ends, axis=0).T
         return pd.DataFrame(out, columns=["log_density", "lower", "upper"])
 
     @cached_property
@@ -264,6 +260,19 @@ class Posterior:
         return math.fsum(
             float(values.mean(axis=0).sum()) for _, values in log_densities(self.data, self.draws)
         )
+
+    def with_predictive(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> Posterior:
+        """The same posterior with new data sets as group `posterior_predictive` of its tree.
+
+        ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. `save` keeps the
+        group. The parameters are those of `predictive`.
+        """
+        tree = self.tree.copy()
+        new = self.predictive(n_draws=n_draws, random_seed=random_seed)
+        tree["posterior_predictive"] = xr.DataTree(new)
+        return replace(self, tree=tree)
 
     def save(self, path: str | Path) -> None:
         """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle)."""
@@ -342,7 +351,8 @@ class Posterior:
 
     def _warn_of_modes(self) -> None:
         if self.chain_modes.differ:
-            warnings.warn(str(self.chain_modes), ConvergenceAdvice, stacklevel=3)
+            package = str(Path(__file__).parent)  # the caller's own line is the one to name
+            warnings.warn(str(self.chain_modes), ConvergenceAdvice, skip_file_prefixes=(package,))
 
     def __repr__(self) -> str:
         fit = self.fit

@@ -109,12 +109,21 @@ def test_posterior_tells_the_modes(bimodal):
         Posterior.predict_proba,
         Posterior.log_density,
         Posterior.loo,
+        Posterior.responsibilities,
+        Posterior.coclustering,
+        Posterior.partition,
+        Posterior.density,
+        Posterior.predictive,
+        Posterior.predictive_check,
+        lambda posterior: posterior.marginal(["x0"]),
+        lambda posterior: posterior.function_of(lambda mixture: mixture.weights[0]),
     ],
 )
 def test_modes_are_not_averaged_in_silence(bimodal, average):
     """What averages over chains warns; of one mode alone it does not."""
-    with pytest.warns(ConvergenceAdvice, match="found different modes"):
+    with pytest.warns(ConvergenceAdvice, match="found different modes") as caught:
         average(bimodal)
+    assert {warning.filename for warning in caught} == {__file__}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         average(bimodal.of_chains([0, 2]))

@@ -86,6 +86,7 @@ def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
         covariances = (parameters.covariances / scale**2).reshape(n_components, 1, d)
     else:
         covariances = parameters.covariances / np.outer(scale, scale)
+    covariances = np.ascontiguousarray(covariances)
     factors = np.empty_like(covariances)
     half_log_dets = np.empty(n_components)
     bad = inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets)
