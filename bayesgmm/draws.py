@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .data import Data
 from .families import Family
@@ -58,6 +59,11 @@ class Draws:
             raise ValueError(f"n_draws is {n_draws}: use at least one draw.")
         index = np.linspace(0, len(self) - 1, n_draws).round().astype(int)
         return Draws(self.weights[index], self.means[index], self.covariances[index])
+
+    def permuted(self, permutations: NDArray[np.intp]) -> Draws:
+        """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
+        rows = np.arange(len(self))[:, None]
+        return Draws(*(a[rows, permutations] for a in (self.weights, self.means, self.covariances)))
 
     def parameters(self, center: FloatArray) -> Iterator[Parameters]:
         """Every draw in the coordinates centred there."""
