@@ -273,6 +273,6 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
     if diagnostics["cut"] > _MAX_CUT:
         yield (
             f"{diagnostics['cut']:.0%} of the draws have their components in another order than "
-            "the others: no order separates them, so the evidence holds only if the chains have "
-            "been on all sides; use fewer components."
+            "the others: none separates them, so the evidence holds only if every chain has been "
+            "on all sides; draw more, and see whether method='importance' agrees."
         )

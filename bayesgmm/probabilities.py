@@ -84,9 +84,7 @@ def model_probabilities(
         posterior.log_evidence(method, random_seed=int(seed))
         for posterior, seed in zip(posteriors.values(), seeds, strict=False)
     ]
-    values, errors = (
-        np.array([getattr(e, name) for e in evidences]) for name in ("value", "error")
-    )
+    values, errors = np.array([(e.value, e.error) for e in evidences]).T
     with np.errstate(divide="ignore"):  # a model of probability 0
         log_prior = np.log(prior)
     noise = np.random.default_rng(seeds[-1]).standard_normal((_REPLICATES, len(values)))

@@ -72,7 +72,7 @@ class Proposal:
             for k in _SIZES[1:]:
                 if _DRAWS_PER_PARAMETER * k * (size + 1) * (size + 2) / 2 > len(points):
                     break
-                larger = fit(white, k, n_init=_STARTS, tol=_TOL, random_seed=rng)
+                larger = fit(white, k, start="k-means++", n_init=_STARTS, tol=_TOL, random_seed=rng)
                 if not (larger.status.sound and larger.bic < best.bic):
                     break
                 best = larger
