@@ -108,8 +108,8 @@ def bridge(at_draws: FloatArray, at_proposals: FloatArray, n_effective: float) -
     >>> rng = np.random.default_rng(1)  # exp(-x^2/2), integral (2 pi)^(1/2), against N(0, 2^2)
     >>> log_ratio = lambda x: -0.375 * x**2 + np.log(2 * np.sqrt(2 * np.pi))
     >>> x, y = rng.standard_normal((4, 500)), 2 * rng.standard_normal(2000)
-    >>> abs(bridge(log_ratio(x), log_ratio(y), 2000).log_value - np.log(2 * np.pi) / 2) < 0.05
-    True
+    >>> round(bridge(log_ratio(x), log_ratio(y), 2000).log_value, 1)  # log(2 pi) / 2 = 0.919
+    0.9
     """
     from arviz_stats.base import array_stats
 
@@ -155,8 +155,9 @@ def importance(at_proposals: FloatArray) -> Integral:
     --------
     >>> import numpy as np
     >>> from bayesgmm.integrals import importance
-    >>> importance(np.full(100, 3.0)).log_value
-    3.0
+    >>> y = 2 * np.random.default_rng(1).standard_normal(2000)  # as for `bridge`
+    >>> round(importance(-0.375 * y**2 + np.log(2 * np.sqrt(2 * np.pi))).log_value, 1)
+    0.9
     """
     from arviz_stats.base import array_stats
 

@@ -21,6 +21,8 @@ from .kernels.contract import FloatArray
 
 # A gap of so many standard deviations has hardly a draw on its other side.
 _CLEAR = 4.0
+# Added to features' unit variances, for features that vary only together.
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +134,6 @@ def _discriminants(features: FloatArray) -> FloatArray:
     means = features.mean(axis=0)
     rest = (features - means).reshape(-1, features.shape[2])
     size = rest.std(axis=0)
-    within = np.cov(rest / size, rowvar=False)
+    within = np.cov(rest / size, rowvar=False) + _RIDGE * np.eye(len(size))
     between = np.cov(means / size, rowvar=False)
     return np.asarray(eigh(between, within)[1].T / size)

@@ -80,7 +80,7 @@ def _covariances(x, z, mu, family: Family, prior: Prior, rng):
 
 
 def _inverse_wishart(dof, scale, rng):
-    """InverseWishart(dof, scale) for dof (C, K) and scale (C, K, d, d): Bartlett's decomposition."""
+    """InverseWishart(dof, scale), dof (C, K) and scale (C, K, d, d), by Bartlett (1933)."""
     d = scale.shape[-1]
     triangle = np.tril(rng.standard_normal(scale.shape), -1)
     index = np.arange(d)
