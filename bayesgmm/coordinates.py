@@ -17,6 +17,9 @@ from .draws import Draws
 from .families import Family
 from .kernels.contract import FloatArray
 
+# In place of proportions that would round to 0, of which there is no logarithm.
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coordinates:
@@ -80,6 +83,7 @@ class Coordinates:
         n, k, d = len(free), self.n_components, self.d
         ratios, means, blocks = np.split(free, [k - 1, k - 1 + k * d], axis=1)
         weights = softmax(np.pad(ratios, ((0, 0), (0, 1))), axis=1)
+        weights = np.maximum(weights, _SMALLEST)
         distinct = self._covariances(blocks.reshape(n, self._distinct, -1))
         covariances = np.broadcast_to(distinct, (n, k, *distinct.shape[2:]))
         return Draws(weights, means.reshape(n, k, d) + self.center, covariances)

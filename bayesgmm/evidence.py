@@ -116,7 +116,8 @@ def evidence_of(
     Raises
     ------
     ValueError
-        An unknown method, or too few draws for the model's parameters.
+        An unknown method, too few draws for the model's parameters, or draws with a component
+        that is exactly empty.
     NotImplementedError
         A family whose prior density has no known constant.
 
@@ -131,10 +132,11 @@ def evidence_of(
         raise NotImplementedError(
             f"the evidence of family {family.name} is unknown: its prior density's constant is."
         )
+    coordinates = Coordinates(family, draws.n_components, data.center)
+    _refuse_unusable(draws, n_chains, coordinates.size)
     ordering = best_ordering(draws, family, data.center, data.names)
-    target = Target(data, prior, Coordinates(family, draws.n_components, data.center), ordering)
-    points = target.coordinates.of(ordering.applied(draws)).reshape(n_chains, -1, target.size)
-    _refuse_few(points)
+    target = Target(data, prior, coordinates, ordering)
+    points = coordinates.of(ordering.applied(draws)).reshape(n_chains, -1, coordinates.size)
     integral = METHODS[method].integrate(target, points, np.random.default_rng(random_seed))
     diagnostics = {"cut": ordering.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
@@ -226,13 +228,17 @@ METHODS = {
 }
 
 
-def _refuse_few(points: FloatArray) -> None:
-    n, size = points.shape[0] * points.shape[1], points.shape[2]
-    least = max(2 * _DRAWS_PER_COORDINATE * size, 8 * len(points))
-    if n < least:
+def _refuse_unusable(draws: Draws, n_chains: int, size: int) -> None:
+    least = max(2 * _DRAWS_PER_COORDINATE * size, 8 * n_chains)
+    if len(draws) < least:
         raise ValueError(
-            f"{n} draws are too few for the evidence of {size} free parameters: "
+            f"{len(draws)} draws are too few for the evidence of {size} free parameters: "
             f"draw at least {least}."
+        )
+    if empty := int(np.sum(np.any(draws.weights == 0, axis=1))):
+        raise ValueError(
+            f"{empty} draws have a component of proportion 0, whose logarithm is no number: use "
+            "fewer components, or a larger concentration in the prior."
         )
 
 

@@ -46,6 +46,14 @@ def test_there_and_back(coordinates):
     assert np.all(np.linalg.eigvalsh(draws.covariances) > 0 if full else draws.covariances > 0)
 
 
+def test_far_out_is_still_a_mixture(coordinates):
+    """No proportion rounds to 0."""
+    draws = coordinates.draws(
+        np.full((1, coordinates.size), 300.0) * np.eye(coordinates.size)[0] * 5
+    )
+    assert draws.weights.min() > 0
+
+
 def test_jacobian_is_that_of_differences(coordinates):
     """Log determinant of the derivatives of the free elements."""
     rng, h = np.random.default_rng(1), 1e-5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -261,6 +262,13 @@ def test_what_has_no_evidence_is_refused():
     short = sampled("galaxies", "E", 2, 5)
     with pytest.raises(ValueError, match="20 draws are too few .* draw at least 32"):
         short.log_evidence()
+    weights = posterior.draws.weights.copy()
+    weights[3] = [0.0, 1.0]
+    with pytest.raises(ValueError, match="1 draws have a component of proportion 0"):
+        evidence_of(
+            posterior.data, replace(posterior.draws, weights=weights), 4, posterior.fit.family,
+            posterior.prior,
+        )  # fmt: skip
     with pytest.raises(NotImplementedError, match="family VEV is unknown"):
         evidence_of(
             posterior.data, posterior.draws, 4, get_family("VEV", 2), posterior.prior
