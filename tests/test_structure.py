@@ -29,6 +29,7 @@ FLOORS = [
     {"selecting", "estimator", "draws", "likelihood", "merging", "classification"},
     {"bootstrap", "information", "uncertainty"},
     {"labels", "loo", "diagnostics", "model", "coordinates", "ordering", "proposal"},
+    {"target"},
     {"evidence"},
     {"sampling", "posterior"},
     {"refinement", "comparison", "probabilities"},
