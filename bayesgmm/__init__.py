@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .model import build_model as build_model
     from .posterior import Posterior as Posterior
     from .prior import Prior as Prior
+    from .probabilities import model_probabilities as model_probabilities
     from .refinement import refine as refine
     from .reporting import report as report
     from .result import Fit as Fit
@@ -58,6 +59,7 @@ _HOME = {
     "compare": "comparison",
     "fit": "fitting",
     "merge": "merging",
+    "model_probabilities": "probabilities",
     "refine": "refinement",
     "report": "reporting",
     "select": "selecting",

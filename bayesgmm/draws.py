@@ -63,6 +63,11 @@ class Draws:
         """The draws at those positions."""
         return Draws(self.weights[index], self.means[index], self.covariances[index])
 
+    def permuted(self, permutations: NDArray[np.intp]) -> Draws:
+        """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
+        rows = np.arange(len(self))[:, None]
+        return Draws(*(a[rows, permutations] for a in (self.weights, self.means, self.covariances)))
+
     def parameters(self, center: FloatArray) -> Iterator[Parameters]:
         """Every draw in the coordinates centred there."""
         for pi, mu, sigma in zip(self.weights, self.means, self.covariances, strict=True):

@@ -26,24 +26,7 @@ def scattered_draws(
     sd = np.sqrt(np.diagonal(fit.covariances, axis1=1, axis2=2))
     mu = fit.means + width * sd * rng.standard_normal((*size, *fit.means.shape))
     factor = np.exp(width * rng.standard_normal((*size, fit.n_components)))
-    names = list(fit.names)
-    return xr.Dataset(
-        {
-            "pi": (("chain", "draw", "component"), pi),
-            "mu": (("chain", "draw", "component", "feature"), mu),
-            "Sigma": (
-                ("chain", "draw", "component", "feature", "feature_bis"),
-                factor[..., None, None] * fit.covariances,
-            ),
-        },
-        coords={
-            "chain": np.arange(n_chains),
-            "draw": np.arange(n_draws),
-            "component": np.arange(fit.n_components),
-            "feature": names,
-            "feature_bis": names,
-        },
-    )
+    return draws_dataset(pi, mu, factor[..., None, None] * fit.covariances, fit.names)
 
 
 def shuffled(draws: xr.Dataset, seed: int) -> tuple[xr.Dataset, np.ndarray]:
@@ -60,7 +43,9 @@ def make_posterior(x, fit: Fit, n_chains: int = 4, n_draws: int = 100, seed: int
     return posterior_of(x, fit, scattered_draws(fit, n_chains, n_draws, seed), seed)
 
 
-def posterior_of(x, fit: Fit, draws: xr.Dataset, seed: int = 0, **stats: np.ndarray) -> Posterior:
+def posterior_of(
+    x, fit: Fit, draws: xr.Dataset, seed: int = 0, prior: Prior | None = None, **stats: np.ndarray
+) -> Posterior:
     """A Posterior of these draws; stats replace plausible sampler statistics."""
     rng = np.random.default_rng(seed)
     data = as_data(x)
@@ -84,5 +69,23 @@ def posterior_of(x, fit: Fit, draws: xr.Dataset, seed: int = 0, **stats: np.ndar
     unmoved = np.tile(np.arange(fit.n_components), (n_chains * n_draws, 1))
     done = labels.Relabelling("none", unmoved, np.zeros(n_chains * n_draws, dtype=bool))
     attrs = {"sampler": "synthetic", "tune": 0}
-    prior = fit.prior or Prior.from_data(data)
+    prior = prior or fit.prior or Prior.from_data(data)
     return Posterior.assemble(labels.settled(tree, done), fit, prior, attrs)
+
+
+def draws_dataset(pi, mu, sigma, names) -> xr.Dataset:
+    """The posterior group: pi (C, N, K), mu (C, N, K, d) and Sigma (C, N, K, d, d)."""
+    return xr.Dataset(
+        {
+            "pi": (("chain", "draw", "component"), pi),
+            "mu": (("chain", "draw", "component", "feature"), mu),
+            "Sigma": (("chain", "draw", "component", "feature", "feature_bis"), sigma),
+        },
+        coords={
+            "chain": np.arange(pi.shape[0]),
+            "draw": np.arange(pi.shape[1]),
+            "component": np.arange(pi.shape[2]),
+            "feature": list(names),
+            "feature_bis": list(names),
+        },
+    )

@@ -1,0 +1,59 @@
+"""What the evidence is an integral of: likelihood times prior, as a density of free coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coordinates import Coordinates
+from .data import Data
+from .kernels import DegenerateComponentError, evaluate
+from .kernels.contract import FloatArray
+from .ordering import Ordering
+from .prior import Prior
+from .proposal import Proposal
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Likelihood times prior in free coordinates, on one ordered region of the K!."""
+
+    data: Data
+    prior: Prior
+    coordinates: Coordinates
+    ordering: Ordering
+
+    @property
+    def size(self) -> int:
+        """Number P of coordinates."""
+        return self.coordinates.size
+
+    def log_joint(self, free: FloatArray) -> FloatArray:
+        """Log of likelihood, prior and Jacobian (S,) at coordinates (S, P), whatever the order.
+
+        -inf where a covariance is singular in double precision.
+        """
+        draws = self.coordinates.draws(free)
+        family, center = self.coordinates.family, self.data.center
+        out = self.coordinates.log_jacobian(draws)
+        for s, parameters in enumerate(draws.parameters(center)):
+            try:
+                out[s] += evaluate(self.data, parameters)[0].sum()
+                out[s] += self.prior.log_density(parameters, family, center)
+            except DegenerateComponentError:
+                out[s] = -np.inf
+        return out
+
+    def log_ratios(self, proposal: Proposal, size: int, rng: np.random.Generator) -> FloatArray:
+        """Log of target over proposal at draws of the proposal; -inf out of order, (size,)."""
+        free = proposal.sample(size, rng)
+        inside = self.ordering.holds(self.coordinates.draws(free))
+        if not inside.any():
+            raise ValueError(
+                f"none of {size} proposals has its components in order: the draws do not tell "
+                f"{self.coordinates.n_components} components apart; use fewer."
+            )
+        out = np.full(size, -np.inf)
+        out[inside] = self.log_joint(free[inside]) - proposal.log_density(free[inside])
+        return out

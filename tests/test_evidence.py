@@ -1,0 +1,345 @@
+"""Evidence: closed forms, published values, labels, units, errors that are errors, advice."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import gammaln, logsumexp, multigammaln
+
+import bayesgmm
+from bayesgmm import ConvergenceAdvice, Prior
+from bayesgmm.evidence import Evidence, evidence_of
+from bayesgmm.families import get_family
+from tests.gibbs import gibbs_posterior
+from tests.synthetic import draws_dataset, posterior_of
+
+REFERENCE = Path(__file__).parent / "data" / "reference" / "posterior_references.json"
+GALAXIES = json.loads(REFERENCE.read_text())["marginal_likelihood_galaxies"]["log_ml"]
+# (data, family, K) to log evidence and its error: bridge sampling by other programs. The galaxies'
+# agree with Neal (1999): -239.764 and -226.803; Old Faithful with Chib's method, -1310.297.
+KNOWN = {
+    ("galaxies", "E", 1): (GALAXIES["K1"], 0.0),
+    ("galaxies", "E", 2): tuple(GALAXIES["K2_equal"].values()),
+    ("galaxies", "E", 3): tuple(GALAXIES["K3_equal"].values()),
+    ("faithful", "VVV", 1): (-1310.30, 0.005),
+    ("faithful", "VVV", 2): (-1162.47, 0.005),
+}
+# Two ways of one evidence may differ by so many of their errors together.
+Z = 4.0
+
+
+@cache
+def load(name):
+    """Data and the prior of their published evidences."""
+    if name == "galaxies":
+        prior = Prior.univariate(mean=20, variance=100, shape=3, scale=20)
+        return bayesgmm.datasets.load_galaxies() / 1000, prior
+    scale = [0.06 * 3.5**2, 0.06 * 53**2]
+    return bayesgmm.datasets.load_faithful(), Prior([4, 76], [3.5**2, 53**2], 6, scale)
+
+
+@cache
+def sampled(name, family, k, n_draws=1000, seed=0):
+    x, prior = load(name)
+    fit = bayesgmm.fit(x, k, family, random_seed=0)
+    return gibbs_posterior(x, fit, prior, n_draws=n_draws, seed=seed)
+
+
+def exact(x, family, prior):
+    """Evidence of one component: covariances integrated out, means by the trapezoidal rule."""
+    x = np.asarray(x, dtype=float)
+    n, d = x.shape
+    variances = np.full(d, x.var(axis=0).mean()) if family.spherical else x.var(axis=0)
+    spread = np.sqrt(variances / n)
+    axes = [m + s * np.linspace(-10, 10, 201) for m, s in zip(x.mean(axis=0), spread, strict=True)]
+    mu = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, d)
+    away = mu - x.mean(axis=0)
+    scatter = n * np.cov(x.T, bias=True).reshape(d, d) + n * away[:, :, None] * away[:, None, :]
+    logs = np.full(len(mu), -0.5 * n * d * np.log(2 * np.pi))
+    if family.spherical or family.diagonal:
+        shape, scale = prior.inverse_gamma(family)
+        squares = np.diagonal(scatter, axis1=1, axis2=2)
+        half = 0.5 * n
+        if family.spherical:
+            squares, half = squares.sum(axis=1, keepdims=True), 0.5 * n * d
+        logs += np.sum(
+            gammaln(shape + half) - gammaln(shape) + shape * np.log(scale)
+            - (shape + half) * np.log(scale + 0.5 * squares), axis=1,
+        )  # fmt: skip
+    else:
+        half = 0.5 * (prior.dof + n)
+        logs += multigammaln(half, d) - multigammaln(0.5 * prior.dof, d) + 0.5 * n * d * np.log(2)
+        logs += 0.5 * prior.dof * np.linalg.slogdet(prior.scale)[1]
+        logs -= half * np.linalg.slogdet(prior.scale + scatter)[1]
+    variances = np.diagonal(prior.mean_covariance)
+    logs -= 0.5 * np.sum((mu - prior.mean) ** 2 / variances + np.log(2 * np.pi * variances), axis=1)
+    return logsumexp(logs) + sum(np.log(axis[1] - axis[0]) for axis in axes)
+
+
+def test_quadrature_is_the_reference():
+    """The closed forms below, against the two published values of one component."""
+    for name, family in (("galaxies", "E"), ("faithful", "VVV")):
+        x, prior = load(name)
+        value, _ = KNOWN[name, family, 1]
+        assert exact(x, get_family(family, prior.d), prior) == pytest.approx(value, abs=0.005)
+
+
+@pytest.mark.parametrize("family", ["E", "EII", "VVI", "VVV"])
+@pytest.mark.parametrize("method", ["bridge", "importance", "laplace"])
+def test_one_component_by_quadrature(family, method):
+    """Spherical, diagonal and full, one column and two, by every method."""
+    name = "galaxies" if family == "E" else "faithful"
+    x, prior = load(name)
+    found = sampled(name, family, 1).log_evidence(method, random_seed=1)
+    expected = exact(x, get_family(family, prior.d), prior)
+    assert found.value == pytest.approx(expected, abs=0.05)
+    assert found.ordering == "" and found.problems == ()
+    if method != "laplace":
+        assert abs(found.value - expected) < Z * found.error < 0.03
+
+
+def test_errors_are_standard_errors():
+    """z-scores of short runs over seeds spread as they should."""
+    x, prior = load("galaxies")
+    expected = exact(x, get_family("E", 1), prior)
+    z = []
+    for seed in range(24):
+        found = sampled("galaxies", "E", 1, 60, seed).log_evidence(random_seed=seed)
+        z.append((found.value - expected) / found.error)
+    assert abs(np.mean(z)) < 0.8
+    assert 0.5 < np.std(z) < 1.6
+
+
+@pytest.mark.parametrize(("name", "family", "k"), list(KNOWN))
+@pytest.mark.parametrize("method", ["bridge", "importance"])
+def test_published_values(name, family, k, method):
+    """Within 0.05, and within the errors, of draws from another sampler than PyMC's."""
+    value, error = KNOWN[name, family, k]
+    found = sampled(name, family, k).log_evidence(method, random_seed=1)
+    assert found.value == pytest.approx(value, abs=0.05)
+    assert abs(found.value - value) < Z * np.hypot(found.error, error) + 0.005
+    assert found.error < 0.02
+    assert found.problems == ()
+    assert found.diagnostics["rhat"] < 1.02 and found.diagnostics["cut"] == 0
+
+
+def test_laplace_is_near():
+    """Off by what the posterior's skewness makes it, and quiet about an error it does not know."""
+    found = sampled("faithful", "VVV", 2).log_evidence("laplace")
+    assert found.value == pytest.approx(-1162.47, abs=0.3)
+    assert np.isnan(found.error)
+    assert "standard error" not in repr(found)
+
+
+def relabelled(posterior, permutations):
+    """The posterior with the components of every draw (C, N, K) in another order."""
+    group, fit = posterior.tree["posterior"], posterior.fit
+    pi, mu, sigma = (group[name].to_numpy() for name in ("pi", "mu", "Sigma"))
+    draws = draws_dataset(
+        np.take_along_axis(pi, permutations, 2),
+        np.take_along_axis(mu, permutations[..., None], 2),
+        np.take_along_axis(sigma, permutations[..., None, None], 2),
+        fit.names,
+    )
+    return posterior_of(posterior.data.values, fit, draws, prior=posterior.prior)
+
+
+def test_labels_do_not_matter():
+    """The same bits for components named otherwise in all draws."""
+    posterior = sampled("galaxies", "E", 3)
+    size = posterior.tree["posterior"]["pi"].shape
+    other = relabelled(posterior, np.broadcast_to([2, 0, 1], size))
+    a, b = (p.log_evidence(random_seed=1) for p in (posterior, other))
+    assert (a.value, a.error, a.ordering) == (b.value, b.error, b.ordering)
+
+
+def test_labels_that_are_not_settled():
+    """Each draw in an order of its own: the same value, and advice."""
+    posterior = sampled("galaxies", "E", 2)
+    rng = np.random.default_rng(0)
+    size = posterior.tree["posterior"]["pi"].shape
+    other = relabelled(posterior, np.argsort(rng.random(size), axis=2))
+    with pytest.warns(ConvergenceAdvice, match="another order than the others"):
+        found = other.log_evidence("importance", random_seed=1)
+    assert found.value == pytest.approx(KNOWN["galaxies", "E", 2][0], abs=0.05)
+
+
+def test_units_shift_the_evidence():
+    """In other units the density of n rows has another one, and nothing else changes."""
+    posterior = sampled("faithful", "VVV", 2)
+    x, prior = load("faithful")
+    unit = np.array([60.0, 1e-3])
+    group = posterior.tree["posterior"]
+    draws = draws_dataset(
+        group["pi"].to_numpy(), group["mu"].to_numpy() * unit,
+        group["Sigma"].to_numpy() * np.outer(unit, unit), x.columns,
+    )  # fmt: skip
+    other_prior = Prior(
+        prior.mean * unit, prior.mean_covariance * np.outer(unit, unit), prior.dof,
+        prior.scale * np.outer(unit, unit),
+    )  # fmt: skip
+    other = posterior_of(
+        x * unit, bayesgmm.fit(x * unit, 2, random_seed=0), draws, prior=other_prior
+    ).log_evidence(random_seed=1)
+    found = posterior.log_evidence(random_seed=1)
+    assert other.value == pytest.approx(found.value - len(x) * np.log(unit).sum(), abs=1e-4)
+    assert other.error == pytest.approx(found.error, rel=1e-3)
+
+
+@pytest.mark.parametrize("family", ["EII", "VII", "EEI", "VVI", "EEE"])
+def test_families_two_ways(family):
+    """Bridge and importance sampling agree for every family that can be sampled."""
+    posterior = sampled("faithful", family, 2, 400)
+    a, b = (posterior.log_evidence(m, random_seed=1) for m in ("bridge", "importance"))
+    assert abs(a.value - b.value) < Z * np.hypot(a.error, b.error)
+    assert max(a.error, b.error) < 0.05
+
+
+def test_seed_gives_the_same_evidence():
+    """A seed is a result; another seed is another one, within the errors."""
+    posterior = sampled("galaxies", "E", 2)
+    a, b, c = (posterior.log_evidence(random_seed=seed) for seed in (1, 1, 2))
+    assert a == b
+    assert 0 < abs(a.value - c.value) < Z * np.hypot(a.error, c.error)
+
+
+def test_chains_that_disagree_are_reported():
+    """A chain elsewhere."""
+    posterior = sampled("faithful", "VVV", 1, 400)
+    group = posterior.tree["posterior"]
+    mu = group["mu"].to_numpy().copy()
+    mu[0] += 4 * mu.std(axis=(0, 1))
+    draws = draws_dataset(
+        group["pi"].to_numpy(), mu, group["Sigma"].to_numpy(), posterior.fit.names
+    )
+    x, prior = load("faithful")
+    with pytest.warns(ConvergenceAdvice, match="R-hat of the ordered draws"):
+        found = posterior_of(x, posterior.fit, draws, prior=prior).log_evidence(random_seed=1)
+    assert "chains disagree" in repr(found)
+
+
+def test_one_chain_is_enough_and_says_nothing_of_rhat():
+    """R-hat of one chain is not a number, and no problem."""
+    x, prior = load("galaxies")
+    fit = bayesgmm.fit(x, 1)
+    found = gibbs_posterior(x, fit, prior, n_chains=1, n_draws=2000).log_evidence(random_seed=1)
+    assert np.isnan(found.diagnostics["rhat"])
+    assert abs(found.value - KNOWN["galaxies", "E", 1][0]) < Z * found.error
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"log_value": np.nan}, "no regular maximum"),
+        ({"error": 0.7}, "standard error is 0.70"),
+        ({"diagnostics": {"pareto_k": 0.9}}, "Pareto k is 0.90"),
+    ],
+)
+def test_a_method_s_own_trouble_is_reported(monkeypatch, changes, message):
+    """What cannot be trusted warns, and says what to do."""
+    from bayesgmm import evidence
+    from bayesgmm.integrals import Integral
+
+    bad = Integral(**{"log_value": 0.0, "error": 0.01, "diagnostics": {}} | changes)
+    way = evidence.METHODS["bridge"]._replace(integrate=lambda *_: bad)
+    monkeypatch.setitem(evidence.METHODS, "bridge", way)
+    with pytest.warns(ConvergenceAdvice, match=message):
+        found = sampled("galaxies", "E", 1).log_evidence()
+    assert len(found.problems) == 1
+
+
+def test_what_has_no_evidence_is_refused():
+    """Methods there are not, few draws, and families whose prior has no known constant."""
+    posterior = sampled("galaxies", "E", 2)
+    with pytest.raises(ValueError, match="method is 'chib': choose among bridge"):
+        posterior.log_evidence("chib")
+    short = sampled("galaxies", "E", 2, 5)
+    with pytest.raises(ValueError, match="20 draws are too few .* draw at least 32"):
+        short.log_evidence()
+    weights = posterior.draws.weights.copy()
+    weights[3] = [0.0, 1.0]
+    with pytest.raises(ValueError, match="1 draws have a component of proportion 0"):
+        evidence_of(
+            posterior.data, replace(posterior.draws, weights=weights), 4, posterior.fit.family,
+            posterior.prior,
+        )  # fmt: skip
+    with pytest.raises(NotImplementedError, match="family VEV is unknown"):
+        evidence_of(
+            posterior.data, posterior.draws, 4, get_family("VEV", 2), posterior.prior
+        )  # fmt: skip
+
+
+def test_repr_says_what_it_is():
+    """Value, error, method, and how the labels were dealt with."""
+    found = sampled("faithful", "VVV", 2).log_evidence(random_seed=1)
+    assert isinstance(found, Evidence)
+    assert repr(found).startswith("log evidence -1162.4")
+    assert "bridge sampling; ordered by the mean of eruptions" in repr(found)
+
+
+def galaxies_models(n_draws=1000):
+    return {f"K = {k}": sampled("galaxies", "E", k, n_draws) for k in (1, 2, 3)}
+
+
+def test_model_probabilities():
+    """Bayes' theorem on the published evidences; intervals hold them."""
+    values = np.array([KNOWN["galaxies", "E", k][0] for k in (1, 2, 3)])
+    prior = np.array([0.5, 0.5, 1e-5])
+    expected = prior * np.exp(values - values.max())
+    expected /= expected.sum()
+    table = bayesgmm.model_probabilities(
+        galaxies_models(), {"K = 3": 1e-5, "K = 1": 0.5, "K = 2": 0.5}, ci_prob=0.9999,
+        random_seed=1,
+    )  # fmt: skip
+    assert table.index.tolist() == ["K = 1", "K = 2", "K = 3"]
+    assert table["K"].tolist() == [1, 2, 3]
+    np.testing.assert_allclose(table["probability"], expected, rtol=0.05)
+    np.testing.assert_allclose(table["prior_probability"].sum(), 1)
+    assert ((table["lower"] <= expected) & (expected <= table["upper"])).all()
+    assert (table["lower"] < table["probability"]).all()
+
+
+def test_equal_prior_probabilities_and_laplace():
+    """Equal if left out; Laplace gives probabilities and no intervals."""
+    table = bayesgmm.model_probabilities(galaxies_models(), method="laplace")
+    np.testing.assert_allclose(table["prior_probability"], 1 / 3)
+    assert table["probability"].sum() == pytest.approx(1)
+    assert table["probability"].iloc[2] > 0.99
+    assert table[["error", "lower", "upper"]].isna().all(axis=None)
+
+
+def test_models_that_cannot_be_compared():
+    """Nothing, fits, other data, and prior probabilities that are none."""
+    models = galaxies_models()
+    with pytest.raises(ValueError, match="no models"):
+        bayesgmm.model_probabilities({})
+    with pytest.raises(TypeError, match="'a' is a Fit"):
+        bayesgmm.model_probabilities({"a": models["K = 1"].fit})
+    with pytest.raises(ValueError, match="'K = 1' and 'other' are of different data"):
+        bayesgmm.model_probabilities(models | {"other": sampled("faithful", "VVV", 1)})
+    with pytest.raises(ValueError, match="prior_probabilities are of K = 1, the models"):
+        bayesgmm.model_probabilities(models, {"K = 1": 1.0})
+    with pytest.raises(ValueError, match="pass numbers from 0 up"):
+        bayesgmm.model_probabilities(models, dict.fromkeys(models, -1.0))
+    with pytest.raises(ValueError, match="ci_prob is 2"):
+        bayesgmm.model_probabilities(models, ci_prob=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "family", "k"), list(KNOWN))
+def test_published_values_end_to_end(name, family, k):
+    """The same from fit and refine."""
+    x, prior = load(name)
+    fit = bayesgmm.fit(x, k, family, random_seed=0)
+    posterior = bayesgmm.refine(x, fit, prior=prior, random_seed=5, progressbar=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = posterior.log_evidence(random_seed=1)
+    assert found.value == pytest.approx(KNOWN[name, family, k][0], abs=0.05)
+    assert found.error < 0.02
