@@ -1,17 +1,20 @@
-"""Posterior draws as mixtures: what reads the data once per draw."""
+"""Draws of a posterior or a prior as mixtures: what reads the data once per draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from .data import Data
 from .families import Family
 from .kernels import Parameters, evaluate
 from .kernels.contract import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Numbers held at a time when rows meet draws: 64 MiB.
 _BLOCK_NUMBERS = 2**23

@@ -15,6 +15,7 @@ from pymc.logprob.transforms import SimplexTransform
 from .data import Data
 from .em import Problem, run_em
 from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
+from .hyperparameters import Gamma
 from .kernels.contract import FloatArray, Parameters
 from .likelihood import GaussianMixture
 from .prior import Prior
@@ -28,7 +29,9 @@ _NUDGE = 1e-6
 _MAX_ITER, _TOL = 200, 1e-6
 
 
-def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
+def build_model(
+    x: Any, fit: Fit, prior: Prior | None = None, *, likelihood: bool = True
+) -> pm.Model:
     """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
 
     The allocations are summed out: the only unknowns are the proportions, the means and the
@@ -42,6 +45,8 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
         Gives K, the family and the column names.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(x)`, if left out.
+    likelihood : bool
+        False leaves the data out of the density: what is sampled is the prior.
 
     Returns
     -------
@@ -50,7 +55,8 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
         spherical (K,) and diagonal (K, d) families, `bartlett_chi2` (K, d) and `bartlett_normal`
         (K, d(d-1)/2) for full ones, without the first axis where all components share one
         covariance. `sampling.add_covariances` turns draws of them into Sigma. The data are
-        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic.
+        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic. Random
+        hyperparameters come first: `concentration` (for K > 1) and `scale` (d,), Psi's diagonal.
 
     Raises
     ------
@@ -78,17 +84,19 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
     with pm.Model(coords=_coords(data, n_components)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
+        scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
         pi = _proportions(n_components, prior)
         mu = _means(prior)
         covariance = [
             getattr(pm, v.distribution)(v.name, **v.parameters, dims=v.dims)
-            for v in form.variables(prior)
+            for v in form.variables(prior, scale)
         ]
-        GaussianMixture(
-            "y", pi, mu, *covariance, *form.constants(prior), data.center, 1.0 / data.scale,
-            form=(form.kind, form.by_component, form.by_feature), observed=observed,
-            dims=("obs_id", FEATURE),
-        )  # fmt: skip
+        if likelihood:
+            GaussianMixture(
+                "y", pi, mu, *covariance, *form.constants(prior), data.center, 1.0 / data.scale,
+                form=(form.kind, form.by_component, form.by_feature), observed=observed,
+                dims=("obs_id", FEATURE),
+            )  # fmt: skip
     return model
 
 
@@ -103,11 +111,21 @@ def _coords(data: Data, n_components: int) -> dict[str, Any]:
     return coords | ({PAIR: pairs} if pairs else {})
 
 
+def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
+    """A variable of that name where the hyperparameter is random, else nothing."""
+    if isinstance(value, Gamma):
+        return pm.Gamma(name, value.shape, value.rate, **arguments)
+    return None
+
+
 def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:
     if n_components == 1:
         return pm.Deterministic("pi", pt.ones(1), dims=COMPONENT)
+    concentration = _hyperparameter("concentration", prior.concentration)
+    if concentration is None:
+        concentration = prior.concentration
     return pm.Dirichlet(
-        "pi", np.full(n_components, prior.concentration), dims=COMPONENT,
+        "pi", concentration * np.ones(n_components), dims=COMPONENT,
         default_transform=_Simplex(n_components),
     )  # fmt: skip
 
@@ -123,6 +141,8 @@ class _Simplex(SimplexTransform):
 
 
 def _means(prior: Prior) -> pt.TensorVariable:
+    if prior.mean_covariance is None:
+        raise NotImplementedError("the conjugate prior of the means cannot be sampled.")
     variances = np.diagonal(prior.mean_covariance)
     dims = (COMPONENT, FEATURE)
     if np.array_equal(prior.mean_covariance, np.diag(variances)):
@@ -170,7 +190,11 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
         "mu": mode.means + data.center + spread * _next(offsets, spread.shape),
     }
     form = parametrisation(fit.family, len(weights), data.d)
-    for name, value in form.values_from(covariances, prior).items():
+    rest = form.values_from(covariances, prior) | {
+        "concentration": np.array(prior.expected_concentration),
+        "scale": np.diagonal(prior.expected_scale),
+    }
+    for name, value in rest.items():
         start[name] = value + np.maximum(np.abs(value), _NUDGE) * _next(offsets, value.shape)
     free = {variable.name for variable in model.free_RVs}
     return {name: value for name, value in start.items() if name in free}
@@ -181,7 +205,7 @@ def _posterior_mode(data: Data, fit: Fit, prior: Prior) -> Parameters:
     if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
         return parameters
     # Below 1 the Dirichlet's mode is an empty component: then the mode under a flat one.
-    prior = replace(prior, concentration=max(prior.concentration, 1.0))
+    prior = replace(prior, concentration=max(prior.expected_concentration, 1.0))
     problem = Problem(data, fit.family, prior)
     return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
 
