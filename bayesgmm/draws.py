@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,3 +91,15 @@ def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
     for parameters in draws.parameters(data.center):
         total += evaluate(data, parameters, responsibilities=True)[1]
     return total / len(draws)
+
+
+def occupied(
+    data: Data, draws: Draws, rng: np.random.Generator
+) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Components that hold at least one row, in an allocation drawn for every draw, (S,)."""
+    counts = np.empty(len(draws), dtype=np.intp)
+    for s, parameters in enumerate(draws.parameters(data.center)):
+        edges = evaluate(data, parameters, responsibilities=True)[1].cumsum(axis=1)
+        above = rng.random((data.n, 1)) * edges[:, -1:] >= edges
+        counts[s] = len(np.unique(above.sum(axis=1)))
+    return counts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from pymc.logprob.transforms import SimplexTransform
 
 from .data import Data
 from .em import Problem, run_em
-from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
+from .families.parametrisation import COMPONENT, FEATURE, PAIR, Parametrisation, parametrisation
 from .hyperparameters import Gamma
 from .kernels.contract import FloatArray, Parameters
-from .likelihood import GaussianMixture
+from .likelihood import BartlettNormal, GaussianMixture
 from .prior import Prior
 
 if TYPE_CHECKING:
@@ -86,14 +86,18 @@ def build_model(
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
         scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
         pi = _proportions(n_components, prior)
-        mu = _means(prior)
+        if prior.mean_covariance is not None:
+            mu = _means(prior.mean, prior.mean_covariance)
         covariance = [
             getattr(pm, v.distribution)(v.name, **v.parameters, dims=v.dims)
             for v in form.variables(prior, scale)
         ]
+        constants = form.constants(prior)
+        if prior.mean_strength is not None:
+            mu = _conjugate_means(prior.mean, prior.mean_strength, form, covariance, constants)
         if likelihood:
             GaussianMixture(
-                "y", pi, mu, *covariance, *form.constants(prior), data.center, 1.0 / data.scale,
+                "y", pi, mu, *covariance, *constants, data.center, 1.0 / data.scale,
                 form=(form.kind, form.by_component, form.by_feature), observed=observed,
                 dims=("obs_id", FEATURE),
             )  # fmt: skip
@@ -140,14 +144,30 @@ class _Simplex(SimplexTransform):
         return np.log(self.n_components) + pt.log(self.backward(value)).sum(axis=-1)
 
 
-def _means(prior: Prior) -> pt.TensorVariable:
-    if prior.mean_covariance is None:
-        raise NotImplementedError("the conjugate prior of the means cannot be sampled.")
-    variances = np.diagonal(prior.mean_covariance)
+def _means(mean: FloatArray, covariance: FloatArray) -> pt.TensorVariable:
+    variances = np.diagonal(covariance)
     dims = (COMPONENT, FEATURE)
-    if np.array_equal(prior.mean_covariance, np.diag(variances)):
-        return pm.Normal("mu", prior.mean, np.sqrt(variances), dims=dims)
-    return pm.MvNormal("mu", prior.mean, chol=np.linalg.cholesky(prior.mean_covariance), dims=dims)
+    if np.array_equal(covariance, np.diag(variances)):
+        return pm.Normal("mu", mean, np.sqrt(variances), dims=dims)
+    return pm.MvNormal("mu", mean, chol=np.linalg.cholesky(covariance), dims=dims)
+
+
+def _conjugate_means(
+    mean: FloatArray,
+    strength: float,
+    form: Parametrisation,
+    covariance: Sequence[pt.TensorVariable],
+    constants: Sequence[FloatArray],
+) -> pt.TensorVariable:
+    """Means of covariance Sigma_k / strength."""
+    dims = (COMPONENT, FEATURE)
+    if form.kind == "bartlett":
+        [root] = constants
+        return BartlettNormal("mu", mean, *covariance, np.sqrt(strength) * root, dims=dims)
+    [variance] = covariance
+    if form.by_component and not form.by_feature:
+        variance = variance[:, None]
+    return pm.Normal("mu", mean, pt.sqrt(variance / strength), dims=dims)
 
 
 def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:

@@ -15,7 +15,7 @@ import xarray as xr
 
 from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
-from .draws import Draws, log_densities, mean_responsibilities
+from .draws import Draws, log_densities, mean_responsibilities, occupied
 from .facts import html_rows
 from .kernels.contract import FloatArray
 from .loo import psis_loo
@@ -148,6 +148,30 @@ class Posterior:
             out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
             out[rows, 1:] = np.quantile(values, tails, axis=0).T
         return pd.DataFrame(out, columns=["log_density", "lower", "upper"])
+
+    def occupied(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """How many components hold at least one row, draw by draw (chains one after another).
+
+        The rows' components, which the model sums out, are drawn from their responsibilities.
+        Under a sparse prior (a concentration well below 1) the shares of the numbers among the
+        draws estimate the posterior of the number of clusters (Malsiner-Walli,
+        Fruehwirth-Schnatter & Gruen 2016, Stat. Comput. 26, 303-324).
+
+        Parameters
+        ----------
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+        random_seed : int or Generator, optional
+            Seed of the allocations.
+
+        Returns
+        -------
+        int array (S,)
+        """
+        rng = np.random.default_rng(random_seed)
+        return occupied(self.data, self.draws.thinned(n_draws), rng)
 
     @cached_property
     def _loo(self) -> ELPDData:

@@ -21,8 +21,8 @@ from bayesgmm.sampling import add_covariances, sample
 K = 2
 CASES = [("E", 1), ("V", 1), *((name, 2) for name in ("EII", "VII", "EEI", "VVI", "EEE", "VVV"))]
 #: Kinds of prior; many degrees of freedom, so that fourth moments of Sigma exist.
-KINDS = ("plain", "random scale", "random concentration")
-FAST = {("V", 1, "plain"), ("VVV", 2, "plain"), ("VVV", 2, "random scale")}
+KINDS = ("plain", "random scale", "random concentration", "conjugate")
+FAST = {("V", 1, "plain"), ("VVV", 2, "plain"), ("VVV", 2, "random scale"), ("VVV", 2, "conjugate")}
 ALL = [
     pytest.param(*case, kind, marks=() if (*case, kind) in FAST else pytest.mark.slow)
     for case in CASES
@@ -32,13 +32,15 @@ ALL = [
 
 def prior_of(kind, d):
     rng = np.random.default_rng(d)
-    b0, psi = (root @ root.T for root in rng.standard_normal((2, d, d + 2)))
-    hyper = {"scale": psi, "concentration": 1.5}
+    spread, psi = (root @ root.T for root in rng.standard_normal((2, d, d + 2)))
+    hyper = {"mean_covariance": spread, "scale": psi, "concentration": 1.5}
+    if kind == "conjugate":
+        hyper |= {"mean_covariance": None, "mean_strength": 0.3}
     if kind == "random scale":
         hyper["scale"] = Gamma(6.0, [1.5, 0.02][:d])
     if kind == "random concentration":
         hyper["concentration"] = Gamma(8.0, 4.0)
-    return Prior(mean=rng.standard_normal(d), mean_covariance=b0, dof=d + 11, **hyper)
+    return Prior(mean=rng.standard_normal(d), dof=d + 11, **hyper)
 
 
 def model_of(prior, family, **arguments):
