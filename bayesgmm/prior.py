@@ -276,6 +276,8 @@ class Prior:
         ------
         NotImplementedError
             Another family.
+        ValueError
+            Less than one component or draw.
 
         Examples
         --------
@@ -284,6 +286,7 @@ class Prior:
         >>> prior.sample(2, "V", draws=500, random_seed=1).means.shape
         (500, 2, 1)
         """
+        _check_numbers(n_components=n_components, draws=draws)
         rng = np.random.default_rng(random_seed)
         family, d = get_family(family, self.d), self.d
         form = parametrisation(family, n_components, d)
@@ -336,6 +339,7 @@ class Prior:
         >>> prior.predictive(272, n_components=2, draws=20, random_seed=1).shape
         (20, 272, 2)
         """
+        _check_numbers(n_rows=n_rows)
         rng = np.random.default_rng(random_seed)
         mixtures = self.sample(n_components, family, draws, rng).parameters(np.zeros(self.d))
         return np.array([draw_rows(mixture, n_rows, rng)[0] for mixture in mixtures])
@@ -444,6 +448,12 @@ class Prior:
         rows = list(self.to_frame().itertuples(index=False))
         width = max(8, *(len(name) + 1 for name, _, _ in rows))
         return "\n".join(["Prior", *(f"  {name:{width}s}~ {text}" for name, text, _ in rows)])
+
+
+def _check_numbers(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}: ask for at least one.")
 
 
 def _scale(value: Any, d: int) -> FloatArray | Gamma:

@@ -15,6 +15,7 @@ import bayesgmm
 from bayesgmm import Gamma, Prior
 from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
+from bayesgmm.likelihood.means import BartlettNormalRV
 from bayesgmm.model import build_model, initial_point
 from bayesgmm.sampling import add_covariances, sample
 
@@ -163,3 +164,26 @@ def test_a_family_without_a_parametrisation_has_no_draws():
     """As it has no model; the message names those that have."""
     with pytest.raises(NotImplementedError, match="family EVE cannot be sampled: choose among EII"):
         prior_of("plain", 2).sample(2, "EVE")
+
+
+@pytest.mark.parametrize("number", ["n_rows", "n_components", "draws"])
+def test_nothing_cannot_be_drawn(number):
+    """Each number is named with its value."""
+    numbers = {"n_rows": 3, "n_components": 2, "draws": 2} | {number: 0}
+    with pytest.raises(ValueError, match=f"{number} is 0: ask for at least one"):
+        prior_of("plain", 2).predictive(**numbers)
+
+
+def test_means_given_bartlett_s_variables(rng):
+    """In NumPy, with a precision each and with one for all: whitened by it, standard normals."""
+    d, k, n = 3, 2, 3000
+    root = np.triu(rng.uniform(0.5, 2, (d, d)))
+    for size in ((k, d), (d,)):
+        chi2, lower = rng.chisquare(9, size), rng.standard_normal(size)
+        rows = BartlettNormalRV.rng_fn(rng, np.arange(d), chi2, lower, root, (n, k))
+        triangle = np.zeros((*chi2.shape, d))
+        triangle[..., np.arange(d), np.arange(d)] = np.sqrt(chi2)
+        triangle[..., *np.tril_indices(d, -1)] = lower
+        z = (rows - np.arange(d))[..., None, :] @ (root @ triangle)
+        for column in z.reshape(n, -1).T:
+            assert stats.kstest(column, "norm").pvalue > 1e-5

@@ -106,7 +106,6 @@ class BartlettNormal(pm.Continuous):
         below = lower * (delta * root[..., rows]).sum(axis=-2)
         z = pt.sqrt(chi2) * (delta * root).sum(axis=-2)
         z = z + (below[..., :, None] * to_column).sum(axis=-2)
-        half_log_det = 0.5 * pt.log(chi2).sum(axis=-1) + pt.log(pt.diagonal(root, 0, -2, -1)).sum(
-            axis=-1
-        )
-        return half_log_det - 0.5 * ((z**2).sum(axis=-1) + d * np.log(2 * np.pi))
+        squared_diagonal = chi2 * pt.diagonal(root, 0, -2, -1) ** 2
+        log_det = pt.log(squared_diagonal).sum(axis=-1)
+        return 0.5 * (log_det - (z**2).sum(axis=-1) - d * np.log(2 * np.pi))
