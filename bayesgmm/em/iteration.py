@@ -101,7 +101,8 @@ def iterate(  # type: ignore[no-untyped-def]
     """Iterate until EM ends, or until a pass over the rows is needed.
 
     `phi` (blocks, F, rows of a block) holds the features of the rows, or nothing; n is the sum of
-    the rows' weights. history gets the objective of every accepted point.
+    the rows' weights; `hyper` is the prior as `pseudo_data` reads it, or nothing. history gets the
+    objective of every accepted point.
     passed: the caller has made the pass for `new`.
     """
     while True:
