@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .estimator import GaussianMixture as GaussianMixture
     from .families import FAMILIES as FAMILIES
     from .fitting import fit as fit
+    from .hyperparameters import Gamma as Gamma
     from .merging import merge as merge
     from .mixture import Mixture as Mixture
     from .model import build_model as build_model
@@ -47,6 +48,7 @@ _HOME = {
     "DegenerateFitWarning": "errors",
     "FAMILIES": "families",
     "Fit": "result",
+    "Gamma": "hyperparameters",
     "GaussianMixture": "estimator",
     "Mixture": "mixture",
     "Posterior": "posterior",

@@ -1,9 +1,10 @@
-"""Posterior draws as mixtures: what reads the data once per draw."""
+"""Draws of a posterior or a prior as mixtures: what reads the data once per draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,6 +14,9 @@ from .data import Data
 from .families import Family
 from .kernels import Parameters, evaluate
 from .kernels.contract import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Numbers held at a time when rows meet draws: 64 MiB.
 _BLOCK_NUMBERS = 2**23
@@ -102,3 +106,15 @@ def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
     for parameters in draws.parameters(data.center):
         total += evaluate(data, parameters, responsibilities=True)[1]
     return total / len(draws)
+
+
+def occupied(
+    data: Data, draws: Draws, rng: np.random.Generator
+) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Components that hold at least one row, in an allocation drawn for every draw, (S,)."""
+    counts = np.empty(len(draws), dtype=np.intp)
+    for s, parameters in enumerate(draws.parameters(data.center)):
+        edges = evaluate(data, parameters, responsibilities=True)[1].cumsum(axis=1)
+        above = rng.random((data.n, 1)) * edges[:, -1:] >= edges
+        counts[s] = len(np.unique(above.sum(axis=1)))
+    return counts

@@ -119,7 +119,8 @@ def evidence_of(
         An unknown method, too few draws for the model's parameters, or draws with a component
         that is exactly empty.
     NotImplementedError
-        A family whose prior density has no known constant.
+        A family whose prior density has no known constant, or a prior with a random
+        hyperparameter.
 
     Warns
     -----
@@ -131,6 +132,12 @@ def evidence_of(
     if not samplable(family):
         raise NotImplementedError(
             f"the evidence of family {family.name} is unknown: its prior density's constant is."
+        )
+    if prior.random:
+        raise NotImplementedError(
+            f"the evidence under a random {' and '.join(prior.random)} is unknown: what it is "
+            "drawn with was not integrated out of the density. Pass refine a prior whose "
+            "hyperparameters are numbers."
         )
     coordinates = Coordinates(family, draws.n_components, data.center)
     _refuse_unusable(draws, n_chains, coordinates.size)

@@ -173,10 +173,11 @@ def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> No
     if prior is not None:
         if prior.d != data.d:
             raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
-        if prior.concentration < 1:
+        if prior.expected_concentration < 1:
             raise ValueError(
-                f"the prior's concentration is {prior.concentration}: below 1 the posterior has "
-                "its maximum at an empty component; use at least 1 for fit()."
+                f"the prior's concentration is {prior.concentration}: below 1 (on average, if it "
+                "is random) the posterior has its maximum at an empty component; use at least 1 "
+                "for fit(), and pass this prior to refine()."
             )
     if max_ratio is not None and not (math.isfinite(max_ratio) and max_ratio >= 1):
         raise ValueError(f"max_ratio is {max_ratio!r}: pass a number of at least 1.")

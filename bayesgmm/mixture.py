@@ -177,15 +177,8 @@ class Mixture:
         """
         if n < 1:
             raise ValueError(f"n is {n}: ask for at least one row.")
-        rng = np.random.default_rng(random_seed)
-        component = rng.choice(self.n_components, size=n, p=self.weights)
-        roots = np.linalg.cholesky(self.covariances)
-        z = rng.standard_normal((n, self.d))
-        x = np.empty((n, self.d))
-        for k in range(self.n_components):
-            mine = component == k
-            x[mine] = self.means[k] + z[mine] @ roots[k].T
-        return x, component
+        parameters = Parameters(self.weights, self.means, self._parameters.covariances)
+        return draw_rows(parameters, n, np.random.default_rng(random_seed))
 
     def marginal(self, columns: Sequence[str | int]) -> Mixture:
         """The mixture of some columns alone.
@@ -215,6 +208,20 @@ class Mixture:
             *conditional(self.weights, self.means, self.covariances, known, value, rest),
             tuple(self.names[j] for j in rest),
         )
+
+
+def draw_rows(
+    parameters: Parameters, n: int, rng: np.random.Generator
+) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    """Independent rows (n, d) of a mixture, in its means' coordinates, and their components."""
+    n_components, d = parameters.means.shape
+    component = rng.choice(n_components, size=n, p=parameters.weights)
+    z = rng.standard_normal((n, d))
+    for k, sigma in enumerate(parameters.covariances):
+        mine = component == k
+        root = np.diag(np.sqrt(sigma)) if sigma.ndim == 1 else np.linalg.cholesky(sigma)
+        z[mine] = parameters.means[k] + z[mine] @ root.T
+    return z, component
 
 
 def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ from pymc.logprob.transforms import SimplexTransform
 
 from .data import Data
 from .em import Problem, run_em
-from .families.parametrisation import COMPONENT, FEATURE, PAIR, parametrisation
+from .families.parametrisation import COMPONENT, FEATURE, PAIR, Parametrisation, parametrisation
+from .hyperparameters import Gamma
 from .kernels.contract import FloatArray, Parameters
-from .likelihood import GaussianMixture
+from .likelihood import BartlettNormal, GaussianMixture
 from .prior import Prior
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ _NUDGE = 1e-6
 _MAX_ITER, _TOL = 200, 1e-6
 
 
-def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
+def build_model(
+    x: Any, fit: Fit, prior: Prior | None = None, *, likelihood: bool = True
+) -> pm.Model:
     """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
 
     The allocations are summed out: the only unknowns are the proportions, the means and the
@@ -42,6 +45,8 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
         Gives K, the family and the column names.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(x)`, if left out.
+    likelihood : bool
+        False leaves the data out of the density: what is sampled is the prior.
 
     Returns
     -------
@@ -50,7 +55,8 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
         spherical (K,) and diagonal (K, d) families, `bartlett_chi2` (K, d) and `bartlett_normal`
         (K, d(d-1)/2) for full ones, without the first axis where all components share one
         covariance. `sampling.add_covariances` turns draws of them into Sigma. The data are
-        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic.
+        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic. Random
+        hyperparameters come first: `concentration` (for K > 1) and `scale` (d,), Psi's diagonal.
 
     Raises
     ------
@@ -78,17 +84,23 @@ def build_model(x: Any, fit: Fit, prior: Prior | None = None) -> pm.Model:
     with pm.Model(coords=_coords(data, n_components)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
+        scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
         pi = _proportions(n_components, prior)
-        mu = _means(prior)
+        if prior.mean_covariance is not None:
+            mu = _means(prior.mean, prior.mean_covariance)
         covariance = [
             getattr(pm, v.distribution)(v.name, **v.parameters, dims=v.dims)
-            for v in form.variables(prior)
+            for v in form.variables(prior, scale)
         ]
-        GaussianMixture(
-            "y", pi, mu, *covariance, *form.constants(prior), data.center, 1.0 / data.scale,
-            form=(form.kind, form.by_component, form.by_feature), observed=observed,
-            dims=("obs_id", FEATURE),
-        )  # fmt: skip
+        constants = form.constants(prior)
+        if prior.mean_strength is not None:
+            mu = _conjugate_means(prior.mean, prior.mean_strength, form, covariance, constants)
+        if likelihood:
+            GaussianMixture(
+                "y", pi, mu, *covariance, *constants, data.center, 1.0 / data.scale,
+                form=(form.kind, form.by_component, form.by_feature), observed=observed,
+                dims=("obs_id", FEATURE),
+            )  # fmt: skip
     return model
 
 
@@ -103,11 +115,21 @@ def _coords(data: Data, n_components: int) -> dict[str, Any]:
     return coords | ({PAIR: pairs} if pairs else {})
 
 
+def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
+    """A variable of that name where the hyperparameter is random, else nothing."""
+    if isinstance(value, Gamma):
+        return pm.Gamma(name, value.shape, value.rate, **arguments)
+    return None
+
+
 def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:
     if n_components == 1:
         return pm.Deterministic("pi", pt.ones(1), dims=COMPONENT)
+    concentration = _hyperparameter("concentration", prior.concentration)
+    if concentration is None:
+        concentration = prior.concentration
     return pm.Dirichlet(
-        "pi", np.full(n_components, prior.concentration), dims=COMPONENT,
+        "pi", concentration * np.ones(n_components), dims=COMPONENT,
         default_transform=_Simplex(n_components),
     )  # fmt: skip
 
@@ -122,12 +144,30 @@ class _Simplex(SimplexTransform):
         return np.log(self.n_components) + pt.log(self.backward(value)).sum(axis=-1)
 
 
-def _means(prior: Prior) -> pt.TensorVariable:
-    variances = np.diagonal(prior.mean_covariance)
+def _means(mean: FloatArray, covariance: FloatArray) -> pt.TensorVariable:
+    variances = np.diagonal(covariance)
     dims = (COMPONENT, FEATURE)
-    if np.array_equal(prior.mean_covariance, np.diag(variances)):
-        return pm.Normal("mu", prior.mean, np.sqrt(variances), dims=dims)
-    return pm.MvNormal("mu", prior.mean, chol=np.linalg.cholesky(prior.mean_covariance), dims=dims)
+    if np.array_equal(covariance, np.diag(variances)):
+        return pm.Normal("mu", mean, np.sqrt(variances), dims=dims)
+    return pm.MvNormal("mu", mean, chol=np.linalg.cholesky(covariance), dims=dims)
+
+
+def _conjugate_means(
+    mean: FloatArray,
+    strength: float,
+    form: Parametrisation,
+    covariance: Sequence[pt.TensorVariable],
+    constants: Sequence[FloatArray],
+) -> pt.TensorVariable:
+    """Means of covariance Sigma_k / strength."""
+    dims = (COMPONENT, FEATURE)
+    if form.kind == "bartlett":
+        [root] = constants
+        return BartlettNormal("mu", mean, *covariance, np.sqrt(strength) * root, dims=dims)
+    [variance] = covariance
+    if form.by_component and not form.by_feature:
+        variance = variance[:, None]
+    return pm.Normal("mu", mean, pt.sqrt(variance / strength), dims=dims)
 
 
 def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:
@@ -170,7 +210,11 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
         "mu": mode.means + data.center + spread * _next(offsets, spread.shape),
     }
     form = parametrisation(fit.family, len(weights), data.d)
-    for name, value in form.values_from(covariances, prior).items():
+    rest = form.values_from(covariances, prior) | {
+        "concentration": np.array(prior.expected_concentration),
+        "scale": np.diagonal(prior.expected_scale),
+    }
+    for name, value in rest.items():
         start[name] = value + np.maximum(np.abs(value), _NUDGE) * _next(offsets, value.shape)
     free = {variable.name for variable in model.free_RVs}
     return {name: value for name, value in start.items() if name in free}
@@ -181,7 +225,7 @@ def _posterior_mode(data: Data, fit: Fit, prior: Prior) -> Parameters:
     if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
         return parameters
     # Below 1 the Dirichlet's mode is an empty component: then the mode under a flat one.
-    prior = replace(prior, concentration=max(prior.concentration, 1.0))
+    prior = replace(prior, concentration=max(prior.expected_concentration, 1.0))
     problem = Problem(data, fit.family, prior)
     return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
 

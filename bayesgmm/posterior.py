@@ -18,7 +18,7 @@ from . import labels
 from .bands import tails
 from .data import Data
 from .diagnostics import Diagnostics, diagnose, relative_efficiency
-from .draws import Draws, log_densities, mean_responsibilities
+from .draws import Draws, log_densities, mean_responsibilities, occupied
 from .errors import ConvergenceAdvice
 from .evidence import Evidence, evidence_of
 from .evidence import Method as EvidenceMethod
@@ -242,6 +242,30 @@ class Posterior(Summaries):
             out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
             out[rows, 1:] = np.quantile(values, ends, axis=0).T
         return pd.DataFrame(out, columns=["log_density", "lower", "upper"])
+
+    def occupied(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """How many components hold at least one row, draw by draw (chains one after another).
+
+        The rows' components, which the model sums out, are drawn from their responsibilities.
+        Under a sparse prior (a concentration well below 1) the shares of the numbers among the
+        draws estimate the posterior of the number of clusters (Malsiner-Walli,
+        Fruehwirth-Schnatter & Gruen 2016, Stat. Comput. 26, 303-324).
+
+        Parameters
+        ----------
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+        random_seed : int or Generator, optional
+            Seed of the allocations.
+
+        Returns
+        -------
+        int array (S,)
+        """
+        rng = np.random.default_rng(random_seed)
+        return occupied(self.data, self.draws.thinned(n_draws), rng)
 
     @cached_property
     def _loo(self) -> ELPDData:

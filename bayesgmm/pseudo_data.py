@@ -1,7 +1,9 @@
 """The prior as EM sees it, compiled: pseudo-data in the M-step, and the kernel of its density.
 
-`hyper` packs a prior in centred coordinates: [a, nu, b0 (d), B0 (d, d), L (d, d), Psi (d, d)], with
-L the lower Cholesky factor of B0; an empty array is no prior.
+`hyper` packs a prior in centred coordinates: [a, nu, kappa0, b0 (d), B0 (d, d), L (d, d),
+Psi (d, d)], with L the lower Cholesky factor of B0; an empty array is no prior. kappa0 = 0: the
+means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 means
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 from .families.m_steps import VARIABLE, call_m_step, trace_of_quotient
 from .kernels.calls import caller
 from .kernels.factor import cholesky, solve
-from .kernels.primitives import F1, F2, F3, R1, inlined, part
+from .kernels.primitives import F1, F2, F3, R1, inlined, jit, part
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
@@ -36,14 +38,16 @@ def maximise(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """The M-step: write new proportions (K,), means (K, d) and covariances; return the empty k.
 
-    scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior, means and
-    covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80, 267-278), the means
-    given the covariances that come in; first: none come in. m_step and means_step are addresses,
-    of the family's M-step and, with a prior, of `prior_means`. -1: no component is empty.
+    scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior that is not
+    conjugate, means and covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80,
+    267-278), the means given the covariances that come in; first: none come in. m_step and
+    means_step are addresses, of the family's M-step and, with a prior, of `prior_means`. -1: no
+    component is empty.
     """
     n_components, rows, d = scatters.shape
     prior = len(hyper) > 0
     concentration = hyper[0] if prior else 1.0
+    strength = hyper[2] if prior else 0.0
     share = 1.0 if _variable(volume, shape, orientation) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
     pseudo = np.empty((n_components, rows, d))
@@ -56,8 +60,11 @@ def maximise(  # type: ignore[no-untyped-def]
     for k in range(n_components):
         new_weights[k] = (counts[k] + concentration - 1.0) / total
         pseudo_counts[k] = counts[k] + (share * (hyper[1] + d + 1.0) if prior else 0.0)
-    for turn in range(2 if prior and first else 1):
-        if prior and (turn == 1 or not first):
+        if strength > 0.0:
+            pseudo_counts[k] += 1.0  # of the mean's own density
+    turns = 2 if prior and first and strength == 0.0 else 1
+    for turn in range(turns):
+        if prior and turns - turn == 1:
             _call_means(means_step, (hyper, counts, means, covariances, new_means))
         else:
             for k in range(n_components):
@@ -71,7 +78,9 @@ def maximise(  # type: ignore[no-untyped-def]
                     if prior:
                         shift = counts[k] * (new_means[k, q] - means[k, q])
                         v += shift * (new_means[k, j] - means[k, j])
-                        v += share * hyper[2 + d + 2 * d * d + q * d + j]
+                        shift = strength * (new_means[k, q] - hyper[3 + q])
+                        v += shift * (new_means[k, j] - hyper[3 + j])
+                        v += share * hyper[3 + d + 2 * d * d + q * d + j]
                     pseudo[k, i, j] = v
                     if rows == d:
                         pseudo[k, j, i] = v
@@ -98,10 +107,19 @@ def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
 
 @part(MEANS)
 def prior_means(hyper, counts, means, covariances, out):  # type: ignore[no-untyped-def]
-    """Mode of the means given the covariances: b0 + n B0 (Sigma + n B0)^-1 (xbar - b0)."""
+    """Mode of the means given the covariances: b0 + n B0 (Sigma + n B0)^-1 (xbar - b0).
+
+    For the conjugate prior, whatever the covariances, b0 + n / (kappa0 + n) (xbar - b0).
+    """
     n_components, rows, d = covariances.shape
-    b0 = hyper[2 : 2 + d]
-    spread = hyper[2 + d : 2 + d + d * d].reshape((d, d))
+    strength = hyper[2]
+    b0 = hyper[3 : 3 + d]
+    if strength > 0.0:
+        for k in range(n_components):
+            for i in range(d):
+                out[k, i] = b0[i] + counts[k] / (strength + counts[k]) * (means[k, i] - b0[i])
+        return
+    spread = hyper[3 + d : 3 + d + d * d].reshape((d, d))
     matrix = np.empty((d, d))
     lower = np.empty((d, d))
     v = np.empty(d)
@@ -127,33 +145,67 @@ def prior_means(hyper, counts, means, covariances, out):  # type: ignore[no-unty
 def log_kernel(volume, shape, orientation, hyper, weights, means, covariances):  # type: ignore[no-untyped-def]
     """Log prior density up to a constant, or not a number.
 
-    (a - 1) sum_k log pi_k - 1/2 sum_k (mu_k - b0)'B0^-1(mu_k - b0), and once per distinct
-    covariance -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2.
+    (a - 1) sum_k log pi_k, and once per distinct covariance
+    -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2; and of every mean
+    -(mu_k - b0)'B0^-1(mu_k - b0)/2, where B0 is Sigma_k / kappa0 and -log|Sigma_k|/2 is added for
+    the conjugate prior.
     """
     n_components, rows, d = covariances.shape
-    concentration, dof = hyper[0], hyper[1]
-    b0 = hyper[2 : 2 + d]
-    root = hyper[2 + d + d * d : 2 + d + 2 * d * d].reshape((d, d))
-    psi = hyper[2 + d + 2 * d * d :].reshape((d, d))
+    concentration, dof, strength = hyper[0], hyper[1], hyper[2]
+    b0 = hyper[3 : 3 + d]
+    root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
+    psi = hyper[3 + d + 2 * d * d :].reshape((d, d))
+    distinct = n_components if _variable(volume, shape, orientation) else 1
     total = 0.0
-    v = np.empty(d)
-    lower = np.empty((d, d))
+    lower = np.zeros((d, d))
+    log_det = 0.0
     for k in range(n_components):
         if concentration != 1.0:
             total += (concentration - 1.0) * np.log(weights[k])
-        for i in range(d):
-            u = means[k, i] - b0[i]
-            for q in range(i):
-                u -= root[i, q] * v[q]
-            v[i] = u / root[i, i]
-            total -= 0.5 * v[i] * v[i]
-    distinct = n_components if _variable(volume, shape, orientation) else 1
-    for k in range(distinct):
-        if rows == 1:
-            for j in range(d):
-                variance = covariances[k, 0, j]
-                total -= 0.5 * ((dof + d + 1.0) * np.log(variance) + psi[j, j] / variance)
+        if k < distinct or strength > 0.0:
+            log_det = _factor(covariances[k], lower)
+        if k < distinct:
+            total -= 0.5 * ((dof + d + 1.0) * log_det + _trace(lower, psi, rows == 1))
+        if strength > 0.0:
+            total -= 0.5 * (log_det + strength * _square(lower, means[k], b0))
         else:
-            log_det = cholesky(covariances[k], lower)
-            total -= 0.5 * ((dof + d + 1.0) * log_det + trace_of_quotient(lower, psi))
+            total -= 0.5 * _square(root, means[k], b0)
+    return total
+
+
+@jit()
+def _factor(covariance, lower):  # type: ignore[no-untyped-def]
+    """Write the Cholesky factor of (d, d), or of variances (1, d); return the log determinant."""
+    rows, d = covariance.shape
+    if rows == d:
+        return cholesky(covariance, lower)
+    log_det = 0.0
+    for j in range(d):
+        lower[j, j] = np.sqrt(covariance[0, j])
+        log_det += np.log(covariance[0, j])
+    return log_det
+
+
+@jit()
+def _trace(lower, psi, diagonal):  # type: ignore[no-untyped-def]
+    """tr(Psi (L L')^-1)."""
+    if not diagonal:
+        return trace_of_quotient(lower, psi)
+    total = 0.0
+    for j in range(len(psi)):
+        total += psi[j, j] / (lower[j, j] * lower[j, j])
+    return total
+
+
+@jit()
+def _square(lower, x, y):  # type: ignore[no-untyped-def]
+    """|L^-1 (x - y)|^2."""
+    v = np.empty(len(x))
+    total = 0.0
+    for i in range(len(x)):
+        v[i] = x[i] - y[i]
+        for j in range(i):
+            v[i] -= lower[i, j] * v[j]
+        v[i] /= lower[i, i]
+        total += v[i] * v[i]
     return total

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import gammaln, logsumexp, multigammaln
+from scipy.stats import invwishart
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Prior
+from bayesgmm import ConvergenceAdvice, Gamma, Prior
 from bayesgmm.evidence import Evidence, evidence_of
 from bayesgmm.families import get_family
 from tests.gibbs import gibbs_posterior
@@ -273,6 +274,38 @@ def test_what_has_no_evidence_is_refused():
         evidence_of(
             posterior.data, posterior.draws, 4, get_family("VEV", 2), posterior.prior
         )  # fmt: skip
+    p = posterior.prior
+    for changes in ({"scale": Gamma(2, 1)}, {"concentration": Gamma(1, 20)}):
+        with pytest.raises(NotImplementedError, match=f"under a random {next(iter(changes))}"):
+            evidence_of(
+                posterior.data, posterior.draws, 4, posterior.fit.family, replace(p, **changes)
+            )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_conjugate_prior_has_a_closed_form(seed):
+    """One normal-inverse-Wishart component: Murphy (2012), Machine Learning, eq. 5.29."""
+    x = bayesgmm.datasets.load_faithful()
+    (n, d), rows = x.shape, x.to_numpy()
+    prior = Prior([3.0, 75.0], None, 8, [[0.5, 2.0], [2.0, 90.0]], mean_strength=4.0)
+    shift = rows.mean(axis=0) - prior.mean
+    kappa, dof = 4.0 + n, prior.dof + n
+    psi = prior.scale + (n - 1) * np.cov(rows.T) + 4.0 * n / kappa * np.outer(shift, shift)
+    log_det, log_det_0 = (np.linalg.slogdet(m)[1] for m in (psi, prior.scale))
+    exact = -0.5 * n * d * np.log(np.pi) + 0.5 * d * np.log(4.0 / kappa)
+    exact += multigammaln(0.5 * dof, d) - multigammaln(0.5 * prior.dof, d)
+    exact += 0.5 * (prior.dof * log_det_0 - dof * log_det)
+    rng = np.random.default_rng(seed)
+    sigma = invwishart(dof, psi).rvs(2000, random_state=rng)
+    z = rng.standard_normal((2000, d, 1))
+    mu = prior.mean + n / kappa * shift + (np.linalg.cholesky(sigma / kappa) @ z)[..., 0]
+    draws = draws_dataset(
+        np.ones((2, 1000, 1)), mu.reshape(2, 1000, 1, d), sigma.reshape(2, 1000, 1, d, d), x.columns
+    )
+    posterior = posterior_of(x, bayesgmm.fit(x, 1), draws, prior=prior)
+    for method in ("bridge", "importance"):
+        found = posterior.log_evidence(method, random_seed=seed)
+        assert abs(found.value - exact) < 4 * found.error + 1e-6
 
 
 def test_repr_says_what_it_is():

@@ -14,7 +14,7 @@ from pymc.logprob.transforms import SimplexTransform
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import Prior
+from bayesgmm import Gamma, Prior
 from bayesgmm.families import Family, get_family
 from bayesgmm.families.parametrisation import parametrisation
 from bayesgmm.kernels import Parameters
@@ -25,11 +25,16 @@ FAMILIES = [("E", 1), ("V", 1)] + [
 ]
 
 
-def random_prior(rng, d, diagonal_means=True):
+def random_prior(rng, d, means="diagonal-B0"):
     root = rng.standard_normal((d, d)) + 2 * np.eye(d)
     other = rng.standard_normal((d, d)) + 2 * np.eye(d)
-    b0 = np.exp(rng.standard_normal(d)) if diagonal_means else other @ other.T
-    return Prior(rng.standard_normal(d), b0, d + 2.7, root @ root.T, concentration=1.7)
+    spread, strength = {
+        "diagonal-B0": (np.exp(rng.standard_normal(d)), None),
+        "full-B0": (other @ other.T, None),
+        "conjugate": (None, 0.7),
+    }[means]
+    b0, psi = rng.standard_normal(d), root @ root.T
+    return Prior(b0, spread, d + 2.7, psi, concentration=1.7, mean_strength=strength)
 
 
 def random_covariances(rng, family, d, k):
@@ -117,16 +122,22 @@ def log_jacobian(form, values, prior, family):
     return np.linalg.slogdet(np.array(columns).T)[1]
 
 
-@pytest.mark.parametrize("diagonal_means", [True, False], ids=["diagonal-B0", "full-B0"])
+def prior_density(model, values):
+    """Log density of the model's free variables at values of them, without Jacobians."""
+    density = model.compile_logp(vars=model.free_RVs, jacobian=False, mode="FAST_COMPILE")
+    return float(density(transformed(model, values)))
+
+
+@pytest.mark.parametrize("means", ["diagonal-B0", "full-B0", "conjugate"])
 @pytest.mark.parametrize(("name", "d"), FAMILIES)
-def test_the_prior_is_the_library_s(rng, name, d, diagonal_means):
+def test_the_prior_is_the_library_s(rng, name, d, means):
     """Density of the free variables, moved to (pi, mu, Sigma), is `Prior.log_density`.
 
     To 1e-6, the accuracy of the Jacobian's differences; the prior of a shared covariance counts
     once, that of a full one is exactly inverse Wishart.
     """
     family, k = get_family(name, d), 2
-    prior = random_prior(rng, d, diagonal_means)
+    prior = random_prior(rng, d, means)
     covariances = random_covariances(rng, family, d, k)
     mixture = bayesgmm.Mixture(rng.dirichlet([2.0, 3.0]), rng.standard_normal((k, d)), covariances)
     x = mixture.sample(30, rng)[0]
@@ -134,10 +145,7 @@ def test_the_prior_is_the_library_s(rng, name, d, diagonal_means):
     form = parametrisation(family, k, d)
     values = form.values_from(covariances, prior)
     at = {"pi": mixture.weights, "mu": mixture.means, **values}
-    density = sum(
-        float(pm.logp(model[name], value).sum().eval(mode="FAST_COMPILE"))
-        for name, value in at.items()
-    )
+    density = prior_density(model, at)
     parameters = Parameters(mixture.weights, mixture.means, covariances)
     if family.diagonal:
         parameters = Parameters(
@@ -187,6 +195,21 @@ def test_variances_have_the_family_s_shape(x, family, shape):
     assert model.eval_rv_shapes()["variance"] == shape
 
 
+def test_random_hyperparameters_are_variables(x):
+    """Named as the prior's own, with starts at their means; no concentration if K = 1."""
+    prior = Prior.from_data(x, concentration=Gamma(1, 20), random_scale=True)
+    fit = fitted(x)
+    model = build_model(x, fit, prior)
+    names = [v.name for v in model.free_RVs]
+    assert names == ["scale", "concentration", "pi", "mu", "bartlett_chi2", "bartlett_normal"]
+    assert model.named_vars_to_dims["scale"] == ("feature",)
+    start = initial_point(model, fit, prior)
+    assert start["concentration"] == pytest.approx(0.05, rel=1e-5)
+    np.testing.assert_allclose(start["scale"], np.diagonal(prior.expected_scale), rtol=1e-5)
+    one = build_model(x, fitted(x, 1), prior)
+    assert "concentration" not in [v.name for v in one.free_RVs]
+
+
 def test_prior_by_default_is_the_fit_s_or_the_data_s(x):
     """prior=None: the fit's, else `Prior.from_data`."""
     prior = Prior([0, 0], [1, 1], 5, [1, 2], concentration=3)
@@ -211,11 +234,9 @@ def test_density_is_likelihood_plus_prior(x, family, k):
     )
     point = transformed(model, start)
     total = model.compile_logp(jacobian=False, mode="FAST_COMPILE")(point)
-    own = sum(
-        float(pm.logp(model[name], value).sum().eval(mode="FAST_COMPILE"))
-        for name, value in start.items()
+    assert total == pytest.approx(
+        prior_density(model, start) + mixture.log_density(x.to_numpy()).sum(), rel=1e-10
     )
-    assert total == pytest.approx(own + mixture.log_density(x.to_numpy()).sum(), rel=1e-10)
 
 
 def transformed(model, start):
@@ -400,22 +421,39 @@ def test_an_edited_model(x):
     assert gradient.shape == (1 + 4 + 4 + 2,) and np.all(np.isfinite(gradient))
 
 
-@pytest.mark.parametrize(("family", "k"), [("VVV", 2), ("EEE", 3), ("VVI", 2), ("EII", 2)])
-def test_gradient_of_the_whole_model(x, family, k):
+#: Options of `Prior.from_data` that add to the model's graph.
+OPTIONS = [
+    {"concentration": Gamma(2, 1)},
+    {"random_scale": True},
+    {"conjugate": True, "n_components": 2},
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "k", "options"),
+    [
+        *((family, k, {}) for family, k in (("VVV", 2), ("EEE", 3), ("VVI", 2), ("EII", 2))),
+        *(("VVV", 2, options) for options in OPTIONS),
+        *(pytest.param("EEE", 3, options, marks=pytest.mark.slow) for options in OPTIONS),
+        *(pytest.param("VII", 2, options, marks=pytest.mark.slow) for options in OPTIONS),
+    ],
+    ids=lambda v: next(iter(v), "default") if isinstance(v, dict) else str(v),
+)
+def test_gradient_of_the_whole_model(x, family, k, options):
     """In PyMC's unconstrained space, compiled as the samplers do, against differences.
 
     To 1e-5 of the largest: h = 1e-4 leaves h^2 of a third derivative a few times the gradient.
     """
     fit = fitted(x, k, family)
-    model = build_model(x, fit)
+    prior = Prior.from_data(x, **options)
+    model = build_model(x, fit, prior)
     function = model.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
     function.set_extra_values({})
     from pymc.blocking import DictToArrayBijection
 
     rng = np.random.default_rng(0)
-    point = DictToArrayBijection.map(
-        {v.name: transformed(model, initial_point(model, fit))[v.name] for v in model.value_vars}
-    )
+    start = transformed(model, initial_point(model, fit, prior))
+    point = DictToArrayBijection.map({v.name: start[v.name] for v in model.value_vars})
     at = point.data + 0.05 * rng.standard_normal(point.data.shape)
     gradient = function(at)[1]
     h = 1e-4

@@ -12,7 +12,10 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm import Posterior
+from bayesgmm.data import as_data
 from bayesgmm.diagnostics import Diagnostics, Quantity, diagnose
+from bayesgmm.draws import occupied
+from bayesgmm.kernels import evaluate
 from bayesgmm.modes import ChainModes
 from tests.synthetic import make_posterior
 
@@ -117,6 +120,19 @@ def test_summary_matches_the_draws(posterior):
     table = posterior.summary()
     pi = posterior.tree["posterior"]["pi"].mean(("chain", "draw")).to_numpy()
     np.testing.assert_allclose(table.loc[["pi[0]", "pi[1]"], "mean"].astype(float), pi)
+
+
+def test_occupied_components_are_counted(posterior, x):
+    """On average the sum over components of 1 - prod_i (1 - r_ik); every row in one component."""
+    rows = as_data(x.head(4))
+    draws = posterior.draws
+    numbers = occupied(rows, draws, np.random.default_rng(1))
+    resp = [evaluate(rows, p, responsibilities=True)[1] for p in draws.parameters(rows.center)]
+    held = 1 - np.prod(1 - np.array(resp), axis=1)
+    error = np.sqrt(np.sum(held * (1 - held)) * draws.n_components) / len(draws)
+    assert abs(numbers.mean() - held.sum(axis=1).mean()) < 5 * error + 1e-12
+    np.testing.assert_array_equal(posterior.occupied(random_seed=0), 2)
+    assert len(posterior.occupied(n_draws=7)) == 7
 
 
 def test_save_and_load_keep_everything(posterior, tmp_path):

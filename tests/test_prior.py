@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import bayesgmm
-from bayesgmm import Prior
+from bayesgmm import Gamma, Prior
 from bayesgmm.families import get_family
 from bayesgmm.kernels import Parameters
 from tests.conftest import families_for
 
 
-def random_prior(rng, d):
+def random_prior(rng, d, strength=None):
     a, b = rng.standard_normal((2, d, d + 2))
-    return Prior(rng.standard_normal(d), a @ a.T, d + 3.5, b @ b.T, concentration=2.5)
+    spread = a @ a.T if strength is None else None
+    return Prior(rng.standard_normal(d), spread, d + 3.5, b @ b.T, 2.5, strength)
 
 
+#: Prior rows of the means: none for means that are independent of the covariances.
+STRENGTHS = pytest.mark.parametrize("strength", [None, 0.3], ids=["independent", "conjugate"])
+
+
+@STRENGTHS
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_full_density_is_scipy_s(rng, d):
+def test_full_density_is_scipy_s(rng, d, strength):
     """VVV and EEE: inverse Wishart, once per distinct matrix, with everything normalised."""
     k = 3
-    prior = random_prior(rng, d)
+    prior = random_prior(rng, d, strength)
     roots = rng.standard_normal((k, d, d + 2))
     sigma = roots @ np.swapaxes(roots, 1, 2)
     weights, means, center = (
@@ -30,14 +38,18 @@ def test_full_density_is_scipy_s(rng, d):
         rng.standard_normal((k, d)),
         rng.standard_normal(d),
     )
-    common = stats.dirichlet.logpdf(weights, np.full(k, 2.5)) + np.sum(
-        stats.multivariate_normal(prior.mean, prior.mean_covariance).logpdf(means)
-    )
+    of_weights = stats.dirichlet.logpdf(weights, np.full(k, 2.5))
     for name, matrices in (("VVV", sigma), ("EEE", np.repeat(sigma[:1], k, axis=0))):
         family = get_family(name, d)
         distinct = matrices[:1] if name == "EEE" else matrices
-        expected = common + sum(
-            stats.invwishart(prior.dof, prior.scale).logpdf(np.squeeze(s)) for s in distinct
+        spreads = matrices / strength if strength else [prior.mean_covariance] * k
+        expected = (
+            of_weights
+            + sum(
+                stats.multivariate_normal(prior.mean, spread).logpdf(mean)
+                for mean, spread in zip(means, spreads, strict=True)
+            )
+            + sum(stats.invwishart(prior.dof, prior.scale).logpdf(np.squeeze(s)) for s in distinct)
         )
         parameters = Parameters(weights, means - center, matrices)
         assert prior.log_density(parameters, family, center) == pytest.approx(expected, rel=1e-10)
@@ -90,13 +102,16 @@ def test_one_column_is_inverse_gamma():
         assert ours == pytest.approx(expected, rel=1e-12)
 
 
+@STRENGTHS
 @pytest.mark.parametrize(("d", "name"), [(d, f) for d in (1, 2) for f in families_for(d)])
-def test_map_is_a_stationary_point(rng, d, name):
+def test_map_is_a_stationary_point(rng, d, name, strength):
     """At the MAP the penalised log-likelihood falls in every direction of the parameters."""
     x = np.vstack([rng.normal(0, 1, (60, d)), rng.normal(3, 0.7, (50, d))])
-    prior = random_prior(rng, d)
+    prior = random_prior(rng, d, strength)
     fit = bayesgmm.fit(x, 2, name, prior=prior, random_seed=0, tol=1e-13, max_iter=20_000, n_init=3)
     family = fit.family
+    history = np.array(fit.history)
+    assert np.all(np.diff(history) >= -1e-11 * (len(x) + np.abs(history[1:])))
 
     def objective(weights, means, covariances):
         covariances = np.diagonal(covariances, axis1=1, axis2=2) if family.diagonal else covariances
@@ -114,6 +129,59 @@ def test_map_is_a_stationary_point(rng, d, name):
         factor = np.exp(h * rng.standard_normal(1 if family.volume == "E" else 2))
         covariances = fit.covariances * np.broadcast_to(factor, 2)[:, None, None]
         assert objective(weights, means, covariances) <= best + 1e-7
+
+
+def test_conjugate_map_is_fraley_and_raftery_s():
+    """Their closed forms of the mean and of VVV's and EEE's covariances hold at the mode."""
+    x = bayesgmm.datasets.load_faithful()
+    rows, (n, d), k = x.to_numpy(), x.shape, 2
+    prior = Prior.from_data(x, conjugate=True, n_components=k)
+    np.testing.assert_allclose(prior.mean, rows.mean(axis=0))
+    np.testing.assert_allclose(prior.scale, np.cov(rows.T) / k ** (2 / d))
+    assert (prior.mean_strength, prior.dof) == (0.01, d + 2)
+    for family in ("VVV", "EEE"):
+        fit = bayesgmm.fit(x, k, family, prior=prior, tol=1e-14, random_seed=1)
+        r = fit.predict_proba(x)
+        counts = r.sum(axis=0)
+        means = r.T @ rows / counts[:, None]
+        delta = rows[None] - means[:, None]
+        scatters = np.einsum("ik,kij,kil->kjl", r, delta, delta)
+        shrunk = 0.01 / (0.01 + counts)
+        shift = means - prior.mean
+        about = scatters + (shrunk * counts)[:, None, None] * shift[:, :, None] * shift[:, None]
+        if family == "VVV":
+            sigma = (prior.scale + about) / (prior.dof + d + counts + 2)[:, None, None]
+        else:
+            sigma = np.repeat(
+                (prior.scale + about.sum(0))[None] / (prior.dof + d + n + k + 1), k, 0
+            )
+        np.testing.assert_allclose(fit.means, means - shrunk[:, None] * shift, rtol=1e-5)
+        np.testing.assert_allclose(fit.covariances, sigma, rtol=1e-4)
+
+
+def test_random_scale_by_default_is_richardson_and_green_s():
+    """One column: theirs; two: the shapes of Stephens (2000); the default's mean of Sigma."""
+    galaxies = bayesgmm.datasets.load_galaxies()
+    one = Prior.from_data(galaxies, random_scale=True)
+    r = float(np.ptp(galaxies.to_numpy()))
+    assert (one.dof / 2, one.scale.shape) == (2, pytest.approx(0.2))
+    np.testing.assert_allclose(one.scale.rate, 10 / r**2 / 2)  # Psi = 2 beta
+    x = bayesgmm.datasets.load_faithful()
+    two, fixed = (Prior.from_data(x, random_scale=flag) for flag in (True, False))
+    assert (two.dof / 2, two.scale.shape) == (3, pytest.approx(0.3))
+    np.testing.assert_allclose(
+        two.expected_scale / (two.dof - 3), fixed.scale / (fixed.dof - 3), rtol=1e-12
+    )
+
+
+def test_em_takes_random_hyperparameters_at_their_means():
+    """The same mode as under the means themselves."""
+    x = bayesgmm.datasets.load_faithful()
+    random = Prior([3, 70], [4, 900], 7, Gamma(2, [4.0, 0.02]), Gamma(6, 4))
+    fixed = Prior([3, 70], [4, 900], 7, [0.5, 100], 1.5)
+    a, b = (bayesgmm.fit(x, 2, prior=prior, random_seed=0) for prior in (random, fixed))
+    assert a.objective == b.objective
+    np.testing.assert_array_equal(a.covariances, b.covariances)
 
 
 def test_default_prior_covers_the_data():
@@ -137,6 +205,25 @@ def test_words_and_numbers_of_a_prior():
     assert "[" in repr(Prior([0, 0], [[2, 1], [1, 2]], 4, [1, 1]))
 
 
+def test_words_and_numbers_of_random_hyperparameters():
+    """Each has its row, with its mean; the dictionary goes through JSON."""
+    prior = Prior([0, 0], None, 5, Gamma(2, 4), Gamma(1, 20), mean_strength=0.01)
+    table = prior.to_frame().set_index("parameter")
+    assert table["prior"].to_dict() == {
+        "pi": "Dirichlet(concentration, ..., concentration)",
+        "mu_k": "Normal((0, 0), Sigma_k / 0.01)",
+        "Sigma_k": "InverseWishart(5, diag(scale))",
+        "concentration": "Gamma(1, 20)",
+        "scale": "Gamma(2, (4, 4))",
+    }
+    assert table.loc["concentration", "note"] == "mean 0.05"
+    assert table.loc["Sigma_k", "note"] == "mean diag(0.25, 0.25)"
+    again = Prior(**json.loads(json.dumps(prior.to_dict())))
+    assert repr(again) == repr(prior) and again.to_dict() == prior.to_dict()
+    univariate = Prior.univariate(20, 625, 2, Gamma(0.2, 0.016))
+    assert "InverseGamma(2, scale / 2)" in repr(univariate)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -150,6 +237,11 @@ def test_words_and_numbers_of_a_prior():
         ({"scale": [1, 1, 1]}, r"scale has shape \(3,\)"),
         ({"dof": 1.0}, "dof is 1.0: it must exceed d - 1 = 1"),
         ({"concentration": 0}, "concentration is 0"),
+        ({"concentration": Gamma(1, [1, 2])}, "concentration is .*: it is one number"),
+        ({"scale": Gamma(1, [1, 2, 3])}, r"scale has rates of shape \(3,\): for 2 columns"),
+        ({"mean_strength": 1}, "mean_covariance is .* and mean_strength 1: give one of the two"),
+        ({"mean_covariance": None}, "mean_covariance is None and mean_strength None"),
+        ({"mean_covariance": None, "mean_strength": -1}, "mean_strength is -1.0: it must be pos"),
     ],
 )
 def test_bad_hyperparameters_are_named(change, message):
@@ -159,12 +251,28 @@ def test_bad_hyperparameters_are_named(change, message):
         Prior(**(good | change))
 
 
+@pytest.mark.parametrize(
+    ("shape", "rate", "message"),
+    [
+        (0, 1, "Gamma shape is 0.0: it must be positive"),
+        ("a", 1, "Gamma shape is 'a': pass a number"),
+        (1, -2, "Gamma rate is -2: pass a positive number"),
+        (1, [1, np.inf], "Gamma rate is .*: pass a positive number, or one for each column"),
+    ],
+)
+def test_bad_gammas_are_named(shape, rate, message):
+    """As other hyperparameters."""
+    with pytest.raises(ValueError, match=message):
+        Gamma(shape, rate)
+
+
 def test_a_prior_must_fit_the_data():
     """Number of columns, and a concentration that has a mode."""
     x = bayesgmm.datasets.load_faithful()
     with pytest.raises(ValueError, match="prior is for 1 columns, the data have 2"):
         bayesgmm.fit(x, 2, prior=Prior.univariate(0, 1, 3, 1))
-    prior = Prior.from_data(x)
-    sparse = Prior(**(prior.to_dict() | {"concentration": 0.5}))
-    with pytest.raises(ValueError, match="concentration is 0.5"):
-        bayesgmm.fit(x, 2, prior=sparse)
+    for sparse, words in ((0.5, "0.5"), (Gamma(1, 20), r"Gamma\(1, 20\)")):
+        with pytest.raises(ValueError, match=f"concentration is {words}: below 1"):
+            bayesgmm.fit(x, 2, prior=Prior.from_data(x, concentration=sparse))
+    with pytest.raises(ValueError, match="scale depends on K: pass n_components"):
+        Prior.from_data(x, conjugate=True)

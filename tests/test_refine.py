@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, DataError, Posterior, Prior
+from bayesgmm import ConvergenceAdvice, DataError, Gamma, Posterior, Prior
 
 # Old Faithful under the prior below, from an independent Gibbs sampler (72 000 sweeps): posterior
 # means and standard deviations; log evidence and LOO of the same run are the reference's too.
@@ -185,6 +185,42 @@ def test_labels_by_another_method(x, method):
     assert posterior.relabelling.method == posterior.tree.attrs["relabelling"] == method
     assert posterior.relabelled_draws == 0
     assert posterior.relabelling.ambiguous_draws == 0
+
+
+def test_conjugate_posterior_of_one_component(x):
+    """Normal-inverse-Wishart: moments of mu and Sigma known exactly, within 4.5 errors."""
+    (n, d), rows = x.shape, x.to_numpy()
+    prior = Prior([3.0, 75.0], None, 8, [[0.5, 2.0], [2.0, 90.0]], mean_strength=40.0)
+    posterior = bayesgmm.refine(
+        x, bayesgmm.fit(x, 1, "VVV"), prior=prior, random_seed=2, progressbar=False
+    )
+    shift = rows.mean(axis=0) - prior.mean
+    psi = prior.scale + (n - 1) * np.cov(rows.T) + n * 40 / (n + 40) * np.outer(shift, shift)
+    sigma = psi / (prior.dof + n - d - 1)
+    table = posterior.summary().astype(float)
+    mu = prior.mean + n / (n + 40) * shift
+    exact = [1.0, *mu, *sigma.ravel()]
+    assert np.all(np.abs(table["mean"] - exact) <= 4.5 * table["mcse_mean"].fillna(0))
+    sd = np.sqrt(np.diagonal(sigma) / (n + 40))
+    np.testing.assert_allclose(table["sd"].iloc[1:3], sd, rtol=0.08)
+
+
+def test_random_hyperparameters_are_sampled_and_kept(x, tmp_path):
+    """They are in the posterior, its summary, and its file; the sparse prior's allocations too."""
+    prior = Prior.from_data(x, concentration=Gamma(10, 40), random_scale=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)  # few draws
+        posterior = bayesgmm.refine(
+            x, short_first(x), prior=prior, draws=200, chains=2, random_seed=0, progressbar=False
+        )
+    assert posterior.tree["posterior"]["concentration"].shape == (2, 200)
+    assert posterior.tree["posterior"]["scale"].dims == ("chain", "draw", "feature")
+    assert list(posterior.summary(var_names=("concentration", "scale")).index) == [
+        "concentration", "scale[eruptions]", "scale[waiting]",
+    ]  # fmt: skip
+    assert set(posterior.occupied(n_draws=20)) == {2}
+    posterior.save(tmp_path / "p.nc")
+    assert repr(Posterior.load(tmp_path / "p.nc").prior) == repr(prior)
 
 
 def test_seed_gives_the_same_draws(x):

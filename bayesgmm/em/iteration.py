@@ -100,8 +100,9 @@ def iterate(  # type: ignore[no-untyped-def]
     """Iterate until EM ends, or until a pass over the rows is needed.
 
     `phi` (blocks, F, rows of a block) holds the features of the rows, or nothing; n is the sum of
-    the rows' weights. where: the parts' addresses. history gets the objective of every accepted
-    point. passed: the caller has made the pass for `new`.
+    the rows' weights; `hyper` is the prior as `pseudo_data` reads it, or nothing. where: the parts'
+    addresses. history gets the objective of every accepted point. passed: the caller has made the
+    pass for `new`.
     """
     weights, means, covariances, counts, centers, scatters, volumes, axes = parts(
         new, n_components, rows, len(scale)

@@ -16,10 +16,11 @@ from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
 from ..kernels.contract import FloatArray
+from .means import draw_bartlett
 from .op import MixtureLogLikelihood
 
 # Changes with the code of the draws: PyTensor keeps the compiled code on disk.
-_VERSION = 1
+_VERSION = 2
 
 
 class GaussianMixtureRV(RandomVariable):
@@ -114,19 +115,7 @@ def _compile_bartlett_draw(op: GaussianMixtureRV) -> Any:
         block = k if by_component else 0
         diagonal = chi2.ravel()[block * d :]
         below = lower.ravel()[block * (d * (d - 1) // 2) :]
-        y = np.empty(d)
-        for j in range(d - 1, -1, -1):  # T' y = z
-            y[j] = rng.standard_normal()
-            for i in range(j + 1, d):
-                y[j] -= below[i * (i - 1) // 2 + j] * y[i]
-            y[j] /= np.sqrt(diagonal[j])
-        x = np.empty(d)
-        for j in range(d):  # M' x = y
-            x[j] = y[j]
-            for i in range(j):
-                x[j] -= root[i, j] * x[i]
-            x[j] /= root[j, j]
-        return x + mu[k]
+        return draw_bartlett(rng, mu[k], diagonal, below, root)
 
     return draw
 
