@@ -50,7 +50,7 @@ def maximise(  # type: ignore[no-untyped-def]
     strength = hyper[2] if prior else 0.0
     share = 1.0 if _variable(volume, shape, orientation) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
-    pseudo = np.empty((n_components, rows, d))
+    pseudo = np.empty((n_components, rows, d)) if prior else scatters
     total = 0.0
     empty = -1
     for k in range(n_components):
@@ -70,20 +70,19 @@ def maximise(  # type: ignore[no-untyped-def]
             for k in range(n_components):
                 for j in range(d):
                     new_means[k, j] = means[k, j]
-        for k in range(n_components):
-            for i in range(rows):
-                for j in range(d if rows < d else i + 1):
-                    q = j if rows < d else i
-                    v = scatters[k, i, j]
-                    if prior:
+        if prior:
+            for k in range(n_components):
+                for i in range(rows):
+                    for j in range(d if rows < d else i + 1):
+                        q = j if rows < d else i
                         shift = counts[k] * (new_means[k, q] - means[k, q])
-                        v += shift * (new_means[k, j] - means[k, j])
+                        v = scatters[k, i, j] + shift * (new_means[k, j] - means[k, j])
                         shift = strength * (new_means[k, q] - hyper[3 + q])
                         v += shift * (new_means[k, j] - hyper[3 + j])
                         v += share * hyper[3 + d + 2 * d * d + q * d + j]
-                    pseudo[k, i, j] = v
-                    if rows == d:
-                        pseudo[k, j, i] = v
+                        pseudo[k, i, j] = v
+                        if rows == d:
+                            pseudo[k, j, i] = v
         if empty < 0:
             call_m_step(
                 m_step,

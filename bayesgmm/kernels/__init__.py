@@ -89,14 +89,34 @@ def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
     covariances = np.ascontiguousarray(covariances)
     factors = np.empty_like(covariances)
     half_log_dets = np.empty(n_components)
-    bad = inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets)
+    bad = _inverse_factors(covariances, factors, half_log_dets)
     if bad >= 0:
-        raise DegenerateComponentError(int(bad))
+        raise DegenerateComponentError(bad)
     with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
         log_weights = np.log(parameters.weights)
     return _Scaled(
         log_weights, parameters.means / scale, factors, half_log_dets, parameters.diagonal
     )
+
+
+def _inverse_factors(
+    covariances: FloatArray, factors: FloatArray, half_log_dets: FloatArray
+) -> int:
+    """`inverse_factors`, on all threads where the columns are many."""
+    n_components = len(covariances)
+    if covariances.shape[1] <= QUADRATIC_MAX_COLUMNS:
+        return int(inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets))
+    bad = np.empty(n_components, dtype=bool)
+
+    def work(k: int) -> None:
+        one = slice(k, k + 1)
+        found = inverse_factors(
+            covariances[one], SMALLEST_VARIANCE, factors[one], half_log_dets[one]
+        )
+        bad[k] = found >= 0
+
+    for_each_chunk(work, n_components, default_threads())
+    return int(np.argmax(bad)) if bad.any() else -1
 
 
 def check_components(parameters: Parameters, scale: FloatArray) -> None:

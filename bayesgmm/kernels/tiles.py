@@ -58,6 +58,11 @@ class _Matrix:
         self.builder.store(value, pointer, align=8)
 
 
+def _matrices(context: Any, builder: Any, signature: Any, args: Any) -> list[_Matrix]:
+    """The first three arguments of a tile."""
+    return [_Matrix(context, builder, signature.args[i], args[i]) for i in range(3)]
+
+
 def _shuffle(builder: Any, x: Any, y: Any, lanes: list[int]) -> Any:
     mask = ir.Constant(ir.VectorType(_INT32, len(lanes)), lanes)
     return builder.shuffle_vector(x, y, mask)
@@ -78,12 +83,11 @@ def _sums(builder: Any, vectors: list[Any]) -> Any:
     """Sums over the numbers of each vector, as one vector of them (their number a power of 2)."""
     n_sums = len(vectors)
     while len(vectors) > 1 or vectors[0].type.count > n_sums:
-        pairs = [(v, v) for v in vectors] if len(vectors) == 1 else None
-        pairs = pairs or list(zip(vectors[::2], vectors[1::2], strict=True))
-        count = vectors[0].type.count * (2 if len(vectors) > 1 else 1)
-        even, odd = list(range(0, count, 2)), list(range(1, count, 2))
+        alone = len(vectors) == 1
+        pairs = [vectors * 2] if alone else list(zip(vectors[::2], vectors[1::2], strict=True))
+        lanes = list(range(vectors[0].type.count * (1 if alone else 2)))
         vectors = [
-            builder.fadd(_shuffle(builder, x, y, even), _shuffle(builder, x, y, odd))
+            builder.fadd(_shuffle(builder, x, y, lanes[::2]), _shuffle(builder, x, y, lanes[1::2]))
             for x, y in pairs
         ]
     return vectors[0]
@@ -108,10 +112,7 @@ def columns_of_product(n_rows: int, squared: bool = False) -> Any:
     @intrinsic
     def tile(typing, a, b, out, i, r, q):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            x, y, z = (
-                _Matrix(context, builder, t, v)
-                for t, v in zip(signature.args[:3], args[:3], strict=True)
-            )
+            x, y, z = _matrices(context, builder, signature, args)
             i, r, q = args[3:]
             held = _accumulators(builder, n_rows * n_vectors)
             with cgutils.for_range(builder, q) as loop:
@@ -149,10 +150,7 @@ def products_of_rows(n_rows: int, n_columns: int) -> Any:
     @intrinsic
     def tile(typing, a, b, out, i, j, m):  # type: ignore[no-untyped-def]
         def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
-            x, y, z = (
-                _Matrix(context, builder, t, v)
-                for t, v in zip(signature.args[:3], args[:3], strict=True)
-            )
+            x, y, z = _matrices(context, builder, signature, args)
             i, j, m = args[3:]
             held = _accumulators(builder, n_rows * n_columns)
             with cgutils.for_range(builder, builder.udiv(m, _INT(_WIDTH))) as loop:
