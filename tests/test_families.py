@@ -159,7 +159,8 @@ def test_equivariance(rng, name):
             estimate(m @ w @ m.T),
             m @ base @ m.T,
             rtol=1e-9,
-            atol=1e-12 * np.abs(m @ base @ m.T).max(),
+            # axes in common are found to angles of 1e-10
+            atol=1e-10 * np.abs(m @ base @ m.T).max(),
         )
 
 
