@@ -62,7 +62,9 @@ _MAX_CHUNKS = 32
 _CHUNK_BYTES = 2**25
 _BLOCK_BYTES = 3 * 2**16
 _LARGEST_BLOCK = 512
+# Multiplications below which a pass stays on one thread, and that make a chunk worth its call.
 _SERIAL_WORK = 2_000_000
+_CHUNK_WORK = 1_000_000
 
 _NO_VECTOR = np.empty(0)
 _NO_MATRIX = np.empty((0, 0))
@@ -348,7 +350,8 @@ class _Pass:
         per_chunk = 8 * self.scaled.means.shape[0] * self.width
         if not self.quadratic:
             per_chunk += self.scaled.factors.nbytes
-        n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, _CHUNK_BYTES // per_chunk))
+        worthwhile = min(_CHUNK_BYTES // per_chunk, self.work // _CHUNK_WORK)
+        n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, worthwhile))
         return block, [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
 
     def _threads(self, n_threads: int | None) -> int:
