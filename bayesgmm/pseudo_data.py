@@ -31,7 +31,7 @@ LOG_KERNEL = _F(_I, _I, _I, R1, F1, F2, F3)
 call_log_kernel = caller(LOG_KERNEL)
 
 
-@part(MAXIMISE)
+@part(MAXIMISE, level=1)
 def maximise(  # type: ignore[no-untyped-def]
     m_step, means_step, volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters,
     sweeps, first, warm, volumes, axes, new_weights, new_means, covariances,

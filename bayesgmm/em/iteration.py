@@ -90,7 +90,8 @@ _I1 = nb.types.Array(_I, 1, "C")
     _I(
         _I, _I, _I, R1, _F, _F, R1, _F, _F, F3, _I, R1, _I, _I, _F, nb.boolean,
         _I1, _I1, F1, F1, F1, F1, F1, F2, F2, F2, nb.boolean,
-    )
+    ),
+    level=1,
 )  # fmt: skip
 def iterate(  # type: ignore[no-untyped-def]
     volume, shape, orientation, hyper, ridge, ratio, scale, n, log_unit, phi, n_rows, row_weights,

@@ -50,15 +50,15 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def _compiling() -> Iterator[None]:
-    """Spare a fifth of the time that numba takes to compile.
+def _compiling(most: int) -> Iterator[None]:
+    """Spare a fifth of the time that numba takes to compile, at LLVM's level `most` or a lower one.
 
     LLVM's third level makes the code no faster than its second. The collector of cyclic garbage
     is held back: numba makes millions of objects that live on, and it would look through them.
     """
     _ = cpu_target.target_context  # made at the level that was set, which is not ours to change
     level, enabled = config.OPT, gc.isenabled()
-    config.OPT = min(level, type(level)(2))
+    config.OPT = min(level, type(level)(most))
     gc.disable()
     try:
         yield
@@ -75,9 +75,10 @@ class Entry:
     compilation; with numba's own eager signatures the import would cost them.
     """
 
-    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+    def __init__(self, function: Callable[..., Any], signature: Any, level: int = 2) -> None:
         self.function = function
         self.signature = signature
+        self.level = level
         self._dispatcher: Any = None
         self._lock = Lock()
 
@@ -87,7 +88,7 @@ class Entry:
         if self._dispatcher is None:
             with self._lock:  # numba compiles under a lock, but would do it once per thread
                 if self._dispatcher is None:
-                    with _compiling():
+                    with _compiling(self.level):
                         self._dispatcher = jit(self.signature)(self.function)
         return self._dispatcher
 
@@ -127,9 +128,12 @@ def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]]
     return lambda function: RowEntries(function, make_signature)
 
 
-def part(signature: Any) -> Callable[[Callable[..., Any]], Entry]:
-    """Declare a part of a large computation, which compiled code calls by its address."""
-    return lambda function: Entry(function, signature)
+def part(signature: Any, level: int = 2) -> Callable[[Callable[..., Any]], Entry]:
+    """Declare a part of a large computation, which compiled code calls by its address.
+
+    level is LLVM's: 1 is enough for what decides and calls, and loops little itself.
+    """
+    return lambda function: Entry(function, signature, level)
 
 
 LOG_2PI = 1.8378770664093453
