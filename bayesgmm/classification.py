@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -10,18 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Data
 from .errors import DataError
 from .facts import html_rows
-from .kernels import FloatArray, evaluate
-from .mixture import Mixture
+from .mixture import Mixture, responsibility_blocks
 from .result import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Few enough for the processor's cache, enough to keep the threads busy.
-_BLOCK = 16_384
 
 
 def classify(fit: Fit | Mixture, X: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
@@ -68,7 +62,7 @@ def classify(fit: Fit | Mixture, X: Any, *, responsibilities: bool = False) -> p
     component = np.empty(rows.n, dtype=np.intp)
     uncertainty = np.empty(rows.n)
     kept = np.empty((rows.n, mixture.n_components)) if responsibilities else None
-    for block, resp in responsibility_blocks(mixture, rows):
+    for block, resp in responsibility_blocks(rows, mixture.parameters_about(rows.center)):
         component[block] = np.argmax(resp, axis=1)
         uncertainty[block] = 1 - resp.max(axis=1)
         if kept is not None:
@@ -90,15 +84,6 @@ def mixture_of(fit: Fit | Mixture) -> Mixture:
     if isinstance(fit, Mixture):
         return fit
     raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
-
-
-def responsibility_blocks(mixture: Mixture, rows: Data) -> Iterator[tuple[slice, FloatArray]]:
-    """The rows' responsibilities a block at a time, so that n x K of them are never held."""
-    parameters = mixture.parameters_about(rows.center)
-    for start in range(0, rows.n, _BLOCK):
-        block = slice(start, min(start + _BLOCK, rows.n))
-        part = rows.part(block.start, block.stop)
-        yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,11 +20,10 @@ from .kernels import (
     DegenerateComponentError,
     Parameters,
     Statistics,
-    evaluate,
     expected_log_joint,
     expected_statistics,
 )
-from .mixture import Mixture
+from .mixture import Mixture, responsibility_blocks
 from .prior import Prior
 from .result import Fit
 from .search import SAME_OPTIMUM, Effort, follow
@@ -40,8 +39,6 @@ _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
 _FIRST_ROWS = 4096
 # Rounding of an entropy, per row, that is too little to matter.
 _DIGITS = 1e-9
-# Responsibilities held at a time: 2 MiB of them.
-_HELD = 2**18
 
 
 def fit(
@@ -364,12 +361,10 @@ def _entropy(result: EMResult, data: Data) -> float:
     if rounding < _DIGITS * data.total:
         return max(result.loglik - joint, 0.0)
     entropy = 0.0
-    size = max(_HELD // len(p.weights), 1)
-    for start in range(0, data.n, size):
-        block = data.part(start, start + size)
-        resp = evaluate(block, p, responsibilities=True)[1]
+    for block, resp in responsibility_blocks(data, p):
         of_rows = -np.sum(xlogy(resp, resp), axis=1)
-        entropy += float(of_rows.sum() if block.weights is None else block.weights @ of_rows)
+        weights = data.weights
+        entropy += float(of_rows.sum() if weights is None else weights[block] @ of_rows)
     return entropy
 
 

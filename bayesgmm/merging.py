@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from .classification import mixture_of, responsibility_blocks
+from .classification import mixture_of
 from .data import Data
 from .facts import html_rows
 from .kernels.contract import FloatArray
-from .mixture import Mixture
+from .mixture import Mixture, responsibility_blocks
 from .result import Fit
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Merging:
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         proba = np.empty((rows.n, member.shape[1]))
-        for block, resp in responsibility_blocks(self.mixture, rows):
+        for block, resp in responsibility_blocks(rows, self.mixture.parameters_about(rows.center)):
             proba[block] = resp @ member
         return proba
 
@@ -109,7 +109,7 @@ class Merging:
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         labels = np.empty(rows.n, dtype=np.intp)
-        for block, resp in responsibility_blocks(self.mixture, rows):
+        for block, resp in responsibility_blocks(rows, self.mixture.parameters_about(rows.center)):
             labels[block] = np.argmax(resp @ member, axis=1)
         return labels
 
@@ -300,7 +300,7 @@ def _sums(
     """Rows assigned to each cluster, and by how much merging each pair would lower the entropy."""
     sizes, drops = np.zeros(len(parts)), np.zeros(len(pairs))
     where = {part: i for i, part in enumerate(parts)}
-    for block, resp in responsibility_blocks(mixture, rows):
+    for block, resp in responsibility_blocks(rows, mixture.parameters_about(rows.center)):
         weights = None if rows.weights is None else rows.weights[block]
         t = np.array([resp[:, list(part)].sum(axis=1) for part in parts])
         sizes += np.bincount(np.argmax(t, axis=0), weights, len(parts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,11 +156,8 @@ class Mixture:
         """The most probable component of each row, (n,) of int."""
         rows = self.rows(x)
         labels = np.empty(rows.n, dtype=np.intp)
-        size = max(_HELD // self.n_components, 1)
-        for start in range(0, rows.n, size):
-            block = rows.part(start, start + size)
-            resp = evaluate(block, self._parameters, responsibilities=True)[1]
-            labels[start : start + size] = np.argmax(resp, axis=1)
+        for block, resp in responsibility_blocks(rows, self._parameters):
+            labels[block] = np.argmax(resp, axis=1)
         return labels
 
     def sample(
@@ -222,6 +219,15 @@ def draw_rows(
         root = np.diag(np.sqrt(sigma)) if sigma.ndim == 1 else np.linalg.cholesky(sigma)
         z[mine] = parameters.means[k] + z[mine] @ root.T
     return z, component
+
+
+def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:
+    """The rows' responsibilities a block at a time, so that n x K of them are never held."""
+    size = max(_HELD // len(parameters.weights), 1)
+    for start in range(0, rows.n, size):
+        block = slice(start, min(start + size, rows.n))
+        part = rows.part(block.start, block.stop)
+        yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 
 def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import bayesgmm
-from bayesgmm import DataError, classification
+from bayesgmm import DataError
+from bayesgmm import mixture as mixture_module
 from bayesgmm.classification import agreement, classify
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "reference"
@@ -49,7 +50,7 @@ def test_blocks_change_nothing(faithful, monkeypatch):
     """Seven rows at a time."""
     x, fit = faithful
     whole = classify(fit, x, responsibilities=True)
-    monkeypatch.setattr(classification, "_BLOCK", 7)
+    monkeypatch.setattr(mixture_module, "_HELD", 7 * fit.n_components)
     pd.testing.assert_frame_equal(classify(fit, x, responsibilities=True), whole, rtol=1e-12)
 
 

@@ -11,7 +11,8 @@ from scipy.special import entr
 from scipy.stats import norm
 
 import bayesgmm
-from bayesgmm import Mixture, classification
+from bayesgmm import Mixture
+from bayesgmm import mixture as mixture_module
 from bayesgmm.data import as_data
 from bayesgmm.merging import Merging, merge
 
@@ -248,7 +249,7 @@ def test_blocks_change_nothing(monkeypatch):
     """Sums and labels by seven rows at a time."""
     mixture, x = six()
     whole = merge(mixture, x)
-    monkeypatch.setattr(classification, "_BLOCK", 7)
+    monkeypatch.setattr(mixture_module, "_HELD", 7 * mixture.n_components)
     parts = merge(mixture, x)
     np.testing.assert_allclose(parts.entropies, whole.entropies, rtol=1e-12)
     assert (parts.merges, parts.rows) == (whole.merges, whole.rows)

@@ -94,18 +94,10 @@ def ready_pass(  # type: ignore[no-untyped-def]
         loglik = _call_centred(
             centred,
             (
-                phi,
-                n_rows,
-                row_weights,
-                log_weights,
-                z,
-                factors,
-                half_log_dets,
-                sums,
-                second,
+                phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second,
                 result,
             ),
-        )
+        )  # fmt: skip
     result[0] = loglik - log_unit
     first = np.empty((n_components, d))
     if quadratic:
