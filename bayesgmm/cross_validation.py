@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from .data import Data
-from .em import Features, Problem
+from .em import Problem
 from .errors import DataError
 from .families import Family
 from .kernels import DegenerateComponentError, FloatArray, evaluate
+from .kernels.ready import Features
 from .progress import track
 from .result import Fit
 from .search import Effort, follow

@@ -14,10 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .data import Data, as_data
-from .em import Features, Problem, Status
+from .em import Problem, Status
 from .families import get_family
 from .fitting import best_fit, check_options, check_problem, fit_from
 from .kernels.contract import FloatArray
+from .kernels.ready import Features
 from .mixture import Mixture
 from .result import Fit
 from .search import Effort, follow

@@ -23,7 +23,7 @@ from .data import Data
 from .draws import Draws
 from .errors import ConvergenceAdvice
 from .families import Family
-from .families.parametrisation import samplable
+from .families.parametrisation import independent
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .kernels.contract import FloatArray
 from .ordering import best_ordering
@@ -129,7 +129,7 @@ def evidence_of(
     """
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: choose among {', '.join(METHODS)}.")
-    if not samplable(family):
+    if not independent(family):
         raise NotImplementedError(
             f"the evidence of family {family.name} is unknown: its prior density's constant is."
         )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from .data import Data, as_data
-from .em import EMResult, Features, Problem
+from .em import EMResult, Problem
 from .errors import DataError, DegenerateFitWarning
 from .families import FAMILIES, Family, get_family
 from .kernels import (
@@ -23,6 +23,7 @@ from .kernels import (
     expected_log_joint,
     expected_statistics,
 )
+from .kernels.ready import Features
 from .mixture import Mixture, responsibility_blocks
 from .prior import Prior
 from .result import Fit

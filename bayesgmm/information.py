@@ -14,6 +14,7 @@ import numpy as np
 
 from .data import Data
 from .families import Family
+from .families.parametrisation import principal_axes
 from .kernels import Parameters, expected_statistics
 from .kernels.contract import FloatArray
 from .prior import Prior
@@ -72,7 +73,7 @@ class Chart:
         self.joint = shape == orientation != "I"
         covariances = parameters.covariances
         self.lower = np.linalg.cholesky(covariances)
-        self.root = self.lower if self.joint else _axes(covariances, orientation)
+        self.root = self.lower if self.joint else principal_axes(covariances, orientation)
         self.axes = np.einsum("kji,kjl,kli->ki", self.root, covariances, self.root)
         self.bend = _bend(family.volume, shape, orientation, self.joint, n_components, d)
         self.contrasts = np.eye(n_components)[: n_components - 1]
@@ -117,19 +118,6 @@ class Chart:
         covariances = volume * (self.root @ inner @ back)
         d_covariances = volume * (self.root @ d_inner @ back)
         return covariances, d_covariances + bend.volume[..., None, None] * covariances
-
-
-def _axes(covariances: FloatArray, orientation: str) -> FloatArray:
-    """Orthogonal D_k (K, d, d) that make the covariances of a family diagonal."""
-    n_components, d = covariances.shape[:2]
-    if orientation == "V":
-        return np.linalg.eigh(covariances)[1]
-    if orientation == "I":
-        return np.repeat(np.eye(d)[None], n_components, axis=0)
-    # What diagonalises all of them diagonalises any combination, here of matrices of one size.
-    size = np.trace(covariances, axis1=1, axis2=2) / (1 + np.arange(n_components))
-    combined = np.sum(covariances / size[:, None, None], axis=0)
-    return np.repeat(np.linalg.eigh(combined)[1][None], n_components, axis=0)
 
 
 def _bend(

@@ -89,8 +89,8 @@ def build_model(
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
         covariance = [
-            getattr(pm, v.distribution)(v.name, **v.parameters, dims=v.dims)
-            for v in form.variables(prior, scale)
+            getattr(pm, prior_of_v.name)(v.name, **prior_of_v.parameters, dims=v.dims)
+            for v, prior_of_v in zip(form.variables, form.priors(prior, scale), strict=True)
         ]
         constants = form.constants(prior)
         if prior.mean_strength is not None:

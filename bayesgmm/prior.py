@@ -267,7 +267,7 @@ class Prior:
         n_components : int
             K.
         family : str or Family
-            A family that has a parametrisation: EII, VII, EEI, VVI, EEE or VVV.
+            EII, VII, EEI, VVI, EEE or VVV; for one column E or V.
         draws : int
             How many, S.
         random_seed : int or Generator, optional
@@ -301,7 +301,10 @@ class Prior:
         if isinstance(self.scale, Gamma):
             scale = self.scale.draw(rng, draws)
             scale = scale[:, None] if form.by_component else scale
-        values = {v.name: v.draw(rng, (draws, *form.shape(v))) for v in form.variables(self, scale)}
+        values = {
+            v.name: distribution.draw(rng, (draws, *form.shape(v)))
+            for v, distribution in zip(form.variables, form.priors(self, scale), strict=True)
+        }
         covariances = form.covariances(values, self)
         spread = covariances / (self.mean_strength or 1.0)
         if self.mean_covariance is not None:

@@ -205,7 +205,7 @@ def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataT
     form = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
     values = {
         v.name: posterior[v.name].transpose("chain", "draw", *v.dims).to_numpy()
-        for v in form.variables(prior)
+        for v in form.variables
     }
     sigma = xr.DataArray(
         form.covariances(values, prior),

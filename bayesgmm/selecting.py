@@ -9,7 +9,7 @@ from typing import Any
 
 from .cross_validation import check_folds, cross_validate
 from .data import Data, as_data
-from .em import Features, Problem
+from .em import Problem
 from .families import FAMILIES, Family, get_family
 from .fitting import (
     as_fit,
@@ -23,6 +23,7 @@ from .fitting import (
     whole,
 )
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
+from .kernels.ready import Features
 from .kernels.threads import default_threads
 from .prior import Prior
 from .progress import progress

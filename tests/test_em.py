@@ -16,6 +16,7 @@ import bayesgmm
 from bayesgmm import DataError, DegenerateFitWarning, Mixture, Prior
 from bayesgmm.em import Problem, Status, run_em
 from bayesgmm.families import FAMILIES, get_family
+from bayesgmm.kernels import ready
 from bayesgmm.kernels import Statistics, measured_statistics
 from tests import reference_pass
 from tests.conftest import families_for, path_within, simulate, slope
@@ -367,7 +368,7 @@ def test_a_false_m_step_is_noticed(monkeypatch):
         s = step.statistics
         return replace(step, statistics=Statistics(s.counts, s.means, 1.001 * s.scatters))
 
-    monkeypatch.setattr(bayesgmm.em, "_RESIDENT", 0)  # the pass is then Python's to call
+    monkeypatch.setattr(ready, "_RESIDENT", 0)  # the pass is then Python's to call
     monkeypatch.setattr(bayesgmm.em, "measured_statistics", false)
     problem = Problem(data, FAMILIES["VVV"])
     first = good.mixture.parameters_about(data.center)
@@ -384,7 +385,7 @@ def test_both_ways_to_the_pass_agree(rng, d_and_family, with_prior, monkeypatch)
     prior = Prior.from_data(x) if with_prior else None
     arguments = {"start": labels, "max_iter": 12, "tol": 0.0, "prior": prior}
     a = bayesgmm.fit(x, 2, family.name, **arguments)
-    monkeypatch.setattr(bayesgmm.em, "_RESIDENT", 0)
+    monkeypatch.setattr(ready, "_RESIDENT", 0)
     b = bayesgmm.fit(x, 2, family.name, **arguments)
     assert len(a.history) == len(b.history)
     np.testing.assert_allclose(a.history, b.history, rtol=1e-9)

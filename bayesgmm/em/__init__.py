@@ -26,17 +26,13 @@ from ..kernels import (
     measured_statistics,
 )
 from ..kernels.factor import inverse_factors
-from ..kernels.primitives import LANES, Entry
+from ..kernels.primitives import Entry
+from ..kernels.ready import Features, centred_form, ready_pass
 from ..prior import Prior
 from ..pseudo_data import log_kernel, maximise, prior_means
 from . import iteration
 from .acceleration import WINDOW, leap, n_coordinates
 from .narrow import atom, blurred, narrowest
-from .ready import centred_form, ready_pass
-
-# Features that lie ready must stay in the processor's cache: a megabyte of them.
-_RESIDENT = 2**17
-_BLOCK = 256
 
 
 class Status(Enum):
@@ -51,44 +47,6 @@ class Status(Enum):
     def sound(self) -> bool:
         """Whether the parameters are an estimate: not the way into, or beside, a singularity."""
         return self in (Status.CONVERGED, Status.MAX_ITER)
-
-
-class Features:
-    """Quadratic features of few rows, made once for all runs over them; nothing for many rows."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    @cached_property
-    def full(self) -> FloatArray:
-        """Features (blocks, (d + 1)(d + 2)/2, rows of a block)."""
-        d = self._rows.values.shape[1]
-        return self._make([(i, j) for i in range(d) for j in range(i, d)])
-
-    @cached_property
-    def diagonal(self) -> FloatArray:
-        """Features (blocks, 2 d + 1, rows of a block)."""
-        d = self._rows.values.shape[1]
-        return self._make([(j, j) for j in range(d)])
-
-    def _make(self, pairs: list[tuple[int, int]]) -> FloatArray:
-        rows = self._rows
-        n, d = rows.values.shape
-        n_features = 1 + d + len(pairs)
-        if n * n_features > _RESIDENT:
-            return np.empty((0, 0, 0))
-        block = min(-(-n // LANES) * LANES, _BLOCK)
-        n_blocks = -(-n // block)
-        z = np.zeros((n_blocks * block, d))
-        z[:n] = (rows.values - rows.center) / rows.scale
-        phi = np.empty((n_blocks, n_features, block))
-        for b in range(n_blocks):
-            part = z[b * block : (b + 1) * block].T
-            phi[b, 0] = 1.0
-            phi[b, 1 : 1 + d] = part
-            for f, (i, j) in enumerate(pairs, start=1 + d):
-                np.multiply(part[i], part[j], out=phi[b, f])
-        return phi
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from ..families.m_steps import FEW_SWEEPS
 from ..kernels import OF_FACTORS
 from ..kernels import ROUNDING as ROUNDING_OF_PASS
 from ..kernels.primitives import F1, F2, F3, R1, inlined, part
+from ..kernels.ready import MADE, NO_CENTRED, call_ready_pass
 from ..pseudo_data import call_log_kernel, call_maximise
 from .acceleration import call_leap
 from .narrow import NARROW, ROUNDING, call_atom
-from .ready import MADE, NO_CENTRED, call_ready_pass
 
 # What `iterate` returns.
 NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)

@@ -1,21 +1,23 @@
-"""What is sampled in place of a family's covariances: independent variables with plain priors.
+"""What is sampled in place of a family's covariances: variables with a prior of their own.
 
     p = parametrisation(family, n_components, d)
-    p.variables(prior)            -> names, distributions and dims, for the model and its draws
+    p.variables                   -> their names and dims
+    p.priors(prior)               -> their distributions, where they are independent
     p.covariances(values, prior)  -> Sigma (..., K, d, d) from draws
     p.values_from(Sigma, prior)   -> the inverse map, for starting points
 
-A covariance shared by all components has variables without the component axis. No PyMC here.
+What all components share has no component axis. No PyMC here.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
+from scipy.special import gammaln
 
 from ..kernels.contract import FloatArray
 from .family import Family
@@ -23,24 +25,35 @@ from .family import Family
 if TYPE_CHECKING:
     from ..prior import Prior
 
-COMPONENT, FEATURE, PAIR = "component", "feature", "feature_pair"
+COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A free variable: its name and dims, and a distribution and parameters by PyMC's names.
+    """A free variable: its name and dims, and in which coordinates it is sampled.
+
+    Those are its own ("identity"), logarithms ("log"), logarithms of numbers whose product is 1
+    ("log_shape"), or of rotations by Cayley's transform ("cayley").
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    coordinates: str = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution and its parameters, by PyMC's names.
 
     Parameters that follow from a random scale are what that is: arrays of draws, or PyTensor's.
     """
 
     name: str
-    distribution: str
     parameters: dict[str, Any]
-    dims: tuple[str, ...]
 
     def draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
         """Independent draws of that size, which the parameters' shapes must end."""
-        return _DRAWS[self.distribution](rng, size, **self.parameters)
+        return _DRAWS[self.name](rng, size, **self.parameters)
 
 
 _DRAWS: dict[str, Callable[..., FloatArray]] = {
@@ -74,12 +87,26 @@ class Parametrisation(ABC):
         """Whether every column has its own variance (else all share one)."""
         return not self.family.spherical
 
+    @property
+    def diagonal(self) -> bool:
+        """Whether every covariance is diagonal, and there is more than one column."""
+        return self.d > 1 and (self.family.orientation == "I")
+
+    @property
     @abstractmethod
-    def variables(self, prior: Prior, scale: Any = None) -> tuple[Variable, ...]:
-        """The free variables in the order of `names`.
+    def variables(self) -> tuple[Variable, ...]:
+        """The free variables in the order of `names`."""
+
+    @abstractmethod
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """Their distributions.
 
         scale (..., d) is Psi's diagonal where that is random; left out, Psi is `expected_scale`.
         """
+
+    @abstractmethod
+    def packed(self, prior: Prior) -> FloatArray:
+        """What the compiled density needs to know of it (`fixed` in `density/charts.py`)."""
 
     def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
         """Fixed arrays that the likelihood needs besides the variables."""
@@ -98,7 +125,8 @@ class Parametrisation(ABC):
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
         """The shape of one value of a variable."""
-        sizes = {COMPONENT: self.n_components, FEATURE: self.d, PAIR: self.d * (self.d - 1) // 2}
+        d = self.d
+        sizes = {COMPONENT: self.n_components, FEATURE: d, AXIS: d, PAIR: d * (d - 1) // 2}
         return tuple(sizes[dim] for dim in variable.dims)
 
     @property
@@ -130,19 +158,31 @@ class Bartlett(Parametrisation):
     kind = "bartlett"
     names = ("bartlett_chi2", "bartlett_normal")
 
-    def variables(self, prior: Prior, scale: Any = None) -> tuple[Variable, ...]:
+    @property
+    def variables(self) -> tuple[Variable, ...]:
         """Squared diagonal of T, and its strict lower part by rows."""
         chi2, normal = self.names
+        return (
+            Variable(chi2, (*self._component, FEATURE)),
+            Variable(normal, (*self._component, PAIR), "identity"),
+        )
+
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """Chi-squared and normal."""
         dof = prior.dof - np.arange(self.d, dtype=np.float64)
-        squares, sigma = ("ChiSquared", {"nu": dof}), 1.0
+        squares, sigma = Distribution("ChiSquared", {"nu": dof}), 1.0
         if scale is not None:
             ratio = scale / np.diagonal(prior.expected_scale)
-            squares = ("Gamma", {"alpha": 0.5 * dof, "beta": 0.5 * ratio})
+            squares = Distribution("Gamma", {"alpha": 0.5 * dof, "beta": 0.5 * ratio})
             sigma = ratio[..., np.tril_indices(self.d, -1)[0]] ** -0.5
-        return (
-            Variable(chi2, *squares, (*self._component, FEATURE)),
-            Variable(normal, "Normal", {"mu": 0.0, "sigma": sigma}, (*self._component, PAIR)),
-        )
+        return squares, Distribution("Normal", {"mu": 0.0, "sigma": sigma})
+
+    def packed(self, prior: Prior) -> FloatArray:
+        """Nu, L, M and the diagonal of Psi's mean."""
+        psi = prior.expected_scale
+        [root] = self.constants(prior)
+        parts = ([prior.dof], np.linalg.cholesky(psi).ravel(), root.ravel(), np.diagonal(psi))
+        return np.concatenate(parts)
 
     def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
         """M = L^-T, upper triangular."""
@@ -184,12 +224,21 @@ class Variances(Parametrisation):
     kind = "variance"
     names = ("variance",)
 
-    def variables(self, prior: Prior, scale: Any = None) -> tuple[Variable, ...]:
+    @property
+    def variables(self) -> tuple[Variable, ...]:
         """The variances."""
+        dims = self._component + ((FEATURE,) if self.by_feature else ())
+        return (Variable(self.names[0], dims),)
+
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """Inverse gammas."""
         shape, beta = prior.inverse_gamma(self.family, scale)
         parameters = {"alpha": shape, "beta": beta if self.by_feature else beta[..., 0]}
-        dims = self._component + ((FEATURE,) if self.by_feature else ())
-        return (Variable(self.names[0], "InverseGamma", parameters, dims),)
+        return (Distribution("InverseGamma", parameters),)
+
+    def packed(self, prior: Prior) -> FloatArray:
+        """The inverse gammas' shape."""
+        return np.array([prior.inverse_gamma(self.family)[0]])
 
     def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
         """Sigma = diag(variances)."""
@@ -206,7 +255,139 @@ class Variances(Parametrisation):
         return {self.names[0]: np.array(variance if self.by_component else variance[0])}
 
 
-_FORMS: dict[str, type[Bartlett] | type[Variances]] = {
+@final
+@dataclass(frozen=True)
+class Axes(Parametrisation):
+    """Volume, shape and orientation: Sigma_k = lambda_k D_k diag(a_k) D_k', prod_j a_kj = 1.
+
+    D_k is a rotation, by Cayley's transform D = D0 (I - S)(I + S)^-1 of a skew-symmetric S about a
+    given D0; under the uniform (Haar) distribution the density of S is proportional to
+    |I + S|^-(d - 1) (Leon, Masse & Rivest 2006, J. Multivar. Anal. 97, 412-430). The prior is the
+    inverse Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted
+    to the family: a density with respect to d lambda, d log a and Haar's measure, where volume and
+    shape both vary with respect to the variances along the axes, d(lambda a). Its constant is not
+    known.
+
+    Every rotation is one point (but for those with half a turn away from D0). The same Sigma_k has
+    several D_k: axes in another order or direction. About D0 is one of these.
+    """
+
+    kind = "axes"
+    names = ("volume", "shape", "orientation")
+    about: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Volume, shape, and the orientation where it is not the columns' own."""
+        volume, shape, orientation = self.names
+        along = AXIS if self.turned else FEATURE
+        found = [
+            Variable(volume, self._dims(self.family.volume)),
+            Variable(shape, (*self._dims(self.family.shape), along), "log_shape"),
+        ]
+        if self.turned:
+            dims = (*self._dims(self.family.orientation), FEATURE, AXIS)
+            found.append(Variable(orientation, dims, "cayley"))
+        return tuple(found)
+
+    @property
+    def turned(self) -> bool:
+        """Whether there are orientations."""
+        return self.family.orientation != "I"
+
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """The variables are not independent."""
+        raise NotImplementedError(
+            f"family {self.family.name} has no independent variables: its prior is known to a "
+            "constant only, and cannot be drawn from directly."
+        )
+
+    def volume_prior(self, prior: Prior) -> float:
+        """The shape of the inverse gamma that a volume has, given all else."""
+        components = 1 if self.family.volume == "V" else self.n_components
+        return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
+
+    @property
+    def _power(self) -> int:
+        """The power of lambda in whose differential the prior is a density."""
+        return self.d if self.family.volume == self.family.shape == "V" else 1
+
+    @property
+    def haar_constant(self) -> float:
+        """Log of what |I + S|^-(d - 1) is multiplied by so that it integrates to 1."""
+        i = np.arange(2, self.d + 1)
+        volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
+        return float(0.5 * self.d * (self.d - 1) * np.log(2.0) - volume)
+
+    def packed(self, prior: Prior) -> FloatArray:
+        """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
+        volumes, shapes = (
+            self.n_components if letter == "V" else 1
+            for letter in (self.family.volume, self.family.shape)
+        )
+        orientations = len(self.about)
+        head = [
+            prior.dof, self._power, orientations * self.haar_constant, volumes, shapes,
+            orientations,
+        ]  # fmt: skip
+        return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
+
+    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+        """Sigma = D diag(lambda a) D'."""
+        volume, shape = (np.asarray(values[name]) for name in self.names[:2])
+        if self.family.volume == "E":
+            volume = volume[..., None]
+        if self.family.shape == "E":
+            shape = shape[..., None, :]
+        variances = volume[..., None] * shape
+        if not self.turned:
+            return variances[..., None] * np.eye(self.d)
+        axes = np.asarray(values[self.names[2]])
+        if self.family.orientation == "E":
+            axes = axes[..., None, :, :]
+        return (axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2)
+
+    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+        """The decomposition; what is shared is averaged (volumes and shapes in logarithms)."""
+        axes = rotations(principal_axes(covariances, self.family.orientation))
+        along = np.log(np.einsum("kij,kil,klj->kj", axes, covariances, axes))
+        volume = along.mean(axis=1)
+        shape = along - volume[:, None]
+        values = (np.exp(volume), np.exp(shape), axes)
+        letters = (self.family.volume, self.family.shape, self.family.orientation)
+        if letters[0] == "E":
+            values = (np.exp(volume.mean()), *values[1:])
+        if letters[1] == "E":
+            values = (values[0], np.exp(shape.mean(axis=0)), values[2])
+        if letters[2] == "E":
+            values = (*values[:2], axes[0])
+        return dict(zip(self.names[: 2 + self.turned], values, strict=False))
+
+    def _dims(self, letter: str) -> tuple[str, ...]:
+        return (COMPONENT,) if letter == "V" else ()
+
+
+def principal_axes(covariances: FloatArray, orientation: str) -> FloatArray:
+    """Orthogonal D_k (K, d, d) that make the covariances of a family diagonal."""
+    n_components, d = covariances.shape[:2]
+    if orientation == "V":
+        return np.linalg.eigh(covariances)[1]
+    if orientation == "I":
+        return np.repeat(np.eye(d)[None], n_components, axis=0)
+    # What diagonalises all of them diagonalises any combination, here of matrices of one size.
+    size = np.trace(covariances, axis1=1, axis2=2) / (1 + np.arange(n_components))
+    combined = np.sum(covariances / size[:, None, None], axis=0)
+    return np.repeat(np.linalg.eigh(combined)[1][None], n_components, axis=0)
+
+
+def rotations(axes: FloatArray) -> FloatArray:
+    """The same axes, the first reversed where that is what makes them a rotation."""
+    axes = axes.copy()
+    axes[..., 0] *= np.sign(np.linalg.det(axes))[..., None]
+    return axes
+
+
+_INDEPENDENT: dict[str, type[Bartlett] | type[Variances]] = {
     "EII": Variances,
     "VII": Variances,
     "EEI": Variances,
@@ -216,22 +397,23 @@ _FORMS: dict[str, type[Bartlett] | type[Variances]] = {
 }
 
 
-def samplable(family: Family) -> bool:
-    """Whether the family's covariances can be written in free variables, and so be sampled."""
-    return family.volume + family.shape + family.orientation in _FORMS
+def independent(family: Family) -> bool:
+    """Whether a family's variables are independent under the prior, whose constant is then known."""
+    return family.volume + family.shape + family.orientation in _INDEPENDENT
 
 
-def parametrisation(family: Family, n_components: int, d: int) -> Parametrisation:
+def parametrisation(
+    family: Family, n_components: int, d: int, covariances: FloatArray | None = None
+) -> Parametrisation:
     """The free variables of a family's covariances.
 
-    Raises
-    ------
-    NotImplementedError
-        The family has no parametrisation; the message names those that have.
+    covariances (K, d, d) are those near which rotations are looked at; without them, near I.
     """
-    if not samplable(family):
-        raise NotImplementedError(
-            f"family {family.name} cannot be sampled: choose among {', '.join(_FORMS)}, "
-            "for one column E or V."
-        )
-    return _FORMS[family.volume + family.shape + family.orientation](family, n_components, d)
+    if independent(family):
+        form = _INDEPENDENT[family.volume + family.shape + family.orientation]
+        return form(family, n_components, d)
+    number = {"I": 0, "E": 1, "V": n_components}[family.orientation]
+    about = np.repeat(np.eye(d)[None], number, axis=0)
+    if covariances is not None and number > 0:
+        about = rotations(principal_axes(covariances, family.orientation))[:number]
+    return Axes(family, n_components, d, about)

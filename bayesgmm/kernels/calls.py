@@ -34,3 +34,20 @@ def caller(signature: Any) -> Any:
         return signature.return_type(nb.intp, nb.types.Tuple(signature.args)), write
 
     return call
+
+
+@intrinsic
+def _pointer(typing_context, address, sample):  # type: ignore[no-untyped-def]
+    """An address as a pointer to numbers of a sample's type."""
+    signature = nb.types.CPointer(sample)(nb.intp, sample)
+
+    def write(context, builder, typed, values):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(values[0], context.get_value_type(typed.return_type))
+
+    return signature, write
+
+
+@nb.njit(inline="always")
+def array_at(address, length, sample):  # type: ignore[no-untyped-def]
+    """The array of so many numbers that lies at an address; the caller keeps it alive."""
+    return nb.carray(_pointer(address, sample), (length,))

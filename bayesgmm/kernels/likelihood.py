@@ -39,7 +39,7 @@ def bartlett_likelihood(  # type: ignore[no-untyped-def]
     factors = np.empty((n_components, d, d))
     half_log_dets = np.empty(n_components)
     for k in range(n_components):
-        _bartlett_factor(m, chi2[k % n_blocks], lower[k % n_blocks], factors[k])
+        bartlett_factor(m, chi2[k % n_blocks], lower[k % n_blocks], factors[k])
         half_log_dets[k] = 0.0
         for j in range(d):
             half_log_dets[k] += np.log(m[j, j]) + 0.5 * np.log(chi2[k % n_blocks, j])
@@ -79,13 +79,13 @@ def bartlett_likelihood(  # type: ignore[no-untyped-def]
                 for q in range(d):
                     v += second[k, i, q] * b[j, q]
                 half[i, j] = v
-        _pull_back_triangle(
+        pull_back_triangle(
             counts[k], m, half, chi2[k % n_blocks], g_chi2[k % n_blocks], g_lower[k % n_blocks]
         )
 
 
 @jit()
-def _bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
+def bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
     """B = (M T)' with P = B' B."""
     d = m.shape[0]
     for j in range(d):
@@ -97,7 +97,7 @@ def _bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _pull_back_triangle(count, m, half, chi2, g_chi2, g_lower):  # type: ignore[no-untyped-def]
+def pull_back_triangle(count, m, half, chi2, g_chi2, g_lower):  # type: ignore[no-untyped-def]
     """Add a component's gradient in T.
 
     Of n log|T| it is n/T_jj on the diagonal, of -tr(T' M' C M T)/2 it is -M' (C B').

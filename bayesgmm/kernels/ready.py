@@ -1,20 +1,24 @@
-"""The pass over few rows, whose features lie ready, compiled: the E-step within `iterate`.
+"""The pass over few rows, whose features lie ready, compiled, for callers that are compiled.
 
-As in `kernels/`, it has a form in quadratic features and one about the components' means, for
-narrow components; the second is a part of its own, which many an installation never needs.
+EM's loop makes it, and a sampler's density. As the pass over many rows it has a form in quadratic
+features and one about the components' means, for narrow components; the second is a part of its
+own, which many an installation never needs.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numba as nb
 import numpy as np
 
-from ..kernels import OF_FACTORS, SMALLEST_VARIANCE
-from ..kernels.calls import caller
-from ..kernels.factor import call_inverse_factors, precisions
-from ..kernels.moments import central_moments
-from ..kernels.primitives import F1, F2, F3, LOG_2PI, R1, inlined, jit, part, softmax
-from ..kernels.products import (
+from . import OF_FACTORS
+from .calls import caller
+from .contract import FloatArray, Rows
+from .moments import central_moments
+from .primitives import F1, F2, F3, LANES, LOG_2PI, R1, inlined, jit, part, softmax
+from .preparation import encode_any, prepare
+from .products import (
     add_outer_product,
     add_squared_lengths,
     add_symmetric_product,
@@ -22,7 +26,7 @@ from ..kernels.products import (
     padded,
     product,
 )
-from ..kernels.quadratic import QUADRATIC_LIMIT, decode, encode, encode_diagonal
+from .quadratic import QUADRATIC_LIMIT, decode
 
 _I, _F = nb.int64, nb.float64
 _CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3, F1)
@@ -31,6 +35,48 @@ READY = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_ready_pass = caller(READY)
 # What the pass returns, unless it is the first k whose covariance is singular.
 MADE, NO_CENTRED = -1, -2
+
+# Features that lie ready must stay in the processor's cache: a megabyte of them.
+_RESIDENT = 2**17
+_BLOCK = 256
+
+
+class Features:
+    """Quadratic features of few rows, made once for all runs over them; nothing for many rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @cached_property
+    def full(self) -> FloatArray:
+        """Features (blocks, (d + 1)(d + 2)/2, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(i, j) for i in range(d) for j in range(i, d)])
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Features (blocks, 2 d + 1, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(j, j) for j in range(d)])
+
+    def _make(self, pairs: list[tuple[int, int]]) -> FloatArray:
+        rows = self._rows
+        n, d = rows.values.shape
+        n_features = 1 + d + len(pairs)
+        if n * n_features > _RESIDENT:
+            return np.empty((0, 0, 0))
+        block = min(-(-n // LANES) * LANES, _BLOCK)
+        n_blocks = -(-n // block)
+        z = np.zeros((n_blocks * block, d))
+        z[:n] = (rows.values - rows.center) / rows.scale
+        phi = np.empty((n_blocks, n_features, block))
+        for b in range(n_blocks):
+            part = z[b * block : (b + 1) * block].T
+            phi[b, 0] = 1.0
+            phi[b, 1 : 1 + d] = part
+            for f, (i, j) in enumerate(pairs, start=1 + d):
+                np.multiply(part[i], part[j], out=phi[b, f])
+        return phi
 
 
 @part(READY)
@@ -44,51 +90,30 @@ def ready_pass(  # type: ignore[no-untyped-def]
     responsibilities. `phi` (blocks, F, rows of a block) holds the features of the rows. Where a
     component is so narrow that the centred form is needed, and its address is 0, it is asked for.
     """
-    n_blocks, n_features, block = phi.shape
+    n_features = phi.shape[1]
     n_components, rows, d = covariances.shape
     scaled = np.empty((n_components, rows, d))
     factors = np.empty((n_components, rows, d))
     half_log_dets = np.empty(n_components)
     log_weights = np.empty(n_components)
     z = np.empty((n_components, d))
-    for k in range(n_components):
-        log_weights[k] = np.log(weights[k])
-        for j in range(d):
-            z[k, j] = means[k, j] / scale[j]
-            for i in range(rows):
-                scaled[k, i, j] = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
-    bad = call_inverse_factors(factoring, (scaled, SMALLEST_VARIANCE, factors, half_log_dets))
+    bad = prepare(
+        factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
+        scaled, result,
+    )  # fmt: skip
     if bad >= 0:
         return bad
-    if rows < d:
-        for k in range(n_components):
-            for j in range(d):
-                scaled[k, 0, j] = factors[k, 0, j] * factors[k, 0, j]
-    else:
-        precisions(factors, scaled)
-    loss = 0.0
-    for k in range(n_components):
-        norm = 1.0
-        square = 0.0
-        for j in range(d):
-            norm += z[k, j] * z[k, j]
-            for i in range(rows):
-                square += scaled[k, i, j] * scaled[k, i, j]
-        loss = max(loss, norm * np.sqrt(square))
-    quadratic = loss < QUADRATIC_LIMIT
-    result[1] = loss if quadratic else OF_FACTORS * np.sqrt(loss)
+    quadratic = result[1] < QUADRATIC_LIMIT
+    if not quadratic:
+        result[1] = OF_FACTORS * np.sqrt(result[1])
+        if centred == 0:
+            return NO_CENTRED
     result[2] = 0.0
-    if not quadratic and centred == 0:
-        return NO_CENTRED
     sums = np.zeros((n_components, n_features))
     second = np.zeros((n_components, rows, d))
     if quadratic:
         theta = np.empty((n_components, n_features))
-        if rows < d:
-            flat = scaled.reshape((n_components, rows * d))
-            encode_diagonal(log_weights, z, flat, half_log_dets, theta)
-        else:
-            encode(log_weights, z, scaled, half_log_dets, theta)
+        encode_any(log_weights, z, scaled, half_log_dets, theta)
         loglik = _quadratic(phi, n_rows, row_weights, theta, sums, result)
     else:
         loglik = _call_centred(

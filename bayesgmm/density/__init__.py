@@ -1,0 +1,207 @@
+"""The log posterior density of a mixture, for samplers: nothing is compiled for a model.
+
+    posterior = LogPosterior(data, family, K, prior)
+    value, gradient = posterior(u)
+
+It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py` has
+the mathematics, `charts.py` the families'.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from ..data import Data
+from ..families.parametrisation import Parametrisation
+from ..hyperparameters import Gamma
+from ..kernels.centred import centred_pass
+from ..kernels.contract import FloatArray
+from ..kernels.factor import inverse_factors
+from ..kernels.many import many_pass
+from ..kernels.primitives import FASTMATH
+from ..kernels.quadratic import quadratic_pass
+from ..kernels.ready import Features, centred_form, ready_pass
+from ..prior import Prior
+from . import charts, compiled
+from .space import Space
+
+__all__ = ["LogPosterior", "Space"]
+
+_CHARTS = {"variance": charts.variances, "bartlett": charts.bartlett, "axes": charts.axes}
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+_DENSITY = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
+)
+
+
+class LogPosterior:
+    """Log posterior density and gradient in free coordinates, in compiled code.
+
+    Parameters
+    ----------
+    data : Data
+        Rows (n, d). Copied only if they are not contiguous or not in double precision.
+    form : Parametrisation
+        Of the covariances.
+    prior : Prior
+        The prior.
+    likelihood : bool
+        False leaves the rows out: the density is the prior's.
+
+    Attributes
+    ----------
+    space : Space
+        The P coordinates.
+    sizes, numbers, rows, weights : array
+        What the compiled function reads; `table` (9,) says where they are.
+
+    Raises
+    ------
+    NotImplementedError
+        A random scale in a family whose prior's constant is not known.
+    """
+
+    def __init__(
+        self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
+    ) -> None:
+        if "scale" in prior.random and form.kind == "axes":
+            raise NotImplementedError(
+                f"family {form.family.name} cannot have a random scale: its prior's constant, which "
+                "depends on the scale, is not known. Pass a Prior whose scale is a matrix."
+            )
+        self.space = Space.of(form, prior, data.center)
+        self.weights = np.empty(0) if data.weights is None else _held(data.weights)
+        fixed = form.packed(prior)
+        total = float(data.n) if data.weights is None else float(data.weights.sum())
+        log_unit = total * float(np.sum(np.log(data.scale)))
+        self.numbers = np.concatenate(
+            [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
+        )
+        few, self.rows = _rows(data, form)
+        self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
+        for place, value in (
+            (compiled.N, data.n if likelihood else 0),
+            (compiled.D, data.d),
+            (compiled.K, form.n_components),
+            (compiled.ROWS, 1 if form.diagonal else data.d),
+            (compiled.FREE, self.space.size),
+            (compiled.SHARED, form.family.common),
+            (compiled.CHART_ADDRESS, _CHARTS[form.kind].address),
+            (compiled.CHART_FIXED, len(fixed)),
+            (compiled.FACTORING, inverse_factors.address),
+            (compiled.RANDOM_CONCENTRATION, "concentration" in prior.random and form.n_components > 1),
+            (compiled.RANDOM_SCALE, "scale" in prior.random),
+            (compiled.CONJUGATE, prior.mean_strength is not None),
+        ):
+            self.sizes[place] = value
+        if few is not None:
+            self.sizes[compiled.PASS] = ready_pass.address
+            self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
+        else:
+            self.sizes[compiled.PASS] = many_pass.address
+            self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
+
+    @property
+    def size(self) -> int:
+        """Number P of coordinates."""
+        return self.space.size
+
+    def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
+        """The log density at coordinates (P,), and its gradient (P,); not numbers off the space.
+
+        The interpreter's lock is released, so that threads may call at once.
+        """
+        z = np.ascontiguousarray(free, dtype=np.float64)
+        value, gradient, table = np.empty(1), np.empty(len(z)), self.table
+        density, _ = shims()
+        arguments = (a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value))
+        _DENSITY(density.address)(len(z), *arguments, table.ctypes.data)
+        if self.narrow():
+            return self(free)
+        return float(value[0]), gradient
+
+    def units(self) -> FloatArray:
+        """What is a small step in each coordinate, times a constant: 1, or a mean's own scale."""
+        d = int(self.sizes[compiled.D])
+        spread = [self.numbers[:d]] * int(self.sizes[compiled.K])
+        parts = [spread if p.name == "mu" else np.ones(p.size) for p in self.space.pieces]
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def whitened(self, origin: FloatArray, root: FloatArray) -> LogPosterior:
+        """The same density in coordinates z, u = origin + root z, without the constant |root|.
+
+        root (P, P) is lower triangular.
+        """
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new.sizes = self.sizes.copy()
+        new.sizes[compiled.WHITENED] = 1
+        new.numbers = np.concatenate([self.numbers, origin, root.ravel()])
+        return new
+
+    @property
+    def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where compiled code finds all of this; valid while the object lives."""
+        arrays = (self.sizes, self.numbers, self.rows, self.weights)
+        places = [number for a in arrays for number in (a.ctypes.data, a.size)]
+        return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
+
+    def narrow(self) -> bool:
+        """Whether a point was met with so narrow a component that a part of the code was missing.
+
+        It is there from then on; the answers of before have to be asked for again.
+        """
+        if not self.sizes[compiled.ASKED_FOR_CENTRED]:
+            return False
+        few = self.sizes[compiled.BLOCKS] > 0
+        part = centred_form if few else centred_pass.version(np.float64)
+        self.sizes[compiled.CENTRED] = part.address
+        self.sizes[compiled.ASKED_FOR_CENTRED] = 0
+        return True
+
+
+@lru_cache
+def shims() -> tuple[Any, Any]:
+    """The density and the copying of a point, as functions with nutpie's C signatures."""
+
+    def compile_(signature: Any, function: Any) -> Any:
+        return nb.cfunc(
+            signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
+        )(function)
+
+    return compile_(compiled.DENSITY, compiled.density), compile_(compiled.COPY, compiled.copy)
+
+
+def _held(values: np.ndarray[Any, Any]) -> FloatArray:
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _rows(data: Data, form: Parametrisation) -> tuple[tuple[int, ...] | None, FloatArray]:
+    """The rows as a pass reads them: the shape of features that lie ready, or none; numbers."""
+    features = Features(data)
+    phi = features.diagonal if form.diagonal else features.full
+    if phi.size:
+        blocks, number, block = phi.shape
+        return (blocks, block, number), phi.ravel()
+    return None, _held(data.values).ravel()
+
+
+def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:
+    """Concentration (2,), Psi (1 + d,), and b0 (d,), strength, root (d, d) of the means."""
+    d = prior.d
+    a, psi = prior.concentration, prior.scale
+    concentration = [a.shape, float(a.rate)] if isinstance(a, Gamma) else [a, 0.0]
+    of_psi = np.concatenate(
+        [[psi.shape], psi.rate] if isinstance(psi, Gamma) else [[0.0], np.diagonal(psi)]
+    )
+    root = np.eye(d)
+    if prior.mean_covariance is not None:
+        root = np.linalg.inv(np.linalg.cholesky(prior.mean_covariance))
+    return [
+        concentration, of_psi, prior.mean - center, [prior.mean_strength or 0.0], root.ravel(),
+    ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""A run of nutpie: waiting for it, what an interruption leaves, and its statistics by PyMC's names."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import ConvergenceAdvice
+
+_NAMES = {
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "mean_tree_accept": "acceptance_rate",
+    "logp": "lp",
+}
+
+
+def finished(run: Any) -> xr.DataTree:
+    """The draws of a run (`nutpie.sample(..., blocking=False)`), when it ends or is interrupted.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Stopped before a chain had a draw.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        Stopped later; the draws made so far are kept.
+    """
+    try:
+        tree = run.wait()
+    except KeyboardInterrupt:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
+            tree = run.abort()
+        tree = _completed(tree)
+    stats = tree["sample_stats"].to_dataset()
+    tree["sample_stats"] = xr.DataTree(stats.rename(_NAMES))
+    return tree
+
+
+def _completed(tree: xr.DataTree) -> xr.DataTree:
+    """The largest rectangle of draws in chains that ended at different times (NaN-padded)."""
+    made = np.isfinite(tree["sample_stats"]["logp"].to_numpy()).sum(axis=1)
+    longest_first = np.argsort(-made, kind="stable")
+    sizes = made[longest_first] * np.arange(1, len(made) + 1)
+    n_chains = int(np.argmax(sizes)) + 1
+    kept = np.sort(longest_first[:n_chains])
+    n_draws = int(made[kept].min())
+    if n_draws == 0:
+        raise KeyboardInterrupt("stopped before a chain had a draw")
+    warnings.warn(
+        f"sampling was interrupted: {n_draws} draws of {n_chains} chains are kept.",
+        ConvergenceAdvice,
+        stacklevel=5,
+    )
+    return tree.isel(chain=kept, draw=slice(0, n_draws))

@@ -1,0 +1,90 @@
+"""The pass over many rows on one thread, for callers that are compiled.
+
+A sampler's density makes it, on as many threads as there are chains. The forms are those of
+`expected_statistics`, called by their addresses.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from . import OF_FACTORS
+from .calls import caller
+from .moments import central_moments
+from .preparation import encode_any, prepare
+from .primitives import F1, F2, F3, R1, part
+from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode
+from .ready import MADE, NO_CENTRED
+
+_I, _F, _B = nb.int64, nb.float64, nb.boolean
+_ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)
+_call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F1))
+_call_centred = caller(_F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1))
+MANY = _I(_I, _I, _I, F2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
+call_many_pass = caller(MANY)
+_BLOCK = 256
+
+
+@part(MANY)
+def many_pass(  # type: ignore[no-untyped-def]
+    factoring, quadratic, centred, x, center, scale, row_weights, log_unit,
+    weights, means, covariances, counts, centers, scatters, result,
+):  # fmt: skip
+    """Write the statistics of a mixture; arguments, result and value as of `ready_pass`.
+
+    x (n, d) are the rows as they are; row_weights (n,) is empty where all count once.
+    """
+    n, d = x.shape
+    n_components, rows, _ = covariances.shape
+    precision = np.empty((n_components, rows, d))
+    factors = np.empty((n_components, rows, d))
+    half_log_dets = np.empty(n_components)
+    log_weights = np.empty(n_components)
+    z = np.empty((n_components, d))
+    bad = prepare(
+        factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
+        precision, result,
+    )  # fmt: skip
+    if bad >= 0:
+        return bad
+    diagonal = rows < d
+    inverse_scale = 1.0 / scale
+    first = np.zeros((n_components, d))
+    second = np.zeros((n_components, rows, d))
+    certainty = np.zeros(1)
+    none = np.empty(0)
+    if result[1] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
+        n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+        theta = np.empty((n_components, n_features))
+        sums = np.zeros((n_components, n_features))
+        encode_any(log_weights, z, precision, half_log_dets, theta)
+        loglik = _call_quadratic(
+            quadratic,
+            (
+                x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights, sums,
+                none, np.empty((0, 0)), certainty,
+            ),
+        )  # fmt: skip
+        decode(sums, diagonal, first, second)
+        for k in range(n_components):
+            counts[k] = sums[k, 0]
+            for j in range(d):
+                z[k, j] = 0.0  # its moments are about the centre
+    elif centred == 0:
+        return NO_CENTRED
+    else:
+        result[1] = OF_FACTORS * np.sqrt(result[1])
+        for k in range(n_components):
+            counts[k] = 0.0
+        loglik = _call_centred(
+            centred,
+            (
+                x, center, inverse_scale, log_weights, z, factors, True, half_log_dets, 0, n, _BLOCK,
+                row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
+            ),
+        )  # fmt: skip
+    result[0] = loglik - log_unit
+    result[2] = certainty[0]
+    central_moments(counts, first, second, z, scale, centers, scatters)
+    return MADE
