@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +12,19 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from .data import Data
-from .em import Problem, run_em
-from .families.parametrisation import COMPONENT, FEATURE, PAIR, Parametrisation, parametrisation
+from .families.parametrisation import COMPONENT, FEATURE, Axes, Parametrisation
 from .hyperparameters import Gamma
-from .kernels.contract import FloatArray, Parameters
-from .likelihood import BartlettNormal, GaussianMixture
+from .kernels.contract import FloatArray
+from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
+from .map_estimate import form_near, map_estimate, values_at
 from .prior import Prior
+from .trees import coordinates
 
 if TYPE_CHECKING:
     from .result import Fit
 
 # Starts are moved by so much, relative to each variable's size.
 _NUDGE = 1e-6
-# MAP-EM from the fit to the start: a start needs few digits.
-_MAX_ITER, _TOL = 200, 1e-6
 
 
 def build_model(
@@ -65,7 +63,8 @@ def build_model(
     ValueError
         The prior is for another number of columns.
     NotImplementedError
-        A family that has no parametrisation.
+        A random scale in a family whose prior's constant is not known (VEI, EVI, VEE, EVE, VVE,
+        EEV, VEV, EVV).
 
     Examples
     --------
@@ -79,40 +78,37 @@ def build_model(
     prior = prior or fit.prior or Prior.from_data(data)
     if prior.d != data.d:
         raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
-    n_components = fit.mixture.n_components
-    form = parametrisation(fit.family, n_components, data.d)
-    with pm.Model(coords=_coords(data, n_components)) as model:
+    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    form.check(prior)
+    with pm.Model(coords=coordinates(data, form)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
         scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
-        pi = _proportions(n_components, prior)
+        pi = _proportions(form.n_components, prior)
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
-        covariance = [
-            getattr(pm, prior_of_v.name)(v.name, **prior_of_v.parameters, dims=v.dims)
-            for v, prior_of_v in zip(form.variables, form.priors(prior, scale), strict=True)
-        ]
-        constants = form.constants(prior)
+        if isinstance(form, Axes):
+            covariance = covariances_along_axes(form, prior)
+        else:
+            covariance = _independent_variables(form, prior, scale)
         if prior.mean_strength is not None:
-            mu = _conjugate_means(prior.mean, prior.mean_strength, form, covariance, constants)
+            mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
         if likelihood:
             GaussianMixture(
-                "y", pi, mu, *covariance, *constants, data.center, 1.0 / data.scale,
-                form=(form.kind, form.by_component, form.by_feature), observed=observed,
-                dims=("obs_id", FEATURE),
+                "y", pi, mu, *covariance.variables, data.center, 1.0 / data.scale,
+                form=covariance.form, observed=observed, dims=("obs_id", FEATURE),
             )  # fmt: skip
     return model
 
 
-def _coords(data: Data, n_components: int) -> dict[str, Any]:
-    pairs = [
-        f"{data.names[i]}, {data.names[j]}" for i in range(data.d) for j in range(i)
-    ]  # in the order of the strict lower triangle by rows
-    coords: dict[str, Any] = {
-        COMPONENT: np.arange(n_components),
-        FEATURE: list(data.names),
-    }
-    return coords | ({PAIR: pairs} if pairs else {})
+def _independent_variables(form: Parametrisation, prior: Prior, scale: Any) -> Covariances:
+    variables = [
+        getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
+        for v, distribution in zip(form.variables, form.priors(prior, scale), strict=True)
+    ]
+    return Covariances(
+        (*variables, *form.constants(prior)), (form.kind, form.by_component, form.by_feature)
+    )
 
 
 def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
@@ -153,19 +149,16 @@ def _means(mean: FloatArray, covariance: FloatArray) -> pt.TensorVariable:
 
 
 def _conjugate_means(
-    mean: FloatArray,
-    strength: float,
-    form: Parametrisation,
-    covariance: Sequence[pt.TensorVariable],
-    constants: Sequence[FloatArray],
+    mean: FloatArray, strength: float, covariance: Covariances
 ) -> pt.TensorVariable:
     """Means of covariance Sigma_k / strength."""
     dims = (COMPONENT, FEATURE)
-    if form.kind == "bartlett":
-        [root] = constants
-        return BartlettNormal("mu", mean, *covariance, np.sqrt(strength) * root, dims=dims)
-    [variance] = covariance
-    if form.by_component and not form.by_feature:
+    kind, by_component, by_feature = covariance.form
+    if kind == "bartlett":
+        chi2, lower, root = covariance.variables
+        return BartlettNormal("mu", mean, chi2, lower, np.sqrt(strength) * root, dims=dims)
+    [variance] = covariance.variables
+    if by_component and not by_feature:
         variance = variance[:, None]
     return pm.Normal("mu", mean, pt.sqrt(variance / strength), dims=dims)
 
@@ -198,36 +191,26 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     """
     data = fit.mixture.rows(model["x"].get_value())
     prior = prior or fit.prior or Prior.from_data(data)
-    mode = _posterior_mode(data, fit, prior)
-    covariances = mode.covariances
-    if mode.diagonal:
-        covariances = covariances[:, :, None] * np.eye(data.d)
-    spread = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    mode = map_estimate(data, fit, prior)
+    form = form_near(fit.mixture.parameters_about(data.center), fit)
     offsets = _offsets()
-    weights = np.maximum(mode.weights, _NUDGE) * (1 + _next(offsets, mode.weights.shape))
-    start = {
-        "pi": weights / weights.sum(),
-        "mu": mode.means + data.center + spread * _next(offsets, spread.shape),
-    }
-    form = parametrisation(fit.family, len(weights), data.d)
-    rest = form.values_from(covariances, prior) | {
-        "concentration": np.array(prior.expected_concentration),
-        "scale": np.diagonal(prior.expected_scale),
-    }
-    for name, value in rest.items():
-        start[name] = value + np.maximum(np.abs(value), _NUDGE) * _next(offsets, value.shape)
     free = {variable.name for variable in model.free_RVs}
-    return {name: value for name, value in start.items() if name in free}
+    values = values_at(mode, form, prior, data.center)
+    start = {
+        name: value + _size(name, value, data) * _next(offsets, value.shape)
+        for name, value in values.items()
+        if name in free
+    }
+    if "pi" in free:
+        start["pi"] /= start["pi"].sum()
+    return start
 
 
-def _posterior_mode(data: Data, fit: Fit, prior: Prior) -> Parameters:
-    parameters = fit.mixture.parameters_about(data.center)
-    if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
-        return parameters
-    # Below 1 the Dirichlet's mode is an empty component: then the mode under a flat one.
-    prior = replace(prior, concentration=max(prior.expected_concentration, 1.0))
-    problem = Problem(data, fit.family, prior)
-    return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
+def _size(name: str, value: FloatArray, data: Data) -> FloatArray:
+    """The size that a variable is moved in proportion to; 0 for what must stay on a surface."""
+    if name in ("shape", "orientation"):
+        return np.zeros(())
+    return data.scale if name == "mu" else np.maximum(np.abs(value), _NUDGE)
 
 
 def _offsets() -> Iterator[float]:

@@ -16,8 +16,7 @@ import bayesgmm
 from bayesgmm import DataError, DegenerateFitWarning, Mixture, Prior
 from bayesgmm.em import Problem, Status, run_em
 from bayesgmm.families import FAMILIES, get_family
-from bayesgmm.kernels import ready
-from bayesgmm.kernels import Statistics, measured_statistics
+from bayesgmm.kernels import Statistics, measured_statistics, ready
 from tests import reference_pass
 from tests.conftest import families_for, path_within, simulate, slope
 

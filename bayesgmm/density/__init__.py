@@ -3,8 +3,8 @@
     posterior = LogPosterior(data, family, K, prior)
     value, gradient = posterior(u)
 
-It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py` has
-the mathematics, `charts.py` the families'.
+It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py`
+has the mathematics, `charts.py` the families'.
 """
 
 from __future__ import annotations
@@ -69,11 +69,7 @@ class LogPosterior:
     def __init__(
         self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
-        if "scale" in prior.random and form.kind == "axes":
-            raise NotImplementedError(
-                f"family {form.family.name} cannot have a random scale: its prior's constant, which "
-                "depends on the scale, is not known. Pass a Prior whose scale is a matrix."
-            )
+        form.check(prior)
         self.space = Space.of(form, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
         fixed = form.packed(prior)
@@ -83,6 +79,7 @@ class LogPosterior:
             [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
         )
         few, self.rows = _rows(data, form)
+        random = prior.random
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
             (compiled.N, data.n if likelihood else 0),
@@ -94,8 +91,11 @@ class LogPosterior:
             (compiled.CHART_ADDRESS, _CHARTS[form.kind].address),
             (compiled.CHART_FIXED, len(fixed)),
             (compiled.FACTORING, inverse_factors.address),
-            (compiled.RANDOM_CONCENTRATION, "concentration" in prior.random and form.n_components > 1),
-            (compiled.RANDOM_SCALE, "scale" in prior.random),
+            (
+                compiled.RANDOM_CONCENTRATION,
+                "concentration" in random and form.n_components > 1,
+            ),
+            (compiled.RANDOM_SCALE, "scale" in random),
             (compiled.CONJUGATE, prior.mean_strength is not None),
         ):
             self.sizes[place] = value

@@ -1,9 +1,9 @@
 """The log posterior density of a mixture in free coordinates, and its gradient, compiled.
 
-One function serves every n, d, K, family and prior: what differs comes as numbers, and as addresses
-of parts that are compiled when they are first needed (`kernels/calls.py`). Nothing is compiled for a
-model. The coordinates are those that PyMC has for `build_model`'s variables, but for the means
-(`space.py`).
+One function serves every n, d, K, family and prior: what differs comes as numbers, and as
+addresses of parts that are compiled when they are first needed (`kernels/calls.py`). Nothing is
+compiled for a model. The coordinates are those that PyMC has for `build_model`'s variables, but
+for the means (`space.py`).
 
 `sizes` (whole numbers), `numbers` and `data` are laid out by `packing.py`.
 """

@@ -95,7 +95,7 @@ def _uphill(
 
 
 def information(density: LogPosterior, here: FloatArray) -> FloatArray:
-    """Minus the second derivatives (P, P), by central differences of the gradient, on all threads."""
+    """Minus the second derivatives (P, P): central differences of the gradient, on all threads."""
     steps = _STEP * density.units()
 
     def row(i: int) -> FloatArray:

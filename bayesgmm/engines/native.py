@@ -8,7 +8,6 @@ learn in the warm-up is little.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np

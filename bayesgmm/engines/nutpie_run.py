@@ -1,4 +1,4 @@
-"""A run of nutpie: waiting for it, what an interruption leaves, and its statistics by PyMC's names."""
+"""A run of nutpie: its end, what an interruption leaves, its statistics by PyMC's names."""
 
 from __future__ import annotations
 

@@ -108,6 +108,15 @@ class Parametrisation(ABC):
     def packed(self, prior: Prior) -> FloatArray:
         """What the compiled density needs to know of it (`fixed` in `density/charts.py`)."""
 
+    def check(self, prior: Prior) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse a prior that cannot be had with these variables.
+
+        Raises
+        ------
+        NotImplementedError
+            The message says which.
+        """
+
     def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
         """Fixed arrays that the likelihood needs besides the variables."""
         return ()
@@ -290,6 +299,14 @@ class Axes(Parametrisation):
             found.append(Variable(orientation, dims, "cayley"))
         return tuple(found)
 
+    def check(self, prior: Prior) -> None:
+        """Refuse a random scale: the prior's constant depends on it, and is not known."""
+        if "scale" in prior.random:
+            raise NotImplementedError(
+                f"family {self.family.name} cannot have a random scale: its prior's constant, "
+                "which depends on the scale, is not known. Pass a Prior whose scale is a matrix."
+            )
+
     @property
     def turned(self) -> bool:
         """Whether there are orientations."""
@@ -398,7 +415,7 @@ _INDEPENDENT: dict[str, type[Bartlett] | type[Variances]] = {
 
 
 def independent(family: Family) -> bool:
-    """Whether a family's variables are independent under the prior, whose constant is then known."""
+    """Whether the variables are independent under the prior, whose constant is then known."""
     return family.volume + family.shape + family.orientation in _INDEPENDENT
 
 

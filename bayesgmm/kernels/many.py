@@ -20,7 +20,9 @@ from .ready import MADE, NO_CENTRED
 _I, _F, _B = nb.int64, nb.float64, nb.boolean
 _ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)
 _call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F1))
-_call_centred = caller(_F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1))
+_call_centred = caller(
+    _F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1)
+)
 MANY = _I(_I, _I, _I, F2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_many_pass = caller(MANY)
 _BLOCK = 256
@@ -80,8 +82,8 @@ def many_pass(  # type: ignore[no-untyped-def]
         loglik = _call_centred(
             centred,
             (
-                x, center, inverse_scale, log_weights, z, factors, True, half_log_dets, 0, n, _BLOCK,
-                row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
+                x, center, inverse_scale, log_weights, z, factors, True, half_log_dets, 0, n,
+                _BLOCK, row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
             ),
         )  # fmt: skip
     result[0] = loglik - log_unit

@@ -16,8 +16,8 @@ from . import OF_FACTORS
 from .calls import caller
 from .contract import FloatArray, Rows
 from .moments import central_moments
-from .primitives import F1, F2, F3, LANES, LOG_2PI, R1, inlined, jit, part, softmax
 from .preparation import encode_any, prepare
+from .primitives import F1, F2, F3, LANES, LOG_2PI, R1, inlined, jit, part, softmax
 from .products import (
     add_outer_product,
     add_squared_lengths,

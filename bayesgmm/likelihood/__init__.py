@@ -2,11 +2,20 @@
 
 op.py            pointwise log-likelihood and gradients from one pass over the data
 means.py         the conjugate prior of the means, given Bartlett's variables
+axes.py          volume, shape and orientation as variables, and the covariances they make
 distribution.py  the distribution: draws in NumPy and compiled, density by the Op
 """
 
+from .axes import Covariances, covariances_along_axes
 from .distribution import GaussianMixture, GaussianMixtureRV
 from .means import BartlettNormal
 from .op import MixtureLogLikelihood
 
-__all__ = ["BartlettNormal", "GaussianMixture", "GaussianMixtureRV", "MixtureLogLikelihood"]
+__all__ = [
+    "BartlettNormal",
+    "Covariances",
+    "GaussianMixture",
+    "GaussianMixtureRV",
+    "MixtureLogLikelihood",
+    "covariances_along_axes",
+]
