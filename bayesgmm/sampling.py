@@ -15,6 +15,7 @@ import xarray as xr
 from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
+from .engines.settings import Settings
 from .errors import ConvergenceAdvice
 from .families import Family
 from .families.parametrisation import COMPONENT, FEATURE, parametrisation

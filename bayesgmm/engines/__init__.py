@@ -1,0 +1,13 @@
+"""Ways to draws from any PyMC model, each `(model, start, settings) -> DataTree`.
+
+settings.py     what every engine is told
+points.py       a model's unknowns as vectors, their log density, and what the vectors stand for
+importance.py   draws of an approximation, corrected by importance weights and judged by Pareto k
+jax_nuts.py     numpyro, blackjax: NUTS in JAX
+variational.py  advi, fullrank_advi: PyMC's variational inference
+pathfinder.py   pathfinder: normal approximations along quasi-Newton paths, by BlackJAX
+smc.py          smc: PyMC's sequential Monte Carlo
+
+The groups of a result are `posterior` and `sample_stats`; the latter has `lp`, the log posterior
+density on the unconstrained scale, and whatever else the engine knows, under PyMC's names.
+"""

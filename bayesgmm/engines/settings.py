@@ -1,0 +1,18 @@
+"""What every engine is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Draws kept and warm-up draws per chain, and how to get them; see `sampling.sample`."""
+
+    draws: int
+    tune: int
+    chains: int
+    random_seed: int | None
+    target_accept: float
+    cores: int | None
+    progressbar: bool
