@@ -9,11 +9,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ..engine_checks import MAX_PARETO_K
 from ..kernels.contract import FloatArray
 from .points import Points
-
-# Above this the weights correct nothing that can be relied on.
-MAX_PARETO_K = 0.7
 
 
 def corrected(
@@ -54,9 +52,8 @@ def corrected(
         "corrected": ("chain", np.array(k) <= MAX_PARETO_K),
     })  # fmt: skip
     posterior = points.posterior(chosen)
-    return xr.DataTree.from_dict(
-        {"posterior": posterior, "sample_stats": stats.assign_coords({k: posterior[k] for k in ("chain", "draw")})}
-    )
+    stats = stats.assign_coords({name: posterior[name] for name in ("chain", "draw")})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
 
 
 def _resampled(

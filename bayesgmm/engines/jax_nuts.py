@@ -40,7 +40,7 @@ def need(sampler: str, *packages: str) -> None:
     if missing := [name for name in packages if find_spec(name) is None]:
         raise ModuleNotFoundError(
             f"sampler {sampler!r} needs {' and '.join(missing)}, which is not installed: "
-            "pip install 'bayesgmm[jax]', or choose 'nutpie' or 'pymc'."
+            "pip install 'bayesgmm[jax]', or choose 'nutpie'."
         )
 
 
@@ -69,9 +69,7 @@ def _sampled(
     density = _log_density(model, tree["posterior"].to_dataset())
     depth = stats["tree_depth"]
     tree["sample_stats"] = xr.DataTree(
-        stats.assign(
-            lp=(("chain", "draw"), density), reached_max_treedepth=depth >= _MAX_DEPTH
-        )
+        stats.assign(lp=(("chain", "draw"), density), reached_max_treedepth=depth >= _MAX_DEPTH)
     )
     return tree
 

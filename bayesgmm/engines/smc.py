@@ -8,7 +8,6 @@ are complete, and the kernel knows every draw's log density.
 
 from __future__ import annotations
 
-import time
 import warnings
 
 import numpy as np
@@ -21,15 +20,19 @@ from ..progress import progress
 from .points import Points
 from .settings import Settings
 
+# Share of the particles that a stage's weights must leave effective. PyMC's 0.5 lets labellings
+# die out: evidences of Old Faithful with two components 2.6 apart, with 0.8 at most 1.1.
+_THRESHOLD = 0.8
+
 
 def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """Independent Metropolis-Hastings steps in every stage; `tune` does not matter."""
     points = Points(model, start)
     seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains + 1)
     kernel = pm.smc.kernels.IMH(
-        settings.draws, model=model, random_seed=int(seeds[0].generate_state(1)[0] % 2**31)
-    )
-    begin = time.perf_counter()
+        settings.draws, model=model, threshold=_THRESHOLD,
+        random_seed=int(seeds[0].generate_state(1)[0] % 2**31),
+    )  # fmt: skip
     vectors, density, stats = [], [], []
     with progress("Sequential Monte Carlo", settings.chains, settings.progressbar) as tick:
         try:
@@ -44,7 +47,6 @@ def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr
             _say_what_is_kept(len(stats), settings)
     evidence, rate, stages = zip(*stats, strict=True)
     posterior = points.posterior(np.array(vectors))
-    posterior.attrs["sampling_time"] = time.perf_counter() - begin
     of_chains = xr.Dataset({
         "lp": (("chain", "draw"), np.array(density)),
         "log_marginal_likelihood": ("chain", np.array(evidence)),

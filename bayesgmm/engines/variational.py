@@ -7,7 +7,6 @@ interruption of the search goes on to the draws with the approximation found so 
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 import pymc as pm
 import pytensor
 import xarray as xr
-from scipy.linalg import solve_triangular
 
 from ..errors import ConvergenceAdvice
 from ..kernels.contract import FloatArray
@@ -121,9 +119,7 @@ def _in_units(rate: Any, units: dict[str, FloatArray]) -> Callable[[Any, list[An
     return optimizer
 
 
-def _drawn(
-    points: Points, mean: FloatArray, lower: FloatArray, settings: Settings
-) -> xr.DataTree:
+def _drawn(points: Points, mean: FloatArray, lower: FloatArray, settings: Settings) -> xr.DataTree:
     rng = np.random.default_rng(settings.random_seed)
     z = rng.standard_normal((settings.chains, settings.draws, len(mean)))
     log_q = -0.5 * (z**2).sum(axis=2) - np.log(np.diagonal(lower)).sum()

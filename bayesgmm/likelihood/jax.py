@@ -25,7 +25,7 @@ _BLOCK = 2**16
 @jax_funcify.register(MixtureLogLikelihood)
 def _convert(op: MixtureLogLikelihood, node: Apply | None = None, **_: Any) -> Any:
     """The same inputs and outputs; what of the gradients is not used, JAX leaves out."""
-    pointwise = {"bartlett": _bartlett, "variance": _variance}[op.kind]
+    pointwise: Any = {"bartlett": _bartlett, "variance": _variance}[op.kind]
 
     def likelihood(*inputs: Any) -> tuple[Any, ...]:
         parameters, constants = inputs[: op.n_parameters], inputs[op.n_parameters :]
