@@ -128,7 +128,7 @@ def _posterior_row(posterior: Posterior) -> list[Any]:
         "r_hat": max(diagnostics.rhat, diagnostics.rhat_invariant),
         "ess_bulk": diagnostics.ess_bulk,
         "ess_tail": diagnostics.ess_tail,
-        "divergences": diagnostics.divergences,
+        "divergences": np.nan if diagnostics.divergences is None else diagnostics.divergences,
         "label_moves": posterior.relabelled_draws,
         "status": "; ".join(diagnostics.problems) or "converged",
     }

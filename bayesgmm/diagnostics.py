@@ -1,7 +1,6 @@
 """Have the chains converged? Our own checks, the same for every sampler.
 
-Vehtari et al. (2021), Bayesian Anal. 16, 667-718, for r-hat and effective sample sizes;
-Betancourt (2016), arXiv:1604.00695, for E-FMI.
+Vehtari et al. (2021), Bayesian Anal. 16, 667-718, for r-hat and effective sample sizes.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from .draws import Draws, log_densities
+from .engine_checks import Check, engine_checks
 from .kernels.contract import FloatArray
 from .modes import ChainModes, chain_modes
 from .result import Fit
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
-MIN_EFMI = 0.3
 _TAILS = (0.05, 0.95)
 _PARAMETERS = ("pi", "mu", "Sigma")
 
@@ -59,19 +58,22 @@ class Diagnostics:
         fit's means and halfway from each to the nearest other one.
     modes : ChainModes
         Which chains are in the same mode.
-    divergences, max_treedepth_hits : int
-        Draws after a divergent transition, and at the maximum tree depth.
-    efmi : float
-        The smallest E-FMI of a chain.
+    checks : dict of str to Check
+        What the engine's own statistics say, by name as far as it has them: NUTS diverging,
+        reached_max_treedepth and energy (E-FMI); an approximation pareto_k; SMC
+        log_marginal_likelihood.
     """
 
     chains: int
     draws: int
     quantities: tuple[Quantity, ...]
     modes: ChainModes
-    divergences: int
-    max_treedepth_hits: int
-    efmi: float
+    checks: dict[str, Check]
+
+    @property
+    def divergences(self) -> int | None:
+        """Draws after a divergent transition; None of an engine that has no transitions."""
+        return int(self.checks["diverging"].value) if "diverging" in self.checks else None
 
     @property
     def rhat(self) -> float:
@@ -123,22 +125,7 @@ class Diagnostics:
                 f"Effective sample size of {smallest.name} is {smallest.ess:.0f} (at least "
                 f"{least} is good): raise draws."
             )
-        if self.divergences:
-            found.append(
-                f"{self.divergences} divergent transitions: the posterior has a narrow region the "
-                "sampler cannot follow (often a nearly empty component); use fewer components, a "
-                "stronger prior, or a higher target_accept."
-            )
-        if self.max_treedepth_hits:
-            found.append(
-                f"{self.max_treedepth_hits} draws reached the maximum tree depth: the posterior is "
-                "strongly correlated; raise tune."
-            )
-        if self.efmi < MIN_EFMI:
-            found.append(
-                f"E-FMI is {self.efmi:.2f} (at least {MIN_EFMI} is good): the chains explore the "
-                "tails slowly; raise tune and draws."
-            )
+        found += [check.problem for check in self.checks.values() if check.problem]
         return found
 
     def _disagreement(self) -> list[str]:
@@ -179,16 +166,8 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
         draws=posterior.sizes["draw"],
         quantities=tuple(quantities),
         modes=chain_modes(parameters | invariant, density, chains),
-        divergences=int(stats["diverging"].sum()),
-        max_treedepth_hits=int(stats["reached_max_treedepth"].sum()),
-        efmi=_efmi(stats),
+        checks=engine_checks(stats),
     )
-
-
-def _efmi(stats: xr.Dataset) -> float:
-    from arviz_stats.base import array_stats
-
-    return float(np.min(array_stats.bfmi(stats["energy"].transpose("chain", "draw").to_numpy())))
 
 
 def _quantity(name: str, invariant: bool, values: FloatArray) -> Quantity:

@@ -410,8 +410,8 @@ class Posterior(Summaries):
         return [
             ("draws", f"{d.chains} chains x {d.draws}, sampler {self.tree.attrs['sampler']}"),
             ("labels", self._label_facts()),
-            ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}, "
-             f"{d.divergences} divergences"),
+            ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}; "
+             + ", ".join(map(str, d.checks.values()))),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
 

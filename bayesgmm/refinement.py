@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import Any
 
 from ._version import __version__
 from .em import Status
@@ -14,7 +14,7 @@ from .model import build_model, initial_point
 from .posterior import Posterior
 from .prior import Prior
 from .result import Fit
-from .sampling import add_covariances, sample
+from .sampling import Sampler, add_covariances, check_sampler, sample
 
 
 def refine(
@@ -25,7 +25,7 @@ def refine(
     tune: int = 500,
     chains: int = 4,
     prior: Prior | None = None,
-    sampler: Literal["nutpie", "pymc"] = "nutpie",
+    sampler: Sampler = "nutpie",
     relabel: Method = "ecr",
     target_accept: float = 0.8,
     random_seed: int | None = None,
@@ -49,8 +49,11 @@ def refine(
         Draws kept and warm-up draws per chain, and number of chains.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
-    sampler : "nutpie" or "pymc"
-        Which NUTS.
+    sampler : str
+        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "advi", "fullrank_advi" or
+        "pathfinder", approximations corrected as far as their Pareto k allows; or "smc", which
+        starts from the prior. `sampling.sample` says more. Three need
+        `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     relabel : str
         How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
@@ -72,6 +75,8 @@ def refine(
     ------
     DataError, ValueError
         Data that do not belong to the fit, a degenerate fit, an argument out of range.
+    ModuleNotFoundError
+        The engine needs a library that is not installed.
 
     Warns
     -----
@@ -87,8 +92,7 @@ def refine(
     """
     for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
         whole(name, value, least)
-    if sampler not in ("nutpie", "pymc"):
-        raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
+    check_sampler(sampler)
     check_method(relabel)
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")

@@ -1,12 +1,11 @@
-"""Sampling a model with NUTS, by nutpie or by PyMC: one call, one result, whichever engine."""
+"""Draws from a model's posterior: one call, one result, whichever engine makes them."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 import numpy as np
 import nutpie
@@ -15,6 +14,8 @@ import xarray as xr
 from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
+from .engines import jax_nuts, pathfinder, smc, variational
+from .engines.settings import Settings
 from .errors import ConvergenceAdvice
 from .families import Family
 from .families.parametrisation import COMPONENT, FEATURE, parametrisation
@@ -26,10 +27,10 @@ from .prior import Prior
 # between 111 and 143 variables (nutpie 0.16.11).
 _MAX_LOW_RANK = 120
 
-# PyMC's names for the statistics that both engines report.
+# PyMC's names for what the engines report, each as far as it has it; lp have all.
 _STATS = (
     "diverging", "tree_depth", "reached_max_treedepth", "n_steps", "energy", "acceptance_rate",
-    "step_size", "lp",
+    "step_size", "lp", "pareto_k", "corrected", "log_marginal_likelihood", "stages",
 )  # fmt: skip
 _FROM_NUTPIE = {
     "depth": "tree_depth",
@@ -37,6 +38,25 @@ _FROM_NUTPIE = {
     "mean_tree_accept": "acceptance_rate",
     "logp": "lp",
 }
+
+
+# NUTS; normal approximations, corrected; a sequence of distributions from prior to posterior.
+Sampler = Literal[
+    "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
+]
+
+
+def check_sampler(sampler: str) -> None:
+    """Refuse a name that no engine has.
+
+    Raises
+    ------
+    ValueError
+        There is no such engine.
+    """
+    if sampler not in get_args(Sampler):
+        names = ", ".join(map(repr, get_args(Sampler)))
+        raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
 
 
 def sample(
@@ -47,12 +67,28 @@ def sample(
     tune: int = 500,
     chains: int = 4,
     random_seed: int | None = None,
-    sampler: Literal["nutpie", "pymc"] = "nutpie",
+    sampler: Sampler = "nutpie",
     target_accept: float = 0.8,
     cores: int | None = None,
     progressbar: bool = True,
 ) -> xr.DataTree:
     """Draw from a model's posterior, every chain started at the same point.
+
+    The engines and how they end when interrupted:
+
+    - "nutpie", "pymc": NUTS of these libraries. The draws made so far are returned.
+    - "numpyro", "blackjax": NUTS in JAX, on its devices. Nothing is left.
+    - "advi", "fullrank_advi": the nearest normal density with independent coordinates, or with any
+      covariance. The one found so far is used.
+    - "pathfinder": the best normal density along a path to the mode; one path for each chain.
+      Nothing is left.
+    - "smc": sequential Monte Carlo from prior to posterior; the start is not used. Chains that are
+      complete are returned.
+
+    Draws of the normal densities are resampled by Pareto-smoothed importance weights, chain by
+    chain, so that they are draws of the posterior; a draw that counts for several stands several
+    times in a row. Where Pareto k is above 0.7 they cannot be, and stay the approximation's own:
+    `corrected` is False.
 
     Parameters
     ----------
@@ -62,49 +98,53 @@ def sample(
         Starting values of free variables, in the model's own (constrained) scale; see
         `initial_point`. No random jitter is added, so that all chains start with the same labels.
     draws, tune, chains : int
-        Draws kept and warm-up draws per chain, number of chains.
+        Draws kept and warm-up draws per chain, number of chains. The two kinds of ADVI make 20
+        steps of their search for each warm-up draw; Pathfinder and SMC need none.
     random_seed : int, optional
         Seed. The same compiled model and seed give the same draws for any `cores`; another
         compilation of the same model agrees to rounding at the start of each chain only.
-    sampler : "nutpie" or "pymc"
-        Whose NUTS.
+    sampler : str
+        The engine. "numpyro", "blackjax" and "pathfinder" need `pip install 'bayesgmm[jax]'`.
     target_accept : float
-        Acceptance rate aimed at by the step size; higher means smaller steps.
+        Acceptance rate aimed at by the step size of NUTS; higher means smaller steps.
     cores : int, optional
-        Chains run at a time; those of the machine if left out.
+        Chains that NUTS runs at a time; those of the machine if left out. The others run on one.
     progressbar : bool
         Show progress; False prints nothing at all.
 
     Returns
     -------
     xarray.DataTree
-        Groups `posterior`, `sample_stats` (diverging, tree_depth, reached_max_treedepth, n_steps,
-        energy, acceptance_rate, step_size, lp) and `observed_data`.
+        Groups `posterior`, `sample_stats` and `observed_data`. Of the statistics, lp (log
+        posterior density on the unconstrained scale) is there for every engine; of NUTS also
+        diverging, tree_depth, reached_max_treedepth, n_steps, energy, acceptance_rate and
+        step_size (not of BlackJAX); of approximations pareto_k and corrected, by chain; of SMC
+        log_marginal_likelihood, acceptance_rate and stages, by chain.
 
     Raises
     ------
+    ValueError
+        There is no such engine.
+    ModuleNotFoundError
+        The engine needs a library that is not installed.
     KeyboardInterrupt
-        Stopped before every chain had a draw. Later, the draws made so far are returned.
+        Stopped before there was anything to return.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        Interrupted; the message says what is kept.
     """
-    engines = {"nutpie": _nutpie, "pymc": _pymc}
-    if sampler not in engines:
-        raise ValueError(f"sampler is {sampler!r}: choose 'nutpie' or 'pymc'.")
-    settings = _Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
-    return _assemble(engines[sampler](model, dict(start), settings), model, sampler)
+    check_sampler(sampler)
+    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
+    begin = time.perf_counter()
+    tree = _ENGINES[sampler](model, dict(start), settings)
+    found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": tune}
+    tree["posterior"].attrs = found | tree["posterior"].attrs
+    return _assemble(tree, model)
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    draws: int
-    tune: int
-    chains: int
-    random_seed: int | None
-    target_accept: float
-    cores: int | None
-    progressbar: bool
-
-
-def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) -> xr.DataTree:
+def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     # Called directly, not through pm.sample, for `blocking=False`: an interruption keeps the draws.
     compiled = nutpie.compile_pymc_model(
         model, backend="numba", initial_points=start, jitter_rvs=set()
@@ -150,7 +190,7 @@ def _completed(tree: xr.DataTree) -> xr.DataTree:
     return tree.isel(chain=kept, draw=slice(0, n_draws))
 
 
-def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) -> xr.DataTree:
+def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     return pm.sample(
         settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
         random_seed=settings.random_seed, target_accept=settings.target_accept,
@@ -159,11 +199,25 @@ def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: _Settings) ->
     )  # fmt: skip
 
 
-def _assemble(tree: xr.DataTree, model: pm.Model, sampler: str) -> xr.DataTree:
+_ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.DataTree]] = {
+    "nutpie": _nutpie,
+    "pymc": _pymc,
+    "numpyro": jax_nuts.numpyro,
+    "blackjax": jax_nuts.blackjax,
+    "advi": variational.advi,
+    "fullrank_advi": variational.fullrank_advi,
+    "pathfinder": pathfinder.pathfinder,
+    "smc": smc.smc,
+}
+
+
+def _assemble(tree: xr.DataTree, model: pm.Model) -> xr.DataTree:
     """The engines' results in one form."""
     stats = tree["sample_stats"].to_dataset()
-    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})[list(_STATS)]
-    counts = {name: stats[name].astype(np.int64) for name in ("tree_depth", "n_steps")}
+    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})
+    stats = stats[[name for name in _STATS if name in stats]]
+    whole = ("tree_depth", "n_steps")
+    counts = {name: stats[name].astype(np.int64) for name in whole if name in stats}
     posterior = tree["posterior"].to_dataset()
     # Only the model's own variables, in its order, not the unconstrained ones.
     posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]

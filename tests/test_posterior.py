@@ -197,7 +197,7 @@ def test_each_problem_is_reported_with_advice(posterior):
     assert "E-FMI" in " ".join(diagnose_with(posterior, energy=walk).problems)
     numbers = tuple(Quantity(n, n == "lp", 1.0, 2000, 2000) for n in ("lp", "pi[0]"))
     modes = ChainModes(((0, 1, 2, 3),), (0.0,))
-    assert Diagnostics(4, 1000, numbers, modes, 0, 0, 1.0).problems == []
+    assert Diagnostics(4, 1000, numbers, modes, {}).problems == []
 
 
 def test_rhat_and_ess_are_arviz_own(posterior):

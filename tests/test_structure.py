@@ -32,10 +32,10 @@ FLOORS = [
     {"predictive", "checks"},
     {"summaries"},
     {"bootstrap", "information", "uncertainty"},
-    {"modes"},
+    {"modes", "engine_checks"},
     {"labels", "loo", "diagnostics", "model", "coordinates", "ordering", "proposal"},
     {"target"},
-    {"evidence"},
+    {"evidence", "engines"},
     {"sampling", "posterior"},
     {"refinement", "comparison", "probabilities"},
     {"plots"},
@@ -44,8 +44,11 @@ FLOORS = [
 ]
 #: Heavy libraries, and the only modules that may import them when they are imported.
 HEAVY = {
-    "pymc": {"likelihood", "model", "sampling", "refinement"},
-    "pytensor": {"likelihood", "model", "distribution"},
+    "pymc": {"likelihood", "model", "engines", "sampling", "refinement"},
+    "pytensor": {"likelihood", "model", "engines"},
+    "jax": {"likelihood"},
+    "numpyro": set(),
+    "blackjax": set(),
     "nutpie": {"sampling"},
     "arviz": set(),
     "matplotlib": {"plots"},

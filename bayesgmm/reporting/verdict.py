@@ -152,7 +152,8 @@ def _posterior(analysis: Analysis) -> list[str]:
         out.append(f"Under the prior below, the proportions lie (89 % intervals) in {ranges}.")
     out.append(
         f"The chains agree (largest r-hat {max(d.rhat, d.rhat_invariant):.3f}, at least "
-        f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws, {d.divergences} divergences; "
+        f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws; "
+        f"{', '.join(map(str, d.checks.values()))}; "
         f"{posterior.relabelled_draws} draws had to be relabelled)."
     )
     loo = posterior.loo()

@@ -1,0 +1,97 @@
+"""What an engine's own statistics say of its draws, whichever of them it has.
+
+Betancourt (2016), arXiv:1604.00695, for E-FMI; Yao, Vehtari, Simpson & Gelman (2018), Proc. ICML,
+5581-5590, for Pareto k as a judge of approximations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+MIN_EFMI = 0.3
+MAX_PARETO_K = 0.7
+MAX_EVIDENCE_GAP = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One statistic of a run: what it is, what is good, and what to do where it is not."""
+
+    name: str
+    value: float
+    good: str
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.3g} (good: {self.good})"
+
+
+def engine_checks(stats: xr.Dataset) -> dict[str, Check]:
+    """The checks of `sample_stats`, by the statistic they are made of; only of those there are."""
+    return {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
+
+
+def _divergences(diverging: xr.DataArray) -> Check:
+    count = int(diverging.sum())
+    problem = (
+        f"{count} divergent transitions: the posterior has a narrow region the sampler cannot "
+        "follow (often a nearly empty component); use fewer components, a stronger prior, or a "
+        "higher target_accept."
+    )
+    return Check("divergent transitions", count, "0", problem if count else "")
+
+
+def _tree_depth(reached: xr.DataArray) -> Check:
+    count = int(reached.sum())
+    problem = (
+        f"{count} draws reached the maximum tree depth: the posterior is strongly correlated; "
+        "raise tune."
+    )
+    return Check("draws at the maximum tree depth", count, "0", problem if count else "")
+
+
+def _efmi(energy: xr.DataArray) -> Check:
+    from arviz_stats.base import array_stats
+
+    value = float(np.min(array_stats.bfmi(energy.transpose("chain", "draw").to_numpy())))
+    problem = (
+        f"E-FMI is {value:.2f} (at least {MIN_EFMI} is good): the chains explore the tails "
+        "slowly; raise tune and draws."
+    )
+    return Check("smallest E-FMI", value, f"≥ {MIN_EFMI}", problem if value < MIN_EFMI else "")
+
+
+def _pareto_k(k: xr.DataArray) -> Check:
+    values = np.nan_to_num(k.to_numpy(), nan=np.inf)
+    value, bad = float(values.max()), int(np.sum(values > MAX_PARETO_K))
+    problem = (
+        f"Pareto k is {value:.2f} (at most {MAX_PARETO_K} is good), too high in {bad} of "
+        f"{values.size} chains: the approximation leaves out part of the posterior, its draws "
+        "could not be corrected, and their spread means little, however good their r-hat; sample "
+        "by NUTS (sampler='nutpie')."
+    )
+    return Check("largest Pareto k", value, f"≤ {MAX_PARETO_K}", problem if bad else "")
+
+
+def _evidence(log_evidence: xr.DataArray) -> Check:
+    value = float(np.ptp(log_evidence.to_numpy()))
+    problem = (
+        f"The chains' log evidences lie {value:.1f} apart (at most {MAX_EVIDENCE_GAP:g} is good): "
+        "too few particles to hold the posterior; raise draws, or sample by NUTS "
+        "(sampler='nutpie')."
+    )
+    good = f"≤ {MAX_EVIDENCE_GAP:g}"
+    name = "gap between the chains' log evidences"
+    return Check(name, value, good, problem if value > MAX_EVIDENCE_GAP else "")
+
+
+_CHECKS = {
+    "diverging": _divergences,
+    "reached_max_treedepth": _tree_depth,
+    "energy": _efmi,
+    "pareto_k": _pareto_k,
+    "log_marginal_likelihood": _evidence,
+}
