@@ -1,4 +1,4 @@
-"""Draws of the library's own posterior, without PyMC: the compiled density, whitened at its mode."""
+"""Draws of the library's own posterior without PyMC: the compiled density, whitened."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import xarray as xr
 from .data import Data
 from .density import LogPosterior
 from .density.mode import mode_near
+from .engines.laplace import laplace
 from .engines.native import nuts
 from .engines.settings import Settings
 from .map_estimate import form_near, map_estimate, values_at
@@ -16,7 +17,7 @@ from .prior import Prior
 from .result import Fit
 from .trees import tree_of
 
-ENGINES = {"nutpie": nuts}
+ENGINES = {"nutpie": nuts, "laplace": laplace}
 
 
 def sample_directly(

@@ -1,20 +1,32 @@
-"""From a fit to its posterior: build the model, sample it from the fit, settle the labels."""
+"""From a fit to its posterior: sample from the fit's mode on, settle the labels, check."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Literal, get_args
+
+import xarray as xr
 
 from ._version import __version__
+from .data import Data
+from .direct import ENGINES, sample_directly
 from .em import Status
+from .engines.settings import Settings
 from .errors import ConvergenceAdvice
+from .families.parametrisation import independent
 from .fitting import whole
 from .labels import Method, check_method
-from .model import build_model, initial_point
 from .posterior import Posterior
 from .prior import Prior
 from .result import Fit
-from .sampling import Sampler, add_covariances, check_sampler, sample
+
+# Without PyMC; NUTS on the PyMC model; approximations, corrected; from prior to posterior.
+Sampler = Literal[
+    "nutpie", "laplace", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
+]
+# Warm-up draws: in whitened coordinates there is little to learn.
+_TUNE, _TUNE_WHITENED = 500, 200
 
 
 def refine(
@@ -22,7 +34,7 @@ def refine(
     fit: Fit,
     *,
     draws: int = 1000,
-    tune: int = 500,
+    tune: int | None = None,
     chains: int = 4,
     prior: Prior | None = None,
     sampler: Sampler = "nutpie",
@@ -32,12 +44,15 @@ def refine(
     cores: int | None = None,
     progressbar: bool = True,
 ) -> Posterior:
-    """Sample the posterior of a fitted mixture with PyMC, every chain started at the fit.
+    """Sample the posterior of a fitted mixture, every chain started at the fit.
 
     The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
     covariances. A fit without this prior is first moved to the posterior's mode next to it (by
     MAP-EM, labels kept): a maximum of the likelihood can lie far from where the posterior is.
-    Draws are relabelled to the fit's components, and convergence is checked whatever the sampler.
+    "nutpie" and "laplace" sample the density in compiled code, whitened by its curvature at the
+    mode, and compile nothing for a new model; the others sample `build_model`'s PyMC model, which
+    has the same density. Draws are relabelled to the fit's components, and convergence is checked
+    whatever the sampler.
 
     Parameters
     ----------
@@ -45,15 +60,17 @@ def refine(
         The data of the fit.
     fit : Fit
         Where the chains start, and whose labels the components keep.
-    draws, tune, chains : int
-        Draws kept and warm-up draws per chain, and number of chains.
+    draws, chains : int
+        Draws kept per chain, and number of chains.
+    tune : int, optional
+        Warm-up draws per chain: 200 for "nutpie", which is whitened, else 500.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : str
-        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "advi", "fullrank_advi" or
-        "pathfinder", approximations corrected as far as their Pareto k allows; or "smc", which
-        starts from the prior. `sampling.sample` says more. Three need
-        `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "laplace" (the normal
+        density at the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as
+        far as their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says
+        more. Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     relabel : str
         How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
@@ -75,6 +92,9 @@ def refine(
     ------
     DataError, ValueError
         Data that do not belong to the fit, a degenerate fit, an argument out of range.
+    NotImplementedError
+        A prior that the family cannot have (`build_model`), or "smc" for a family whose prior
+        cannot be drawn from.
     ModuleNotFoundError
         The engine needs a library that is not installed.
 
@@ -90,9 +110,13 @@ def refine(
     >>> fit = bayesgmm.fit(X, 2, random_seed=1)
     >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
     """
+    if sampler not in get_args(Sampler):
+        names = ", ".join(map(repr, get_args(Sampler)))
+        raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
+    if tune is None:
+        tune = _TUNE_WHITENED if sampler in ENGINES else _TUNE
     for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
         whole(name, value, least)
-    check_sampler(sampler)
     check_method(relabel)
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
@@ -100,13 +124,9 @@ def refine(
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     data = fit.mixture.rows(X)
     prior = prior or fit.prior or Prior.from_data(data)
-    model = build_model(data, fit, prior)
-    tree = sample(
-        model, initial_point(model, fit, prior), draws=draws, tune=tune, chains=chains,
-        random_seed=random_seed, sampler=sampler, target_accept=target_accept, cores=cores,
-        progressbar=progressbar,
-    )  # fmt: skip
-    tree = add_covariances(tree, fit.family, prior)
+    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
+    draw = sample_directly if sampler in ENGINES else _sample_model
+    tree = draw(data, fit, prior, sampler, settings)
     posterior = Posterior.assemble(tree, fit, prior, {
         "creation_library": "bayesgmm",
         "creation_library_version": __version__,
@@ -117,3 +137,21 @@ def refine(
     if problems := posterior.diagnostics.problems:
         warnings.warn(" ".join(problems), ConvergenceAdvice, stacklevel=2)
     return posterior
+
+
+def _sample_model(
+    data: Data, fit: Fit, prior: Prior, sampler: Any, settings: Settings
+) -> xr.DataTree:
+    """The same of the PyMC model."""
+    from .model import build_model, initial_point  # PyMC takes seconds to import
+    from .sampling import add_covariances, sample
+
+    if sampler == "smc" and not independent(fit.family):
+        raise NotImplementedError(
+            f"'smc' starts from draws of the prior, of which there are none for family "
+            f"{fit.family.name}: use sampler='nutpie'."
+        )
+    model = build_model(data, fit, prior)
+    start = initial_point(model, fit, prior)
+    tree = sample(model, start, sampler=sampler, **asdict(settings))
+    return add_covariances(tree, fit.family, prior)

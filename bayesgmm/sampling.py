@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
@@ -15,30 +14,19 @@ from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
 from .engines import jax_nuts, pathfinder, smc, variational
+from .engines.nutpie_run import finished
 from .engines.settings import Settings
-from .errors import ConvergenceAdvice
+from .engines.statistics import kept_statistics
 from .families import Family
 from .families.parametrisation import COMPONENT, FEATURE, parametrisation
 from .kernels.contract import FloatArray
 from .prior import Prior
+from .trees import with_covariances
 
 # nutpie's mass matrix: low-rank corrections give 1 to 10 times the effective draws per second of a
 # diagonal one (for well separated components in two columns, 0.8), until their cost explodes
 # between 111 and 143 variables (nutpie 0.16.11).
 _MAX_LOW_RANK = 120
-
-# PyMC's names for what the engines report, each as far as it has it; lp have all.
-_STATS = (
-    "diverging", "tree_depth", "reached_max_treedepth", "n_steps", "energy", "acceptance_rate",
-    "step_size", "lp", "pareto_k", "corrected", "log_marginal_likelihood", "stages",
-)  # fmt: skip
-_FROM_NUTPIE = {
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "mean_tree_accept": "acceptance_rate",
-    "logp": "lp",
-}
-
 
 # NUTS; normal approximations, corrected; a sequence of distributions from prior to posterior.
 Sampler = Literal[
@@ -156,13 +144,7 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -
         adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
-    try:
-        tree = run.wait()
-    except KeyboardInterrupt:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
-            tree = run.abort()
-        tree = _completed(tree)
+    tree = finished(run)
     tree["posterior"].attrs |= {
         "inference_library": "nutpie",
         "inference_library_version": nutpie.__version__,
@@ -170,24 +152,6 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -
         "tuning_steps": settings.tune,
     }
     return tree
-
-
-def _completed(tree: xr.DataTree) -> xr.DataTree:
-    """The largest rectangle of draws in chains that ended at different times (NaN-padded)."""
-    made = np.isfinite(tree["sample_stats"]["logp"].to_numpy()).sum(axis=1)
-    longest_first = np.argsort(-made, kind="stable")
-    sizes = made[longest_first] * np.arange(1, len(made) + 1)
-    n_chains = int(np.argmax(sizes)) + 1
-    kept = np.sort(longest_first[:n_chains])
-    n_draws = int(made[kept].min())
-    if n_draws == 0:
-        raise KeyboardInterrupt("stopped before a chain had a draw")
-    warnings.warn(
-        f"sampling was interrupted: {n_draws} draws of {n_chains} chains are kept.",
-        ConvergenceAdvice,
-        stacklevel=4,
-    )
-    return tree.isel(chain=kept, draw=slice(0, n_draws))
 
 
 def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
@@ -213,18 +177,13 @@ _ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.Dat
 
 def _assemble(tree: xr.DataTree, model: pm.Model) -> xr.DataTree:
     """The engines' results in one form."""
-    stats = tree["sample_stats"].to_dataset()
-    stats = stats.rename({a: b for a, b in _FROM_NUTPIE.items() if a in stats})
-    stats = stats[[name for name in _STATS if name in stats]]
-    whole = ("tree_depth", "n_steps")
-    counts = {name: stats[name].astype(np.int64) for name in whole if name in stats}
     posterior = tree["posterior"].to_dataset()
     # Only the model's own variables, in its order, not the unconstrained ones.
     posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]
     return xr.DataTree.from_dict(
         {
             "posterior": posterior,
-            "sample_stats": stats.assign(counts),
+            "sample_stats": kept_statistics(tree["sample_stats"].to_dataset()),
             "observed_data": _observed(model),
         }
     )
@@ -257,15 +216,6 @@ def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataT
     """
     posterior = tree["posterior"].to_dataset()
     form = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
-    values = {
-        v.name: posterior[v.name].transpose("chain", "draw", *v.dims).to_numpy()
-        for v in form.variables
-    }
-    sigma = xr.DataArray(
-        form.covariances(values, prior),
-        dims=("chain", "draw", COMPONENT, FEATURE, FEATURE + "_bis"),
-        coords={FEATURE + "_bis": posterior[FEATURE].to_numpy()},
-    )
     result = tree.copy()
-    result["posterior"] = xr.DataTree(posterior.assign(Sigma=sigma))
+    result["posterior"] = xr.DataTree(with_covariances(posterior, form, prior))
     return result

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .data import Data
+from .engines.statistics import kept_statistics
 from .families.parametrisation import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation
 from .kernels.contract import FloatArray
 from .prior import Prior
@@ -71,7 +72,7 @@ def tree_of(
     return xr.DataTree.from_dict(
         {
             "posterior": with_covariances(posterior, form, prior),
-            "sample_stats": stats.assign_coords(
+            "sample_stats": kept_statistics(stats).assign_coords(
                 {name: posterior[name] for name in ("chain", "draw")}
             ),
             "observed_data": observed,

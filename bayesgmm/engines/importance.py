@@ -6,16 +6,27 @@ Yao, Vehtari, Simpson & Gelman (2018), Proc. ICML, 5581-5590, for judging an app
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import xarray as xr
 
 from ..engine_checks import MAX_PARETO_K
 from ..kernels.contract import FloatArray
-from .points import Points
+
+
+class Target(Protocol):
+    """A posterior in vectors of free coordinates."""
+
+    def log_density(self, vectors: FloatArray) -> FloatArray:
+        """Log density (S,) of vectors (S, P)."""
+
+    def posterior(self, vectors: FloatArray) -> xr.Dataset:
+        """The variables that vectors (chain, draw, P) stand for."""
 
 
 def corrected(
-    points: Points, vectors: FloatArray, log_q: FloatArray, rng: np.random.Generator
+    points: Target, vectors: FloatArray, log_q: FloatArray, rng: np.random.Generator
 ) -> xr.DataTree:
     """Independent draws of an approximation, resampled by Pareto-smoothed importance weights.
 
@@ -26,8 +37,8 @@ def corrected(
 
     Parameters
     ----------
-    points : Points
-        Of the model.
+    points : Target
+        The posterior.
     vectors : array (chain, draw, P)
         Draws of the approximation.
     log_q : array (chain, draw)

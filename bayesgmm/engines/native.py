@@ -77,7 +77,7 @@ def _model(white: LogPosterior, mode: Mode) -> Any:
         compiled_logp_func=density,
         compiled_expand_func=copy,
         initial_point_func=start,
-        shared_data={"density": white, "table": table},  # type: ignore[dict-item]
+        shared_data={"density": white, "table": table},
         shared_var_keys={},
         user_data=table,
         n_expanded=size,

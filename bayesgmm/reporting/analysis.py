@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ..comparison import compare
 from ..data import Data, as_data
 from ..errors import ConvergenceAdvice
-from ..families.parametrisation import samplable
 from ..posterior import Posterior
 from ..prior import Prior
 from ..result import Fit
@@ -28,8 +27,7 @@ _RUNNERS_UP = 3
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    posterior is of `fit`, or of the best fit whose family can be sampled. settings holds the
-    arguments that repeat it; units what one unit of a column is, where known.
+    settings holds the arguments that repeat it; units what one unit of a column is, where known.
     """
 
     data: Data
@@ -74,14 +72,13 @@ def analyse(
     )
     fit = selection.best
     posterior = None
-    sampled = next((f for f in selection.top(10**6) if samplable(f.family)), None)
-    if with_posterior and sampled is not None:
-        from ..refinement import refine  # PyMC takes seconds to import
+    if with_posterior:
+        from ..refinement import refine  # xarray and nutpie take a second to import
 
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
             posterior = refine(
-                data, sampled, prior=prior, draws=draws, tune=tune, chains=chains,
+                data, fit, prior=prior, draws=draws, tune=tune, chains=chains,
                 random_seed=random_seed, progressbar=progressbar,
             )  # fmt: skip
     models: dict[str, Fit | Posterior] = {

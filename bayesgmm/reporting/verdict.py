@@ -124,28 +124,14 @@ def uncertain_share(analysis: Analysis) -> float:
     return uncertain / data.n
 
 
-def _whose(analysis: Analysis) -> list[str]:
-    """Of which fit the posterior is, where it is not of the best one."""
-    best, posterior = analysis.fit, analysis.posterior
-    assert posterior is not None
-    fit = posterior.fit
-    if fit is best:
-        return []
-    return [
-        f"No posterior of {best.family.name} can be sampled yet: what follows is of "
-        f"{fit.family.name} with K = {fit.n_components}, the best that can, whose BIC is "
-        f"{fit.bic - best.bic:.1f} higher."
-    ]
-
-
 def _posterior(analysis: Analysis) -> list[str]:
     posterior = analysis.posterior
     assert posterior is not None
     d = posterior.diagnostics
     if d.problems:
-        return _whose(analysis) + ["Treat the posterior with care. " + " ".join(d.problems)]
+        return ["Treat the posterior with care. " + " ".join(d.problems)]
     tails = (0.055, 0.945)
-    out = _whose(analysis)
+    out = []
     if posterior.fit.n_components > 1:
         low, high = np.quantile(posterior.draws.weights, tails, axis=0)
         ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
