@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -59,6 +60,9 @@ def check_sampler(sampler: str) -> None:
         raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
 
 
+_TOO_EARLY = "stopped before a chain had a draw"
+
+
 def sample(
     model: pm.Model,
     start: Mapping[str, FloatArray],
@@ -87,7 +91,7 @@ def sample(
 
     Draws of the normal densities are resampled by Pareto-smoothed importance weights, chain by
     chain, so that they are draws of the posterior; a draw that counts for several stands several
-    times in a row. Where Pareto k is above 0.7 they cannot be, and stay the approximation's own:
+    times in a row. If a Pareto k is above 0.7 they cannot be, and stay the approximation's own:
     `corrected` is False.
 
     Parameters
@@ -141,6 +145,15 @@ def sample(
     tree = _ENGINES[sampler](model, dict(start), settings)
     found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": tune}
     tree["posterior"].attrs = found | tree["posterior"].attrs
+    sizes = tree["posterior"].sizes
+    if (sizes["chain"], sizes["draw"]) != (chains, draws):
+        warnings.warn(
+            f"sampling was interrupted: {sizes['draw']} draws of {sizes['chain']} chains are kept.",
+            ConvergenceAdvice,
+            skip_file_prefixes=(
+                str(Path(__file__).parent),
+            ),  # the caller's line is the one to name
+        )
     return _assemble(tree, model)
 
 
@@ -181,22 +194,23 @@ def _completed(tree: xr.DataTree) -> xr.DataTree:
     kept = np.sort(longest_first[:n_chains])
     n_draws = int(made[kept].min())
     if n_draws == 0:
-        raise KeyboardInterrupt("stopped before a chain had a draw")
-    warnings.warn(
-        f"sampling was interrupted: {n_draws} draws of {n_chains} chains are kept.",
-        ConvergenceAdvice,
-        stacklevel=4,
-    )
+        raise KeyboardInterrupt(_TOO_EARLY)
     return tree.isel(chain=kept, draw=slice(0, n_draws))
 
 
 def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    return pm.sample(
-        settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
-        random_seed=settings.random_seed, target_accept=settings.target_accept,
-        nuts_sampler="pymc", initvals=start, init="adapt_diag", progressbar=settings.progressbar,
-        quiet=not settings.progressbar, compute_convergence_checks=False, model=model,
-    )  # fmt: skip
+    try:
+        return pm.sample(
+            settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
+            random_seed=settings.random_seed, target_accept=settings.target_accept,
+            nuts_sampler="pymc", initvals=start, init="adapt_diag",
+            progressbar=settings.progressbar, quiet=not settings.progressbar,
+            compute_convergence_checks=False, model=model,
+        )  # fmt: skip
+    except ValueError as error:
+        if "Not enough samples" in str(error):  # what PyMC makes of an early interruption
+            raise KeyboardInterrupt(_TOO_EARLY) from None
+        raise
 
 
 _ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.DataTree]] = {
