@@ -9,6 +9,7 @@ import xarray as xr
 from .data import Data
 from .density import LogPosterior
 from .density.mode import mode_near
+from .engines.interruption import warn_if_stopped
 from .engines.laplace import laplace
 from .engines.native import nuts
 from .engines.settings import Settings
@@ -49,6 +50,7 @@ def sample_directly(
     density = LogPosterior(data, form, prior)
     mode = mode_near(density, density.space.free(values_at(at, form, prior, data.center)))
     vectors, stats = ENGINES[sampler](density, mode, settings)
+    warn_if_stopped(*vectors.shape[:2], settings)
     tree = tree_of(density.space.values(vectors), stats, data, form, prior)
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,

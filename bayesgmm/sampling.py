@@ -14,6 +14,7 @@ from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
 from .engines import jax_nuts, pathfinder, smc, variational
+from .engines.interruption import TOO_EARLY, warn_if_stopped
 from .engines.nutpie_run import finished
 from .engines.settings import Settings
 from .engines.statistics import kept_statistics
@@ -75,7 +76,7 @@ def sample(
 
     Draws of the normal densities are resampled by Pareto-smoothed importance weights, chain by
     chain, so that they are draws of the posterior; a draw that counts for several stands several
-    times in a row. Where Pareto k is above 0.7 they cannot be, and stay the approximation's own:
+    times in a row. If a Pareto k is above 0.7 they cannot be, and stay the approximation's own:
     `corrected` is False.
 
     Parameters
@@ -129,6 +130,8 @@ def sample(
     tree = _ENGINES[sampler](model, dict(start), settings)
     found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": tune}
     tree["posterior"].attrs = found | tree["posterior"].attrs
+    sizes = tree["posterior"].sizes
+    warn_if_stopped(sizes["chain"], sizes["draw"], settings)
     return _assemble(tree, model)
 
 
@@ -155,12 +158,18 @@ def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -
 
 
 def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    return pm.sample(
-        settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
-        random_seed=settings.random_seed, target_accept=settings.target_accept,
-        nuts_sampler="pymc", initvals=start, init="adapt_diag", progressbar=settings.progressbar,
-        quiet=not settings.progressbar, compute_convergence_checks=False, model=model,
-    )  # fmt: skip
+    try:
+        return pm.sample(
+            settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
+            random_seed=settings.random_seed, target_accept=settings.target_accept,
+            nuts_sampler="pymc", initvals=start, init="adapt_diag",
+            progressbar=settings.progressbar, quiet=not settings.progressbar,
+            compute_convergence_checks=False, model=model,
+        )  # fmt: skip
+    except ValueError as error:
+        if "Not enough samples" in str(error):  # what PyMC makes of an early interruption
+            raise KeyboardInterrupt(TOO_EARLY) from None
+        raise
 
 
 _ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.DataTree]] = {

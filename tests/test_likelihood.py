@@ -37,8 +37,8 @@ def make_case(rng, family, d, k, n=40, width=1.0):
         "InverseGamma": lambda shape: width**2 / rng.gamma(2.0, 1.0, shape),
     }
     values = {
-        v.name: np.asarray(draw[v.distribution](tuple(sizes[dim] for dim in v.dims)))
-        for v in form.variables(prior)
+        v.name: np.asarray(draw[distribution.name](tuple(sizes[dim] for dim in v.dims)))
+        for v, distribution in zip(form.variables, form.priors(prior), strict=True)
     }
     labels = rng.integers(k, size=n)
     mu = 2.0 * rng.standard_normal((k, d))

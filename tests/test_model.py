@@ -65,7 +65,7 @@ def test_parametrisation_and_its_inverse(rng, name, d):
     prior = random_prior(rng, d)
     covariances = random_covariances(rng, family, d, k)
     values = form.values_from(covariances, prior)
-    assert tuple(values) == form.names == tuple(v.name for v in form.variables(prior))
+    assert tuple(values) == form.names == tuple(v.name for v in form.variables)
     np.testing.assert_allclose(form.covariances(values, prior), covariances, rtol=1e-9, atol=1e-11)
     stacked = {name: np.broadcast_to(v, (4, 5, *v.shape)) for name, v in values.items()}
     result = form.covariances(stacked, prior)

@@ -26,7 +26,15 @@ def numpyro(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -
 
 def blackjax(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """NUTS by BlackJAX."""
-    return _sampled("blackjax", model, start, settings, {})
+    try:
+        return _sampled("blackjax", model, start, settings, {})
+    except TypeError as error:
+        if "progress_bar" not in str(error):
+            raise
+        raise ImportError(
+            "this PyMC does not know how to call so new a BlackJAX: "
+            "pip install 'bayesgmm[jax]', which takes one that it knows."
+        ) from error
 
 
 def need(sampler: str, *packages: str) -> None:

@@ -28,7 +28,7 @@ def laplace(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[Floa
     z = rng.standard_normal((settings.chains, settings.draws, size))
     log_q = -0.5 * np.sum(z**2, axis=2) - 0.5 * size * np.log(2 * np.pi)
     log_q -= np.sum(np.log(np.diagonal(mode.root)))
-    tree = corrected(_Points(density), mode.origin + z @ mode.root.T, log_q, rng)
+    tree = corrected(_Points(density), mode.origin + z @ mode.root.T, log_q, rng, shared=True)
     return tree["posterior"][_NAME].to_numpy(), tree["sample_stats"].to_dataset()
 
 

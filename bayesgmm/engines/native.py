@@ -32,11 +32,6 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
     ------
     KeyboardInterrupt
         Stopped before a chain had a draw.
-
-    Warns
-    -----
-    ConvergenceAdvice
-        Stopped later; the draws made so far are kept.
     """
     white = density.whitened(mode.origin, mode.root)
     tree = _run(white, mode, settings)

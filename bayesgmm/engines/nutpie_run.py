@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import ConvergenceAdvice
+from .interruption import TOO_EARLY
 
 _NAMES = {
     "depth": "tree_depth",
@@ -25,11 +25,6 @@ def finished(run: Any) -> xr.DataTree:
     ------
     KeyboardInterrupt
         Stopped before a chain had a draw.
-
-    Warns
-    -----
-    ConvergenceAdvice
-        Stopped later; the draws made so far are kept.
     """
     try:
         tree = run.wait()
@@ -52,10 +47,5 @@ def _completed(tree: xr.DataTree) -> xr.DataTree:
     kept = np.sort(longest_first[:n_chains])
     n_draws = int(made[kept].min())
     if n_draws == 0:
-        raise KeyboardInterrupt("stopped before a chain had a draw")
-    warnings.warn(
-        f"sampling was interrupted: {n_draws} draws of {n_chains} chains are kept.",
-        ConvergenceAdvice,
-        stacklevel=5,
-    )
+        raise KeyboardInterrupt(TOO_EARLY)
     return tree.isel(chain=kept, draw=slice(0, n_draws))

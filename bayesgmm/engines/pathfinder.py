@@ -51,7 +51,12 @@ def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings
     compiled = jax.jit(drawn)
     white, log_q = zip(*map(compiled, keys, begins), strict=True)
     vectors = points.start + widths * np.array(white)
-    return corrected(points, vectors, np.array(log_q) - np.log(widths).sum(), rng)
+    if not np.isfinite(vectors).all():
+        raise FloatingPointError(
+            "a path of Pathfinder met no approximation: sample by NUTS (sampler='nutpie')."
+        )
+    log_q = np.array(log_q) - np.log(widths).sum()
+    return corrected(points, vectors, log_q, rng, shared=False)
 
 
 def _in_widths(model: pm.Model, points: Points, widths: FloatArray) -> Any:

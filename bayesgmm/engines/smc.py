@@ -8,13 +8,11 @@ are complete, and the kernel knows every draw's log density.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pymc as pm
 import xarray as xr
+from scipy.stats import Covariance, multivariate_normal
 
-from ..errors import ConvergenceAdvice
 from ..kernels.contract import FloatArray
 from ..progress import progress
 from .points import Points
@@ -23,55 +21,58 @@ from .settings import Settings
 # Share of the particles that a stage's weights must leave effective. PyMC's 0.5 lets labellings
 # die out: evidences of Old Faithful with two components 2.6 apart, with 0.8 at most 1.1.
 _THRESHOLD = 0.8
+# Added to the correlations' diagonal: few particles can lie in a plane. PyMC adds it to variances.
+_RIDGE = 1e-6
 
 
 def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """Independent Metropolis-Hastings steps in every stage; `tune` does not matter."""
     points = Points(model, start)
     seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains + 1)
-    kernel = pm.smc.kernels.IMH(
+    kernel = _Kernel(
         settings.draws, model=model, threshold=_THRESHOLD,
         random_seed=int(seeds[0].generate_state(1)[0] % 2**31),
     )  # fmt: skip
-    vectors, density, stats = [], [], []
+    runs = []
     with progress("Sequential Monte Carlo", settings.chains, settings.progressbar) as tick:
         try:
             for seed in seeds[1:]:
                 kernel.initialize(None, np.random.default_rng(seed))
-                n_stages = _run(kernel)
-                vectors.append(kernel.tempered_posterior)
-                density.append(kernel.prior_logp + kernel.likelihood_logp)
-                stats.append((kernel.log_marginal_likelihood, kernel.acc_rate, n_stages))
+                runs.append(_run(kernel))
                 tick()
         except KeyboardInterrupt:
-            _say_what_is_kept(len(stats), settings)
-    evidence, rate, stages = zip(*stats, strict=True)
-    posterior = points.posterior(np.array(vectors))
-    of_chains = xr.Dataset({
-        "lp": (("chain", "draw"), np.array(density)),
-        "log_marginal_likelihood": ("chain", np.array(evidence)),
-        "acceptance_rate": ("chain", np.array(rate)),
-        "stages": ("chain", np.array(stages)),
+            if not runs:
+                raise KeyboardInterrupt("stopped before a chain was complete") from None
+    vectors, density, evidence, rate, stages = map(np.array, zip(*runs, strict=True))
+    posterior = points.posterior(vectors)
+    stats = xr.Dataset({
+        "lp": (("chain", "draw"), density),
+        "log_marginal_likelihood": ("chain", evidence),
+        "acceptance_rate": ("chain", rate),
+        "stages": ("chain", stages),
     })  # fmt: skip
-    coords = {name: posterior[name] for name in ("chain", "draw")}
-    return xr.DataTree.from_dict(
-        {"posterior": posterior, "sample_stats": of_chains.assign_coords(coords)}
-    )
+    stats = stats.assign_coords({name: posterior[name] for name in ("chain", "draw")})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
 
 
-def _run(kernel: pm.smc.kernels.IMH) -> int:
-    """From the prior to the posterior; returns the number of stages."""
+class _Kernel(pm.smc.kernels.IMH):
+    """PyMC's, but its proposals are those of the same particles in any unit."""
+
+    def tune(self) -> None:
+        """Propose from a normal density with the particles' mean and covariance."""
+        particles = self.tempered_posterior
+        sd = np.maximum(particles.std(axis=0), np.finfo(np.float64).tiny)
+        correlation = np.cov(particles / sd, rowvar=False).reshape(len(sd), -1)
+        lower = np.linalg.cholesky(correlation + _RIDGE * np.eye(len(sd)))
+        covariance = Covariance.from_cholesky(sd[:, None] * lower)
+        self.proposal_dist = multivariate_normal(particles.mean(axis=0), covariance)
+
+
+def _run(kernel: _Kernel) -> tuple[FloatArray, FloatArray, float, float, int]:
+    """From the prior to the posterior: particles, their log density, what is known of the run."""
     while kernel.beta < 1:
         kernel.update_beta_and_weights()
         kernel.step()
-    return int(kernel.iteration)
-
-
-def _say_what_is_kept(n_chains: int, settings: Settings) -> None:
-    if n_chains == 0:
-        raise KeyboardInterrupt("stopped before a chain was complete")
-    warnings.warn(
-        f"sampling was interrupted: {n_chains} of {settings.chains} chains are complete, and kept.",
-        ConvergenceAdvice,
-        stacklevel=4,
-    )
+    density = kernel.prior_logp + kernel.likelihood_logp
+    evidence, rate = kernel.log_marginal_likelihood, kernel.acc_rate
+    return kernel.tempered_posterior, density, evidence, rate, kernel.iteration

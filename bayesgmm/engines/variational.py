@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def _searched(
             f"the search was interrupted after {made} of {n_steps} steps: the draws are of the "
             "approximation found so far.",
             ConvergenceAdvice,
-            stacklevel=5,
+            skip_file_prefixes=(str(Path(__file__).parents[1]),),
         )
     return {name: np.asarray(p.get_value()) for name, p in parameters.items()}
 
@@ -124,4 +125,4 @@ def _drawn(points: Points, mean: FloatArray, lower: FloatArray, settings: Settin
     z = rng.standard_normal((settings.chains, settings.draws, len(mean)))
     log_q = -0.5 * (z**2).sum(axis=2) - np.log(np.diagonal(lower)).sum()
     log_q -= 0.5 * len(mean) * np.log(2 * np.pi)
-    return corrected(points, mean + z @ lower.T, log_q, rng)
+    return corrected(points, mean + z @ lower.T, log_q, rng, shared=True)
