@@ -37,8 +37,6 @@ type Method = Literal["bridge", "laplace", "importance"]
 _MAX_ERROR = 0.5
 _MAX_PARETO_K = 0.7
 _MAX_RHAT = 1.05
-# Share of the draws that may lie on another side of the cut than their labels say.
-_MAX_CUT = 0.1
 # Draws that a covariance matrix in P coordinates is made of, over P.
 _DRAWS_PER_COORDINATE = 2
 # Draws among which the start of the search for the mode is chosen.
@@ -61,8 +59,9 @@ class Evidence:
     labelling : str
         What picked one of the K! labellings (`bayesgmm.region`); "" for one component.
     diagnostics : dict of name to number
-        `cut`, the share of draws that were given another order than most; `rhat`, the largest of
-        the coordinates of draws in order; and the method's own (`bayesgmm.integrals`).
+        `cut`, the share of draws that were given another order than most (no harm in itself);
+        `rhat`, the largest of the coordinates of draws in order; and the method's own
+        (`bayesgmm.integrals`).
     problems : tuple of str
         Why not to trust it, in words; empty when there is nothing.
 
@@ -232,10 +231,4 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
         yield (
             f"R-hat of the ordered draws is {diagnostics['rhat']:.3f} (at most {_MAX_RHAT} is "
             "good): the chains disagree; raise tune and draws, or use fewer components."
-        )
-    if diagnostics["cut"] > _MAX_CUT:
-        yield (
-            f"{diagnostics['cut']:.0%} of the draws have their components in another order than "
-            "the others: none separates them, so the evidence holds only if every chain has been "
-            "on all sides; draw more, and see whether method='importance' agrees."
         )

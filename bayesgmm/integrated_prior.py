@@ -25,7 +25,7 @@ from .prior import Prior
 # Nodes of the two integrals. The trapezoidal rule converges exponentially for both: with these the
 # error is that of rounding (`tests/test_integrated_prior.py`).
 _NODES = 400
-_STEPS = np.arange(-20.0, 20.05, 0.1)
+_STEPS = np.arange(0.0, 20.05, 0.1)
 # Probability beyond the ends of the integral over a concentration.
 _TAIL = 1e-18
 # Halvings of the interval in which the saddle point lies: it need only be near.
@@ -137,7 +137,7 @@ def _log_moment_of_sum(psi: Gamma, power: float, rate: FloatArray) -> FloatArray
         E[t^p exp(-c t)] = Gamma(p + 1) / (2 pi i) int z^(-p - 1) M(c - z) dz
 
     over any line 0 < Re z < c + min_j rate_j. It goes through the saddle point, so that nothing
-    cancels, in steps that grow outwards.
+    cancels, in steps that grow outwards. Its two halves are conjugate.
     """
     ends = np.asarray(psi.rate) + rate[:, None]
     saddle = _saddle(power + 1, psi.shape, ends)
@@ -147,9 +147,12 @@ def _log_moment_of_sum(psi: Gamma, power: float, rate: FloatArray) -> FloatArray
     logs = -(power + 1) * np.log(z)
     for end in ends.T:
         logs -= psi.shape * np.log(end[:, None] - z)
-    step = np.log(width * np.cosh(_STEPS) * (_STEPS[1] - _STEPS[0]) / (2 * np.pi))
-    total = logsumexp(logs + step, axis=1).real
-    return np.asarray(gammaln(power + 1) + psi.shape * np.sum(np.log(psi.rate)) + total)
+    peak = logs[:, :1].real
+    terms = np.exp(logs - peak).real * np.cosh(_STEPS)
+    terms[:, 0] *= 0.5  # where the halves meet
+    total = peak + np.log(width / np.pi * terms.sum(axis=1, keepdims=True) * _STEPS[1])
+    constant = gammaln(power + 1) + psi.shape * np.sum(np.log(psi.rate))
+    return np.asarray(constant + total[:, 0])
 
 
 def _saddle(power: float, shape: float, ends: FloatArray) -> FloatArray:

@@ -164,7 +164,6 @@ def test_random_concentration_by_quadrature(hyper, k):
         rtol=1e-9,
         atol=1e-8,
     )
-    assert np.all(np.isfinite(given))
 
 
 def reference_proportions(weights, hyper):
