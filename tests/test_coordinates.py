@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from bayesgmm.coordinates import Coordinates
 from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
-from bayesgmm.region import best_region
+from bayesgmm.region import Matching, best_region
 
 CASES = [
     ("E", 1), ("V", 1), ("EII", 2), ("VII", 3), ("EEI", 2), ("VVI", 3), ("EEE", 3), ("VVV", 2),
@@ -121,3 +122,40 @@ def test_cut_is_the_share_on_the_other_side():
     np.testing.assert_array_equal(
         region.applied(draws.permuted(order)).means, region.applied(draws).means
     )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("k", [2, 4])
+def test_matching_has_most_density_of_all_orders(seed, k):
+    """SciPy's normal densities, every permutation in turn."""
+    rng = np.random.default_rng(seed)
+    base, spread = rng.standard_normal((k, 2)), 0.8
+    draws = Draws(
+        rng.dirichlet(np.full(k, 5), 200),
+        base + spread * rng.standard_normal((200, k, 2)),
+        np.exp(rng.standard_normal((200, k, 2))),
+    )
+    matching = Matching.of(draws, np.zeros(2))
+    log_volumes = 0.5 * np.log(draws.covariances).sum(axis=2)
+    features = np.concatenate(
+        [draws.means, np.log(draws.weights)[..., None], log_volumes[..., None]], axis=2
+    )
+    covariances = [np.linalg.inv(w @ w.T) for w in matching.whitening]
+    logs = np.array([
+        [multivariate_normal(m, c).logpdf(features[:, j]) for j in range(k)]
+        for m, c in zip(matching.means, covariances, strict=True)
+    ])  # fmt: skip
+    orders = np.array(list(itertools.permutations(range(k))))
+    totals = np.array([logs[np.arange(k), order].sum(axis=0) for order in orders])
+    np.testing.assert_array_equal(matching.permutations(draws), orders[np.argmax(totals, axis=0)])
+
+
+def test_matching_settles_labels():
+    """Draws in orders of their own: the components are found again."""
+    draws = components(np.random.default_rng(0), 400, [0, 5, 0], [1, 1, 1], [1, 1, 9])
+    orders = np.argsort(np.random.default_rng(1).random((400, 3)), axis=1)
+    matching = Matching.of(draws.permuted(orders), np.zeros(2))
+    found = matching.applied(draws.permuted(orders))
+    same = matching.applied(draws)
+    np.testing.assert_array_equal(found.means, same.means)
+    assert matching.cut(draws) == 0
