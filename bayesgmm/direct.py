@@ -50,7 +50,7 @@ def sample_directly(
     density = LogPosterior(data, form, prior)
     mode = mode_near(density, density.space.free(values_at(at, form, prior, data.center)))
     vectors, stats = ENGINES[sampler](density, mode, settings)
-    warn_if_stopped(*vectors.shape[:2], settings)
+    warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
     tree = tree_of(density.space.values(vectors), stats, data, form, prior)
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,

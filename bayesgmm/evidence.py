@@ -1,10 +1,11 @@
 """The evidence of a posterior: log marginal likelihood of its data, with its error.
 
 The posterior has K! equal copies, one for each order of the components. One of them is cut out by
-an `Ordering`, integrated in free `Coordinates` by one of three methods (`integrals`), and log K! is
-added. The proposal is fitted to the first half of every chain, and the second half goes into the
-bridge (Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is made of the draws of pi, mu
-and Sigma: no PyMC.
+a `Region`, integrated in free `Coordinates` by one of three methods (`integrals`), and log K! is
+added. Random hyperparameters are integrated out of the density beforehand (`integrated_prior`). The
+proposal is fitted to the first half of every chain, and the second half goes into the bridge
+(Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is made of the draws of pi, mu and
+Sigma: no PyMC.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from .families import Family
 from .families.parametrisation import independent
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .kernels.contract import FloatArray
-from .ordering import best_ordering
 from .prior import Prior
 from .proposal import Proposal
+from .region import best_region
 from .target import Target
 
 type Method = Literal["bridge", "laplace", "importance"]
@@ -36,8 +37,6 @@ type Method = Literal["bridge", "laplace", "importance"]
 _MAX_ERROR = 0.5
 _MAX_PARETO_K = 0.7
 _MAX_RHAT = 1.05
-# Share of the draws that may lie on another side of the cut than their labels say.
-_MAX_CUT = 0.1
 # Draws that a covariance matrix in P coordinates is made of, over P.
 _DRAWS_PER_COORDINATE = 2
 # Draws among which the start of the search for the mode is chosen.
@@ -57,18 +56,19 @@ class Evidence:
         error that it does not know.
     method : str
         "bridge", "laplace" or "importance".
-    ordering : str
-        What the components were ordered by; "" for one component.
+    labelling : str
+        What picked one of the K! labellings (`bayesgmm.region`); "" for one component.
     diagnostics : dict of name to number
-        `cut`, the share of draws whose order is not that of their labels; `rhat`, the largest of
-        the ordered draws' coordinates; and the method's own (`bayesgmm.integrals`).
+        `cut`, the share of draws that were given another order than most (no harm in itself);
+        `rhat`, the largest of the coordinates of draws in order; and the method's own
+        (`bayesgmm.integrals`).
     problems : tuple of str
         Why not to trust it, in words; empty when there is nothing.
 
     Examples
     --------
     >>> from bayesgmm.evidence import Evidence
-    >>> Evidence(-1162.4682, 0.0061, "bridge", "the mean of waiting", {"cut": 0.0}, ())
+    >>> Evidence(-1162.4682, 0.0061, "bridge", "ordered by the mean of waiting", {"cut": 0.0}, ())
     log evidence -1162.468, standard error 0.0061 (bridge sampling; ordered by the mean of waiting,
     all labellings)
     """
@@ -76,14 +76,14 @@ class Evidence:
     value: float
     error: float
     method: Method
-    ordering: str
+    labelling: str
     diagnostics: dict[str, float]
     problems: tuple[str, ...]
 
     def __repr__(self) -> str:
         error = "" if math.isnan(self.error) else f", standard error {self.error:.2g}"
-        ordering = f"; ordered by {self.ordering}, all labellings" if self.ordering else ""
-        lines = [f"log evidence {self.value:.3f}{error} ({METHODS[self.method].name}{ordering})"]
+        labels = f"; {self.labelling}, all labellings" if self.labelling else ""
+        lines = [f"log evidence {self.value:.3f}{error} ({METHODS[self.method].name}{labels})"]
         return "\n  ".join([*lines, *self.problems])
 
 
@@ -119,8 +119,7 @@ def evidence_of(
         An unknown method, too few draws for the model's parameters, or draws with a component
         that is exactly empty.
     NotImplementedError
-        A family whose prior density has no known constant, or a prior with a random
-        hyperparameter.
+        A family whose prior density has no known constant.
 
     Warns
     -----
@@ -133,22 +132,16 @@ def evidence_of(
         raise NotImplementedError(
             f"the evidence of family {family.name} is unknown: its prior density's constant is."
         )
-    if prior.random:
-        raise NotImplementedError(
-            f"the evidence under a random {' and '.join(prior.random)} is unknown: what it is "
-            "drawn with was not integrated out of the density. Pass refine a prior whose "
-            "hyperparameters are numbers."
-        )
     coordinates = Coordinates(family, draws.n_components, data.center)
     _refuse_unusable(draws, n_chains, coordinates.size)
-    ordering = best_ordering(draws, family, data.center, data.names)
-    target = Target(data, prior, coordinates, ordering)
-    points = coordinates.of(ordering.applied(draws)).reshape(n_chains, -1, coordinates.size)
+    region = best_region(draws, family, data.center, data.names)
+    target = Target(data, prior, coordinates, region)
+    points = coordinates.of(region.applied(draws)).reshape(n_chains, -1, coordinates.size)
     integral = METHODS[method].integrate(target, points, np.random.default_rng(random_seed))
-    diagnostics = {"cut": ordering.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
+    diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
         integral.log_value + float(gammaln(draws.n_components + 1)), integral.error, method,
-        ordering.name if draws.n_components > 1 else "", diagnostics,
+        region.name if draws.n_components > 1 else "", diagnostics,
         tuple(_problems(integral, diagnostics)),
     )  # fmt: skip
     if evidence.problems:
@@ -238,10 +231,4 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
         yield (
             f"R-hat of the ordered draws is {diagnostics['rhat']:.3f} (at most {_MAX_RHAT} is "
             "good): the chains disagree; raise tune and draws, or use fewer components."
-        )
-    if diagnostics["cut"] > _MAX_CUT:
-        yield (
-            f"{diagnostics['cut']:.0%} of the draws have their components in another order than "
-            "the others: none separates them, so the evidence holds only if every chain has been "
-            "on all sides; draw more, and see whether method='importance' agrees."
         )

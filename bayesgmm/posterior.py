@@ -306,9 +306,10 @@ class Posterior(Summaries):
         """Log marginal likelihood of the data under this model and prior, with its error.
 
         One of the K! copies that the posterior has, one for each order of the components, is cut
-        out by an order that separates them best, integrated, and log K! is added: exact for a
-        prior that treats all components alike, as every `Prior` does. The draws must have
-        converged.
+        out by a rule that separates them best, integrated, and log K! is added: exact for a
+        prior that treats all components alike, as every `Prior` does. Random hyperparameters (a
+        `Gamma` in the prior) are integrated out of the prior's density exactly, so that models
+        with them and without compare. The draws must have converged.
 
         Parameters
         ----------
@@ -321,7 +322,7 @@ class Posterior(Summaries):
         Returns
         -------
         Evidence
-            `.value`, `.error` (standard error), `.ordering`, `.diagnostics`, `.problems`.
+            `.value`, `.error` (standard error), `.labelling`, `.diagnostics`, `.problems`.
 
         Raises
         ------

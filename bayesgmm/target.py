@@ -1,4 +1,7 @@
-"""What the evidence is an integral of: likelihood times prior, as a density of free coordinates."""
+"""What the evidence is an integral of: likelihood times prior, as a density of free coordinates.
+
+Random hyperparameters are no coordinates: the prior's density has them integrated out.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,22 @@ import numpy as np
 
 from .coordinates import Coordinates
 from .data import Data
+from .integrated_prior import log_correction
 from .kernels import DegenerateComponentError, evaluate
 from .kernels.contract import FloatArray
-from .ordering import Ordering
 from .prior import Prior
 from .proposal import Proposal
+from .region import Region
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Likelihood times prior in free coordinates, on one ordered region of the K!."""
+    """Likelihood times prior in free coordinates, in one region of the K!."""
 
     data: Data
     prior: Prior
     coordinates: Coordinates
-    ordering: Ordering
+    region: Region
 
     @property
     def size(self) -> int:
@@ -43,12 +47,14 @@ class Target:
                 out[s] += self.prior.log_density(parameters, family, center)
             except DegenerateComponentError:
                 out[s] = -np.inf
+        regular = np.flatnonzero(np.isfinite(out))
+        out[regular] += log_correction(self.prior, family, draws.at(regular))
         return out
 
     def log_ratios(self, proposal: Proposal, size: int, rng: np.random.Generator) -> FloatArray:
         """Log of target over proposal at draws of the proposal; -inf out of order, (size,)."""
         free = proposal.sample(size, rng)
-        inside = self.ordering.holds(self.coordinates.draws(free))
+        inside = self.region.holds(self.coordinates.draws(free))
         if not inside.any():
             raise ValueError(
                 f"none of {size} proposals has its components in order: the draws do not tell "

@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 from bayesgmm.coordinates import Coordinates
 from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
-from bayesgmm.ordering import best_ordering
+from bayesgmm.region import Matching, best_region
 
 CASES = [
     ("E", 1), ("V", 1), ("EII", 2), ("VII", 3), ("EEI", 2), ("VVI", 3), ("EEE", 3), ("VVV", 2),
@@ -74,13 +75,12 @@ def test_exactly_one_order_holds(coordinates):
     free = np.random.default_rng(2).normal(size=(10, coordinates.size))
     draws = coordinates.draws(free)
     names = [f"x{j}" for j in range(coordinates.d)]
-    ordering = best_ordering(draws, coordinates.family, coordinates.center, names)
+    region = best_region(draws, coordinates.family, coordinates.center, names)
     held = [
-        ordering.holds(draws.permuted(np.tile(p, (10, 1))))
-        for p in itertools.permutations(range(3))
+        region.holds(draws.permuted(np.tile(p, (10, 1)))) for p in itertools.permutations(range(3))
     ]
     np.testing.assert_array_equal(np.sum(held, axis=0), 1)
-    assert ordering.holds(ordering.applied(draws)).all()
+    assert region.holds(region.applied(draws)).all()
 
 
 def components(rng, n, means, weights, variances):
@@ -98,27 +98,64 @@ def components(rng, n, means, weights, variances):
 @pytest.mark.parametrize(
     ("means", "weights", "variances", "name"),
     [
-        ([0, 5, 2], [1, 1, 1], [1, 1, 1], "the mean of a"),
-        ([0, 0, 0], [1, 9, 3], [1, 1, 1], "proportion"),
-        ([0, 0, 0], [1, 1, 1], [9, 1, 3], "volume"),
-        ([0, 5, 0], [1, 1, 1], [1, 1, 9], "a discriminant of all features"),
+        ([0, 5, 2], [1, 1, 1], [1, 1, 1], "ordered by the mean of a"),
+        ([0, 0, 0], [1, 9, 3], [1, 1, 1], "ordered by proportion"),
+        ([0, 0, 0], [1, 1, 1], [9, 1, 3], "ordered by volume"),
+        ([0, 5, 0], [1, 1, 1], [1, 1, 9], "matched to the draws' average components"),
     ],
 )
 def test_the_order_is_by_what_separates(means, weights, variances, name):
-    """One feature where one is enough, else a combination."""
+    """One feature where one is enough, else all."""
     draws = components(np.random.default_rng(0), 400, means, weights, variances)
-    ordering = best_ordering(draws, get_family("VVI", 2), np.zeros(2), ["a", "b"])
-    assert ordering.name == name
-    assert ordering.cut(draws) == 0
+    region = best_region(draws, get_family("VVI", 2), np.zeros(2), ["a", "b"])
+    assert region.name == name
+    assert region.cut(draws) == 0
 
 
 def test_cut_is_the_share_on_the_other_side():
     """Draws whose labels were exchanged are counted."""
     draws = components(np.random.default_rng(0), 400, [0, 5, 2], [1, 1, 1], [1, 1, 1])
-    ordering = best_ordering(draws, get_family("VVI", 2), np.zeros(2), ["a", "b"])
+    region = best_region(draws, get_family("VVI", 2), np.zeros(2), ["a", "b"])
     order = np.tile([0, 1, 2], (400, 1))
     order[:40] = [1, 0, 2]
-    assert ordering.cut(draws.permuted(order)) == pytest.approx(0.1)
+    assert region.cut(draws.permuted(order)) == pytest.approx(0.1)
     np.testing.assert_array_equal(
-        ordering.applied(draws.permuted(order)).means, ordering.applied(draws).means
+        region.applied(draws.permuted(order)).means, region.applied(draws).means
     )
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("k", [2, 4])
+def test_matching_has_most_density_of_all_orders(seed, k):
+    """SciPy's normal densities, every permutation in turn."""
+    rng = np.random.default_rng(seed)
+    base, spread = rng.standard_normal((k, 2)), 0.8
+    draws = Draws(
+        rng.dirichlet(np.full(k, 5), 200),
+        base + spread * rng.standard_normal((200, k, 2)),
+        np.exp(rng.standard_normal((200, k, 2))),
+    )
+    matching = Matching.of(draws, np.zeros(2))
+    log_volumes = 0.5 * np.log(draws.covariances).sum(axis=2)
+    features = np.concatenate(
+        [draws.means, np.log(draws.weights)[..., None], log_volumes[..., None]], axis=2
+    )
+    covariances = [np.linalg.inv(w @ w.T) for w in matching.whitening]
+    logs = np.array([
+        [multivariate_normal(m, c).logpdf(features[:, j]) for j in range(k)]
+        for m, c in zip(matching.means, covariances, strict=True)
+    ])  # fmt: skip
+    orders = np.array(list(itertools.permutations(range(k))))
+    totals = np.array([logs[np.arange(k), order].sum(axis=0) for order in orders])
+    np.testing.assert_array_equal(matching.permutations(draws), orders[np.argmax(totals, axis=0)])
+
+
+def test_matching_settles_labels():
+    """Draws in orders of their own: the components are found again."""
+    draws = components(np.random.default_rng(0), 400, [0, 5, 0], [1, 1, 1], [1, 1, 9])
+    orders = np.argsort(np.random.default_rng(1).random((400, 3)), axis=1)
+    matching = Matching.of(draws.permuted(orders), np.zeros(2))
+    found = matching.applied(draws.permuted(orders))
+    same = matching.applied(draws)
+    np.testing.assert_array_equal(found.means, same.means)
+    assert matching.cut(draws) == 0
