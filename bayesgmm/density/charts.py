@@ -18,8 +18,8 @@ import math
 import numba as nb
 import numpy as np
 
+from ..kernels.bartlett import bartlett_factor, pull_back_triangle
 from ..kernels.calls import caller
-from ..kernels.likelihood import bartlett_factor, pull_back_triangle
 from ..kernels.primitives import F1, F2, F3, R1, inlined, jit, part
 
 _I, _F = nb.int64, nb.float64
@@ -31,7 +31,7 @@ COVARIANCES, GRADIENTS = 0, 1
 _LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 
 
-@part(CHART)
+@part(CHART, level=1)
 def variances(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,
@@ -59,8 +59,8 @@ def variances(  # type: ignore[no-untyped-def]
     shape = fixed[0]
     for j in range(width):
         beta = 0.5 * psi[j]
-        if width < d:
-            beta = 0.5 * np.sum(psi)
+        for q in range(j + 1, d if width < d else 0):
+            beta += 0.5 * psi[q]
         constant = shape * np.log(beta) - math.lgamma(shape)
         for b in range(blocks):
             i = b * width + j
@@ -86,7 +86,7 @@ def _of_pseudo_rows(covariances, pseudo_counts, pseudo):  # type: ignore[no-unty
     return total
 
 
-@part(CHART)
+@part(CHART, level=1)
 def bartlett(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,
@@ -102,15 +102,15 @@ def bartlett(  # type: ignore[no-untyped-def]
     root = fixed[1 : 1 + d * d].reshape((d, d))
     m = fixed[1 + d * d : 1 + 2 * d * d].reshape((d, d))
     expected = fixed[1 + 2 * d * d :]
-    chi2 = np.exp(u[: blocks * d]).reshape((blocks, d))
+    chi2 = np.empty((blocks, d))
+    for c in range(blocks):
+        for j in range(d):
+            chi2[c, j] = np.exp(u[c * d + j])
     lower = u[blocks * d :].reshape((blocks, n_lower))
     y = np.empty((d, d))
     if step == COVARIANCES:
         for k in range(n_components):
-            if k < blocks:
-                _covariance(root, chi2[k], lower[k], y, covariances[k])
-            else:
-                covariances[k] = covariances[0]
+            _covariance(root, chi2[k % blocks], lower[k % blocks], y, covariances[k])
         return 0.0
     g_chi2 = np.zeros((blocks, d))
     g_lower = g_u[blocks * d :].reshape((blocks, n_lower))
@@ -195,7 +195,7 @@ def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
             out[i, j] = v
 
 
-@part(CHART)
+@part(CHART, level=1)
 def axes(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,
@@ -229,7 +229,8 @@ def axes(  # type: ignore[no-untyped-def]
     if step == COVARIANCES:
         for k in range(n_components):
             if orientations == 0:
-                covariances[k, 0] = variance[k]
+                for j in range(d):
+                    covariances[k, 0, j] = variance[k, j]
             else:
                 _turned_back(axis[k % orientations], variance[k], covariances[k])
         return 0.0
@@ -254,7 +255,8 @@ def axes(  # type: ignore[no-untyped-def]
                 g_axis[o, i, j] -= turned[i, j] / variance[k, j]
         _pull_back_whole(g_log, g_log_a[k % shapes])
         if orientations == 0:
-            g_means[k] = first[k] / variance[k]
+            for j in range(d):
+                g_means[k, j] = first[k, j] / variance[k, j]
         else:
             for j in range(d):
                 about_axes[j] = 0.0

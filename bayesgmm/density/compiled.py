@@ -33,7 +33,7 @@ _call_log_posterior = caller(LOG_POSTERIOR)
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
-@part(LOG_POSTERIOR)
+@part(LOG_POSTERIOR, level=1)
 def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: ignore[no-untyped-def]
     """The log density at z (P,), to a constant that does not depend on z, and its gradient.
 
@@ -59,9 +59,11 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     at += 1 + d * d
     fixed = numbers[at : at + sizes[CHART_FIXED]]
     at += sizes[CHART_FIXED]
-    u = z.copy()
+    u = np.empty(free)
     if sizes[WHITENED] > 0:
         _whiten(z, numbers[at : at + free], numbers[at + free :].reshape((free, free)), u)
+    else:
+        _copied(z, u)
     g = np.zeros(free)
     total = 0.0
 
@@ -182,12 +184,19 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     for k in range(n_components):
         for j in range(d):
             g[at_mu + k * d + j] = g_means[k, j]
-    g[at_chart:] = g_chart
+    for i in range(len(g_chart)):
+        g[at_chart + i] = g_chart[i]
     if sizes[WHITENED] > 0:
         _pull_back_whitening(g, numbers[at + free :].reshape((free, free)), gradient)
     else:
-        gradient[:] = g
+        _copied(g, gradient)
     return total
+
+
+@inlined
+def _copied(values, out):  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        out[i] = values[i]
 
 
 @inlined
@@ -202,7 +211,8 @@ def _whiten(z, origin, root, u):  # type: ignore[no-untyped-def]
 
 @inlined
 def _pull_back_whitening(g, root, out):  # type: ignore[no-untyped-def]
-    out[:] = 0.0
+    for i in range(len(g)):
+        out[i] = 0.0
     for i in range(len(g)):
         v = g[i]
         row = root[i]

@@ -45,11 +45,12 @@ class Mode:
     regular: bool
 
 
-def mode_near(density: LogPosterior, start: FloatArray) -> Mode:
+def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) -> Mode | None:
     """The mode next to a point, by Newton's method.
 
     Second derivatives are made anew only where those of before do not lead on: they are what
-    costs (2 P gradients, on all threads).
+    costs (2 P gradients, on all threads). None where the mode would lie more than `within` nats
+    higher, to second order, or the curvature at the start promises none.
 
     Raises
     ------
@@ -61,17 +62,18 @@ def mode_near(density: LogPosterior, start: FloatArray) -> Mode:
     if not np.isfinite(value):
         raise ValueError("the posterior has no density at the start: the fit is degenerate.")
     root, positive = _root(information(density, here))
+    if np.isfinite(within) and not (positive and _gain(root, gradient) < within):
+        return None
     last, fresh = np.inf, True
     for _ in range(_MAX_STEPS):
-        half = root.T @ gradient
-        decrement = 0.5 * float(half @ half)
+        decrement = _gain(root, gradient)
         if decrement < _FOUND and fresh:
             break
         if not fresh and (decrement < _FOUND or decrement > _FALL * last):
             root, positive = _root(information(density, here))
             fresh = True
             continue
-        there, found, slope = _uphill(density, here, value, root @ half)
+        there, found, slope = _uphill(density, here, value, root @ (root.T @ gradient))
         if there is None:
             if fresh:
                 break
@@ -79,6 +81,12 @@ def mode_near(density: LogPosterior, start: FloatArray) -> Mode:
             continue
         here, value, gradient, last, fresh = there, found, slope, decrement, False
     return Mode(here, value, root, positive and decrement < 1e-2)
+
+
+def _gain(root: FloatArray, gradient: FloatArray) -> float:
+    """What Newton's step gains, to second order: half his decrement squared."""
+    half = root.T @ gradient
+    return 0.5 * float(half @ half)
 
 
 def _uphill(
