@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import kurtosis, skew
 
 from .bands import band, tails
 from .data import Data
@@ -25,11 +24,18 @@ from .predictive import replicates
 if TYPE_CHECKING:
     import pandas as pd
 
+
+def _of_scipy(name: str, x: FloatArray) -> FloatArray:
+    from scipy import stats  # takes half a second to import
+
+    return np.asarray(getattr(stats, name)(x, axis=0))
+
+
 _BY_COLUMN: dict[str, Callable[[FloatArray], Any]] = {
     "mean": partial(np.mean, axis=0),
     "sd": partial(np.std, axis=0),
-    "skewness": partial(skew, axis=0),
-    "kurtosis": partial(kurtosis, axis=0),
+    "skewness": partial(_of_scipy, "skew"),
+    "kurtosis": partial(_of_scipy, "kurtosis"),
     "min": partial(np.min, axis=0),
     "quantile 0.05": partial(np.quantile, q=0.05, axis=0),
     "median": partial(np.median, axis=0),
