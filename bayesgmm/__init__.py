@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .bootstrap import bootstrap_lrt as bootstrap_lrt
     from .classification import agreement as agreement
     from .classification import classify as classify
+    from .comparison import Comparison as Comparison
     from .comparison import compare as compare
     from .errors import ConvergenceAdvice as ConvergenceAdvice
     from .errors import DataError as DataError
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .uncertainty import standard_errors as standard_errors
 
 _HOME = {
+    "Comparison": "comparison",
     "ConvergenceAdvice": "errors",
     "DataError": "errors",
     "DegenerateFitWarning": "errors",

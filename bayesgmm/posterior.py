@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from arviz_stats.utils import ELPDData
 
-_FORMAT = "bayesgmm.Posterior/1"
+_FORMAT = "bayesgmm.Posterior/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,6 +381,7 @@ class Posterior(Summaries):
             "covariances": fit["Sigma"].to_numpy(),
             "scale": fit["scale"].to_numpy(),
             "history": fit["history"].to_numpy(),
+            "moments": fit["moments"].to_numpy(),
         }
         prior = Prior(**json.loads(tree.attrs["prior"]))
         return cls(tree, Fit.from_parts(json.loads(tree.attrs["fit"]), arrays), prior)
@@ -396,7 +397,9 @@ class Posterior(Summaries):
             "fit": json.dumps(fit.to_meta()),
         }
         em = fit.to_xarray().assign(
-            history=("iteration", np.array(fit.history)), scale=("feature", fit.mixture.scale)
+            history=("iteration", np.array(fit.history)),
+            scale=("feature", fit.mixture.scale),
+            moments=(("moment", "feature"), fit.moments),
         )
         tree["em_fit"] = xr.DataTree(em)
         return cls(tree, fit, prior)

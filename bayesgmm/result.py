@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/1"
+_FORMAT = "bayesgmm.Fit/2"
 # What NumPy and zipfile raise for a file that is something else, cut short or altered.
 DAMAGED = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, TypeError,
@@ -61,6 +61,9 @@ class Fit:
         The prior maximised under.
     starts : tuple of 3 int
         Starts made, those run to a sound end, and those that found this optimum.
+    moments : array (2, d)
+        Means and standard deviations of the rows fitted, by which fits of different data are told
+        apart.
     """
 
     mixture: Mixture
@@ -75,6 +78,7 @@ class Fit:
     degenerate_component: int | None
     prior: Prior | None
     starts: tuple[int, int, int]
+    moments: FloatArray
 
     @property
     def weights(self) -> FloatArray:
@@ -259,6 +263,7 @@ class Fit:
             "covariances": self.covariances,
             "scale": self.mixture.scale,
             "history": np.array(self.history),
+            "moments": self.moments,
         }
 
     def save(self, path: str | Path) -> None:
@@ -312,6 +317,7 @@ class Fit:
             degenerate_component=meta["degenerate_component"],
             prior=None if meta["prior"] is None else Prior(**meta["prior"]),
             starts=(meta["starts"][0], meta["starts"][1], meta["starts"][2]),
+            moments=arrays["moments"],
         )
 
     def _facts(self) -> list[tuple[str, str]]:

@@ -37,7 +37,8 @@ FLOORS = [
     {"target"},
     {"evidence"},
     {"sampling", "posterior"},
-    {"refinement", "comparison", "probabilities"},
+    {"refinement", "probabilities"},
+    {"comparison"},
     {"plots"},
     {"reporting"},
     {"cli"},
@@ -50,7 +51,7 @@ HEAVY = {
     "arviz": set(),
     "matplotlib": {"plots"},
     "sklearn": {"estimator"},
-    "pandas": set(),
+    "pandas": {"comparison"},
     "typer": {"cli"},
     "jinja2": {"reporting"},
 }

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import plots
 from .._version import __version__
-from ..comparison import COLUMNS
+from ..comparison import Comparison
 from ..prior import Prior
 from . import verdict
 from .analysis import Analysis, analyse
@@ -131,8 +131,8 @@ def render(analysis: Analysis) -> str:
         failures=_failures(analysis),
         estimates=_html(_estimates(analysis)),
         summary=None if posterior is None else _html(_summary(analysis)),
-        comparison=_html(_comparison(analysis)),
-        meanings={c: COLUMNS[c] for c in COLUMNS if c in _comparison(analysis).index},
+        comparison=analysis.comparison.to_html(),
+        meanings=_meanings(analysis.comparison),
         prior=_html(analysis.prior.to_frame().set_index("parameter")),
         command=_command(analysis),
         versions=_versions(),
@@ -249,10 +249,13 @@ def _summary(analysis: Analysis) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _comparison(analysis: Analysis) -> pd.DataFrame:
-    """Criteria in rows, models in columns: few models, many criteria."""
-    table = analysis.comparison.drop(columns=["status"]).T
-    return table.dropna(how="all")
+def _meanings(comparison: Comparison) -> dict[str, str]:
+    """What the columns that have figures mean, and which way is better."""
+    return {
+        told["label"]: told["meaning"] + (f"; {told['better']} is better" if told["better"] else "")
+        for column, told in comparison.attrs["columns"].items()
+        if comparison[column].notna().any() and column not in ("status", "verdict")
+    }
 
 
 def _html(table: pd.DataFrame, index: bool = True) -> str:
