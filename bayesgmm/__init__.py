@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .selecting import select as select
     from .selection import Selection as Selection
     from .uncertainty import standard_errors as standard_errors
+    from .versions import show_versions as show_versions
 
 _HOME = {
     "Comparison": "comparison",
@@ -67,6 +68,7 @@ _HOME = {
     "refine": "refinement",
     "report": "reporting",
     "select": "selecting",
+    "show_versions": "versions",
     "standard_errors": "uncertainty",
 }
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .facts import nearest
 from .kernels.contract import FloatArray
 from .kernels.summary import column_summary
 
@@ -266,7 +267,8 @@ def _select(table: _Table, columns: Sequence[str]) -> _Table:
         columns = [columns]
     missing = [c for c in columns if c not in table.names]
     if missing:
-        raise DataError(f"no column {missing[0]!r}: the table has {', '.join(table.names)}.")
+        meant = nearest(missing[0], table.names)
+        raise DataError(f"no column {missing[0]!r}{meant}: the table has {', '.join(table.names)}.")
     index = [table.names.index(c) for c in columns]
     return _Table(table.values[:, index], tuple(columns))
 

@@ -17,6 +17,7 @@ PACKAGE = Path(bayesgmm.__file__).parent
 FLOORS = [
     {"_version", "errors", "facts", "progress", "datasets"},
     {"kernels"},
+    {"versions", "tables"},
     {"data", "hierarchical", "bands", "functionals", "integrals"},
     {"families.family", "families.m_steps", "families"},
     {"pseudo_data", "conditioning", "families.parametrisation", "hyperparameters", "draws"},

@@ -77,7 +77,8 @@ def add_evidence(
             continue
         rows[name] |= {"log_evidence": evidence.value, "evidence_error": evidence.error}
         if evidence.problems:
-            rows[name]["status"] += f"; {EVIDENCE_DOUBT}{' '.join(evidence.problems)}"
+            before = rows[name]["status"].rstrip(".")
+            rows[name]["status"] = f"{before}; {EVIDENCE_DOUBT}{' '.join(evidence.problems)}"
         if math.isfinite(evidence.value):
             known[name] = evidence
     if len(known) < 2:

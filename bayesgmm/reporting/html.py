@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,9 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import plots
-from .._version import __version__
 from ..comparison import Comparison
 from ..prior import Prior
+from ..versions import versions
 from . import verdict
 from .analysis import Analysis, analyse
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_VERSIONS = ("numpy", "scipy", "numba", "scikit-learn", "pymc", "pytensor", "nutpie", "arviz")
 _MOST_ROWS = 12
 
 
@@ -135,7 +132,7 @@ def render(analysis: Analysis) -> str:
         meanings=_meanings(analysis.comparison),
         prior=_html(analysis.prior.to_frame().set_index("parameter")),
         command=_command(analysis),
-        versions=_versions(),
+        versions=versions(),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
     return page
@@ -293,8 +290,3 @@ def _command(analysis: Analysis) -> str:
     else:
         parts.append("--no-refine")
     return " \\\n  ".join(parts)
-
-
-def _versions() -> dict[str, str]:
-    out = {"bayesgmm": __version__, "Python": platform.python_version()}
-    return out | {name: version(name) for name in _VERSIONS}
