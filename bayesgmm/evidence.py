@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,6 +86,9 @@ class Evidence:
         ordering = f"; ordered by {self.ordering}, all labellings" if self.ordering else ""
         lines = [f"log evidence {self.value:.3f}{error} ({METHODS[self.method].name}{ordering})"]
         return "\n  ".join([*lines, *self.problems])
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in repr(self).splitlines())
 
 
 def evidence_of(

@@ -22,7 +22,7 @@ from .draws import Draws, log_densities, mean_responsibilities, occupied
 from .errors import ConvergenceAdvice
 from .evidence import Evidence, evidence_of
 from .evidence import Method as EvidenceMethod
-from .facts import html_rows
+from .facts import Shown
 from .kernels.contract import FloatArray
 from .labels import Method, Relabelling
 from .loo import psis_loo
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _FORMAT = "bayesgmm.Posterior/2"
 
 
-@dataclass(frozen=True, eq=False)
-class Posterior(Summaries):
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Shown, Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -430,24 +430,25 @@ class Posterior(Summaries):
             package = str(Path(__file__).parent)  # the caller's own line is the one to name
             warnings.warn(str(self.chain_modes), ConvergenceAdvice, skip_file_prefixes=(package,))
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         fit = self.fit
-        lines = [f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"]
-        lines += [f"  {name}: {text}" for name, text in self._facts()]
-        return "\n".join(lines) + "\n" + self._table().to_string(float_format=_short)
+        return f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"
 
-    def _repr_html_(self) -> str:
-        fit = self.fit
-        facts = html_rows(self._facts())
-        return (
-            f"<p><b>Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}</b>"
-            f"</p><table>{facts}</table>{self._table().to_html(float_format=_short, border=0)}"
-        )
-
-    def _table(self) -> pd.DataFrame:
+    def _figures(self) -> pd.DataFrame:
         names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
-        return self._summary(0.89, names)
+        return without_copies(self._summary(0.89, names), self.fit)
 
 
-def _short(value: float) -> str:
-    return f"{value:.4g}"
+def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+    """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
+    kept = {
+        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
+        for k in range(1 if fit.family.common else fit.n_components)
+        for i in range(fit.d)
+        for j in range(i, fit.d)
+        if not (fit.family.diagonal and i < j)
+    }
+    table = summary.loc[[i for i in summary.index if not i.startswith("Sigma") or i in kept]]
+    if fit.family.common:
+        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    return table

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import plots
 from ..comparison import Comparison
+from ..posterior import without_copies
 from ..prior import Prior
 from ..versions import versions
 from . import verdict
@@ -228,17 +229,7 @@ def _summary(analysis: Analysis) -> pd.DataFrame:
     assert posterior is not None
     fit = posterior.fit
     names = ("pi", "mu", "Sigma") if fit.d <= 4 else ("pi", "mu")
-    table = posterior.summary(var_names=names)
-    once = [  # Sigma is symmetric, and may be one for all components
-        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
-        for k in range(1 if fit.family.common else fit.n_components)
-        for i in range(fit.d)
-        for j in range(i, fit.d)
-        if not (fit.family.diagonal and i < j)
-    ]
-    table = table.loc[[i for i in table.index if not i.startswith("Sigma") or i in once]]
-    if fit.family.common:
-        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    table = without_copies(posterior.summary(var_names=names), fit)
     low, high = table.columns[2:4]
     return table[["mean", "sd", low, high, "ess_bulk", "ess_tail", "r_hat"]].rename(
         columns={low: "5.5 %", high: "94.5 %", "ess_bulk": "ESS bulk", "ess_tail": "ESS tail",
