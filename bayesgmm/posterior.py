@@ -373,7 +373,10 @@ class Posterior(Shown, Summaries):
     def from_tree(cls, tree: xr.DataTree) -> Posterior:
         """The posterior in a tree that `save` wrote or `refine` made."""
         if tree.attrs.get("format") != _FORMAT:
-            raise ValueError("the tree was not made by bayesgmm.refine.")
+            raise ValueError(
+                f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
+                "this version's bayesgmm.refine made."
+            )
         fit = tree["em_fit"]
         arrays = {
             "weights": fit["pi"].to_numpy(),

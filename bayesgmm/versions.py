@@ -19,8 +19,12 @@ _OPTIONAL = ("pyarrow", "polars", "jax")
 
 
 def versions() -> dict[str, str]:
-    """Versions of bayesgmm, Python and what they depend on, by name."""
-    found = {"bayesgmm": __version__, "Python": platform.python_version()}
+    """Versions of bayesgmm, Python, the system and what they depend on, by name."""
+    found = {
+        "bayesgmm": __version__,
+        "Python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     return found | {name: _version(name) for name in _PACKAGES}
 
 
@@ -41,9 +45,8 @@ def show_versions() -> None:
 
 
 def environment() -> dict[str, str]:
-    """The machine, the threads of a pass, and the directories of compiled code."""
+    """The processor, the threads of a pass, and the directories of compiled code."""
     return {
-        "platform": platform.platform(),
         "processor": platform.machine(),
         "threads": f"{default_threads()} of {os.cpu_count()} (BAYESGMM_NUM_THREADS sets it)",
         "EM's cache": _numba_cache(),

@@ -272,12 +272,12 @@ def made_up(**columns):
         (
             {"status": ["converged"] * 5 + ["R-hat is bad."]},
             "BIC, LOO and ICL agree on K = 2 (VVV). K = 3 is within one standard error by LOO. "
-            "The chains of 'p3' have problems: see the column status.",
+            "The chains of 'p3' have problems: see the notes.",
         ),
         (
             {"status": ["no estimate: x"] + ["converged"] * 5, "K": [4, 2, 3] * 2},
             "BIC, LOO and ICL agree on K = 2 (VVV). K = 3 is within one standard error by LOO. "
-            "1 of 6 models has no estimate: the column status says why.",
+            "1 of 6 models has no estimate: the notes say why.",
         ),
         (
             {"K": [1, 2, 4, 3, 2, 3]},

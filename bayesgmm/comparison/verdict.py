@@ -64,7 +64,7 @@ def _of_fit(name: Any, row: pd.Series, table: pd.DataFrame) -> list[str]:
 def _of_posterior(name: Any, row: pd.Series, table: pd.DataFrame) -> list[str]:
     said = []
     if not row["status"].startswith(CONVERGED):
-        said.append("To be read with care: its status names a problem of the chains.")
+        said.append("To be read with care: the notes name a problem of its chains.")
     if math.isnan(row["elpd_diff"]):
         said.append("The only posterior: LOO has nothing to compare it with.")
     elif row["elpd_diff"] == 0:
@@ -78,7 +78,7 @@ def _of_posterior(name: Any, row: pd.Series, table: pd.DataFrame) -> list[str]:
         rows = "1 row has" if row["pareto_k_bad"] == 1 else f"{row['pareto_k_bad']} rows have"
         said.append(f"{rows} a Pareto k above the limit: elpd_loo may be wrong.")
     if not math.isnan(row["probability"]):
-        doubt = ", which may be wrong: see its status" if EVIDENCE_DOUBT in row["status"] else ""
+        doubt = ", which may be wrong: see the notes" if EVIDENCE_DOUBT in row["status"] else ""
         said.append(f"Probability {row['probability']:.3f} by the evidences{doubt}.")
     return said
 
@@ -167,10 +167,10 @@ def _troubles(table: pd.DataFrame) -> list[str]:
         if not status.startswith(CONVERGED)
     ]  # fmt: skip
     if doubtful:
-        said.append(f"The chains of {_listed(doubtful)} have problems: see the column status.")
+        said.append(f"The chains of {_listed(doubtful)} have problems: see the notes.")
     if bad := len(table) - len(_sound(table)):
         have = "has" if bad == 1 else "have"
-        said.append(f"{bad} of {len(table)} models {have} no estimate: the column status says why.")
+        said.append(f"{bad} of {len(table)} models {have} no estimate: the notes say why.")
     return said
 
 
