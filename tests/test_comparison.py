@@ -170,6 +170,8 @@ def test_evidence_that_cannot_be_had_says_why():
     assert "random concentration" in table.attrs["reasons"]["odd"]["log_evidence"]
     assert "odd: no log evidence: the evidence under a random" in repr(table).replace("\n", " ")
     assert table["probability"].notna().tolist() == [False, True, True]
+    cell = re.search(r'<td[^>]*title="the evidence under a random[^>]*>-</td>', table.to_html())
+    assert cell is not None
     with pytest.raises(ValueError, match="evidence is 'magic': choose among bridge"):
         bayesgmm.compare(posteriors(), evidence="magic")
     with pytest.raises(ValueError, match="fits have no evidence"):
@@ -341,6 +343,17 @@ def test_a_degenerate_fit_is_no_rival(status):
     assert np.isnan(table.loc["bad", "bic_diff"])
     assert table["bic_diff"].min() == 0
     assert "1 of 3 models has no estimate" in table.conclusion
+
+
+def test_a_fit_that_was_stopped_is_compared_and_said_to_be(models):
+    """EM that reached max_iter has criteria, and a verdict that warns."""
+    x = bayesgmm.datasets.load_faithful()
+    stopped = bayesgmm.fit(x, 2, random_seed=0, max_iter=2, n_init=1)
+    assert stopped.status is Status.MAX_ITER
+    table = bayesgmm.compare({"stopped": stopped, "whole": models["ml"]})
+    assert "EM has not converged (reached max_iter)." in table.loc["stopped", "verdict"]
+    assert table.loc["stopped", "bic_diff"] == stopped.bic - models["ml"].bic
+    assert "stopped: reached max_iter" in repr(table)
 
 
 def test_it_is_a_data_frame_and_parts_of_it_are_plain(models, tmp_path):

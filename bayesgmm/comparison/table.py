@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SHOWN = 12
 _WIDTH = 120
 _MISSING = "-"
+# Columns that every model has: with these alone it is in no part of the table.
+_IDENTITY = ("method", "family", "K", "n_parameters")
 _CELL = "text-align:right;padding:0.15em 0.6em;white-space:nowrap"
 _HEAD = "text-align:left;padding:0.15em 0.6em 0.15em 0;white-space:nowrap"
 
@@ -64,9 +66,7 @@ class Comparison(pd.DataFrame):
             grouped.setdefault(status, []).append(str(name))
         found = [f"{'; '.join(names)}: {status}" for status, names in grouped.items()]
         return found + [
-            f"{name}: no {COLUMNS[column].label}: {reason}"
-            for name, columns in self.attrs["reasons"].items()
-            for column, reason in columns.items()
+            f"{name}: no {label}: {reason}" for (name, label), reason in self._why().items()
         ]
 
     def to_latex(self, buf: Any = None, **options: Any) -> str | None:
@@ -146,13 +146,15 @@ class Comparison(pd.DataFrame):
             f"{escape(label)}</th>"
             for label in part.columns
         )
-        best = self._best()
+        best, why = self._best(), self._why()
         body = ""
         for name, row in part.iterrows():
             cells = ""
             for label, cell in row.items():
                 text = f"<b>{escape(cell)}</b>" if (name, label) in best else escape(cell)
-                cells += f'<td style="{_CELL}">{text}</td>'
+                reason = why.get((name, label), "")
+                told = f' title="{escape(reason)}"' if reason else ""
+                cells += f'<td style="{_CELL}"{told}>{text}</td>'
             body += f'<tr><th scope="row" style="{_HEAD}">{escape(str(name))}</th>{cells}</tr>'
         return (
             '<div class="scroll" style="overflow-x:auto"><table class="data" '
@@ -170,16 +172,29 @@ class Comparison(pd.DataFrame):
                 name for name, column in COLUMNS.items()
                 if column.part == title and self[name].notna().any()
             ]  # fmt: skip
-            figures = [c for c in columns if c not in ("method", "family", "K", "n_parameters")]
-            rows = shown[shown[figures].notna().any(axis=1)] if figures else shown
+            figures = [c for c in columns if c not in _IDENTITY]
+            rows = shown[[self._has(name, figures) for name in shown.index]]
             if columns and len(rows):
                 cells = {COLUMNS[c].label: [_cell(v, COLUMNS[c]) for v in rows[c]] for c in columns}
                 yield title, pd.DataFrame(cells, index=rows.index, dtype=object)
+
+    def _has(self, name: Any, figures: list[str]) -> bool:
+        """Whether a model has one of the figures, or a reason why it has not."""
+        reasons = self.attrs["reasons"].get(name, {})
+        return bool(self.loc[name, figures].notna().any()) or any(c in reasons for c in figures)
 
     def _best(self) -> set[tuple[Any, str]]:
         """Model and label of the best figures of the columns that choose."""
         choosing = ("aic", "bic", "icl", "cv_loglik", "elpd_loo", "probability")
         return {(best_of(self, column), COLUMNS[column].label) for column in choosing}
+
+    def _why(self) -> dict[tuple[Any, str], str]:
+        """Why a figure is not there, by model and label."""
+        return {
+            (name, COLUMNS[column].label): reason
+            for name, columns in self.attrs["reasons"].items()
+            for column, reason in columns.items()
+        }
 
     def _verdicts(self) -> list[str]:
         """Verdicts of the models shown, and how many are not shown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .columns import COLUMNS
@@ -28,40 +29,51 @@ def strength(difference: float) -> str:
     return next(word for limit, word in _STRENGTHS if difference <= limit)
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What a fit is compared with: which is lowest in what, and the lowest BIC of the others."""
+
+    lowest: dict[str, Any]
+    n_fits: int
+    second_bic: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> _Standing:
+        lowest = {c.upper(): best_of(table, c) for c in ("bic", "icl", "aic")}
+        bic = _sound(table)["bic"].dropna().sort_values()
+        return cls(lowest, len(bic), bic.iloc[1] if len(bic) > 1 else math.nan)
+
+
 def row_verdicts(table: pd.DataFrame) -> list[str]:
-    """A sentence for every row."""
-    return [_row_verdict(name, row, table) for name, row in table.iterrows()]
+    """A sentence or more for every row."""
+    standing = _Standing.of(table)
+    return [_row_verdict(name, row, standing) for name, row in table.iterrows()]
 
 
-def _row_verdict(name: Any, row: pd.Series, table: pd.DataFrame) -> str:
+def _row_verdict(name: Any, row: pd.Series, standing: _Standing) -> str:
     if row["status"].startswith(FAILED):
         return "No estimate: not to be compared."
-    if math.isnan(row["bic"]):
-        return " ".join(_of_posterior(name, row, table))
-    return " ".join(_of_fit(name, row, table))
+    said = _of_posterior(row) if math.isnan(row["bic"]) else _of_fit(name, row, standing)
+    return " ".join(said)
 
 
-def _of_fit(name: Any, row: pd.Series, table: pd.DataFrame) -> list[str]:
-    sound = _sound(table)["bic"].dropna()
-    if len(sound) == 1:
+def _of_fit(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
+    if standing.n_fits == 1:
         return ["The only fit: its criteria have nothing to be compared with."]
-    lowest = [
-        label for column, label in (("bic", "BIC"), ("icl", "ICL"), ("aic", "AIC"))
-        if best_of(table, column) == name
-    ]  # fmt: skip
+    lowest = [label for label, best in standing.lowest.items() if best == name]
     said = [f"Lowest {_listed(lowest)}."] if lowest else []
     gap = row["bic_diff"]
-    if gap > 0 or "BIC" not in lowest:
-        said.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
-    else:
-        ahead = sound.drop(name).min() - row["bic"]
+    if "BIC" in lowest:
+        ahead = standing.second_bic - row["bic"]
         said.append(f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it.")
+    else:
+        said.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
     if row["status"] != CONVERGED:
         said.append(f"EM has not converged ({row['status']}).")
     return said
 
 
-def _of_posterior(name: Any, row: pd.Series, table: pd.DataFrame) -> list[str]:
+def _of_posterior(row: pd.Series) -> list[str]:
     said = []
     if not row["status"].startswith(CONVERGED):
         said.append("To be read with care: the notes name a problem of its chains.")
