@@ -397,6 +397,28 @@ def test_it_prints_as_a_rich_table(all_of_them):
     assert "\x1b[1m" in coloured.getvalue()  # the best figures are bold
 
 
+def test_narrow_terminals_and_long_names_cut_nothing(all_of_them):
+    """Lines are broken instead."""
+    console = Console(file=(text := io.StringIO()), width=70)
+    console.print(all_of_them)
+    assert "…" not in text.getvalue()
+    name = "a/very/long/path/" * 8 + "fit.npz"
+    shown = repr(bayesgmm.compare({name: fits()["fit 2"], "b": fits()["fit 1"]}))
+    assert "…" not in shown and "2322.19" in shown
+    verdict = shown[shown.rindex("Lowest BIC") - 400 : shown.rindex("Lowest BIC")]
+    assert name in "".join(verdict.split())
+
+
+def test_what_was_changed_in_place_still_shows():
+    """A column dropped in place leaves an ordinary table."""
+    table = bayesgmm.compare(fits())
+    del table["icl"]
+    assert repr(table) == repr(pd.DataFrame(table))
+    assert "<table" in table._repr_html_()
+    Console(file=(text := io.StringIO()), width=120).print(table)
+    assert "fit 3" in text.getvalue()
+
+
 def test_html_and_latex(all_of_them, tmp_path):
     """HTML is well formed and escaped, with meanings; LaTeX compiles to balanced tables."""
     from tests.test_report import Page

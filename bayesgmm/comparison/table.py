@@ -98,11 +98,17 @@ class Comparison(pd.DataFrame):
         return _given(f"<p><b>{escape(self.conclusion)}</b></p>{tables}{lists}", buf)
 
     def _repr_html_(self) -> str | None:
-        return self.to_html()
+        return self.to_html() if self._whole() else pd.DataFrame(self).to_html()
+
+    def _whole(self) -> bool:
+        """Whether it is as `compare` made it: columns can be dropped in place."""
+        return set(COLUMNS) <= set(self.columns) and "reasons" in self.attrs
 
     def __repr__(self) -> str:
         from rich.console import Console
 
+        if not self._whole():
+            return str(pd.DataFrame(self))
         console = Console(file=(text := io.StringIO()), width=_WIDTH, color_system=None)
         console.print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
@@ -112,6 +118,9 @@ class Comparison(pd.DataFrame):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
+        if not self._whole():
+            yield Text(str(pd.DataFrame(self)))
+            return
         for title, part in self._parts(_SHOWN):
             yield self._rich_part(title, part)
         yield Text(self.conclusion, style="bold")
@@ -127,9 +136,9 @@ class Comparison(pd.DataFrame):
             title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
             padding=(0, 1), pad_edge=False, collapse_padding=True,
         )  # fmt: skip
-        table.add_column("model", no_wrap=True)
+        table.add_column("model", overflow="fold")  # a narrow terminal breaks lines, cuts nothing
         for label in part.columns:
-            table.add_column(label, justify="right", no_wrap=True)
+            table.add_column(label, justify="right", overflow="fold")
         best = self._best()
         for name, row in part.iterrows():
             cells = [
