@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .bootstrap import bootstrap_lrt as bootstrap_lrt
     from .classification import agreement as agreement
     from .classification import classify as classify
+    from .comparison import Comparison as Comparison
     from .comparison import compare as compare
     from .errors import ConvergenceAdvice as ConvergenceAdvice
     from .errors import DataError as DataError
@@ -41,8 +42,10 @@ if TYPE_CHECKING:
     from .selecting import select as select
     from .selection import Selection as Selection
     from .uncertainty import standard_errors as standard_errors
+    from .versions import show_versions as show_versions
 
 _HOME = {
+    "Comparison": "comparison",
     "ConvergenceAdvice": "errors",
     "DataError": "errors",
     "DegenerateFitWarning": "errors",
@@ -65,6 +68,7 @@ _HOME = {
     "refine": "refinement",
     "report": "reporting",
     "select": "selecting",
+    "show_versions": "versions",
     "standard_errors": "uncertainty",
 }
 

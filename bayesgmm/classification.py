@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .facts import html_rows
+from .facts import Shown
 from .mixture import Mixture, responsibility_blocks
 from .result import Fit
 
@@ -86,8 +85,8 @@ def mixture_of(fit: Fit | Mixture) -> Mixture:
     raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
 
 
-@dataclass(frozen=True, eq=False)
-class Agreement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Shown):
     """How well labels agree with known classes.
 
     Attributes
@@ -125,16 +124,8 @@ class Agreement:
         n, (n_labels, n_classes) = int(self.table.to_numpy().sum()), self.table.shape
         return f"Agreement of {n_labels} labels with {n_classes} classes in {n} rows"
 
-    def __repr__(self) -> str:
-        lines = [self._title(), *(f"  {name}: {text}" for name, text in self._facts())]
-        return "\n".join(lines) + "\n" + self.table.to_string()
-
-    def _repr_html_(self) -> str:
-        facts = html_rows(self._facts())
-        return (
-            f"<p><b>{escape(self._title())}</b></p><table>{facts}</table>"
-            f"{self.table.to_html(border=0)}"
-        )
+    def _figures(self) -> pd.DataFrame:
+        return self.table
 
 
 def agreement(labels: Any, classes: Any) -> Agreement:

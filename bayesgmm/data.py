@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
+from .facts import Shown, nearest
 from .kernels.contract import FloatArray
 from .kernels.summary import column_summary
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
@@ -23,8 +27,8 @@ _LARGEST = 1e100
 _BLOCK = 65_536
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Data:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Data(Shown):
     """Checked rows: finite numbers, named columns that vary.
 
     Attributes
@@ -67,6 +71,16 @@ class Data:
     def d(self) -> int:
         """Number of columns."""
         return int(self.values.shape[1])
+
+    def _title(self) -> str:
+        weights = "" if self.weights is None else f", of weight {self.total:.10g} together"
+        return f"{self.n} rows of {self.d} columns{weights}"
+
+    def _figures(self) -> pd.DataFrame:
+        import pandas as pd
+
+        columns = {"mean": self.center, "sd": self.sd, "min": self.low, "max": self.high}
+        return pd.DataFrame(columns, index=pd.Index(self.names))
 
     def part(self, start: int, stop: int) -> Data:
         """Rows start..stop with their weights, in the coordinates of the whole."""
@@ -266,7 +280,8 @@ def _select(table: _Table, columns: Sequence[str]) -> _Table:
         columns = [columns]
     missing = [c for c in columns if c not in table.names]
     if missing:
-        raise DataError(f"no column {missing[0]!r}: the table has {', '.join(table.names)}.")
+        meant = nearest(missing[0], table.names)
+        raise DataError(f"no column {missing[0]!r}{meant}: the table has {', '.join(table.names)}.")
     index = [table.names.index(c) for c in columns]
     return _Table(table.values[:, index], tuple(columns))
 

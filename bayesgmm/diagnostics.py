@@ -15,6 +15,7 @@ import xarray as xr
 
 from .draws import Draws, log_densities
 from .engine_checks import Check, engine_checks
+from .facts import Shown
 from .kernels.contract import FloatArray
 from .modes import ChainModes, chain_modes
 from .result import Fit
@@ -44,8 +45,8 @@ class Quantity:
         return min(self.ess_bulk, self.ess_tail)
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostics:
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnostics(Shown):
     """Convergence of a set of chains.
 
     Attributes
@@ -74,6 +75,12 @@ class Diagnostics:
     def divergences(self) -> int | None:
         """Draws after a divergent transition; None of an engine that has no transitions."""
         return int(self.checks["diverging"].value) if "diverging" in self.checks else None
+
+    @property
+    def max_treedepth_hits(self) -> int | None:
+        """Draws at the maximum tree depth; None of an engine that has no trees."""
+        name = "reached_max_treedepth"
+        return int(self.checks[name].value) if name in self.checks else None
 
     @property
     def rhat(self) -> float:
@@ -111,6 +118,21 @@ class Diagnostics:
             [(q.invariant, q.rhat, q.ess_bulk, q.ess_tail) for q in rows],
             index=[q.name for q in rows], columns=columns,
         )  # fmt: skip
+
+    def _title(self) -> str:
+        return f"Convergence of {self.chains} chains of {self.draws} draws"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [
+            ("r-hat", f"at most {self.rhat:.3f} ({self.rhat_variable}), {self.rhat_invariant:.3f} "
+             f"of label-invariant quantities; at most {MAX_RHAT} is good"),
+            ("ESS", f"at least {self.ess_bulk:.0f} bulk, {self.ess_tail:.0f} tail; at least "
+             f"{MIN_ESS_PER_CHAIN * self.chains} is good"),
+            *((check.name, f"{check.value:.3g}; good: {check.good}")
+              for check in self.checks.values()),
+            ("chains", str(self.modes)),
+            ("problems", " ".join(self.problems) or "none found; .table has every quantity"),
+        ]  # fmt: skip
 
     @property
     def problems(self) -> list[str]:

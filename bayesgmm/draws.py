@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from .data import Data
+from .facts import Shown
 from .families import Family
 from .kernels import Parameters, evaluate
 from .kernels.contract import FloatArray
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 _BLOCK_NUMBERS = 2**23
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Draws:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Draws(Shown):
     """Parameters of S draws, chains one after another.
 
     weights (S, K); means (S, K, d) in the data's units; covariances (S, K, d, d), or variances
@@ -46,6 +47,13 @@ class Draws:
         if family.diagonal:
             covariances = np.diagonal(covariances, axis1=2, axis2=3).copy()
         return cls(flat("pi", "component"), flat("mu", "component", "feature"), covariances)
+
+    def _title(self) -> str:
+        return f"{len(self)} draws of a mixture of {self.n_components} components"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        arrays = {"weights": self.weights, "means": self.means, "covariances": self.covariances}
+        return [(name, f"array {array.shape}") for name, array in arrays.items()]
 
     def __len__(self) -> int:
         return len(self.weights)

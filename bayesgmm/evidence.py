@@ -14,6 +14,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import escape
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,6 +86,9 @@ class Evidence:
         labels = f"; {self.labelling}, all labellings" if self.labelling else ""
         lines = [f"log evidence {self.value:.3f}{error} ({METHODS[self.method].name}{labels})"]
         return "\n  ".join([*lines, *self.problems])
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in repr(self).splitlines())
 
 
 def evidence_of(

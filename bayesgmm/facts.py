@@ -1,9 +1,50 @@
-"""Names and texts about a result, as every result shows them in a notebook."""
+"""Names and texts: as every result shows them in a notebook, and as an error suggests them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Shown(ABC):
+    """A result that shows itself alike in a terminal and a notebook: a title, facts, a table."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _title(self) -> str:
+        """What it is, in a line."""
+
+    def _facts(self) -> Sequence[tuple[str, str]]:
+        """Names and texts, a line each."""
+        return ()
+
+    def _figures(self) -> pd.DataFrame | None:
+        """The table below them, if there is one."""
+        return None
+
+    def __repr__(self) -> str:
+        lines = [self._title(), *(f"  {name}: {text}" for name, text in self._facts())]
+        table = self._figures()
+        if table is not None:
+            lines.append(table.to_string(float_format=_short))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        table = self._figures()
+        figures = "" if table is None else table.to_html(float_format=_short, border=0)
+        facts = f"<table>{html_rows(self._facts())}</table>" if self._facts() else ""
+        return f"<p><b>{escape(self._title())}</b></p>{facts}{figures}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
 
 
 def html_rows(facts: Iterable[tuple[str, str]]) -> str:
@@ -13,3 +54,10 @@ def html_rows(facts: Iterable[tuple[str, str]]) -> str:
         f"<td style='text-align:left'>{escape(text)}</td></tr>"
         for name, text in facts
     )
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """A question after the name that was probably meant, "" where none is near."""
+    by_lower = {n.lower(): n for n in names}
+    found = get_close_matches(name.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .conditioning import conditional, marginal, positions, split
 from .data import Data, as_rows_like
+from .facts import Shown
 from .kernels import DegenerateComponentError, check_components, evaluate
 from .kernels.contract import FloatArray, Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SIMPLEX_TOLERANCE = 1e-8
 # Responsibilities held at a time: 2 MiB of them.
 _HELD = 2**18
 
 
-@dataclass(frozen=True, eq=False)
-class Mixture:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture(Shown):
     """Known Gaussian mixture: density, responsibilities, draws, marginals and conditionals.
 
     Parameters
@@ -120,6 +124,26 @@ class Mixture:
     def d(self) -> int:
         """Number of columns."""
         return len(self.names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per component: proportion, means, standard deviations and correlations."""
+        import pandas as pd
+
+        sd = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
+        table = {"pi": self.weights}
+        table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
+        table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
+        for i in range(self.d):
+            for j in range(i + 1, self.d):
+                correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
+                table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
+        return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
+
+    def _title(self) -> str:
+        return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
+
+    def _figures(self) -> pd.DataFrame:
+        return self.to_frame() if self.d <= 6 else self.to_frame()[["pi"]]
 
     def parameters_about(self, center: FloatArray) -> Parameters:
         """The parameters in the coordinates centred there, as the kernels want them."""

@@ -15,14 +15,15 @@ from .conditioning import conditional, marginal, positions, split
 from .data import Data, as_rows_like
 from .densities import default_axes, density_bands, grid_axes, grid_rows
 from .draws import Draws
+from .facts import Shown
 from .fitting import whole
 from .functionals import along_draws, value_by_draw, value_of_arrays
 from .kernels.contract import FloatArray
 from .mixture import Mixture
 
 
-@dataclass(frozen=True, eq=False)
-class MixtureDraws:
+@dataclass(frozen=True, eq=False, repr=False)
+class MixtureDraws(Shown):
     """Draws of a Gaussian mixture: the posterior of some columns, alone or given others.
 
     Attributes
@@ -165,8 +166,14 @@ class MixtureDraws:
     def _of(self, draws: Draws, keep: Sequence[int]) -> MixtureDraws:
         return MixtureDraws(draws, tuple(self.names[j] for j in keep), self.chain, self.draw)
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         return (
             f"{len(self.chain)} x {len(self.draw)} draws of a mixture of "
             f"{self.draws.n_components} components in {', '.join(self.names)}"
         )
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [
+            ("of other columns", ".marginal(columns), .conditional({column: value})"),
+            ("what they say", ".mean(), .density(X), .function_of(f), .to_dataset() for ArviZ"),
+        ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from .facts import Shown
 from .kernels.contract import FloatArray
 
 # Chains are apart where this central part of their draws does not overlap, ...
@@ -17,8 +18,8 @@ _CENTRAL = (0.05, 0.95)
 _ERRORS = 6.0
 
 
-@dataclass(frozen=True, slots=True)
-class ChainModes:
+@dataclass(frozen=True, slots=True, repr=False)
+class ChainModes(Shown):
     """Groups of chains that found different modes, the one of highest posterior density first.
 
     Attributes
@@ -48,6 +49,18 @@ class ChainModes:
     def group_of(self) -> dict[int, int]:
         """The number of the group of each chain."""
         return {c: g for g, chains in enumerate(self.groups) for c in chains}
+
+    def _title(self) -> str:
+        modes = "mode" if len(self.groups) == 1 else "modes"
+        return f"{len(self.group_of)} chains in {len(self.groups)} {modes}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        means = self.means or (None,) * len(self.groups)
+        return [
+            (_named(chains), f"mean log posterior {density:.1f}"
+             + ("" if mean is None else f", mean of {self.quantity} {mean:.4g}"))
+            for chains, density, mean in zip(self.groups, self.log_posterior, means, strict=True)
+        ]  # fmt: skip
 
     def __str__(self) -> str:
         if not self.differ:

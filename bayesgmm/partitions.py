@@ -20,6 +20,7 @@ from .bands import tails
 from .coclustering import coclustering_matrix
 from .data import Data
 from .draws import Draws
+from .facts import Shown
 from .fitting import whole
 from .kernels import evaluate
 from .kernels.contract import FloatArray
@@ -37,8 +38,8 @@ _OWN_DRAWS = 50
 _FEWEST_ALLOWED = 10
 
 
-@dataclass(frozen=True, eq=False)
-class Partition:
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition(Shown):
     """The partition of the rows with the least posterior expected loss that was found.
 
     Attributes
@@ -79,14 +80,16 @@ class Partition:
         tails(ci_prob)
         return float(np.quantile(self.losses, ci_prob, method="higher"))
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
+        return f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters"
+
+    def _facts(self) -> list[tuple[str, str]]:
         bound = ", as many as max_clusters allows" if self.n_clusters == self.max_clusters else ""
-        return (
-            f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters "
-            f"({', '.join(map(str, self.sizes))}){bound}\n"
-            f"  expected loss ({self.loss}): {self.expected_loss:.4g}; a ball of radius "
-            f"{self.radius():.4g} holds 89 % of the posterior"
-        )
+        return [
+            ("rows of the clusters", ", ".join(map(str, self.sizes)) + bound),
+            (f"expected loss ({self.loss})", f"{self.expected_loss:.4g}; a ball of radius "
+             f"{self.radius():.4g} holds 89 % of the posterior"),
+        ]  # fmt: skip
 
 
 def best_partition(

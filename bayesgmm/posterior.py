@@ -22,7 +22,7 @@ from .draws import Draws, log_densities, mean_responsibilities, occupied
 from .errors import ConvergenceAdvice
 from .evidence import Evidence, evidence_of
 from .evidence import Method as EvidenceMethod
-from .facts import html_rows
+from .facts import Shown
 from .kernels.contract import FloatArray
 from .labels import Method, Relabelling
 from .loo import psis_loo
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from arviz_stats.utils import ELPDData
 
-_FORMAT = "bayesgmm.Posterior/1"
+_FORMAT = "bayesgmm.Posterior/2"
 
 
-@dataclass(frozen=True, eq=False)
-class Posterior(Summaries):
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Shown, Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -374,7 +374,10 @@ class Posterior(Summaries):
     def from_tree(cls, tree: xr.DataTree) -> Posterior:
         """The posterior in a tree that `save` wrote or `refine` made."""
         if tree.attrs.get("format") != _FORMAT:
-            raise ValueError("the tree was not made by bayesgmm.refine.")
+            raise ValueError(
+                f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
+                "this version's bayesgmm.refine made."
+            )
         fit = tree["em_fit"]
         arrays = {
             "weights": fit["pi"].to_numpy(),
@@ -382,6 +385,7 @@ class Posterior(Summaries):
             "covariances": fit["Sigma"].to_numpy(),
             "scale": fit["scale"].to_numpy(),
             "history": fit["history"].to_numpy(),
+            "moments": fit["moments"].to_numpy(),
         }
         prior = Prior(**json.loads(tree.attrs["prior"]))
         return cls(tree, Fit.from_parts(json.loads(tree.attrs["fit"]), arrays), prior)
@@ -397,7 +401,9 @@ class Posterior(Summaries):
             "fit": json.dumps(fit.to_meta()),
         }
         em = fit.to_xarray().assign(
-            history=("iteration", np.array(fit.history)), scale=("feature", fit.mixture.scale)
+            history=("iteration", np.array(fit.history)),
+            scale=("feature", fit.mixture.scale),
+            moments=(("moment", "feature"), fit.moments),
         )
         tree["em_fit"] = xr.DataTree(em)
         return cls(tree, fit, prior)
@@ -428,24 +434,25 @@ class Posterior(Summaries):
             package = str(Path(__file__).parent)  # the caller's own line is the one to name
             warnings.warn(str(self.chain_modes), ConvergenceAdvice, skip_file_prefixes=(package,))
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         fit = self.fit
-        lines = [f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"]
-        lines += [f"  {name}: {text}" for name, text in self._facts()]
-        return "\n".join(lines) + "\n" + self._table().to_string(float_format=_short)
+        return f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"
 
-    def _repr_html_(self) -> str:
-        fit = self.fit
-        facts = html_rows(self._facts())
-        return (
-            f"<p><b>Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}</b>"
-            f"</p><table>{facts}</table>{self._table().to_html(float_format=_short, border=0)}"
-        )
-
-    def _table(self) -> pd.DataFrame:
+    def _figures(self) -> pd.DataFrame:
         names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
-        return self._summary(0.89, names)
+        return without_copies(self._summary(0.89, names), self.fit)
 
 
-def _short(value: float) -> str:
-    return f"{value:.4g}"
+def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+    """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
+    kept = {
+        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
+        for k in range(1 if fit.family.common else fit.n_components)
+        for i in range(fit.d)
+        for j in range(i, fit.d)
+        if not (fit.family.diagonal and i < j)
+    }
+    table = summary.loc[[i for i in summary.index if not i.startswith("Sigma") or i in kept]]
+    if fit.family.common:
+        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    return table

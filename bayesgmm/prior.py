@@ -454,6 +454,10 @@ class Prior:
             note = f"mean {show(self.expected_scale / (self.dof - d - 1))}"
         return "Sigma_k", text, note
 
+    def _repr_html_(self) -> str:
+        table = self.to_frame().to_html(index=False, border=0)
+        return f"<p><b>Prior</b></p>{table}"
+
     def __repr__(self) -> str:
         rows = list(self.to_frame().itertuples(index=False))
         width = max(8, *(len(name) + 1 for name, _, _ in rows))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
 
-from .evidence import Method
+from .evidence import Evidence, Method
 from .kernels.contract import FloatArray
 from .posterior import Posterior
 
@@ -84,23 +84,35 @@ def model_probabilities(
         posterior.log_evidence(method, random_seed=int(seed))
         for posterior, seed in zip(posteriors.values(), seeds, strict=False)
     ]
-    values, errors = np.array([(e.value, e.error) for e in evidences]).T
-    with np.errstate(divide="ignore"):  # a model of probability 0
-        log_prior = np.log(prior)
-    noise = np.random.default_rng(seeds[-1]).standard_normal((_REPLICATES, len(values)))
-    replicates = softmax(log_prior + values + errors * noise, axis=1)
-    lower, upper = np.quantile(replicates, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0)
+    rng = np.random.default_rng(seeds[-1])
+    probability, lower, upper = weighed(evidences, prior, ci_prob, rng)
     columns = {
         "family": [p.fit.family.name for p in posteriors.values()],
         "K": [p.fit.n_components for p in posteriors.values()],
         "prior_probability": prior,
-        "log_evidence": values,
-        "error": errors,
-        "probability": softmax(log_prior + values),
+        "log_evidence": [e.value for e in evidences],
+        "error": [e.error for e in evidences],
+        "probability": probability,
         "lower": lower,
         "upper": upper,
     }
     return pd.DataFrame(columns, index=pd.Index(posteriors, name="model"))
+
+
+def weighed(
+    evidences: Sequence[Evidence], prior: FloatArray, ci_prob: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probabilities of models from their evidences and prior probabilities, and their interval.
+
+    The ends of the equal-tailed interval are of evidences drawn within their errors.
+    """
+    values, errors = np.array([(e.value, e.error) for e in evidences]).T
+    with np.errstate(divide="ignore"):  # a model of probability 0
+        log_prior = np.log(prior)
+    noise = rng.standard_normal((_REPLICATES, len(values)))
+    replicates = softmax(log_prior + values + errors * noise, axis=1)
+    lower, upper = np.quantile(replicates, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0)
+    return np.asarray(softmax(log_prior + values)), lower, upper
 
 
 def _check(posteriors: Mapping[str, Posterior], ci_prob: float) -> None:

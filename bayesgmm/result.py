@@ -13,7 +13,7 @@ import numpy as np
 
 from ._version import __version__
 from .em import Status
-from .facts import html_rows
+from .facts import Shown
 from .families import Family, get_family
 from .kernels.contract import FloatArray
 from .mixture import Mixture
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/1"
+_FORMAT = "bayesgmm.Fit/2"
 # What NumPy and zipfile raise for a file that is something else, cut short or altered.
 DAMAGED = (
     ArithmeticError, AttributeError, EOFError, LookupError, NotImplementedError, OSError, TypeError,
@@ -31,8 +31,8 @@ DAMAGED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Fit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Shown):
     """A mixture fitted by EM.
 
     Attributes
@@ -61,6 +61,9 @@ class Fit:
         The prior maximised under.
     starts : tuple of 3 int
         Starts made, those run to a sound end, and those that found this optimum.
+    moments : array (2, d)
+        Means and standard deviations of the rows fitted, by which fits of different data are told
+        apart.
     """
 
     mixture: Mixture
@@ -75,6 +78,7 @@ class Fit:
     degenerate_component: int | None
     prior: Prior | None
     starts: tuple[int, int, int]
+    moments: FloatArray
 
     @property
     def weights(self) -> FloatArray:
@@ -221,17 +225,7 @@ class Fit:
 
     def to_frame(self) -> pd.DataFrame:
         """One row per component: proportion, means, standard deviations and correlations."""
-        import pandas as pd
-
-        sd = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
-        table = {"pi": self.weights}
-        table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
-        table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
-        for i in range(self.d):
-            for j in range(i + 1, self.d):
-                correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
-                table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
-        return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
+        return self.mixture.to_frame()
 
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
@@ -259,6 +253,7 @@ class Fit:
             "covariances": self.covariances,
             "scale": self.mixture.scale,
             "history": np.array(self.history),
+            "moments": self.moments,
         }
 
     def save(self, path: str | Path) -> None:
@@ -312,6 +307,7 @@ class Fit:
             degenerate_component=meta["degenerate_component"],
             prior=None if meta["prior"] is None else Prior(**meta["prior"]),
             starts=(meta["starts"][0], meta["starts"][1], meta["starts"][2]),
+            moments=arrays["moments"],
         )
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -323,18 +319,9 @@ class Fit:
             ("EM", self.advice),
         ]
 
-    def __repr__(self) -> str:
+    def _title(self) -> str:
         kind = "MAP" if self.prior is not None else "maximum likelihood"
-        lines = [f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"]
-        lines += [f"  {name}: {text}" for name, text in self._facts()]
-        table = self.to_frame() if self.d <= 6 else self.to_frame()[["pi"]]
-        return "\n".join(lines) + "\n" + table.to_string(float_format=lambda v: f"{v:.4g}")
+        return f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"
 
-    def _repr_html_(self) -> str:
-        kind = "MAP" if self.prior is not None else "maximum likelihood"
-        facts = html_rows(self._facts())
-        table = self.to_frame().to_html(float_format=lambda v: f"{v:.4g}", border=0)
-        return (
-            f"<p><b>Gaussian mixture {self.family.name}, K = {self.n_components}</b> ({kind})</p>"
-            f"<table>{facts}</table>{table}"
-        )
+    def _figures(self) -> pd.DataFrame:
+        return self.mixture._figures()

@@ -16,7 +16,7 @@ from .result import DAMAGED, Fit
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = "bayesgmm.Selection/1"
+_FORMAT = "bayesgmm.Selection/2"
 CRITERIA = ("bic", "icl", "aic", "cv")
 
 type CellName = tuple[str, int]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli import app
+from bayesgmm.tables import read_table
+from tests.synthetic import make_posterior
+
+COMMANDS = ("fit", "select", "refine", "compare", "report", "demo")
 
 
 @pytest.fixture
@@ -18,7 +29,203 @@ def csv(tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"})
+
+
+def error_of(result):
+    """What stands on standard error, without the frame that typer draws."""
+    return " ".join(result.stderr.replace("│", " ").split())
+
+
+# ---- fit ----
+
+
+def test_fit_prints_what_python_prints(csv, tmp_path):
+    """The same estimates as from Python, and the fit kept."""
+    out = tmp_path / "two.npz"
+    result = run("fit", csv, "-k", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    expected = bayesgmm.fit(pd.read_csv(csv), 2, random_seed=0)
+    assert result.stdout == f"{expected!r}\nFit saved to {out}\n"
+    assert bayesgmm.Fit.load(out).loglik == expected.loglik
+
+
+def test_fit_as_json(csv):
+    """One JSON value on standard output, with every estimate."""
+    result = run("fit", csv, "-k", 2, "--family", "EEE", "--prior", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    x = pd.read_csv(csv)
+    fit = bayesgmm.fit(x, 2, "EEE", prior=bayesgmm.Prior.from_data(x), random_seed=0)
+    assert found["family"] == "EEE" and found["K"] == 2 and found["status"] == "converged"
+    assert found["bic"] == fit.bic
+    np.testing.assert_array_equal(found["means"], fit.means)
+    np.testing.assert_array_equal(found["covariances"], fit.covariances)
+    assert found["saved"] is None
+    assert result.stderr == ""
+
+
+def test_one_column_takes_the_family_of_one_column(csv):
+    """No family named: V for one column."""
+    found = json.loads(run("fit", csv, "-k", 2, "--columns", "waiting", "--json").stdout)
+    assert found["family"] == "V" and found["columns"] == ["waiting"]
+
+
+def test_a_degenerate_fit_is_exit_code_1(tmp_path):
+    """The fit is printed, the warning told, and scripts can see that it is none."""
+    path = tmp_path / "x.csv"
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=30), [9.0, 9.0 + 1e-9, 9.0 - 1e-9]])
+    pd.DataFrame({"x": x}).to_csv(path, index=False)
+    result = run("fit", path, "-k", 2, "--n-init", 3)
+    assert result.exit_code == 1
+    assert "bayesgmm: warning: " in result.stderr
+    assert "fewer components" in error_of(result)
+    found = run("fit", path, "-k", 2, "--n-init", 3, "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["status"] in ("degenerate", "spurious")
+
+
+# ---- select, refine, compare ----
+
+
+def test_select_keeps_a_grid_and_takes_it_up(csv, tmp_path):
+    """The grid is printed, kept, and started from."""
+    out = tmp_path / "grid.npz"
+    options = ("--families", "EEE,VVV", "--n-init", 2, "-q")
+    result = run("select", csv, "-k", "1:2", *options, "--criterion", "icl", "--out", out)
+    assert result.exit_code == 0, result.output
+    grid = bayesgmm.Selection.load(out)
+    assert result.stdout == f"{grid!r}\nGrid saved to {out}\n"
+    assert grid.criterion == "icl" and len(grid.fits) == 4
+    assert result.stderr == ""
+    again = run("select", csv, "-k", "1:3", *options, "--resume", out, "--json")
+    found = json.loads(again.stdout)
+    assert len(found["table"]) == 6
+    assert found["best"]["bic"] == min(row["bic"] for row in found["table"])
+    fit = tmp_path / "fit.npz"
+    run("fit", csv, "-k", 1, "--out", fit)
+    refused = run("select", csv, "--resume", fit)
+    assert refused.exit_code == 2 and "holds no grid" in error_of(refused)
+
+
+def test_progress_is_on_standard_error(csv):
+    """Shown unless --quiet; standard output stays clean."""
+    result = run("select", csv, "-k", 1, "--families", "EEE")
+    assert "Fitting the grid" in result.stderr
+    assert "Fitting the grid" not in result.stdout
+
+
+def test_a_grid_without_an_estimate_is_exit_code_1(tmp_path):
+    """Every cell failed: the reasons, and no traceback."""
+    path = tmp_path / "x.csv"
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    pd.DataFrame(np.column_stack([x, x.sum(axis=1)])).to_csv(path, index=False)
+    result = run("select", path, "-k", 1, "--families", "VVV", "-q")
+    assert result.exit_code == 1
+    assert "no cell of the grid has an estimate: columns" in error_of(result)
+    assert result.stdout == ""
+
+
+def test_from_data_to_comparison(csv, tmp_path):
+    """A grid, the posterior of one of its cells, and one table of both."""
+    grid, posterior = tmp_path / "grid.npz", tmp_path / "two.nc"
+    run("select", csv, "-k", "1:2", "--families", "EEE,VVV", "--n-init", 2, "-q", "--out", grid)
+    result = run(
+        "refine", csv, grid, "--cell", "VVV,2", "--draws", 100, "--tune", 150, "--chains", 2,
+        "--out", posterior, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    kept = bayesgmm.Posterior.load(posterior)
+    assert (found["family"], found["K"], found["draws"]) == ("VVV", 2, 100)
+    np.testing.assert_allclose(found["mean"]["mu"], kept.draws.means.mean(axis=0), rtol=1e-12)
+    assert found["problems"] == kept.diagnostics.problems
+    for problem in found["problems"]:  # usable with care: advice, but no failure
+        assert problem in error_of(result)
+    table = json.loads(run("compare", grid, posterior, "--json").stdout)
+    assert len(table["models"]) == 5
+    assert table["models"][-1]["elpd_loo"] == pytest.approx(kept.loo().elpd)
+    assert table["models"][-1]["bic"] is None
+    assert table["columns"]["bic"]["better"] == "lower"
+    assert table["conclusion"].startswith("BIC ")
+
+
+@pytest.fixture
+def saved(csv, tmp_path):
+    """A saved grid, a fit and a made-up posterior."""
+    x = pd.read_csv(csv)
+    grid = bayesgmm.select(x, [1, 2], ["EEE"], n_init=1, random_seed=0, progressbar=False)
+    grid.save(tmp_path / "grid.npz")
+    grid.best.save(tmp_path / "fit.npz")
+    make_posterior(x, grid.best).save(tmp_path / "posterior.nc")
+    return tmp_path
+
+
+def test_compare_prints_and_writes(saved):
+    """Text on standard output; CSV, HTML and LaTeX by the file's ending."""
+    paths = [saved / "grid.npz", saved / "fit.npz", saved / "posterior.nc"]
+    for ending in ("csv", "html", "tex"):
+        result = run("compare", *paths, "--out", saved / f"table.{ending}")
+        assert result.exit_code == 0, result.output
+    text = result.stdout
+    for name in ("grid: EEE, K = 2", "fit", "posterior", "stacking"):
+        assert name in text or name == "stacking"
+    assert pd.read_csv(saved / "table.csv", index_col="model").index.tolist() == [
+        "grid: EEE, K = 2", "grid: EEE, K = 1", "fit", "posterior"
+    ]  # fmt: skip
+    from tests.test_report import Page
+
+    page = Page((saved / "table.html").read_text())
+    assert page.open == [] and "Verdicts" in "".join(page.text)
+    assert r"\begin{tabular}" in (saved / "table.tex").read_text()
+    alone = run("compare", saved / "grid.npz").stdout
+    assert " EEE, K = 2 " in alone and "grid:" not in alone
+    wrong = run("compare", *paths, "--out", saved / "table.doc")
+    assert wrong.exit_code == 2 and ".csv, .html, .tex" in error_of(wrong)
+
+
+def test_files_of_one_name_are_told_apart(saved):
+    """two.npz and two.nc are two models."""
+    (saved / "fit.nc").write_bytes((saved / "posterior.nc").read_bytes())
+    found = json.loads(run("compare", saved / "fit.npz", saved / "fit.nc", "--json").stdout)
+    names = [model["model"] for model in found["models"]]
+    assert names == [str(saved / "fit.npz"), str(saved / "fit.nc")]
+
+
+def test_evidence_of_a_posterior_that_has_none(saved):
+    """The reason is in the result, which is still one."""
+    result = run("compare", saved / "posterior.nc", "--evidence", "bridge", "--json")
+    assert result.exit_code == 0, result.output
+    assert "volume" in json.loads(result.stdout)["reasons"]["posterior"]["log_evidence"]
+    fits = run("compare", saved / "fit.npz", "--evidence", "bridge")
+    assert fits.exit_code == 1 and "fits have no evidence" in error_of(fits)
+
+
+def test_refine_says_what_it_can_be_given(csv, saved):
+    """A cell that is not there, a posterior, a file of something else."""
+    refused = run("refine", csv, saved / "grid.npz", "--cell", "VVV,2")
+    assert refused.exit_code == 2 and "the grid has EEE,1, EEE,2" in error_of(refused)
+    assert run("refine", csv, saved / "fit.npz", "--cell", "EEE,2").exit_code == 2
+    refused = run("refine", csv, saved / "posterior.nc")
+    assert refused.exit_code == 2 and "holds a posterior already" in error_of(refused)
+    refused = run("refine", csv, csv)
+    assert refused.exit_code == 1 and "is no fit, grid or posterior" in error_of(refused)
+
+
+@pytest.mark.parametrize("name", ["grid.npz", "fit.npz", "posterior.nc"])
+def test_damaged_files_are_one_line(saved, name):
+    """Cut short anywhere: exit code 1, the file's name, no traceback."""
+    path = saved / name
+    whole = path.read_bytes()
+    for part in (0.5, 0.9, 0.99):
+        path.write_bytes(whole[: int(part * len(whole))])
+        result = run("compare", path)
+        assert result.exit_code == 1, result.output
+        assert name in result.stderr and "Traceback" not in result.output
+
+
+# ---- report ----
 
 
 def test_report_from_csv(csv, tmp_path):
@@ -29,53 +236,171 @@ def test_report_from_csv(csv, tmp_path):
         "--no-refine", "--n-init", 2, "--out", out, "--quiet",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert f"Report written to {out}" in result.stdout
+    assert result.stdout == f"Report written to {out}\n"
     page = out.read_text()
     assert "Gaussian mixture of eruptions" in page
     assert "--families EEE,VVV" in page
     assert "--columns &#39;waiting,eruptions&#39;" in page
+    found = run("report", csv, "-k", 1, "--families", "EEE", "--no-refine", "--out", out, "--json")
+    assert json.loads(found.stdout) == {"report": str(out), "source": "eruptions.csv"}
+
+
+# ---- data and usage ----
 
 
 @pytest.mark.parametrize(
-    ("content", "arguments", "message"),
+    ("content", "message"),
     [
-        ("a,b\n1,2\n3,x\n4,5\n", [], "column 'b' holds str values"),
-        ("a,b\n1,2\n3,\n4,5\n", [], "column 'b' has 1 missing value"),
-        ("a,b\n1,2\n3,4\n", ["--columns", "c"], "no column 'c'"),
-        ("a,b\n1,2\n3,4\n5,1\n7,7\n", ["--families", "XYZ"], "unknown covariance_type 'XYZ'"),
-        ("", [], "not a CSV file"),
+        ("a,b\n1,2\n3,x\n4,5\n", "column 'b' holds text ('x' in row 1): correct that value, or "
+         "name the others with --columns a."),
+        ("a,b\nu,2\nv,x\n", "column 'a' holds text ('u' in row 0): correct that value, or convert "
+         "it."),
+        ("a,b\n1,2\n3,\n4,5\n", "column 'b' has 1 missing value"),
+        ("a,b\n1,2\n3,2\n", "column 'b' is constant"),
+        ("", "not a CSV file"),
+        ("a,b\n1,2\n1,2,3\n", "not a CSV file"),
     ],
-)
-def test_bad_data_is_one_line_and_exit_code_1(tmp_path, content, arguments, message):
-    """Problems with the data name the column or value; there is no traceback."""
+)  # fmt: skip
+@pytest.mark.parametrize("command", [("fit", "-k", 1), ("select",), ("report", "--no-refine")])
+def test_bad_data_are_one_line_and_exit_code_1(tmp_path, monkeypatch, command, content, message):
+    """Problems with the data name the column or value; there is no traceback, and no file."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "bad.csv"
     path.write_text(content)
-    result = run("report", path, "--no-refine", "-q", *arguments)
+    result = run(command[0], path, *command[1:])
     assert result.exit_code == 1
-    assert message in result.output
-    assert "Traceback" not in result.output
-    assert not list(tmp_path.glob("*.html"))
+    assert message in error_of(result)
+    assert result.stdout == "" and "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_missing_file_and_bad_numbers(tmp_path):
-    """A path that is not there, and a -k that is no number."""
-    result = run("report", tmp_path / "no.csv", "-q")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--columns", "waitng"], "no column 'waitng' in eruptions.csv (did you mean 'waiting'?); "
+         "it has eruptions, waiting."),
+        (["--columns", "Zzz"], "no column 'Zzz' in eruptions.csv; it has"),
+        (["--families", "VVX"], "unknown covariance_type 'VVX'"),
+        (["--families", "V"], "'V'"),
+        (["-k", "0:3"], "'0:3' names no numbers of components"),
+        (["-k", "a"], "write 1:9, 3, or 1,2,5"),
+        (["-k", "5:2"], "write 1:9"),
+        (["-k", ""], "write 1:9"),
+        (["--n-init", "0"], "--n-init"),
+        (["--seed", "x"], "--seed"),
+        (["--out", "no/such/file"], "no directory no/such to write file to"),
+        (["--out", "."], "is a directory"),
+        (["--frobnicate"], "No such option"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["select", "report"])
+def test_a_wrong_command_line_is_exit_code_2(csv, command, arguments, message):
+    """What was typed is named, with what could have been meant."""
+    result = run(command, csv, "-q", *arguments)
+    assert result.exit_code == 2
+    assert message in error_of(result)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["fit", "select", "refine", "compare", "report"])
+def test_a_missing_file_is_exit_code_2(tmp_path, command):
+    """And named."""
+    result = run(command, tmp_path / "no.csv", *(["-k", 1] if command == "fit" else []))
+    assert result.exit_code == 2
+    assert "no.csv' does not exist" in error_of(result)
+
+
+def test_every_kind_of_file_gives_the_same_rows(csv, tmp_path):
+    """CSV, TSV, compressed CSV, Parquet and Feather."""
+    x = pd.read_csv(csv)
+    x.to_csv(tmp_path / "x.tsv", sep="\t", index=False)
+    x.to_csv(tmp_path / "x.csv.gz", index=False)
+    x.to_parquet(tmp_path / "x.parquet")
+    x.to_feather(tmp_path / "x.feather")
+    for path in tmp_path.iterdir():
+        pd.testing.assert_frame_equal(read_table(path), x)
+        found = run("fit", path, "-k", 1, "--json")
+        assert json.loads(found.stdout)["loglik"] == bayesgmm.fit(x, 1, random_seed=0).loglik
+
+
+def test_files_that_are_not_what_they_seem(csv, tmp_path, monkeypatch):
+    """Another content, an unknown ending, and pyarrow that is not there: each says the cure."""
+    for ending in ("parquet", "feather"):
+        wrong = tmp_path / f"x.{ending}"
+        wrong.write_bytes(csv.read_bytes())
+        result = run("fit", wrong, "-k", 1)
+        assert result.exit_code == 1
+        assert f"x.{ending} is not a {ending} file" in error_of(result)
+    other = tmp_path / "x.xlsx"
+    other.write_bytes(b"PK")
+    result = run("fit", other, "-k", 1)
     assert result.exit_code == 1
-    assert "No such file" in result.output
-    for k in ("0:3", "a", "5:2", ""):
-        assert run("report", tmp_path / "no.csv", "-k", k).exit_code == 2
+    assert "x.xlsx ends in '.xlsx': pass a table in a file that ends in .csv" in error_of(result)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = run("fit", tmp_path / "x.parquet", "-k", 1)
+    assert result.exit_code == 1
+    assert "install bayesgmm[parquet], or save the table as CSV" in error_of(result)
+
+
+# ---- help ----
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_that_parse(command):
+    """Every example of a command is of that command, and its options exist."""
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    examples = re.findall(rf"^ *(bayesgmm {command}.*?) *$", result.stdout, re.MULTILINE)
+    assert examples
+    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", result.stdout.split("Example")[0]))
+    for example in examples:
+        for option in re.findall(r"(?<= )--?[a-z][a-z-]*", example):
+            assert option in known, f"{option} in {example}"
 
 
 def test_help_and_version():
-    """--help lists the commands, --version the version."""
+    """--help lists the commands, --version and --versions the versions."""
     assert bayesgmm.__version__ in run("--version").output
     text = run("--help").output
-    assert "report" in text and "demo" in text
-    assert "bayesgmm report penguins.csv" in run("report", "--help").output
+    assert all(f" {command} " in text for command in COMMANDS)
+    assert "--install-completion" in text
+    assert "numpy" in run("--versions").stdout
+    assert run().exit_code == 2  # no command is no use
 
 
-def test_a_data_frame_read_back_gives_the_same_numbers(csv):
-    """The command line and Python see the same data."""
-    a = bayesgmm.fit(pd.read_csv(csv), 2, random_seed=0, n_init=1)
-    b = bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, random_seed=0, n_init=1)
-    assert a.loglik == b.loglik
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("bayesgmm re", ["refine", "report"]),
+        ("bayesgmm select x.csv --families EEE,VV", ["EEE,VVI", "EEE,VVE", "EEE,VVV"]),
+        ("bayesgmm select x.csv --criterion c", ["cv"]),
+    ],
+)
+def test_shell_completion(line, expected):
+    """What bash would be offered."""
+    script = "import sys; sys.argv[0] = 'bayesgmm'; from bayesgmm.cli import main; main()"
+    environment = os.environ | {
+        "_BAYESGMM_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == expected
+
+
+def test_a_wrong_path_does_not_wait_for_pymc():
+    """Usage errors and help come before the heavy imports."""
+    code = """
+import sys
+from typer.testing import CliRunner
+from bayesgmm.cli import app
+CliRunner().invoke(app, ["refine", "no.csv", "no.npz"])
+CliRunner().invoke(app, ["refine", "--help"])
+print([m for m in ("pymc", "pytensor", "matplotlib", "arviz") if m in sys.modules])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Every Python block of the README and the docs runs, in order; links lead somewhere."""
+"""Every Python block and every command of the README and the docs runs; links lead somewhere."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from bayesgmm.cli import app
+from bayesgmm.datasets import load_faithful
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"^```\n(bayesgmm .*?)^```$", re.MULTILINE | re.DOTALL)
+# Those that sample, or fit every family and number of components.
+LONG = {"refine", "compare", "report", "demo"}
 
 
 def blocks(page):
@@ -32,6 +39,25 @@ def test_python_blocks_run_and_print_what_they_show(page, capsys):
             assert [w for w in words(printed) if isinstance(w, float)] == pytest.approx(
                 numbers, rel=0.02, abs=0.03
             )
+
+
+def commands(page):
+    return [line for block in COMMANDS.findall(page.read_text()) for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_commands_run(page, long, tmp_path, monkeypatch):
+    """One directory a page, with the data that the commands name; the long ones in slow tests."""
+    monkeypatch.chdir(tmp_path)
+    load_faithful().to_csv("eruptions.csv", index=False)
+    lines = [line.split() for line in commands(page) if long or line.split()[1] not in LONG]
+    assert lines
+    for line in lines:
+        result = CliRunner().invoke(app, line[1:])
+        assert result.exit_code == 0, f"{line}: {result.output}"
+        for out in [b for a, b in zip(line, line[1:], strict=False) if a == "--out"]:
+            assert (tmp_path / out).stat().st_size > 0
 
 
 def words(text):

@@ -162,7 +162,7 @@ def test_loading_something_else_says_so(tmp_path):
     import xarray as xr
 
     xr.DataTree(xr.Dataset({"a": 1})).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
-    with pytest.raises(ValueError, match="not made by bayesgmm"):
+    with pytest.raises(ValueError, match="the tree has format None, not"):
         Posterior.load(tmp_path / "other.nc")
 
 

@@ -142,12 +142,6 @@ def test_one_component_is_said_to_be_one():
     assert "a single Gaussian" in sentences
 
 
-def test_evidence_words_follow_kass_and_raftery():
-    """The limits 2, 6 and 10."""
-    words = [verdict.evidence(v) for v in (0, 2, 2.1, 6, 6.1, 10, 10.1)]
-    assert words == ["hardly any"] * 2 + ["positive"] * 2 + ["strong"] * 2 + ["very strong"]
-
-
 def test_a_report_is_not_started_where_it_cannot_be_written(tmp_path):
     """A missing directory is noticed before the work."""
     with pytest.raises(FileNotFoundError, match="no directory"):

@@ -17,6 +17,7 @@ PACKAGE = Path(bayesgmm.__file__).parent
 FLOORS = [
     {"_version", "errors", "facts", "progress", "datasets"},
     {"kernels"},
+    {"versions", "tables"},
     {"data", "hierarchical", "bands", "functionals", "integrals"},
     {"families.family", "families.m_steps", "families"},
     {"pseudo_data", "conditioning", "families.parametrisation", "hyperparameters", "draws"},
@@ -40,7 +41,8 @@ FLOORS = [
     {"target"},
     {"evidence"},
     {"sampling", "posterior", "direct"},
-    {"refinement", "comparison", "probabilities"},
+    {"refinement", "probabilities"},
+    {"comparison"},
     {"plots"},
     {"reporting"},
     {"cli"},
@@ -56,7 +58,7 @@ HEAVY = {
     "arviz": set(),
     "matplotlib": {"plots"},
     "sklearn": {"estimator"},
-    "pandas": set(),
+    "pandas": {"comparison"},
     "typer": {"cli"},
     "jinja2": {"reporting"},
 }

@@ -14,12 +14,13 @@ from ..kernels.contract import FloatArray
 from ..kernels.primitives import Entry
 from .m_steps import EQUAL, IDENTITY, VARIABLE, m_step
 
+_WORDS = {"E": "equal", "V": "variable", "I": "identity"}
 _CODES = {"E": EQUAL, "V": VARIABLE, "I": IDENTITY}
 # Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
 _SWEEPS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Family:
     """One covariance family, named by its letters.
 
@@ -50,6 +51,13 @@ class Family:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        if self.univariate:
+            return f"<Family {self.name}: variances {_WORDS[self.volume]}>"
+        letters = {"volumes": self.volume, "shapes": self.shape, "orientations": self.orientation}
+        words = ", ".join(f"{name} {_WORDS[letter]}" for name, letter in letters.items())
+        return f"<Family {self.name}: {words}>"
 
     @property
     def codes(self) -> tuple[int, int, int]:

@@ -8,14 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..facts import Shown
+
 IntArray = NDArray[np.intp]
 
 # Where a tree keeps what relabelling did.
 _GROUP = "relabelling"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Relabelling:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Relabelling(Shown):
     """What relabelling did.
 
     Attributes
@@ -55,6 +57,18 @@ class Relabelling:
     def ambiguous_draws(self) -> int:
         """Draws that form no permutation."""
         return int(np.sum(self.ambiguous))
+
+    def _title(self) -> str:
+        n, k = self.permutations.shape
+        return f"Relabelling of {n} draws of {k} components ({self.method})"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        settled = "settled" if self.converged else "not settled"
+        return [
+            ("relabelled", f"{self.relabelled_draws} draws"),
+            ("ambiguous", f"{self.ambiguous_draws} draws, which form no permutation"),
+            ("sweeps", f"{self.iterations}, {settled}"),
+        ]
 
 
 def permuted(posterior: xr.Dataset, permutations: IntArray) -> xr.Dataset:

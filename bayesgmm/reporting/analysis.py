@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..comparison import compare
+from ..comparison import Comparison, compare
 from ..data import Data, as_data
 from ..errors import ConvergenceAdvice
 from ..posterior import Posterior
@@ -15,9 +15,6 @@ from ..prior import Prior
 from ..result import Fit
 from ..selecting import select
 from ..selection import Selection
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Fits shown beside the chosen one.
 _RUNNERS_UP = 3
@@ -35,7 +32,7 @@ class Analysis:
     fit: Fit
     posterior: Posterior | None
     prior: Prior
-    comparison: pd.DataFrame
+    comparison: Comparison
     title: str
     source: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +78,7 @@ def analyse(
                 data, fit, prior=prior, draws=draws, tune=tune, chains=chains,
                 random_seed=random_seed, progressbar=progressbar,
             )  # fmt: skip
-    models: dict[str, Fit | Posterior] = {
+    models: dict[str, Fit | Posterior | Selection] = {
         f"EM {f.family.name}, K = {f.n_components}": f for f in selection.top(1 + _RUNNERS_UP)
     }
     if posterior is not None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .. import plots
-from .._version import __version__
-from ..comparison import COLUMNS
+from ..comparison import Comparison
+from ..posterior import without_copies
 from ..prior import Prior
+from ..versions import versions
 from . import verdict
 from .analysis import Analysis, analyse
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_VERSIONS = ("numpy", "scipy", "numba", "scikit-learn", "pymc", "pytensor", "nutpie", "arviz")
 _MOST_ROWS = 12
 
 
@@ -131,11 +129,11 @@ def render(analysis: Analysis) -> str:
         failures=_failures(analysis),
         estimates=_html(_estimates(analysis)),
         summary=None if posterior is None else _html(_summary(analysis)),
-        comparison=_html(_comparison(analysis)),
-        meanings={c: COLUMNS[c] for c in COLUMNS if c in _comparison(analysis).index},
+        comparison=analysis.comparison.to_html(),
+        meanings=_meanings(analysis.comparison),
         prior=_html(analysis.prior.to_frame().set_index("parameter")),
         command=_command(analysis),
-        versions=_versions(),
+        versions=versions(),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
     return page
@@ -231,17 +229,7 @@ def _summary(analysis: Analysis) -> pd.DataFrame:
     assert posterior is not None
     fit = posterior.fit
     names = ("pi", "mu", "Sigma") if fit.d <= 4 else ("pi", "mu")
-    table = posterior.summary(var_names=names)
-    once = [  # Sigma is symmetric, and may be one for all components
-        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
-        for k in range(1 if fit.family.common else fit.n_components)
-        for i in range(fit.d)
-        for j in range(i, fit.d)
-        if not (fit.family.diagonal and i < j)
-    ]
-    table = table.loc[[i for i in table.index if not i.startswith("Sigma") or i in once]]
-    if fit.family.common:
-        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    table = without_copies(posterior.summary(var_names=names), fit)
     low, high = table.columns[2:4]
     return table[["mean", "sd", low, high, "ess_bulk", "ess_tail", "r_hat"]].rename(
         columns={low: "5.5 %", high: "94.5 %", "ess_bulk": "ESS bulk", "ess_tail": "ESS tail",
@@ -249,10 +237,13 @@ def _summary(analysis: Analysis) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _comparison(analysis: Analysis) -> pd.DataFrame:
-    """Criteria in rows, models in columns: few models, many criteria."""
-    table = analysis.comparison.drop(columns=["status"]).T
-    return table.dropna(how="all")
+def _meanings(comparison: Comparison) -> dict[str, str]:
+    """What the columns that have figures mean, and which way is better."""
+    return {
+        told["label"]: told["meaning"] + (f"; {told['better']} is better" if told["better"] else "")
+        for column, told in comparison.attrs["columns"].items()
+        if comparison[column].notna().any() and column not in ("status", "verdict")
+    }
 
 
 def _html(table: pd.DataFrame, index: bool = True) -> str:
@@ -290,8 +281,3 @@ def _command(analysis: Analysis) -> str:
     else:
         parts.append("--no-refine")
     return " \\\n  ".join(parts)
-
-
-def _versions() -> dict[str, str]:
-    out = {"bayesgmm": __version__, "Python": platform.python_version()}
-    return out | {name: version(name) for name in _VERSIONS}

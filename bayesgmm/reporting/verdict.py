@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..comparison import strength
 from .analysis import Analysis
 
-# Kass & Raftery (1995), J. Am. Stat. Assoc. 90, 773-795: BIC differences as evidence.
-_EVIDENCE = ((2.0, "hardly any"), (6.0, "positive"), (10.0, "strong"), (np.inf, "very strong"))
 # A row is called uncertain below this probability of its component.
 _CERTAIN = 0.9
 
@@ -25,11 +24,6 @@ def conclusion(analysis: Analysis) -> list[str]:
             "below the selection table."
         )
     return sentences
-
-
-def evidence(difference: float) -> str:
-    """Kass & Raftery's word for a BIC difference."""
-    return next(word for limit, word in _EVIDENCE if difference <= limit)
 
 
 def _choice(analysis: Analysis) -> str:
@@ -78,14 +72,14 @@ def _rivals(analysis: Analysis) -> list[str]:
         gap = second.bic - best.bic
         out.append(
             f"The next best cell is {second.family.name} with K = {second.n_components}, "
-            f"{gap:.1f} behind: {evidence(gap)} evidence for the choice."
+            f"{gap:.1f} behind: {strength(gap)} evidence for the choice."
         )
     other_k = next((f for f in top if f.n_components != best.n_components), None)
     if other_k is not None and other_k is not top[1]:
         gap = other_k.bic - best.bic
         out.append(
             f"For another number of components the best is {other_k.family.name} with "
-            f"K = {other_k.n_components}, {gap:.1f} behind ({evidence(gap)} evidence)."
+            f"K = {other_k.n_components}, {gap:.1f} behind ({strength(gap)} evidence)."
         )
     ks = sorted({k for _, k in [*analysis.selection.fits, *analysis.selection.failures]})
     if len(ks) > 1 and best.n_components == ks[-1]:

@@ -1,0 +1,133 @@
+"""`bayesgmm compare`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..selection import Selection
+from . import options
+from .outcome import FAILED, print_json, tell, told
+from .saved import load
+
+if TYPE_CHECKING:
+    from ..comparison import Comparison
+
+_EPILOG = """Examples:
+
+bayesgmm compare grid.npz
+
+bayesgmm compare two.npz two.nc three.nc --out comparison.html
+
+bayesgmm compare two.nc three.nc --evidence bridge --json"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 1rem auto;
+padding: 0 1rem; }} table {{ font-size: 0.9rem; font-variant-numeric: tabular-nums; }}</style>
+</head>
+<body><h1>{title}</h1>{body}</body>
+</html>
+"""
+
+
+class _Evidence(StrEnum):
+    bridge = "bridge"
+    laplace = "laplace"
+    importance = "importance"
+
+
+def _checked_ending(path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() not in _WRITERS:
+        raise typer.BadParameter(f"{path.name} ends in none of {', '.join(_WRITERS)}.")
+    return options.writable(path)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("compare", epilog=_EPILOG)(_compare)
+
+
+def _compare(
+    saved: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SAVED...",
+            exists=True,
+            dir_okay=False,
+            help="Fits, grids and posteriors kept by --out.",
+        ),
+    ],
+    evidence: Annotated[
+        _Evidence | None, typer.Option(help="Compute the posteriors' evidences this way.")
+    ] = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write the table: .csv, .html or .tex.",
+            callback=_checked_ending,
+        ),
+    ] = None,
+    json: options.AsJson = False,
+) -> None:
+    """Compare fits, grids and posteriors of the same data in one table."""
+    with told():
+        models: dict[str, Any] = {}
+        for path, name in zip(saved, _names(saved), strict=True):
+            models[name] = load(path)
+        from ..comparison import compare
+
+        only = next(iter(models.values()))
+        grid = only if len(models) == 1 and isinstance(only, Selection) else None
+        table = compare(
+            grid or models, evidence=evidence.value if evidence else None, random_seed=seed
+        )
+        if out is not None:
+            _WRITERS[out.suffix.lower()](table, out)
+    if json:
+        print_json(
+            {
+                "conclusion": table.conclusion,
+                "models": table.reset_index().to_dict(orient="records"),
+                "columns": table.attrs["columns"],
+                "reasons": table.attrs["reasons"],
+                "saved": out and str(out),
+            }
+        )
+    else:
+        typer.echo(repr(table))
+        if out is not None:
+            typer.echo(f"Table written to {out}")
+    if table["status"].str.startswith("no estimate").all():
+        tell("none of the models has an estimate.")
+        raise typer.Exit(FAILED)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Names of files without their endings, whole paths where these are equal."""
+    stems = [path.stem for path in paths]
+    return [
+        stem if stems.count(stem) == 1 else str(path)
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+
+
+def _write_html(table: Comparison, path: Path) -> None:
+    title = escape("Comparison of Gaussian mixtures")
+    path.write_text(_PAGE.format(title=title, body=table.to_html()), encoding="utf-8")
+
+
+_WRITERS = {
+    ".csv": lambda table, path: table.to_csv(path),
+    ".html": _write_html,
+    ".tex": lambda table, path: table.to_latex(path),
+}

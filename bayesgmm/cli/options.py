@@ -1,0 +1,147 @@
+"""Arguments that several commands have, and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..data import Data, as_data
+from ..errors import DataError
+from ..facts import nearest
+from ..families import FAMILIES, get_family
+from ..tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _complete_families(incomplete: str) -> list[str]:
+    """The families that may follow what was typed, after the last comma."""
+    before, comma, last = incomplete.rpartition(",")
+    names = [*FAMILIES, "E", "V"]
+    return [before + comma + name for name in names if name.startswith(last.upper())]
+
+
+Table = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", exists=True, dir_okay=False, readable=True,
+        help="Table with a header row: .csv, .tsv, .parquet or .feather.",
+    ),
+]  # fmt: skip
+Columns = Annotated[str, typer.Option(help="Columns to use, separated by commas; all if left out.")]
+Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9, or 2, or 1,3,5.")]
+Families = Annotated[
+    str,
+    typer.Option(
+        help="Covariance families, such as EEE,VVV; all if left out.",
+        autocompletion=_complete_families,
+    ),
+]
+FamilyName = Annotated[
+    str,
+    typer.Option(
+        "--family", help="Covariance family; VVV, or V for one column, if left out.",
+        autocompletion=_complete_families,
+    ),
+]  # fmt: skip
+Starts = Annotated[
+    int | None, typer.Option("--n-init", min=1, help="Random starts; the library's own number "
+                             "if left out.")
+]  # fmt: skip
+Draws = Annotated[int, typer.Option(min=4, help="Posterior draws per chain.")]
+Tune = Annotated[int, typer.Option(min=1, help="Warm-up draws per chain.")]
+Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else.")]
+
+
+def writable(path: Path | None) -> Path | None:
+    """Before minutes of work, not after."""
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"no directory {path.parent} to write {path.name} to.")
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{path} is a directory: name a file.")
+    return path
+
+
+def out(help_text: str) -> Any:
+    """The option for the file to write."""
+    return typer.Option("--out", "-o", help=help_text, callback=writable)
+
+
+def rows(path: Path, columns: str) -> pd.DataFrame:
+    """The columns asked for, of numbers, from the file."""
+    frame = read_table(path)
+    frame.columns = [str(c) for c in frame.columns]
+    names = listed(columns)
+    for name in names or []:
+        if name not in frame.columns:
+            there = list(frame.columns)
+            raise typer.BadParameter(
+                f"no column {name!r} in {path.name}{nearest(name, there)}; it has "
+                f"{', '.join(there)}.",
+                param_hint="--columns",
+            )
+    _refuse_text(frame, names)
+    return frame[names] if names else frame
+
+
+def checked(frame: pd.DataFrame) -> Data:
+    """The rows past the border, or a DataError."""
+    return as_data(frame)
+
+
+def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:
+    """Name a column of text, a value of it, and the option that leaves it out."""
+    import pandas as pd
+
+    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    for name in names or frame.columns:
+        if name in numeric or frame[name].isna().all():
+            continue
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        row = int((numbers.isna() & frame[name].notna()).to_numpy().argmax())
+        cure = f"name the others with --columns {','.join(numeric)}" if numeric else "convert it"
+        raise DataError(
+            f"column {name!r} holds text ({str(frame[name].iloc[row])!r} in row {row}): correct "
+            f"that value, or {cure}."
+        )
+
+
+def numbers(text: str) -> list[int]:
+    """1:9, 3 or 1,2,5 as a list of numbers."""
+    try:
+        if ":" in text:
+            low, high = (int(part) for part in text.split(":"))
+            found = list(range(low, high + 1))
+        else:
+            found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise typer.BadParameter(
+            f"{text!r} names no numbers of components: write 1:9, 3, or 1,2,5 (at least 1).",
+            param_hint="-k",
+        )
+    return found
+
+
+def families(text: str, d: int, option: str = "--families") -> list[str] | None:
+    """The families named, checked for so many columns; None for all."""
+    names = listed(text)
+    for name in names or []:
+        try:
+            get_family(name, d)
+        except ValueError as error:
+            hint = nearest(name, [*FAMILIES, "E", "V"])
+            raise typer.BadParameter(f"{error}{hint}", param_hint=option) from None
+    return names
+
+
+def listed(text: str) -> list[str] | None:
+    """Names separated by commas; None where there are none."""
+    return [name.strip() for name in text.split(",") if name.strip()] or None

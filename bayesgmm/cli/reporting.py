@@ -1,0 +1,88 @@
+"""`bayesgmm report` and `bayesgmm demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options
+from .outcome import print_json, told
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_REPORT_EPILOG = """Examples:
+
+bayesgmm report eruptions.csv
+
+bayesgmm report plants.csv -k 1:6 --columns height,weight
+
+bayesgmm report eruptions.csv -k 1:4 --no-refine --out quick.html"""
+_DEMO_EPILOG = """Example:
+
+bayesgmm demo --out demo.html"""
+_PAGE = options.out("The HTML file to write.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("report", epilog=_REPORT_EPILOG)(_report)
+    app.command("demo", epilog=_DEMO_EPILOG)(_demo)
+
+
+def _report(
+    data: options.Table,
+    k: options.Components = "1:9",
+    families: options.Families = "",
+    columns: options.Columns = "",
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="Sample the best fit's posterior.")
+    ] = True,
+    n_init: options.Starts = None,
+    draws: options.Draws = 1000,
+    tune: options.Tune = 500,
+    chains: options.Chains = 4,
+    seed: options.Seed = 0,
+    out: Annotated[Path, _PAGE] = Path("report.html"),
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Select a mixture for the rows of a file, refine it, and write a report."""
+    numbers = options.numbers(k)
+    with told():
+        frame = options.rows(data, columns)
+        d = options.checked(frame).d
+        _write(
+            frame, out, json, quiet, source=data.name,
+            title=f"Gaussian mixture of {data.stem}", n_components=numbers,
+            covariance_type=options.families(families, d), refine=refine, n_init=n_init,
+            draws=draws, tune=tune, chains=chains, random_seed=seed,
+        )  # fmt: skip
+
+
+def _demo(
+    out: Annotated[Path, _PAGE] = Path("report.html"),
+    seed: options.Seed = 0,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a report on Old Faithful's eruptions, a data set that comes with the package."""
+    from ..datasets import load_faithful
+
+    with told():
+        _write(
+            load_faithful(), out, json, quiet, source="faithful.csv",
+            title="Old Faithful: how many kinds of eruption?", random_seed=seed,
+        )  # fmt: skip
+
+
+def _write(frame: pd.DataFrame, out: Path, json: bool, quiet: bool, **arguments: Any) -> None:
+    from ..reporting import report  # takes a second: wrong options should not have to wait
+
+    path = report(frame, out, progressbar=not (quiet or json), **arguments).resolve()
+    if json:
+        print_json({"report": str(path), "source": arguments["source"]})
+    else:
+        typer.echo(f"Report written to {path}")

@@ -1,0 +1,82 @@
+"""`bayesgmm select`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+from .outcome import fit_facts, print_json, told
+from .saved import load
+
+_EPILOG = """Examples:
+
+bayesgmm select eruptions.csv
+
+bayesgmm select plants.csv -k 1:6 --families EEE,VVV --columns height,weight
+
+bayesgmm select eruptions.csv -k 1:4 --criterion icl --out grid.npz
+
+bayesgmm select eruptions.csv -k 1:9 --resume grid.npz --out grid.npz"""
+
+
+class _Criterion(StrEnum):
+    bic = "bic"
+    icl = "icl"
+    aic = "aic"
+    cv = "cv"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("select", epilog=_EPILOG)(_select)
+
+
+def _select(
+    data: options.Table,
+    k: options.Components = "1:9",
+    families: options.Families = "",
+    columns: options.Columns = "",
+    criterion: Annotated[
+        _Criterion, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
+    ] = _Criterion.bic,
+    n_init: options.Starts = None,
+    seed: options.Seed = 0,
+    resume: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="An earlier grid of these data, to go on."),
+    ] = None,
+    out: Annotated[
+        Path | None, options.out("Where to keep the grid, for `compare` and `refine` (.npz).")
+    ] = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit every family with every number of components, and rank them."""
+    from ..selecting import select
+    from ..selection import Selection
+
+    numbers = options.numbers(k)
+    with told():
+        earlier = None if resume is None else load(resume)
+        if earlier is not None and not isinstance(earlier, Selection):
+            raise typer.BadParameter(f"{resume} holds no grid.", param_hint="--resume")
+        rows = options.checked(options.rows(data, columns))
+        grid = select(
+            rows, numbers, options.families(families, rows.d), criterion=criterion.value,
+            n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),
+        )  # fmt: skip
+        if out is not None:
+            grid.save(out)
+        best = grid.best  # no cell with an estimate is an error
+    if json:
+        table = grid.table.to_dict(orient="records")
+        saved = out and str(out)
+        print_json({"data": str(data), "best": fit_facts(best), "table": table, "saved": saved})
+        return
+    typer.echo(repr(grid))
+    if out is not None:
+        typer.echo(f"Grid saved to {out}")

@@ -1,0 +1,184 @@
+"""Rows of a comparison: the figures of one fit, one posterior, or one cell without an estimate."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConvergenceAdvice
+from ..kernels.contract import FloatArray
+from ..posterior import Posterior
+from ..result import Fit
+from ..selection import CellName, Selection
+
+type Row = dict[str, Any]
+
+# How a status begins where there is no estimate, and where nothing is wrong; and what comes before
+# the problems of an evidence.
+FAILED = "no estimate"
+CONVERGED = "converged"
+EVIDENCE_DOUBT = "evidence: "
+# Moments of the same rows differ by rounding only: in parts of an sd, and of the moment.
+_SAME_SD = 1e-8
+_SAME_SIZE = 1e-12
+
+
+def expanded(
+    models: Mapping[str, Fit | Posterior | Selection] | Selection,
+) -> tuple[dict[str, Fit | Posterior], dict[str, Row]]:
+    """Models by name, every grid by its cells, and the rows of the cells without an estimate."""
+    if isinstance(models, Selection):
+        models = {"": models}
+    found: dict[str, Fit | Posterior] = {}
+    cells: dict[str, Row] = {}
+    for name, model in models.items():
+        if isinstance(model, Selection):
+            before = f"{name}: " if name else ""
+            failed = _failed(model)
+            found |= {before + n: fit for n, fit in _sound(model).items()}
+            cells |= {before + n: row for n, row in failed.items()}
+        elif isinstance(model, Fit | Posterior):
+            found[name] = model
+        else:
+            raise TypeError(
+                f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior and "
+                "Selection objects, as fit, refine and select return."
+            )
+    if not found and not cells:
+        raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")
+    return found, cells
+
+
+def _name(cell: CellName) -> str:
+    return f"{cell[0]}, K = {cell[1]}"
+
+
+def _sound(selection: Selection) -> dict[str, Fit]:
+    if not selection.sound:
+        return {}
+    best = selection.top(len(selection.sound))
+    return {_name((fit.family.name, fit.n_components)): fit for fit in best}
+
+
+def _failed(selection: Selection) -> dict[str, Row]:
+    return {
+        _name((family, k)): {
+            "method": "EM", "family": family, "K": k, "status": f"{FAILED}: {reason}"
+        }
+        for (family, k), reason in selection.failures.items()
+    }  # fmt: skip
+
+
+def cross_validated(
+    models: Mapping[str, Fit | Posterior | Selection] | Selection,
+) -> dict[int, tuple[float, float]]:
+    """Cross-validated log-likelihoods of the grids' fits, by the fits' identity."""
+    grids = [models] if isinstance(models, Selection) else models.values()
+    return {
+        id(grid.fits[cell]): value
+        for grid in grids
+        if isinstance(grid, Selection)
+        for cell, value in grid.cv.items()
+        if cell in grid.fits
+    }
+
+
+def fit_row(fit: Fit, cv: tuple[float, float] = (math.nan, math.nan)) -> Row:
+    """Information criteria of a fit."""
+    return {
+        "method": "EM, MAP" if fit.prior is not None else "EM, ML",
+        "family": fit.family.name,
+        "K": fit.n_components,
+        "n_parameters": fit.n_parameters,
+        "loglik": fit.loglik,
+        "aic": fit.aic,
+        "bic": fit.bic,
+        "icl": fit.icl,
+        "entropy": fit.entropy,
+        "cv_loglik": cv[0],
+        "cv_se": cv[1],
+        "status": fit.status.value if fit.status.sound else f"{FAILED}: {fit.advice}",
+    }
+
+
+def posterior_row(name: str, posterior: Posterior) -> Row:
+    """Predictive density and convergence of a posterior."""
+    fit, diagnostics = posterior.fit, posterior.diagnostics
+    loo = named(name, posterior.loo)
+    khat = loo.pareto_k.to_numpy()
+    return {
+        "method": f"posterior ({posterior.tree.attrs['sampler']})",
+        "family": fit.family.name,
+        "K": fit.n_components,
+        "n_parameters": fit.n_parameters,
+        "loglik": posterior.mean_loglik,
+        "elpd_loo": loo.elpd,
+        "elpd_se": loo.se,
+        "p_loo": loo.p,
+        "pareto_k_max": float(khat.max()),
+        "pareto_k_bad": int(np.sum(khat > loo.good_k)),
+        "r_hat": max(diagnostics.rhat, diagnostics.rhat_invariant),
+        "ess_bulk": diagnostics.ess_bulk,
+        "ess_tail": diagnostics.ess_tail,
+        "divergences": _or_nan(diagnostics.divergences),
+        "treedepth_hits": _or_nan(diagnostics.max_treedepth_hits),
+        "label_moves": posterior.relabelled_draws,
+        "status": " ".join(diagnostics.problems) or CONVERGED,
+    }
+
+
+def _or_nan(number: int | None) -> float:
+    """What an engine does not have is not a number."""
+    return float("nan") if number is None else number
+
+
+def named[T](name: str, work: Callable[[], T]) -> T:
+    """Do it; advice given meanwhile comes out with the model's name, at the caller's line."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        result = work()
+    package = str(Path(__file__).parent.parent)
+    for warning in found:
+        text = str(warning.message)
+        if issubclass(warning.category, ConvergenceAdvice):
+            text = f"{name!r}: {text}"
+        warnings.warn(text, warning.category, skip_file_prefixes=(package,))
+    return result
+
+
+def refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
+    """A criterion compares models of the same rows and columns only."""
+    if not models:
+        return
+    (first, model), *others = models.items()
+    n, names, moments = _rows_of(model)
+    for name, other in others:
+        n2, names2, moments2 = _rows_of(other)
+        if (n, names) != (n2, names2):
+            raise ValueError(
+                f"{first!r} is of {n} rows of {', '.join(names)}, {name!r} of {n2} rows of "
+                f"{', '.join(names2)}: criteria compare models of the same data only."
+            )
+        allowed = _SAME_SD * moments[1] + _SAME_SIZE * np.abs(moments)
+        if np.any(different := np.abs(moments - moments2) > allowed):
+            j = int(np.argmax(different.any(axis=0)))
+            raise ValueError(
+                f"{first!r} and {name!r} are of different rows: column {names[j]!r} has mean "
+                f"{moments[0, j]:.10g} and sd {moments[1, j]:.10g} in the first, "
+                f"{moments2[0, j]:.10g} and {moments2[1, j]:.10g} in the second; criteria compare "
+                "models of the same data only."
+            )
+
+
+def _rows_of(model: Fit | Posterior) -> tuple[float, tuple[str, ...], FloatArray]:
+    """Number of rows, columns, and the columns' means and standard deviations."""
+    if isinstance(model, Fit):
+        return model.n, model.names, model.moments
+    data = model.data
+    mean = np.mean(data.values, axis=0, dtype=np.float64)
+    return data.n, data.names, np.array([mean, data.sd])

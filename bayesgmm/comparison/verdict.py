@@ -1,0 +1,202 @@
+"""What a comparison's figures say, in sentences that its reader can check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .columns import COLUMNS
+from .rows import CONVERGED, EVIDENCE_DOUBT, FAILED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Kass & Raftery (1995), J. Am. Stat. Assoc. 90, 773-795: BIC differences as evidence.
+_STRENGTHS = ((2.0, "hardly any"), (6.0, "positive"), (10.0, "strong"), (math.inf, "very strong"))
+# Criteria that choose a model, in the order they are named.
+_CHOICES = {
+    "bic": "BIC",
+    "elpd_loo": "LOO",
+    "probability": "the evidence",
+    "icl": "ICL",
+    "cv_loglik": "cross-validation",
+}
+
+
+def strength(difference: float) -> str:
+    """Kass & Raftery's word for the evidence in a difference of BIC."""
+    return next(word for limit, word in _STRENGTHS if difference <= limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What a fit is compared with: which is lowest in what, and the lowest BIC of the others."""
+
+    lowest: dict[str, Any]
+    n_fits: int
+    second_bic: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> _Standing:
+        lowest = {c.upper(): best_of(table, c) for c in ("bic", "icl", "aic")}
+        bic = _sound(table)["bic"].dropna().sort_values()
+        return cls(lowest, len(bic), bic.iloc[1] if len(bic) > 1 else math.nan)
+
+
+def row_verdicts(table: pd.DataFrame) -> list[str]:
+    """A sentence or more for every row."""
+    standing = _Standing.of(table)
+    return [_row_verdict(name, row, standing) for name, row in table.iterrows()]
+
+
+def _row_verdict(name: Any, row: pd.Series, standing: _Standing) -> str:
+    if row["status"].startswith(FAILED):
+        return "No estimate: not to be compared."
+    said = _of_posterior(row) if math.isnan(row["bic"]) else _of_fit(name, row, standing)
+    return " ".join(said)
+
+
+def _of_fit(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
+    if standing.n_fits == 1:
+        return ["The only fit: its criteria have nothing to be compared with."]
+    lowest = [label for label, best in standing.lowest.items() if best == name]
+    said = [f"Lowest {_listed(lowest)}."] if lowest else []
+    gap = row["bic_diff"]
+    if "BIC" in lowest:
+        ahead = standing.second_bic - row["bic"]
+        said.append(f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it.")
+    else:
+        said.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
+    if row["status"] != CONVERGED:
+        said.append(f"EM has not converged ({row['status']}).")
+    return said
+
+
+def _of_posterior(row: pd.Series) -> list[str]:
+    said = []
+    if not row["status"].startswith(CONVERGED):
+        said.append("To be read with care: the notes name a problem of its chains.")
+    if math.isnan(row["elpd_diff"]):
+        said.append("The only posterior: LOO has nothing to compare it with.")
+    elif row["elpd_diff"] == 0:
+        said.append(f"Highest elpd_loo, stacking weight {row['weight']:.2f}.")
+    else:
+        said.append(
+            f"elpd_loo {-row['elpd_diff']:.1f} below the highest, "
+            f"{_standard_errors(row)}; stacking weight {row['weight']:.2f}."
+        )
+    if row["pareto_k_bad"] > 0:
+        rows = "1 row has" if row["pareto_k_bad"] == 1 else f"{row['pareto_k_bad']} rows have"
+        said.append(f"{rows} a Pareto k above the limit: elpd_loo may be wrong.")
+    if not math.isnan(row["probability"]):
+        doubt = ", which may be wrong: see the notes" if EVIDENCE_DOUBT in row["status"] else ""
+        said.append(f"Probability {row['probability']:.3f} by the evidences{doubt}.")
+    return said
+
+
+def _standard_errors(row: pd.Series) -> str:
+    """How large a difference of elpd_loo is, in words."""
+    if _within(row):
+        return "within one standard error"
+    return f"{-row['elpd_diff'] / row['elpd_diff_se']:.1f} standard errors"
+
+
+def _within(row: pd.Series) -> bool:
+    return bool(-row["elpd_diff"] <= row["elpd_diff_se"])
+
+
+def conclusion(table: pd.DataFrame) -> str:
+    """Which K the criteria choose, what is close to it, and what could not be compared."""
+    said = [*_choice(table), *_close(table), *_scope(table), *_troubles(table)]
+    return " ".join(said)
+
+
+def _choice(table: pd.DataFrame) -> list[str]:
+    """Criteria with two or more models to choose from, grouped by the K they choose."""
+    chosen: dict[int, list[tuple[str, str]]] = {}
+    for column, label in _CHOICES.items():
+        if (best := best_of(table, column)) is not None:
+            row = table.loc[best]
+            chosen.setdefault(int(row["K"]), []).append((label, row["family"]))
+    if not chosen:
+        return ["No criterion has two models to choose from."]
+    clauses = [_clause(k, by) for k, by in chosen.items()]
+    text = "; ".join(clauses)
+    return [text[0].upper() + text[1:] + "."]
+
+
+def _clause(k: int, by: list[tuple[str, str]]) -> str:
+    labels = _listed([label for label, _ in by])
+    families = dict.fromkeys(family for _, family in by)
+    verb = "agree on" if len(by) > 1 else "prefers"
+    if len(families) == 1:
+        return f"{labels} {verb} K = {k} ({next(iter(families))})"
+    of = ", ".join(f"{family} by {label}" for label, family in by)
+    return f"{labels} {verb} K = {k} ({of})"
+
+
+def _close(table: pd.DataFrame) -> list[str]:
+    """Posteriors that LOO cannot tell from its best."""
+    rivals = table[table["elpd_diff"] < 0]
+    if rivals.empty:
+        return []
+    near = rivals[[_within(row) for _, row in rivals.iterrows()]]
+    if near.empty:
+        which = "The other posterior is" if len(rivals) == 1 else "All other posteriors are"
+        return [f"{which} more than one standard error behind by LOO."]
+    names = _listed([_told_apart(name, table) for name in near.index])
+    return [f"{names} {'is' if len(near) == 1 else 'are'} within one standard error by LOO."]
+
+
+def _told_apart(name: Any, table: pd.DataFrame) -> str:
+    """A posterior by its K, by family and K, or by name: the first that is its alone."""
+    there = table[table["elpd_loo"].notna()]
+    row = there.loc[name]
+    same = there[there["K"] == row["K"]]
+    if len(same) == 1:
+        return f"K = {row['K']}"
+    if (same["family"] == row["family"]).sum() == 1:
+        return f"{row['family']} with K = {row['K']}"
+    return repr(name)
+
+
+def _scope(table: pd.DataFrame) -> list[str]:
+    """Where the posteriors are of fewer K than the fits."""
+    sound = _sound(table)
+    fitted = set(sound.loc[sound["bic"].notna(), "K"])
+    sampled = sorted(set(table.loc[table["elpd_loo"].notna(), "K"]))
+    if len(sampled) < 1 or not fitted - set(sampled):
+        return []
+    return [f"Posteriors are of K = {_listed([str(k) for k in sampled])} only."]
+
+
+def _troubles(table: pd.DataFrame) -> list[str]:
+    said = []
+    posteriors = table[table["elpd_loo"].notna()]
+    doubtful = [
+        repr(name) for name, status in posteriors["status"].items()
+        if not status.startswith(CONVERGED)
+    ]  # fmt: skip
+    if doubtful:
+        said.append(f"The chains of {_listed(doubtful)} have problems: see the notes.")
+    if bad := len(table) - len(_sound(table)):
+        have = "has" if bad == 1 else "have"
+        said.append(f"{bad} of {len(table)} models {have} no estimate: the notes say why.")
+    return said
+
+
+def _sound(table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table["status"].str.startswith(FAILED)]
+
+
+def best_of(table: pd.DataFrame, column: str) -> Any:
+    """The row that a criterion chooses among two or more; None where there is no choice."""
+    values = _sound(table)[column].dropna()
+    if len(values) < 2:
+        return None
+    return values.idxmin() if COLUMNS[column].better == "lower" else values.idxmax()
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
