@@ -42,11 +42,11 @@ types: $(VENV)/.installed-dev
 
 # Execute every notebook, and fail where one fails or its .ipynb is not its .py.
 notebooks: $(VENV)/.installed-dev
-	$(PY) notebooks/run.py
+	$(PY) docs/notebooks/run.py
 
 # Write every .ipynb anew, with its outputs, from its .py.
 notebooks-write: $(VENV)/.installed-dev
-	$(PY) notebooks/run.py --write
+	$(PY) docs/notebooks/run.py --write
 
 # The site, in docs/_build/html. It needs no network; a warning is an error.
 docs: $(VENV)/.installed-docs

@@ -36,7 +36,6 @@ myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 # Notebooks are executed, and compared with their .py, by `make notebooks`: here they are shown.
-# docs/notebooks is a link to notebooks/, so that they are pages.
 nb_execution_mode = "off"
 nb_merge_streams = True
 
