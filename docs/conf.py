@@ -31,10 +31,9 @@ highlight_language = "none"  # blocks without a language are what code prints
 default_role = "code"  # what docstrings write in single backticks
 
 # ---- pages: Markdown that GitHub shows as well ----
-myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
 myst_heading_anchors = 4
-myst_dmath_double_inline = True
 # Notebooks are executed, and compared with their .py, by `make notebooks`: here they are shown.
 nb_execution_mode = "off"
 nb_merge_streams = True

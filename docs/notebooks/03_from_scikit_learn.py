@@ -21,6 +21,7 @@
 # %%
 import time
 import warnings
+from textwrap import fill
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -57,31 +58,28 @@ for name, model in {"scikit-learn": early, "tol=1e-10": late, "bayesgmm": ours}.
 #
 # ## `reg_covar`: what was added?
 #
-# scikit-learn adds 1e-6 to every variance, whatever the unit of the column. In metres instead of
-# millimetres that is a lot:
+# scikit-learn adds 1e-6 to every variance, whatever the unit of the column. With the durations in
+# thousands of minutes that is a lot:
 
 # %%
 faithful = bayesgmm.datasets.load_faithful().to_numpy()
 for unit in (1.0, 1e-3):
     theirs = Theirs(2, random_state=0, tol=1e-8).fit(faithful * unit)
     ours = GaussianMixture(2, random_state=0).fit(faithful * unit)
-    print(
-        "sd of eruptions, in minutes:",
-        np.sqrt(theirs.covariances_[:, 0, 0]).round(5) / unit,
-        np.sqrt(ours.covariances_[:, 0, 0]).round(5) / unit,
-    )
+    for name, model in {"scikit-learn": theirs, "bayesgmm": ours}.items():
+        sd = np.sqrt(model.covariances_[:, 0, 0]) / unit
+        print(f"column times {unit:g}, {name:>12}: sd of eruptions {np.sort(sd).round(3)} minutes")
 
 # %% [markdown]
-# The unit should not matter. On the left (scikit-learn) it does; on the right it does not. The
-# order of components is arbitrary in both. Here nothing is added, and a component that collapses
-# is reported instead:
+# The unit should not matter. Here nothing is added, and a component that collapses is reported
+# instead:
 
 # %%
 few = np.array([[0.0, 0.0], [0.1, 0.0], [0.0, 0.1], [5.0, 5.0], [5.1, 5.0], [5.2, 5.0], [9.0, 1.0]])
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", ConvergenceWarning)
     GaussianMixture(3, random_state=0).fit(few)
-print(caught[0].message)
+print(fill(str(caught[0].message), 88))
 
 # %% [markdown]
 # ## Far from zero
