@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n 2
 # gmmx and JAX, which only the benchmarks compare with, stay away from everything else.
 VENV_JAX := .venv-jax
 
-.PHONY: demo test test-slow format format-check lint types notebooks notebooks-write bench ci clean force
+.PHONY: demo test test-slow format format-check lint types notebooks notebooks-write docs bench ci clean force
 
 demo: $(VENV)/.installed
 	@rm -f report.html
@@ -42,11 +42,16 @@ types: $(VENV)/.installed-dev
 
 # Execute every notebook, and fail where one fails or its .ipynb is not its .py.
 notebooks: $(VENV)/.installed-dev
-	$(PY) notebooks/run.py
+	$(PY) docs/notebooks/run.py
 
 # Write every .ipynb anew, with its outputs, from its .py.
 notebooks-write: $(VENV)/.installed-dev
-	$(PY) notebooks/run.py --write
+	$(PY) docs/notebooks/run.py --write
+
+# The site, in docs/_build/html. It needs no network; a warning is an error.
+docs: $(VENV)/.installed-docs
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "The site: $$(pwd)/docs/_build/html/index.html"
 
 bench: $(VENV)/.installed-dev $(VENV_JAX)/.installed
 	$(PY) -m benchmarks $(BENCH_ARGS)
@@ -55,6 +60,7 @@ ci:
 	bash .ci/run
 
 clean:
+	rm -rf docs/_build docs/reference/generated
 	rm -rf $(VENV) $(VENV_JAX) build dist report.html .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -112,6 +118,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml bayesgmm/_version.py
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PY) -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed-dev
+	$(PY) -m pip install --quiet --group docs
 	@touch $@
 
 # The benchmarks say so where it cannot be installed.

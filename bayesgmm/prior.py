@@ -413,7 +413,7 @@ class Prior:
         ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """The hyperparameters as plain numbers and lists: Prior(**prior.to_dict()) is the same."""
+        """The hyperparameters as plain values: `Prior(**prior.to_dict())` is the same prior."""
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def to_frame(self) -> pd.DataFrame:

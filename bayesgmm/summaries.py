@@ -315,7 +315,7 @@ class Summaries(ABC):
             (S, K, d) and Sigma (S, K, d, d), to an array (S, ...).
         dims : str or sequence of str, optional
             Names of the value's axes; "component", "feature" and "feature_bis" get their
-            coordinates. `name`_dim_0, ... if left out.
+            coordinates. After the name and "_dim_0", ... if left out.
         coords : mapping, optional
             Coordinates for other axes.
         name : str

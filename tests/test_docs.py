@@ -1,18 +1,28 @@
-"""Every Python block and every command of the README and the docs runs; links lead somewhere."""
+"""Every Python block and every command of the README and the docs runs; links lead somewhere.
+
+What only Sphinx can tell (headings that links name, the markup of docstrings) `make docs` tells.
+"""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import bayesgmm
 from bayesgmm.cli import app
 from bayesgmm.datasets import load_faithful
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "_build" not in p.parts)]
+NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+REFERENCE = (DOCS / "reference" / "index.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```\n(bayesgmm .*?)^```$", re.MULTILINE | re.DOTALL)
 # Those that sample, or fit every family and number of components.
@@ -23,7 +33,12 @@ def blocks(page):
     return BLOCK.findall(page.read_text())
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
+def name_of(page):
+    """Pages of one name lie in several folders."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=name_of)
 def test_python_blocks_run_and_print_what_they_show(page, capsys):
     """One namespace a page; an output block after the code is what the code prints."""
     namespace = {}
@@ -69,9 +84,114 @@ def words(text):
     return [float(w) if re.fullmatch(r"-?\d+\.\d+", w) else w for w in text.split()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_blocks_are_python_output_or_site(page):
+    """A block of code under another name would not run."""
+    for language in re.findall(r"^```([^\n`]+)$", page.read_text(), re.MULTILINE):
+        assert language in ("python", "math", "{toctree}", "{eval-rst}"), language
+
+
+def text_of(page):
+    """A page, or the text cells of a notebook."""
+    if page.suffix == ".md":
+        return page.read_text()
+    cells = json.loads(page.read_text())["cells"]
+    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=name_of)
 def test_links_lead_somewhere(page):
-    """Relative links name files of the project."""
-    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    """Relative links name files of the project, and headings that a page has."""
+    for target, heading in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", text_of(page)):
+        if "://" in target:
+            continue
+        other = page.parent / target if target else page
+        assert other.exists(), f"{page.name} links to {target}"
+        if heading:
+            assert heading in anchors(other), f"{page.name} links to {target}#{heading}"
+
+
+def anchors(page):
+    """What GitHub and MyST call the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+
+
+def documented():
+    """Names in the tables of the reference, each with its module."""
+    found, module = [], ""
+    for line in REFERENCE.splitlines():
+        if match := re.match(r"\.\. currentmodule:: (\S+)", line):
+            module = match[1]
+        elif match := re.fullmatch(r"   ([\w.]+)", line):
+            found.append(f"{module}.{match[1]}")
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in bayesgmm.__all__ if n != "datasets"])
+def test_reference_has_every_public_name(name):
+    """In a table, or in the text where it is no function or class."""
+    assert f"bayesgmm.{name}" in documented() or f"`bayesgmm.{name}`" in REFERENCE
+
+
+@pytest.mark.parametrize("module", ["datasets", "plots"])
+def test_reference_has_every_function_of(module):
+    """Data sets and pictures are public too."""
+    there = importlib.import_module(f"bayesgmm.{module}")
+    public = [
+        f"bayesgmm.{module}.{name}"
+        for name, value in vars(there).items()
+        if name.startswith(("load_", "plot_")) and value.__module__ == there.__name__
+    ]
+    assert public and set(public) <= set(documented())
+
+
+@pytest.mark.parametrize("name", documented())
+def test_reference_names_what_is_there(name):
+    """A name that went away leaves the reference; what stays says what it is."""
+    module, _, attribute = name.rpartition(".")
+    assert getattr(importlib.import_module(module), attribute).__doc__
+
+
+def test_notebooks_are_in_reading_order():
+    """The table of contents lists every notebook, by its number."""
+    listed = re.findall(r"^notebooks/(\S+)$", (DOCS / "tutorials.md").read_text(), re.MULTILINE)
+    assert listed == [p.stem for p in NOTEBOOKS]
+    assert [name[:2] for name in listed] == [f"{i:02}" for i in range(1, len(listed) + 1)]
+
+
+def recipes():
+    """The recipes of the architecture page, by heading."""
+    page = (DOCS / "architecture.md").read_text()
+    return re.findall(r"^### (To add .*?)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("heading", "recipe"), recipes(), ids=lambda v: v[:30])
+def test_recipes_name_files_and_functions_that_are_there(heading, recipe):
+    """Files of the package and of the tests, the test that follows, and constants in capitals."""
+    files = re.findall(r"`([\w/]+\.py)`", recipe)
+    assert files, f"{heading!r} names no file"
+    for file in files:
+        assert root_of(file).exists(), f"{heading!r} names {file}"
+    assert any(file.startswith("tests/test_") for file in files) or "None exists" in recipe
+    named = set(re.findall(r"`(_?[A-Z]{3,}[A-Z_]*)`", recipe)) - set(bayesgmm.FAMILIES)
+    sources = [root_of(file).read_text() for file in files]
+    for constant in named:
+        assert any(assigns(source, constant) for source in sources), f"{heading!r}: {constant}"
+
+
+def root_of(file):
+    """Where a file that a recipe names lies."""
+    return ROOT / file if file.startswith("tests/") else ROOT / "bayesgmm" / file
+
+
+def assigns(source, name):
+    """Whether a module has this constant, of its own or imported."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and name in {ast.unparse(t) for t in node.targets}:
+            return True
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name:
+            return True
+        if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
+            return True
+    return False

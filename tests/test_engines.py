@@ -246,7 +246,7 @@ def test_a_posterior_that_is_no_chain_s(advi, tmp_path):
     advi.save(tmp_path / "p.nc")
     assert repr(bayesgmm.Posterior.load(tmp_path / "p.nc")) == repr(advi)
     table = bayesgmm.compare({"advi": advi})
-    assert table["divergences"].isna().all() and table.loc["advi", "method"] == "PyMC (advi)"
+    assert table["divergences"].isna().all() and table.loc["advi", "method"] == "posterior (advi)"
     assert np.isfinite(advi.loo().elpd)
 
 

@@ -145,3 +145,7 @@ with tempfile.TemporaryDirectory() as folder:
     posterior.save(path)
     again = bayesgmm.Posterior.load(path)
 print(again.fit.bic == posterior.fit.bic)
+
+# %% [markdown]
+# More on two or three: [choosing K](05_choosing_k.ipynb). What a posterior can be asked:
+# [from a fit to its posterior](../howto/posterior.md).

@@ -1,0 +1,62 @@
+"""The docs site: `make docs`. Why it is built this way: docs/decisions/0021-docs-site.md."""
+
+import logging
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bayesgmm import __version__  # noqa: E402
+
+for chatty in ("arviz", "pytensor"):  # they say at length how they were imported
+    logging.getLogger(chatty).setLevel(logging.WARNING)
+
+project = "bayesgmm"
+author = "bayesgmm developers"
+release = version = __version__
+language = "en"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax itself, copied into the site: pages need no network
+]
+exclude_patterns = ["_build", "_templates", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+highlight_language = "none"  # blocks without a language are what code prints
+default_role = "code"  # what docstrings write in single backticks
+
+# ---- pages: Markdown that GitHub shows as well ----
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["math"]
+myst_heading_anchors = 4
+# Notebooks are executed, and compared with their .py, by `make notebooks`: here they are shown.
+nb_execution_mode = "off"
+nb_merge_streams = True
+
+# ---- reference ----
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say types with shapes and units
+autodoc_member_order = "bysource"
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": True,
+    # scikit-learn's own, which refers to pages of its own site
+    "exclude-members": "get_metadata_routing",
+}
+numpydoc_show_class_members = False
+add_module_names = False
+
+# ---- looks ----
+html_theme = "furo"
+html_title = f"bayesgmm {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False
+html_theme_options = {"navigation_with_keys": True}

@@ -1,0 +1,94 @@
+"""The recipes of docs/architecture.md, followed: what they name is all that a new part needs.
+
+Families and forms of the pass are compiled code, which cannot be added to a running package: their
+lists are what the tests named in the recipes run over.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bayesgmm
+from bayesgmm import checks, start, uncertainty
+from bayesgmm import data as border
+from bayesgmm.mixture import Mixture
+
+
+@pytest.fixture
+def faithful():
+    return bayesgmm.datasets.load_faithful()
+
+
+def test_a_start(faithful, monkeypatch):
+    """A function that makes a Start, and its name in STARTS."""
+
+    def cut(sample, n_components, rng, i):
+        """Rows divided at the quantiles of the first column."""
+        place = np.argsort(np.argsort(sample.standardised[:, 0], kind="stable"))
+        return sample.of_labels(place * n_components // len(place), n_components)
+
+    monkeypatch.setitem(start.STARTS, "cut", start.Kind(cut, 1))
+    best = bayesgmm.fit(faithful, 2, random_seed=1).loglik
+    assert bayesgmm.fit(faithful, 2, start="cut").loglik == pytest.approx(best, abs=1e-3)
+    grid = bayesgmm.select(faithful, [2], ["VVV"], start="cut", progressbar=False)
+    assert grid.best.loglik == pytest.approx(best, abs=1e-3)
+    model = bayesgmm.GaussianMixture(2, init_params="cut").fit(faithful)
+    assert model.fit_.loglik == pytest.approx(best, abs=1e-3)
+
+
+def test_a_source_of_data(faithful, monkeypatch):
+    """A branch of _read that makes a two-dimensional array and names."""
+
+    class Columns:
+        """A table that no library knows."""
+
+        def __init__(self, columns):
+            self.by_name = columns
+
+    read = border._read
+
+    def branch(x, width=None):
+        if isinstance(x, Columns):
+            return border._Table(np.column_stack(list(x.by_name.values())), tuple(x.by_name))
+        return read(x, width)
+
+    monkeypatch.setattr(border, "_read", branch)
+    table = Columns({name: faithful[name].to_numpy() for name in faithful})
+    ours = bayesgmm.fit(table, 2, random_seed=1)
+    assert ours.names == tuple(faithful)
+    assert ours.loglik == bayesgmm.fit(faithful, 2, random_seed=1).loglik
+    assert np.array_equal(ours.predict(table), ours.predict(faithful))
+    bad = Columns({"eruptions": np.array([1.0, np.nan])})
+    with pytest.raises(bayesgmm.DataError, match="'eruptions' has 1 missing value"):
+        bayesgmm.fit(bad, 1)
+
+
+def test_a_way_to_standard_errors(faithful, monkeypatch):
+    """A function to the data of one replicate, and its name in REPLICATES.
+
+    Exponential weights, as in the weighted bootstrap but for their sum: for one component the
+    standard error of a mean is sd / sqrt(n). 400 replicates know it to 1 / sqrt(800), 3.5 %.
+    """
+
+    def exponential(fit, data, rng):
+        return border.as_data(data, sample_weight=rng.standard_exponential(data.n))
+
+    monkeypatch.setitem(uncertainty.REPLICATES, "exponential", exponential)
+    monkeypatch.setattr(uncertainty, "METHODS", (*uncertainty.REPLICATES, "information"))
+    fit = bayesgmm.fit(faithful, 1)
+    errors = bayesgmm.standard_errors(
+        fit, faithful, "exponential", n_boot=400, random_seed=1, progressbar=False
+    )
+    known = faithful.std(ddof=0) / np.sqrt(len(faithful))
+    assert errors.means[0] == pytest.approx(known.to_numpy(), rel=4 * 0.035)
+
+
+def test_a_statistic_of_predictive_checks(monkeypatch):
+    """A function of rows, and its name in _BY_COLUMN."""
+    monkeypatch.setitem(checks._BY_COLUMN, "range", lambda x: np.ptp(x, axis=0))
+    mixture = Mixture([1.0], [[0.0, 0.0]], [np.eye(2)])
+    [(name, statistic)] = checks.chosen("range", mixture).items()
+    assert name == "range"
+    assert statistic.function(np.array([[0.0, 1.0], [2.0, 5.0]])).tolist() == [2.0, 4.0]
+    assert "range" in checks.chosen(None, mixture)
