@@ -31,7 +31,8 @@ def model_probabilities(
 
     p(M | data) is proportional to p(M) times the evidence of M (Kass & Raftery 1995, J. Am. Stat.
     Assoc. 90, 773-795). It depends on the priors of the parameters too: give all models the prior
-    you mean, not one tuned to each.
+    you mean, not one tuned to each. Random hyperparameters (`Gamma`) are integrated out, so that
+    priors with them and without compare.
 
     Parameters
     ----------
