@@ -272,10 +272,9 @@ def test_what_mean_field_misses_is_said(correlated):
     stats, v = tree["sample_stats"], tree["posterior"]["v"].values.reshape(-1, 2)
     assert (stats["pareto_k"] > 0.7).all() and not stats["corrected"].any()
     # 4000 independent draws know a standard deviation to 1.1 %, the search's last step is 0.1 %
-    np.testing.assert_allclose(
-        v.std(axis=0), np.array([1e4, 1e-4]) * np.sqrt(1 - 0.95**2), rtol=0.08
-    )
-    np.testing.assert_allclose(v.mean(axis=0), [3e4, -2e-4], atol=0.1 * v.std(axis=0).max())
+    np.testing.assert_allclose(v.std(axis=0), SD * np.sqrt(1 - RHO**2), rtol=0.08)
+    # along the ridge the search is slow: a tenth of the posterior's own spread
+    np.testing.assert_allclose((v.mean(axis=0) - [3e4, -2e-4]) / SD, 0.0, atol=0.1)
     [problem] = [c.problem for c in engine_checks(stats.to_dataset()).values()]
     assert "Pareto k is" in problem and "could not be corrected" in problem and "nutpie" in problem
 
@@ -320,7 +319,7 @@ def test_weights_correct_a_wide_approximation(seed):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("sd", "sound"), [(1.0, True), (0.8, True), (0.4, False), (0.15, False)])
 def test_a_narrow_approximation_is_found_out(sd, sound, seed):
-    """Of N(0, 1): k = 1 - sd^2 exactly; far below, draws see so little that PSIS's own k is low."""
+    """Of N(0, 1): k = 1 - sd^2 exactly, known to 0.1 or so from 4000 draws."""
     with pm.Model() as model:
         pm.Normal("v", shape=2)
     points = Points(model, {"v": np.full(2, 0.1)})
@@ -330,7 +329,8 @@ def test_a_narrow_approximation_is_found_out(sd, sound, seed):
     stats = corrected(points, sd * z, log_q, rng, shared=True)["sample_stats"]
     assert stats["corrected"].all() == sound
     assert np.all((stats["pareto_k"] <= 0.7) == sound)
-    assert stats["pareto_k"].values[0] < 1
+    if 0.15 < sd < 1:
+        assert stats["pareto_k"].values[0] == pytest.approx(1 - sd**2, abs=0.2)
 
 
 def test_widths_are_conditional_deviations_in_any_unit():
