@@ -25,6 +25,7 @@ from bayesgmm.engines.importance import corrected
 from bayesgmm.engines.points import Points
 from bayesgmm.model import build_model, initial_point
 from bayesgmm.sampling import add_covariances, sample
+from tests.jax_runs import edited
 from tests.test_sampling import FAITHFUL, FAITHFUL_PRIOR, check_means
 
 RUNS = Path(__file__).parent / "jax_runs.py"
@@ -196,30 +197,10 @@ def test_pymc_s_own_door_to_jax(more_by_jax, fit):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["nutpie", "pymc", "advi", "smc"])
-def test_another_prior_of_the_user_s(x, fit, sampler):
-    """A tight normal prior in place of mu's moves the posterior there, whatever the engine."""
-    with pm.Model(coords=build_model(x, fit).coords) as model:
-        original = build_model(x, fit)
-        pm.Normal("mu", [[2.0, 60.0], [4.3, 80.0]], 0.01, dims=("component", "feature"))
-        pi = pm.Dirichlet("pi", np.ones(2), dims="component")
-        chi2 = pm.ChiSquared("bartlett_chi2", [6.0, 5.0], dims=("component", "feature"))
-        lower = pm.Normal("bartlett_normal", dims=("component", "feature_pair"))
-        from bayesgmm.likelihood import GaussianMixture
-
-        inputs = original["y"].owner.inputs
-        GaussianMixture(
-            "y", pi, model["mu"], chi2, lower, *[v.data for v in inputs[-3:]],
-            form=("bartlett", True, True), observed=x.to_numpy(),
-        )  # fmt: skip
-    tree = sample(
-        model, initial_point(original, fit), sampler=sampler, draws=300, tune=300, chains=2,
-        cores=1, random_seed=0, progressbar=False,
-    )  # fmt: skip
-    mu = tree["posterior"]["mu"]
-    expected = [[2.0, 60.0], [4.3, 80.0]]
-    # the data pull by less than 5 of the prior's standard deviations
-    np.testing.assert_allclose(mu.mean(("chain", "draw")), expected, atol=0.05)
+@pytest.mark.parametrize("sampler", ["nutpie", "pymc", "fullrank_advi"])
+def test_an_edited_model(sampler):
+    """The same edits for the engines that need no JAX."""
+    check_edit(edited(sampler, cores=1))
 
 
 def test_advi(advi, model):
