@@ -130,7 +130,7 @@ def through_pymc():
 
 
 JOBS = {
-    "gradients": lambda: gradients(["VVV", "EII"]),
+    "gradients": lambda: gradients(["VVV"]),
     "all_gradients": lambda: gradients(["EII", "VII", "EEI", "VVI", "EEE", "VVV"]),
     "other_priors": other_priors,
     "by_blocks": by_blocks,

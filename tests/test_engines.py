@@ -68,13 +68,14 @@ def run(folder, *jobs):
 
 @pytest.fixture(scope="module")
 def by_jax(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("jax"), "gradients", "numpyro", "pathfinder")
+    return run(tmp_path_factory.mktemp("jax"), "gradients", "numpyro")
 
 
 @pytest.fixture(scope="module")
 def more_by_jax(tmp_path_factory):
     jobs = ("all_gradients", "other_priors", "by_blocks", "weighted_rows", "blackjax",
-            "numpyro_on_one_core", "edited_numpyro", "edited_blackjax", "through_pymc")  # fmt: skip
+            "numpyro_on_one_core", "pathfinder", "edited_numpyro", "edited_blackjax",
+            "through_pymc")  # fmt: skip
     return run(tmp_path_factory.mktemp("more_jax"), *jobs)
 
 
@@ -135,9 +136,10 @@ def test_numpyro(by_jax, model, fit):
 
 
 @with_jax
-def test_pathfinder(by_jax, model, fit):
+@pytest.mark.slow
+def test_pathfinder(more_by_jax, model, fit):
     """Corrected draws have the published means; every path had a Pareto k that allows it."""
-    tree = by_jax["pathfinder"]
+    tree = more_by_jax["pathfinder"]
     check_form(tree, 1000)
     check_lp(tree, model)
     assert tree["sample_stats"]["corrected"].all()
