@@ -106,7 +106,7 @@ def draws(sampler, **options):
     return sample(model, start, sampler=sampler, progressbar=False, **options)
 
 
-def edited(sampler):
+def edited(sampler, **options):
     """A term of the user's, and another prior for the proportions, count."""
     model, start = model_and_start()
     with model:
@@ -115,7 +115,7 @@ def edited(sampler):
     start = {name: value for name, value in start.items() if name != "pi"}
     return sample(
         changed, start, draws=300, tune=500, chains=2, random_seed=1, sampler=sampler,
-        progressbar=False,
+        progressbar=False, **options,
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def through_pymc():
 
 
 JOBS = {
-    "gradients": lambda: gradients(["VVV", "EII"]),
+    "gradients": lambda: gradients(["VVV"]),
     "all_gradients": lambda: gradients(["EII", "VII", "EEI", "VVI", "EEE", "VVV"]),
     "other_priors": other_priors,
     "by_blocks": by_blocks,

@@ -22,9 +22,9 @@ from .settings import Settings
 # learn the curvature from.
 _SPREAD = 2.0
 # Steps of a path at most, and how many of the last ones its curvature is made of.
-_STEPS, _MEMORY = 200, 20
+_STEPS, _MEMORY = 100, 20
 # Draws of every approximation along a path, for its distance to the posterior.
-_TRIALS = 200
+_TRIALS = 50
 
 
 def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:

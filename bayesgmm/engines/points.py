@@ -12,6 +12,7 @@ from arviz_base import dict_to_dataset
 from pymc.blocking import DictToArrayBijection
 from pymc.initial_point import make_initial_point_fn
 from pymc.util import get_default_varnames
+from scipy.optimize import minimize
 
 from ..kernels.contract import FloatArray
 
@@ -68,6 +69,18 @@ class Points:
         """
         here = self.log_density(self.start[None])[0]
         return np.array([self._width(i, here) for i in range(len(self.start))])
+
+    def climb(self) -> None:
+        """Move the start to the mode next to it, which a user's edits can have put far away."""
+        gradient, unit, begin = self._model.compile_dlogp(), self.widths(), self.start
+
+        def loss(white: FloatArray) -> tuple[float, FloatArray]:
+            [point] = self._points((begin + unit * white)[None])
+            return -float(self._log_density(point)), -unit * gradient(point)
+
+        found = minimize(loss, np.zeros_like(begin), jac=True, method="L-BFGS-B")
+        if np.isfinite(found.fun) and np.isfinite(found.x).all():
+            self.start = begin + unit * found.x
 
     def _width(self, i: int, here: float) -> float:
         step = np.zeros_like(self.start)

@@ -32,18 +32,20 @@ _FIRST, _LAST = 0.1, 0.001
 def advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """Independent normal coordinates."""
     points = Points(model, start)
+    points.climb()
     widths = points.widths()
     search = pm.ADVI(model=model, start=dict(start), random_seed=settings.random_seed)
     rho = _unsoftened(widths)
     # In terms of the width itself, a step of rho is of d rho / d log(width).
     units = {"mu": widths, "rho": widths / _slope(rho)}
-    parameters = _searched(search, {"rho": rho}, units, settings)
+    parameters = _searched(search, {"mu": points.start, "rho": rho}, units, settings)
     return _drawn(points, parameters["mu"], np.diag(_softened(parameters["rho"])), settings)
 
 
 def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """Coordinates with any covariance."""
     points = Points(model, start)
+    points.climb()
     widths = points.widths()
     search = pm.FullRankADVI(model=model, start=dict(start), random_seed=settings.random_seed)
     rows, columns = np.tril_indices(len(widths))
@@ -51,7 +53,8 @@ def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Setti
     lower, unit = np.diag(rho), np.tile(widths[:, None], len(widths))
     np.fill_diagonal(unit, widths / _slope(rho))
     units = {"mu": widths, "L_tril": unit[rows, columns]}
-    parameters = _searched(search, {"L_tril": lower[rows, columns]}, units, settings)
+    first = {"mu": points.start, "L_tril": lower[rows, columns]}
+    parameters = _searched(search, first, units, settings)
     lower[rows, columns] = parameters["L_tril"]
     np.fill_diagonal(lower, _softened(np.diagonal(lower)))
     return _drawn(points, parameters["mu"], lower, settings)
