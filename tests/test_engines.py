@@ -351,7 +351,7 @@ def test_smc_s_form_and_checks(few_particles, model):
 
 @pytest.mark.slow
 def test_smc(x, fit):
-    """From the prior to the published posterior, and its evidence (quadrature: -1163.2 + log 2)."""
+    """From the prior to the published posterior, its labels settled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         posterior = bayesgmm.refine(x, fit, sampler="smc", random_seed=2, progressbar=False)
