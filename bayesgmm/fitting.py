@@ -25,7 +25,7 @@ from .kernels import (
 )
 from .kernels.ready import Features
 from .mixture import Mixture, responsibility_blocks
-from .prior import Prior
+from .prior import Prior, check_columns
 from .result import Fit
 from .search import SAME_OPTIMUM, Effort, follow
 from .start import Sample, Seed, Start, make_starts, named_starts, subset_rng
@@ -169,8 +169,7 @@ def check_problem(
 def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> None:
     """Refuse a prior that EM cannot maximise under, and a ratio below 1."""
     if prior is not None:
-        if prior.d != data.d:
-            raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
+        check_columns(prior, data)
         if prior.expected_concentration < 1:
             raise ValueError(
                 f"the prior's concentration is {prior.concentration}: below 1 (on average, if it "

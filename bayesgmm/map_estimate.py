@@ -11,7 +11,7 @@ from .data import Data
 from .em import Problem, run_em
 from .families.parametrisation import Parametrisation, parametrisation
 from .kernels.contract import FloatArray, Parameters
-from .prior import Prior
+from .prior import Prior, check_columns
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 _MAX_ITER, _TOL = 200, 1e-6
 # Proportions of empty components, which have no logarithm.
 _SMALLEST = 1e-6
+
+
+def prior_of(data: Data, fit: Fit, prior: Prior | None) -> Prior:
+    """The prior asked for, else the fit's own, else the weakly informative one.
+
+    Raises
+    ------
+    ValueError
+        It is for another number of columns.
+    """
+    prior = prior or fit.prior or Prior.from_data(data)
+    check_columns(prior, data)
+    return prior
 
 
 def map_estimate(data: Data, fit: Fit, prior: Prior) -> Parameters:

@@ -16,7 +16,7 @@ from .families.parametrisation import COMPONENT, FEATURE, Axes, Parametrisation
 from .hyperparameters import Gamma
 from .kernels.contract import FloatArray
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
-from .map_estimate import form_near, map_estimate, values_at
+from .map_estimate import form_near, map_estimate, prior_of, values_at
 from .prior import Prior
 from .trees import coordinates
 
@@ -75,9 +75,7 @@ def build_model(
     ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """
     data = fit.mixture.rows(x)
-    prior = prior or fit.prior or Prior.from_data(data)
-    if prior.d != data.d:
-        raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
+    prior = prior_of(data, fit, prior)
     form = form_near(fit.mixture.parameters_about(data.center), fit)
     form.check(prior)
     with pm.Model(coords=coordinates(data, form)) as model:
@@ -190,7 +188,7 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     the gradient is exactly 0, and nutpie refuses such a start.
     """
     data = fit.mixture.rows(model["x"].get_value())
-    prior = prior or fit.prior or Prior.from_data(data)
+    prior = prior_of(data, fit, prior)
     mode = map_estimate(data, fit, prior)
     form = form_near(fit.mixture.parameters_about(data.center), fit)
     offsets = _offsets()

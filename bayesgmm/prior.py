@@ -464,6 +464,12 @@ class Prior:
         return "\n".join(["Prior", *(f"  {name:{width}s}~ {text}" for name, text, _ in rows)])
 
 
+def check_columns(prior: Prior, data: Data) -> None:
+    """Refuse a prior for another number of columns than the data have."""
+    if prior.d != data.d:
+        raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
+
+
 def _check_numbers(**numbers: int) -> None:
     for name, value in numbers.items():
         if value < 1:

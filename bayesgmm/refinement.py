@@ -17,6 +17,7 @@ from .errors import ConvergenceAdvice
 from .families.parametrisation import independent
 from .fitting import whole
 from .labels import Method, check_method
+from .map_estimate import prior_of
 from .posterior import Posterior
 from .prior import Prior
 from .result import Fit
@@ -123,7 +124,7 @@ def refine(
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     data = fit.mixture.rows(X)
-    prior = prior or fit.prior or Prior.from_data(data)
+    prior = prior_of(data, fit, prior)
     settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
     draw = sample_directly if sampler in ENGINES else _sample_model
     tree = draw(data, fit, prior, sampler, settings)

@@ -15,7 +15,7 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm import Gamma, Prior
-from bayesgmm.families import Family, get_family
+from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation import parametrisation
 from bayesgmm.kernels import Parameters
 from bayesgmm.model import _Simplex, build_model, initial_point
@@ -85,10 +85,11 @@ def test_narrow_covariances_come_back(rng):
                                rtol=1e-4, atol=1e-4)  # fmt: skip
 
 
-def test_a_family_that_cannot_be_sampled_says_so(x):
-    """The message names those that can."""
-    with pytest.raises(NotImplementedError, match="EII, VII, EEI, VVI, EEE, VVV"):
-        parametrisation(Family("E", "V", "V"), 2, 2)
+@pytest.mark.parametrize("name", ["VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+def test_a_prior_that_cannot_be_had_says_so(x, name):
+    """A random scale where the prior's constant is not known."""
+    with pytest.raises(NotImplementedError, match=f"{name} cannot have a random scale"):
+        build_model(x, fitted(x, family=name), Prior.from_data(x, random_scale=True))
 
 
 def free_elements(covariances, family):

@@ -160,10 +160,11 @@ def test_sparse_proportions_are_drawn():
     assert np.mean(weights.max(axis=1) > 0.999) > 0.9
 
 
-def test_a_family_without_a_parametrisation_has_no_draws():
-    """As it has no model; the message names those that have."""
-    with pytest.raises(NotImplementedError, match="family EVE cannot be sampled: choose among EII"):
-        prior_of("plain", 2).sample(2, "EVE")
+@pytest.mark.parametrize("name", ["VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+def test_a_prior_without_a_constant_has_no_draws(name):
+    """Its variables are not independent, and nothing draws them together."""
+    with pytest.raises(NotImplementedError, match=f"family {name} has no independent variables"):
+        prior_of("plain", 2).sample(2, name)
 
 
 @pytest.mark.parametrize("number", ["n_rows", "n_components", "draws"])

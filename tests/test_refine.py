@@ -224,16 +224,18 @@ def test_random_hyperparameters_are_sampled_and_kept(x, tmp_path):
 
 
 def test_seed_gives_the_same_draws(x):
-    """To the rounding two compilations of a model may differ by."""
+    """Bit for bit, on any number of cores; other seeds and other chains differ."""
     fit = short_first(x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)  # few draws
-        a, b = (
-            bayesgmm.refine(x, fit, draws=100, chains=2, random_seed=8, progressbar=False)
-            for _ in range(2)
-        )
-    first = [p.tree["posterior"]["mu"].isel(draw=0).to_numpy() for p in (a, b)]
-    np.testing.assert_allclose(*first, rtol=1e-3)
+        a, b, c = (
+            bayesgmm.refine(
+                x, fit, draws=100, chains=2, random_seed=seed, cores=cores, progressbar=False
+            ).tree["posterior"]["mu"].to_numpy()
+            for seed, cores in ((8, 1), (8, 2), (9, 2))
+        )  # fmt: skip
+    np.testing.assert_array_equal(a, b)
+    assert np.all(a != c) and np.all(a[0] != a[1])
 
 
 def test_chains_that_have_not_converged_are_reported(x):
