@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -15,8 +16,9 @@ from .engines.laplace import laplace
 from .engines.native import nuts
 from .engines.settings import Settings
 from .families.parametrisation import Parametrisation
+from .fitting import fit as estimate
 from .kernels.contract import Parameters
-from .map_estimate import form_near, map_estimate, values_at
+from .map_estimate import form_near, map_estimate, prior_for_em, values_at
 from .prior import Prior
 from .result import Fit
 from .trees import tree_of
@@ -24,11 +26,23 @@ from .trees import tree_of
 # A mode that is expected to be so many nats higher at most is near enough for Newton's method.
 _NEAR = 10.0
 
+# Random starts among which other modes are looked for, and the nats by which they differ.
+_TRIED, _DIFFERENT = 30, 0.01
+
 ENGINES = {"nutpie": nuts, "laplace": laplace}
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Where chains start: a mode of the posterior, and the density in coordinates about it."""
+
+    density: LogPosterior
+    form: Parametrisation
+    mode: Mode
+
+
 def sample_directly(
-    data: Data, fit: Fit, prior: Prior, sampler: str, settings: Settings
+    data: Data, fit: Fit, prior: Prior, sampler: str, settings: Settings, n_modes: int = 1
 ) -> xr.DataTree:
     """Draws of the posterior of a fit's family and K.
 
@@ -44,6 +58,9 @@ def sample_directly(
         A name in `ENGINES`.
     settings : Settings
         How many draws, and how.
+    n_modes : int
+        Modes to start in, at most: that next to the fit, and the highest others that are found.
+        Each has the chains that the settings say.
 
     Returns
     -------
@@ -51,10 +68,22 @@ def sample_directly(
         As of `sampling.sample`, with `Sigma`.
     """
     begin = time.perf_counter()
-    density, form, mode = _launched(data, fit, prior)
-    vectors, stats = ENGINES[sampler](density, mode, settings)
-    warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
-    tree = tree_of(density.space.values(vectors), stats, data, form, prior)
+    launches = _launches(data, fit, prior, n_modes, settings.random_seed)
+    runs = []
+    for i, launch in enumerate(launches):
+        seed = None if settings.random_seed is None else settings.random_seed + i
+        vectors, stats = ENGINES[sampler](
+            launch.density, launch.mode, replace(settings, random_seed=seed)
+        )
+        warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
+        runs.append((launch.density.space.values(vectors), stats))
+    shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
+    values = {
+        name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]
+    }
+    stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
+    stats = stats.drop_vars("chain", errors="ignore")
+    tree = tree_of(values, stats, data, launches[0].form, prior)
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": settings.tune,
@@ -62,21 +91,37 @@ def sample_directly(
     return tree
 
 
-def _launched(data: Data, fit: Fit, prior: Prior) -> tuple[LogPosterior, Parametrisation, Mode]:
-    """The density, and its mode next to the fit: by Newton's method, after MAP-EM if far."""
-    at = fit.mixture.parameters_about(data.center)
-    found = _from(at, data, fit, prior, _NEAR)
-    if found is None:
-        found = _from(map_estimate(data, fit, prior), data, fit, prior, np.inf)
-    assert found is not None
-    return found
+def _launches(data: Data, fit: Fit, prior: Prior, n_modes: int, seed: int | None) -> list[Launch]:
+    """The mode next to the fit, then the highest others: of EM from random starts."""
+    first = _launch(fit.mixture.parameters_about(data.center), data, fit, prior, _NEAR)
+    if first is None:  # far up: MAP-EM keeps the labels on the way
+        first = _launch(map_estimate(data, fit, prior), data, fit, prior)
+    assert first is not None
+    if n_modes == 1:
+        return [first]
+    rng, found = np.random.default_rng(seed), [first]
+    for _ in range(_TRIED):
+        other = estimate(
+            data, fit.n_components, fit.family.name, prior=prior_for_em(prior),
+            start="k-means++", n_init=1, random_seed=rng,
+        )  # fmt: skip
+        launch = _launch(other.mixture.parameters_about(data.center), data, fit, prior)
+        if launch is not None and all(_differ(launch, known) for known in found):
+            found.append(launch)
+    return [first, *sorted(found[1:], key=lambda launch: -launch.mode.log_density)[: n_modes - 1]]
 
 
-def _from(
-    at: Parameters, data: Data, fit: Fit, prior: Prior, within: float
-) -> tuple[LogPosterior, Parametrisation, Mode] | None:
+def _differ(a: Launch, b: Launch) -> bool:
+    """Whether modes are of different height, as they are but for a relabelling."""
+    return abs(a.mode.log_density - b.mode.log_density) > _DIFFERENT
+
+
+def _launch(
+    at: Parameters, data: Data, fit: Fit, prior: Prior, within: float = np.inf
+) -> Launch | None:
+    """From parameters to the mode by Newton's method; none if that is farther than `within`."""
     form = form_near(at, fit)
     density = LogPosterior(data, form, prior)
     start = density.space.free(values_at(at, form, prior, data.center))
     mode = mode_near(density, start, within)
-    return None if mode is None else (density, form, mode)
+    return None if mode is None else Launch(density, form, mode)

@@ -346,6 +346,7 @@ def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, in
         prior=problem.prior,
         starts=starts,
         moments=np.array([data.center, data.sd]),
+        weighted=data.weights is not None,
     )
 
 

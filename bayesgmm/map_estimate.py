@@ -44,10 +44,13 @@ def map_estimate(data: Data, fit: Fit, prior: Prior) -> Parameters:
     parameters = fit.mixture.parameters_about(data.center)
     if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
         return parameters
-    # Below 1 the Dirichlet's mode is an empty component: then the mode under a flat one.
-    prior = replace(prior, concentration=max(prior.expected_concentration, 1.0))
-    problem = Problem(data, fit.family, prior)
+    problem = Problem(data, fit.family, prior_for_em(prior))
     return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
+
+
+def prior_for_em(prior: Prior) -> Prior:
+    """The prior that EM maximises under: below 1 the Dirichlet's mode is an empty component."""
+    return replace(prior, concentration=max(prior.expected_concentration, 1.0))
 
 
 def form_near(mode: Parameters, fit: Fit) -> Parametrisation:

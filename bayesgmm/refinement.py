@@ -39,6 +39,7 @@ def refine(
     chains: int = 4,
     prior: Prior | None = None,
     sampler: Sampler = "nutpie",
+    n_modes: int = 1,
     relabel: Method = "ecr",
     target_accept: float = 0.8,
     random_seed: int | None = None,
@@ -72,6 +73,11 @@ def refine(
         density at the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as
         far as their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says
         more. Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+    n_modes : int
+        For "nutpie" and "laplace": look for other modes of the posterior by MAP-EM from 30 random
+        starts, and run `chains` chains in each of the n_modes highest, the fit's own first. Their
+        averages mean nothing together: `Posterior.chain_modes` tells which chains are in which,
+        and how high each is, and `Posterior.of_chains` takes one mode's.
     relabel : str
         How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
@@ -116,18 +122,31 @@ def refine(
         raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
     if tune is None:
         tune = _TUNE_WHITENED if sampler in ENGINES else _TUNE
-    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+    for name, value, least in (
+        ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("n_modes", n_modes, 1),
+    ):  # fmt: skip
         whole(name, value, least)
+    if n_modes > 1 and sampler not in ENGINES:
+        raise ValueError(
+            f"n_modes is {n_modes}: sampler {sampler!r} starts in one; use {' or '.join(ENGINES)}."
+        )
     check_method(relabel)
     if not 0 < target_accept < 1:
         raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
+    if fit.weighted:
+        raise ValueError(
+            "the fit is of rows with weights, which a posterior does not know: fit without weights "
+            "(repeat rows that count several times), and refine that fit."
+        )
     data = fit.mixture.rows(X)
     prior = prior_of(data, fit, prior)
     settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
-    draw = sample_directly if sampler in ENGINES else _sample_model
-    tree = draw(data, fit, prior, sampler, settings)
+    if sampler in ENGINES:
+        tree = sample_directly(data, fit, prior, sampler, settings, n_modes)
+    else:
+        tree = _sample_model(data, fit, prior, sampler, settings)
     posterior = Posterior.assemble(tree, fit, prior, {
         "creation_library": "bayesgmm",
         "creation_library_version": __version__,

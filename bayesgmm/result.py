@@ -64,6 +64,8 @@ class Fit(Shown):
     moments : array (2, d)
         Means and standard deviations of the rows fitted, by which fits of different data are told
         apart.
+    weighted : bool
+        Whether the rows had weights.
     """
 
     mixture: Mixture
@@ -79,6 +81,7 @@ class Fit(Shown):
     prior: Prior | None
     starts: tuple[int, int, int]
     moments: FloatArray
+    weighted: bool = False
 
     @property
     def weights(self) -> FloatArray:
@@ -242,6 +245,7 @@ class Fit(Shown):
             "status": self.status.name,
             "degenerate_component": self.degenerate_component,
             "starts": list(self.starts),
+            "weighted": self.weighted,
             "prior": None if self.prior is None else self.prior.to_dict(),
         }
 
@@ -308,6 +312,7 @@ class Fit(Shown):
             prior=None if meta["prior"] is None else Prior(**meta["prior"]),
             starts=(meta["starts"][0], meta["starts"][1], meta["starts"][2]),
             moments=arrays["moments"],
+            weighted=meta["weighted"],
         )
 
     def _facts(self) -> list[tuple[str, str]]:

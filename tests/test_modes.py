@@ -202,3 +202,38 @@ def test_label_problems_and_real_ones_are_told_apart(x):
     lp = np.random.default_rng(0).standard_normal((4, 100)) + [[0], [0], [0], [2]]
     problems = " ".join(posterior_of(x, fit, draws, lp=lp).diagnostics.problems)
     assert "R-hat of log posterior" in problems and "whatever the labels" in problems
+
+
+def test_several_modes_are_started_in_and_told_apart():
+    """Three clusters, two components: which two share one is a mode each, of equal right."""
+    rng = np.random.default_rng(0)
+    corners = 12 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    x = corners[np.repeat([0, 1, 2], [60, 80, 100])] + rng.standard_normal((240, 2))
+    fit = bayesgmm.fit(x, 2, "VVV", random_seed=1)
+    with pytest.warns(ConvergenceAdvice, match="different modes"):
+        posterior = bayesgmm.refine(
+            x, fit, n_modes=3, draws=200, chains=2, random_seed=1, progressbar=False
+        )
+    assert [sorted(g) for g in posterior.chain_modes.groups] == [[0, 1], [2, 3], [4, 5]]
+    shares = [posterior.of_chains(g).draws.weights.mean(axis=0).max() for g in ([0], [2], [4])]
+    together = np.array([140, 160, 180]) / 240  # of the two clusters that share a component
+    error = 3 * np.sqrt(together * (1 - together) / 240) + 1 / 240  # the prior's two rows
+    np.testing.assert_allclose(np.sort(shares), together, atol=error.max())
+    mine = posterior.of_chains([0, 1]).summary(var_names=["mu"])["mean"].to_numpy()
+    np.testing.assert_allclose(np.sort(mine), np.sort(fit.means.ravel()), atol=0.5)
+
+
+def test_modes_are_for_samplers_that_start_in_them():
+    """Others start in one."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, random_seed=1)
+    with pytest.raises(ValueError, match="n_modes is 2: sampler 'pymc' starts in one"):
+        bayesgmm.refine(x, fit, n_modes=2, sampler="pymc")
+
+
+def test_a_fit_of_weighted_rows_is_not_refined():
+    """The posterior would be of other data."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, sample_weight=np.full(272, 2.0), random_seed=1)
+    with pytest.raises(ValueError, match="rows with weights"):
+        bayesgmm.refine(x, fit)
