@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
-from benchmarks import convergence, em, float32, gmmx, growth, memory, page, peak
+import bayesgmm
+from benchmarks import convergence, em, float32, gmmx, growth, memory, naive, page, peak, posterior
 from benchmarks.problem import Case, Problem, per_iteration
 from benchmarks.server import Unavailable
 from benchmarks.timing import in_turn
@@ -116,3 +118,31 @@ def test_gmmx_says_why_it_gives_no_number(monkeypatch, tmp_path):
         gmmx.em(Problem.simulate(TINY), "float64")
     with pytest.raises(Unavailable, match="no such family"):
         gmmx.em(Problem.simulate(Case(60, 2, 2, "spherical")), "float64")
+
+
+def test_posterior(monkeypatch):
+    """Ours and PyMC's own mixture on few rows, and the other posteriors."""
+    monkeypatch.setattr(posterior, "CASES", {})
+    monkeypatch.setattr(posterior, "LARGE", Case(200, 2, 2, separation=8.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        posterior.run(small=True)
+    text = page.PAGE.read_text()
+    assert "Laplace, 4 x 250" in text and "overlapping, seed 0" in text
+
+
+@pytest.mark.slow
+def test_pm_mixture_samples_the_same_posterior():
+    """The rival is no straw man: its means are ours, where the data speak for themselves."""
+    problem = Problem.simulate(Case(600, 2, 2, separation=8.0))
+    fit = bayesgmm.fit(problem.x, 2, start=problem.start)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTensor warns where there is no BLAS to link
+        rival = naive.run(problem.x, fit, draws=300, tune=300)
+    ours, _ = posterior.refined(problem.x, fit)
+    for name in ("pi", "mu", "Sigma"):
+        theirs = rival.posterior[name].mean(("chain", "draw")).to_numpy()
+        mine = ours.tree["posterior"][name]
+        sd = mine.std(("chain", "draw")).to_numpy()
+        # Other priors: a tenth of a standard deviation at 300 rows a component, and the draws'.
+        assert np.all(np.abs(theirs - mine.mean(("chain", "draw")).to_numpy()) < 0.5 * sd), name
