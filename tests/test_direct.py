@@ -118,7 +118,7 @@ def interrupted(monkeypatch, after):
 
 def test_an_interruption_keeps_the_draws(x, monkeypatch):
     """Ctrl-C: a full rectangle of the draws made so far, and a warning that says how many."""
-    interrupted(monkeypatch, after=1.0)
+    interrupted(monkeypatch, after=0.3)
     with pytest.warns(ConvergenceAdvice, match="interrupted: .* draws of . chains"):
         posterior = refined(x, short_first(x), draws=10**6, tune=50, cores=2)
     draws = posterior.tree["posterior"]

@@ -16,7 +16,7 @@ import bayesgmm
 def main() -> None:
     start = time.perf_counter()
     x = bayesgmm.datasets.load_faithful()
-    fits = [bayesgmm.fit(x, 2, family, n_init=1, random_seed=0) for family in ("VVV", "VVI")]
+    fits = [bayesgmm.fit(x, 2, family, n_init=1, random_seed=0) for family in ("VVV", "VVI", "VEV")]
     bayesgmm.fit(x.astype(np.float32), 2, n_init=1, random_seed=0)
     for fit in fits:
         bayesgmm.refine(x, fit, draws=20, tune=20, chains=2, random_seed=0, progressbar=False)

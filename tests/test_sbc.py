@@ -1,0 +1,123 @@
+"""Simulation-based calibration: parameters from the prior are like draws of their posterior.
+
+Talts, Betancourt, Simpson, Vehtari & Gelman (2018), arXiv 1804.06788: the rank of the true value
+among draws of the posterior of data simulated from it is uniform. What no labels change is ranked.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import chisquare, kstest
+
+import bayesgmm
+from bayesgmm import Prior
+from bayesgmm.data import as_data
+from bayesgmm.density import LogPosterior
+from bayesgmm.density.mode import Mode, mode_near
+from bayesgmm.engines.native import nuts
+from bayesgmm.engines.settings import Settings
+from bayesgmm.families import get_family
+from bayesgmm.families.parametrisation import independent, parametrisation
+from bayesgmm.map_estimate import form_near, values_at
+
+D, K, N = 2, 2, 60
+REPLICATES, DRAWS, THIN = 200, 99, 8
+#: Groups mostly apart, both with rows: a posterior of one mode, but for the labels. Draws of
+#: whitened NUTS are nearly independent as they are; every 8th is kept.
+PRIOR = Prior([0.0, 1.0], [[40.0, 10.0], [10.0, 60.0]], 10, [[7.0, 3.0], [3.0, 12.0]], 4.0)
+FAMILIES = ["VVV", "EEE", "VVI", "EVE", "VEV"]
+QUANTITIES = 7
+#: All families' tests together fail by chance in one run of 1000.
+LEVEL = 1e-3 / (2 * QUANTITIES * len(FAMILIES))
+
+
+def settings(draws, tune, seed):
+    return Settings(draws, tune, 1, seed, 0.8, 1, False)
+
+
+def from_prior(name, seed):
+    """Independent draws of the prior: weights, means, covariances, REPLICATES of each."""
+    family = get_family(name, D)
+    if independent(family):
+        draws = PRIOR.sample(K, family, REPLICATES, seed)
+        sigma = draws.covariances
+        if family.diagonal:
+            sigma = sigma[..., None] * np.eye(D)
+        return draws.weights, draws.means, sigma
+    centre = np.repeat((PRIOR.scale / (PRIOR.dof - D - 1))[None], K, axis=0)
+    form = parametrisation(family, K, D, centre)
+    density = LogPosterior(as_data(np.eye(3, 2)), form, PRIOR, likelihood=False)
+    values = {"pi": np.full(K, 1 / K), "mu": np.ones((K, D)), **form.values_from(centre, PRIOR)}
+    origin = density.space.free(values)
+    mode = Mode(origin, density(origin)[0], 0.5 * np.eye(len(origin)), True)
+    vectors, _ = nuts(density, mode, settings(50 * REPLICATES, 1000, seed))
+    values = density.space.values(vectors[0, ::50])
+    return values["pi"], values["mu"], form.covariances(values, PRIOR)
+
+
+def quantities(x, weights, means, covariances):
+    """What is ranked, (QUANTITIES, draws)."""
+    logs = np.linalg.slogdet(covariances)[1]
+    mean = np.einsum("sk,ski->si", weights, means)
+    apart = means - mean[:, None]
+    within = np.einsum("sk,skij->sij", weights, covariances)
+    overall = within + np.einsum("sk,ski,skj->sij", weights, apart, apart)
+    rows = np.concatenate([x, np.ones((1, D))])  # and a point that is always the same
+    delta = rows[None, None] - means[:, :, None]
+    lengths = np.einsum("skni,sknj,skij->skn", delta, delta, np.linalg.inv(covariances))
+    terms = np.log(weights)[..., None] - 0.5 * (lengths + (logs + D * np.log(2 * np.pi))[..., None])
+    log_density = logsumexp(terms, axis=1)
+    return np.array([
+        log_density[:, :-1].sum(axis=1),
+        log_density[:, -1],
+        np.linalg.slogdet(overall)[1],
+        -np.sum(weights * np.log(weights), axis=1),
+        np.sum(weights * logs, axis=1),
+        within[:, 0, 1] if np.any(within[:, 0, 1]) else within[:, 0, 0],
+        mean[:, 0],
+    ])  # fmt: skip
+
+
+def rank(name, truth, seed):
+    """Ranks (QUANTITIES,) of the truth among draws of the posterior of rows made from it."""
+    rng = np.random.default_rng(seed)
+    weights, means, covariances = truth
+    x = bayesgmm.Mixture(weights, means, covariances).sample(N, rng)[0]
+    data = as_data(x)
+    mixture = bayesgmm.Mixture(weights, means, covariances, data.names)
+    fit = SimpleNamespace(mixture=mixture, family=get_family(name, D), prior=PRIOR)
+    at = mixture.parameters_about(data.center)
+    form = form_near(at, fit)
+    density = LogPosterior(data, form, PRIOR)
+    start = density.space.free(values_at(at, form, PRIOR, data.center))
+    mode = mode_near(density, start)
+    vectors, _ = nuts(density, mode, settings(DRAWS * THIN, 300, int(rng.integers(2**31))))
+    values = density.space.values(vectors[0, ::THIN])
+    sigma = form.covariances(values, PRIOR)
+    drawn = quantities(x, values["pi"], values["mu"], sigma)
+    true = quantities(x, *(v[None] for v in truth))
+    return np.sum(drawn < true, axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_ranks_are_uniform(name):
+    """Ten bins of equal chance by chi-squared, and the distribution function by Kolmogorov's test.
+
+    A prior of Psi half as large again, or of 3 degrees of freedom more, than what made the rows is
+    found out.
+    """
+    truths = zip(*from_prior(name, seed=1), strict=True)
+    ranks = np.array([
+        rank(name, truth, [FAMILIES.index(name), i]) for i, truth in enumerate(truths)
+    ])  # fmt: skip
+    assert ranks.shape == (REPLICATES, QUANTITIES)
+    jitter = np.random.default_rng(0).random(ranks.shape)
+    for of_one, u in zip(ranks.T, ((ranks + jitter) / (DRAWS + 1)).T, strict=True):
+        counts = np.histogram(of_one, bins=10, range=(0, DRAWS + 1))[0]
+        assert chisquare(counts).pvalue > LEVEL, counts
+        assert kstest(u, "uniform").pvalue > LEVEL, counts
