@@ -44,7 +44,8 @@ autodoc_typehints = "none"  # the docstrings say types with shapes and units
 autodoc_member_order = "bysource"
 autodoc_default_options = {
     "members": True,
-    "inherited-members": True,
+    # not those of pandas' own DataFrame, some 200, which refer to pages of its own site
+    "inherited-members": "object, DataFrame",
     # scikit-learn's own, which refers to pages of its own site
     "exclude-members": "get_metadata_routing",
 }
