@@ -4,6 +4,8 @@ import logging
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -45,7 +47,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {
     "members": True,
     # not those of pandas' own DataFrame, some 200, which refer to pages of its own site
-    "inherited-members": "object, DataFrame",
+    "inherited-members": ",".join(base.__name__ for base in pd.DataFrame.__mro__),
     # scikit-learn's own, which refers to pages of its own site
     "exclude-members": "get_metadata_routing",
 }
