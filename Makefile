@@ -15,6 +15,7 @@ VENV_JAX := .venv-jax
 
 demo: $(VENV)/.installed
 	@rm -f report.html
+	@echo "Fitting and sampling; the first time, compiling for it takes the better part of a minute"
 	$(BIN)/bayesgmm demo
 	@test -s report.html || { echo "bayesgmm demo left no report.html" >&2; exit 1; }
 	@echo "The report: $$(pwd)/report.html"

@@ -1,9 +1,10 @@
-"""Gaussian mixtures twice over: fitted by EM in milliseconds, and as a PyMC posterior.
+"""Gaussian mixtures twice over: fitted by EM in milliseconds, and as a posterior by MCMC.
 
     fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
     selection = bayesgmm.select(X)            the grid of families and numbers of components
-    posterior = bayesgmm.refine(X, fit)       the same mixture, sampled by PyMC from the fit
-    bayesgmm.compare({"K=2": fit, ...})       one table for both
+    posterior = bayesgmm.refine(X, fit)       the same mixture's posterior, by NUTS from the fit on
+    model = bayesgmm.build_model(X, fit)      the same posterior, as a PyMC model to edit
+    bayesgmm.compare({"K=2": fit, ...})       one table for fits and posteriors
     bayesgmm.report(X)                        all of it, as one HTML file
 
 Importing this module loads neither PyMC nor matplotlib: names load what they need when used.

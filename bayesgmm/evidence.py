@@ -134,7 +134,8 @@ def evidence_of(
         raise ValueError(f"method is {method!r}: choose among {', '.join(METHODS)}.")
     if not independent(family):
         raise NotImplementedError(
-            f"the evidence of family {family.name} is unknown: its prior density's constant is."
+            f"family {family.name} has no evidence: its prior density is known to a constant only. "
+            "Compare by leave-one-out (`loo`), or use EII, VII, EEI, VVI, EEE or VVV."
         )
     coordinates = Coordinates(family, draws.n_components, data.center)
     _refuse_unusable(draws, n_chains, coordinates.size)

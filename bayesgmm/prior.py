@@ -1,4 +1,4 @@
-"""One prior for both sides: what EM maximises under it, PyMC samples from.
+"""One prior for both sides: EM maximises under it, and the posterior is sampled under it.
 
     pi ~ Dirichlet(a, ..., a)     mu_k ~ Normal(b0, B0)     Sigma_k ~ InverseWishart(nu, Psi)
 
@@ -76,10 +76,10 @@ class Prior:
     (nu + d - 1)/2 and scales Psi_jj/2, a spherical one an inverse gamma of shape
     d(nu + d + 1)/2 - 1 and scale tr(Psi)/2 (the restricted densities).
 
-    PyMC samples random hyperparameters, as `concentration` and `scale`. EM takes them at their
-    prior means (`expected_concentration`, `expected_scale`), and refuses a concentration below 1,
-    under which the posterior has its maxima at empty components: fit without a prior, or under
-    one of concentration 1, and pass the sparse one to `refine`.
+    A posterior has draws of random hyperparameters, as `concentration` and `scale`. EM takes them
+    at their prior means (`expected_concentration`, `expected_scale`), and refuses a concentration
+    below 1, under which the posterior has its maxima at empty components: fit without a prior, or
+    under one of concentration 1, and pass the sparse one to `refine`.
 
     Examples
     --------

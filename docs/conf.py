@@ -4,6 +4,8 @@ import logging
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -44,7 +46,8 @@ autodoc_typehints = "none"  # the docstrings say types with shapes and units
 autodoc_member_order = "bysource"
 autodoc_default_options = {
     "members": True,
-    "inherited-members": True,
+    # not those of pandas' own DataFrame, some 200, which refer to pages of its own site
+    "inherited-members": ",".join(base.__name__ for base in pd.DataFrame.__mro__),
     # scikit-learn's own, which refers to pages of its own site
     "exclude-members": "get_metadata_routing",
 }

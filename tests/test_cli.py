@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app
+from bayesgmm.cli import app, refining
+from bayesgmm.refinement import Sampler
 from bayesgmm.tables import read_table
 from tests.synthetic import make_posterior
 
@@ -149,6 +151,17 @@ def test_from_data_to_comparison(csv, tmp_path):
     assert table["models"][-1]["bic"] is None
     assert table["columns"]["bic"]["better"] == "lower"
     assert table["conclusion"].startswith("BIC ")
+
+
+def test_engines_are_those_of_refine(csv, saved, monkeypatch):
+    """The command names all of them; one that is not installed is one line, no traceback."""
+    assert [name.value for name in refining._Sampler] == list(get_args(Sampler))
+    monkeypatch.setitem(sys.modules, "numpyro", None)
+    result = run("refine", csv, saved / "fit.npz", "--sampler", "numpyro", "-q")
+    assert result.exit_code == 1
+    assert "bayesgmm[jax]" in error_of(result)
+    result = run("refine", csv, saved / "fit.npz", "--sampler", "laplace", "-q", "--json")
+    assert json.loads(result.stdout)["sampler"] == "laplace"
 
 
 @pytest.fixture
@@ -395,7 +408,8 @@ def test_a_wrong_path_does_not_wait_for_pymc():
     code = """
 import sys
 from typer.testing import CliRunner
-from bayesgmm.cli import app
+from bayesgmm.cli import app, refining
+from bayesgmm.refinement import Sampler
 CliRunner().invoke(app, ["refine", "no.csv", "no.npz"])
 CliRunner().invoke(app, ["refine", "--help"])
 print([m for m in ("pymc", "pytensor", "matplotlib", "arviz") if m in sys.modules])

@@ -15,7 +15,7 @@ from . import comparing, fitting, refining, reporting, selecting
 
 app = typer.Typer(
     name="bayesgmm",
-    help="Gaussian mixtures: fitted by EM, sampled by PyMC, compared, and reported in one file.",
+    help="Gaussian mixtures: fitted by EM, sampled, compared, and reported in one file.",
     epilog="Begin with: bayesgmm demo",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

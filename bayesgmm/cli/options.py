@@ -53,6 +53,10 @@ Starts = Annotated[
 ]  # fmt: skip
 Draws = Annotated[int, typer.Option(min=4, help="Posterior draws per chain.")]
 Tune = Annotated[int, typer.Option(min=1, help="Warm-up draws per chain.")]
+TuneIfGiven = Annotated[
+    int | None,
+    typer.Option(min=1, help="Warm-up draws per chain; the engine's own number if left out."),
+]
 Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -16,6 +16,10 @@ from ..kernels import DegenerateComponentError
 
 #: Exit code where there is no result that can be used.
 FAILED = 1
+# What data, arguments, files, the mathematics, or a library that is not installed can raise.
+_EXPECTED = (
+    ValueError, OSError, NotImplementedError, DegenerateComponentError, ImportError,
+)  # fmt: skip
 
 
 def tell(text: str) -> None:
@@ -31,7 +35,7 @@ def told() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)  # the library's own, and ArviZ's
         try:
             yield
-        except (ValueError, OSError, NotImplementedError, DegenerateComponentError) as error:
+        except _EXPECTED as error:
             tell(str(error))
             raise typer.Exit(FAILED) from None
         finally:

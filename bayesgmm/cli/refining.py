@@ -18,12 +18,23 @@ _EPILOG = """Examples:
 
 bayesgmm refine eruptions.csv two.npz --out two.nc
 
-bayesgmm refine eruptions.csv grid.npz --cell EEE,3 --draws 2000 --out three.nc"""
+bayesgmm refine eruptions.csv grid.npz --cell EEE,3 --draws 2000 --out three.nc
+
+bayesgmm refine eruptions.csv two.npz --sampler laplace"""
 
 
 class _Sampler(StrEnum):
+    """The engines of `refine`, named here so that help needs no import of them."""
+
     nutpie = "nutpie"
+    laplace = "laplace"
     pymc = "pymc"
+    numpyro = "numpyro"
+    blackjax = "blackjax"
+    advi = "advi"
+    fullrank_advi = "fullrank_advi"
+    pathfinder = "pathfinder"
+    smc = "smc"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,19 +54,19 @@ def _refine(
         str, typer.Option(help="Family and K of a grid's cell, such as VVV,3; its best if not.")
     ] = "",
     draws: options.Draws = 1000,
-    tune: options.Tune = 500,
+    tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
-    sampler: Annotated[_Sampler, typer.Option(help="Whose NUTS.")] = _Sampler.nutpie,
+    sampler: Annotated[_Sampler, typer.Option(help="The engine.")] = _Sampler.nutpie,
     seed: options.Seed = 0,
     out: Annotated[Path | None, options.out("Where to keep the posterior (.nc).")] = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Sample the posterior of a fit with PyMC, every chain started at the fit."""
+    """Sample the posterior of a fit, every chain started at the fit."""
     with told():
         fit = _chosen(load(saved), saved, cell)
         rows = options.rows(data, ",".join(fit.names))
-        from ..refinement import refine  # PyMC takes seconds to import
+        from ..refinement import refine  # xarray and nutpie take a second to import
 
         posterior = refine(
             rows, fit, draws=draws, tune=tune, chains=chains, sampler=sampler.value,
@@ -76,6 +87,7 @@ def _refine(
                 "K": fit.n_components,
                 "chains": d.chains,
                 "draws": d.draws,
+                "sampler": sampler.value,
                 "label_moves": posterior.relabelled_draws,
                 **{name: getattr(d, name) for name in figures},
                 "mean": {

@@ -1,4 +1,4 @@
-"""One table for whatever is compared: EM fits and PyMC posteriors, row by row."""
+"""One table for whatever is compared: EM fits and posteriors, row by row."""
 
 from __future__ import annotations
 

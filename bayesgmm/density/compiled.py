@@ -5,7 +5,7 @@ addresses of parts that are compiled when they are first needed (`kernels/calls.
 compiled for a model. The coordinates are those that PyMC has for `build_model`'s variables, but
 for the means (`space.py`).
 
-`sizes` (whole numbers), `numbers` and `data` are laid out by `packing.py`.
+`sizes` (whole numbers), `numbers` and `data` are laid out by `LogPosterior`.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@
 
 # %%
 import warnings
+from textwrap import fill
 
-import arviz as az
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -61,13 +61,13 @@ plots.plot_density(X, selection.best)
 # ## Posteriors
 #
 # A prior, the same for every K: means around 20 with a standard deviation of 10, variances around
-# 10. Then the posteriors of two, three and four components. (With four the chains exchange
+# 10. Then the posteriors of two to five components. (With four and more the chains exchange
 # labels: the next notebook is about that. What follows does not depend on labels.)
 
 # %%
 prior = bayesgmm.Prior.univariate(mean=20, variance=100, shape=3, scale=20)
 posteriors = {}
-for k in (2, 3, 4):
+for k in (2, 3, 4, 5):
     fit = bayesgmm.fit(X, k, "V", prior=prior, random_seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)
@@ -80,25 +80,32 @@ for name, posterior in posteriors.items():
 #
 # How well would each predict a galaxy that it has not seen? `elpd` is the sum of the log
 # densities of the left-out rows, higher is better; `elpd_diff` the difference to the best, with
-# its standard error `dse`.
-
-# %%
-az.compare({name: posterior.loo() for name, posterior in posteriors.items()})
-
-# %% [markdown]
-# Two components predict worse. Between three and four the difference is well within its standard
-# error: LOO does not choose between them.
-#
-# ## The evidence: how probable is each?
-#
-# The probability of the data under each model, parameters integrated out. The log evidence of
-# three and four differs by a few tenths at most, which makes them about equally probable.
+# its standard error. `compare` takes the grid, the posteriors, and on request the evidences, and
+# makes one table of all; here is a part of it:
 
 # %%
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)
-    evidence = bayesgmm.model_probabilities(posteriors, method="importance", random_seed=1)
-evidence[["log_evidence", "error", "probability", "lower", "upper"]].round(3)
+    table = bayesgmm.compare(
+        {"grid": selection, **posteriors}, evidence="importance", random_seed=1
+    )
+names = list(posteriors)
+table.loc[names, ["elpd_loo", "elpd_se", "elpd_diff", "elpd_diff_se", "weight"]].round(2)
+
+# %% [markdown]
+# Two components predict worse. Three, four and five differ by half a unit. That is small, whatever
+# its standard error: below about 4 units neither is to be relied on (Sivula, Magnusson, Matamoros
+# & Vehtari, arXiv:2008.10296). LOO does not choose between them.
+#
+# ## The evidence: how probable is each?
+#
+# The probability of the data under each model, parameters integrated out. The log evidences of
+# three, four and five differ by a few tenths, which makes them about equally probable. The Monte
+# Carlo errors are much smaller: longer chains would not decide it.
+
+# %%
+columns = ["log_evidence", "evidence_error", "probability", "probability_low", "probability_high"]
+table.loc[names, columns].round(3)
 
 # %% [markdown]
 # The evidence depends on the prior, as nothing above does. A wider prior of the means charges
@@ -106,19 +113,27 @@ evidence[["log_evidence", "error", "probability", "lower", "upper"]].round(3)
 #
 # ## What to say
 #
+# The table says it in words:
+
+# %%
+print(fill(table.conclusion, 88))
+for name in names:
+    print(fill(f"{name}: {table.loc[name, 'verdict']}", 88))
+
+# %% [markdown]
 # | question | answer |
 # |---|---|
 # | are there two? | no: every criterion says more |
-# | three or four? | BIC and ICL three; LOO and the evidence cannot tell |
+# | three, four or five? | BIC and ICL three; LOO and the evidence cannot tell |
 #
 # So: at least three bumps, and the data do not settle a fourth. That is a result. The densities
-# show why: three and four are nearly the same curve.
+# show why: from three on they are nearly the same curve.
 
 # %%
 grid = np.linspace(5, 38, 400)
 fig, ax = plt.subplots(figsize=(7, 3.5))
 ax.hist(X["velocity"], bins=40, density=True, color="0.85")
-for (name, posterior), style in zip(posteriors.items(), ("-", "--", ":"), strict=True):
+for (name, posterior), style in zip(posteriors.items(), ("-", "--", ":", "-."), strict=True):
     density = posterior.density({"velocity": grid}, n_draws=400)
     ax.plot(grid, density["mean"], style, color="black", label=name)
 ax.set(xlabel="velocity, 1000 km/s", ylabel="density")
