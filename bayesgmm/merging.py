@@ -15,6 +15,7 @@ from .data import Data
 from .facts import html_rows
 from .kernels.contract import FloatArray
 from .mixture import Mixture, responsibility_blocks
+from .pictures import PicturesOfMerging
 from .result import Fit
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Elbow:
 
 
 @dataclass(frozen=True, eq=False)
-class Merging:
+class Merging(PicturesOfMerging):
     """A hierarchy of clusters, from the K components one by one down to a single cluster.
 
     Attributes
@@ -209,7 +210,7 @@ class Merging:
         return [
             ("entropy of the components", overlap),
             ("elbow of the entropies", found),
-            ("clusters of rows", f".predict(X, {c}); in pictures: plots.plot_merging(merging)"),
+            ("clusters of rows", f".predict(X, {c}); in pictures: .plot_merging()"),
         ]
 
     def __repr__(self) -> str:

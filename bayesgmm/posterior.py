@@ -27,6 +27,7 @@ from .kernels.contract import FloatArray
 from .labels import Method, Relabelling
 from .loo import psis_loo
 from .modes import ChainModes
+from .pictures import PicturesOfPosterior
 from .prior import Prior
 from .result import Fit
 from .summaries import Summaries
@@ -39,7 +40,7 @@ _FORMAT = "bayesgmm.Posterior/2"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Shown, Summaries):
+class Posterior(Shown, Summaries, PicturesOfPosterior):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes

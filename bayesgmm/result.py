@@ -17,6 +17,7 @@ from .facts import Shown
 from .families import Family, get_family
 from .kernels.contract import FloatArray
 from .mixture import Mixture
+from .pictures import PicturesOfFit
 from .prior import Prior
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DAMAGED = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Shown):
+class Fit(Shown, PicturesOfFit):
     """A mixture fitted by EM.
 
     Attributes

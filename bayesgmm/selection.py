@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .families import FAMILIES
+from .pictures import PicturesOfSelection
 from .result import DAMAGED, Fit
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ type CellName = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class Selection(PicturesOfSelection):
     """Fits of a grid of families and numbers of components.
 
     Attributes

@@ -240,7 +240,7 @@ def test_fits_are_drawn_like_mixtures():
     x = bayesgmm.datasets.load_faithful()
     fit = bayesgmm.fit(x, 2, random_seed=0, prior=Prior.from_data(x))
     for figure in (plots.plot_classification(x, fit), plots.plot_uncertainty(x, fit)):
-        assert figure.axes[-1].get_xlabel() == "eruptions"
+        assert figure.axes[-1].get_xlabel() == "eruptions (min)"
         assert figure._repr_png_().startswith(b"\x89PNG")
     grid = bayesgmm.select(x, [1, 2], ["EEE", "VVV"], n_init=1, random_seed=0, progressbar=False)
     assert "VVV, K = 2" in texts(plots.plot_bic(grid))

@@ -17,7 +17,7 @@ PACKAGE = Path(bayesgmm.__file__).parent
 FLOORS = [
     {"_version", "errors", "facts", "progress", "datasets"},
     {"kernels"},
-    {"versions", "tables"},
+    {"versions", "tables", "pictures"},
     {"data", "hierarchical", "bands", "functionals", "integrals"},
     {"families.family", "families.m_steps", "families"},
     {"pseudo_data", "conditioning", "families.parametrisation", "hyperparameters", "draws"},

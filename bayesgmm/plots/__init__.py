@@ -1,0 +1,39 @@
+"""Pictures of selections, fits, mergings and posteriors.
+
+Our own are matplotlib figures, made without pyplot; those of chains and of predictive densities
+are ArviZ's and return its `PlotCollection`, by any of its backends. Every function is also a
+method of what it shows.
+"""
+
+from .chains import plot_energy, plot_rank, plot_trace
+from .checks import plot_check, plot_predictive
+from .classification import plot_classification, plot_uncertainty
+from .coclustering import plot_coclustering
+from .criteria import plot_bic
+from .density import plot_density
+from .em import plot_convergence
+from .labels import plot_label_moves
+from .posterior import plot_posterior
+from .responsibilities import plot_responsibilities
+from .style import Figure, colour
+from .tree import plot_merging
+
+__all__ = [
+    "Figure",
+    "colour",
+    "plot_bic",
+    "plot_check",
+    "plot_classification",
+    "plot_coclustering",
+    "plot_convergence",
+    "plot_density",
+    "plot_energy",
+    "plot_label_moves",
+    "plot_merging",
+    "plot_posterior",
+    "plot_predictive",
+    "plot_rank",
+    "plot_responsibilities",
+    "plot_trace",
+    "plot_uncertainty",
+]

@@ -1,0 +1,180 @@
+"""Chains, by ArviZ's own pictures of a posterior's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..mixture import Mixture
+from ..posterior import Posterior
+from .style import COLOURS, telling_columns
+
+if TYPE_CHECKING:
+    from arviz_plots import PlotCollection
+
+# Panels that a reader still looks at, and how many stand side by side.
+_MOST = 24
+_ACROSS = 4
+_PANEL = (2.9, 1.9)
+
+
+def plot_trace(
+    posterior: Posterior,
+    var_names: str | Sequence[str] | None = None,
+    *,
+    backend: str | None = None,
+    **options: Any,
+) -> PlotCollection:
+    """Traces of the parameters: chains that mix look like the same noise.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    var_names : str or sequence of str, optional
+        Variables of `posterior.tree`; if left out pi and mu, of so few columns (those in which the
+        components differ most) that 24 panels hold them.
+    backend : str, optional
+        "matplotlib", "bokeh" or "plotly"; ArviZ's `plot.backend` if left out.
+    **options
+        Of `arviz_plots.plot_trace`.
+
+    Returns
+    -------
+    arviz_plots.PlotCollection
+
+    Examples
+    --------
+    >>> posterior.plot_trace("mu", coords={"feature": "waiting"})  # doctest: +SKIP
+    """
+    from arviz_plots import plot_trace as draw
+
+    return draw(posterior.tree, **_asked(posterior, var_names, backend, options))
+
+
+def plot_rank(
+    posterior: Posterior,
+    var_names: str | Sequence[str] | None = None,
+    *,
+    backend: str | None = None,
+    **options: Any,
+) -> PlotCollection:
+    """Ranks of each chain's draws among those of all: lines near zero if the chains agree.
+
+    Differences to the uniform distribution function, black where they are too large for chance
+    (Säilynoja, Bürkner & Vehtari 2022, Stat. Comput. 32, 32).
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    var_names, backend
+        As for `plot_trace`.
+    **options
+        Of `arviz_plots.plot_rank`.
+
+    Returns
+    -------
+    arviz_plots.PlotCollection
+
+    Examples
+    --------
+    >>> posterior.plot_rank()  # doctest: +SKIP
+    """
+    from arviz_plots import plot_rank as draw
+
+    return draw(posterior.tree, **_asked(posterior, var_names, backend, options))
+
+
+def plot_energy(
+    posterior: Posterior, *, backend: str | None = None, **options: Any
+) -> PlotCollection:
+    """Energies of the chains and their steps: alike if the sampler gets everywhere.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws by a Hamiltonian sampler.
+    backend : str, optional
+        As for `plot_trace`.
+    **options
+        Of `arviz_plots.plot_energy`.
+
+    Returns
+    -------
+    arviz_plots.PlotCollection
+
+    Raises
+    ------
+    ValueError
+        The draws are of a sampler that has no energy.
+
+    Examples
+    --------
+    >>> posterior.plot_energy()  # doctest: +SKIP
+    """
+    if "energy" not in posterior.tree["sample_stats"].data_vars:
+        raise ValueError(
+            f"the sampler {posterior.tree.attrs['sampler']!r} has no energy: only Hamiltonian "
+            "ones have, such as 'nutpie'."
+        )
+    from arviz_plots import plot_energy as draw
+
+    return draw(posterior.tree, backend=backend, **options)
+
+
+def _asked(
+    posterior: Posterior,
+    var_names: str | Sequence[str] | None,
+    backend: str | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Arguments of ArviZ's function: what to show, and in panels of what size."""
+    mixture = posterior.fit.mixture
+    coords = dict(options.pop("coords", None) or {})
+    if var_names is None:
+        var_names = ["pi", "mu"] if mixture.n_components > 1 else ["mu"]
+        coords.setdefault("feature", _columns(mixture))
+    names = [var_names] if isinstance(var_names, str) else list(var_names)
+    chosen = posterior.tree["posterior"].to_dataset()[names]
+    there = {name: at for name, at in coords.items() if name in chosen.dims}
+    picked = chosen.sel({n: at if isinstance(at, list) else [at] for n, at in there.items()})
+    count = sum(v.size for v in picked.isel(chain=0, draw=0).data_vars.values())
+    asked = {
+        "var_names": names, "coords": there or None, "backend": backend, "labeller": _labeller(),
+        "color": list(COLOURS), **options,
+    }  # fmt: skip
+    return panelled(asked, count)
+
+
+def panelled(asked: dict[str, Any], count: int) -> dict[str, Any]:
+    """Arguments with a size and a layout for so many panels, unless they have their own."""
+    across = min(_ACROSS, count)
+    down = -(-count // across)
+    size = {"figsize": (_PANEL[0] * max(across, 2), _PANEL[1] * down), "figsize_units": "inches"}
+    if _by_matplotlib(asked["backend"]):
+        size["layout"] = "constrained"
+    return {"figure_kwargs": size, "col_wrap": across} | asked
+
+
+def _labeller() -> Any:
+    """Titles on one line, as the summary's names: pi[0], mu[0, waiting]."""
+    from arviz_base.labels import BaseLabeller
+
+    class Flat(BaseLabeller):
+        make_label_vert = BaseLabeller.make_label_flat
+
+    return Flat()
+
+
+def _by_matplotlib(backend: str | None) -> bool:
+    from arviz_base import rcParams
+
+    return (backend or rcParams["plot.backend"]) == "matplotlib"
+
+
+def _columns(mixture: Mixture) -> list[str]:
+    """Columns in which the components differ most, so few that their means fit."""
+    k = mixture.n_components
+    fit_in = max(1, (_MOST - k * (k > 1)) // k)
+    return [mixture.names[j] for j in telling_columns(mixture, fit_in)]

@@ -1,0 +1,161 @@
+"""Predictive checks: the rows beside new data sets from the posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..kernels.contract import FloatArray
+from ..posterior import Posterior
+from .chains import panelled
+from .style import BEST, COLOURS, Figure, bare, footnote, telling_columns
+
+if TYPE_CHECKING:
+    from arviz_plots import PlotCollection
+
+_MOST_COLUMNS = 8
+# Dots with a line of their own, and how far apart; more of them share the height of so many.
+_APART, _LINES = 0.115, 6
+# Beyond so many standard deviations dots stand at the edge.
+_EDGE = 6.0
+
+
+def plot_predictive(
+    posterior: Posterior,
+    *,
+    n_draws: int = 50,
+    random_seed: int | np.random.Generator | None = None,
+    backend: str | None = None,
+    **options: Any,
+) -> PlotCollection:
+    """The rows' distribution by column, among those of new data sets (ArviZ's `plot_ppc_dist`).
+
+    Distribution functions, which show every step: the usual kernel estimates smooth a mixture's
+    narrow components away (`kind="kde"` gives them all the same).
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    n_draws : int
+        New data sets.
+    random_seed : int or Generator, optional
+        Seed of the new data sets.
+    backend : str, optional
+        "matplotlib", "bokeh" or "plotly"; ArviZ's `plot.backend` if left out.
+    **options
+        Of `arviz_plots.plot_ppc_dist`; if it names no `coords`, the eight columns are shown in
+        which the components differ most.
+
+    Returns
+    -------
+    arviz_plots.PlotCollection
+
+    Examples
+    --------
+    >>> posterior.plot_predictive(random_seed=1)  # doctest: +SKIP
+    """
+    from arviz_plots import plot_ppc_dist
+
+    mixture = posterior.fit.mixture
+    coords = dict(options.pop("coords", None) or {})
+    shown = [mixture.names[j] for j in telling_columns(mixture, _MOST_COLUMNS)]
+    coords.setdefault("feature", shown)
+    n_chains = posterior.tree["posterior"].sizes["chain"]
+    tree = posterior.with_predictive(n_draws=max(n_draws, n_chains), random_seed=random_seed).tree
+    if "feature" not in tree["observed_data"].coords:
+        observed = tree["observed_data"].to_dataset().assign_coords(feature=list(mixture.names))
+        tree["observed_data"] = tree["observed_data"].__class__(observed)
+    there = tree["posterior_predictive"].sizes
+    asked = {
+        "coords": coords, "backend": backend, "cols": ["feature"], "sample_dims": ["chain", "draw"],
+        "kind": "ecdf",
+        "num_samples": min(n_draws, there["chain"] * there["draw"]), **options,
+    }  # fmt: skip
+    return plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
+
+
+def plot_check(
+    posterior: Posterior,
+    statistics: str | Sequence[str] | Mapping[str, Callable[[FloatArray], Any]] | None = None,
+    *,
+    ci_prob: float = 0.89,
+    n_draws: int | None = 500,
+    random_seed: int | np.random.Generator | None = None,
+) -> Figure:
+    """Statistics of the rows among those of new data sets, in predictive standard deviations.
+
+    A line is the predictive interval of a statistic (of a column, or of a pair), a dot the rows'
+    own value. Dots outside their interval are edged, and named.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    statistics, ci_prob, n_draws, random_seed
+        As for `Posterior.predictive_check`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> posterior.plot_check(["sd", "skewness"], random_seed=1)  # doctest: +SKIP
+    """
+    table = posterior.predictive_check(
+        statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
+    )
+    sd = table["sd"].to_numpy()
+    sd = np.where(sd > 0, sd, 1.0)
+    z, low, high = ((table[c].to_numpy() - table["mean"].to_numpy()) / sd
+                    for c in ("observed", "lower", "upper"))  # fmt: skip
+    of = table.index.get_level_values("of").to_numpy()
+    names = list(dict.fromkeys(table.index.get_level_values("statistic")))
+    counts = [int(np.sum(table.index.get_level_values("statistic") == name)) for name in names]
+    heights = [_APART * min(count, _LINES) + 0.16 for count in counts]
+    figure = Figure(figsize=(8, 1.3 + 1.15 * sum(heights)), layout="constrained")
+    ax = figure.subplots()
+    start, y, ticks = 0, 0.0, []
+    for i, (count, height) in enumerate(zip(counts, heights, strict=True)):
+        mine = slice(start, start + count)
+        at = y + height * (np.arange(count) + 0.5) / count
+        ticks.append(y + height / 2)
+        if i % 2:
+            ax.axhspan(y, y + height, color="0.96", lw=0, zorder=0)
+        _dots(ax, at, z[mine], low[mine], high[mine], of[mine])
+        start, y = start + count, y + height
+    outside = int(np.sum((z < low) | (z > high)))
+    reach = max(2.6, 1.12 * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
+    ax.axvline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set(
+        yticks=ticks, yticklabels=names, ylim=(y, 0), xlim=(-reach, reach),
+        xlabel="distance from the predictive mean, in predictive standard deviations",
+        title=f"{len(z) - outside} of {len(z)} statistics within their {ci_prob:.0%} interval",
+    )  # fmt: skip
+    ax.tick_params(axis="y", length=0)
+    bare(ax)
+    if "of" in table.index.names and len(z) > len(names):
+        footnote(figure, "One line for every column or pair of columns, from above.")
+    return figure
+
+
+def _dots(
+    ax: Any, at: FloatArray, z: FloatArray, low: FloatArray, high: FloatArray, of: Sequence[str]
+) -> None:
+    """Intervals and dots of one statistic."""
+    lw = 3.0 if len(at) <= _LINES else 1.6
+    ax.hlines(at, low, high, color="0.78", lw=lw, zorder=1)
+    outside = (z < low) | (z > high)
+    shown = np.clip(z, -_EDGE, _EDGE)
+    ms = 5 if len(at) <= _LINES else 3.4
+    ax.plot(shown[~outside], at[~outside], "o", color=COLOURS[0], ms=ms, zorder=2)
+    ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", ms=ms + 1, zorder=3)
+    for i in np.flatnonzero(outside).tolist():
+        text = f"{of[i]}" + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
+        ax.annotate(
+            text, (shown[i], at[i]), xytext=(-7 if z[i] > 0 else 7, 0), fontsize=8,
+            textcoords="offset points", ha="right" if z[i] > 0 else "left", va="center",
+        )  # fmt: skip

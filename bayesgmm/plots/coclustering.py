@@ -1,0 +1,79 @@
+"""Which rows belong together, as a map of all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..posterior import Posterior
+from .style import Figure, colour, marker
+
+_MOST_ROWS = 400
+_MOST_DRAWS = 200
+
+
+def plot_coclustering(
+    posterior: Posterior,
+    *,
+    rows: int | Sequence[int] | None = None,
+    n_draws: int | None = _MOST_DRAWS,
+    random_seed: int | np.random.Generator | None = 0,
+) -> Figure:
+    """How probable it is that two rows belong to the same component, as a heat map.
+
+    Rows are sorted by their most probable component of the EM fit, and within it from certain to
+    doubtful: separate groups are dark squares, light bands doubtful rows, and shade between two
+    squares says that their components may be one. No label matters for the shades.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    rows : int or sequence of int, optional
+        Only these rows, by position, or so many random ones: 400 of more if left out.
+    n_draws : int, optional
+        Use only so many draws, evenly spaced; all if None.
+    random_seed : int or Generator, optional
+        Draws the rows.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> posterior.plot_coclustering(rows=200)  # doctest: +SKIP
+    """
+    n = posterior.data.n
+    if rows is None and n > _MOST_ROWS:
+        rows = _MOST_ROWS
+    matrix = posterior.coclustering(rows=rows, n_draws=n_draws, random_seed=random_seed)
+    resp = posterior.fit.mixture.predict_proba(
+        np.asarray(posterior.data.values)[matrix["obs_id"].to_numpy()]
+    )
+    labels = np.argmax(resp, axis=1)
+    order = np.lexsort((-resp.max(axis=1), labels))
+    shown, size = matrix.to_numpy()[np.ix_(order, order)], len(order)
+    figure = Figure(figsize=(6.8, 5.6), layout="constrained")
+    ax = figure.subplots()
+    image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=1, interpolation="nearest")
+    figure.colorbar(image, ax=ax, label="probability of the same component", shrink=0.85)
+    counts = np.bincount(labels, minlength=posterior.fit.n_components)
+    ends = np.cumsum(counts)
+    for k in np.flatnonzero(counts).tolist():
+        start, middle = ends[k] - counts[k] - 0.5, ends[k] - counts[k] / 2 - 0.5
+        edge = -0.035 * size
+        ax.plot([start, ends[k] - 0.5], [edge / 2, edge / 2], color=colour(k), lw=4,
+                clip_on=False, solid_capstyle="butt")  # fmt: skip
+        ax.plot([edge / 2, edge / 2], [start, ends[k] - 0.5], color=colour(k), lw=4,
+                clip_on=False, solid_capstyle="butt")  # fmt: skip
+        ax.plot(edge * 1.6, middle, marker(k), color=colour(k), ms=6, clip_on=False)
+        ax.text(edge * 2.4, middle, str(k), ha="right", va="center", fontsize=9)
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
+    which = f"{size} of {n} rows" if size < n else f"all {n} rows"
+    ax.set_xlabel(f"{which}, by their component of the EM fit")
+    ax.set_title("Rows that belong together", pad=14)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return figure

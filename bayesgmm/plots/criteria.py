@@ -1,0 +1,154 @@
+"""Criteria of a grid of fits, by family and number of components."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import blended_transform_factory
+
+from ..families import FAMILIES
+from ..kernels.contract import FloatArray
+from ..selection import Selection
+from .style import COLOURS, MARKERS, Figure, footnote
+
+_CRITERIA = {
+    "bic": "BIC (lower is better; mclust's is its negative)",
+    "icl": "ICL (lower is better; mclust's is its negative)",
+    "aic": "AIC (lower is better)",
+}
+# Shape and orientation by colour and marker, volume by line (E dashed and hollow): 7 x 2 families.
+_KINDS = ("II", "EI", "VI", "EE", "VE", "EV", "VV")
+
+
+def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
+    """A criterion by number of components, one line a family; the best cell is ringed.
+
+    A colour and marker stand for shape and orientation, a dashed line with hollow markers for
+    equal volumes. Cells without an estimate are crosses above the picture, with the reasons below.
+
+    Parameters
+    ----------
+    selection : Selection
+    criterion : {"bic", "icl", "aic"}
+        Lower is better for all of them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        An unknown criterion, or no cell with an estimate.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> from bayesgmm import plots
+    >>> X = bayesgmm.datasets.load_galaxies()
+    >>> selection = bayesgmm.select(X, range(1, 4), n_init=2, random_seed=1, progressbar=False)
+    >>> plots.plot_bic(selection, "icl").axes[0].get_xlabel()
+    'number of components K'
+    """
+    if criterion not in _CRITERIA:
+        raise ValueError(f"criterion is {criterion!r}: pass one of {', '.join(_CRITERIA)}.")
+    table = selection.table
+    failed = table[table["status"] == "failed"]
+    sound = table[(table["status"] != "failed") & table[criterion].notna()]
+    if sound.empty:
+        raise ValueError(f"no cell of the grid has an estimate: {_reasons(failed['note'])}.")
+    grid = table.assign(**{criterion: table[criterion].where(table["status"] != "failed")})
+    grid = grid.pivot(index="K", columns="family", values=criterion)  # NaN breaks a line
+    families = sorted(grid.columns, key=_family_order)
+    figure = Figure(figsize=(8, 4.8), layout="constrained")
+    ax = figure.subplots()
+    for family in families:
+        ax.plot(grid.index, grid[family], lw=1.3, ms=5, label=family, **_family_style(family))
+    best = sound.loc[sound[criterion].idxmin()]
+    ax.plot(best["K"], best[criterion], "o", ms=14, mfc="none", mec="black", mew=1.5)
+    side = {grid.index[0]: "left", grid.index[-1]: "right"}.get(best["K"], "center")
+    ax.annotate(
+        f"{best['family']}, K = {best['K']}", (best["K"], best[criterion]),
+        textcoords="offset points", xytext=(0, -12), ha=side if len(grid) > 1 else "center",
+        va="top",
+    )  # fmt: skip
+    hidden = _focus(ax, sound[criterion].to_numpy())
+    room = 0.5 if len(failed) else 0.3
+    ax.set(
+        xlabel="number of components K", ylabel=_CRITERIA[criterion], xticks=grid.index,
+        xlim=(grid.index[0] - room, grid.index[-1] + room),
+    )  # fmt: skip
+    notes = [f"{hidden} worse cells lie above the picture."] if hidden else []
+    if len(failed):
+        _crosses(ax, failed, families)
+        notes.append(f"x: {len(failed)} cells without an estimate ({_reasons(failed['note'])}).")
+    if notes:
+        footnote(figure, textwrap.fill(" ".join(notes), 110))
+    ax.set_title(f"{_CRITERIA[criterion][:3]} by family and number of components")
+    ax.legend(
+        title="family", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5),
+        ncols=1 + (len(families) > 8), handlelength=2.6, columnspacing=1.2,
+    )  # fmt: skip
+    return figure
+
+
+def _family_order(family: str) -> tuple[str, int]:
+    names = list(FAMILIES)
+    return family[:1], names.index(family) if family in names else len(names)
+
+
+def _family_style(family: str) -> dict[str, Any]:
+    kind = _kind(family)
+    dashed = family.startswith("E")
+    return {
+        "color": COLOURS[kind],
+        "marker": MARKERS[kind],
+        "ls": "--" if dashed else "-",
+        "mfc": "white" if dashed else COLOURS[kind],
+    }
+
+
+def _kind(family: str) -> int:
+    return _KINDS.index(family[1:]) if family[1:] in _KINDS else "EV".find(family) % 8
+
+
+def _crosses(ax: Axes, failed: Any, families: list[str]) -> None:
+    """A cross above the axes for each failed cell, families side by side, E below V."""
+    above = blended_transform_factory(ax.transData, ax.transAxes)
+    kinds = sorted({_kind(family) for family in families})
+    for family, k in zip(failed["family"], failed["K"], strict=True):
+        place = 0.1 * (kinds.index(_kind(family)) - (len(kinds) - 1) / 2)
+        ax.plot(
+            k + place, 1.022 if family.startswith("E") else 1.05, "x", ms=4, mew=1.3,
+            color=COLOURS[_kind(family)], transform=above, clip_on=False,
+        )  # fmt: skip
+
+
+def _reasons(notes: Any) -> str:
+    """How often each reason for a failed cell was given, in its own first words."""
+    first = (re.split(r"[:,;(]", note)[0].strip() for note in notes)
+    counts = Counter(re.sub(r"\d[\d.]*", "...", words).rstrip(" .") for words in first)
+    return ", ".join(
+        f"{textwrap.shorten(words, 60, placeholder='...')}: {count}"
+        for words, count in counts.most_common()
+    )
+
+
+def _focus(ax: Axes, values: FloatArray) -> int:
+    """Show the better half in full: one hopeless family must not flatten all the others.
+
+    Returns the number of values above the picture.
+    """
+    best, typical, worst = np.min(values), np.median(values), np.max(values)
+    if worst - best > 4 * (typical - best) > 0:
+        top = best + 2.0 * (typical - best)
+        ax.set_ylim(best - 0.2 * (top - best), top)
+        return int(np.sum(values > top))
+    room = (worst - best) or 1.0
+    ax.set_ylim(best - 0.2 * room, worst + 0.05 * room)
+    return 0

@@ -1,0 +1,214 @@
+"""Densities: a curve with its band over one column, contours over two."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike
+
+from ..classification import mixture_of
+from ..kernels.contract import FloatArray
+from ..mixture import Mixture
+from ..posterior import Posterior
+from ..result import Fit
+from .style import (
+    BAND,
+    BEST,
+    Figure,
+    Units,
+    bare,
+    colour,
+    density_panel,
+    grid_along,
+    labelled,
+    marker,
+    some_rows,
+    telling_columns,
+    units_of,
+)
+
+# Shares of the probability that the regions of highest density hold, widest first.
+_SHARES = (0.95, 0.75, 0.5, 0.25)
+_SHADES = ("#E3EEF7", "#B9D6EA", "#7FB4D8", "#3F8BBF")
+_MESH = 120
+_POSTERIOR_MESH = 70
+_BAND_DRAWS = 500
+_OUTLINES = 30
+
+
+def plot_density(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    fit: Fit | Mixture,
+    posterior: Posterior | None = None,
+    *,
+    columns: Sequence[str | int] | str | int | None = None,
+    ci_prob: float = 0.89,
+    units: Units = None,
+) -> Figure:
+    """The density of one column with its band, or of two as contours, over the rows.
+
+    One column: the mixture (dashed) and its components over a histogram, and the posterior's band.
+    Two: regions of highest density that hold 25, 50, 75 and 95 %, of the posterior mean density if
+    a posterior is given; then thin lines are the 95 % regions of 30 draws, and the dashed line is
+    that of EM. The other columns are integrated out, exactly.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        Rows.
+    fit : Fit or Mixture
+        The estimates.
+    posterior : Posterior, optional
+        Of the same columns.
+    columns : one or two of str or int, optional
+        The columns to show; all of one or two, otherwise the two in which the components differ
+        most.
+    ci_prob : float
+        Probability of the band.
+    units : mapping of column name to unit, optional
+        For the labels; those of `X.attrs["units"]` if left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Unknown columns, or more than two.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> from bayesgmm import plots
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+    >>> plots.plot_density(X, fit).axes[0].get_ylabel()
+    'waiting (min)'
+    >>> plots.plot_density(X, fit, columns="waiting").axes[0].get_ylabel()
+    'density'
+    """
+    mixture = mixture_of(fit)
+    data = mixture.rows(X)
+    if columns is None:
+        columns = telling_columns(mixture, 2)
+    chosen = [columns] if isinstance(columns, str | int) else list(columns)
+    if len(chosen) not in (1, 2):
+        raise ValueError(f"columns is {chosen}: a picture of a density has one or two.")
+    part = mixture.marginal(chosen)
+    places = [mixture.names.index(name) for name in part.names]
+    rows = some_rows(data)[:, places]
+    labels = labelled(part.names, units_of(X, units))
+    if part.d == 1:
+        return _curve(rows[:, 0], part, posterior, labels[0], ci_prob)
+    return _contours(rows, part, posterior, labels)
+
+
+def _curve(
+    x: FloatArray, mixture: Mixture, posterior: Posterior | None, label: str, ci_prob: float
+) -> Figure:
+    figure = Figure(figsize=(7.4, 4.2), layout="constrained")
+    ax = figure.subplots()
+    if posterior is not None:
+        grid = grid_along(x)
+        band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
+        ax.fill_between(
+            grid, band["lower"], band["upper"], color=BAND, alpha=0.45, lw=0,
+            label=f"posterior density, {ci_prob:.0%} band",
+        )  # fmt: skip
+    density_panel(ax, x, mixture)
+    for k in range(mixture.n_components):
+        center = mixture.means[k, 0]
+        ax.plot(center, 0, marker(k), color=colour(k), ms=7, clip_on=False, zorder=4)
+    ax.set(xlabel=label, title=f"Density of {label}")
+    ax.set_ylim(bottom=0)
+    handles, _ = ax.get_legend_handles_labels()
+    handles.append(
+        Line2D([], [], color="0.45", marker="o", lw=1.4, label="components, and their means")
+    )
+    ax.legend(handles=handles, frameon=False)
+    bare(ax)
+    return figure
+
+
+def _contours(
+    rows: FloatArray,
+    mixture: Mixture,
+    posterior: Posterior | None,
+    labels: Sequence[str],
+) -> Figure:
+    figure = Figure(figsize=(7.6, 4.9), layout="constrained")
+    ax = figure.subplots()
+    size = _MESH if posterior is None else _POSTERIOR_MESH
+    axes = [_reach(rows[:, j], mixture, j, size) for j in range(2)]
+    by_em = _on_mesh(mixture, axes)
+    handles: list[Artist] = [
+        Patch(color=shade, label=f"{share:.0%} of the probability")
+        for share, shade in zip(_SHARES, _SHADES, strict=True)
+    ]
+    if posterior is None:
+        _fill(ax, axes, by_em)
+    else:
+        given: dict[str | int, ArrayLike] = dict(zip(mixture.names, axes, strict=True))
+        mean = posterior.density(given, n_draws=_BAND_DRAWS)["mean"].to_numpy().T
+        _fill(ax, axes, mean)
+        for draw in posterior.marginal(mixture.names).thinned(_draws(posterior)).mixtures():
+            z = _on_mesh(draw, axes)
+            ax.contour(*axes, z, levels=[_level(z, _SHARES[0])], colors="0.35", linewidths=0.4)
+        ax.contour(*axes, by_em, levels=[_level(by_em, _SHARES[0])], colors=BEST, linewidths=1.6,
+                   linestyles="--")  # fmt: skip
+        handles += [
+            Line2D([], [], color="0.35", lw=0.6, label="95 % region of single draws"),
+            Line2D([], [], color=BEST, lw=1.6, ls="--", label="95 % region of the EM fit"),
+        ]
+    ax.scatter(rows[:, 0], rows[:, 1], s=6, color="black", alpha=0.35, linewidths=0)
+    for k in range(mixture.n_components):
+        ax.plot(*mixture.means[k], marker(k), color=colour(k), ms=9, mec="white", mew=1, zorder=5)
+    handles.append(Line2D([], [], color="0.45", marker="o", ls="", label="component means"))
+    whose = "Density" if posterior is None else "Posterior mean density"
+    title = textwrap.fill(f"{whose} of {mixture.names[0]} and {mixture.names[1]}", 48)
+    ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
+    ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
+    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    bare(ax)
+    return figure
+
+
+def _draws(posterior: Posterior) -> int:
+    """A number of draws for outlines: some of every chain."""
+    return max(_OUTLINES, posterior.tree["posterior"].sizes["chain"])
+
+
+def _reach(x: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
+    """Values along a column that cover the rows and the components."""
+    sd = np.sqrt(mixture.covariances[:, j, j])
+    heavy = mixture.weights > 1e-3
+    low = min(x.min(), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
+    high = max(x.max(), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
+    margin = 0.02 * (high - low)
+    return np.linspace(low - margin, high + margin, size)
+
+
+def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
+    """Density on a mesh, (second column, first column) as matplotlib has it."""
+    mesh = np.column_stack([m.ravel() for m in np.meshgrid(*axes)])
+    return np.exp(mixture.log_density(mesh)).reshape(len(axes[1]), len(axes[0]))
+
+
+def _level(density: FloatArray, share: float) -> float:
+    """The density above which lies that share of the probability on an even mesh."""
+    ordered = np.sort(density, axis=None)[::-1]
+    total = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(total, share * total[-1])])
+
+
+def _fill(ax: Axes, axes: Sequence[FloatArray], density: FloatArray) -> None:
+    levels = [_level(density, share) for share in _SHARES]
+    ax.contourf(*axes, density, levels=[*levels, 1.001 * density.max()], colors=_SHADES)

@@ -1,0 +1,61 @@
+"""How EM went: the objective after every iteration."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from ..result import Fit
+from .style import COLOURS, QUIET, Figure, bare, footnote
+
+
+def plot_convergence(fit: Fit) -> Figure:
+    """EM's objective after every iteration, and how far it still was from where it ended.
+
+    On the right the distance has a logarithmic scale, on which EM's own steps make a straight
+    line (its convergence is linear) and long steps make a bend or a jump.
+
+    Parameters
+    ----------
+    fit : Fit
+        Its best start is shown.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> from bayesgmm import plots
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> figure = plots.plot_convergence(bayesgmm.fit(X, 2, random_seed=1))
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['log-likelihood', 'log-likelihood still to gain']
+    """
+    what = "log-likelihood" if fit.prior is None else "log posterior density"
+    values = np.asarray(fit.history)
+    iteration = np.arange(len(values))
+    figure = Figure(figsize=(8.4, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    style = {"color": COLOURS[0], "marker": "o", "ms": 4 if len(values) < 60 else 0, "lw": 1.4}
+    left.plot(iteration, values, **style)
+    left.set(ylabel=what, title=f"{what.capitalize()}: {values[-1]:.3f} at the end")
+    left.ticklabel_format(axis="y", useOffset=False)
+    gain = values[-1] - values
+    above = gain > 0
+    right.plot(iteration[above], gain[above], **style)
+    right.set(ylabel=f"{what} still to gain", title="Distance from the end", yscale="log")
+    if not above.any():
+        right.text(0.5, 0.5, "the start was the end", transform=right.transAxes, ha="center",
+                   color=QUIET)  # fmt: skip
+        right.set(yscale="linear", yticks=[])
+    for ax in (left, right):
+        ax.set_xlabel("iteration of EM")
+        ax.set_xlim(-0.03 * max(fit.n_iter, 1), 1.03 * max(fit.n_iter, 1))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        bare(ax)
+    name = f"{fit.family.name}, K = {fit.n_components}"
+    footnote(figure, textwrap.fill(f"{name}: {fit.advice}", 120))
+    return figure

@@ -1,0 +1,122 @@
+"""Labels: what the sampler gave, how relabelling moved them, and what came of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.lines import Line2D
+
+from ..kernels.contract import FloatArray
+from ..posterior import Posterior
+from .style import Figure, IntArray, Units, bare, marker, named, shade, telling_columns, units_of
+
+# Draws shown at most: beyond them points only cover one another.
+_MOST_DRAWS = 4000
+
+
+def plot_label_moves(
+    posterior: Posterior, column: str | int | None = None, *, units: Units = None
+) -> Figure:
+    """The means in one column draw by draw, under the sampler's labels and under the settled ones.
+
+    The strip between them tells, for every draw, which settled component each of the sampler's
+    became: bands of one colour mean that nothing moved. Chains stand one after another.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws, relabelled by `refine` or `Posterior.relabel`.
+    column : str or int, optional
+        Whose means; that in which the components differ most if left out.
+    units : mapping of column name to unit, optional
+        For the label.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        An unknown column.
+
+    Examples
+    --------
+    >>> posterior.plot_label_moves("waiting")  # doctest: +SKIP
+    """
+    fit = posterior.fit
+    j = telling_columns(fit.mixture, 1)[0] if column is None else _position(column, fit.names)
+    done = posterior.relabelling
+    settled, permutations = posterior.draws.means[:, :, j], done.permutations
+    sampled = np.empty_like(settled)
+    np.put_along_axis(sampled, permutations, settled, axis=1)
+    became = np.argsort(permutations, axis=1)  # of every sampled component, the settled one
+    total, k = settled.shape
+    shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
+    label = named(fit.names[j], units_of(None, units))
+    figure = Figure(figsize=(9, 5.6 + 0.12 * k), layout="constrained")
+    top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
+    _points(top, shown, sampled[shown])
+    _points(bottom, shown, settled[shown])
+    _moves(strip, became[shown], total)
+    for ax in (top, bottom):
+        ax.set_ylabel(f"mu: {label}")
+        ax.set_ylim(*_range(settled))
+        bare(ax)
+    _chains(figure, posterior.tree["posterior"].sizes["chain"], total)
+    top.set_title("As sampled, by the sampler's labels")
+    strip.set_title(
+        f"What each became: {done.relabelled_draws} of {total} draws relabelled ({done.method})"
+        + (f", {done.ambiguous_draws} ambiguous" if done.ambiguous_draws else "")
+    )
+    bottom.set_title("Settled")
+    bottom.set_xlabel("draw (chains one after another)")
+    handles = [
+        Line2D([], [], color=shade(c), marker=marker(c), ls="", label=f"{c}") for c in range(k)
+    ]
+    figure.legend(handles=handles, loc="outside right upper", title="component", frameon=False)
+    return figure
+
+
+def _position(column: str | int, names: tuple[str, ...]) -> int:
+    if isinstance(column, str) and column in names:
+        return names.index(column)
+    if isinstance(column, int) and 0 <= column < len(names):
+        return column
+    raise ValueError(f"column is {column!r}: choose one of {list(names)}, or its position.")
+
+
+def _points(ax: Axes, at: IntArray, means: FloatArray) -> None:
+    for k in range(means.shape[1]):
+        ax.plot(
+            at, means[:, k], marker(k), color=shade(k), ms=2.2, mew=0, alpha=0.5, rasterized=True
+        )
+
+
+def _range(means: FloatArray) -> tuple[float, float]:
+    """All but the farthest draws, which would flatten the rest."""
+    low, high = np.quantile(means, [0.001, 0.999])
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
+
+
+def _moves(ax: Axes, became: IntArray, total: int) -> None:
+    """A row for each sampled component, coloured by what it became."""
+    k = became.shape[1]
+    colours = ListedColormap([shade(c) for c in range(k)])
+    ax.imshow(
+        became.T, aspect="auto", interpolation="nearest", cmap=colours,
+        norm=BoundaryNorm(np.arange(k + 1) - 0.5, k), extent=(-0.5, total - 0.5, k - 0.5, -0.5),
+    )  # fmt: skip
+    ax.set(ylabel="sampled", yticks=range(k))
+    ax.tick_params(axis="y", labelsize=8 if k > 6 else 9)
+
+
+def _chains(figure: Figure, n_chains: int, total: int) -> None:
+    """Lines between chains."""
+    for ax in figure.axes:
+        for c in range(1, n_chains):
+            ax.axvline(c * total / n_chains - 0.5, color="white", lw=2.4)
+            ax.axvline(c * total / n_chains - 0.5, color="0.4", lw=0.8)
+        ax.set_xlim(-0.5, total - 0.5)

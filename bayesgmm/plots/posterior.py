@@ -1,0 +1,178 @@
+"""The posterior of pi, mu and Sigma beside the EM estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+
+from ..bands import tails
+from ..kernels.contract import FloatArray
+from ..posterior import Posterior
+from ..result import Fit
+from ..uncertainty import Estimates, StandardErrors
+from .style import Figure, Units, bare, colour, labelled, marker, telling_columns, units_of
+
+# Columns of which every covariance gets a panel, and of which every variance does.
+_WITH_COVARIANCES = 3
+_WITH_VARIANCES = 4
+# Columns whose means are shown beyond that.
+_MOST_MEANS = 10
+# Places of the two intervals, above and below a component's line.
+_APART = 0.17
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """A parameter of every component: its field of `Estimates`, and its place there."""
+
+    title: str
+    field: str
+    index: tuple[int, ...]
+
+
+def plot_posterior(
+    posterior: Posterior,
+    ci_prob: float = 0.89,
+    *,
+    standard_errors: StandardErrors | None = None,
+    units: Units = None,
+) -> Figure:
+    """Posterior of pi, mu and Sigma by component, beside the EM estimates.
+
+    A bar is the equal-tailed interval and a mark on it the posterior mean; a cross is the EM
+    estimate, with its confidence interval of the same probability if standard errors are given.
+    Of more than three columns the covariances are left out, of more than four the variances, of
+    more than ten the means of those in which the components differ least.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Draws.
+    ci_prob : float
+        Probability of the intervals.
+    standard_errors : StandardErrors, optional
+        Of the posterior's fit, by a bootstrap or by the information.
+    units : mapping of column name to unit, optional
+        For the titles.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        Standard errors of a fit of another shape; ci_prob out of range.
+
+    Examples
+    --------
+    >>> se = bayesgmm.standard_errors(fit, X, "information")  # doctest: +SKIP
+    >>> plots.plot_posterior(posterior, standard_errors=se)  # doctest: +SKIP
+    """
+    fit, draws = posterior.fit, posterior.draws
+    ends = tails(ci_prob)
+    theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
+    sigma = draws.covariances
+    if sigma.ndim == 3:
+        sigma = sigma[..., None] * np.eye(fit.d)
+    drawn = Estimates(draws.weights, draws.means, sigma)
+    estimate = Estimates(fit.weights, fit.means, fit.covariances)
+    panels = _panels(fit, units_of(None, units))
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    height = 0.75 + down * (0.75 + 0.3 * fit.n_components)
+    figure = Figure(figsize=(2.9 * across + 0.6, max(height, 2.6)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(down, across)).ravel()
+    for ax, panel in zip(axes, panels, strict=False):
+        at = (slice(None), *panel.index)
+        values = getattr(drawn, panel.field)[(slice(None), *at)]
+        _bars(ax, values, ends, theirs is not None)
+        pair = None if theirs is None else tuple(getattr(e, panel.field)[at] for e in theirs)
+        _crosses(ax, getattr(estimate, panel.field)[at], pair)
+        k = fit.n_components
+        ax.set(title=panel.title, yticks=range(k), ylim=(k - 0.4, -0.6))
+        ax.title.set_fontsize(10)
+        ax.locator_params(axis="x", nbins=5)
+        ax.tick_params(labelsize=9)
+        bare(ax)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for i in range(down):
+        axes[i * across].set_ylabel("component")
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(h_pad=0.08)
+    figure.suptitle(f"Posterior and EM estimates: {fit.family.name}, K = {fit.n_components}")
+    figure.legend(
+        handles=_entries(ci_prob, standard_errors), loc="outside lower center", ncols=2,
+        frameon=False, fontsize=9,
+    )  # fmt: skip
+    return figure
+
+
+def _interval(errors: StandardErrors, fit: Fit, ci_prob: float) -> tuple[Estimates, Estimates]:
+    if errors.fit.means.shape != fit.means.shape or errors.fit.names != fit.names:
+        raise ValueError(
+            f"the standard errors are of {errors.fit.n_components} components in "
+            f"{', '.join(errors.fit.names)}, the posterior of {fit.n_components} in "
+            f"{', '.join(fit.names)}: pass those of posterior.fit."
+        )
+    return errors.interval(ci_prob)
+
+
+def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
+    panels = [_Panel("pi, proportion", "weights", ())] if fit.n_components > 1 else []
+    names = labelled(fit.names, units)
+    panels += [
+        _Panel(f"mu: {names[j]}", "means", (j,)) for j in telling_columns(fit.mixture, _MOST_MEANS)
+    ]
+    if fit.d > _WITH_VARIANCES:
+        return panels
+    for i in range(fit.d):
+        for j in range(i, fit.d):
+            if i == j or (fit.d <= _WITH_COVARIANCES and not fit.family.diagonal):
+                panels.append(_Panel(_sigma_title(fit, i, j, units), "covariances", (i, j)))
+    return panels
+
+
+def _sigma_title(fit: Fit, i: int, j: int, units: Mapping[str, str]) -> str:
+    a, b = fit.names[i], fit.names[j]
+    u, v = units.get(a, ""), units.get(b, "")
+    square = f"({u})²" if " " in u or "/" in u else f"{u}²"
+    unit = (square if u == v else f"{u} · {v}") if u and v else ""
+    title = f"Sigma: {a}, variance" if i == j else f"Sigma: {a},\n{b}"
+    return f"{title} [{unit}]" if unit else title
+
+
+def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) -> None:
+    """Interval and mean of draws (S, K), a line for each component."""
+    low, high = np.quantile(values, ends, axis=0)
+    for k in range(values.shape[1]):
+        y = k - _APART * two
+        ax.plot([low[k], high[k]], [y, y], color=colour(k), lw=3, solid_capstyle="butt")
+        ax.plot(values[:, k].mean(), y, marker(k), color=colour(k), ms=6, mec="white", mew=0.6)
+
+
+def _crosses(ax: Axes, estimate: FloatArray, pair: tuple[FloatArray, ...] | None) -> None:
+    """The EM estimates, each with its interval if there is one."""
+    for k, value in enumerate(estimate):
+        y = k if pair is None else k + _APART
+        if pair is not None:
+            ax.plot([pair[0][k], pair[1][k]], [y, y], color="black", lw=1)
+        ax.plot(value, y, "x", color="black", ms=6, mew=1.4)
+
+
+def _entries(ci_prob: float, errors: StandardErrors | None) -> list[Line2D]:
+    em = "EM estimate"
+    if errors is not None:
+        em += f", {ci_prob:.0%} interval ({errors.method})"
+    return [
+        Line2D([], [], color="0.45", marker="o", lw=3, mec="white",
+               label=f"posterior mean, {ci_prob:.0%} interval"),
+        Line2D([], [], color="black", marker="x", ls="" if errors is None else "-", lw=1, label=em),
+    ]  # fmt: skip

@@ -1,0 +1,187 @@
+"""What all pictures share: colours, markers, lines, names with units, legends, rows to draw.
+
+Figures are made without pyplot: nothing is kept open, no backend is touched. Colours are Okabe &
+Ito's (2008), which colour-blind readers can tell apart; components also differ by marker.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure as _Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Ellipse
+from numpy.typing import NDArray
+
+from ..data import Data
+from ..kernels.contract import FloatArray
+from ..mixture import Mixture
+
+IntArray = NDArray[np.intp]
+type Units = Mapping[str, str] | None
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8B6F00")
+# One more than the colours: the pair of them repeats only after 72 components.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
+_LINES = ("-", "--", "-.", ":")
+BEST, BAND, QUIET = "#D55E00", "#56B4E9", "0.3"
+# chi-square quantile with 2 degrees of freedom: an ellipse that holds 95 % of its component.
+_ELLIPSE_RADIUS = float(np.sqrt(-2 * np.log(0.05)))
+_MOST_POINTS = 5000
+MOST_PANELS = 5
+SIZES = "larger: less certain"
+_ENTRIES = 16
+# Bins of a histogram at most, rows for one of those added, rows of a component they are for.
+_MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
+
+
+class Figure(_Figure):
+    """A matplotlib figure that notebooks show, though pyplot does not know it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
+def colour(k: int) -> str:
+    """Colour of component k."""
+    return COLOURS[k % len(COLOURS)]
+
+
+def shade(k: int) -> str:
+    """Colour of component k where no marker tells it from component k - 8: paler every round."""
+    pale = 0.5 ** (k // len(COLOURS))
+    red, green, blue = (1 - pale * (1 - c) for c in to_rgb(colour(k)))
+    return to_hex((red, green, blue))
+
+
+def marker(k: int) -> str:
+    """Marker of component k."""
+    return MARKERS[k % len(MARKERS)]
+
+
+def line(k: int) -> str:
+    """Line style of component k."""
+    return _LINES[k // len(COLOURS) % len(_LINES)]
+
+
+def units_of(x: Any, units: Units) -> dict[str, str]:
+    """The units given, or those that a data frame brings along (`DataFrame.attrs["units"]`)."""
+    known = units if units is not None else getattr(x, "attrs", {}).get("units", {})
+    return {str(name): str(unit) for name, unit in dict(known).items() if unit}
+
+
+def named(name: str, units: Mapping[str, str]) -> str:
+    """A column's label: its name, and its unit where that is known."""
+    return f"{name} ({units[name]})" if name in units else name
+
+
+def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
+    """Labels of several columns."""
+    return tuple(named(name, units) for name in names)
+
+
+def telling_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:
+    """A few columns, those with the largest variance between over within components."""
+    if mixture.d <= at_most:
+        return list(range(mixture.d))
+    between = mixture.weights @ (mixture.means - mixture.weights @ mixture.means) ** 2
+    within = mixture.weights @ np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    return sorted(np.argsort(-between / within, kind="stable")[:at_most].tolist())
+
+
+def sample(data: Data, mixture: Mixture) -> tuple[FloatArray, FloatArray]:
+    """Rows to draw, all or five thousand evenly spaced ones, and their responsibilities."""
+    x = some_rows(data)
+    return x, mixture.predict_proba(x)
+
+
+def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
+    """All rows, or so many evenly spaced ones."""
+    rows: Any = slice(None)
+    if data.n > at_most:
+        rows = np.linspace(0, data.n - 1, at_most).round().astype(int)
+    return np.asarray(data.values[rows], dtype=np.float64)
+
+
+def grid_along(x: FloatArray) -> FloatArray:
+    """Points of a curve over values, a little beyond them."""
+    margin = 0.08 * (x.max() - x.min())
+    return np.linspace(x.min() - margin, x.max() + margin, 400)
+
+
+def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
+    """The outline that holds 95 % of a component, seen in columns a and b."""
+    covariance = mixture.covariances[k][np.ix_([a, b], [a, b])]
+    values, vectors = np.linalg.eigh(covariance)
+    axes = 2 * _ELLIPSE_RADIUS * np.sqrt(values)
+    angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
+    center = (float(mixture.means[k, a]), float(mixture.means[k, b]))
+    return Ellipse(
+        center, axes[1], axes[0], angle=angle, fill=False, ec=colour(k), lw=1.6, ls=line(k)
+    )
+
+
+def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
+    """Histogram of a column and its components' weighted densities."""
+    ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
+    grid = grid_along(x)
+    for k in range(mixture.n_components):
+        sd = np.sqrt(mixture.covariances[k, j, j])
+        z = (grid - mixture.means[k, j]) / sd
+        ax.plot(
+            grid, mixture.weights[k] * np.exp(-0.5 * z * z) / (sd * np.sqrt(2 * np.pi)),
+            color=colour(k), lw=1.4, ls=line(k),
+        )  # fmt: skip
+
+
+def _bins(x: FloatArray, mixture: Mixture, j: int) -> int:
+    """Freedman & Diaconis's number of bins, or more to show components far narrower than all."""
+    usual = len(np.histogram_bin_edges(x, "fd")) - 1
+    heavy = mixture.weights * len(x) >= _ROWS_A_COMPONENT
+    narrow = np.sqrt(mixture.covariances[heavy, j, j]).min(initial=np.inf)
+    fine = min(np.ptp(x) / narrow, len(x) / _ROWS_A_BIN) if narrow > 0 else 0
+    return int(min(max(usual, fine, 1), _MOST_BINS))
+
+
+def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
+    """One column: the mixture's density over its components', over a histogram."""
+    grid = grid_along(x)
+    ax.plot(
+        grid, np.exp(mixture.log_density(grid[:, None])), color="black", ls="--", lw=1.2,
+        label="EM fit",
+    )  # fmt: skip
+    marginal_panel(ax, x, mixture, 0)
+    ax.set_ylabel("density")
+
+
+def component_legend(figure: Figure, mixture: Mixture, loc: Any, *notes: str) -> None:
+    """Components with their shares, under notes on how to read the picture."""
+    handles = [
+        Line2D(
+            [], [], marker=marker(k), ls=line(k), lw=1.4, color=colour(k),
+            label=f"{k} ({mixture.weights[k]:.0%})",
+        )
+        for k in range(mixture.n_components)
+    ]  # fmt: skip
+    figure.legend(
+        handles=handles, loc=loc, ncols=-(-len(handles) // _ENTRIES), frameon=False, fontsize=9,
+        title="\n".join([*notes, "component (share)"]), title_fontsize=9, handlelength=2.4,
+        alignment="left",
+    )  # fmt: skip
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """A note below the picture, at its left."""
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color=QUIET)
+
+
+def bare(ax: Axes) -> None:
+    """Leave out the frame's upper and right side."""
+    for spine in ("top", "right"):
+        ax.spines[spine].set_visible(False)
