@@ -46,6 +46,9 @@ def sample_directly(
 ) -> xr.DataTree:
     """Draws of the posterior of a fit's family and K.
 
+    The statistic lp is the log posterior density in free coordinates; of orientations it is that
+    with respect to Haar's measure, which every D_k of the same Sigma_k has in common.
+
     Parameters
     ----------
     data : Data
@@ -76,7 +79,9 @@ def sample_directly(
             launch.density, launch.mode, replace(settings, random_seed=seed)
         )
         warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
-        runs.append((launch.density.space.values(vectors), stats))
+        values = launch.density.space.values(vectors)
+        # Without what differs between orientations that make the same covariances.
+        runs.append((values, stats.assign(lp=stats["lp"] - launch.form.log_jacobian(values))))
     shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
     values = {
         name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]

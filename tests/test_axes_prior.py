@@ -206,3 +206,30 @@ def test_orientations_in_three_columns(name):
         f, g = log_products(own) ** power, exact**power
         mean = weights @ g
         check(f, mean, np.sqrt(np.sum(weights**2 * (g - mean) ** 2)))
+
+
+@pytest.mark.parametrize("name", ["EVE", "EEV", "VEV"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_copies_of_a_covariance_have_one_density(name, seed):
+    """Two axes reversed, or in another order: the same Sigma, and lp but for the Jacobian."""
+    rng = np.random.default_rng(seed)
+    family, d = get_family(name, 3), 3
+    number = 1 if family.orientation == "E" else K
+    about = np.atleast_3d(special_ortho_group.rvs(d, number, random_state=rng)).reshape(-1, d, d)
+    form = Axes(family, K, d, about)
+    prior = Prior(np.zeros(d), np.eye(d), d + 5, PSI[d])
+    density = LogPosterior(as_data(rng.standard_normal((20, d))), form, prior)
+    values = density.space.values(0.3 * rng.standard_normal(density.size))
+    order = [1, 2, 0]  # an even permutation keeps a rotation a rotation
+    signs = np.array([-1.0, 1.0, -1.0])
+    other = values | {
+        "shape": values["shape"][..., order],
+        "orientation": (values["orientation"] * signs)[..., order],
+    }
+    sigma, same = (form.covariances(v, prior) for v in (values, other))
+    np.testing.assert_allclose(same, sigma, rtol=1e-9, atol=1e-12)
+    here, there = (
+        density(density.space.free(v))[0] - form.log_jacobian(v) for v in (values, other)
+    )
+    assert np.shape(form.log_jacobian(values)) == ()
+    assert there == pytest.approx(here, abs=1e-7)  # half turns lose digits in I + Q

@@ -108,6 +108,10 @@ class Parametrisation(ABC):
     def packed(self, prior: Prior) -> FloatArray:
         """What the compiled density needs to know of it (`fixed` in `density/charts.py`)."""
 
+    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
+        """Of lp, what depends on more than the covariances and their constant: nothing here."""
+        return 0.0
+
     def check(self, prior: Prior) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse a prior that cannot be had with these variables.
 
@@ -335,6 +339,20 @@ class Axes(Parametrisation):
         i = np.arange(2, self.d + 1)
         volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
         return float(0.5 * self.d * (self.d - 1) * np.log(2.0) - volume)
+
+    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
+        """Log density (...) of Haar's measure in the rotations' coordinates; 0 without rotations.
+
+        It tells apart the several D_k of one and the same Sigma_k, which nothing else does.
+        """
+        if not self.turned:
+            return 0.0
+        d, axes = self.d, np.asarray(values[self.names[2]])
+        about = self.about if self.family.orientation == "V" else self.about[0]
+        # I + S = 2 (I + D0'D)^-1
+        _, log_dets = np.linalg.slogdet(np.eye(d) + np.swapaxes(about, -1, -2) @ axes)
+        each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
+        return each.sum(axis=-1) if self.family.orientation == "V" else each
 
     def packed(self, prior: Prior) -> FloatArray:
         """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
