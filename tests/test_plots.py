@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import matplotlib.pyplot
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.patches import Ellipse
@@ -16,6 +19,7 @@ from bayesgmm import Mixture, plots
 from bayesgmm.families import FAMILIES
 from bayesgmm.merging import merge
 from bayesgmm.prior import Prior
+from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 
 
 def mixture(k, d, seed=0):
@@ -246,3 +250,274 @@ def test_fits_are_drawn_like_mixtures():
     assert "VVV, K = 2" in texts(plots.plot_bic(grid))
     with pytest.raises(TypeError, match="pass a Fit or a Mixture"):
         plots.plot_classification(x, x)
+
+
+@cache
+def posterior(k, d, family="VVV"):
+    """A made-up posterior of a fit, whose components overlap a little."""
+    x = mixture(k, d).sample(60 * k, 1)[0]
+    fit = bayesgmm.fit(x, k, "V" if d == 1 else family, n_init=2, random_seed=0)
+    return make_posterior(x, fit, n_draws=60)
+
+
+OURS = {
+    "responsibilities": lambda p: p.plot_responsibilities(),
+    "responsibilities of the fit": lambda p: p.fit.plot_responsibilities(p.data),
+    "density": lambda p: p.plot_density(),
+    "density of the fit": lambda p: p.fit.plot_density(p.data),
+    "convergence": lambda p: p.fit.plot_convergence(),
+    "posterior": lambda p: p.plot_posterior(),
+    "label moves": lambda p: p.plot_label_moves(),
+    "coclustering": lambda p: p.plot_coclustering(rows=60),
+    "check": lambda p: p.plot_check(n_draws=20, random_seed=0),
+}
+
+
+@pytest.mark.parametrize("d", [1, 2, 4, 10])
+@pytest.mark.parametrize("k", [1, 3, 12])
+@pytest.mark.parametrize("name", OURS)
+def test_every_picture_is_titled_labelled_and_whole(name, k, d):
+    """From 1 to 12 components in 1 to 10 columns."""
+    figure = OURS[name](posterior(k, d, "EEE" if d == 10 else "VVI"))
+    assert overflow(figure) < 0.02
+    titles = [ax.get_title() for ax in figure.axes] + [figure.get_suptitle()]
+    assert any(titles)
+    for ax in figure.axes:
+        assert ax.get_xlabel() or ax.get_ylabel() or ax.get_title() or not ax.axison
+
+
+@pytest.mark.parametrize("d", [1, 2, 10])
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", ["trace", "rank", "energy", "predictive"])
+def test_arviz_pictures_are_its_collections(name, k, d):
+    """As many panels as there are things to show, at most 24; of any backend."""
+    p = posterior(k, d, "EEE" if d == 10 else "VVI")
+    collection = getattr(p, f"plot_{name}")(backend="none")
+    assert type(collection).__name__ == "PlotCollection"
+    if name != "energy":  # ArviZ's own two panels
+        columns = {"predictive": min(d, 8)}.get(name, min(d, (24 - k * (k > 1)) // k))
+        expected = columns if name == "predictive" else k * columns + k * (k > 1)
+        drawn = collection.viz["plot"]
+        arrays = drawn.data_vars.values() if hasattr(drawn, "data_vars") else [drawn]
+        assert sum(a.size for a in arrays) == expected <= 24
+
+
+def test_arviz_pictures_take_its_options():
+    """Variables, coordinates and visuals go through."""
+    p = posterior(3, 2)
+    collection = p.plot_trace("mu", coords={"feature": "x1"}, backend="none")
+    assert list(collection.data.data_vars) == ["mu"]
+    assert collection.data["feature"].to_numpy().tolist() == "x1"
+    figure = p.plot_rank(backend="matplotlib").viz["figure"].item()
+    assert overflow(figure) < 0.02
+    assert "mu[0, x1]" in texts(figure)
+    lines = [ln.get_color() for ax in figure.axes for ln in ax.lines]
+    assert set(plots.style.COLOURS[:4]) <= set(lines)
+    matplotlib.pyplot.close(figure)
+
+
+def test_energy_is_of_samplers_that_have_one():
+    """Others are refused, by name."""
+    p = posterior(2, 2)
+    tree = p.tree.copy()
+    tree["sample_stats"] = xr.DataTree(tree["sample_stats"].to_dataset().drop_vars("energy"))
+    with pytest.raises(ValueError, match="'synthetic' has no energy"):
+        type(p)(tree, p.fit, p.prior).plot_energy()
+
+
+def test_convergence_is_the_history():
+    """Objective as it is, and what was still to gain; the end in the title."""
+    x = mixture(3, 2).sample(300, 1)[0]
+    fit = bayesgmm.fit(x, 3, n_init=1, random_seed=3)
+    left, right = fit.plot_convergence().axes
+    np.testing.assert_array_equal(left.lines[0].get_ydata(), fit.history)
+    gain = fit.history[-1] - np.array(fit.history)
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), gain[gain > 0])
+    assert right.get_yscale() == "log" and f"{fit.loglik:.3f}" in left.get_title()
+    by_map = bayesgmm.fit(x, 2, n_init=1, random_seed=3, prior=Prior.from_data(x))
+    assert by_map.plot_convergence().axes[0].get_ylabel() == "log posterior density"
+
+
+@pytest.mark.parametrize("k", [2, 10])
+def test_responsibilities_fill_the_picture(k):
+    """The areas of the components are the sums of their responsibilities; hatches differ."""
+    p = posterior(k, 2)
+    resp = p.fit.predict_proba(p.data)
+    ax = p.fit.plot_responsibilities(p.data).axes[0]
+    assert len(ax.collections) == k
+    for c, fill in enumerate(ax.collections):
+        x, y = fill.get_paths()[0].vertices.T
+        area = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2  # shoelace
+        assert area / 100 == pytest.approx(resp[:, c].mean(), abs=1e-9)
+    looks = {(tuple(f.get_facecolor()[0]), f.get_hatch()) for f in ax.collections}
+    assert len(looks) == k
+
+
+def test_responsibilities_need_rows():
+    """Only a posterior has its own."""
+    with pytest.raises(TypeError, match="X is None"):
+        plots.plot_responsibilities(None, posterior(2, 2).fit)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_contours_hold_what_they_say(seed):
+    """Draws of the mixture fall into the regions with the stated probabilities."""
+    m = mixture(3, 2, seed)
+    x = m.sample(100, 0)[0]
+    ax = plots.plot_density(x, m).axes[0]
+    fills = next(c for c in ax.collections if hasattr(c, "levels"))
+    new = m.sample(40_000, seed)[0]
+    density = np.exp(m.log_density(new))
+    shares = [np.mean(density > level) for level in fills.levels[:-1]]
+    # The mesh leaves out some tenths of a percent; 4 standard errors are 0.01.
+    assert shares == pytest.approx([0.95, 0.75, 0.5, 0.25], abs=0.02)
+
+
+def test_density_band_is_the_posteriors():
+    """The band's ends at the grid, against the posterior's own; in the columns asked for."""
+    p = posterior(3, 2)
+    figure = p.plot_density(columns="x1", ci_prob=0.5, units={"x1": "mm"})
+    assert figure.axes[0].get_xlabel() == "x1 (mm)"
+    (band,) = [c for c in figure.axes[0].collections if c.get_label().startswith("posterior")]
+    vertices = band.get_paths()[0].vertices
+    grid = np.unique(vertices[:, 0])
+    own = p.density({"x1": grid}, ci_prob=0.5, n_draws=500)
+    assert vertices[:, 1].max() == pytest.approx(float(own["upper"].max()), rel=1e-9)
+    with pytest.raises(ValueError, match="one or two"):
+        p.plot_density(columns=["x0", "x1", "x0"])
+
+
+def bars(ax, colour):
+    """Ends of the intervals of a colour, from above."""
+    lines = [ln for ln in ax.lines if ln.get_color() == colour and len(ln.get_xdata()) == 2]
+    return np.array([ln.get_xdata() for ln in lines])
+
+
+@pytest.mark.parametrize("family", ["VVV", "VVI", "EEE"])
+def test_posterior_intervals_beside_those_of_em(family):
+    """Both intervals and both estimates, of pi, mu and Sigma, where the family lets them vary."""
+    p = posterior(2, 2, family)
+    se = bayesgmm.standard_errors(p.fit, p.data, "information")
+    figure = p.plot_posterior(0.5, standard_errors=se, units={"x0": "mm", "x1": "kg/m"})
+    titles = [ax.get_title() for ax in figure.axes if ax.axison]
+    covariance = [] if family == "VVI" else ["Sigma: x0,\nx1 [mm · kg/m]"]
+    assert titles == ["pi, proportion", "mu: x0 (mm)", "mu: x1 (kg/m)", "Sigma: x0, variance [mm²]",
+                      *covariance, "Sigma: x1, variance [(kg/m)²]"]  # fmt: skip
+    low, high = se.interval(0.5)
+    panels = {t: ax for t, ax in zip(titles, figure.axes, strict=False)}
+    for title, of_em, drawn in [
+        ("mu: x1 (kg/m)", (low.means[:, 1], high.means[:, 1]), p.tree["posterior"]["mu"][..., 1]),
+        ("Sigma: x1, variance [(kg/m)²]", (low.covariances[:, 1, 1], high.covariances[:, 1, 1]),
+         p.tree["posterior"]["Sigma"][..., 1, 1]),
+    ]:  # fmt: skip
+        np.testing.assert_allclose(bars(panels[title], "black"), np.column_stack(of_em))
+        quantiles = drawn.quantile([0.25, 0.75], ("chain", "draw")).to_numpy().T
+        for k in range(2):
+            np.testing.assert_allclose(bars(panels[title], plots.colour(k))[0], quantiles[k])
+    assert "50% interval (information)" in texts(figure)
+
+
+def test_posterior_refuses_errors_of_another_fit():
+    """Of another number of components."""
+    other = posterior(3, 2)
+    se = bayesgmm.standard_errors(other.fit, other.data, "information")
+    with pytest.raises(ValueError, match="are of 3 components in x0, x1, the posterior of 2"):
+        posterior(2, 2).plot_posterior(standard_errors=se)
+
+
+def test_label_moves_undo_the_relabelling():
+    """The upper picture has the means under the labels that the sampler gave."""
+    x = mixture(3, 2).sample(200, 1)[0]
+    fit = bayesgmm.fit(x, 3, n_init=2, random_seed=0)
+    sampled, _ = shuffled(scattered_draws(fit, 2, 50, 0), 1)
+    p = posterior_of(x, fit, sampled).relabel("ecr")
+    assert p.relabelled_draws > 50
+    figure = p.plot_label_moves("x1")
+    top, strip, bottom = figure.axes
+    for k in range(3):
+        given = sampled["mu"].to_numpy()[:, :, k, 1].ravel()
+        np.testing.assert_allclose(top.lines[k].get_ydata(), given)
+        np.testing.assert_allclose(bottom.lines[k].get_ydata(), p.draws.means[:, k, 1])
+    became = np.asarray(strip.images[0].get_array())
+    for s in range(100):
+        for k in range(3):
+            assert p.draws.means[s, became[k, s], 1] == top.lines[k].get_ydata()[s]
+    assert f"{p.relabelled_draws} of 100 draws relabelled (ecr)" in texts(figure)
+    with pytest.raises(ValueError, match="column is 'x7'"):
+        p.plot_label_moves("x7")
+
+
+def test_coclustering_map_is_the_matrix_in_order():
+    """Sorted by component, from certain to doubtful."""
+    p = posterior(3, 2)
+    figure = p.plot_coclustering(n_draws=40)
+    shown = np.asarray(figure.axes[0].images[0].get_array())
+    resp = p.fit.predict_proba(p.data)
+    order = sorted(range(p.data.n), key=lambda i: (resp[i].argmax(), -resp[i].max()))
+    own = p.coclustering(n_draws=40).to_numpy()
+    np.testing.assert_allclose(shown, own[np.ix_(order, order)])
+    assert "50 of 180 rows" in texts(p.plot_coclustering(rows=50))
+
+
+def test_check_counts_and_names_what_is_outside():
+    """Dots inside and outside as the table has them."""
+    p = posterior(3, 2)
+    table = p.predictive_check(["mean", "sd"], n_draws=40, random_seed=2)
+    figure = p.plot_check(["mean", "sd"], n_draws=40, random_seed=2)
+    z = (table["observed"] - table["mean"]) / table["sd"]
+    outside = (table["observed"] < table["lower"]) | (table["observed"] > table["upper"])
+    dots = np.concatenate([ln.get_xdata() for ln in figure.axes[0].lines if ln.get_marker() == "o"])
+    np.testing.assert_allclose(np.sort(dots), np.sort(z[~outside]))
+    inside = int(np.sum(~outside))
+    assert f"{inside} of 4 statistics within their 89% interval" in texts(figure)
+
+
+def test_check_names_what_is_outside():
+    """A statistic that new data never have is edged and named, at the edge if it is far."""
+    p = posterior(3, 2)
+    rows = p.data.values
+    far = {"is it these rows": lambda x: 1e3 * np.array_equal(x, rows) + x.mean(axis=0)}
+    figure = p.plot_check(far, n_draws=20, random_seed=0)
+    edged = [ln for ln in figure.axes[0].lines if ln.get_marker() == "D"]
+    assert np.concatenate([ln.get_xdata() for ln in edged]).tolist() == [6, 6]
+    assert "x0 (" in texts(figure) and "0 of 2 statistics within" in texts(figure)
+
+
+METHODS = {
+    "Fit": ("classification", "uncertainty", "responsibilities", "density", "convergence"),
+    "Selection": ("bic",),
+    "Posterior": ("posterior", "density", "responsibilities", "label_moves", "coclustering",
+                  "check", "predictive", "trace", "rank", "energy"),
+    "merging.Merging": ("merging",),
+}  # fmt: skip
+
+
+def test_every_function_is_a_method_too():
+    """None is missing, and each has words of its own."""
+    there = {f"plot_{name}" for names in METHODS.values() for name in names}
+    assert there == {name for name in plots.__all__ if name.startswith("plot_")}
+    for home, names in METHODS.items():
+        module, _, kind = home.rpartition(".")
+        cls = getattr(bayesgmm, kind, None) or getattr(bayesgmm.merging, kind)
+        for name in names:
+            assert f"plots.plot_{name}" in getattr(cls, f"plot_{name}").__doc__
+        assert {n for n in dir(cls) if n.startswith("plot_")} == {f"plot_{n}" for n in names}
+
+
+def test_methods_draw_what_the_functions_do():
+    """A grid's and a merging's; the others are drawn above."""
+    x = bayesgmm.datasets.load_faithful()
+    grid = bayesgmm.select(x, [1, 2], ["EEE"], n_init=1, random_seed=0, progressbar=False)
+    assert texts(grid.plot_bic("icl")) == texts(plots.plot_bic(grid, "icl"))
+    merging = merge(bayesgmm.fit(x, 3, random_seed=0), x)
+    assert texts(merging.plot_merging()) == texts(plots.plot_merging(merging))
+
+
+def test_units_come_with_the_data_or_are_given():
+    """Those of a frame's attrs, others, none."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, random_seed=0)
+    assert fit.plot_classification(x).axes[0].get_xlabel() == "eruptions (min)"
+    given = fit.plot_classification(x, units={"eruptions": "60 s"}).axes[0]
+    assert (given.get_xlabel(), given.get_ylabel()) == ("eruptions (60 s)", "waiting")
+    assert fit.plot_density(x.to_numpy()).axes[0].get_xlabel() == "eruptions"

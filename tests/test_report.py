@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shlex
+import struct
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm import plots
+from bayesgmm.cli import app
 from bayesgmm.comparison import compare
-from bayesgmm.reporting import Analysis, analyse, render, verdict
+from bayesgmm.evidence import Evidence
+from bayesgmm.reporting import Analysis, analyse, render, repeat, verdict
+from bayesgmm.reporting.analysis import checked, evidence_or_reason
+from bayesgmm.reporting.page import format_of, write
+from bayesgmm.reporting.pictures import pictures_of
 from bayesgmm.reporting.verdict import describe
 from tests.synthetic import make_posterior
 
@@ -53,6 +61,8 @@ def analysis_of(x, ks=(1, 2, 3), with_posterior=True, **arguments):
     parts = {f: getattr(analysis, f) for f in Analysis.__dataclass_fields__}
     parts["posterior"] = posterior
     parts["settings"] = analysis.settings | {"with_posterior": True}
+    parts["evidence"] = evidence_or_reason(posterior, 0)
+    parts["checks"] = checked(posterior, 0)
     parts["comparison"] = compare({"EM": analysis.fit, "Posterior": posterior})
     return Analysis(**parts)
 
@@ -69,9 +79,17 @@ def test_page_is_whole_and_self_contained(faithful):
     assert parsed.open == []
     assert all(t.startswith("#") and t[1:] in parsed.ids for t in parsed.targets)
     images = [attrs for tag, attrs in parsed.seen if tag == "img"]
-    assert len(images) == 4
+    assert len(images) == len(pictures_of(faithful)) == 11
+    assert len({i["alt"] for i in images}) == len(images)
     assert all(i["src"].startswith("data:image/png;base64,") and len(i["alt"]) > 20 for i in images)
-    assert not [tag for tag, _ in parsed.seen if tag in ("script", "link", "iframe")]
+    assert not [tag for tag, _ in parsed.seen if tag in ("script", "link", "iframe", "details")]
+    assert {"nav", "main", "header", "h1"} <= {tag for tag, _ in parsed.seen}
+    links = [t[1:] for t in parsed.targets]
+    headings = [attrs["id"] for tag, attrs in parsed.seen if tag == "h2"]
+    assert links == headings  # the table of contents has every section, in order
+    frames = [attrs for _, attrs in parsed.seen if attrs.get("class") == "scroll"]
+    ours = [f for f in frames if f.get("role") == "region"]
+    assert len(ours) > 10 and all(f["tabindex"] == "0" and f["aria-label"] for f in ours)
     assert "http" not in page.replace("http-equiv", "")
 
 
@@ -89,6 +107,12 @@ def test_page_tells_what_was_found(faithful):
         bayesgmm.datasets.load_faithful().attrs["units"]["waiting"] in text
     )  # the units that came with the data
     assert not re.search(r"\bnan\b|None|<NA>", text)
+    order = ["Question.", "By BIC the data", "Selection: how", "Comparison", "Data", "Prior",
+             "To repeat it", "Versions"]  # fmt: skip
+    places = [text.index(words, text.index("Question.")) for words in order[:3]]
+    places += [text.rindex(words) for words in order[3:]]
+    assert places == sorted(places)
+    assert repeat.fingerprint(faithful) in text
 
 
 @pytest.mark.parametrize(
@@ -158,26 +182,99 @@ def test_report_writes_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("k", [1, 4, 12])
-def test_pictures_for_few_and_many_components(k):
-    """Figures draw for 1 to 12 components, and say what their axes are."""
-    rng = np.random.default_rng(k)
-    x = np.vstack([rng.normal(5 * i, 1, (60, 3)) for i in range(k)])
-    fit = bayesgmm.fit(x, k, "EII", n_init=2, random_seed=0)
-    figures = [
-        plots.plot_classification(x, fit),
-        plots.plot_posterior(make_posterior(x, fit, n_draws=20)),
-        plots.plot_trace(make_posterior(x, fit, n_draws=20)),
-    ]
-    for figure in figures:
-        figure.canvas.draw()
-        assert any(ax.get_xlabel() or ax.get_title() for ax in figure.axes)
+@pytest.mark.parametrize("own_prior", [False, True])
+def test_commands_repeat_the_report(own_prior, tmp_path, monkeypatch):
+    """The Python code runs and finds the same; a prior of one's own is in it alone."""
+    x = bayesgmm.datasets.load_faithful()
+    prior = bayesgmm.Prior.from_data(x, concentration=4, random_scale=True) if own_prior else None
+    monkeypatch.chdir(tmp_path)
+    x.to_csv("faithful.csv", index=False)
+    analysis = analysis_of(x, (1, 2), False, source="faithful.csv", prior=prior)
+    exec(repeat.python_code(analysis), {})
+    text = (tmp_path / "report.html").read_text()
+    assert f"BIC {analysis.fit.bic:.1f}" in text
+    assert repeat.fingerprint(analysis) in text
+    assert ("Dirichlet(4, ..., 4)" in text) == own_prior
+    assert (repeat.shell_command(analysis) == "") == own_prior
+    assert ("In a terminal" in text) != own_prior
 
 
-def test_density_plot_is_for_one_column(faithful):
-    """A clear refusal for more."""
-    with pytest.raises(ValueError, match="one column"):
-        plots.plot_density(faithful.data, faithful.fit)
+def test_the_command_repeats_the_report(faithful, tmp_path, monkeypatch):
+    """The command for the terminal is one that the program takes, with the same fit."""
+    monkeypatch.chdir(tmp_path)
+    bayesgmm.datasets.load_faithful().to_csv("faithful.csv", index=False)
+    analysis = analysis_of(bayesgmm.datasets.load_faithful(), (1, 2), False, source="faithful.csv")
+    words = shlex.split(repeat.shell_command(analysis).replace("\\\n", " "))
+    result = CliRunner().invoke(app, [*words[1:], "--quiet"])
+    assert result.exit_code == 0, result.output
+    assert f"BIC {analysis.fit.bic:.1f}" in (tmp_path / "report.html").read_text()
+
+
+def test_fingerprint_is_of_the_values(faithful):
+    """That of the hash of the values, whatever their layout."""
+    values = bayesgmm.datasets.load_faithful().to_numpy()
+    expected = hashlib.sha256(b"".join(struct.pack("<2d", *row) for row in values)).hexdigest()
+    assert repeat.fingerprint(faithful) == expected[:16]
+
+
+def test_markdown_tells_the_same(faithful, tmp_path):
+    """Every sentence of the answer, every picture as a file, headings that its contents name."""
+    path = tmp_path / "r.md"
+    write(faithful, path, format_of(path))
+    text = path.read_text()
+    for sentence in verdict.conclusion(faithful):
+        assert sentence in text
+    pictures = re.findall(r"^!\[(.{20,})\]\((.*)\)$", text, re.MULTILINE)
+    assert len(pictures) == 11
+    for _, target in pictures:
+        assert (tmp_path / target).read_bytes().startswith(b"\x89PNG")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    contents = re.findall(r"\[([^]]*)\]\(#([^)]*)\)", text)
+    assert [name for name, _ in contents] == headings[3:]
+    assert all(anchor == name.lower().replace(" ", "-") for name, anchor in contents)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    table = faithful.selection.table
+    assert sum(f"{table['bic'][0]:.2f}" in row for row in rows) == 1
+    assert "<" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.search(r"\bnan\b|None", text)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.md", "r_pictures"]
+
+
+def test_reports_are_html_or_markdown(tmp_path):
+    """Told by the name, before any work."""
+    with pytest.raises(ValueError, match="r.pdf ends neither in .html nor in .md"):
+        bayesgmm.report(bayesgmm.datasets.load_faithful(), tmp_path / "r.pdf")
+
+
+def test_evidence_is_told_or_why_it_is_not(faithful):
+    """Value and error as they are; problems; a reason for families and draws that have none."""
+    parts = {f: getattr(faithful, f) for f in Analysis.__dataclass_fields__}
+    found = Evidence(-1161.234, 0.012, "bridge", "", {}, ("Raise draws.",))
+    text = verdict.evidence(Analysis(**parts | {"evidence": found}))
+    assert "-1161.23 (standard error 0.012)" in text and text.endswith("Raise draws.")
+    assert "not known: no posterior" in verdict.evidence(
+        Analysis(**parts | {"evidence": evidence_or_reason(None, 0)})
+    )
+    x = bayesgmm.datasets.load_faithful()
+    posterior = make_posterior(x, bayesgmm.fit(x, 2, "VEV", random_seed=0))
+    assert "family VEV is unknown" in evidence_or_reason(posterior, 0)
+    few = make_posterior(x, bayesgmm.fit(x, 2, "VVV", random_seed=0), n_chains=2, n_draws=8)
+    assert "16 draws are too few" in evidence_or_reason(few, 0)
+
+
+def test_checks_are_told_as_they_are(faithful):
+    """The number outside counted here, the farthest named."""
+    table = faithful.checks.copy()
+    table["observed"] = table["mean"]
+    table.loc[("max", "waiting"), "observed"] = table.loc[("max", "waiting"), "upper"] + 1
+    table.loc[("sd", "waiting"), "observed"] = table.loc[("sd", "waiting"), "upper"] + 100
+    parts = {f: getattr(faithful, f) for f in Analysis.__dataclass_fields__}
+    text = verdict.checks(Analysis(**parts | {"checks": table}))
+    assert f"Of {len(table)} statistics of the rows 2 lie outside" in text
+    assert "farthest is the sd of waiting" in text
+    table["observed"] = table["mean"]
+    text = verdict.checks(Analysis(**parts | {"checks": table}))
+    assert "rows 0 lie outside" in text and "look like these" in text
 
 
 @pytest.mark.parametrize(
@@ -200,12 +297,13 @@ def test_families_in_words(name, words):
 
 
 @pytest.mark.slow
-def test_best_family_without_a_posterior(tmp_path):
-    """The best that can be sampled is, and the report says whose posterior it is."""
+def test_report_of_a_family_whose_evidence_is_unknown(tmp_path):
+    """VEV's prior has an unknown constant: its posterior is told, its evidence is not."""
     x = bayesgmm.datasets.load_iris(features_only=True)
     path = bayesgmm.report(
-        x, tmp_path / "r.html", n_components=[2], covariance_type=["VEV", "EEE", "VVV"],
+        x, tmp_path / "r.html", n_components=[2], covariance_type=["VEV", "EEE"],
         draws=100, tune=100, chains=2, progressbar=False,
     )  # fmt: skip
     text = path.read_text()
-    assert "No posterior of VEV can be sampled yet: what follows is of VVV with K = 2" in text
+    assert "family VEV" in text
+    assert "The log evidence is not known: the evidence of family VEV is unknown" in text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..kernels.contract import FloatArray
 from ..posterior import Posterior
@@ -13,6 +14,7 @@ from .chains import panelled
 from .style import BEST, COLOURS, Figure, bare, footnote, telling_columns
 
 if TYPE_CHECKING:
+    import pandas as pd
     from arviz_plots import PlotCollection
 
 _MOST_COLUMNS = 8
@@ -108,6 +110,17 @@ def plot_check(
     table = posterior.predictive_check(
         statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
     )
+    return picture_of_checks(table, ci_prob)
+
+
+def outside_interval(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which statistics of a predictive check lie outside their predictive interval."""
+    value = table["observed"].to_numpy()
+    return (value < table["lower"].to_numpy()) | (value > table["upper"].to_numpy())
+
+
+def picture_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
+    """The picture of a table that `Posterior.predictive_check` made."""
     sd = table["sd"].to_numpy()
     sd = np.where(sd > 0, sd, 1.0)
     z, low, high = ((table[c].to_numpy() - table["mean"].to_numpy()) / sd
@@ -127,7 +140,7 @@ def plot_check(
             ax.axhspan(y, y + height, color="0.96", lw=0, zorder=0)
         _dots(ax, at, z[mine], low[mine], high[mine], of[mine])
         start, y = start + count, y + height
-    outside = int(np.sum((z < low) | (z > high)))
+    outside = int(np.sum(outside_interval(table)))
     reach = max(2.6, 1.12 * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(

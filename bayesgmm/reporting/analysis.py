@@ -1,21 +1,30 @@
-"""What a report tells: selection, the chosen fit, its posterior, their comparison."""
+"""What a report tells: selection, the chosen fit, its posterior, checks, evidence, comparison."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..comparison import Comparison, compare
 from ..data import Data, as_data
 from ..errors import ConvergenceAdvice
+from ..evidence import Evidence
 from ..posterior import Posterior
 from ..prior import Prior
 from ..result import Fit
 from ..selecting import select
 from ..selection import Selection
+from ..uncertainty import StandardErrors, standard_errors
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Free parameters up to which the information is computed: beyond, it takes long.
+_MOST_PARAMETERS = 300
+# New data sets of the predictive check.
+_CHECKED = 500
 # Fits shown beside the chosen one.
 _RUNNERS_UP = 3
 
@@ -24,7 +33,8 @@ _RUNNERS_UP = 3
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    settings holds the arguments that repeat it; units what one unit of a column is, where known.
+    settings holds the arguments that repeat it; units what one unit of a column is, where known;
+    evidence a reason where it is unknown; errors None where the information gives none.
     """
 
     data: Data
@@ -33,7 +43,11 @@ class Analysis:
     posterior: Posterior | None
     prior: Prior
     comparison: Comparison
+    evidence: Evidence | str
+    checks: pd.DataFrame | None
+    errors: StandardErrors | None
     title: str
+    question: str
     source: str
     settings: dict[str, Any] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
@@ -53,6 +67,7 @@ def analyse(
     chains: int = 4,
     random_seed: int = 0,
     title: str = "",
+    question: str = "",
     source: str = "",
     progressbar: bool = True,
 ) -> Analysis:
@@ -62,7 +77,7 @@ def analyse(
     posterior's. Parameters as of `select` and `refine`.
     """
     data = as_data(X, columns)
-    prior = prior or Prior.from_data(data)
+    given, prior = prior, prior or Prior.from_data(data)
     ks = [n_components] if isinstance(n_components, int) else list(n_components)
     selection = select(
         data, ks, covariance_type, n_init=n_init, random_seed=random_seed, progressbar=progressbar
@@ -91,7 +106,11 @@ def analyse(
         posterior=posterior,
         prior=prior,
         comparison=compare(models),
+        evidence=evidence_or_reason(posterior, random_seed),
+        checks=None if posterior is None else checked(posterior, random_seed),
+        errors=_errors(fit, data),
         title=title or "Gaussian mixture report",
+        question=question or _question(data),
         source=source,
         settings={
             "n_components": ks,
@@ -103,8 +122,47 @@ def analyse(
             "chains": chains,
             "random_seed": random_seed,
             "with_posterior": with_posterior,
+            "prior": given,
         },
         units=_units(X, data),
+    )
+
+
+def evidence_or_reason(posterior: Posterior | None, random_seed: int) -> Evidence | str:
+    """The log evidence of the posterior's model, or why there is none."""
+    if posterior is None:
+        return "no posterior was sampled."
+    try:
+        with warnings.catch_warnings():  # they are among its problems
+            warnings.simplefilter("ignore", ConvergenceAdvice)
+            return posterior.log_evidence(random_seed=random_seed)
+    except (NotImplementedError, ValueError) as error:
+        return str(error)
+
+
+def checked(posterior: Posterior, random_seed: int) -> pd.DataFrame:
+    """The predictive check with every built-in statistic."""
+    with warnings.catch_warnings():  # of chains in different modes the diagnostics tell
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        n_draws = max(_CHECKED, posterior.tree["posterior"].sizes["chain"])
+        return posterior.predictive_check(n_draws=n_draws, random_seed=random_seed)
+
+
+def _errors(fit: Fit, data: Data) -> StandardErrors | None:
+    """Standard errors by the information, where that has them."""
+    if fit.n_parameters > _MOST_PARAMETERS:
+        return None
+    try:
+        return standard_errors(fit, data, "information")
+    except ValueError:  # at the edge of the parameters' range, or not positive definite
+        return None
+
+
+def _question(data: Data) -> str:
+    columns = ", ".join(data.names) if data.d <= 6 else f"{data.d} columns"
+    return (
+        f"How many Gaussian components describe these {data.n} rows of {columns}, of which shape "
+        "are they, and how sure can we be?"
     )
 
 

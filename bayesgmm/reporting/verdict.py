@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..comparison import strength
+from ..plots.checks import outside_interval
 from .analysis import Analysis
 
 # A row is called uncertain below this probability of its component.
@@ -143,4 +144,39 @@ def _posterior(analysis: Analysis) -> list[str]:
         f"Expected log predictive density by leave-one-out: {loo.elpd:.1f} "
         f"(standard error {loo.se:.1f}; {trust})."
     )
+    out.append(checks(analysis))
     return out
+
+
+def checks(analysis: Analysis) -> str:
+    """How many statistics of the rows new data sets do not have, and which are farthest."""
+    table = analysis.checks
+    assert table is not None
+    outside = outside_interval(table)
+    count, total = int(np.sum(outside)), len(table)
+    text = (
+        f"Of {total} statistics of the rows {count} {'lies' if count == 1 else 'lie'} outside the "
+        "predictive interval of 89 %, "
+        f"where chance alone would put up to about {0.11 * total:.0f}"
+    )
+    if not count:
+        return f"{text}: new data from the model look like these."
+    away = np.abs(table["observed"] - table["mean"]) / table["sd"].replace(0.0, 1.0)
+    name, of = away[outside].idxmax()
+    return f"{text}; farthest is the {name}" + (f" of {of}." if of else ".")
+
+
+def evidence(analysis: Analysis) -> str:
+    """The log evidence of the sampled model, or why it is unknown."""
+    found = analysis.evidence
+    if isinstance(found, str):
+        return f"The log evidence is not known: {found}"
+    fit = analysis.fit
+    error = "" if np.isnan(found.error) else f" (standard error {found.error:.2g})"
+    text = (
+        f"The log evidence (log marginal likelihood) of {fit.family.name} with "
+        f"K = {fit.n_components} under the prior below is {found.value:.2f}{error}, by bridge "
+        "sampling. It compares with that of another model of the same data: the difference is the "
+        "log Bayes factor."
+    )
+    return " ".join([text, *found.problems])

@@ -1,0 +1,231 @@
+"""The pictures of a report, each with the words that stand for it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import plots
+from ..errors import ConvergenceAdvice
+from ..plots.checks import outside_interval, picture_of_checks
+from ..posterior import Posterior
+from .analysis import Analysis
+
+_DPI = 130
+_INTERVAL = 0.89
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure as PNG, with the words that stand for it."""
+
+    name: str
+    png: bytes
+    alt: str
+    caption: str
+
+    @classmethod
+    def of(cls, name: str, drawn: Any, alt: str, caption: str) -> Picture:
+        """Draw a matplotlib figure or an ArviZ PlotCollection."""
+        figure = drawn.viz["figure"].item() if hasattr(drawn, "viz") else drawn
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=_DPI)
+        if figure is not drawn:  # ArviZ draws through pyplot, which keeps figures
+            import matplotlib.pyplot as plt
+
+            plt.close(figure)
+        return cls(name, buffer.getvalue(), alt, caption)
+
+    @property
+    def source(self) -> str:
+        """The picture itself as an address, for a page that has all inside."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+def pictures_of(analysis: Analysis) -> dict[str, Picture]:
+    """All pictures by name."""
+    made = [*_of_fit(analysis)]
+    if analysis.posterior is not None:
+        with warnings.catch_warnings():  # of chains in different modes the diagnostics tell
+            warnings.simplefilter("ignore", ConvergenceAdvice)
+            made += _of_posterior(analysis, analysis.posterior)
+    return {picture.name: picture for picture in made}
+
+
+def _of_fit(analysis: Analysis) -> Iterator[Picture]:
+    fit, data, units = analysis.fit, analysis.data, analysis.units
+    k = fit.n_components
+    what = f"{fit.family.name} with {_components(k)}"
+    if len(analysis.selection.table) > 1:
+        yield Picture.of(
+            "bic", plots.plot_bic(analysis.selection),
+            "Line chart of BIC by number of components, a line for each family. The lowest is "
+            f"{fit.bic:.1f}, of {what}.",
+            "BIC of every cell; lower is better, the best is ringed.",
+        )  # fmt: skip
+    shares = ", ".join(f"{w:.0%}" for w in fit.weights)
+    yield Picture.of(
+        "classification", plots.plot_classification(data, fit, units=units),
+        f"{_layout(fit.d)} of the rows, coloured by the {_components(k)} of {what}, which hold "
+        f"{shares} of them, with " + ("their densities." if fit.d == 1 else "an ellipse for each."),
+        "Rows by most probable component; a larger point is less certain."
+        + ("" if fit.d == 1 else " An ellipse holds 95 % of its component.")
+        + (" The columns shown are those that differ most." if fit.d > 5 else ""),
+    )  # fmt: skip
+    if k > 1:
+        doubtful = float(np.mean(fit.predict_proba(data).max(axis=1) < 0.8))
+        yield Picture.of(
+            "uncertainty", plots.plot_uncertainty(data, fit, units=units),
+            "Left, the rows' uncertainty in order; right, where the doubtful rows lie. "
+            f"{doubtful:.1%} of the rows have an uncertainty above 0.2.",
+            "Uncertainty is 1 minus the largest responsibility: 0 for a row that is certain.",
+        )  # fmt: skip
+    yield Picture.of(
+        "convergence", plots.plot_convergence(fit),
+        f"Line charts of EM's objective over {fit.n_iter} iterations, up to {fit.objective:.3f}, "
+        "and of its distance from there.",
+        "EM, best start: the objective never falls.",
+    )  # fmt: skip
+
+
+def _components(k: int) -> str:
+    return "1 component" if k == 1 else f"{k} components"
+
+
+def _layout(d: int) -> str:
+    return {1: "Strip", 2: "Scatter chart"}.get(d, "Matrix of scatter charts")
+
+
+def _of_posterior(analysis: Analysis, posterior: Posterior) -> Iterator[Picture]:
+    for condition, make in _POSTERIOR:
+        if condition(posterior):
+            yield make(analysis, posterior)
+
+
+def _estimates(analysis: Analysis, posterior: Posterior) -> Picture:
+    k = posterior.fit.n_components
+    mine = posterior.fit is analysis.fit and analysis.errors is not None
+    low, high = np.quantile(posterior.draws.weights, [0.055, 0.945], axis=0)
+    widest = f"{np.max(high - low):.2f}"
+    return Picture.of(
+        "posterior",
+        plots.plot_posterior(
+            posterior, _INTERVAL, standard_errors=analysis.errors if mine else None,
+            units=analysis.units,
+        ),
+        f"Intervals of the parameters of {_components(k)}: posterior 89 % intervals beside the EM "
+        "estimates." + (f" The widest interval of a proportion is {widest} wide." if k > 1 else ""),
+        "Posterior mean and 89 % interval of each component in colour; x marks the EM estimate"
+        + (", with the interval that the observed information gives." if mine else "."),
+    )  # fmt: skip
+
+
+def _density(analysis: Analysis, posterior: Posterior) -> Picture:
+    fit = posterior.fit
+    picture = plots.plot_density(analysis.data, fit, posterior, units=analysis.units)
+    if fit.d == 1:
+        return Picture.of(
+            "density", picture,
+            f"Histogram of {fit.names[0]} under the fitted density, its components, and the "
+            "posterior's band.",
+            "The data and the density; coloured lines are the components, the blue band is the "
+            "posterior's 89 % interval.",
+        )  # fmt: skip
+    return Picture.of(
+        "density", picture,
+        "Contours of the posterior mean density of two columns over the rows, with the 95 % "
+        "regions of the EM fit and of single draws.",
+        "Shades: the regions of highest posterior mean density. Where the thin lines spread, the "
+        "posterior is unsure of the shape.",
+    )  # fmt: skip
+
+
+def _together(analysis: Analysis, posterior: Posterior) -> Picture:
+    return Picture.of(
+        "coclustering", plots.plot_coclustering(posterior),
+        "Heat map of the probability that two rows belong to the same component; dark squares "
+        f"along the diagonal are the {_components(posterior.fit.n_components)}.",
+        "Rows sorted by component. Shade between two squares: their components may be one.",
+    )  # fmt: skip
+
+
+def _check(analysis: Analysis, posterior: Posterior) -> Picture:
+    assert analysis.checks is not None
+    outside = int(np.sum(outside_interval(analysis.checks)))
+    return Picture.of(
+        "check", picture_of_checks(analysis.checks, _INTERVAL),
+        f"Statistics of the rows beside their predictive intervals: {outside} of "
+        f"{len(analysis.checks)} lie outside.",
+        "Each dot is a statistic of the rows, each bar its 89 % interval in new data sets from the "
+        "posterior. About a tenth outside is what chance does.",
+    )  # fmt: skip
+
+
+def _predictive(analysis: Analysis, posterior: Posterior) -> Picture:
+    seed = analysis.settings["random_seed"]
+    return Picture.of(
+        "predictive", plots.plot_predictive(posterior, random_seed=seed, backend="matplotlib"),
+        "Distribution functions by column: the rows' in black among those of 50 new data sets.",
+        "Distribution of each column: the rows (black) and 50 new data sets from the posterior.",
+    )  # fmt: skip
+
+
+def _trace(analysis: Analysis, posterior: Posterior) -> Picture:
+    return Picture.of(
+        "trace", plots.plot_trace(posterior, backend="matplotlib"),
+        f"Traces of {posterior.diagnostics.chains} chains; the largest r-hat is "
+        f"{posterior.diagnostics.rhat:.3f}.",
+        "Traces: chains that mix look like the same noise, without trends or jumps.",
+    )  # fmt: skip
+
+
+def _rank(analysis: Analysis, posterior: Posterior) -> Picture:
+    return Picture.of(
+        "rank", plots.plot_rank(posterior, backend="matplotlib"),
+        "Differences of each chain's ranks from the uniform distribution, by parameter.",
+        "Ranks of each chain's draws among all, less what is expected: near 0 if the chains agree, "
+        "black where they differ by more than chance.",
+    )  # fmt: skip
+
+
+def _labels(analysis: Analysis, posterior: Posterior) -> Picture:
+    done = posterior.relabelling
+    return Picture.of(
+        "labels", plots.plot_label_moves(posterior, units=analysis.units),
+        f"Means draw by draw before and after relabelling, which moved {done.relabelled_draws} "
+        "draws.",
+        "Means draw by draw under the sampler's labels and the settled ones; the strip tells what "
+        "each of the sampler's components became.",
+    )  # fmt: skip
+
+
+def _several(posterior: Posterior) -> bool:
+    return posterior.fit.n_components > 1
+
+
+def _always(posterior: Posterior) -> bool:
+    return True
+
+
+def _chains(posterior: Posterior) -> bool:
+    return posterior.tree["posterior"].sizes["chain"] > 1
+
+
+_POSTERIOR: tuple[
+    tuple[Callable[[Posterior], bool], Callable[[Analysis, Posterior], Picture]], ...
+] = (
+    (_always, _estimates),
+    (_always, _density),
+    (_several, _together),
+    (_always, _check),
+    (_always, _predictive),
+    (_always, _trace),
+    (_chains, _rank),
+    (lambda p: p.relabelled_draws > 0, _labels),
+)

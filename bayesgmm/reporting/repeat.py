@@ -1,0 +1,75 @@
+"""The commands that repeat a report, and what shows that the data are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from typing import Any
+
+import numpy as np
+
+from .analysis import Analysis
+
+
+def shell_command(analysis: Analysis) -> str:
+    """For a terminal; "" where a prior of the caller's own was used, which it cannot name."""
+    s = analysis.settings
+    if s["prior"] is not None:
+        return ""
+    parts = [f"bayesgmm report {shlex.quote(_file(analysis))} -k {_range(s['n_components'])}"]
+    parts.append(f"--families {','.join(s['covariance_type'])}")
+    parts.append("--columns " + shlex.quote(",".join(s["columns"])))
+    if s["n_init"] is not None:
+        parts.append(f"--n-init {s['n_init']}")
+    parts.append(f"--seed {s['random_seed']}")
+    if s["with_posterior"]:
+        parts.append(f"--draws {s['draws']} --tune {s['tune']} --chains {s['chains']}")
+    else:
+        parts.append("--no-refine")
+    return " \\\n  ".join(parts)
+
+
+def python_code(analysis: Analysis) -> str:
+    """The same in Python, with any prior."""
+    s = analysis.settings
+    arguments: dict[str, Any] = {
+        "n_components": s["n_components"], "covariance_type": s["covariance_type"],
+        "columns": s["columns"],
+    }  # fmt: skip
+    if s["n_init"] is not None:
+        arguments["n_init"] = s["n_init"]
+    if s["with_posterior"]:
+        arguments |= {name: s[name] for name in ("draws", "tune", "chains")}
+    else:
+        arguments["refine"] = False
+    arguments["random_seed"] = s["random_seed"]
+    lines = [f"    {name}={value!r}," for name, value in arguments.items()]
+    if s["prior"] is not None:
+        lines.append(f"    prior=bayesgmm.Prior(**{s['prior'].to_dict()!r}),")
+    return "\n".join(
+        [
+            "import bayesgmm",
+            "import pandas as pd",
+            "",
+            f"X = pd.read_csv({_file(analysis)!r})",
+            "bayesgmm.report(",
+            '    X, "report.html",',
+            *lines,
+            ")",
+        ]
+    )
+
+
+def fingerprint(analysis: Analysis) -> str:
+    """SHA-256 of the rows' values as little-endian doubles, row after row: its first 16 digits."""
+    values = np.ascontiguousarray(analysis.data.values, dtype="<f8")
+    return hashlib.sha256(values.tobytes()).hexdigest()[:16]
+
+
+def _file(analysis: Analysis) -> str:
+    return analysis.source or "data.csv"
+
+
+def _range(ks: list[int]) -> str:
+    contiguous = ks == list(range(ks[0], ks[-1] + 1))
+    return f"{ks[0]}:{ks[-1]}" if contiguous and len(ks) > 1 else ",".join(map(str, ks))

@@ -1,0 +1,167 @@
+"""The tables of a report, with figures as text, and how they are written."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..comparison import Comparison
+from ..posterior import without_copies
+from .analysis import Analysis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 12
+# Columns up to which covariances are told in full.
+_WITH_COVARIANCES = 4
+
+
+def selection_table(analysis: Analysis) -> pd.DataFrame:
+    """The best cells of the grid, by family and K."""
+    table = analysis.selection.table
+    table = table[table["status"] != "failed"].head(MOST_ROWS)
+    table.index = [f"{f}, K = {k}" for f, k in zip(table["family"], table["K"], strict=True)]
+    table = table[
+        ["n_parameters", "loglik", "bic", "delta_bic", "icl", "starts_agreeing", "status"]
+    ]
+    return _as_text(
+        table.rename(
+            columns={
+                "n_parameters": "parameters", "loglik": "log-likelihood", "bic": "BIC",
+                "delta_bic": "BIC − best", "icl": "ICL", "starts_agreeing": "starts agreeing",
+            }
+        )
+    )  # fmt: skip
+
+
+def estimates_table(analysis: Analysis) -> pd.DataFrame:
+    """The chosen fit's parameters by component."""
+    fit = analysis.fit
+    table = fit.to_frame()
+    if fit.d > _WITH_COVARIANCES:
+        table = table.iloc[:, : 1 + 2 * fit.d]
+    table = table.T
+    table.columns = [f"component {k}" for k in table.columns]
+    return _as_text(table)
+
+
+def summary_table(analysis: Analysis) -> pd.DataFrame:
+    """Posterior means, intervals and diagnostics by parameter."""
+    posterior = analysis.posterior
+    assert posterior is not None
+    fit = posterior.fit
+    names = ("pi", "mu", "Sigma") if fit.d <= _WITH_COVARIANCES else ("pi", "mu")
+    table = without_copies(posterior.summary(var_names=names), fit)
+    low, high = table.columns[2:4]
+    return _as_text(
+        table[["mean", "sd", low, high, "ess_bulk", "ess_tail", "r_hat"]].rename(
+            columns={
+                low: "5.5 %", high: "94.5 %", "ess_bulk": "ESS bulk", "ess_tail": "ESS tail",
+                "r_hat": "r-hat",
+            }
+        )
+    )  # fmt: skip
+
+
+def diagnostics_table(analysis: Analysis) -> pd.DataFrame:
+    """Every diagnostic beside what is good."""
+    import pandas as pd
+
+    assert analysis.posterior is not None
+    d = analysis.posterior.diagnostics
+    rows = {
+        f"largest r-hat ({d.rhat_variable})": (f"{d.rhat:.4f}", "≤ 1.01"),
+        "largest r-hat of label-invariant quantities": (f"{d.rhat_invariant:.4f}", "≤ 1.01"),
+        "smallest bulk ESS": (f"{d.ess_bulk:.0f}", f"≥ {100 * d.chains}"),
+        "smallest tail ESS": (f"{d.ess_tail:.0f}", f"≥ {100 * d.chains}"),
+    }
+    rows |= {c.name: (f"{c.value:.3g}", str(c.good)) for c in d.checks.values()}
+    return _as_text(pd.DataFrame.from_dict(rows, orient="index", columns=["value", "good"]))
+
+
+def prior_table(analysis: Analysis) -> pd.DataFrame:
+    """The prior in words."""
+    return _as_text(analysis.prior.to_frame().set_index("parameter"))
+
+
+def columns_table(analysis: Analysis) -> pd.DataFrame:
+    """What the data are."""
+    import pandas as pd
+
+    data = analysis.data
+    rows = {
+        name: (
+            analysis.units.get(name) or "–",
+            f"{data.low[j]:.6g}",
+            f"{data.high[j]:.6g}",
+            f"{data.center[j]:.6g}",
+            f"{data.sd[j]:.4g}",
+        )
+        for j, name in enumerate(data.names)
+    }
+    return pd.DataFrame.from_dict(
+        rows, orient="index", columns=["unit", "min", "max", "mean", "sd"]
+    )
+
+
+def failures_of(analysis: Analysis) -> dict[str, list[str]]:
+    """Reasons, each with the cells it stopped."""
+    reasons: dict[str, list[str]] = {}
+    for (family, k), reason in analysis.selection.failures.items():
+        reasons.setdefault(reason, []).append(f"{family}, K = {k}")
+    return reasons
+
+
+def meanings_of(comparison: Comparison) -> dict[str, str]:
+    """What the columns that have figures mean, and which way is better."""
+    return {
+        told["label"]: told["meaning"] + (f"; {told['better']} is better" if told["better"] else "")
+        for column, told in comparison.attrs["columns"].items()
+        if comparison[column].notna().any() and column not in ("status", "verdict")
+    }
+
+
+def html_table(table: pd.DataFrame, caption: str) -> str:
+    """A table as HTML, in a frame that scrolls by touch and by keyboard; first column, head."""
+    head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in table.columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(str(name))}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "</tr>\n"
+        for name, row in zip(table.index, table.to_numpy(), strict=True)
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f'<table class="data"><caption>{escape(caption)}</caption>'
+        f"<thead><tr><td></td>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
+    )
+
+
+def markdown_table(table: pd.DataFrame, caption: str) -> str:
+    """A table as Markdown, under its caption."""
+    lines = [["", *map(str, table.columns)], [":--", *["--:"] * len(table.columns)]]
+    lines += [
+        [str(name), *row] for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([f"*{caption}*", "", *rows])
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype(object).map(_cell)
+
+
+def _cell(value: Any) -> str:
+    """Missing as a dash, whole numbers whole, others to about four digits."""
+    if value is None or (isinstance(value, float) and np.isnan(value)) or str(value) == "<NA>":
+        return "–"
+    if isinstance(value, float | np.floating):
+        value = float(value)
+        if value == int(value) and abs(value) < 1e6:
+            return f"{value:.0f}"
+        digits = 2 if abs(value) >= 100 else 3 if abs(value) >= 1 else 4
+        return f"{value:.{digits}f}" if 1e-3 <= abs(value) < 1e7 else f"{value:.3g}"
+    return str(value)
