@@ -52,7 +52,9 @@ def build_model(
         Free variables `pi` (K,), `mu` (K, d), and those of the covariances: `variance` for
         spherical (K,) and diagonal (K, d) families, `bartlett_chi2` (K, d) and `bartlett_normal`
         (K, d(d-1)/2) for full ones, without the first axis where all components share one
-        covariance. `sampling.add_covariances` turns draws of them into Sigma. The data are
+        covariance; for the eight others `volume` (K,), `shape` (K, d) and, where there are axes
+        besides the columns', `orientation` (K, d, d), each without the first axis where it is
+        shared. `sampling.add_covariances` turns draws of them into Sigma. The data are
         `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic. Random
         hyperparameters come first: `concentration` (for K > 1) and `scale` (d,), Psi's diagonal.
 

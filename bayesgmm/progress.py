@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 
 @contextmanager
@@ -17,7 +18,10 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
 
     # Not the time that is left: while code is being compiled, that says minutes for seconds.
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+    # In a notebook rich moves the bar by ipywidgets; without them it would warn, each time.
+    in_notebook = None if find_spec("ipywidgets") else False
+    console = Console(stderr=True, force_jupyter=in_notebook)
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
 

@@ -443,6 +443,14 @@ def test_html_and_latex(all_of_them, tmp_path):
     assert buffer.getvalue() == html
 
 
+def test_text_stays_text_in_a_notebook(monkeypatch):
+    """Rich, where it finds itself in Jupyter, shows HTML at once, and the text would be empty."""
+    table = bayesgmm.compare(fits())
+    text = repr(table)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert repr(table) == text and "Models and information criteria" in text
+
+
 def test_many_models_are_shown_in_part():
     """A large grid prints its best, and says how many more there are."""
     selection = bayesgmm.select(

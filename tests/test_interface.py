@@ -22,6 +22,7 @@ from bayesgmm.evidence import Evidence
 from bayesgmm.facts import Shown, nearest
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.posterior import without_copies
+from bayesgmm.progress import track
 from bayesgmm.versions import environment, versions
 from tests.synthetic import make_posterior
 from tests.test_report import Page
@@ -221,3 +222,12 @@ def test_the_public_interface_is_typed():
 def test_the_marker_of_types_ships():
     """py.typed lies in the package, which type checkers look for."""
     assert importlib.resources.files("bayesgmm").joinpath("py.typed").is_file()
+
+
+def test_progress_in_a_notebook_without_widgets(monkeypatch, capsys):
+    """Rich would warn that ipywidgets is missing, which is an error here: a plain line instead."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("bayesgmm.progress.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert list(track([1, 2], "Counting", True)) == [1, 2]
+    assert "Counting" in capsys.readouterr().err

@@ -109,7 +109,10 @@ class Comparison(pd.DataFrame):
 
         if not self._whole():
             return str(pd.DataFrame(self))
-        console = Console(file=(text := io.StringIO()), width=_WIDTH, color_system=None)
+        # In a notebook rich would show HTML by itself, and leave the text empty.
+        console = Console(
+            file=(text := io.StringIO()), width=_WIDTH, color_system=None, force_jupyter=False
+        )
         console.print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
 
