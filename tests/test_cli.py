@@ -253,7 +253,7 @@ def test_report_from_csv(csv, tmp_path):
     page = out.read_text()
     assert "Gaussian mixture of eruptions" in page
     assert "--families EEE,VVV" in page
-    assert "--columns &#39;waiting,eruptions&#39;" in page
+    assert "--columns waiting,eruptions" in page
     found = run("report", csv, "-k", 1, "--families", "EEE", "--no-refine", "--out", out, "--json")
     assert json.loads(found.stdout) == {"report": str(out), "source": "eruptions.csv"}
 

@@ -399,8 +399,8 @@ def test_posterior_intervals_beside_those_of_em(family):
     p = posterior(2, 2, family)
     se = bayesgmm.standard_errors(p.fit, p.data, "information")
     figure = p.plot_posterior(0.5, standard_errors=se, units={"x0": "mm", "x1": "kg/m"})
-    titles = [ax.get_title() for ax in figure.axes if ax.axison]
-    covariance = [] if family == "VVI" else ["Sigma: x0,\nx1 [mm · kg/m]"]
+    titles = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.axison]
+    covariance = [] if family == "VVI" else ["Sigma: x0, x1 [mm · kg/m]"]
     assert titles == ["pi, proportion", "mu: x0 (mm)", "mu: x1 (kg/m)", "Sigma: x0, variance [mm²]",
                       *covariance, "Sigma: x1, variance [(kg/m)²]"]  # fmt: skip
     low, high = se.interval(0.5)

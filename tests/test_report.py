@@ -138,6 +138,7 @@ def test_failed_cells_are_listed_with_reasons():
     assert "Cells without an estimate" in page
     assert "linearly dependent" in page
     assert "cells of the grid have no estimate" in page
+    assert page.count("linearly dependent") == 1  # one reason, all its cells
 
 
 def test_conclusion_is_true_to_the_figures(faithful):
@@ -163,7 +164,9 @@ def test_one_component_is_said_to_be_one():
     """A single Gaussian is not called a mixture."""
     x = np.random.default_rng(1).normal(size=(200, 2))
     sentences = " ".join(verdict.conclusion(analysis_of(x, (1, 2))))
-    assert "a single Gaussian" in sentences
+    assert "a single Gaussian: nothing in these data asks for more" in sentences
+    sentences = " ".join(verdict.conclusion(analysis_of(x, (1,))))
+    assert "a single Gaussian, the only number of components tried" in sentences
 
 
 def test_a_report_is_not_started_where_it_cannot_be_written(tmp_path):

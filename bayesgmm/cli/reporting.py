@@ -19,11 +19,13 @@ bayesgmm report eruptions.csv
 
 bayesgmm report plants.csv -k 1:6 --columns height,weight
 
-bayesgmm report eruptions.csv -k 1:4 --no-refine --out quick.html"""
+bayesgmm report eruptions.csv -k 1:4 --no-refine --out quick.html
+
+bayesgmm report eruptions.csv --out report.md"""
 _DEMO_EPILOG = """Example:
 
 bayesgmm demo --out demo.html"""
-_PAGE = options.out("The HTML file to write.")
+_PAGE = options.out("The file to write: .html, or .md with its pictures in a folder beside it.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -22,6 +22,8 @@ _MOST_COLUMNS = 8
 _APART, _LINES = 0.115, 6
 # Beyond so many standard deviations dots stand at the edge.
 _EDGE = 6.0
+# Dots of one statistic that are named, the farthest of those outside.
+_NAMED = 4
 
 
 def plot_predictive(
@@ -90,7 +92,8 @@ def plot_check(
     """Statistics of the rows among those of new data sets, in predictive standard deviations.
 
     A line is the predictive interval of a statistic (of a column, or of a pair), a dot the rows'
-    own value. Dots outside their interval are edged, and named.
+    own value. Dots outside their interval are edged, and the
+    farthest of them named.
 
     Parameters
     ----------
@@ -166,7 +169,8 @@ def _dots(
     ms = 5 if len(at) <= _LINES else 3.4
     ax.plot(shown[~outside], at[~outside], "o", color=COLOURS[0], ms=ms, zorder=2)
     ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", ms=ms + 1, zorder=3)
-    for i in np.flatnonzero(outside).tolist():
+    farthest = np.argsort(-np.abs(z))[:_NAMED]
+    for i in [i for i in farthest.tolist() if outside[i]]:
         text = f"{of[i]}" + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
         ax.annotate(
             text, (shown[i], at[i]), xytext=(-7 if z[i] > 0 else 7, 0), fontsize=8,

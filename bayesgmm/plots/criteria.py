@@ -89,7 +89,10 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
         notes.append(f"x: {len(failed)} cells without an estimate ({_reasons(failed['note'])}).")
     if notes:
         footnote(figure, textwrap.fill(" ".join(notes), 110))
-    ax.set_title(f"{_CRITERIA[criterion][:3]} by family and number of components")
+    ax.set_title(
+        f"{_CRITERIA[criterion][:3]} by family and number of components",
+        pad=20 if len(failed) else None,  # above the crosses
+    )
     ax.legend(
         title="family", frameon=False, loc="center left", bbox_to_anchor=(1, 0.5),
         ncols=1 + (len(families) > 8), handlelength=2.6, columnspacing=1.2,

@@ -9,6 +9,9 @@ import numpy as np
 from ..result import Fit
 from .style import COLOURS, QUIET, Figure, bare, footnote
 
+# Gains below so much of the objective are its rounding.
+_ROUNDING = 1e-13
+
 
 def plot_convergence(fit: Fit) -> Figure:
     """EM's objective after every iteration, and how far it still was from where it ended.
@@ -44,7 +47,7 @@ def plot_convergence(fit: Fit) -> Figure:
     left.set(ylabel=what, title=f"{what.capitalize()}: {values[-1]:.3f} at the end")
     left.ticklabel_format(axis="y", useOffset=False)
     gain = values[-1] - values
-    above = gain > 0
+    above = gain > _ROUNDING * max(1.0, abs(values[-1]))
     right.plot(iteration[above], gain[above], **style)
     right.set(ylabel=f"{what} still to gain", title="Distance from the end", yscale="log")
     if not above.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ _WITH_COVARIANCES = 3
 _WITH_VARIANCES = 4
 # Columns whose means are shown beyond that.
 _MOST_MEANS = 10
+# Characters on a line of a title.
+_TITLE = 28
 # Places of the two intervals, above and below a component's line.
 _APART = 0.17
 
@@ -129,7 +132,8 @@ def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
     panels = [_Panel("pi, proportion", "weights", ())] if fit.n_components > 1 else []
     names = labelled(fit.names, units)
     panels += [
-        _Panel(f"mu: {names[j]}", "means", (j,)) for j in telling_columns(fit.mixture, _MOST_MEANS)
+        _Panel(textwrap.fill(f"mu: {names[j]}", _TITLE), "means", (j,))
+        for j in telling_columns(fit.mixture, _MOST_MEANS)
     ]
     if fit.d > _WITH_VARIANCES:
         return panels
@@ -145,8 +149,8 @@ def _sigma_title(fit: Fit, i: int, j: int, units: Mapping[str, str]) -> str:
     u, v = units.get(a, ""), units.get(b, "")
     square = f"({u})²" if " " in u or "/" in u else f"{u}²"
     unit = (square if u == v else f"{u} · {v}") if u and v else ""
-    title = f"Sigma: {a}, variance" if i == j else f"Sigma: {a},\n{b}"
-    return f"{title} [{unit}]" if unit else title
+    title = f"Sigma: {a}, {'variance' if i == j else b}"
+    return textwrap.fill(f"{title} [{unit}]" if unit else title, _TITLE)
 
 
 def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) -> None:

@@ -72,8 +72,9 @@ def _of_fit(analysis: Analysis) -> Iterator[Picture]:
     shares = ", ".join(f"{w:.0%}" for w in fit.weights)
     yield Picture.of(
         "classification", plots.plot_classification(data, fit, units=units),
-        f"{_layout(fit.d)} of the rows, coloured by the {_components(k)} of {what}, which hold "
-        f"{shares} of them, with " + ("their densities." if fit.d == 1 else "an ellipse for each."),
+        f"{_layout(fit.d)} of the rows, coloured by component of {what}, with "
+        + ("the components' densities" if fit.d == 1 else "an ellipse for each component")
+        + (f"; the components hold {shares} of the rows." if k > 1 else "."),
         "Rows by most probable component; a larger point is less certain."
         + ("" if fit.d == 1 else " An ellipse holds 95 % of its component.")
         + (" The columns shown are those that differ most." if fit.d > 5 else ""),

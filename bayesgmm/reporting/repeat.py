@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import pprint
 import shlex
+import textwrap
 from typing import Any
 
 import numpy as np
 
 from .analysis import Analysis
+
+_WIDTH = 76
 
 
 def shell_command(analysis: Analysis) -> str:
@@ -43,7 +47,7 @@ def python_code(analysis: Analysis) -> str:
     else:
         arguments["refine"] = False
     arguments["random_seed"] = s["random_seed"]
-    lines = [f"    {name}={value!r}," for name, value in arguments.items()]
+    lines = [_argument(name, value) for name, value in arguments.items()]
     if s["prior"] is not None:
         lines.append(f"    prior=bayesgmm.Prior(**{s['prior'].to_dict()!r}),")
     return "\n".join(
@@ -58,6 +62,12 @@ def python_code(analysis: Analysis) -> str:
             ")",
         ]
     )
+
+
+def _argument(name: str, value: Any) -> str:
+    """A line of the call, or several if it is long."""
+    text = pprint.pformat(value, width=_WIDTH, compact=True, sort_dicts=False)
+    return textwrap.indent(f"{name}={text},", "    ")
 
 
 def fingerprint(analysis: Analysis) -> str:

@@ -111,7 +111,8 @@ def failures_of(analysis: Analysis) -> dict[str, list[str]]:
     """Reasons, each with the cells it stopped."""
     reasons: dict[str, list[str]] = {}
     for (family, k), reason in analysis.selection.failures.items():
-        reasons.setdefault(reason, []).append(f"{family}, K = {k}")
+        common = reason.replace(f"family {family}", "the family")  # what several have alike
+        reasons.setdefault(common, []).append(f"{family}, K = {k}")
     return reasons
 
 

@@ -29,7 +29,9 @@ def conclusion(analysis: Analysis) -> list[str]:
 
 def _choice(analysis: Analysis) -> str:
     fit = analysis.fit
-    if fit.n_components == 1:
+    if _numbers(analysis) == [1]:
+        shape = "a single Gaussian, the only number of components tried"
+    elif fit.n_components == 1:
         shape = "a single Gaussian: nothing in these data asks for more than one group"
     else:
         shape = f"a mixture of {fit.n_components} Gaussian components"
@@ -38,6 +40,11 @@ def _choice(analysis: Analysis) -> str:
         f"{fit.family.name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
         f"BIC {fit.bic:.1f}."
     )
+
+
+def _numbers(analysis: Analysis) -> list[int]:
+    """The numbers of components tried."""
+    return sorted({k for _, k in [*analysis.selection.fits, *analysis.selection.failures]})
 
 
 def describe(analysis: Analysis) -> str:
@@ -82,7 +89,7 @@ def _rivals(analysis: Analysis) -> list[str]:
             f"For another number of components the best is {other_k.family.name} with "
             f"K = {other_k.n_components}, {gap:.1f} behind ({strength(gap)} evidence)."
         )
-    ks = sorted({k for _, k in [*analysis.selection.fits, *analysis.selection.failures]})
+    ks = _numbers(analysis)
     if len(ks) > 1 and best.n_components == ks[-1]:
         out.append(
             f"K = {ks[-1]} is the largest number tried: try more components before settling."
@@ -163,7 +170,8 @@ def checks(analysis: Analysis) -> str:
         return f"{text}: new data from the model look like these."
     away = np.abs(table["observed"] - table["mean"]) / table["sd"].replace(0.0, 1.0)
     name, of = away[outside].idxmax()
-    return f"{text}; farthest is the {name}" + (f" of {of}." if of else ".")
+    which = f"{of} {name}" if name == "log density" else f"{name} of {of}"
+    return f"{text}; farthest is the {which}."
 
 
 def evidence(analysis: Analysis) -> str:
