@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Gamma, Prior
+from bayesgmm import ConvergenceAdvice, Prior
 from bayesgmm.comparison import COLUMNS, Comparison, strength
 from bayesgmm.em import Status
 from tests.gibbs import gibbs_posterior
@@ -158,19 +158,16 @@ def test_evidence_on_request(all_of_them):
 def test_evidence_that_cannot_be_had_says_why():
     """A posterior without a known evidence has a reason in its cell's place, the others theirs."""
     x = bayesgmm.datasets.load_faithful()
-    random = Prior.from_data(x, concentration=Gamma(10, 20))
-    fit = fits()["fit 2"]
-    odd = make_posterior(x, fit)
-    odd = type(odd)(odd.tree, fit, random)
+    odd = make_posterior(x, bayesgmm.fit(x, 2, "VVE", random_seed=1))
     table = bayesgmm.compare(
         {"odd": odd, "a": posteriors()["posterior 1"], "b": posteriors()["posterior 2"]},
         evidence="laplace",
     )
     assert np.isnan(table.loc["odd", "log_evidence"])
-    assert "random concentration" in table.attrs["reasons"]["odd"]["log_evidence"]
-    assert "odd: no log evidence: the evidence under a random" in repr(table).replace("\n", " ")
+    assert "family VVE has no evidence" in table.attrs["reasons"]["odd"]["log_evidence"]
+    assert "odd: no log evidence: family VVE has no evidence" in repr(table).replace("\n", " ")
     assert table["probability"].notna().tolist() == [False, True, True]
-    cell = re.search(r'<td[^>]*title="the evidence under a random[^>]*>-</td>', table.to_html())
+    cell = re.search(r'<td[^>]*title="family VVE has no evidence[^>]*>-</td>', table.to_html())
     assert cell is not None
     with pytest.raises(ValueError, match="evidence is 'magic': choose among bridge"):
         bayesgmm.compare(posteriors(), evidence="magic")
