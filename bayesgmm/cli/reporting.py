@@ -44,7 +44,7 @@ def _report(
     ] = True,
     n_init: options.Starts = None,
     draws: options.Draws = 1000,
-    tune: options.Tune = 500,
+    tune: options.Tune = 200,
     chains: options.Chains = 4,
     seed: options.Seed = 0,
     out: Annotated[Path, _PAGE] = Path("report.html"),

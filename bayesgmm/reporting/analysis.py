@@ -63,7 +63,7 @@ def analyse(
     with_posterior: bool = True,
     n_init: int | None = None,
     draws: int = 1000,
-    tune: int = 500,
+    tune: int = 200,
     chains: int = 4,
     random_seed: int = 0,
     title: str = "",

@@ -33,7 +33,7 @@ def report(
     refine: bool = True,
     n_init: int | None = None,
     draws: int = 1000,
-    tune: int = 500,
+    tune: int = 200,
     chains: int = 4,
     random_seed: int = 0,
     title: str = "",
