@@ -132,6 +132,7 @@ def test_posterior(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_pm_mixture_samples_the_same_posterior():
     """The rival is no straw man: its means are ours, where the data speak for themselves."""
     problem = Problem.simulate(Case(600, 2, 2, separation=8.0))

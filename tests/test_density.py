@@ -81,7 +81,10 @@ QUICK = {
 
 @pytest.mark.parametrize(
     ("name", "d", "k", "kind"),
-    [pytest.param(*c, marks=() if c in QUICK else pytest.mark.slow) for c in every_case()],
+    [
+        pytest.param(*c, marks=() if c in QUICK else (pytest.mark.slow, pytest.mark.long))
+        for c in every_case()
+    ],
 )
 def test_pymc_s_model_has_the_same_density(name, d, k, kind):
     """To 1e-6 in value, PyMC's log-gamma; to 1e-10 of the largest in the gradient."""

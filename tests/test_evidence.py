@@ -494,6 +494,7 @@ def test_acidity_of_two_components_and_three():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "sizes"), [("galaxies", range(3, 9)), ("acidity", range(2, 9))])
 def test_probabilities_of_k(name, sizes):
     """Richardson & Green's random beta up to eight components, by NUTS."""
@@ -513,6 +514,7 @@ def test_probabilities_of_k(name, sizes):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "family", "k"), list(KNOWN))
 def test_published_values_end_to_end(name, family, k):
     """The same from fit and refine."""

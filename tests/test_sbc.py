@@ -104,6 +104,7 @@ def rank(name, truth, seed):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_ranks_are_uniform(name):
     """Ten bins of equal chance by chi-squared, and the distribution function by Kolmogorov's test.
