@@ -360,7 +360,7 @@ def test_what_has_no_evidence_is_refused():
             posterior.data, replace(posterior.draws, weights=weights), 4, posterior.fit.family,
             posterior.prior,
         )  # fmt: skip
-    with pytest.raises(NotImplementedError, match="family VEV is unknown"):
+    with pytest.raises(NotImplementedError, match="family VEV has no evidence"):
         evidence_of(
             posterior.data, posterior.draws, 4, get_family("VEV", 2), posterior.prior
         )  # fmt: skip

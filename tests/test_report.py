@@ -260,7 +260,7 @@ def test_evidence_is_told_or_why_it_is_not(faithful):
     )
     x = bayesgmm.datasets.load_faithful()
     posterior = make_posterior(x, bayesgmm.fit(x, 2, "VEV", random_seed=0))
-    assert "family VEV is unknown" in evidence_or_reason(posterior, 0)
+    assert "family VEV has no evidence" in evidence_or_reason(posterior, 0)
     few = make_posterior(x, bayesgmm.fit(x, 2, "VVV", random_seed=0), n_chains=2, n_draws=8)
     assert "16 draws are too few" in evidence_or_reason(few, 0)
 
@@ -309,4 +309,4 @@ def test_report_of_a_family_whose_evidence_is_unknown(tmp_path):
     )  # fmt: skip
     text = path.read_text()
     assert "family VEV" in text
-    assert "The log evidence is not known: the evidence of family VEV is unknown" in text
+    assert "The log evidence is not known: family VEV has no evidence" in text
