@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import xarray as xr
 
@@ -12,7 +12,7 @@ from ._version import __version__
 from .data import Data
 from .direct import ENGINES, sample_directly
 from .em import Status
-from .engines.settings import Settings
+from .engines.settings import Sampler, Settings, check_sampler
 from .errors import ConvergenceAdvice
 from .families.parametrisation import independent
 from .fitting import whole
@@ -22,10 +22,6 @@ from .posterior import Posterior
 from .prior import Prior
 from .result import Fit
 
-# Without PyMC; NUTS on the PyMC model; approximations, corrected; from prior to posterior.
-Sampler = Literal[
-    "nutpie", "laplace", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
-]
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
 
@@ -117,9 +113,7 @@ def refine(
     >>> fit = bayesgmm.fit(X, 2, random_seed=1)
     >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
     """
-    if sampler not in get_args(Sampler):
-        names = ", ".join(map(repr, get_args(Sampler)))
-        raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
+    check_sampler(sampler, get_args(Sampler))
     if tune is None:
         tune = _TUNE_WHITENED if sampler in ENGINES else _TUNE
     for name, value, least in (

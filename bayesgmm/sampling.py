@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import nutpie
@@ -16,7 +16,7 @@ from pymc.backends.arviz import find_observations
 from .engines import jax_nuts, pathfinder, smc, variational
 from .engines.interruption import TOO_EARLY, warn_if_stopped
 from .engines.nutpie_run import finished
-from .engines.settings import Settings
+from .engines.settings import ModelSampler, Settings, check_sampler
 from .engines.statistics import kept_statistics
 from .families import Family
 from .families.parametrisation import COMPONENT, FEATURE, parametrisation
@@ -29,24 +29,6 @@ from .trees import with_covariances
 # between 111 and 143 variables (nutpie 0.16.11).
 _MAX_LOW_RANK = 120
 
-# NUTS; normal approximations, corrected; a sequence of distributions from prior to posterior.
-Sampler = Literal[
-    "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
-]
-
-
-def check_sampler(sampler: str) -> None:
-    """Refuse a name that no engine has.
-
-    Raises
-    ------
-    ValueError
-        There is no such engine.
-    """
-    if sampler not in get_args(Sampler):
-        names = ", ".join(map(repr, get_args(Sampler)))
-        raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
-
 
 def sample(
     model: pm.Model,
@@ -56,7 +38,7 @@ def sample(
     tune: int = 500,
     chains: int = 4,
     random_seed: int | None = None,
-    sampler: Sampler = "nutpie",
+    sampler: ModelSampler = "nutpie",
     target_accept: float = 0.8,
     cores: int | None = None,
     progressbar: bool = True,
@@ -124,7 +106,7 @@ def sample(
     ConvergenceAdvice
         Interrupted; the message says what is kept.
     """
-    check_sampler(sampler)
+    check_sampler(sampler, get_args(ModelSampler))
     settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
     begin = time.perf_counter()
     tree = _ENGINES[sampler](model, dict(start), settings)
