@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,8 @@ from .engines.native import nuts
 from .engines.settings import Settings
 from .families.parametrisation import Parametrisation
 from .fitting import fit as estimate
-from .kernels.contract import Parameters
+from .kernels.contract import FloatArray, Parameters
+from .kernels.threads import default_threads
 from .map_estimate import form_near, map_estimate, prior_for_em, values_at
 from .prior import Prior
 from .result import Fit
@@ -28,6 +30,14 @@ _NEAR = 10.0
 
 # Random starts among which other modes are looked for, and the nats by which they differ.
 _TRIED, _DIFFERENT = 30, 0.01
+
+# What pruning may leave out of the log-likelihood, K times, and by how much more at one draw than
+# at another. The mode is sought before it is known how far the posterior reaches: with less.
+_LEFT_OUT, _LEFT_OUT_AT_START, _UNEVEN = 0.1, 1e-5, 0.05
+# Points that pruning looks at besides the mode, and how many standard deviations they are spread.
+_POINTS, _SPREAD = 16, 2.0
+# Draws at which the whole density is asked for.
+_CHECKED = 64
 
 ENGINES = {"nutpie": nuts, "laplace": laplace}
 
@@ -75,9 +85,7 @@ def sample_directly(
     runs = []
     for i, launch in enumerate(launches):
         seed = None if settings.random_seed is None else settings.random_seed + i
-        vectors, stats = ENGINES[sampler](
-            launch.density, launch.mode, replace(settings, random_seed=seed)
-        )
+        vectors, stats = _draws(launch, sampler, replace(settings, random_seed=seed))
         warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
         values = launch.density.space.values(vectors)
         # Without what differs between orientations that make the same covariances.
@@ -94,6 +102,28 @@ def sample_directly(
         "tuning_steps": settings.tune,
     }
     return tree
+
+
+def _draws(launch: Launch, sampler: str, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+    """Of a density that leaves out what does not matter, if that is seen to hold at the draws."""
+    whole, mode = launch.density, launch.mode
+    rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
+    z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
+    points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
+    density = whole.pruned(points, _LEFT_OUT)
+    vectors, stats = ENGINES[sampler](density, mode, settings)
+    if density is not whole and _uneven(whole, density, vectors):
+        vectors, stats = ENGINES[sampler](whole, mode, settings)
+    return vectors, stats
+
+
+def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> bool:
+    """Whether some draws (chain, draw, P) lose more of their log density than others."""
+    flat = vectors.reshape(-1, whole.size)
+    some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
+    with ThreadPoolExecutor(default_threads()) as pool:
+        lost = list(pool.map(lambda u: whole(u)[0] - pruned(u)[0], some))
+    return not np.ptp(lost) < _UNEVEN
 
 
 def _launches(data: Data, fit: Fit, prior: Prior, n_modes: int, seed: int | None) -> list[Launch]:
@@ -128,5 +158,5 @@ def _launch(
     form = form_near(at, fit)
     density = LogPosterior(data, form, prior)
     start = density.space.free(values_at(at, form, prior, data.center))
-    mode = mode_near(density, start, within)
+    mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
     return None if mode is None else Launch(density, form, mode)

@@ -10,6 +10,7 @@ has the mathematics, `charts.py` the families'.
 from __future__ import annotations
 
 import ctypes
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -20,14 +21,15 @@ from ..data import Data
 from ..families.parametrisation import Parametrisation
 from ..hyperparameters import Gamma
 from ..kernels.centred import centred_pass
-from ..kernels.contract import FloatArray
+from ..kernels.contract import DegenerateComponentError, FloatArray, Parameters
 from ..kernels.factor import inverse_factors
 from ..kernels.many import many_pass
 from ..kernels.primitives import FASTMATH
-from ..kernels.quadratic import quadratic_pass
+from ..kernels.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..kernels.ready import Features, centred_form, ready_pass
 from ..prior import Prior
 from . import charts, compiled
+from .pruning import prune
 from .space import Space
 
 __all__ = ["LogPosterior", "Space"]
@@ -37,6 +39,9 @@ _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _DENSITY = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
 )
+
+# Share of the pairs of a row and a component that may be left for it to be worth leaving some out.
+_WORTH_PRUNING = 0.6
 
 
 class LogPosterior:
@@ -70,6 +75,7 @@ class LogPosterior:
         self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
         form.check(prior)
+        self._data, self._form, self._prior = data, form, prior
         self.space = Space.of(form, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
         fixed = form.packed(prior)
@@ -132,13 +138,50 @@ class LogPosterior:
         parts = [spread if p.name == "mu" else np.ones(p.size) for p in self.space.pieces]
         return np.concatenate([np.ravel(part) for part in parts])
 
+    def pruned(self, points: FloatArray, left_out: float) -> LogPosterior:
+        """The same density without the pairs of a row and a component that do not matter.
+
+        These are the pairs that `prune` leaves out. The density is lower than this one: at the
+        points (S, P) by K times left_out at most, far from them by any amount. It is this one
+        itself where nothing would be gained: with few rows, or where most pairs matter.
+        """
+        data, form = self._data, self._form
+        few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
+        wide = not form.diagonal and data.d > QUADRATIC_MAX_COLUMNS
+        if few or wide or data.weights is not None:
+            return self
+        try:
+            kept = prune(data, self._parameters(points), left_out)
+        except DegenerateComponentError:
+            return self
+        if kept.pairs > _WORTH_PRUNING * data.n * form.n_components:
+            return self
+        new = copy(self)
+        new.rows = np.concatenate([kept.rows.ravel(), kept.settled.ravel()])
+        new.sizes = np.concatenate([self.sizes, kept.segments.ravel()])
+        new.sizes[compiled.N] = len(kept.rows)
+        new.sizes[compiled.SETTLED] = kept.settled.shape[1]
+        return new
+
+    def _parameters(self, points: FloatArray) -> list[Parameters]:
+        with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
+            values = self.space.values(points)
+            covariances = self._form.covariances(values, self._prior)
+        if self._form.diagonal:
+            covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        means = values["mu"] - self._data.center
+        weights = values.get("pi", np.ones((len(points), 1)))
+        return [
+            Parameters(*(_held(value) for value in of_point))
+            for of_point in zip(weights, means, covariances, strict=True)
+        ]
+
     def whitened(self, origin: FloatArray, root: FloatArray) -> LogPosterior:
         """The same density in coordinates z, u = origin + root z, without the constant |root|.
 
         root (P, P) is lower triangular.
         """
-        new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
+        new = copy(self)
         new.sizes = self.sizes.copy()
         new.sizes[compiled.WHITENED] = 1
         new.numbers = np.concatenate([self.numbers, origin, root.ravel()])
@@ -158,6 +201,11 @@ class LogPosterior:
         """
         if not self.sizes[compiled.ASKED_FOR_CENTRED]:
             return False
+        if self.sizes[compiled.SETTLED]:  # the quadratic form was what rows were left out for
+            self.sizes = self.sizes[: compiled.N_SIZES].copy()
+            self.sizes[compiled.SETTLED] = 0
+            self.sizes[compiled.N] = self._data.n
+            self.rows = _held(self._data.values).ravel()
         few = self.sizes[compiled.BLOCKS] > 0
         part = centred_form if few else centred_pass.version(np.float64)
         self.sizes[compiled.CENTRED] = part.address

@@ -28,8 +28,8 @@ _call_log_posterior = caller(LOG_POSTERIOR)
 (
     N, D, K, ROWS, FREE, SHARED, CHART_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
     RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, CHART_FIXED,
-    QUADRATIC, N_SIZES,
-) = range(21)  # fmt: skip
+    QUADRATIC, SETTLED, N_SIZES,
+) = range(22)  # fmt: skip
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -107,7 +107,8 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
             pseudo_counts, pseudo, g_chart, g_means, g_psi,
         ),
     )  # fmt: skip
-    if n > 0:
+    n_settled = sizes[SETTLED]  # features of the rows that a component has to itself
+    if n + n_settled > 0:
         centers = np.empty((n_components, d))
         result = np.empty(3)
         if sizes[BLOCKS] > 0:
@@ -120,10 +121,14 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
                 ),
             )  # fmt: skip
         else:
+            segments = sizes[N_SIZES:]
             made = call_many_pass(
                 sizes[PASS],
                 (
-                    sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED], data.reshape((n, d)),
+                    sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED],
+                    data[: n * d].reshape((n, d)),
+                    data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
+                    segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
                     center, scale, row_weights, log_unit, weights, means, covariances, counts,
                     centers, second, result,
                 ),

@@ -34,37 +34,38 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
         Stopped before a chain had a draw.
     """
     white = density.whitened(mode.origin, mode.root)
-    tree = _run(white, mode, settings)
+    tree = _run(white, settings)
     while white.narrow():  # met a component that is too narrow for the code there was
-        tree = _run(white, mode, settings)
+        tree = _run(white, settings)
     z = tree["posterior"][_NAME].to_numpy()
     stats = tree["sample_stats"].to_dataset()
     # The density in whitened coordinates lacks |L|, so that it is the one in u already.
     return mode.origin + z @ mode.root.T, stats
 
 
-def _run(white: LogPosterior, mode: Mode, settings: Settings) -> xr.DataTree:
+def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
     import nutpie
 
     run = nutpie.sample(
-        _model(white, mode), draws=settings.draws, tune=settings.tune, chains=settings.chains,
+        _model(white), draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
     return finished(run)
 
 
-def _model(white: LogPosterior, mode: Mode) -> Any:
+def _model(white: LogPosterior) -> Any:
     """The density as nutpie's own compiled model; it is asked for little of one."""
     from nutpie.compile_pymc import CompiledPyMCModel
 
     density, copy = shims()
     size = white.size
     table = white.table
+    highest = white(np.zeros(size))[0]
 
     def start(seed: Any) -> FloatArray:
         z = _SPREAD * np.random.default_rng(seed).standard_normal(size)
-        while not mode.log_density - white(z)[0] < _MOST_LOST * 0.5 * (size + 1):
+        while not highest - white(z)[0] < _MOST_LOST * 0.5 * (size + 1):
             z *= 0.5
         return np.asarray(z)
 

@@ -1,7 +1,9 @@
 """The pass over many rows on one thread, for callers that are compiled.
 
 A sampler's density makes it, on as many threads as there are chains. The forms are those of
-`expected_statistics`, called by their addresses.
+`expected_statistics`, called by their addresses. Pairs of a row and a component that do not matter
+can be left out of it (Neal & Hinton 1998, section 4, do so in EM): most of the work, where
+components are well separated.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from . import OF_FACTORS
 from .calls import caller
 from .moments import central_moments
 from .preparation import encode_any, prepare
-from .primitives import F1, F2, F3, R1, part
+from .primitives import F1, F2, F3, I2, R1, part
 from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode
 from .ready import MADE, NO_CENTRED
 
@@ -23,19 +25,24 @@ _call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F
 _call_centred = caller(
     _F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1)
 )
-MANY = _I(_I, _I, _I, F2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
+MANY = _I(_I, _I, _I, F2, F2, I2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_many_pass = caller(MANY)
 _BLOCK = 256
 
 
 @part(MANY)
 def many_pass(  # type: ignore[no-untyped-def]
-    factoring, quadratic, centred, x, center, scale, row_weights, log_unit,
+    factoring, quadratic, centred, x, settled, segments, center, scale, row_weights, log_unit,
     weights, means, covariances, counts, centers, scatters, result,
 ):  # fmt: skip
     """Write the statistics of a mixture; arguments, result and value as of `ready_pass`.
 
     x (n, d) are the rows as they are; row_weights (n,) is empty where all count once.
+
+    Where settled (K, F) is not empty, x holds only rows between components, and settled the sums
+    of the features of the rows that belong to one alone. A segment says of which rows of x it
+    speaks, how many components matter there, and which: start, stop, number, k, k, ... Narrow
+    components then want a pass over all rows, and ask for it as for the centred form.
     """
     n, d = x.shape
     n_components, rows, _ = covariances.shape
@@ -61,19 +68,46 @@ def many_pass(  # type: ignore[no-untyped-def]
         theta = np.empty((n_components, n_features))
         sums = np.zeros((n_components, n_features))
         encode_any(log_weights, z, precision, half_log_dets, theta)
-        loglik = _call_quadratic(
-            quadratic,
-            (
-                x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights, sums,
-                none, np.empty((0, 0)), certainty,
-            ),
-        )  # fmt: skip
+        loglik = 0.0
+        if settled.size == 0:
+            loglik = _call_quadratic(
+                quadratic,
+                (
+                    x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights, sums,
+                    none, np.empty((0, 0)), certainty,
+                ),
+            )  # fmt: skip
+        for k in range(len(settled)):
+            for f in range(n_features):
+                loglik += theta[k, f] * settled[k, f]
+                sums[k, f] += settled[k, f]
+        some = np.empty((n_components, n_features))
+        of_some = np.empty((n_components, n_features))
+        for s in range(len(segments)):
+            number = segments[s, 2]
+            for i in range(number):
+                k = segments[s, 3 + i]
+                for f in range(n_features):
+                    some[i, f] = theta[k, f]
+                    of_some[i, f] = 0.0
+            loglik += _call_quadratic(
+                quadratic,
+                (
+                    x, center, inverse_scale, some[:number], diagonal, segments[s, 0],
+                    segments[s, 1], _BLOCK, row_weights, of_some[:number], none,
+                    np.empty((0, 0)), certainty,
+                ),
+            )  # fmt: skip
+            for i in range(number):
+                k = segments[s, 3 + i]
+                for f in range(n_features):
+                    sums[k, f] += of_some[i, f]
         decode(sums, diagonal, first, second)
         for k in range(n_components):
             counts[k] = sums[k, 0]
             for j in range(d):
                 z[k, j] = 0.0  # its moments are about the centre
-    elif centred == 0:
+    elif centred == 0 or settled.size > 0:
         return NO_CENTRED
     else:
         result[1] = OF_FACTORS * np.sqrt(result[1])

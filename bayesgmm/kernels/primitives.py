@@ -19,7 +19,7 @@ from numba.core import config
 from numba.core.registry import cpu_target
 
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
-I1 = nb.types.Array(nb.int64, 1, "C")
+I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
 R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
 
 # Blocks of rows are padded to a multiple of this: two vectors of the widest registers.
