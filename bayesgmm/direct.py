@@ -12,6 +12,7 @@ import xarray as xr
 from .data import Data
 from .density import LogPosterior
 from .density.mode import Mode, mode_near
+from .engines.gibbs import gibbs
 from .engines.interruption import warn_if_stopped
 from .engines.laplace import laplace
 from .engines.native import nuts
@@ -39,7 +40,7 @@ _POINTS, _SPREAD = 16, 2.0
 # Draws at which the whole density is asked for.
 _CHECKED = 64
 
-ENGINES = {"nutpie": nuts, "laplace": laplace}
+ENGINES = {"nutpie": nuts, "gibbs": gibbs, "laplace": laplace}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ def sample_directly(
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": settings.tune,
+        "thin": settings.thin,
     }
     return tree
 
@@ -107,6 +109,8 @@ def sample_directly(
 def _draws(launch: Launch, sampler: str, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
     """Of a density that leaves out what does not matter, if that is seen to hold at the draws."""
     whole, mode = launch.density, launch.mode
+    if sampler == "gibbs":  # looks at the rows, and asks for the density at its draws alone
+        return ENGINES[sampler](whole, mode, settings)
     rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
     z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
     points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])

@@ -24,6 +24,8 @@ from .result import Fit
 
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
+# Sweeps of Gibbs sampling to a draw, which costs more to keep than many sweeps over few rows.
+_THIN = 10
 
 
 def refine(
@@ -36,6 +38,7 @@ def refine(
     prior: Prior | None = None,
     sampler: Sampler = "nutpie",
     n_modes: int = 1,
+    thin: int | None = None,
     relabel: Method = "ecr",
     target_accept: float = 0.8,
     random_seed: int | None = None,
@@ -48,8 +51,8 @@ def refine(
     covariances. A fit without this prior is first moved to the posterior's mode next to it (by
     MAP-EM, labels kept): a maximum of the likelihood can lie far from where the posterior is.
     "nutpie" and "laplace" sample the density in compiled code, whitened by its curvature at the
-    mode, and compile nothing for a new model; the others sample `build_model`'s PyMC model, which
-    has the same density. Draws are relabelled to the fit's components, and convergence is checked
+    mode, and "gibbs" draws allocations and parameters in turn; they compile nothing for a new
+    model. The others sample `build_model`'s PyMC model, which has the same density. Draws are relabelled to the fit's components, and convergence is checked
     whatever the sampler.
 
     Parameters
@@ -61,19 +64,24 @@ def refine(
     draws, chains : int
         Draws kept per chain, and number of chains.
     tune : int, optional
-        Warm-up draws per chain: 200 for "nutpie", which is whitened, else 500.
+        Warm-up draws per chain: 200 for "nutpie", which is whitened, and "gibbs", else 500.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : str
-        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "laplace" (the normal
-        density at the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as
+        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
+        1994), which converges where components overlap and NUTS does not, for families without
+        axes of their own (E, V, EII, VII, EEI, VVI, EEE, VVV); "laplace" (the normal density at
+        the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as
         far as their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says
         more. Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     n_modes : int
-        For "nutpie" and "laplace": look for other modes of the posterior by MAP-EM from 30 random
+        For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from 30 random
         starts, and run `chains` chains in each of the n_modes highest, the fit's own first. Their
         averages mean nothing together: `Posterior.chain_modes` tells which chains are in which,
         and how high each is, and `Posterior.of_chains` takes one mode's.
+    thin : int, optional
+        For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
+        alike; where components overlap a hundred cost less than storing a draw that tells little.
     relabel : str
         How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
@@ -96,8 +104,8 @@ def refine(
     DataError, ValueError
         Data that do not belong to the fit, a degenerate fit, an argument out of range.
     NotImplementedError
-        A prior that the family cannot have (`build_model`), or "smc" for a family whose prior
-        cannot be drawn from.
+        A prior that the family cannot have (`build_model`), or "gibbs" or "smc" for a family
+        whose prior cannot be drawn from.
     ModuleNotFoundError
         The engine needs a library that is not installed.
 
@@ -118,8 +126,11 @@ def refine(
         tune = _TUNE_WHITENED if sampler in ENGINES else _TUNE
     for name, value, least in (
         ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("n_modes", n_modes, 1),
+        ("thin", 1 if thin is None else thin, 1),
     ):  # fmt: skip
         whole(name, value, least)
+    if thin is not None and sampler != "gibbs":
+        raise ValueError(f"thin is {thin}: only sampler='gibbs' has sweeps; leave it out.")
     if n_modes > 1 and sampler not in ENGINES:
         raise ValueError(
             f"n_modes is {n_modes}: sampler {sampler!r} starts in one; use {' or '.join(ENGINES)}."
@@ -136,7 +147,14 @@ def refine(
         )
     data = fit.mixture.rows(X)
     prior = prior_of(data, fit, prior)
-    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
+    if sampler in ("gibbs", "smc") and not independent(fit.family):
+        raise NotImplementedError(
+            f"{sampler!r} draws from a family's prior or from what it becomes, which is not known "
+            f"for {fit.family.name}: use sampler='nutpie'."
+        )
+    settings = Settings(
+        draws, tune, chains, random_seed, target_accept, cores, progressbar, thin or _THIN
+    )
     if sampler in ENGINES:
         tree = sample_directly(data, fit, prior, sampler, settings, n_modes)
     else:
@@ -160,12 +178,9 @@ def _sample_model(
     from .model import build_model, initial_point  # PyMC takes seconds to import
     from .sampling import add_covariances, sample
 
-    if sampler == "smc" and not independent(fit.family):
-        raise NotImplementedError(
-            f"'smc' starts from draws of the prior, of which there are none for family "
-            f"{fit.family.name}: use sampler='nutpie'."
-        )
     model = build_model(data, fit, prior)
     start = initial_point(model, fit, prior)
-    tree = sample(model, start, sampler=sampler, **asdict(settings))
+    options = asdict(settings)
+    del options["thin"]
+    tree = sample(model, start, sampler=sampler, **options)
     return add_covariances(tree, fit.family, prior)

@@ -60,6 +60,8 @@ class LogPosterior:
 
     Attributes
     ----------
+    data, form, prior : Data, Parametrisation, Prior
+        As given.
     space : Space
         The P coordinates.
     sizes, numbers, rows, weights : array
@@ -75,7 +77,7 @@ class LogPosterior:
         self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
         form.check(prior)
-        self._data, self._form, self._prior = data, form, prior
+        self.data, self.form, self.prior = data, form, prior
         self.space = Space.of(form, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
         fixed = form.packed(prior)
@@ -145,13 +147,13 @@ class LogPosterior:
         points (S, P) by K times left_out at most, far from them by any amount. It is this one
         itself where nothing would be gained: with few rows, or where most pairs matter.
         """
-        data, form = self._data, self._form
+        data, form = self.data, self.form
         few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
         wide = not form.diagonal and data.d > QUADRATIC_MAX_COLUMNS
         if few or wide or data.weights is not None:
             return self
         try:
-            kept = prune(data, self._parameters(points), left_out)
+            kept = prune(data, self.parameters(points), left_out)
         except DegenerateComponentError:
             return self
         if kept.pairs > _WORTH_PRUNING * data.n * form.n_components:
@@ -163,13 +165,14 @@ class LogPosterior:
         new.sizes[compiled.SETTLED] = kept.settled.shape[1]
         return new
 
-    def _parameters(self, points: FloatArray) -> list[Parameters]:
+    def parameters(self, points: FloatArray) -> list[Parameters]:
+        """The mixtures' parameters, in centred coordinates, at points (S, P)."""
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.space.values(points)
-            covariances = self._form.covariances(values, self._prior)
-        if self._form.diagonal:
+            covariances = self.form.covariances(values, self.prior)
+        if self.form.diagonal:
             covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
-        means = values["mu"] - self._data.center
+        means = values["mu"] - self.data.center
         weights = values.get("pi", np.ones((len(points), 1)))
         return [
             Parameters(*(_held(value) for value in of_point))
@@ -204,8 +207,8 @@ class LogPosterior:
         if self.sizes[compiled.SETTLED]:  # the quadratic form was what rows were left out for
             self.sizes = self.sizes[: compiled.N_SIZES].copy()
             self.sizes[compiled.SETTLED] = 0
-            self.sizes[compiled.N] = self._data.n
-            self.rows = _held(self._data.values).ravel()
+            self.sizes[compiled.N] = self.data.n
+            self.rows = _held(self.data.values).ravel()
         few = self.sizes[compiled.BLOCKS] > 0
         part = centred_form if few else centred_pass.version(np.float64)
         self.sizes[compiled.CENTRED] = part.address

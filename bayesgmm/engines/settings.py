@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 # Of the library's own density.
-DirectSampler = Literal["nutpie", "laplace"]
+DirectSampler = Literal["nutpie", "gibbs", "laplace"]
 # Of any PyMC model: NUTS; normal approximations, corrected; from prior to posterior.
 ModelSampler = Literal[
     "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
@@ -29,7 +29,10 @@ def check_sampler(sampler: str, accepted: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Draws kept and warm-up draws per chain, and how to get them; see `sampling.sample`."""
+    """Draws kept and warm-up draws per chain, and how to get them; see `sampling.sample`.
+
+    thin is Gibbs sampling's: sweeps to a draw.
+    """
 
     draws: int
     tune: int
@@ -38,3 +41,4 @@ class Settings:
     target_accept: float
     cores: int | None
     progressbar: bool
+    thin: int = 1

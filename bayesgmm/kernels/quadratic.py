@@ -25,7 +25,7 @@ QUADRATIC_MAX_COLUMNS = 48
 
 
 @jit()
-def _features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
+def features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
     d = x.shape[1]
     wide = padded(m)
     for r in range(wide):
@@ -76,7 +76,7 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
     i = start
     while i < stop:
         m = min(block, stop - i)
-        _features(x, i, m, center, inverse_scale, diagonal, phi)
+        features(x, i, m, center, inverse_scale, diagonal, phi)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
         part = 0.0

@@ -1,0 +1,273 @@
+"""Gibbs sampling: the prior's joint distribution with data, NUTS's posterior, and what NUTS lacks."""
+
+from __future__ import annotations
+
+import _thread
+import warnings
+from itertools import count
+
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+
+import bayesgmm
+from bayesgmm import ConvergenceAdvice, Gamma, Prior
+from bayesgmm.density import LogPosterior
+from bayesgmm.density.mode import Mode
+from bayesgmm.engines import gibbs as engine
+from bayesgmm.map_estimate import form_near
+from benchmarks.posterior import overlapping
+from tests.density_cases import KINDS, KNOWN, case
+from tests.test_refine import FAITHFUL_PRIOR, short_first
+
+#: Geweke's test of every family and kind of prior; one kind of each is quick.
+GEWEKE = [
+    pytest.param(name, d, kind, marks=() if quick else (pytest.mark.slow,))
+    for i, name in enumerate(KNOWN)
+    for d in ((1,) if len(name) == 1 else (2, 3))
+    for j, kind in enumerate(KINDS)
+    for quick in (d < 3 and j in (i % 4, (i + 1) % 4),)
+]
+
+
+def at(c):
+    """A chain's state at a case's coordinates."""
+    return engine._State.at(c.posterior, Mode(c.u, 0.0, np.eye(len(c.u)), True))
+
+
+def redraw(state, values, center, rng):
+    """New rows of the state's mixture, written over the old ones."""
+    d = values.shape[1]
+    labels = np.minimum(
+        np.searchsorted(np.cumsum(state.weights), rng.random(len(values))), len(state.weights) - 1
+    )
+    sigma = state.covariances
+    if state.density.form.diagonal and d > 1:
+        sigma = sigma[:, 0, :, None] * np.eye(d)
+    roots = np.linalg.cholesky(sigma.reshape(-1, d, d))
+    noise = rng.standard_normal(values.shape)
+    values[:] = center + state.means[labels] + np.einsum("nij,nj->ni", roots[labels], noise)
+
+
+def functionals(weights, means, covariances):
+    """Bounded enough to have small errors, whatever the tails, (S, many)."""
+    sd = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    columns = [
+        np.log(np.maximum(weights, 1e-12)).sum(axis=1), (weights**2).sum(axis=1),
+        np.log(sd).mean(axis=(1, 2)), np.log(sd[:, 0]).max(axis=1), np.log(sd[:, -1]).min(axis=1),
+        np.tanh(means[:, 0, 0]), np.tanh(means / 3).mean(axis=(1, 2)),
+        np.tanh(np.abs(means[:, -1, -1]) / 3),
+        np.tanh((means[:, 0] ** 2 / sd[:, 0] ** 2).mean(axis=1) / 9),
+        weights[:, 0] * np.tanh(means[:, 0, 0]),
+    ]  # fmt: skip
+    if np.any(covariances[:, 0, 0, -1]) and sd.shape[2] > 1:
+        columns.append(covariances[:, 0, 0, 1] / (sd[:, 0, 0] * sd[:, 0, 1]))
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize(("name", "d", "kind"), GEWEKE)
+def test_joint_distribution(name, d, kind):
+    """Geweke (2004), J. Am. Stat. Assoc. 99, 799-804: sweeps and new data in turn leave the prior.
+
+    Five rows of two components. Some ten means a case, within 4.5 errors of `Prior.sample`'s.
+    """
+    rng = np.random.default_rng([KNOWN.index(name), d, KINDS.index(kind)])
+    c = case(rng, name, d, 2, kind, n=5)
+    state, n_draws = at(c), 12_000
+    weights = np.empty((n_draws, 2))
+    means, covariances = np.empty((n_draws, 2, d)), np.empty((n_draws, *state.covariances.shape))
+    hyper = np.empty((n_draws, 1 + d))
+    for i in range(n_draws):
+        state.sweep(rng, 2)
+        redraw(state, c.data.values, c.data.center, rng)
+        weights[i], means[i], covariances[i] = state.weights, state.means, state.covariances
+        hyper[i] = state.concentration[0], *np.diagonal(state.psi)
+    if state.density.form.diagonal and d > 1:
+        covariances = covariances[:, :, 0, :, None] * np.eye(d)
+    ours = functionals(weights, means + c.data.center, covariances.reshape(n_draws, -1, d, d))
+    draws = c.prior.sample(2, name, draws=100_000, random_seed=rng)
+    spread = draws.covariances
+    spread = spread[..., None] * np.eye(d) if spread.ndim == 3 else spread
+    theirs = functionals(draws.weights, draws.means, spread)
+    expected = theirs.mean(axis=0)
+    error = theirs.std(axis=0) / np.sqrt(len(theirs))
+    if kind == "random concentration":
+        ours, expected, error = added(ours, hyper[:, 0], c.prior.concentration, expected, error)
+    if kind == "random scale":
+        for j in range(d):
+            gamma = Gamma(c.prior.scale.shape, c.prior.scale.rate[j])
+            ours, expected, error = added(ours, hyper[:, 1 + j], gamma, expected, error)
+    own = np.array([float(array_stats.mcse(v[None], method="mean")) for v in ours.T])
+    z = (ours.mean(axis=0) - expected) / np.hypot(own, error)
+    assert np.all(np.abs(z) < 4.5), z
+
+
+def added(ours, values, gamma, expected, error):
+    """One more column: a hyperparameter, whose mean is known."""
+    return (
+        np.column_stack([ours, values]), np.append(expected, gamma.mean), np.append(error, 0.0)
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def x():
+    return bayesgmm.datasets.load_faithful()
+
+
+def refined(x, fit, **options):
+    options = {"progressbar": False, "random_seed": 1} | options
+    return bayesgmm.refine(x, fit, **options)
+
+
+def briefly(x, fit, **options):
+    """Too few draws for the checks, which say so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        return refined(x, fit, sampler="gibbs", **options)
+
+
+@pytest.mark.parametrize("name", ["VVV", "EEE", "VVI", "EII"])
+@pytest.mark.parametrize("kind", ["plain", "conjugate", "random"])
+def test_the_posterior_is_nuts_s(x, name, kind):
+    """Old Faithful: means within 4.5 Monte Carlo errors of both, deviations within 15 %."""
+    prior = FAITHFUL_PRIOR
+    if kind != "plain":
+        hyper = {"mean_covariance": None, "mean_strength": 0.1} if kind == "conjugate" else {
+            "mean_covariance": np.diag([4.0, 400.0]), "scale": Gamma(2.0, [4.0, 0.04]),
+            "concentration": Gamma(2.0, 1.0),
+        }  # fmt: skip
+        hyper = {"scale": np.diag([0.3, 60.0])} | hyper
+        prior = Prior(np.array([3.5, 70.0]), dof=4.0, **hyper)
+    fit = short_first(x, covariance_type=name)
+    a, b = (
+        refined(x, fit, prior=prior, sampler=s).summary().astype(float) for s in ("gibbs", "nutpie")
+    )
+    error = np.hypot(a["mcse_mean"], b["mcse_mean"])
+    assert (np.abs(a["mean"] - b["mean"]) <= 4.5 * error).all()
+    np.testing.assert_allclose(a["sd"], b["sd"], rtol=0.15)
+
+
+def test_many_narrow_columns_in_single_precision():
+    """Rows as a user has them: float32, of other units, not contiguous; more than one block."""
+    rng = np.random.default_rng(3)
+    truth = np.array([[0.0] * 4, [9.0] * 4, [-9.0, 9.0, -9.0, 9.0]])
+    labels = rng.integers(3, size=900)
+    x = 1e-5 * (truth[labels] + rng.standard_normal((900, 4))) + 0.01
+    x = np.asfortranarray(x.astype(np.float32))
+    fit = bayesgmm.fit(x, 3, start=labels)
+    a, b = (
+        refined(x, fit, sampler=s, draws=500).tree["posterior"] for s in ("gibbs", "nutpie")
+    )
+    for name in ("pi", "mu", "Sigma"):
+        u, v = (t[name].to_numpy().reshape(4, 500, -1) for t in (a, b))
+        error = np.hypot(*(
+            [float(array_stats.mcse(w[:, :, i], method="mean")) for i in range(w.shape[2])]
+            for w in (u, v)
+        ))  # fmt: skip
+        assert np.all(np.abs(u.mean((0, 1)) - v.mean((0, 1))) < 4.5 * error), name
+
+
+def test_one_component_and_its_log_density(x):
+    """K = 1, and lp of a draw is the density there."""
+    fit = bayesgmm.fit(x, 1)
+    posterior = briefly(x, fit, prior=FAITHFUL_PRIOR, draws=20, tune=1)
+    data = fit.mixture.rows(x)
+    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    density = LogPosterior(data, form, FAITHFUL_PRIOR)
+    draws = posterior.tree["posterior"]
+    values = {p.name: draws[p.name].values[2, 7] for p in density.space.pieces}
+    expected = density(density.space.free(values))[0]
+    assert posterior.tree["sample_stats"]["lp"].values[2, 7] == pytest.approx(expected, rel=1e-12)
+    assert np.all(draws["pi"] == 1)
+
+
+def test_the_same_seed_gives_the_same_draws_on_any_cores(x):
+    fit = short_first(x)
+    a, b = (
+        briefly(x, fit, draws=30, tune=10, cores=cores).tree["posterior"]["mu"]
+        for cores in (1, 2)
+    )
+    np.testing.assert_array_equal(a, b)
+    other = briefly(x, fit, draws=30, tune=10, random_seed=2)
+    assert not np.array_equal(a, other.tree["posterior"]["mu"])
+
+
+def test_thin_is_the_sweeps_to_a_draw(x):
+    """Ten draws a sweep apart are a hundred of which every tenth was kept, but for labels."""
+    fit = short_first(x)
+    each = briefly(x, fit, chains=1, draws=100, tune=10, thin=1)
+    tenth = briefly(x, fit, chains=1, draws=10, tune=1, thin=10)
+    mu = each.tree["posterior"]["mu"].values[:, 9::10]
+    np.testing.assert_array_equal(mu, tenth.tree["posterior"]["mu"])
+    assert tenth.tree["posterior"].attrs["thin"] == 10
+
+
+def test_sparse_mixtures_have_empty_components(x):
+    """Proportions too small for a double: finite draws and densities all the same."""
+    prior = Prior.from_data(x, concentration=1e-3)
+    posterior = briefly(x, bayesgmm.fit(x, 4, random_seed=0), prior=prior, draws=200)
+    draws = posterior.tree["posterior"]
+    assert draws["pi"].min() < 1e-100
+    for name in ("pi", "mu", "Sigma"):
+        assert np.all(np.isfinite(draws[name]))
+    assert np.all(np.isfinite(posterior.tree["sample_stats"]["lp"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_overlapping_components(seed):
+    """Issue 5's case: r-hat below 1.01 and 400 effective draws of everything, without advice."""
+    x = overlapping(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceAdvice)
+        posterior = refined(
+            x, bayesgmm.fit(x, 3, random_seed=1), sampler="gibbs", thin=400, random_seed=seed
+        )
+    assert posterior.diagnostics.ess_bulk > 400
+    assert max(q.rhat for q in posterior.diagnostics.quantities) < 1.01
+
+
+def interrupted(monkeypatch, after):
+    """Let the main thread be interrupted, as by Ctrl-C, when chains have swept so many times."""
+    original, swept = engine._State.sweep, count(1)
+
+    def sweep(self, rng, times):
+        if next(swept) == after:
+            _thread.interrupt_main()
+        original(self, rng, times)
+
+    monkeypatch.setattr(engine._State, "sweep", sweep)
+
+
+def test_an_interruption_keeps_the_draws_of_all_chains(x, monkeypatch):
+    interrupted(monkeypatch, after=4000)
+    with pytest.warns(ConvergenceAdvice, match=r"interrupted: \d+ draws of 4 chains"):
+        posterior = refined(x, short_first(x), sampler="gibbs", draws=10**6, tune=5, cores=4)
+    assert 0 < posterior.tree["posterior"].sizes["draw"] < 10**5
+
+
+def test_an_interruption_without_draws(x, monkeypatch):
+    interrupted(monkeypatch, after=1)
+    with pytest.raises(KeyboardInterrupt):
+        refined(x, short_first(x), sampler="gibbs", draws=10, tune=10**6)
+
+
+def test_what_it_refuses(x):
+    fit = bayesgmm.fit(x, 2, "VEV", random_seed=0)
+    with pytest.raises(NotImplementedError, match="not known for VEV: use sampler='nutpie'"):
+        refined(x, fit, sampler="gibbs")
+    with pytest.raises(ValueError, match="thin is 5: only sampler='gibbs'"):
+        refined(x, short_first(x), thin=5)
+    with pytest.raises(ValueError, match="thin"):
+        refined(x, short_first(x), sampler="gibbs", thin=0)
+
+
+def test_a_component_too_narrow_for_double_precision(rng):
+    """Two clumps a millionth of the distance between them wide, and a prior that likes it."""
+    x = np.repeat([[0.0, 0.0], [1.0, 1.0]], 20, axis=0) + 1e-6 * rng.standard_normal((40, 2))
+    prior = Prior(
+        np.array([0.5, 0.5]), mean_covariance=np.eye(2), dof=4.0, scale=1e-12 * np.eye(2)
+    )
+    fit = bayesgmm.fit(x, 2, prior=prior, start=np.repeat([0, 1], 20))
+    with pytest.raises(ValueError, match="too narrow for Gibbs sampling"):
+        refined(x, fit, sampler="gibbs")
