@@ -38,8 +38,8 @@ def _divergences(diverging: xr.DataArray) -> Check:
     count = int(diverging.sum())
     problem = (
         f"{count} divergent transitions: the posterior has a narrow region the sampler cannot "
-        "follow (often a nearly empty component); use fewer components, a stronger prior, or a "
-        "higher target_accept."
+        "follow (often a nearly empty component); use sampler='gibbs', fewer components, a "
+        "stronger prior, or a higher target_accept."
     )
     return Check("divergent transitions", count, "0", problem if count else "")
 
@@ -48,7 +48,7 @@ def _tree_depth(reached: xr.DataArray) -> Check:
     count = int(reached.sum())
     problem = (
         f"{count} draws reached the maximum tree depth: the posterior is strongly correlated; "
-        "raise tune."
+        "raise tune, or use sampler='gibbs'."
     )
     return Check("draws at the maximum tree depth", count, "0", problem if count else "")
 

@@ -141,8 +141,8 @@ def test_no_pymc(tmp_path):
 import sys, warnings, bayesgmm
 warnings.simplefilter("ignore")
 x = bayesgmm.datasets.load_faithful()
-fit = bayesgmm.fit(x, 2, "VEV", random_seed=0)
-for sampler in ("nutpie", "laplace"):
+for sampler, family in (("nutpie", "VEV"), ("laplace", "VEV"), ("gibbs", "VVV")):
+    fit = bayesgmm.fit(x, 2, family, random_seed=0)
     posterior = bayesgmm.refine(x, fit, sampler=sampler, draws=50, random_seed=0, progressbar=False)
     posterior.summary()
     posterior.relabel("stephens")
