@@ -23,6 +23,7 @@ FLOORS = [
     {"pseudo_data", "conditioning", "families.parametrisation", "hyperparameters", "draws"},
     {"prior", "mixture"},
     {"em", "density"},
+    {"ahead"},
     {"start", "result", "map_estimate"},
     {"search"},
     {"fitting", "grid"},

@@ -7,10 +7,14 @@ contiguous rows and LLVM vectorises it.
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
-from threading import Lock
+from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import numba as nb
@@ -27,6 +31,9 @@ LANES = 16
 
 # No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+# Set in the environment of the process that compiles ahead, and for whoever wants none.
+_HELPER = "BAYESGMM_COMPILES_ALONE"
 
 
 def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -69,12 +76,31 @@ def _compiling(most: int) -> Iterator[None]:
             gc.enable()
 
 
+def _get_help() -> None:
+    """Let a second process compile what is needed later (`ahead.py`); it ends by itself."""
+    only_python = sys.executable and not getattr(sys, "frozen", False)
+    if _HELPER in os.environ or not only_python or (os.cpu_count() or 1) < 2:
+        return
+    root = str(Path(__file__).parents[2])
+    code = f"import sys; sys.path.insert(0, {root!r})\n"
+    code += "from bayesgmm.ahead import compile_ahead; compile_ahead()"
+    with suppress(OSError):  # where no process can be started there is one less
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | {_HELPER: "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
+        Thread(target=process.wait, daemon=True).start()  # leaves no zombie, and is not waited for
+
+
 class Entry:
     """A compiled function with fixed argument types, compiled (or loaded) at its first use.
 
     Without fixed types every memory layout of the caller's array would cost seconds of
     compilation; with numba's own eager signatures the import would cost them.
     """
+
+    _any = False  # whether this process has loaded or compiled any
 
     def __init__(self, function: Callable[..., Any], signature: Any, level: int = 2) -> None:
         self.function = function
@@ -90,7 +116,11 @@ class Entry:
             with self._lock:  # numba compiles under a lock, but would do it once per thread
                 if self._dispatcher is None:
                     with _compiling(self.level):
-                        self._dispatcher = jit(self.signature)(self.function)
+                        dispatcher = jit(self.signature)(self.function)
+                    first, Entry._any = not Entry._any, True
+                    if first and dispatcher.stats.cache_misses:  # nothing is compiled yet
+                        _get_help()
+                    self._dispatcher = dispatcher
         return self._dispatcher
 
     @cached_property

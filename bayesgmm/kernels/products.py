@@ -7,7 +7,7 @@ and 0 in one of the factors of a sum over rows.
 
 from __future__ import annotations
 
-from .primitives import LANES, jit
+from .primitives import LANES, inlined, jit
 from .tiles import TALL, columns_of_product, products_of_rows
 
 _columns_tall = columns_of_product(TALL)
@@ -25,7 +25,7 @@ _rows_1x1 = products_of_rows(1, 1)
 _PANEL = 64
 
 
-@jit()
+@inlined
 def padded(m):  # type: ignore[no-untyped-def]
     """The number of rows of a block of m, with its padding."""
     return (m + LANES - 1) // LANES * LANES

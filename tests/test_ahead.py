@@ -1,0 +1,74 @@
+"""A new installation's second process, which compiles what is needed later."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bayesgmm.kernels import primitives
+
+ROOT = Path(__file__).parents[1]
+FIT = "import bayesgmm; bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, n_init=1)"
+
+
+def run(code, cache, **environment):
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(cache)} | environment,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core")
+def test_a_first_fit_has_the_posterior_compiled(tmp_path):
+    """The process that fits ends; what only a posterior needs is in the cache soon after."""
+    run(FIT, tmp_path)
+    deadline = time.monotonic() + 120
+    wanted = "*quadratic_pass*.nbc"  # the last but for two small functions
+    while not list(tmp_path.rglob(wanted)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert list(tmp_path.rglob(wanted)) and list(tmp_path.rglob("*log_posterior*.nbc"))
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Commands that were started, none of them really."""
+    commands = []
+
+    class Process:
+        def __init__(self, command, **options):
+            commands.append((command, options))
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(primitives.subprocess, "Popen", Process)
+    monkeypatch.delenv("BAYESGMM_COMPILES_ALONE", raising=False)
+    monkeypatch.setattr(primitives.os, "cpu_count", lambda: 2)
+    return commands
+
+
+def test_one_process_that_starts_no_other(started):
+    primitives._get_help()
+    [(command, options)] = started
+    assert command[0] == sys.executable and "compile_ahead" in command[2]
+    assert options["env"]["BAYESGMM_COMPILES_ALONE"] == "1"
+
+
+@pytest.mark.parametrize("reason", ["asked not to", "one core", "no Python of its own", "frozen"])
+def test_none(started, monkeypatch, reason):
+    if reason == "asked not to":
+        monkeypatch.setenv("BAYESGMM_COMPILES_ALONE", "1")
+    elif reason == "one core":
+        monkeypatch.setattr(primitives.os, "cpu_count", lambda: 1)
+    elif reason == "frozen":
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+    else:
+        monkeypatch.setattr(sys, "executable", None)
+    primitives._get_help()
+    assert not started
