@@ -1,8 +1,8 @@
 """What a new installation's first fit and posterior need last, compiled by a second process first.
 
-Numba compiles under one lock, so that a second thread could not help. Both processes keep what they
-make in Numba's cache, where the other finds it; they begin at opposite ends, and at worst both
-compile one part where they meet. Started by `kernels/primitives.py`, which knows of nothing above it.
+Numba compiles under one lock, so that a second thread could not help. Both processes keep what
+they make in Numba's cache, where the other finds it; they begin at opposite ends, and at worst both
+compile one part where they meet. `kernels/primitives.py` starts it, and knows of nothing above it.
 """
 
 from __future__ import annotations

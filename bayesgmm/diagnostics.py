@@ -158,9 +158,9 @@ class Diagnostics(Shown):
         if invariant.rhat > MAX_RHAT:
             return [
                 f"R-hat of {invariant.name} is {invariant.rhat:.3f} (at most {MAX_RHAT} is good): "
-                "the chains disagree, whatever the labels; raise tune and draws, or for overlapping "
-                "components use sampler='gibbs' (with a larger thin), and if it stays, fewer "
-                "components or a stronger prior."
+                "the chains disagree, whatever the labels; raise tune and draws, or use "
+                "sampler='gibbs' with a large thin, which suits overlapping components; if it "
+                "stays, use fewer components or a stronger prior."
             ]
         if worst.rhat > MAX_RHAT:
             return [

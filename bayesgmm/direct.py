@@ -17,7 +17,6 @@ from .engines.interruption import warn_if_stopped
 from .engines.laplace import laplace
 from .engines.native import nuts
 from .engines.settings import Settings
-from .families.parametrisation import Parametrisation
 from .fitting import fit as estimate
 from .kernels.contract import FloatArray, Parameters
 from .kernels.threads import default_threads
@@ -48,7 +47,6 @@ class Launch:
     """Where chains start: a mode of the posterior, and the density in coordinates about it."""
 
     density: LogPosterior
-    form: Parametrisation
     mode: Mode
 
 
@@ -90,14 +88,16 @@ def sample_directly(
         warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
         values = launch.density.space.values(vectors)
         # Without what differs between orientations that make the same covariances.
-        runs.append((values, stats.assign(lp=stats["lp"] - launch.form.log_jacobian(values))))
+        runs.append(
+            (values, stats.assign(lp=stats["lp"] - launch.density.form.log_jacobian(values)))
+        )
     shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
     values = {
         name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]
     }
     stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
-    tree = tree_of(values, stats, data, launches[0].form, prior)
+    tree = tree_of(values, stats, data, launches[0].density.form, prior)
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": settings.tune,
@@ -163,4 +163,4 @@ def _launch(
     density = LogPosterior(data, form, prior)
     start = density.space.free(values_at(at, form, prior, data.center))
     mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
-    return None if mode is None else Launch(density, form, mode)
+    return None if mode is None else Launch(density, mode)

@@ -52,8 +52,8 @@ def refine(
     MAP-EM, labels kept): a maximum of the likelihood can lie far from where the posterior is.
     "nutpie" and "laplace" sample the density in compiled code, whitened by its curvature at the
     mode, and "gibbs" draws allocations and parameters in turn; they compile nothing for a new
-    model. The others sample `build_model`'s PyMC model, which has the same density. Draws are relabelled to the fit's components, and convergence is checked
-    whatever the sampler.
+    model. The others sample `build_model`'s PyMC model, which has the same density. Draws are
+    relabelled to the fit's components, and convergence is checked whatever the sampler.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def refine(
         The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
         1994), which converges where components overlap and NUTS does not, for families without
         axes of their own (E, V, EII, VII, EEI, VVI, EEE, VVV); "laplace" (the normal density at
-        the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as
-        far as their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says
-        more. Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+        the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as far as
+        their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says more.
+        Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     n_modes : int
-        For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from 30 random
-        starts, and run `chains` chains in each of the n_modes highest, the fit's own first. Their
-        averages mean nothing together: `Posterior.chain_modes` tells which chains are in which,
-        and how high each is, and `Posterior.of_chains` takes one mode's.
+        For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from
+        30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
+        first. Their averages mean nothing together: `Posterior.chain_modes` tells which chains are
+        in which, and how high each is, and `Posterior.of_chains` takes one mode's.
     thin : int, optional
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
         alike; where components overlap a hundred cost less than storing a draw that tells little.

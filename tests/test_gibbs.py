@@ -1,4 +1,4 @@
-"""Gibbs sampling: the prior's joint distribution with data, NUTS's posterior, and what NUTS lacks."""
+"""Gibbs sampling: its joint distribution with data, NUTS's posterior, and what NUTS cannot do."""
 
 from __future__ import annotations
 
@@ -155,9 +155,7 @@ def test_many_narrow_columns_in_single_precision():
     x = 1e-5 * (truth[labels] + rng.standard_normal((900, 4))) + 0.01
     x = np.asfortranarray(x.astype(np.float32))
     fit = bayesgmm.fit(x, 3, start=labels)
-    a, b = (
-        refined(x, fit, sampler=s, draws=500).tree["posterior"] for s in ("gibbs", "nutpie")
-    )
+    a, b = (refined(x, fit, sampler=s, draws=500).tree["posterior"] for s in ("gibbs", "nutpie"))
     for name in ("pi", "mu", "Sigma"):
         u, v = (t[name].to_numpy().reshape(4, 500, -1) for t in (a, b))
         error = np.hypot(*(
@@ -184,8 +182,7 @@ def test_one_component_and_its_log_density(x):
 def test_the_same_seed_gives_the_same_draws_on_any_cores(x):
     fit = short_first(x)
     a, b = (
-        briefly(x, fit, draws=30, tune=10, cores=cores).tree["posterior"]["mu"]
-        for cores in (1, 2)
+        briefly(x, fit, draws=30, tune=10, cores=cores).tree["posterior"]["mu"] for cores in (1, 2)
     )
     np.testing.assert_array_equal(a, b)
     other = briefly(x, fit, draws=30, tune=10, random_seed=2)
@@ -265,9 +262,7 @@ def test_what_it_refuses(x):
 def test_a_component_too_narrow_for_double_precision(rng):
     """Two clumps a millionth of the distance between them wide, and a prior that likes it."""
     x = np.repeat([[0.0, 0.0], [1.0, 1.0]], 20, axis=0) + 1e-6 * rng.standard_normal((40, 2))
-    prior = Prior(
-        np.array([0.5, 0.5]), mean_covariance=np.eye(2), dof=4.0, scale=1e-12 * np.eye(2)
-    )
+    prior = Prior(np.array([0.5, 0.5]), mean_covariance=np.eye(2), dof=4.0, scale=1e-12 * np.eye(2))
     fit = bayesgmm.fit(x, 2, prior=prior, start=np.repeat([0, 1], 20))
     with pytest.raises(ValueError, match="too narrow for Gibbs sampling"):
         refined(x, fit, sampler="gibbs")

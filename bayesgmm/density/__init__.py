@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 from copy import copy
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numba as nb
@@ -78,6 +79,7 @@ class LogPosterior:
     ) -> None:
         form.check(prior)
         self.data, self.form, self.prior = data, form, prior
+        self._lock, self._changes = Lock(), 0
         self.space = Space.of(form, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
         fixed = form.packed(prior)
@@ -125,13 +127,16 @@ class LogPosterior:
         The interpreter's lock is released, so that threads may call at once.
         """
         z = np.ascontiguousarray(free, dtype=np.float64)
-        value, gradient, table = np.empty(1), np.empty(len(z)), self.table
+        value, gradient = np.empty(1), np.empty(len(z))
         density, _ = shims()
-        arguments = (a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value))
-        _DENSITY(density.address)(len(z), *arguments, table.ctypes.data)
-        if self.narrow():
-            return self(free)
-        return float(value[0]), gradient
+        pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
+        while True:
+            with self._lock:  # another thread may find a narrow component
+                held, changes = self._arrays(), self._changes
+                table = _table(held)
+            _DENSITY(density.address)(len(z), *pointers, table.ctypes.data)
+            if not self.narrow() and changes == self._changes:
+                return float(value[0]), gradient
 
     def units(self) -> FloatArray:
         """What is a small step in each coordinate, times a constant: 1, or a mean's own scale."""
@@ -193,27 +198,30 @@ class LogPosterior:
     @property
     def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Where compiled code finds all of this; valid while the object lives."""
-        arrays = (self.sizes, self.numbers, self.rows, self.weights)
-        places = [number for a in arrays for number in (a.ctypes.data, a.size)]
-        return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
+        return _table(self._arrays())
+
+    def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
+        return self.sizes, self.numbers, self.rows, self.weights
 
     def narrow(self) -> bool:
         """Whether a point was met with so narrow a component that a part of the code was missing.
 
         It is there from then on; the answers of before have to be asked for again.
         """
-        if not self.sizes[compiled.ASKED_FOR_CENTRED]:
-            return False
-        if self.sizes[compiled.SETTLED]:  # the quadratic form was what rows were left out for
-            self.sizes = self.sizes[: compiled.N_SIZES].copy()
-            self.sizes[compiled.SETTLED] = 0
-            self.sizes[compiled.N] = self.data.n
-            self.rows = _held(self.data.values).ravel()
-        few = self.sizes[compiled.BLOCKS] > 0
-        part = centred_form if few else centred_pass.version(np.float64)
-        self.sizes[compiled.CENTRED] = part.address
-        self.sizes[compiled.ASKED_FOR_CENTRED] = 0
-        return True
+        with self._lock:
+            if not self.sizes[compiled.ASKED_FOR_CENTRED]:
+                return False
+            few = self.sizes[compiled.BLOCKS] > 0
+            part = centred_form if few else centred_pass.version(np.float64)
+            if self.sizes[compiled.SETTLED]:  # rows were left out for the quadratic form
+                self.sizes = self.sizes[: compiled.N_SIZES].copy()
+                self.sizes[compiled.SETTLED] = 0
+                self.sizes[compiled.N] = self.data.n
+                self.rows = _held(self.data.values).ravel()
+            self.sizes[compiled.CENTRED] = part.address
+            self.sizes[compiled.ASKED_FOR_CENTRED] = 0
+            self._changes += 1
+            return True
 
 
 @lru_cache
@@ -226,6 +234,11 @@ def shims() -> tuple[Any, Any]:
         )(function)
 
     return compile_(compiled.DENSITY, compiled.density), compile_(compiled.COPY, compiled.copy)
+
+
+def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    places = [number for a in arrays for number in (a.ctypes.data, a.size)]
+    return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
 
 
 def _held(values: np.ndarray[Any, Any]) -> FloatArray:

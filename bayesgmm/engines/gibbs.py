@@ -103,11 +103,11 @@ class _State:
         if form.diagonal:
             covariances = covariances[:, None, :].copy()
         a, scale = prior.concentration, prior.scale
-        conjugate = prior.mean_strength is not None
+        b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
         kinds = np.zeros(5, dtype=np.int64)
         kinds[compiled.COMMON] = form.family.common
         kinds[compiled.SPHERICAL] = form.family.spherical and data.d > 1
-        kinds[compiled.CONJUGATE] = conjugate
+        kinds[compiled.CONJUGATE] = b0_covariance is None
         kinds[compiled.RANDOM_CONCENTRATION] = "concentration" in values
         kinds[compiled.RANDOM_SCALE] = "scale" in values
         numbers = np.zeros(5)
@@ -121,7 +121,7 @@ class _State:
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
         few = form.diagonal and data.d > 1
         numbers[compiled.DOF] = prior.inverse_gamma(form.family)[0] if few else prior.dof
-        spread = np.eye(data.d) if conjugate else np.linalg.inv(prior.mean_covariance)
+        spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
         psi = np.diag(values["scale"]) if "scale" in values else np.array(prior.scale)
         return cls(
             density=density,

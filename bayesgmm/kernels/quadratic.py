@@ -26,6 +26,7 @@ QUADRATIC_MAX_COLUMNS = 48
 
 @jit()
 def features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
+    """Write phi (F, m and its padding) of rows start..start + m."""
     d = x.shape[1]
     wide = padded(m)
     for r in range(wide):

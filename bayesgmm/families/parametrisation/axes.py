@@ -1,0 +1,170 @@
+"""Covariances by volume, shape and orientation, of which some are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from scipy.special import gammaln
+
+from ...kernels.contract import FloatArray
+from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
+
+if TYPE_CHECKING:
+    from ...prior import Prior
+
+
+@final
+@dataclass(frozen=True)
+class Axes(Parametrisation):
+    """Volume, shape and orientation: Sigma_k = lambda_k D_k diag(a_k) D_k', prod_j a_kj = 1.
+
+    D_k is a rotation, by Cayley's transform D = D0 (I - S)(I + S)^-1 of a skew-symmetric S about a
+    given D0; under the uniform (Haar) distribution the density of S is proportional to
+    |I + S|^-(d - 1) (Leon, Masse & Rivest 2006, J. Multivar. Anal. 97, 412-430). The prior is the
+    inverse Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted
+    to the family: a density with respect to d lambda, d log a and Haar's measure, where volume and
+    shape both vary with respect to the variances along the axes, d(lambda a). Its constant is not
+    known.
+
+    Every rotation is one point (but for those with half a turn away from D0). The same Sigma_k has
+    several D_k: axes in another order or direction. About D0 is one of these.
+    """
+
+    kind = "axes"
+    names = ("volume", "shape", "orientation")
+    about: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Volume, shape, and the orientation where it is not the columns' own."""
+        volume, shape, orientation = self.names
+        along = AXIS if self.turned else FEATURE
+        found = [
+            Variable(volume, self._dims(self.family.volume)),
+            Variable(shape, (*self._dims(self.family.shape), along), "log_shape"),
+        ]
+        if self.turned:
+            dims = (*self._dims(self.family.orientation), FEATURE, AXIS)
+            found.append(Variable(orientation, dims, "cayley"))
+        return tuple(found)
+
+    def check(self, prior: Prior) -> None:
+        """Refuse a random scale: the prior's constant depends on it, and is not known."""
+        if "scale" in prior.random:
+            raise NotImplementedError(
+                f"family {self.family.name} cannot have a random scale: its prior's constant, "
+                "which depends on the scale, is not known. Pass a Prior whose scale is a matrix."
+            )
+
+    @property
+    def turned(self) -> bool:
+        """Whether there are orientations."""
+        return self.family.orientation != "I"
+
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """The variables are not independent."""
+        raise NotImplementedError(
+            f"family {self.family.name} has no independent variables: its prior is known to a "
+            "constant only, and cannot be drawn from directly."
+        )
+
+    def volume_prior(self, prior: Prior) -> float:
+        """The shape of the inverse gamma that a volume has, given all else."""
+        components = 1 if self.family.volume == "V" else self.n_components
+        return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
+
+    @property
+    def _power(self) -> int:
+        """The power of lambda in whose differential the prior is a density."""
+        return self.d if self.family.volume == self.family.shape == "V" else 1
+
+    @property
+    def haar_constant(self) -> float:
+        """Log of what |I + S|^-(d - 1) is multiplied by so that it integrates to 1."""
+        i = np.arange(2, self.d + 1)
+        volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
+        return float(0.5 * self.d * (self.d - 1) * np.log(2.0) - volume)
+
+    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
+        """Log density (...) of Haar's measure in the rotations' coordinates; 0 without rotations.
+
+        It tells apart the several D_k of one and the same Sigma_k, which nothing else does.
+        """
+        if not self.turned:
+            return 0.0
+        d, axes = self.d, np.asarray(values[self.names[2]])
+        about = self.about if self.family.orientation == "V" else self.about[0]
+        # I + S = 2 (I + D0'D)^-1
+        _, log_dets = np.linalg.slogdet(np.eye(d) + np.swapaxes(about, -1, -2) @ axes)
+        each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
+        return each.sum(axis=-1) if self.family.orientation == "V" else each
+
+    def packed(self, prior: Prior) -> FloatArray:
+        """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
+        volumes, shapes = (
+            self.n_components if letter == "V" else 1
+            for letter in (self.family.volume, self.family.shape)
+        )
+        orientations = len(self.about)
+        head = [
+            prior.dof, self._power, orientations * self.haar_constant, volumes, shapes,
+            orientations,
+        ]  # fmt: skip
+        return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
+
+    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+        """Sigma = D diag(lambda a) D'."""
+        volume, shape = (np.asarray(values[name]) for name in self.names[:2])
+        if self.family.volume == "E":
+            volume = volume[..., None]
+        if self.family.shape == "E":
+            shape = shape[..., None, :]
+        variances = volume[..., None] * shape
+        if not self.turned:
+            return variances[..., None] * np.eye(self.d)
+        axes = np.asarray(values[self.names[2]])
+        if self.family.orientation == "E":
+            axes = axes[..., None, :, :]
+        return (axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2)
+
+    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+        """The decomposition; what is shared is averaged (volumes and shapes in logarithms)."""
+        axes = rotations(principal_axes(covariances, self.family.orientation))
+        along = np.log(np.einsum("kij,kil,klj->kj", axes, covariances, axes))
+        volume = along.mean(axis=1)
+        shape = along - volume[:, None]
+        values = (np.exp(volume), np.exp(shape), axes)
+        letters = (self.family.volume, self.family.shape, self.family.orientation)
+        if letters[0] == "E":
+            values = (np.exp(volume.mean()), *values[1:])
+        if letters[1] == "E":
+            values = (values[0], np.exp(shape.mean(axis=0)), values[2])
+        if letters[2] == "E":
+            values = (*values[:2], axes[0])
+        return dict(zip(self.names[: 2 + self.turned], values, strict=False))
+
+    def _dims(self, letter: str) -> tuple[str, ...]:
+        return (COMPONENT,) if letter == "V" else ()
+
+
+def principal_axes(covariances: FloatArray, orientation: str) -> FloatArray:
+    """Orthogonal D_k (K, d, d) that make the covariances of a family diagonal."""
+    n_components, d = covariances.shape[:2]
+    if orientation == "V":
+        return np.linalg.eigh(covariances)[1]
+    if orientation == "I":
+        return np.repeat(np.eye(d)[None], n_components, axis=0)
+    # What diagonalises all of them diagonalises any combination, here of matrices of one size.
+    size = np.trace(covariances, axis1=1, axis2=2) / (1 + np.arange(n_components))
+    combined = np.sum(covariances / size[:, None, None], axis=0)
+    return np.repeat(np.linalg.eigh(combined)[1][None], n_components, axis=0)
+
+
+def rotations(axes: FloatArray) -> FloatArray:
+    """The same axes, the first reversed where that is what makes them a rotation."""
+    axes = axes.copy()
+    axes[..., 0] *= np.sign(np.linalg.det(axes))[..., None]
+    return axes

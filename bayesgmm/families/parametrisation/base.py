@@ -1,0 +1,147 @@
+"""What every parametrisation has: variables, distributions, and the way to Sigma and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ...kernels.contract import FloatArray
+from ..family import Family
+
+if TYPE_CHECKING:
+    from ...prior import Prior
+
+COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A free variable: its name and dims, and in which coordinates it is sampled.
+
+    Those are its own ("identity"), logarithms ("log"), logarithms of numbers whose product is 1
+    ("log_shape"), or of rotations by Cayley's transform ("cayley").
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    coordinates: str = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution and its parameters, by PyMC's names.
+
+    Parameters that follow from a random scale are what that is: arrays of draws, or PyTensor's.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+
+    def draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
+        """Independent draws of that size, which the parameters' shapes must end."""
+        return _DRAWS[self.name](rng, size, **self.parameters)
+
+
+_DRAWS: dict[str, Callable[..., FloatArray]] = {
+    "ChiSquared": lambda rng, size, nu: rng.chisquare(nu, size),
+    "Gamma": lambda rng, size, alpha, beta: rng.gamma(alpha, size=size) / beta,
+    "InverseGamma": lambda rng, size, alpha, beta: beta / rng.gamma(alpha, size=size),
+    "Normal": lambda rng, size, mu, sigma: rng.normal(mu, sigma, size),
+}
+
+
+@dataclass(frozen=True)
+class Parametrisation(ABC):
+    """How the covariances of K components in d columns are written in free variables.
+
+    `kind` names the likelihood that reads them, `names` the variables.
+    """
+
+    kind: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+    family: Family
+    n_components: int
+    d: int
+
+    @property
+    def by_component(self) -> bool:
+        """Whether every component has its own covariance (else all share one)."""
+        return not self.family.common
+
+    @property
+    def by_feature(self) -> bool:
+        """Whether every column has its own variance (else all share one)."""
+        return not self.family.spherical
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether every covariance is diagonal, and there is more than one column."""
+        return self.d > 1 and (self.family.orientation == "I")
+
+    @property
+    @abstractmethod
+    def variables(self) -> tuple[Variable, ...]:
+        """The free variables in the order of `names`."""
+
+    @abstractmethod
+    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+        """Their distributions.
+
+        scale (..., d) is Psi's diagonal where that is random; left out, Psi is `expected_scale`.
+        """
+
+    @abstractmethod
+    def packed(self, prior: Prior) -> FloatArray:
+        """What the compiled density needs to know of it (`fixed` in `density/charts.py`)."""
+
+    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
+        """Of lp, what depends on more than the covariances and their constant: nothing here."""
+        return 0.0
+
+    def check(self, prior: Prior) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse a prior that cannot be had with these variables.
+
+        Raises
+        ------
+        NotImplementedError
+            The message says which.
+        """
+
+    def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
+        """Fixed arrays that the likelihood needs besides the variables."""
+        return ()
+
+    @abstractmethod
+    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+        """Sigma (..., K, d, d) from values of the variables, any axes leading."""
+
+    @abstractmethod
+    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+        """Values of the variables that give these covariances (K, d, d).
+
+        Covariances that are not of the family are replaced by their mean over what it shares.
+        """
+
+    def shape(self, variable: Variable) -> tuple[int, ...]:
+        """The shape of one value of a variable."""
+        d = self.d
+        sizes = {COMPONENT: self.n_components, FEATURE: d, AXIS: d, PAIR: d * (d - 1) // 2}
+        return tuple(sizes[dim] for dim in variable.dims)
+
+    @property
+    def _component(self) -> tuple[str, ...]:
+        return (COMPONENT,) if self.by_component else ()
+
+    def _distinct(self, covariances: FloatArray) -> FloatArray:
+        return covariances if self.by_component else covariances.mean(axis=0, keepdims=True)
+
+    def _for_all(self, distinct: FloatArray) -> FloatArray:
+        """One covariance per component, from (..., d, d) if shared or (..., K, d, d)."""
+        if self.by_component:
+            return distinct
+        shape = (*distinct.shape[:-2], self.n_components, self.d, self.d)
+        return np.broadcast_to(distinct[..., None, :, :], shape).copy()
