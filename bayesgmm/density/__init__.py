@@ -88,7 +88,7 @@ class LogPosterior:
         self.numbers = np.concatenate(
             [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
         )
-        few, self.rows = _rows(data, form)
+        few, self.rows = _rows(data, form) if likelihood else (None, np.empty(0))
         random = prior.random
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (

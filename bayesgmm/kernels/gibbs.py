@@ -15,7 +15,7 @@ import numpy as np
 
 from .factor import cholesky
 from .moments import central_moments
-from .preparation import encode_any, prepare
+from .preparation import encode_any, prepare, workspace
 from .primitives import F1, F2, F3, I1, R1, entry, inlined, jit, softmax
 from .products import add_outer_product, clear_padding, padded, product
 from .quadratic import decode, features
@@ -53,11 +53,7 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     diagonal = rows < d
     n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
     inverse_scale = 1.0 / scale
-    precision = np.empty((n_components, rows, d))
-    factors = np.empty((n_components, rows, d))
-    half_log_dets = np.empty(n_components)
-    log_weights = np.empty(n_components)
-    z = np.empty((n_components, d))
+    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
     result = np.empty(3)
     theta = np.empty((n_components, n_features))
     sums = np.empty((n_components, n_features))

@@ -14,7 +14,7 @@ import numpy as np
 from . import OF_FACTORS
 from .calls import caller
 from .moments import central_moments
-from .preparation import encode_any, prepare
+from .preparation import encode_any, prepare, workspace
 from .primitives import F1, F2, F3, I2, R1, part
 from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode
 from .ready import MADE, NO_CENTRED
@@ -46,11 +46,7 @@ def many_pass(  # type: ignore[no-untyped-def]
     """
     n, d = x.shape
     n_components, rows, _ = covariances.shape
-    precision = np.empty((n_components, rows, d))
-    factors = np.empty((n_components, rows, d))
-    half_log_dets = np.empty(n_components)
-    log_weights = np.empty(n_components)
-    z = np.empty((n_components, d))
+    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
     bad = prepare(
         factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
         precision, result,

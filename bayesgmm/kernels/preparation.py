@@ -11,6 +11,19 @@ from .quadratic import encode, encode_diagonal
 
 
 @inlined
+def workspace(covariances):  # type: ignore[no-untyped-def]
+    """Uninitialised log_weights, z, factors, half_log_dets and precision, for `prepare`."""
+    n_components, _, d = covariances.shape
+    return (
+        np.empty(n_components),
+        np.empty((n_components, d)),
+        np.empty(covariances.shape),
+        np.empty(n_components),
+        np.empty(covariances.shape),
+    )
+
+
+@inlined
 def prepare(  # type: ignore[no-untyped-def]
     factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
     precision, result,

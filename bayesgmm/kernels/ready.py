@@ -16,7 +16,7 @@ from . import OF_FACTORS
 from .calls import caller
 from .contract import FloatArray, Rows
 from .moments import central_moments
-from .preparation import encode_any, prepare
+from .preparation import encode_any, prepare, workspace
 from .primitives import F1, F2, F3, LANES, LOG_2PI, R1, inlined, jit, part, softmax
 from .products import (
     add_outer_product,
@@ -92,14 +92,10 @@ def ready_pass(  # type: ignore[no-untyped-def]
     """
     n_features = phi.shape[1]
     n_components, rows, d = covariances.shape
-    scaled = np.empty((n_components, rows, d))
-    factors = np.empty((n_components, rows, d))
-    half_log_dets = np.empty(n_components)
-    log_weights = np.empty(n_components)
-    z = np.empty((n_components, d))
+    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
     bad = prepare(
         factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
-        scaled, result,
+        precision, result,
     )  # fmt: skip
     if bad >= 0:
         return bad
@@ -113,7 +109,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
     second = np.zeros((n_components, rows, d))
     if quadratic:
         theta = np.empty((n_components, n_features))
-        encode_any(log_weights, z, scaled, half_log_dets, theta)
+        encode_any(log_weights, z, precision, half_log_dets, theta)
         loglik = _quadratic(phi, n_rows, row_weights, theta, sums, result)
     else:
         loglik = _call_centred(
