@@ -381,6 +381,14 @@ def test_help_and_version():
     assert run().exit_code == 2  # no command is no use
 
 
+def test_the_package_runs_as_a_module():
+    """`python -m bayesgmm` is the same program."""
+    result = subprocess.run(
+        [sys.executable, "-m", "bayesgmm", "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == run("--version").stdout
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
