@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from typing import get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli import app, refining
+from bayesgmm.labels import METHODS
 from bayesgmm.refinement import Sampler
 from bayesgmm.tables import read_table
 from tests.synthetic import make_posterior
@@ -162,6 +164,80 @@ def test_engines_are_those_of_refine(csv, saved, monkeypatch):
     assert "bayesgmm[jax]" in error_of(result)
     result = run("refine", csv, saved / "fit.npz", "--sampler", "laplace", "-q", "--json")
     assert json.loads(result.stdout)["sampler"] == "laplace"
+
+
+def test_refine_by_gibbs_in_several_modes(csv, saved):
+    """Sweeps to a draw, chains in each mode and the labels' method as Python's refine has them."""
+    assert [name.value for name in refining._Method] == list(METHODS)
+    result = run(
+        "refine", csv, saved / "fit.npz", "--sampler", "gibbs", "--thin", 3, "--n-modes", 2,
+        "--relabel", "stephens", "--draws", 60, "--tune", 20, "--chains", 2, "--json",
+        "--out", saved / "two.nc",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["sampler"], found["relabel"], found["draws"]) == ("gibbs", "stephens", 60)
+    x, fit = pd.read_csv(csv), bayesgmm.Fit.load(saved / "fit.npz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)
+        expected = bayesgmm.refine(
+            x, fit, sampler="gibbs", thin=3, n_modes=2, relabel="stephens", draws=60, tune=20,
+            chains=2, random_seed=0, progressbar=False,
+        )  # fmt: skip
+    kept = bayesgmm.Posterior.load(saved / "two.nc")
+    np.testing.assert_array_equal(kept.draws.means, expected.draws.means)
+    assert found["chains"] == expected.diagnostics.chains
+    assert [tuple(mode["chains"]) for mode in found["modes"]] == list(expected.chain_modes.groups)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prior"),
+    [
+        ((), {}),
+        (("--concentration", 0.5), {"concentration": 0.5}),
+        (("--random-scale",), {"random_scale": True}),
+        (("--conjugate", "--concentration", 2),
+         {"conjugate": True, "concentration": 2, "n_components": 2}),
+    ],
+)  # fmt: skip
+def test_refine_under_a_chosen_prior(csv, saved, arguments, prior):
+    """`Prior.from_data` with the same choices; the fit's own prior, or the default, without."""
+    result = run(
+        "refine", csv, saved / "fit.npz", *arguments, "--sampler", "gibbs", "--draws", 50,
+        "--tune", 20, "--chains", 2, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    expected = bayesgmm.Prior.from_data(pd.read_csv(csv), **prior)
+    assert json.loads(result.stdout)["prior"] == expected.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--thin", 5), 1, "thin is 5: only sampler='gibbs' has sweeps"),
+        (("--thin", 0), 2, "--thin"),
+        (("--n-modes", 2, "--sampler", "pymc"), 1, "n_modes is 2: sampler 'pymc' starts in one"),
+        (("--n-modes", 0), 2, "--n-modes"),
+        (("--relabel", "best"), 2, "'stephens'"),
+        (("--target-accept", 1), 1, "target_accept is 1.0: pass a number between 0 and 1"),
+        (("--concentration", 0), 1, "concentration is 0"),
+        (("--concentration", "x"), 2, "--concentration"),
+        (("--sampler", "gibs"), 2, "'gibbs'"),
+    ],
+)
+def test_refine_refuses_what_python_refuses(csv, saved, arguments, code, message):
+    """In one line, before any sampling."""
+    result = run("refine", csv, saved / "fit.npz", *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+    assert result.stdout == "" and "Traceback" not in result.output
+
+
+def test_gibbs_is_of_some_families(csv, tmp_path):
+    """Another is refused by name."""
+    run("fit", csv, "-k", 2, "--family", "VEV", "--out", tmp_path / "fit.npz")
+    result = run("refine", csv, tmp_path / "fit.npz", "--sampler", "gibbs")
+    assert result.exit_code == 1 and "not known for VEV" in error_of(result)
 
 
 @pytest.fixture
@@ -395,6 +471,8 @@ def test_the_package_runs_as_a_module():
         ("bayesgmm re", ["refine", "report"]),
         ("bayesgmm select x.csv --families EEE,VV", ["EEE,VVI", "EEE,VVE", "EEE,VVV"]),
         ("bayesgmm select x.csv --criterion c", ["cv"]),
+        ("bayesgmm refine x.csv x.npz --sampler g", ["gibbs"]),
+        ("bayesgmm refine x.csv x.npz --relabel e", ["ecr", "ecr-iterative-1", "ecr-iterative-2"]),
     ],
 )
 def test_shell_completion(line, expected):
