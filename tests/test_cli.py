@@ -16,9 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app, refining
+from bayesgmm.cli import app, fitting, refining
 from bayesgmm.labels import METHODS
 from bayesgmm.refinement import Sampler
+from bayesgmm.start import STARTS
 from bayesgmm.tables import read_table
 from tests.synthetic import make_posterior
 
@@ -88,6 +89,130 @@ def test_a_degenerate_fit_is_exit_code_1(tmp_path):
     found = run("fit", path, "-k", 2, "--n-init", 3, "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout)["status"] in ("degenerate", "spurious")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("--start", "hc", "--tol", "1e-3"), {"start": "hc", "tol": 1e-3}),
+        (("--start", "k-means++", "--n-init", 2), {"start": "k-means++", "n_init": 2}),
+        (("--max-iter", 1, "--n-init", 2), {"max_iter": 1, "n_init": 2}),
+    ],
+)
+def test_fit_ends_and_starts_as_it_is_told(csv, arguments, options):
+    """The same iterations as from Python."""
+    result = run("fit", csv, "-k", 3, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    expected = bayesgmm.fit(pd.read_csv(csv), 3, random_seed=0, **options)
+    assert (found["loglik"], found["n_iter"]) == (expected.loglik, expected.n_iter)
+    assert found["status"] == expected.status.value
+
+
+def test_starts_are_those_of_fit():
+    """The command names all of them."""
+    assert [name.value for name in fitting._Start] == list(STARTS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prior"),
+    [
+        (("--concentration", 3), {"concentration": 3}),
+        (("--random-scale",), {"random_scale": True}),
+        (("--conjugate",), {"conjugate": True, "n_components": 2}),
+    ],
+)
+def test_fit_under_a_chosen_prior(csv, tmp_path, arguments, prior):
+    """`Prior.from_data` with the same choices."""
+    out = tmp_path / "fit.npz"
+    result = run("fit", csv, "-k", 2, "--prior", *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    expected = bayesgmm.Prior.from_data(pd.read_csv(csv), **prior)
+    assert bayesgmm.Fit.load(out).prior.to_dict() == expected.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--start", "best"), 2, "'k-means++'"),
+        (("--tol", -1), 1, "tol is -1.0: pass a number that is at least 0"),
+        (("--max-iter", -1), 2, "--max-iter"),
+        (("--concentration", 2), 2, "add --prior"),
+        (("--random-scale",), 2, "add --prior"),
+        (("--prior", "--concentration", 0.5), 1, "use at least 1 for fit()"),
+        (("--prior", "--concentratoin", 2), 2, "--concentration"),
+    ],
+)
+def test_fit_refuses_what_python_refuses(csv, arguments, code, message):
+    """In one line."""
+    result = run("fit", csv, "-k", 2, *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+    assert result.stdout == "" and "Traceback" not in result.output
+
+
+# ---- weights ----
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """Old Faithful's rows, equal ones once, with their number."""
+    path = tmp_path / "counted.csv"
+    bayesgmm.datasets.load_faithful().value_counts().reset_index(name="times").to_csv(
+        path, index=False
+    )
+    return path
+
+
+@pytest.mark.parametrize("columns", [(), ("--columns", "eruptions,waiting")])
+def test_a_column_of_weights_is_no_data(csv, counted, columns):
+    """Rows that count as often as they were there give what those rows give."""
+    all_rows = json.loads(run("fit", csv, "-k", 2, "--json").stdout)
+    found = json.loads(
+        run("fit", counted, "-k", 2, "--weights", "times", *columns, "--json").stdout
+    )
+    assert found["columns"] == ["eruptions", "waiting"]
+    assert found["n"] == all_rows["n"] == 272
+    assert found["bic"] == pytest.approx(all_rows["bic"], abs=1e-4)
+    options = ("-k", 2, "--families", "EEE", "--n-init", 1, "-q", "--json")
+    grid = json.loads(run("select", counted, "--weights", "times", *columns, *options).stdout)
+    every = json.loads(run("select", csv, *options).stdout)
+    assert grid["best"]["bic"] == pytest.approx(every["best"]["bic"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("tims",), 2, "no column 'tims' in counted.csv (did you mean 'times'?); it has"),
+        (("times", "--columns", "waiting,times"), 2, "'times' is the column of the weights"),
+    ],
+)
+def test_a_column_that_cannot_be_the_weights(counted, arguments, code, message):
+    """It is not there, or is data too."""
+    result = run("fit", counted, "-k", 2, "--weights", *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-2, "the weight 'times' is -2.0 in row 3"),
+        (np.nan, "the weight 'times' is missing in row 3"),
+        (np.inf, "the weight 'times' is inf in row 3"),
+        ("often", "the weight 'times' is 'often' in row 3"),
+    ],
+)
+def test_weights_that_cannot_be_used(counted, value, message):
+    """The column, the value and the row are named, with the cure."""
+    table = pd.read_csv(counted)
+    table["times"] = table["times"].astype(object if isinstance(value, str) else float)
+    table.loc[3, "times"] = value
+    table.to_csv(counted, index=False)
+    result = run("fit", counted, "-k", 2, "--weights", "times")
+    assert result.exit_code == 1
+    assert f"{message}: pass finite numbers of at least 0" in error_of(result)
+    assert result.stdout == ""
 
 
 # ---- select, refine, compare ----
@@ -471,6 +596,7 @@ def test_the_package_runs_as_a_module():
         ("bayesgmm re", ["refine", "report"]),
         ("bayesgmm select x.csv --families EEE,VV", ["EEE,VVI", "EEE,VVE", "EEE,VVV"]),
         ("bayesgmm select x.csv --criterion c", ["cv"]),
+        ("bayesgmm fit x.csv --start k", ["kmeans", "k-means++"]),
         ("bayesgmm refine x.csv x.npz --sampler g", ["gibbs"]),
         ("bayesgmm refine x.csv x.npz --relabel e", ["ecr", "ecr-iterative-1", "ecr-iterative-2"]),
     ],
@@ -494,7 +620,7 @@ def test_a_wrong_path_does_not_wait_for_pymc():
     code = """
 import sys
 from typer.testing import CliRunner
-from bayesgmm.cli import app, refining
+from bayesgmm.cli import app, fitting, refining
 from bayesgmm.refinement import Sampler
 CliRunner().invoke(app, ["refine", "no.csv", "no.npz"])
 CliRunner().invoke(app, ["refine", "--help"])

@@ -8,14 +8,15 @@ import typer
 
 from ..prior import Prior
 
-_PANEL = "Prior"
+#: Where help shows them.
+PANEL = "Prior"
 
 Concentration = Annotated[
     float | None,
     typer.Option(
         help="Of the Dirichlet prior of the proportions: 1, the default, is uniform; well below "
         "it, components that the data do not need are emptied.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 RandomScale = Annotated[
@@ -23,7 +24,7 @@ RandomScale = Annotated[
     typer.Option(
         "--random-scale",
         help="The scale of the covariances is random, the same in all components.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 Conjugate = Annotated[
@@ -31,24 +32,27 @@ Conjugate = Annotated[
     typer.Option(
         "--conjugate",
         help="Means that are spread like their covariances, as of mclust's priorControl.",
-        rich_help_panel=_PANEL,
+        rich_help_panel=PANEL,
     ),
 ]
 
 
-def chosen(
+def given(concentration: float | None, random_scale: bool, conjugate: bool) -> bool:
+    """Whether any of the options was."""
+    return concentration is not None or random_scale or conjugate
+
+
+def made(
     rows: Any,
     concentration: float | None,
     random_scale: bool,
     conjugate: bool,
     n_components: int | None,
-) -> Prior | None:
-    """The prior of these rows that was asked for; None where none of the options was given.
+) -> Prior:
+    """The prior of these rows: the default, but for the options given.
 
-    n_components is None where there are several, of which no conjugate prior can have one scale.
+    n_components is None where there are several, for which no conjugate prior has one scale.
     """
-    if concentration is None and not random_scale and not conjugate:
-        return None
     if conjugate and not random_scale and n_components is None:
         raise typer.BadParameter(
             "its scale depends on the number of components: give one with -k, or add "

@@ -111,7 +111,9 @@ def _refine(
     with told():
         fit = _chosen(load(saved), saved, cell)
         rows = options.rows(data, ",".join(fit.names))
-        prior = priors.chosen(rows, concentration, random_scale, conjugate, fit.n_components)
+        prior = None
+        if priors.given(concentration, random_scale, conjugate):
+            prior = priors.made(rows, concentration, random_scale, conjugate, fit.n_components)
         from ..refinement import refine  # xarray and nutpie take a second to import
 
         posterior = refine(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data import as_data
 from . import options
 from .outcome import print_json, told
 
@@ -55,7 +56,7 @@ def _report(
     numbers = options.numbers(k)
     with told():
         frame = options.rows(data, columns)
-        d = options.checked(frame).d
+        d = as_data(frame).d
         _write(
             frame, out, json, quiet, source=data.name,
             title=f"Gaussian mixture of {data.stem}", n_components=numbers,
