@@ -459,6 +459,29 @@ def test_report_from_csv(csv, tmp_path):
     assert json.loads(found.stdout) == {"report": str(out), "source": "eruptions.csv"}
 
 
+def test_report_asks_the_question_under_the_prior_chosen(csv, tmp_path):
+    """Both are in the report, and in the command that repeats it."""
+    out = tmp_path / "out.md"
+    result = run(
+        "report", csv, "-k", 2, "--families", "EEE", "--no-refine", "--n-init", 2, "-q",
+        "--question", "Two kinds?", "--concentration", 3, "--conjugate", "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert "## Question\n\nTwo kinds?\n" in page
+    assert "Dirichlet(3, 3)" in page or "Dirichlet(3, ..., 3)" in page
+    assert "--question 'Two kinds?'" in page
+    assert "--concentration 3.0 --conjugate" in page
+
+
+def test_report_has_one_conjugate_prior_for_one_number(csv, tmp_path, monkeypatch):
+    """Several numbers of components have several; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    result = run("report", csv, "-k", "1:2", "--conjugate", "-q")
+    assert result.exit_code == 2 and "give one with -k, or add --random-scale" in error_of(result)
+    assert list(tmp_path.iterdir()) == [csv]
+
+
 # ---- data and usage ----
 
 
