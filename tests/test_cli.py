@@ -215,6 +215,16 @@ def test_weights_that_cannot_be_used(counted, value, message):
     assert result.stdout == ""
 
 
+def test_dates_are_no_weights(counted, tmp_path):
+    """Though pandas has them as numbers."""
+    table = pd.read_csv(counted)
+    table["times"] = pd.date_range("2020-01-01", periods=len(table))
+    table.to_parquet(tmp_path / "x.parquet")
+    result = run("fit", tmp_path / "x.parquet", "-k", 2, "--weights", "times")
+    assert result.exit_code == 1
+    assert "the weight 'times' is 2020-01-01 00:00:00 in row 0" in error_of(result)
+
+
 # ---- select, refine, compare ----
 
 

@@ -140,7 +140,9 @@ def _checked_weights(column: pd.Series) -> FloatArray:
     """Numbers, none of them negative or missing; the first that is not is named."""
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    # a date is a number to pandas, but no weight
+    values = column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
     if bad.any():
         row = int(np.argmax(bad))
