@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from typing import get_args
 
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app, refining
+from bayesgmm.cli import app, fitting, refining
+from bayesgmm.labels import METHODS
 from bayesgmm.refinement import Sampler
+from bayesgmm.start import STARTS
 from bayesgmm.tables import read_table
 from tests.synthetic import make_posterior
 
@@ -86,6 +89,140 @@ def test_a_degenerate_fit_is_exit_code_1(tmp_path):
     found = run("fit", path, "-k", 2, "--n-init", 3, "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout)["status"] in ("degenerate", "spurious")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("--start", "hc", "--tol", "1e-3"), {"start": "hc", "tol": 1e-3}),
+        (("--start", "k-means++", "--n-init", 2), {"start": "k-means++", "n_init": 2}),
+        (("--max-iter", 1, "--n-init", 2), {"max_iter": 1, "n_init": 2}),
+    ],
+)
+def test_fit_ends_and_starts_as_it_is_told(csv, arguments, options):
+    """The same iterations as from Python."""
+    result = run("fit", csv, "-k", 3, *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    expected = bayesgmm.fit(pd.read_csv(csv), 3, random_seed=0, **options)
+    assert (found["loglik"], found["n_iter"]) == (expected.loglik, expected.n_iter)
+    assert found["status"] == expected.status.value
+
+
+def test_starts_are_those_of_fit():
+    """The command names all of them."""
+    assert [name.value for name in fitting._Start] == list(STARTS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prior"),
+    [
+        (("--concentration", 3), {"concentration": 3}),
+        (("--random-scale",), {"random_scale": True}),
+        (("--conjugate",), {"conjugate": True, "n_components": 2}),
+    ],
+)
+def test_fit_under_a_chosen_prior(csv, tmp_path, arguments, prior):
+    """`Prior.from_data` with the same choices."""
+    out = tmp_path / "fit.npz"
+    result = run("fit", csv, "-k", 2, "--prior", *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    expected = bayesgmm.Prior.from_data(pd.read_csv(csv), **prior)
+    assert bayesgmm.Fit.load(out).prior.to_dict() == expected.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--start", "best"), 2, "'k-means++'"),
+        (("--tol", -1), 1, "tol is -1.0: pass a number that is at least 0"),
+        (("--max-iter", -1), 2, "--max-iter"),
+        (("--concentration", 2), 2, "add --prior"),
+        (("--random-scale",), 2, "add --prior"),
+        (("--prior", "--concentration", 0.5), 1, "use at least 1 for fit()"),
+        (("--prior", "--concentratoin", 2), 2, "--concentration"),
+    ],
+)
+def test_fit_refuses_what_python_refuses(csv, arguments, code, message):
+    """In one line."""
+    result = run("fit", csv, "-k", 2, *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+    assert result.stdout == "" and "Traceback" not in result.output
+
+
+# ---- weights ----
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """Old Faithful's rows, equal ones once, with their number."""
+    path = tmp_path / "counted.csv"
+    bayesgmm.datasets.load_faithful().value_counts().reset_index(name="times").to_csv(
+        path, index=False
+    )
+    return path
+
+
+@pytest.mark.parametrize("columns", [(), ("--columns", "eruptions,waiting")])
+def test_a_column_of_weights_is_no_data(csv, counted, columns):
+    """Rows that count as often as they were there give what those rows give."""
+    all_rows = json.loads(run("fit", csv, "-k", 2, "--json").stdout)
+    found = json.loads(
+        run("fit", counted, "-k", 2, "--weights", "times", *columns, "--json").stdout
+    )
+    assert found["columns"] == ["eruptions", "waiting"]
+    assert found["n"] == all_rows["n"] == 272
+    assert found["bic"] == pytest.approx(all_rows["bic"], abs=1e-4)
+    options = ("-k", 2, "--families", "EEE", "--n-init", 1, "-q", "--json")
+    grid = json.loads(run("select", counted, "--weights", "times", *columns, *options).stdout)
+    every = json.loads(run("select", csv, *options).stdout)
+    assert grid["best"]["bic"] == pytest.approx(every["best"]["bic"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("tims",), 2, "no column 'tims' in counted.csv (did you mean 'times'?); it has"),
+        (("times", "--columns", "waiting,times"), 2, "'times' is the column of the weights"),
+    ],
+)
+def test_a_column_that_cannot_be_the_weights(counted, arguments, code, message):
+    """It is not there, or is data too."""
+    result = run("fit", counted, "-k", 2, "--weights", *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-2, "the weight 'times' is -2.0 in row 3"),
+        (np.nan, "the weight 'times' is missing in row 3"),
+        (np.inf, "the weight 'times' is inf in row 3"),
+        ("often", "the weight 'times' is 'often' in row 3"),
+    ],
+)
+def test_weights_that_cannot_be_used(counted, value, message):
+    """The column, the value and the row are named, with the cure."""
+    table = pd.read_csv(counted)
+    table["times"] = table["times"].astype(object if isinstance(value, str) else float)
+    table.loc[3, "times"] = value
+    table.to_csv(counted, index=False)
+    result = run("fit", counted, "-k", 2, "--weights", "times")
+    assert result.exit_code == 1
+    assert f"{message}: pass finite numbers of at least 0" in error_of(result)
+    assert result.stdout == ""
+
+
+def test_dates_are_no_weights(counted, tmp_path):
+    """Though pandas has them as numbers."""
+    table = pd.read_csv(counted)
+    table["times"] = pd.date_range("2020-01-01", periods=len(table))
+    table.to_parquet(tmp_path / "x.parquet")
+    result = run("fit", tmp_path / "x.parquet", "-k", 2, "--weights", "times")
+    assert result.exit_code == 1
+    assert "the weight 'times' is 2020-01-01 00:00:00 in row 0" in error_of(result)
 
 
 # ---- select, refine, compare ----
@@ -162,6 +299,80 @@ def test_engines_are_those_of_refine(csv, saved, monkeypatch):
     assert "bayesgmm[jax]" in error_of(result)
     result = run("refine", csv, saved / "fit.npz", "--sampler", "laplace", "-q", "--json")
     assert json.loads(result.stdout)["sampler"] == "laplace"
+
+
+def test_refine_by_gibbs_in_several_modes(csv, saved):
+    """Sweeps to a draw, chains in each mode and the labels' method as Python's refine has them."""
+    assert [name.value for name in refining._Method] == list(METHODS)
+    result = run(
+        "refine", csv, saved / "fit.npz", "--sampler", "gibbs", "--thin", 3, "--n-modes", 2,
+        "--relabel", "stephens", "--draws", 60, "--tune", 20, "--chains", 2, "--json",
+        "--out", saved / "two.nc",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["sampler"], found["relabel"], found["draws"]) == ("gibbs", "stephens", 60)
+    x, fit = pd.read_csv(csv), bayesgmm.Fit.load(saved / "fit.npz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)
+        expected = bayesgmm.refine(
+            x, fit, sampler="gibbs", thin=3, n_modes=2, relabel="stephens", draws=60, tune=20,
+            chains=2, random_seed=0, progressbar=False,
+        )  # fmt: skip
+    kept = bayesgmm.Posterior.load(saved / "two.nc")
+    np.testing.assert_array_equal(kept.draws.means, expected.draws.means)
+    assert found["chains"] == expected.diagnostics.chains
+    assert [tuple(mode["chains"]) for mode in found["modes"]] == list(expected.chain_modes.groups)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prior"),
+    [
+        ((), {}),
+        (("--concentration", 0.5), {"concentration": 0.5}),
+        (("--random-scale",), {"random_scale": True}),
+        (("--conjugate", "--concentration", 2),
+         {"conjugate": True, "concentration": 2, "n_components": 2}),
+    ],
+)  # fmt: skip
+def test_refine_under_a_chosen_prior(csv, saved, arguments, prior):
+    """`Prior.from_data` with the same choices; the fit's own prior, or the default, without."""
+    result = run(
+        "refine", csv, saved / "fit.npz", *arguments, "--sampler", "gibbs", "--draws", 50,
+        "--tune", 20, "--chains", 2, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    expected = bayesgmm.Prior.from_data(pd.read_csv(csv), **prior)
+    assert json.loads(result.stdout)["prior"] == expected.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--thin", 5), 1, "thin is 5: only sampler='gibbs' has sweeps"),
+        (("--thin", 0), 2, "--thin"),
+        (("--n-modes", 2, "--sampler", "pymc"), 1, "n_modes is 2: sampler 'pymc' starts in one"),
+        (("--n-modes", 0), 2, "--n-modes"),
+        (("--relabel", "best"), 2, "'stephens'"),
+        (("--target-accept", 1), 1, "target_accept is 1.0: pass a number between 0 and 1"),
+        (("--concentration", 0), 1, "concentration is 0"),
+        (("--concentration", "x"), 2, "--concentration"),
+        (("--sampler", "gibs"), 2, "'gibbs'"),
+    ],
+)
+def test_refine_refuses_what_python_refuses(csv, saved, arguments, code, message):
+    """In one line, before any sampling."""
+    result = run("refine", csv, saved / "fit.npz", *arguments)
+    assert result.exit_code == code
+    assert message in error_of(result)
+    assert result.stdout == "" and "Traceback" not in result.output
+
+
+def test_gibbs_is_of_some_families(csv, tmp_path):
+    """Another is refused by name."""
+    run("fit", csv, "-k", 2, "--family", "VEV", "--out", tmp_path / "fit.npz")
+    result = run("refine", csv, tmp_path / "fit.npz", "--sampler", "gibbs")
+    assert result.exit_code == 1 and "not known for VEV" in error_of(result)
 
 
 @pytest.fixture
@@ -256,6 +467,29 @@ def test_report_from_csv(csv, tmp_path):
     assert "--columns waiting,eruptions" in page
     found = run("report", csv, "-k", 1, "--families", "EEE", "--no-refine", "--out", out, "--json")
     assert json.loads(found.stdout) == {"report": str(out), "source": "eruptions.csv"}
+
+
+def test_report_asks_the_question_under_the_prior_chosen(csv, tmp_path):
+    """Both are in the report, and in the command that repeats it."""
+    out = tmp_path / "out.md"
+    result = run(
+        "report", csv, "-k", 2, "--families", "EEE", "--no-refine", "--n-init", 2, "-q",
+        "--question", "Two kinds?", "--concentration", 3, "--conjugate", "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    page = out.read_text()
+    assert "## Question\n\nTwo kinds?\n" in page
+    assert "Dirichlet(3, 3)" in page or "Dirichlet(3, ..., 3)" in page
+    assert "--question 'Two kinds?'" in page
+    assert "--concentration 3.0 --conjugate" in page
+
+
+def test_report_has_one_conjugate_prior_for_one_number(csv, tmp_path, monkeypatch):
+    """Several numbers of components have several; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    result = run("report", csv, "-k", "1:2", "--conjugate", "-q")
+    assert result.exit_code == 2 and "give one with -k, or add --random-scale" in error_of(result)
+    assert list(tmp_path.iterdir()) == [csv]
 
 
 # ---- data and usage ----
@@ -381,12 +615,23 @@ def test_help_and_version():
     assert run().exit_code == 2  # no command is no use
 
 
+def test_the_package_runs_as_a_module():
+    """`python -m bayesgmm` is the same program."""
+    result = subprocess.run(
+        [sys.executable, "-m", "bayesgmm", "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == run("--version").stdout
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("bayesgmm re", ["refine", "report"]),
         ("bayesgmm select x.csv --families EEE,VV", ["EEE,VVI", "EEE,VVE", "EEE,VVV"]),
         ("bayesgmm select x.csv --criterion c", ["cv"]),
+        ("bayesgmm fit x.csv --start k", ["kmeans", "k-means++"]),
+        ("bayesgmm refine x.csv x.npz --sampler g", ["gibbs"]),
+        ("bayesgmm refine x.csv x.npz --relabel e", ["ecr", "ecr-iterative-1", "ecr-iterative-2"]),
     ],
 )
 def test_shell_completion(line, expected):
@@ -408,7 +653,7 @@ def test_a_wrong_path_does_not_wait_for_pymc():
     code = """
 import sys
 from typer.testing import CliRunner
-from bayesgmm.cli import app, refining
+from bayesgmm.cli import app, fitting, refining
 from bayesgmm.refinement import Sampler
 CliRunner().invoke(app, ["refine", "no.csv", "no.npz"])
 CliRunner().invoke(app, ["refine", "--help"])

@@ -9,6 +9,7 @@ import ast
 import importlib
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_commands_run(page, long, tmp_path, monkeypatch):
     """One directory a page, with the data that the commands name; the long ones in slow tests."""
     monkeypatch.chdir(tmp_path)
     load_faithful().to_csv("eruptions.csv", index=False)
-    lines = [line.split() for line in commands(page) if long or line.split()[1] not in LONG]
+    lines = [words for words in map(shlex.split, commands(page)) if long or words[1] not in LONG]
     assert lines
     for line in lines:
         result = CliRunner().invoke(app, line[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,7 @@ import bayesgmm
 from bayesgmm import Mixture, plots
 from bayesgmm.families import FAMILIES
 from bayesgmm.merging import merge
+from bayesgmm.plots import backends
 from bayesgmm.prior import Prior
 from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 
@@ -314,6 +316,32 @@ def test_arviz_pictures_take_its_options():
     lines = [ln.get_color() for ax in figure.axes for ln in ax.lines]
     assert set(plots.style.COLOURS[:4]) <= set(lines)
     matplotlib.pyplot.close(figure)
+
+
+@pytest.mark.parametrize("backend", ["bokeh", "plotly"])
+@pytest.mark.parametrize("name", ["trace", "rank", "energy", "predictive"])
+def test_arviz_pictures_by_other_backends(name, backend, tmp_path):
+    """Drawn and written without a warning, where the backend is installed."""
+    for library in backends.LIBRARIES[backend]:
+        pytest.importorskip(library)
+    collection = getattr(posterior(3, 2), f"plot_{name}")(backend=backend)
+    collection.savefig(tmp_path / "picture.html")
+    assert (tmp_path / "picture.html").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("name", ["trace", "rank", "energy", "predictive"])
+def test_a_backend_that_is_not_there(name, monkeypatch):
+    """What to install, or which names there are."""
+    draw = getattr(posterior(2, 1), f"plot_{name}")
+    for backend, libraries in (("bokeh", "bokeh"), ("plotly", "plotly and webcolors")):
+        for library in libraries.split(" and "):
+            monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(
+            ModuleNotFoundError, match=rf"needs {libraries}: pip install 'arviz-plots\[{backend}\]'"
+        ):
+            draw(backend=backend)
+    with pytest.raises(ValueError, match="backend is 'bokhe': choose one of 'matplotlib', 'bokeh'"):
+        draw(backend="bokhe")
 
 
 def test_energy_is_of_samplers_that_have_one():

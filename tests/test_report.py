@@ -16,7 +16,7 @@ import bayesgmm
 from bayesgmm.cli import app
 from bayesgmm.comparison import compare
 from bayesgmm.evidence import Evidence
-from bayesgmm.reporting import Analysis, analyse, render, repeat, verdict
+from bayesgmm.reporting import Analysis, analyse, render, repeat, tables, verdict
 from bayesgmm.reporting.analysis import checked, evidence_or_reason
 from bayesgmm.reporting.page import format_of, write
 from bayesgmm.reporting.pictures import pictures_of
@@ -185,32 +185,68 @@ def test_report_writes_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("own_prior", [False, True])
-def test_commands_repeat_the_report(own_prior, tmp_path, monkeypatch):
-    """The Python code runs and finds the same; a prior of one's own is in it alone."""
-    x = bayesgmm.datasets.load_faithful()
-    prior = bayesgmm.Prior.from_data(x, concentration=4, random_scale=True) if own_prior else None
+OLD_FAITHFUL = bayesgmm.datasets.load_faithful()
+OWN_PRIOR = bayesgmm.Prior([3.5, 70.0], [1.0, 200.0], dof=10, scale=[3.5, 500.0], concentration=4)
+
+
+def test_python_repeats_the_report(tmp_path, monkeypatch):
+    """The code runs and finds the same, with a question and a prior of one's own, in it alone."""
     monkeypatch.chdir(tmp_path)
-    x.to_csv("faithful.csv", index=False)
-    analysis = analysis_of(x, (1, 2), False, source="faithful.csv", prior=prior)
+    OLD_FAITHFUL.to_csv("faithful.csv", index=False)
+    question = 'Is "long" one kind of eruption?'
+    analysis = analysis_of(
+        OLD_FAITHFUL, (1, 2), False, source="faithful.csv", prior=OWN_PRIOR, question=question
+    )
     exec(repeat.python_code(analysis), {})
     text = (tmp_path / "report.html").read_text()
     assert f"BIC {analysis.fit.bic:.1f}" in text
     assert repeat.fingerprint(analysis) in text
-    assert ("Dirichlet(4, ..., 4)" in text) == own_prior
-    assert (repeat.shell_command(analysis) == "") == own_prior
-    assert ("In a terminal" in text) != own_prior
+    assert "Dirichlet(4, ..., 4)" in text
+    assert "Is &#34;long&#34; one kind of eruption?" in text
+    assert repeat.shell_command(analysis) == ""
+    assert "In a terminal" not in text
 
 
-def test_the_command_repeats_the_report(faithful, tmp_path, monkeypatch):
-    """The command for the terminal is one that the program takes, with the same fit."""
+@pytest.mark.parametrize(
+    ("ks", "choices"),
+    [
+        ((1, 2), None),
+        ((1, 2), {"concentration": 0.1 + 0.2, "random_scale": True}),
+        ((1, 2), {"conjugate": True, "random_scale": True}),
+        ((2,), {"conjugate": True, "n_components": 2}),
+    ],
+)
+def test_the_command_repeats_the_report(ks, choices, tmp_path, monkeypatch):
+    """The command for the terminal is one that the program takes: same fit, prior and question."""
     monkeypatch.chdir(tmp_path)
-    bayesgmm.datasets.load_faithful().to_csv("faithful.csv", index=False)
-    analysis = analysis_of(bayesgmm.datasets.load_faithful(), (1, 2), False, source="faithful.csv")
+    OLD_FAITHFUL.to_csv("faithful.csv", index=False)
+    prior = None if choices is None else bayesgmm.Prior.from_data(OLD_FAITHFUL, **choices)
+    question = 'Don\'t "short" eruptions differ?'
+    analysis = analysis_of(
+        OLD_FAITHFUL, ks, False, source="faithful.csv", prior=prior, question=question
+    )
     words = shlex.split(repeat.shell_command(analysis).replace("\\\n", " "))
-    result = CliRunner().invoke(app, [*words[1:], "--quiet"])
+    result = CliRunner().invoke(app, [*words[1:], "--out", "report.md", "--quiet"])
     assert result.exit_code == 0, result.output
-    assert f"BIC {analysis.fit.bic:.1f}" in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.md").read_text()
+    assert f"BIC {analysis.fit.bic:.1f}" in text
+    assert question in text
+    assert tables.markdown_table(tables.prior_table(analysis), "Prior") in text
+    assert repeat.shell_command(analysis) in text
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        OWN_PRIOR,
+        bayesgmm.Prior.from_data(OLD_FAITHFUL, concentration=bayesgmm.Gamma(10, 20)),
+        bayesgmm.Prior.from_data(OLD_FAITHFUL, conjugate=True, n_components=2),
+    ],
+)
+def test_no_command_for_a_prior_that_it_cannot_ask_for(prior):
+    """Written out, with a random concentration, or conjugate for one of several K."""
+    analysis = analysis_of(OLD_FAITHFUL, (1, 2), False, prior=prior)
+    assert repeat.shell_command(analysis) == ""
 
 
 def test_fingerprint_is_of_the_values(faithful):

@@ -47,6 +47,7 @@ FLOORS = [
     {"plots"},
     {"reporting"},
     {"cli"},
+    {"__main__"},
 ]
 #: Heavy libraries, and the only modules that may import them when they are imported.
 HEAVY = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from . import options
+from . import options, priors
 from .outcome import FAILED, fit_facts, print_json, told
 
 _EPILOG = """Examples:
@@ -16,7 +17,24 @@ bayesgmm fit eruptions.csv -k 2
 
 bayesgmm fit plants.parquet -k 3 --family EEE --columns height,weight
 
-bayesgmm fit eruptions.csv -k 2 --out two.npz --json"""
+bayesgmm fit eruptions.csv -k 2 --out two.npz --json
+
+bayesgmm fit counted.csv -k 2 --weights times
+
+bayesgmm fit eruptions.csv -k 3 --start hc --tol 1e-10 --max-iter 5000
+
+bayesgmm fit eruptions.csv -k 2 --prior --concentration 2"""
+
+
+class _Start(StrEnum):
+    """The named starts of `fit`."""
+
+    auto = "auto"
+    hc = "hc"
+    kmeans = "kmeans"
+    k_means_plus_plus = "k-means++"
+    random_from_data = "random_from_data"
+    random = "random"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,11 +47,32 @@ def _fit(
     k: Annotated[int, typer.Option("-k", min=1, help="Number of components.")],
     family: options.FamilyName = "",
     columns: options.Columns = "",
+    weights: options.Weights = "",
+    start: Annotated[
+        _Start,
+        typer.Option(
+            help="Where EM starts: hc is a hierarchical partition, auto this and random ones."
+        ),
+    ] = _Start.auto,
+    n_init: options.Starts = None,
+    max_iter: Annotated[
+        int, typer.Option(min=0, help="Most EM iterations from each start.")
+    ] = 1000,
+    tol: Annotated[
+        float, typer.Option(help="Stop where so little log-likelihood per row is left to gain.")
+    ] = 1e-8,
     prior: Annotated[
         bool,
-        typer.Option("--prior", help="Maximise the posterior under the default prior instead."),
+        typer.Option(
+            "--prior",
+            help="Maximise the posterior instead of the likelihood, under the "
+            "default prior or that of the next options.",
+            rich_help_panel=priors.PANEL,
+        ),
     ] = False,
-    n_init: options.Starts = None,
+    concentration: priors.Concentration = None,
+    random_scale: priors.RandomScale = False,
+    conjugate: priors.Conjugate = False,
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, options.out("Where to keep the fit, for `compare` and `refine` (.npz).")
@@ -42,15 +81,19 @@ def _fit(
 ) -> None:
     """Fit one mixture by EM, and print its estimates."""
     from ..fitting import fit
-    from ..prior import Prior
 
+    if priors.given(concentration, random_scale, conjugate) and not prior:
+        raise typer.BadParameter(
+            "--concentration, --random-scale and --conjugate choose a prior: add --prior."
+        )
     with told():
-        rows = options.checked(options.rows(data, columns))
+        rows = options.weighted_rows(data, columns, weights)
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
+        under = priors.made(rows, concentration, random_scale, conjugate, k) if prior else None
         result = fit(
-            rows, k, family, prior=Prior.from_data(rows) if prior else None, n_init=n_init,
-            random_seed=seed,
+            rows, k, family, prior=under, start=start.value, n_init=n_init, max_iter=max_iter,
+            tol=tol, random_seed=seed,
         )  # fmt: skip
         if out is not None:
             result.save(out)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
 from ..data import Data, as_data
 from ..errors import DataError
 from ..facts import nearest
 from ..families import FAMILIES, get_family
+from ..kernels.contract import FloatArray
 from ..tables import read_table
 
 if TYPE_CHECKING:
@@ -32,6 +34,13 @@ Table = Annotated[
     ),
 ]  # fmt: skip
 Columns = Annotated[str, typer.Option(help="Columns to use, separated by commas; all if left out.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN",
+        help="The column that says what each row counts for: 2 as if it stood there twice.",
+    ),
+]
 Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9, or 2, or 1,3,5.")]
 Families = Annotated[
     str,
@@ -79,24 +88,72 @@ def out(help_text: str) -> Any:
 
 def rows(path: Path, columns: str) -> pd.DataFrame:
     """The columns asked for, of numbers, from the file."""
+    return _chosen(_read(path), path, columns)
+
+
+def weighted_rows(path: Path, columns: str, weights: str) -> Data:
+    """The same past the border, with what each row counts for if a column says that.
+
+    Raises
+    ------
+    DataError
+        Rows or weights that cannot be used.
+    """
+    frame = _read(path)
+    if not weights:
+        return as_data(_chosen(frame, path, columns))
+    _known(weights, frame, path, "--weights")
+    if weights in (listed(columns) or ()):
+        raise typer.BadParameter(
+            f"{weights!r} is the column of the weights, which are no data: leave it out.",
+            param_hint="--columns",
+        )
+    data = _chosen(frame.drop(columns=weights), path, columns)
+    return as_data(data, sample_weight=_checked_weights(frame[weights]))
+
+
+def _read(path: Path) -> pd.DataFrame:
     frame = read_table(path)
     frame.columns = [str(c) for c in frame.columns]
+    return frame
+
+
+def _chosen(frame: pd.DataFrame, path: Path, columns: str) -> pd.DataFrame:
     names = listed(columns)
     for name in names or []:
-        if name not in frame.columns:
-            there = list(frame.columns)
-            raise typer.BadParameter(
-                f"no column {name!r} in {path.name}{nearest(name, there)}; it has "
-                f"{', '.join(there)}.",
-                param_hint="--columns",
-            )
+        _known(name, frame, path, "--columns")
     _refuse_text(frame, names)
     return frame[names] if names else frame
 
 
-def checked(frame: pd.DataFrame) -> Data:
-    """The rows past the border, or a DataError."""
-    return as_data(frame)
+def _known(name: str, frame: pd.DataFrame, path: Path, option: str) -> None:
+    """Refuse a column that the file does not have."""
+    if name not in frame.columns:
+        there = list(frame.columns)
+        raise typer.BadParameter(
+            f"no column {name!r} in {path.name}{nearest(name, there)}; it has {', '.join(there)}.",
+            param_hint=option,
+        )
+
+
+def _checked_weights(column: pd.Series) -> FloatArray:
+    """Numbers, none of them negative or missing; the first that is not is named."""
+    import pandas as pd
+
+    # a date is a number to pandas, but no weight
+    values = column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    bad = ~(np.isfinite(numbers) & (numbers >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        value = column.iloc[row]
+        shown = repr(value) if isinstance(value, str) else str(value)
+        found = "missing" if pd.isna(value) else shown
+        raise DataError(
+            f"the weight {column.name!r} is {found} in row {row}: pass finite numbers of at "
+            "least 0 (0 leaves a row out)."
+        )
+    return numbers
 
 
 def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..result import Fit
 from ..selection import Selection
-from . import options
+from . import options, priors
 from .outcome import print_json, told
 from .saved import load
+
+if TYPE_CHECKING:
+    from ..posterior import Posterior
 
 _EPILOG = """Examples:
 
@@ -20,13 +23,20 @@ bayesgmm refine eruptions.csv two.npz --out two.nc
 
 bayesgmm refine eruptions.csv grid.npz --cell EEE,3 --draws 2000 --out three.nc
 
-bayesgmm refine eruptions.csv two.npz --sampler laplace"""
+bayesgmm refine eruptions.csv two.npz --sampler laplace
+
+bayesgmm refine eruptions.csv three.npz --sampler gibbs --thin 50 --n-modes 2
+
+bayesgmm refine eruptions.csv two.npz --target-accept 0.95 --relabel stephens
+
+bayesgmm refine eruptions.csv four.npz --concentration 0.01"""
 
 
 class _Sampler(StrEnum):
     """The engines of `refine`, named here so that help needs no import of them."""
 
     nutpie = "nutpie"
+    gibbs = "gibbs"
     laplace = "laplace"
     pymc = "pymc"
     numpyro = "numpyro"
@@ -35,6 +45,18 @@ class _Sampler(StrEnum):
     fullrank_advi = "fullrank_advi"
     pathfinder = "pathfinder"
     smc = "smc"
+
+
+class _Method(StrEnum):
+    """The ways to settle labels, likewise."""
+
+    ecr = "ecr"
+    ecr_iterative_1 = "ecr-iterative-1"
+    ecr_iterative_2 = "ecr-iterative-2"
+    stephens = "stephens"
+    data_based = "data-based"
+    pra = "pra"
+    ordering = "ordering"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,51 +79,82 @@ def _refine(
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
     sampler: Annotated[_Sampler, typer.Option(help="The engine.")] = _Sampler.nutpie,
+    thin: Annotated[
+        int | None,
+        typer.Option(min=1, help="Sweeps to a draw, of --sampler gibbs; 10 if left out."),
+    ] = None,
+    n_modes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Look for other modes, and run --chains chains in each of so many; of "
+            "--sampler nutpie, gibbs and laplace.",
+        ),
+    ] = 1,
+    relabel: Annotated[_Method, typer.Option(help="How the labels are settled.")] = _Method.ecr,
+    target_accept: Annotated[
+        float,
+        typer.Option(help="Acceptance rate of NUTS, below 1: higher, fewer divergences."),
+    ] = 0.8,
+    concentration: priors.Concentration = None,
+    random_scale: priors.RandomScale = False,
+    conjugate: priors.Conjugate = False,
     seed: options.Seed = 0,
     out: Annotated[Path | None, options.out("Where to keep the posterior (.nc).")] = None,
     json: options.AsJson = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Sample the posterior of a fit, every chain started at the fit."""
+    """Sample the posterior of a fit, every chain started at the fit.
+
+    Its prior is the fit's own, or the default, unless the options under "Prior" choose another.
+    """
     with told():
         fit = _chosen(load(saved), saved, cell)
         rows = options.rows(data, ",".join(fit.names))
+        prior = None
+        if priors.given(concentration, random_scale, conjugate):
+            prior = priors.made(rows, concentration, random_scale, conjugate, fit.n_components)
         from ..refinement import refine  # xarray and nutpie take a second to import
 
         posterior = refine(
-            rows, fit, draws=draws, tune=tune, chains=chains, sampler=sampler.value,
+            rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler.value,
+            n_modes=n_modes, thin=thin, relabel=relabel.value, target_accept=target_accept,
             random_seed=seed, progressbar=not (quiet or json),
         )  # fmt: skip
         if out is not None:
             posterior.save(out)
-        text = repr(posterior)
-        table = posterior.diagnostics.table
+        text = repr(posterior)  # which may warn
+        facts = {"data": str(data), "sampler": sampler.value, **_facts(posterior)}
     if json:
-        d = posterior.diagnostics
-        figures = ("rhat", "rhat_invariant", "ess_bulk", "ess_tail", "divergences", "problems")
-        summary = posterior.tree["posterior"].to_dataset()
-        print_json(
-            {
-                "data": str(data),
-                "family": fit.family.name,
-                "K": fit.n_components,
-                "chains": d.chains,
-                "draws": d.draws,
-                "sampler": sampler.value,
-                "label_moves": posterior.relabelled_draws,
-                **{name: getattr(d, name) for name in figures},
-                "mean": {
-                    v: summary[v].mean(("chain", "draw")).values for v in ("pi", "mu", "Sigma")
-                },
-                "sd": {v: summary[v].std(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
-                "quantities": table.rename_axis("name").reset_index().to_dict(orient="records"),
-                "saved": out and str(out),
-            }
-        )
+        print_json({**facts, "saved": out and str(out)})
         return
     typer.echo(text)
     if out is not None:
         typer.echo(f"Posterior saved to {out}")
+
+
+def _facts(posterior: Posterior) -> dict[str, Any]:
+    """A posterior as JSON has it."""
+    d, fit = posterior.diagnostics, posterior.fit
+    figures = ("rhat", "rhat_invariant", "ess_bulk", "ess_tail", "divergences", "problems")
+    draws = posterior.tree["posterior"].to_dataset()
+    return {
+        "family": fit.family.name,
+        "K": fit.n_components,
+        "chains": d.chains,
+        "draws": d.draws,
+        "relabel": posterior.relabelling.method,
+        "label_moves": posterior.relabelled_draws,
+        **{name: getattr(d, name) for name in figures},
+        "modes": [
+            {"chains": chains, "log_posterior": height}
+            for chains, height in zip(d.modes.groups, d.modes.log_posterior, strict=True)
+        ],
+        "mean": {v: draws[v].mean(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
+        "sd": {v: draws[v].std(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
+        "prior": posterior.prior.to_dict(),
+        "quantities": d.table.rename_axis("name").reset_index().to_dict(orient="records"),
+    }
 
 
 def _chosen(found: object, path: Path, cell: str) -> Fit:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options
+from ..data import as_data
+from . import options, priors
 from .outcome import print_json, told
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ bayesgmm report plants.csv -k 1:6 --columns height,weight
 
 bayesgmm report eruptions.csv -k 1:4 --no-refine --out quick.html
 
-bayesgmm report eruptions.csv --out report.md"""
+bayesgmm report eruptions.csv --out report.md
+
+bayesgmm report eruptions.csv --question "Are there two kinds of eruption?"
+
+bayesgmm report eruptions.csv --concentration 2 --random-scale"""
 _DEMO_EPILOG = """Example:
 
 bayesgmm demo --out demo.html"""
@@ -39,6 +44,9 @@ def _report(
     k: options.Components = "1:9",
     families: options.Families = "",
     columns: options.Columns = "",
+    question: Annotated[
+        str, typer.Option(help="What the report asks first; the number of components if left out.")
+    ] = "",
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Sample the best fit's posterior.")
     ] = True,
@@ -46,6 +54,9 @@ def _report(
     draws: options.Draws = 1000,
     tune: options.Tune = 200,
     chains: options.Chains = 4,
+    concentration: priors.Concentration = None,
+    random_scale: priors.RandomScale = False,
+    conjugate: priors.Conjugate = False,
     seed: options.Seed = 0,
     out: Annotated[Path, _PAGE] = Path("report.html"),
     json: options.AsJson = False,
@@ -55,12 +66,16 @@ def _report(
     numbers = options.numbers(k)
     with told():
         frame = options.rows(data, columns)
-        d = options.checked(frame).d
+        rows = as_data(frame)
+        prior = None
+        if priors.given(concentration, random_scale, conjugate):
+            k_of_all = numbers[0] if len(numbers) == 1 else None
+            prior = priors.made(rows, concentration, random_scale, conjugate, k_of_all)
         _write(
             frame, out, json, quiet, source=data.name,
-            title=f"Gaussian mixture of {data.stem}", n_components=numbers,
-            covariance_type=options.families(families, d), refine=refine, n_init=n_init,
-            draws=draws, tune=tune, chains=chains, random_seed=seed,
+            title=f"Gaussian mixture of {data.stem}", question=question, n_components=numbers,
+            covariance_type=options.families(families, rows.d), prior=prior, refine=refine,
+            n_init=n_init, draws=draws, tune=tune, chains=chains, random_seed=seed,
         )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def _select(
     k: options.Components = "1:9",
     families: options.Families = "",
     columns: options.Columns = "",
+    weights: options.Weights = "",
     criterion: Annotated[
         _Criterion, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
     ] = _Criterion.bic,
@@ -64,7 +65,7 @@ def _select(
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} holds no grid.", param_hint="--resume")
-        rows = options.checked(options.rows(data, columns))
+        rows = options.weighted_rows(data, columns, weights)
         grid = select(
             rows, numbers, options.families(families, rows.d), criterion=criterion.value,
             n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mixture import Mixture
 from ..posterior import Posterior
+from .backends import checked_backend, figure_size
 from .style import COLOURS, telling_columns
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def plot_trace(
         Variables of `posterior.tree`; if left out pi and mu, of so few columns (those in which the
         components differ most) that 24 panels hold them.
     backend : str, optional
-        "matplotlib", "bokeh" or "plotly"; ArviZ's `plot.backend` if left out.
+        "matplotlib", "bokeh" or "plotly" (`pip install 'arviz-plots[plotly]'`); ArviZ's
+        `plot.backend` if left out.
     **options
         Of `arviz_plots.plot_trace`.
 
@@ -120,7 +122,9 @@ def plot_energy(
         )
     from arviz_plots import plot_energy as draw
 
-    return draw(posterior.tree, backend=backend, **options)
+    backend = checked_backend(backend)
+    size = {"figure_kwargs": figure_size(backend, 3 * _PANEL[0], 1.5 * _PANEL[1])}
+    return draw(posterior.tree, backend=backend, **size | options)
 
 
 def _asked(
@@ -141,8 +145,8 @@ def _asked(
     picked = chosen.sel({n: at if isinstance(at, list) else [at] for n, at in there.items()})
     count = sum(v.size for v in picked.isel(chain=0, draw=0).data_vars.values())
     asked = {
-        "var_names": names, "coords": there or None, "backend": backend, "labeller": _labeller(),
-        "color": list(COLOURS), **options,
+        "var_names": names, "coords": there or None, "backend": checked_backend(backend),
+        "labeller": _labeller(), "color": list(COLOURS), **options,
     }  # fmt: skip
     return panelled(asked, count)
 
@@ -151,9 +155,7 @@ def panelled(asked: dict[str, Any], count: int) -> dict[str, Any]:
     """Arguments with a size and a layout for so many panels, unless they have their own."""
     across = min(_ACROSS, count)
     down = -(-count // across)
-    size = {"figsize": (_PANEL[0] * max(across, 2), _PANEL[1] * down), "figsize_units": "inches"}
-    if _by_matplotlib(asked["backend"]):
-        size["layout"] = "constrained"
+    size = figure_size(asked["backend"], _PANEL[0] * max(across, 2), _PANEL[1] * down)
     return {"figure_kwargs": size, "col_wrap": across} | asked
 
 
@@ -165,12 +167,6 @@ def _labeller() -> Any:
         make_label_vert = BaseLabeller.make_label_flat
 
     return Flat()
-
-
-def _by_matplotlib(backend: str | None) -> bool:
-    from arviz_base import rcParams
-
-    return (backend or rcParams["plot.backend"]) == "matplotlib"
 
 
 def _columns(mixture: Mixture) -> list[str]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..kernels.contract import FloatArray
 from ..posterior import Posterior
+from .backends import checked_backend
 from .chains import panelled
 from .style import BEST, COLOURS, Figure, bare, footnote, telling_columns
 
@@ -48,7 +49,7 @@ def plot_predictive(
     random_seed : int or Generator, optional
         Seed of the new data sets.
     backend : str, optional
-        "matplotlib", "bokeh" or "plotly"; ArviZ's `plot.backend` if left out.
+        As for `plot_trace`.
     **options
         Of `arviz_plots.plot_ppc_dist`; if it names no `coords`, the eight columns are shown in
         which the components differ most.
@@ -63,6 +64,7 @@ def plot_predictive(
     """
     from arviz_plots import plot_ppc_dist
 
+    backend = checked_backend(backend)  # before new data sets are drawn
     mixture = posterior.fit.mixture
     coords = dict(options.pop("coords", None) or {})
     shown = [mixture.names[j] for j in telling_columns(mixture, _MOST_COLUMNS)]

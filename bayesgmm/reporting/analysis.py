@@ -123,6 +123,7 @@ def analyse(
             "random_seed": random_seed,
             "with_posterior": with_posterior,
             "prior": given,
+            "question": question,
         },
         units=_units(X, data),
     )

@@ -10,19 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from ..hyperparameters import Gamma
+from ..prior import Prior
 from .analysis import Analysis
 
 _WIDTH = 76
 
 
 def shell_command(analysis: Analysis) -> str:
-    """For a terminal; "" where a prior of the caller's own was used, which it cannot name."""
+    """For a terminal; "" where the caller's prior is one that no option asks for."""
     s = analysis.settings
-    if s["prior"] is not None:
+    prior = _prior_options(analysis)
+    if prior is None:
         return ""
     parts = [f"bayesgmm report {shlex.quote(_file(analysis))} -k {_range(s['n_components'])}"]
     parts.append(f"--families {','.join(s['covariance_type'])}")
     parts.append("--columns " + shlex.quote(",".join(s["columns"])))
+    if s["question"]:
+        parts.append("--question " + shlex.quote(s["question"]))
     if s["n_init"] is not None:
         parts.append(f"--n-init {s['n_init']}")
     parts.append(f"--seed {s['random_seed']}")
@@ -30,6 +35,8 @@ def shell_command(analysis: Analysis) -> str:
         parts.append(f"--draws {s['draws']} --tune {s['tune']} --chains {s['chains']}")
     else:
         parts.append("--no-refine")
+    if prior:
+        parts.append(prior)
     return " \\\n  ".join(parts)
 
 
@@ -47,6 +54,8 @@ def python_code(analysis: Analysis) -> str:
     else:
         arguments["refine"] = False
     arguments["random_seed"] = s["random_seed"]
+    if s["question"]:
+        arguments["question"] = s["question"]
     lines = [_argument(name, value) for name, value in arguments.items()]
     if s["prior"] is not None:
         lines.append(f"    prior=bayesgmm.Prior(**{s['prior'].to_dict()!r}),")
@@ -62,6 +71,31 @@ def python_code(analysis: Analysis) -> str:
             ")",
         ]
     )
+
+
+def _prior_options(analysis: Analysis) -> str | None:
+    """What asks for the caller's prior in a terminal; None where it cannot be asked for."""
+    prior, ks = analysis.settings["prior"], analysis.settings["n_components"]
+    if prior is None:
+        return ""
+    if isinstance(prior.concentration, Gamma):
+        return None
+    random_scale, conjugate = isinstance(prior.scale, Gamma), prior.mean_covariance is None
+    try:
+        same = Prior.from_data(
+            analysis.data, concentration=prior.concentration, random_scale=random_scale,
+            conjugate=conjugate, n_components=ks[0] if len(ks) == 1 else None,
+        )  # fmt: skip
+    except ValueError:  # no conjugate prior has one scale for several K, or for these columns
+        return None
+    if same.to_dict() != prior.to_dict():
+        return None
+    options = {
+        f"--concentration {prior.concentration!r}": prior.concentration != 1,
+        "--random-scale": random_scale,
+        "--conjugate": conjugate,
+    }
+    return " ".join(option for option, given in options.items() if given)
 
 
 def _argument(name: str, value: Any) -> str:
