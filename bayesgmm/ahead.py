@@ -16,12 +16,13 @@ def compile_ahead() -> None:
     from .em.acceleration import leap
     from .em.iteration import iterate
     from .em.narrow import atom
+    from .kernels.each import evaluate_each
     from .kernels.factor import inverse_factors
     from .kernels.quadratic import quadratic_pass
 
     for part in (
         leap, iterate, inverse_factors, compiled.log_posterior, charts.bartlett, atom,
-        quadratic_pass.version(np.float64),
+        quadratic_pass.version(np.float64), evaluate_each,
     ):  # fmt: skip
         _ = part.dispatcher
     shims()

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from .bands import band, tails
 from .data import Data
-from .draws import Draws, row_blocks
-from .kernels import evaluate
+from .draws import Draws, responsibilities, row_blocks
 from .kernels.contract import FloatArray
 
 Allocations = NDArray[np.int16]
@@ -53,8 +52,8 @@ def responsibility_bands(data: Data, draws: Draws, ci_prob: float) -> xr.Dataset
 def _responsibilities(data: Data, draws: Draws) -> FloatArray:
     """Responsibilities under every draw, (S, n, K)."""
     values = np.empty((len(draws), data.n, draws.n_components))
-    for s, parameters in enumerate(draws.parameters(data.center)):
-        values[s] = evaluate(data, parameters, responsibilities=True)[1]
+    for s, resp in enumerate(responsibilities(data, draws)):
+        values[s] = resp
     return values
 
 
@@ -65,9 +64,8 @@ def sampled_allocations(data: Data, draws: Draws, rng: np.random.Generator) -> A
     random numbers give the same groups of rows however the draws are labelled.
     """
     allocations = np.empty((data.n, len(draws)), dtype=np.int16)
-    for s, parameters in enumerate(draws.parameters(data.center)):
-        order = np.argsort(-parameters.weights, kind="stable")
-        share = evaluate(data, parameters, responsibilities=True)[1][:, order]
+    for s, resp in enumerate(responsibilities(data, draws)):
+        share = resp[:, np.argsort(-draws.weights[s], kind="stable")]
         beyond = rng.random((data.n, 1)) >= np.cumsum(share[:, :-1], axis=1)
         allocations[:, s] = np.sum(beyond, axis=1)
     return allocations

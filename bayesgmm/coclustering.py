@@ -16,9 +16,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from .data import Data
-from .draws import Draws
+from .draws import Draws, responsibilities
 from .fitting import whole
-from .kernels import evaluate
 from .kernels.contract import FloatArray
 
 # Numbers of a matrix, 200 MB, and of the responsibilities multiplied at a time, 32 MB.
@@ -98,8 +97,8 @@ def _side_by_side(data: Data, draws: Draws) -> Iterator[FloatArray]:
     together = min(len(draws), max(1, _TOGETHER // (data.n * n_components)))
     resp = np.empty((data.n, together, n_components))
     filled = 0
-    for parameters in draws.parameters(data.center):
-        resp[:, filled] = evaluate(data, parameters, responsibilities=True)[1]
+    for of_draw in responsibilities(data, draws):
+        resp[:, filled] = of_draw
         filled += 1
         if filled == together:
             yield resp.reshape(data.n, -1)

@@ -19,10 +19,9 @@ from .allocations import Allocations, sampled_allocations
 from .bands import tails
 from .coclustering import coclustering_matrix
 from .data import Data
-from .draws import Draws
+from .draws import Draws, responsibilities
 from .facts import Shown
 from .fitting import whole
-from .kernels import evaluate
 from .kernels.contract import FloatArray
 from .kernels.reallocation import improve, losses_to
 from .kernels.threads import default_threads, for_each_chunk
@@ -163,9 +162,8 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
 
 def _own(data: Data, draws: Draws) -> Iterator[Labels]:
     """The most probable partition under each of some draws."""
-    for parameters in draws.thinned(_OWN_DRAWS).parameters(data.center):
-        share = evaluate(data, parameters, responsibilities=True)[1]
-        yield _by_appearance(np.argmax(share, axis=1))
+    for resp in responsibilities(data, draws.thinned(_OWN_DRAWS)):
+        yield _by_appearance(np.argmax(resp, axis=1))
 
 
 def _by_appearance(labels: Labels) -> Labels:

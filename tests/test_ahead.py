@@ -60,12 +60,16 @@ def test_one_process_that_starts_no_other(started):
     assert options["env"]["BAYESGMM_COMPILES_ALONE"] == "1"
 
 
-@pytest.mark.parametrize("reason", ["asked not to", "one core", "no Python of its own", "frozen"])
+@pytest.mark.parametrize(
+    "reason", ["asked not to", "one core", "no Python of its own", "frozen", "worker"]
+)
 def test_none(started, monkeypatch, reason):
     if reason == "asked not to":
         monkeypatch.setenv("BAYESGMM_COMPILES_ALONE", "1")
     elif reason == "one core":
         monkeypatch.setattr(primitives.os, "cpu_count", lambda: 1)
+    elif reason == "worker":
+        monkeypatch.setattr(primitives.multiprocessing, "parent_process", lambda: "some process")
     elif reason == "frozen":
         monkeypatch.setattr(sys, "frozen", True, raising=False)
     else:

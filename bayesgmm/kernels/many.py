@@ -21,13 +21,13 @@ from .ready import MADE, NO_CENTRED
 
 _I, _F, _B = nb.int64, nb.float64, nb.boolean
 _ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)
-_call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F1))
+call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F1))
 _call_centred = caller(
     _F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1)
 )
 MANY = _I(_I, _I, _I, F2, F2, I2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
 call_many_pass = caller(MANY)
-_BLOCK = 256
+BLOCK = 256
 
 
 @part(MANY)
@@ -66,10 +66,10 @@ def many_pass(  # type: ignore[no-untyped-def]
         encode_any(log_weights, z, precision, half_log_dets, theta)
         loglik = 0.0
         if settled.size == 0:
-            loglik = _call_quadratic(
+            loglik = call_quadratic(
                 quadratic,
                 (
-                    x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights, sums,
+                    x, center, inverse_scale, theta, diagonal, 0, n, BLOCK, row_weights, sums,
                     none, np.empty((0, 0)), certainty,
                 ),
             )  # fmt: skip
@@ -86,11 +86,11 @@ def many_pass(  # type: ignore[no-untyped-def]
                 for f in range(n_features):
                     some[i, f] = theta[k, f]
                     of_some[i, f] = 0.0
-            loglik += _call_quadratic(
+            loglik += call_quadratic(
                 quadratic,
                 (
                     x, center, inverse_scale, some[:number], diagonal, segments[s, 0],
-                    segments[s, 1], _BLOCK, row_weights, of_some[:number], none,
+                    segments[s, 1], BLOCK, row_weights, of_some[:number], none,
                     np.empty((0, 0)), certainty,
                 ),
             )  # fmt: skip
@@ -113,7 +113,7 @@ def many_pass(  # type: ignore[no-untyped-def]
             centred,
             (
                 x, center, inverse_scale, log_weights, z, factors, True, half_log_dets, 0, n,
-                _BLOCK, row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
+                BLOCK, row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
             ),
         )  # fmt: skip
     result[0] = loglik - log_unit

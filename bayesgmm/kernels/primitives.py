@@ -7,6 +7,7 @@ contiguous rows and LLVM vectorises it.
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def _compiling(most: int) -> Iterator[None]:
 def _get_help() -> None:
     """Let a second process compile what is needed later (`ahead.py`); it ends by itself."""
     only_python = sys.executable and not getattr(sys, "frozen", False)
-    if _HELPER in os.environ or not only_python or (os.cpu_count() or 1) < 2:
+    alone = multiprocessing.parent_process() is None  # workers have each other's help
+    if _HELPER in os.environ or not (only_python and alone) or (os.cpu_count() or 1) < 2:
         return
     root = str(Path(__file__).parents[2])
     code = f"import sys; sys.path.insert(0, {root!r})\n"

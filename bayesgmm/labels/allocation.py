@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data import Data
-from ..draws import Draws, fits_in_memory
+from ..draws import Draws, fits_in_memory, responsibilities
 from ..kernels import Parameters, evaluate
 from ..kernels.contract import FloatArray
 from .matching import assign, assign_all, concluded
@@ -49,8 +49,8 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     agreement = np.zeros((len(draws), n_components, n_components))
     rows = _some_rows(data)
     member = _hard(_responsibilities(rows, pivot))
-    for s, parameters in enumerate(draws.parameters(data.center)):
-        agreement[s] = member.T @ _responsibilities(rows, parameters)
+    for s, resp in enumerate(responsibilities(rows, draws)):
+        agreement[s] = member.T @ resp
     return concluded("ecr", draws, assign_all(agreement))
 
 
@@ -143,8 +143,8 @@ class _Allocations:
         return self._made() if self._kept is None else iter(self._kept)
 
     def _made(self) -> Iterator[FloatArray]:
-        for parameters in self._draws.parameters(self._rows.center):
-            yield self._read(_responsibilities(self._rows, parameters))
+        for resp in responsibilities(self._rows, self._draws):
+            yield self._read(resp)
 
 
 def _some_rows(data: Data) -> Data:

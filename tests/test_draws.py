@@ -1,0 +1,69 @@
+"""Rows under every draw: SciPy's numbers, by whichever way they are reached."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from bayesgmm.data import as_data
+from bayesgmm.draws import Draws, log_densities, responsibilities
+from bayesgmm.kernels import DegenerateComponentError
+
+SIZE, K = 37, 3
+
+
+def draws_of(rng, d, *, diagonal=False, narrow=()):
+    """Random mixtures; those named have a component 1e-5 wide, which wants the centred form."""
+    root = rng.standard_normal((SIZE, K, d, d + 2))
+    sigma = root @ np.swapaxes(root, 2, 3)
+    sigma[list(narrow), 0] *= 1e-10
+    if diagonal:
+        sigma = np.diagonal(sigma, axis1=2, axis2=3).copy()
+    weights = rng.dirichlet(np.ones(K), size=SIZE)
+    return Draws(weights, 5 * rng.standard_normal((SIZE, K, d)), sigma)
+
+
+def scipy_s(x, draws, s):
+    """Log density and responsibilities."""
+    terms = np.stack([
+        np.log(w) + multivariate_normal(m, np.diag(c) if c.ndim == 1 else c).logpdf(x).reshape(-1)
+        for w, m, c in zip(draws.weights[s], draws.means[s], draws.covariances[s], strict=True)
+    ], axis=1)  # fmt: skip
+    total = logsumexp(terms, axis=1)
+    return total, np.exp(terms - total[:, None])
+
+
+@pytest.fixture(params=["many at a time", "few at a time", "one by one"])
+def way(request, monkeypatch):
+    if request.param == "few at a time":
+        monkeypatch.setattr("bayesgmm.draws._BLOCK_NUMBERS", 3000)
+    elif request.param == "one by one":
+        monkeypatch.setattr("bayesgmm.draws._FEW_ROWS", 0)
+
+
+@pytest.mark.parametrize("narrow", [(), (0, 5, 36)])
+@pytest.mark.parametrize(("d", "diagonal"), [(1, False), (2, False), (4, False), (3, True)])
+def test_scipy_has_the_same(rng, way, d, diagonal, narrow):
+    """To 1e-9, ten times what the quadratic form may lose at its limit."""
+    x = 3 * rng.standard_normal((301, d)) + 100
+    data = as_data(x)
+    draws = draws_of(rng, d, diagonal=diagonal, narrow=narrow)
+    draws = Draws(draws.weights, draws.means + 100, draws.covariances)
+    found = list(responsibilities(data, draws))
+    density = np.empty((SIZE, len(x)))
+    for rows, values in log_densities(data, draws):
+        density[:, rows] = values
+    assert len(found) == SIZE
+    for s in range(SIZE):
+        expected, resp = scipy_s(x, draws, s)
+        np.testing.assert_allclose(density[s], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found[s], resp, rtol=0, atol=1e-7 if s in narrow else 1e-9)
+
+
+def test_a_singular_draw_is_an_error(rng, way):
+    draws = draws_of(rng, 2)
+    draws.covariances[20, 1] = np.ones((2, 2))
+    with pytest.raises(DegenerateComponentError):
+        list(responsibilities(as_data(rng.standard_normal((50, 2))), draws))
