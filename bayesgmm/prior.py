@@ -181,7 +181,7 @@ class Prior:
         mean = data.low + 0.5 * ranges
         spread: FloatArray | None = ranges**2
         if conjugate:
-            mean, spread = data.values.mean(axis=0, dtype=np.float64), None
+            mean, spread = data.center, None  # the mean, of weighted rows too
         strength = _MEAN_STRENGTH if conjugate else None
         expected = _COVARIANCE_IN_SQUARED_RANGES * ranges**2
         scale: FloatArray | Gamma
@@ -499,7 +499,14 @@ def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
     """The columns' covariance, as K components of equal volume would share it."""
     if n_components is None:
         raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
-    covariance = np.cov(data.values, rowvar=False, dtype=np.float64).reshape(data.d, data.d)
+    if data.total < 2:
+        raise ValueError(
+            f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
+            "for the conjugate prior's scale. Give weights that say how often a row counts."
+        )
+    delta = data.values - data.center
+    counted = delta if data.weights is None else data.weights[:, None] * delta
+    covariance = counted.T @ delta / (data.total - 1)
     return covariance / n_components ** (2.0 / data.d)
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 import bayesgmm
 from bayesgmm import Gamma, Prior
+from bayesgmm.data import as_data
 from bayesgmm.families import get_family
 from bayesgmm.kernels import Parameters
 from tests.conftest import families_for
@@ -129,6 +130,19 @@ def test_map_is_a_stationary_point(rng, d, name, strength):
         factor = np.exp(h * rng.standard_normal(1 if family.volume == "E" else 2))
         covariances = fit.covariances * np.broadcast_to(factor, 2)[:, None, None]
         assert objective(weights, means, covariances) <= best + 1e-7
+
+
+def test_conjugate_prior_of_weighted_rows(rng):
+    """A row of weight w is w rows; weights that sum to 1 are none of a covariance."""
+    x = rng.standard_normal((40, 3)) * [1, 10, 1e-3] + [0, 1e4, 0]
+    weights = rng.integers(0, 4, size=40)
+    repeated = Prior.from_data(np.repeat(x, weights, axis=0), conjugate=True, n_components=2)
+    prior = Prior.from_data(as_data(x, sample_weight=weights), conjugate=True, n_components=2)
+    np.testing.assert_allclose(prior.mean, repeated.mean, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(prior.scale, repeated.scale, rtol=1e-9, atol=1e-12)
+    shares = as_data(x, sample_weight=weights / weights.sum())
+    with pytest.raises(ValueError, match="weights are 1 together"):
+        Prior.from_data(shares, conjugate=True, n_components=2)
 
 
 def test_conjugate_map_is_fraley_and_raftery_s():
