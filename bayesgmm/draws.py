@@ -165,7 +165,9 @@ def _evaluate_all(
             )
             if s < stop:  # this one wants the centred form
                 one = Parameters(draws.weights[s], means[s], draws.covariances[s])
-                density[s], found = evaluate(data, one, responsibilities=responsibilities)
+                density[s], found = evaluate(
+                    data, one, responsibilities=responsibilities, n_threads=1
+                )
                 if responsibilities:
                     resp[s] = found
                 s += 1

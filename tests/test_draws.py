@@ -67,3 +67,11 @@ def test_a_singular_draw_is_an_error(rng, way):
     draws.covariances[20, 1] = np.ones((2, 2))
     with pytest.raises(DegenerateComponentError):
         list(responsibilities(as_data(rng.standard_normal((50, 2))), draws))
+
+
+def test_narrow_draws_of_many_rows(rng):
+    """Each wants a pass that would have threads of its own, from within a thread."""
+    x = 3 * rng.standard_normal((20_000, 8))
+    draws = draws_of(rng, 8, narrow=range(SIZE))
+    for s, resp in enumerate(responsibilities(as_data(x), draws)):
+        np.testing.assert_allclose(resp[:50], scipy_s(x[:50], draws, s)[1], rtol=0, atol=1e-7)

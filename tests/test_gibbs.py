@@ -211,7 +211,7 @@ def test_sparse_mixtures_have_empty_components(x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.long) for s in (1, 2))])
 def test_overlapping_components(seed):
     """Issue 5's case: r-hat below 1.01 and 400 effective draws of everything, without advice."""
     x = overlapping(seed)
@@ -241,6 +241,14 @@ def test_an_interruption_keeps_the_draws_of_all_chains(x, monkeypatch):
     with pytest.warns(ConvergenceAdvice, match=r"interrupted: \d+ draws of 4 chains"):
         posterior = refined(x, short_first(x), sampler="gibbs", draws=10**6, tune=5, cores=4)
     assert 0 < posterior.tree["posterior"].sizes["draw"] < 10**5
+
+
+def test_an_interruption_keeps_the_chains_that_have_run(x, monkeypatch):
+    """One at a time: two are complete, and the third has made less than half of its draws."""
+    interrupted(monkeypatch, after=2 * 505 + 200)
+    with pytest.warns(ConvergenceAdvice, match="interrupted: 500 draws of 2 chains"):
+        posterior = refined(x, short_first(x), sampler="gibbs", draws=500, tune=5, cores=1)
+    assert dict(posterior.tree["posterior"]["mu"].sizes)["chain"] == 2
 
 
 def test_an_interruption_without_draws(x, monkeypatch):

@@ -18,7 +18,7 @@ from ..kernels.contract import FloatArray
 from ..kernels.factor import inverse_factors
 from ..kernels.threads import default_threads
 from ..progress import progress
-from .interruption import TOO_EARLY
+from .interruption import largest_rectangle
 from .settings import Settings
 
 _NOTICED = 0.2  # seconds
@@ -27,7 +27,7 @@ _NOTICED = 0.2  # seconds
 def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
     """Draws (chain, draw, P) of the density's coordinates, each after `thin` sweeps; lp of each.
 
-    Every chain starts at the mode. An interruption keeps the draws that all chains have.
+    Every chain starts at the mode. An interruption keeps the most draws of the most chains.
 
     Raises
     ------
@@ -69,11 +69,9 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
         finally:
             stop.set()
         chains = [run.result() for run in runs]
-    shortest = min(map(len, chains))
-    if shortest == 0:
-        raise KeyboardInterrupt(TOO_EARLY)
-    vectors = np.array([[u for u, _ in kept[:shortest]] for kept in chains])
-    values = np.array([[value for _, value in kept[:shortest]] for kept in chains])
+    which, n_draws = largest_rectangle(np.array([len(kept) for kept in chains]))
+    vectors = np.array([[u for u, _ in chains[c][:n_draws]] for c in which])
+    values = np.array([[value for _, value in chains[c][:n_draws]] for c in which])
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
 
 

@@ -5,10 +5,30 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import ConvergenceAdvice
 from .settings import Settings
 
 TOO_EARLY = "stopped before a chain had a draw"
+
+
+def largest_rectangle(made: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
+    """Which chains to keep, and how many draws of each, where they have made so many.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        No chain has made one.
+    """
+    longest_first = np.argsort(-made, kind="stable")
+    n_chains = int(np.argmax(made[longest_first] * np.arange(1, len(made) + 1))) + 1
+    kept = np.sort(longest_first[:n_chains])
+    n_draws = int(made[kept].min())
+    if n_draws == 0:
+        raise KeyboardInterrupt(TOO_EARLY)
+    return kept, n_draws
 
 
 def warn_if_stopped(chains: int, draws: int, settings: Settings) -> None:

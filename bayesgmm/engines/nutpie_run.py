@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .interruption import TOO_EARLY
+from .interruption import largest_rectangle
 
 _NAMES = {
     "depth": "tree_depth",
@@ -41,11 +41,5 @@ def finished(run: Any) -> xr.DataTree:
 def _completed(tree: xr.DataTree) -> xr.DataTree:
     """The largest rectangle of draws in chains that ended at different times (NaN-padded)."""
     made = np.isfinite(tree["sample_stats"]["logp"].to_numpy()).sum(axis=1)
-    longest_first = np.argsort(-made, kind="stable")
-    sizes = made[longest_first] * np.arange(1, len(made) + 1)
-    n_chains = int(np.argmax(sizes)) + 1
-    kept = np.sort(longest_first[:n_chains])
-    n_draws = int(made[kept].min())
-    if n_draws == 0:
-        raise KeyboardInterrupt(TOO_EARLY)
+    kept, n_draws = largest_rectangle(made)
     return tree.isel(chain=kept, draw=slice(0, n_draws))
