@@ -71,7 +71,8 @@ def process(program: str, environment: dict[str, str] | None = None) -> float:
 
 def first_ever(program: str) -> float:
     """Seconds of a process with an empty cache: Numba compiles, and keeps what it made."""
-    with tempfile.TemporaryDirectory() as folder:
+    # The process that compiles ahead may still be writing there when this one has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         return process(program, os.environ | {"NUMBA_CACHE_DIR": folder})
 
 
