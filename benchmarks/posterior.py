@@ -10,7 +10,6 @@ the same warm-up: effective draws in proportion to draws, seconds to draws and w
 
 from __future__ import annotations
 
-import resource
 import time
 import warnings
 from dataclasses import dataclass
@@ -111,15 +110,14 @@ def others(small: bool) -> list[list[str]]:
     rows = []
 
     def measure(name: str, x: np.ndarray, fit: bayesgmm.Fit, **options: object) -> None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         posterior, seconds = refined(x, fit, **options)
-        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
         worst = Worst.of(posterior.tree["posterior"].to_dataset())
         checks = posterior.diagnostics.checks
         k = f"{checks['pareto_k'].value:.2f}" if "pareto_k" in checks else ""
         problems = "yes" if posterior.diagnostics.problems else "no"
-        rows.append([name, page.seconds(seconds), f"{worst.ess:.0f}", f"{worst.rhat:.4f}", k,
-                     f"{memory:.0f}", problems])  # fmt: skip
+        rows.append(
+            [name, page.seconds(seconds), f"{worst.ess:.0f}", f"{worst.rhat:.4f}", k, problems]
+        )
         print(rows[-1], flush=True)
 
     first, second = (Problem.simulate(Case(1000, 2, 3, separation=8.0), seed) for seed in (1, 2))
@@ -153,8 +151,7 @@ def run(*, small: bool = False, write: bool = True) -> None:
         "r-hat", "ESS/s", "ratio",
     )  # fmt: skip
     text = page.table("Effective draws per second", columns, rows)
-    columns = ("what", "seconds of `refine`", "ESS", "r-hat", "Pareto k", "more memory, MiB",
-               "warned")  # fmt: skip
+    columns = ("what", "seconds of `refine`", "ESS", "r-hat", "Pareto k", "warned")
     text += "\n\n" + page.table("Other posteriors", columns, others(small))
     if not write:
         return
@@ -164,9 +161,7 @@ def run(*, small: bool = False, write: bool = True) -> None:
         f"`python -m benchmarks.posterior`. {page.prose(__doc__)}\n\n{text}\n"
         "Where components overlap they are 1.5 standard deviations apart (n = 2000, d = 2, K = 3): "
         "the posterior is curved, and its labels change. Draws are 4 x 1000, but for Laplace's. "
-        "More memory is the highest that the process ever took less the highest before, with the "
-        "draws and the copies that relabelling makes. Each measured once. Other processes used at "
-        "most "
+        "Each measured once. Other processes used at most "
         f"{watch.share():.0%} of the machine.\n\n"
         + "\n\n".join(machine.description("numpy", "numba", "nutpie", "pymc", "pytensor")),
     )
