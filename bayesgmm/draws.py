@@ -151,7 +151,7 @@ def _evaluate_all(
     density = np.empty((size, n))
     resp = np.empty((size, n, k) if responsibilities else (0, 0, 0))
     log_unit = float(np.sum(np.log(data.scale)))
-    mixtures = draws.weights, means, np.ascontiguousarray(covariances)
+    mixtures = [np.ascontiguousarray(a) for a in (draws.weights, means, covariances)]
     parts = inverse_factors.address, quadratic_pass.version(np.float64).address
     bounds = np.linspace(0, size, _CALLS + 1).astype(int)
 

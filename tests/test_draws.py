@@ -75,3 +75,17 @@ def test_narrow_draws_of_many_rows(rng):
     draws = draws_of(rng, 8, narrow=range(SIZE))
     for s, resp in enumerate(responsibilities(as_data(x), draws)):
         np.testing.assert_allclose(resp[:50], scipy_s(x[:50], draws, s)[1], rtol=0, atol=1e-7)
+
+
+def test_draws_and_rows_in_any_form(rng):
+    """Read-only, in any order in memory, rows of single precision: the same numbers."""
+    x = rng.standard_normal((60, 2)).astype(np.float32)
+    draws = draws_of(rng, 2)
+    expected = np.array(list(responsibilities(as_data(x.astype(np.float64)), draws)))
+    other = Draws(*(np.asfortranarray(a) for a in (draws.weights, draws.means, draws.covariances)))
+    for array in (x, other.weights, other.means, other.covariances):
+        array.flags.writeable = False
+    found = np.array(list(responsibilities(as_data(x), other)))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+    [(_, values)] = log_densities(as_data(x[::2]), other)
+    np.testing.assert_allclose(values[3], scipy_s(x[::2], draws, 3)[0], atol=1e-6)

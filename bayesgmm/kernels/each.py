@@ -11,10 +11,11 @@ from .primitives import F2, F3, R1, part
 from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS
 
 _I, _F = nb.int64, nb.float64
-_F4 = nb.types.Array(nb.float64, 4, "C")
+# What is only read may be read-only.
+_R2, _R3, _R4 = (nb.types.Array(nb.float64, n, "C", readonly=True) for n in (2, 3, 4))
 
 
-@part(_I(_I, _I, _I, _I, F2, R1, R1, _F, F2, F3, _F4, F2, F3), level=1)
+@part(_I(_I, _I, _I, _I, _R2, R1, R1, _F, _R2, _R3, _R4, F2, F3), level=1)
 def evaluate_each(  # type: ignore[no-untyped-def]
     factoring, quadratic, start, stop, x, center, scale, log_unit, weights, means, covariances,
     log_density, resp,
