@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import warnings
 from itertools import count
 
@@ -224,35 +225,42 @@ def test_overlapping_components(seed):
     assert max(q.rhat for q in posterior.diagnostics.quantities) < 1.01
 
 
-def interrupted(monkeypatch, after):
+@pytest.fixture
+def interrupt(monkeypatch, request):
     """Let the main thread be interrupted, as by Ctrl-C, when chains have swept so many times."""
     original, swept = engine._State.sweep, count(1)
+    # Processes in the background of a shell ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
-    def sweep(self, rng, times):
-        if next(swept) == after:
-            _thread.interrupt_main()
-        original(self, rng, times)
+    def after(sweeps):
+        def sweep(self, rng, times):
+            if next(swept) == sweeps:
+                _thread.interrupt_main()
+            original(self, rng, times)
 
-    monkeypatch.setattr(engine._State, "sweep", sweep)
+        monkeypatch.setattr(engine._State, "sweep", sweep)
+
+    return after
 
 
-def test_an_interruption_keeps_the_draws_of_all_chains(x, monkeypatch):
-    interrupted(monkeypatch, after=4000)
+def test_an_interruption_keeps_the_draws_of_all_chains(x, interrupt):
+    interrupt(4000)
     with pytest.warns(ConvergenceAdvice, match=r"interrupted: \d+ draws of 4 chains"):
         posterior = refined(x, short_first(x), sampler="gibbs", draws=10**6, tune=5, cores=4)
     assert 0 < posterior.tree["posterior"].sizes["draw"] < 10**5
 
 
-def test_an_interruption_keeps_the_chains_that_have_run(x, monkeypatch):
+def test_an_interruption_keeps_the_chains_that_have_run(x, interrupt):
     """One at a time: two are complete, and the third has made less than half of its draws."""
-    interrupted(monkeypatch, after=2 * 505 + 200)
-    with pytest.warns(ConvergenceAdvice, match="interrupted: 500 draws of 2 chains"):
-        posterior = refined(x, short_first(x), sampler="gibbs", draws=500, tune=5, cores=1)
+    interrupt(2 * 5005 + 200)
+    with pytest.warns(ConvergenceAdvice, match="interrupted: 5000 draws of 2 chains"):
+        posterior = refined(x, short_first(x), sampler="gibbs", draws=5000, tune=5, cores=1)
     assert dict(posterior.tree["posterior"]["mu"].sizes)["chain"] == 2
 
 
-def test_an_interruption_without_draws(x, monkeypatch):
-    interrupted(monkeypatch, after=1)
+def test_an_interruption_without_draws(x, interrupt):
+    interrupt(1)
     with pytest.raises(KeyboardInterrupt):
         refined(x, short_first(x), sampler="gibbs", draws=10, tune=10**6)
 

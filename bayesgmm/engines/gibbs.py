@@ -21,7 +21,7 @@ from ..progress import progress
 from .interruption import largest_rectangle
 from .settings import Settings
 
-_NOTICED = 0.2  # seconds
+_NOTICED = 0.05  # seconds
 
 
 def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
@@ -59,8 +59,9 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
                 tick()
             return kept
 
-        runs = [pool.submit(chain, seed) for seed in seeds]
+        runs: list[Future[Any]] = []
         try:
+            runs += [pool.submit(chain, seed) for seed in seeds]
             # A wait without an end does not notice Ctrl-C everywhere.
             while wait(runs, _NOTICED, FIRST_EXCEPTION).not_done and not _failed(runs):
                 pass

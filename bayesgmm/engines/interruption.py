@@ -22,13 +22,12 @@ def largest_rectangle(made: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
     KeyboardInterrupt
         No chain has made one.
     """
+    if not made.any():
+        raise KeyboardInterrupt(TOO_EARLY)
     longest_first = np.argsort(-made, kind="stable")
     n_chains = int(np.argmax(made[longest_first] * np.arange(1, len(made) + 1))) + 1
     kept = np.sort(longest_first[:n_chains])
-    n_draws = int(made[kept].min())
-    if n_draws == 0:
-        raise KeyboardInterrupt(TOO_EARLY)
-    return kept, n_draws
+    return kept, int(made[kept].min())
 
 
 def warn_if_stopped(chains: int, draws: int, settings: Settings) -> None:
