@@ -152,9 +152,8 @@ def refine(
             f"{sampler!r} draws from a family's prior or from what it becomes, which is not known "
             f"for {fit.family.name}: use sampler='nutpie'."
         )
-    settings = Settings(
-        draws, tune, chains, random_seed, target_accept, cores, progressbar, thin or _THIN
-    )
+    sweeps = (thin or _THIN) if sampler == "gibbs" else 1
+    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar, sweeps)
     if sampler in ENGINES:
         tree = sample_directly(data, fit, prior, sampler, settings, n_modes)
     else:

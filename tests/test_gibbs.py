@@ -198,6 +198,10 @@ def test_thin_is_the_sweeps_to_a_draw(x):
     mu = each.tree["posterior"]["mu"].values[:, 9::10]
     np.testing.assert_array_equal(mu, tenth.tree["posterior"]["mu"])
     assert tenth.tree["posterior"].attrs["thin"] == 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        nuts = refined(x, fit, draws=10, tune=10)
+    assert nuts.tree["posterior"].attrs["thin"] == 1
 
 
 def test_sparse_mixtures_have_empty_components(x):
