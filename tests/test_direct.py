@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 import warnings
 
 import numpy as np
-import nutpie
 import pytest
 
 import bayesgmm
@@ -16,6 +14,7 @@ from bayesgmm import ConvergenceAdvice, Prior
 from bayesgmm.families import FAMILIES, get_family
 from tests.density_cases import members
 from tests.test_refine import FAITHFUL_PRIOR, short_first
+from tests.test_sampling import interrupted
 
 RUNS = [("E", 1, 0), ("E", 1, 1), ("V", 1, 0), ("V", 1, 1)] + [
     (name, 2 + (i + seed) % 2, seed) for seed in (0, 1) for i, name in enumerate(FAMILIES)
@@ -97,23 +96,6 @@ def test_laplace_says_where_it_fails(seed):
     with pytest.warns(ConvergenceAdvice, match="Pareto k is"):
         posterior = refined(x, fit, sampler="laplace")
     assert posterior.tree["sample_stats"]["pareto_k"].max() > 0.7
-
-
-def interrupted(monkeypatch, after):
-    """Let nutpie's next run be interrupted from the keyboard after so many seconds."""
-    original = nutpie.sample
-
-    def start(*arguments, **options):
-        run = original(*arguments, **options)
-
-        def wait():
-            time.sleep(after)
-            raise KeyboardInterrupt
-
-        run.wait = wait
-        return run
-
-    monkeypatch.setattr(nutpie, "sample", start)
 
 
 def test_an_interruption_keeps_the_draws(x, monkeypatch):

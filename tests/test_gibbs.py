@@ -19,6 +19,7 @@ from bayesgmm.engines import gibbs as engine
 from bayesgmm.map_estimate import form_near
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case
+from tests.test_direct import refined
 from tests.test_refine import FAITHFUL_PRIOR, short_first
 
 #: Geweke's test of every family and kind of prior; one kind of each is quick.
@@ -113,11 +114,6 @@ def added(ours, values, gamma, expected, error):
 @pytest.fixture(scope="module")
 def x():
     return bayesgmm.datasets.load_faithful()
-
-
-def refined(x, fit, **options):
-    options = {"progressbar": False, "random_seed": 1} | options
-    return bayesgmm.refine(x, fit, **options)
 
 
 def briefly(x, fit, **options):

@@ -18,7 +18,7 @@ import math
 import numba as nb
 import numpy as np
 
-from ..kernels.bartlett import bartlett_factor, pull_back_triangle
+from ..kernels.bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
 from ..kernels.calls import caller
 from ..kernels.primitives import F1, F2, F3, R1, inlined, jit, part
 
@@ -110,7 +110,7 @@ def bartlett(  # type: ignore[no-untyped-def]
     y = np.empty((d, d))
     if step == COVARIANCES:
         for k in range(n_components):
-            _covariance(root, chi2[k % blocks], lower[k % blocks], y, covariances[k])
+            bartlett_covariance(root, chi2[k % blocks], lower[k % blocks], y, covariances[k])
         return 0.0
     g_chi2 = np.zeros((blocks, d))
     g_lower = g_u[blocks * d :].reshape((blocks, n_lower))
@@ -147,26 +147,6 @@ def bartlett(  # type: ignore[no-untyped-def]
                 g_psi[i] += 0.5 - 0.5 * ratio * value * value
                 f += 1
     return total
-
-
-@inlined
-def _covariance(root, chi2, lower, y, out):  # type: ignore[no-untyped-def]
-    """Sigma = Y'Y with T Y = L'."""
-    d = len(root)
-    for i in range(d):
-        pivot = 1.0 / np.sqrt(chi2[i])
-        for j in range(d):
-            v = root[j, i]
-            for q in range(i):
-                v -= lower[i * (i - 1) // 2 + q] * y[q, j]
-            y[i, j] = v * pivot
-    for i in range(d):
-        for j in range(i + 1):
-            v = 0.0
-            for q in range(d):
-                v += y[q, i] * y[q, j]
-            out[i, j] = v
-            out[j, i] = v
 
 
 @jit()

@@ -1,10 +1,10 @@
-"""Bartlett's triangle: a precision P = M T T' M', and gradients in T."""
+"""Bartlett's triangle: a precision P = M T T' M', the covariance, and gradients in T."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .primitives import jit
+from .primitives import inlined, jit
 
 
 @jit()
@@ -16,6 +16,26 @@ def bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
             v = m[i, j] * np.sqrt(chi2[j]) if i <= j else 0.0
             for q in range(max(i, j + 1), d):  # M is upper, T lower triangular
                 v += m[i, q] * lower[q * (q - 1) // 2 + j]
+            out[j, i] = v
+
+
+@inlined
+def bartlett_covariance(root, chi2, lower, y, out):  # type: ignore[no-untyped-def]
+    """Sigma = P^-1 = Y'Y with T Y = L'; root (d, d) is L, y (d, d) is overwritten."""
+    d = len(root)
+    for i in range(d):
+        pivot = 1.0 / np.sqrt(chi2[i])
+        for j in range(d):
+            v = root[j, i]
+            for q in range(i):
+                v -= lower[i * (i - 1) // 2 + q] * y[q, j]
+            y[i, j] = v * pivot
+    for i in range(d):
+        for j in range(i + 1):
+            v = 0.0
+            for q in range(d):
+                v += y[q, i] * y[q, j]
+            out[i, j] = v
             out[j, i] = v
 
 

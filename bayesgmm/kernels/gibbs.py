@@ -13,7 +13,9 @@ import math
 import numba as nb
 import numpy as np
 
+from .bartlett import bartlett_covariance
 from .factor import cholesky
+from .many import BLOCK
 from .moments import central_moments
 from .preparation import encode_any, prepare, workspace
 from .primitives import F1, F2, F3, I1, R1, entry, inlined, jit, softmax
@@ -30,7 +32,6 @@ CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF = range(5)
 DRAWN = -1
 # Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
 _MOST_LOST = 1e10
-_BLOCK = 256
 _MOST_STEPS = 64
 
 
@@ -62,9 +63,9 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     first = np.empty((n_components, d))
     scatters = np.empty((n_components, rows, d))
     nowhere = np.zeros((n_components, d))
-    phi = np.empty((n_features, padded(_BLOCK)))
-    chosen = np.empty((n_components, padded(_BLOCK)))
-    scratch = np.empty((3, _BLOCK))
+    phi = np.empty((n_features, padded(BLOCK)))
+    chosen = np.empty((n_components, padded(BLOCK)))
+    scratch = np.empty((3, BLOCK))
     for _ in range(sweeps):
         bad = prepare(
             factoring, scale, weights, means, covariances, log_weights, z, factors,
@@ -76,8 +77,8 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
         for k in range(n_components):
             for f in range(n_features):
                 sums[k, f] = 0.0
-        for start in range(0, n, _BLOCK):
-            m = min(_BLOCK, n - start)
+        for start in range(0, n, BLOCK):
+            m = min(BLOCK, n - start)
             features(x, start, m, center, inverse_scale, diagonal, phi)
             product(theta, phi, m, chosen)
             softmax(chosen, m, scratch[0], scratch[1], scratch[2])
@@ -312,26 +313,14 @@ def _draw_covariances(  # type: ignore[no-untyped-def]
 
 @jit()
 def _inverse_wishart(rng, dof, scale, out):  # type: ignore[no-untyped-def]
-    """InverseWishart(dof, scale) (d, d): Y'Y with T Y = C', C C' = scale (Bartlett 1933)."""
+    """InverseWishart(dof, scale) (d, d), by Bartlett (1933)."""
     d = len(scale)
     root = np.empty((d, d))
-    triangle = np.zeros((d, d))
-    y = np.empty((d, d))
+    chi2 = np.empty(d)
+    lower = np.empty(d * (d - 1) // 2)
     cholesky(scale, root)
     for i in range(d):
-        triangle[i, i] = np.sqrt(2.0 * rng.standard_gamma(0.5 * (dof - i)))
+        chi2[i] = 2.0 * rng.standard_gamma(0.5 * (dof - i))
         for j in range(i):
-            triangle[i, j] = rng.standard_normal()
-    for i in range(d):
-        for j in range(d):
-            v = root[j, i]
-            for q in range(i):
-                v -= triangle[i, q] * y[q, j]
-            y[i, j] = v / triangle[i, i]
-    for i in range(d):
-        for j in range(i + 1):
-            v = 0.0
-            for q in range(d):
-                v += y[q, i] * y[q, j]
-            out[i, j] = v
-            out[j, i] = v
+            lower[i * (i - 1) // 2 + j] = rng.standard_normal()
+    bartlett_covariance(root, chi2, lower, np.empty((d, d)), out)
