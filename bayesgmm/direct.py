@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -39,7 +40,36 @@ _POINTS, _SPREAD = 16, 2.0
 # Draws at which the whole density is asked for.
 _CHECKED = 64
 
-ENGINES = {"nutpie": nuts, "gibbs": gibbs, "laplace": laplace}
+_Engine = Callable[[LogPosterior, Mode, Settings], tuple[FloatArray, xr.Dataset]]
+
+
+def sparing(engine: _Engine) -> _Engine:
+    """The engine on a density that leaves out what does not matter, if its draws bear that out."""
+
+    def run(whole: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+        rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
+        z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
+        points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
+        density = whole.pruned(points, _LEFT_OUT)
+        vectors, stats = engine(density, mode, settings)
+        if density is not whole and _uneven(whole, density, vectors):
+            vectors, stats = engine(whole, mode, settings)
+        return vectors, stats
+
+    return run
+
+
+def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> bool:
+    """Whether some draws (chain, draw, P) lose more of their log density than others."""
+    flat = vectors.reshape(-1, whole.size)
+    some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
+    with ThreadPoolExecutor(default_threads()) as pool:
+        lost = list(pool.map(lambda u: whole(u)[0] - pruned(u)[0], some))
+    return not np.ptp(lost) < _UNEVEN
+
+
+# Gibbs sampling looks at the rows, and asks for the density at its draws alone.
+ENGINES = {"nutpie": sparing(nuts), "gibbs": gibbs, "laplace": sparing(laplace)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +114,9 @@ def sample_directly(
     runs = []
     for i, launch in enumerate(launches):
         seed = None if settings.random_seed is None else settings.random_seed + i
-        vectors, stats = _draws(launch, sampler, replace(settings, random_seed=seed))
+        vectors, stats = ENGINES[sampler](
+            launch.density, launch.mode, replace(settings, random_seed=seed)
+        )
         warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
         values = launch.density.space.values(vectors)
         # Without what differs between orientations that make the same covariances.
@@ -104,30 +136,6 @@ def sample_directly(
         "thin": settings.thin,
     }
     return tree
-
-
-def _draws(launch: Launch, sampler: str, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
-    """Of a density that leaves out what does not matter, if that is seen to hold at the draws."""
-    whole, mode = launch.density, launch.mode
-    if sampler == "gibbs":  # looks at the rows, and asks for the density at its draws alone
-        return ENGINES[sampler](whole, mode, settings)
-    rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
-    z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
-    points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
-    density = whole.pruned(points, _LEFT_OUT)
-    vectors, stats = ENGINES[sampler](density, mode, settings)
-    if density is not whole and _uneven(whole, density, vectors):
-        vectors, stats = ENGINES[sampler](whole, mode, settings)
-    return vectors, stats
-
-
-def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> bool:
-    """Whether some draws (chain, draw, P) lose more of their log density than others."""
-    flat = vectors.reshape(-1, whole.size)
-    some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
-    with ThreadPoolExecutor(default_threads()) as pool:
-        lost = list(pool.map(lambda u: whole(u)[0] - pruned(u)[0], some))
-    return not np.ptp(lost) < _UNEVEN
 
 
 def _launches(data: Data, fit: Fit, prior: Prior, n_modes: int, seed: int | None) -> list[Launch]:

@@ -130,7 +130,7 @@ def refined(separated, monkeypatch, **options):
         seen.append(bool(density.sizes[compiled.SETTLED]))
         return nuts(density, mode, settings)
 
-    monkeypatch.setitem(direct.ENGINES, "nutpie", run)
+    monkeypatch.setitem(direct.ENGINES, "nutpie", direct.sparing(run))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         posterior = bayesgmm.refine(
