@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .facts import Shown
-from .mixture import Mixture, responsibility_blocks
-from .result import Fit
+from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def classify(fit: Fit | Mixture, X: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
+def classify(fit: HasMixture | Mixture, X: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
     """The most probable component of each row, and how doubtful it is.
 
     Parameters
@@ -74,15 +73,6 @@ def classify(fit: Fit | Mixture, X: Any, *, responsibilities: bool = False) -> p
     if kept is not None:
         table[[f"r_{k}" for k in range(mixture.n_components)]] = kept
     return table
-
-
-def mixture_of(fit: Fit | Mixture) -> Mixture:
-    """The mixture of a fit, or the mixture itself."""
-    if isinstance(fit, Fit):
-        return fit.mixture
-    if isinstance(fit, Mixture):
-        return fit
-    raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from .classification import mixture_of
 from .data import Data
 from .facts import html_rows
 from .kernels.contract import FloatArray
-from .mixture import Mixture, responsibility_blocks
+from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
 from .pictures import PicturesOfMerging
-from .result import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,7 +224,7 @@ class Merging(PicturesOfMerging):
         return f"<p><b>{title}</p><table>{facts}</table>{table}"
 
 
-def merge(fit: Fit | Mixture, X: Any) -> Merging:  # noqa: N803
+def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803
     """Merge components one pair after another, always the pair whose merge lowers entropy most.
 
     A group of rows that is no Gaussian may need several components. They overlap, and merging

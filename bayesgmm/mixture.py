@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -229,6 +229,28 @@ class Mixture(Shown):
             *conditional(self.weights, self.means, self.covariances, known, value, rest),
             tuple(self.names[j] for j in rest),
         )
+
+
+class HasMixture(Protocol):
+    """A result that has a mixture, as a `Fit` does."""
+
+    @property
+    def mixture(self) -> Mixture:
+        """The estimates as a distribution."""
+
+
+def mixture_of(fit: HasMixture | Mixture) -> Mixture:
+    """The mixture of a fit, or the mixture itself.
+
+    Raises
+    ------
+    TypeError
+        Something else.
+    """
+    mixture = getattr(fit, "mixture", fit)
+    if not isinstance(mixture, Mixture):
+        raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
+    return mixture
 
 
 def draw_rows(

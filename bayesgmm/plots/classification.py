@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..classification import classify, mixture_of
+from ..classification import classify
 from ..data import Data
 from ..kernels.contract import FloatArray
-from ..mixture import Mixture
+from ..mixture import Mixture, mixture_of
 from ..result import Fit
 from .style import (
     SIZES,

@@ -13,9 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from ..classification import mixture_of
 from ..kernels.contract import FloatArray
-from ..mixture import Mixture
+from ..mixture import Mixture, mixture_of
 from ..posterior import Posterior
 from ..result import Fit
 from .style import (

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from ..classification import mixture_of
 from ..kernels.contract import FloatArray
-from ..mixture import Mixture
+from ..mixture import Mixture, mixture_of
 from ..posterior import Posterior
 from ..result import Fit
 from .style import COLOURS, Figure, bare, colour, some_rows
