@@ -18,59 +18,59 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from . import datasets as datasets
-    from .bootstrap import bootstrap_lrt as bootstrap_lrt
-    from .classification import agreement as agreement
-    from .classification import classify as classify
-    from .comparison import Comparison as Comparison
-    from .comparison import compare as compare
-    from .errors import ConvergenceAdvice as ConvergenceAdvice
-    from .errors import DataError as DataError
-    from .errors import DegenerateFitWarning as DegenerateFitWarning
-    from .estimator import GaussianMixture as GaussianMixture
+    from .comparison.agreement import agreement as agreement
+    from .comparison.compare import compare as compare
+    from .comparison.model_probabilities import model_probabilities as model_probabilities
+    from .comparison.table import Comparison as Comparison
+    from .datasets import loaders as datasets
+    from .em.fit import fit as fit
+    from .em.result import Fit as Fit
+    from .em.standard_errors.standard_errors import standard_errors as standard_errors
+    from .estimators.mixture import GaussianMixture as GaussianMixture
     from .families import FAMILIES as FAMILIES
-    from .fitting import fit as fit
-    from .hyperparameters import Gamma as Gamma
-    from .merging import merge as merge
-    from .mixture import Mixture as Mixture
-    from .model import build_model as build_model
-    from .posterior import Posterior as Posterior
-    from .prior import Prior as Prior
-    from .probabilities import model_probabilities as model_probabilities
-    from .refinement import refine as refine
+    from .families.hyperparameters import Gamma as Gamma
+    from .mixture.classification import classify as classify
+    from .mixture.merging import merge as merge
+    from .mixture.mixture import Mixture as Mixture
+    from .mixture.prior import Prior as Prior
+    from .posterior.posterior import Posterior as Posterior
     from .reporting import report as report
-    from .result import Fit as Fit
-    from .selecting import select as select
-    from .selection import Selection as Selection
-    from .uncertainty import standard_errors as standard_errors
-    from .versions import show_versions as show_versions
+    from .reporting.versions import show_versions as show_versions
+    from .sampling.pymc.model import build_model as build_model
+    from .sampling.refine import refine as refine
+    from .selection.bootstrap_lrt import bootstrap_lrt as bootstrap_lrt
+    from .selection.select import select as select
+    from .selection.selection import Selection as Selection
+    from .utils.errors import ConvergenceAdvice as ConvergenceAdvice
+    from .utils.errors import DataError as DataError
+    from .utils.errors import DegenerateFitWarning as DegenerateFitWarning
 
 _HOME = {
-    "Comparison": "comparison",
-    "ConvergenceAdvice": "errors",
-    "DataError": "errors",
-    "DegenerateFitWarning": "errors",
+    "Comparison": "comparison.table",
+    "ConvergenceAdvice": "utils.errors",
+    "DataError": "utils.errors",
+    "DegenerateFitWarning": "utils.errors",
     "FAMILIES": "families",
-    "Fit": "result",
-    "Gamma": "hyperparameters",
-    "GaussianMixture": "estimator",
-    "Mixture": "mixture",
-    "Posterior": "posterior",
-    "Prior": "prior",
-    "Selection": "selection",
-    "agreement": "classification",
-    "bootstrap_lrt": "bootstrap",
-    "build_model": "model",
-    "classify": "classification",
-    "compare": "comparison",
-    "fit": "fitting",
-    "merge": "merging",
-    "model_probabilities": "probabilities",
-    "refine": "refinement",
+    "Fit": "em.result",
+    "Gamma": "families.hyperparameters",
+    "GaussianMixture": "estimators.mixture",
+    "Mixture": "mixture.mixture",
+    "Posterior": "posterior.posterior",
+    "Prior": "mixture.prior",
+    "Selection": "selection.selection",
+    "agreement": "comparison.agreement",
+    "bootstrap_lrt": "selection.bootstrap_lrt",
+    "build_model": "sampling.pymc.model",
+    "classify": "mixture.classification",
+    "compare": "comparison.compare",
+    "fit": "em.fit",
+    "merge": "mixture.merging",
+    "model_probabilities": "comparison.model_probabilities",
+    "refine": "sampling.refine",
     "report": "reporting",
-    "select": "selecting",
-    "show_versions": "versions",
-    "standard_errors": "uncertainty",
+    "select": "selection.select",
+    "show_versions": "reporting.versions",
+    "standard_errors": "em.standard_errors.standard_errors",
 }
 
 __all__ = ["__version__", "datasets", *sorted(_HOME)]

@@ -1,6 +1,6 @@
 """`python -m bayesgmm`: the command line, where the command itself is not on the path."""
 
-from .cli import main
+from .cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .kernels.contract import FloatArray
+from .utils.types import FloatArray
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
 
+    from .em.standard_errors.result import StandardErrors
     from .plots import Figure
-    from .posterior import Posterior
-    from .uncertainty import StandardErrors
+    from .posterior.posterior import Posterior
 
 type Units = Mapping[str, str] | None
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 import bayesgmm
-from bayesgmm.data import as_data
-from bayesgmm.em import EMResult, Features, Problem
+from bayesgmm.data.data import as_data
+from bayesgmm.em.multistart import Effort, follow
+from bayesgmm.em.problem import Problem
+from bayesgmm.em.run import EMResult
+from bayesgmm.em.starts.sample import Start
+from bayesgmm.em.starts.starts import make_starts
 from bayesgmm.families import get_family
-from bayesgmm.kernels import DegenerateComponentError
-from bayesgmm.search import Effort, follow
-from bayesgmm.start import Start, make_starts
+from bayesgmm.kernels.e_step.few_rows import Features
+from bayesgmm.utils.errors import DegenerateComponentError
 
 from . import machine, page, real
 from .command import main

@@ -2,7 +2,7 @@
 
 The quadratic form does half the arithmetic, but holds (d + 1)(d + 2)/2 features of every row of
 its block, which leave the processor's cache as d grows. `QUADRATIC_MAX_COLUMNS` in
-`bayesgmm/kernels/quadratic.py` is where the library changes over.
+`bayesgmm/kernels/e_step/quadratic.py` is where the library changes over.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesgmm.data import Data, as_data
-from bayesgmm.kernels import Parameters, expected_statistics
-from bayesgmm.kernels.quadratic import QUADRATIC_MAX_COLUMNS
+from bayesgmm.data.data import Data, as_data
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.kernels.e_step.e_step import expected_statistics
+from bayesgmm.kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS
 
 from . import machine, page
 from .command import main

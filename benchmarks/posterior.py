@@ -19,7 +19,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice
+from bayesgmm.utils.errors import ConvergenceAdvice
 
 from . import machine, naive, page
 from .command import main

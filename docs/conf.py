@@ -9,7 +9,7 @@ import pandas as pd
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bayesgmm import __version__  # noqa: E402
+from bayesgmm._version import __version__  # noqa: E402
 
 for chatty in ("arviz", "pytensor"):  # they say at length how they were imported
     logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -9,11 +9,12 @@ from scipy.special import logsumexp
 from scipy.stats import dirichlet, gamma, invgamma, invwishart, multivariate_normal
 
 import bayesgmm
-from bayesgmm import Gamma, Prior
-from bayesgmm.data import as_data
-from bayesgmm.density import LogPosterior
+from bayesgmm.data.data import as_data
 from bayesgmm.families import FAMILIES, get_family
-from bayesgmm.map_estimate import form_near
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.density.log_posterior import LogPosterior
+from bayesgmm.sampling.initial import form_near
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")
 #: Families whose prior is known with its constant.

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
-from bayesgmm import Gamma
+from bayesgmm.em.result import Fit
 from bayesgmm.families import Family
-from bayesgmm.posterior import Posterior
-from bayesgmm.prior import Prior
-from bayesgmm.result import Fit
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.posterior import Posterior
 from tests.synthetic import draws_dataset, posterior_of
 
 _BURN_IN = 200

@@ -15,9 +15,10 @@ import pymc as pm
 import pytensor.tensor as pt
 
 import bayesgmm
-from bayesgmm import Gamma, Prior
-from bayesgmm.model import build_model, initial_point
-from bayesgmm.sampling import sample
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.sample import sample
 
 PRIOR = Prior(
     mean=[4, 76], mean_covariance=[3.5**2, 53**2], dof=6, scale=[0.06 * 3.5**2, 0.06 * 53**2]
@@ -80,7 +81,7 @@ def other_priors():
 
 def by_blocks():
     """Rows so many that they are taken block by block, with a rest."""
-    from bayesgmm.likelihood import jax as likelihood
+    from bayesgmm.sampling.pymc.likelihood import jax as likelihood
 
     likelihood._BLOCK = 100
     return {"VVV": disagreement(model_and_start()[0], np.random.default_rng(1))}

@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import xarray as xr
 
-from bayesgmm import Prior, labels
-from bayesgmm.data import as_data
-from bayesgmm.posterior import Posterior
-from bayesgmm.result import Fit
+from bayesgmm.data.data import as_data
+from bayesgmm.em.result import Fit
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.labels import relabel as labels
+from bayesgmm.posterior.posterior import Posterior
 
 
 def scattered_draws(

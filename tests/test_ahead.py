@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bayesgmm.kernels import primitives
+from bayesgmm.kernels import compilation as primitives
 
 ROOT = Path(__file__).parents[1]
 FIT = "import bayesgmm; bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, n_init=1)"

@@ -11,21 +11,17 @@ import pytest
 from scipy.stats import kstest, kurtosis
 
 import bayesgmm
-from bayesgmm import bootstrap
-from bayesgmm.bootstrap import BootstrapLRT, LikelihoodRatioTest, bootstrap_lrt
-from bayesgmm.data import as_data
-from bayesgmm.errors import DataError
+from bayesgmm.data.data import as_data
+from bayesgmm.em.standard_errors.information import Chart, observed_information
+from bayesgmm.em.standard_errors.replicates import _allocation, _labels
+from bayesgmm.em.standard_errors.result import Estimates, StandardErrors
+from bayesgmm.em.standard_errors.standard_errors import METHODS, standard_errors
 from bayesgmm.families import FAMILIES, get_family
-from bayesgmm.information import Chart, observed_information
-from bayesgmm.kernels import Parameters, expected_statistics
-from bayesgmm.uncertainty import (
-    METHODS,
-    Estimates,
-    StandardErrors,
-    _allocation,
-    _labels,
-    standard_errors,
-)
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.kernels.e_step.e_step import expected_statistics
+from bayesgmm.selection import bootstrap_lrt as bootstrap
+from bayesgmm.selection.bootstrap_lrt import BootstrapLRT, LikelihoodRatioTest, bootstrap_lrt
+from bayesgmm.utils.errors import DataError
 from tests.conftest import families_for, simulate
 
 HERE = Path(__file__).parent
@@ -487,7 +483,7 @@ def test_mclust_s_standard_errors(name, family, k, method, kind):
     reference = json.loads((REFERENCE / "bootstrap.json").read_text())
     reference = reference[f"MclustBootstrap_{name}_{family}{k}_{kind}"]
     starts = json.loads((REFERENCE / "reference" / f"ref_{name}.json").read_text())
-    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
     fit = bayesgmm.fit(x, k, family, start=starts["start_partitions"][str(k)])
     order = np.argsort(-np.asarray(reference["estimate"]["pi"]))
     result = errors_of(fit, x, method)
@@ -604,7 +600,7 @@ def test_bad_arguments_of_standard_errors(faithful, faithful_fit):
     np.testing.assert_allclose(reordered.means, exact.means)
     with pytest.raises(ValueError, match="level is 95"):
         exact.interval(95)
-    degenerate = replace(faithful_fit, status=bayesgmm.em.Status.DEGENERATE)
+    degenerate = replace(faithful_fit, status=bayesgmm.em.status.Status.DEGENERATE)
     with pytest.raises(ValueError, match="it is no estimate"):
         errors_of(degenerate, faithful)
 

@@ -7,9 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 import bayesgmm
-from bayesgmm import FAMILIES
-from bayesgmm.families import get_family
-from bayesgmm.families.bound import bounded_m_step
+from bayesgmm.families import FAMILIES, get_family
+from bayesgmm.families.eigenvalue_bound import bounded_m_step
 from tests.conftest import families_for, simulate
 from tests.test_families import deviance, scatters_of
 

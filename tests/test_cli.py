@@ -13,14 +13,15 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from bayesgmm.posterior.labels.relabel.relabel import METHODS
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app, fitting, refining
-from bayesgmm.labels import METHODS
-from bayesgmm.refinement import Sampler
-from bayesgmm.start import STARTS
-from bayesgmm.tables import read_table
+from bayesgmm.cli import fitting, refining
+from bayesgmm.cli.app import app
+from bayesgmm.data.files import read_table
+from bayesgmm.em.starts.starts import STARTS
+from bayesgmm.sampling.run.settings import Sampler
 from tests.synthetic import make_posterior
 
 COMMANDS = ("fit", "select", "refine", "compare", "report", "demo")

@@ -18,9 +18,12 @@ import pytest
 from rich.console import Console
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Prior
-from bayesgmm.comparison import COLUMNS, Comparison, strength
-from bayesgmm.em import Status
+from bayesgmm.comparison.columns import COLUMNS
+from bayesgmm.comparison.table import Comparison
+from bayesgmm.comparison.verdict import strength
+from bayesgmm.em.status import Status
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.gibbs import gibbs_posterior
 from tests.synthetic import make_posterior
 

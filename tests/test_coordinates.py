@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from bayesgmm.coordinates import Coordinates
-from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
-from bayesgmm.region import Matching, best_region
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.posterior.evidence.coordinates import Coordinates
+from bayesgmm.posterior.evidence.region import Matching, best_region
 
 CASES = [
     ("E", 1), ("V", 1), ("EII", 2), ("VII", 3), ("EEI", 2), ("VVI", 3), ("EEE", 3), ("VVV", 2),

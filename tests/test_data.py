@@ -13,8 +13,9 @@ import xarray as xr
 from scipy import sparse
 
 import bayesgmm
-from bayesgmm import DataError, Prior
-from bayesgmm.data import as_data
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.utils.errors import DataError
 
 X = bayesgmm.datasets.load_iris(features_only=True)
 VALUES = X.to_numpy()

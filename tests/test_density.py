@@ -9,13 +9,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bayesgmm.data import as_data
-from bayesgmm.density import LogPosterior, compiled
-from bayesgmm.density.mode import information, mode_near
-from bayesgmm.engines.native import nuts
-from bayesgmm.engines.settings import Settings
+from bayesgmm.data.data import as_data
 from bayesgmm.families import FAMILIES
-from bayesgmm.model import build_model
+from bayesgmm.posterior.density import compiled
+from bayesgmm.posterior.density.log_posterior import LogPosterior
+from bayesgmm.posterior.density.mode import information, mode_near
+from bayesgmm.sampling.compiled.nuts import nuts
+from bayesgmm.sampling.pymc.model import build_model
+from bayesgmm.sampling.run.settings import Settings
 from tests.density_cases import (
     KINDS,
     case,
@@ -100,7 +101,7 @@ def test_pymc_s_model_has_the_same_density(name, d, k, kind):
 def rows(request, monkeypatch):
     """Features that lie ready, or the pass over rows as they are."""
     if request.param == "many rows":
-        monkeypatch.setattr("bayesgmm.kernels.ready._RESIDENT", 0)
+        monkeypatch.setattr("bayesgmm.kernels.e_step.few_rows._RESIDENT", 0)
     return request.param
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Prior
 from bayesgmm.families import FAMILIES, get_family
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.density_cases import members
 from tests.test_refine import FAITHFUL_PRIOR, short_first
 from tests.test_sampling import interrupted
@@ -138,8 +139,8 @@ print([m for m in ("pymc", "pytensor") if m in sys.modules])
 
 def test_log_density_is_kept_with_every_draw(x):
     """Lp of a draw is the density at its variables, but for the rotations' own Jacobian."""
-    from bayesgmm.density import LogPosterior
-    from bayesgmm.map_estimate import form_near, map_estimate
+    from bayesgmm.posterior.density.log_posterior import LogPosterior
+    from bayesgmm.sampling.initial import form_near, map_estimate
 
     fit = short_first(x, covariance_type="EVE")
     posterior = refined(x, fit, prior=FAITHFUL_PRIOR, draws=1000)

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app
+from bayesgmm.cli.app import app
 from bayesgmm.datasets import load_faithful
 
 ROOT = Path(__file__).parent.parent

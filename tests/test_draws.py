@@ -7,9 +7,10 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from bayesgmm.data import as_data
-from bayesgmm.draws import Draws, log_densities, responsibilities
-from bayesgmm.kernels import DegenerateComponentError
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.mixture.evaluation import log_densities, responsibilities
+from bayesgmm.utils.errors import DegenerateComponentError
 
 SIZE, K = 37, 3
 
@@ -38,9 +39,9 @@ def scipy_s(x, draws, s):
 @pytest.fixture(params=["many at a time", "few at a time", "one by one"])
 def way(request, monkeypatch):
     if request.param == "few at a time":
-        monkeypatch.setattr("bayesgmm.draws._BLOCK_NUMBERS", 3000)
+        monkeypatch.setattr("bayesgmm.mixture.evaluation._BLOCK_NUMBERS", 3000)
     elif request.param == "one by one":
-        monkeypatch.setattr("bayesgmm.draws._FEW_ROWS", 0)
+        monkeypatch.setattr("bayesgmm.mixture.evaluation._FEW_ROWS", 0)
 
 
 @pytest.mark.parametrize("narrow", [(), (0, 5, 36)])

@@ -13,10 +13,16 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import DataError, DegenerateFitWarning, Mixture, Prior
-from bayesgmm.em import Problem, Status, run_em
+from bayesgmm.em.problem import Problem
+from bayesgmm.em.run import run_em
+from bayesgmm.em.status import Status
 from bayesgmm.families import FAMILIES, get_family
-from bayesgmm.kernels import Statistics, measured_statistics, ready
+from bayesgmm.kernels.e_step import few_rows as ready
+from bayesgmm.kernels.e_step.contract import Statistics
+from bayesgmm.kernels.e_step.e_step import measured_statistics
+from bayesgmm.mixture.mixture import Mixture
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.utils.errors import DataError, DegenerateFitWarning
 from tests import reference_pass
 from tests.conftest import families_for, path_within, simulate, slope
 
@@ -359,7 +365,7 @@ def test_collapse_on_repeated_rows_is_told_whatever_the_seed():
 def test_a_false_m_step_is_noticed(monkeypatch):
     """The alarm works: parameters that are no maximum make the objective fall, and EM stops."""
     x, labels = simulate(np.random.default_rng(3), 200, 2, 2)
-    data = bayesgmm.data.as_data(x)
+    data = bayesgmm.data.data.as_data(x)
     good = bayesgmm.fit(x, 2, start=labels)
 
     def false(rows, parameters):
@@ -368,7 +374,7 @@ def test_a_false_m_step_is_noticed(monkeypatch):
         return replace(step, statistics=Statistics(s.counts, s.means, 1.001 * s.scatters))
 
     monkeypatch.setattr(ready, "_RESIDENT", 0)  # the pass is then Python's to call
-    monkeypatch.setattr(bayesgmm.em, "measured_statistics", false)
+    monkeypatch.setattr(bayesgmm.em.run, "measured_statistics", false)
     problem = Problem(data, FAMILIES["VVV"])
     first = good.mixture.parameters_about(data.center)
     result = run_em(problem, first, max_iter=50, tol=1e-12)

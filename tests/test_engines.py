@@ -18,13 +18,13 @@ import pytest
 import xarray as xr
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice
-from bayesgmm.engine_checks import engine_checks
-from bayesgmm.engines import jax_nuts, smc
-from bayesgmm.engines.importance import corrected
-from bayesgmm.engines.points import Points
-from bayesgmm.model import build_model, initial_point
-from bayesgmm.sampling import add_covariances, sample
+from bayesgmm.posterior.diagnostics.engine_checks import engine_checks
+from bayesgmm.sampling.pymc import jax_nuts, smc
+from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.points import Points
+from bayesgmm.sampling.pymc.sample import add_covariances, sample
+from bayesgmm.sampling.run.importance import corrected
+from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.jax_runs import edited
 from tests.test_sampling import FAITHFUL, FAITHFUL_PRIOR, check_means
 

@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-from bayesgmm import GaussianMixture, datasets
+from bayesgmm.datasets import loaders as datasets
+from bayesgmm.estimators.mixture import GaussianMixture
 
 FORMS = ("full", "tied", "diag", "spherical")
 

@@ -16,9 +16,11 @@ from scipy.special import gammaln, logsumexp, multigammaln
 from scipy.stats import gamma, invwishart
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Gamma, Prior
-from bayesgmm.evidence import Evidence, evidence_of
 from bayesgmm.families import get_family
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.evidence.evidence import Evidence, evidence_of
+from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.gibbs import ScaleConditional, gibbs_posterior, log_concentration_density
 from tests.synthetic import draws_dataset, posterior_of
 
@@ -334,8 +336,8 @@ def test_one_chain_is_enough_and_says_nothing_of_rhat():
 )
 def test_a_method_s_own_trouble_is_reported(monkeypatch, changes, message):
     """What cannot be trusted warns, and says what to do."""
-    from bayesgmm import evidence
-    from bayesgmm.integrals import Integral
+    from bayesgmm.posterior.evidence import evidence
+    from bayesgmm.posterior.evidence.integrals import Integral
 
     bad = Integral(**{"log_value": 0.0, "error": 0.01, "diagnostics": {}} | changes)
     way = evidence.METHODS["bridge"]._replace(integrate=lambda *_: bad)
@@ -465,7 +467,7 @@ def log_bayes_factors(name):
 
 
 def load_for_green(name):
-    x = getattr(bayesgmm.datasets, f"load_{name}")()
+    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()
     return x, Prior.from_data(x, random_scale=True)
 
 

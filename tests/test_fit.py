@@ -11,9 +11,11 @@ from scipy.special import entr, xlogy
 from sklearn.mixture import GaussianMixture
 
 import bayesgmm
-from bayesgmm import DegenerateFitWarning, Fit, Prior
-from bayesgmm.em import Status
+from bayesgmm.em.result import Fit
+from bayesgmm.em.status import Status
 from bayesgmm.families import FAMILIES
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.utils.errors import DegenerateFitWarning
 from tests.conftest import COLUMN_SCALING, ROTATION, families_for, simulate
 
 SKLEARN = {"full": "VVV", "tied": "EEE", "diag": "VVI", "spherical": "VII"}

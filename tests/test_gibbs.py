@@ -12,11 +12,13 @@ import pytest
 from arviz_stats.base import array_stats
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Gamma, Prior
-from bayesgmm.density import LogPosterior
-from bayesgmm.density.mode import Mode
-from bayesgmm.engines import gibbs as engine
-from bayesgmm.map_estimate import form_near
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.density.log_posterior import LogPosterior
+from bayesgmm.posterior.density.mode import Mode
+from bayesgmm.sampling.compiled import gibbs as engine
+from bayesgmm.sampling.initial import form_near
+from bayesgmm.utils.errors import ConvergenceAdvice
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case
 from tests.test_direct import refined

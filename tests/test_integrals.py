@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from bayesgmm.integrals import Whitening, bridge, importance, laplace
-from bayesgmm.proposal import Proposal
+from bayesgmm.posterior.evidence.integrals import Whitening, bridge, importance, laplace
+from bayesgmm.posterior.evidence.proposal import Proposal
 
 SHAPES = np.array([2.0, 5.0, 20.0])
 LOG_INTEGRAL = gammaln(SHAPES).sum()

@@ -10,10 +10,11 @@ from scipy import stats
 from scipy.integrate import quad, simpson
 from scipy.special import gammaln, logsumexp
 
-from bayesgmm import Gamma, Prior
-from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
-from bayesgmm.integrated_prior import log_correction
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.evidence.marginal_prior import log_correction
 
 FAMILIES = ["EII", "VII", "EEI", "VVI", "EEE", "VVV"]
 # Columns in units of their own, and rates far apart: gammas whose sum is no gamma.

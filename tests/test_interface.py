@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm.data import as_data
-from bayesgmm.evidence import Evidence
-from bayesgmm.facts import Shown, nearest
+from bayesgmm.data.data import as_data
 from bayesgmm.families import FAMILIES, get_family
-from bayesgmm.posterior import without_copies
-from bayesgmm.progress import track
-from bayesgmm.versions import environment, versions
+from bayesgmm.posterior.evidence.evidence import Evidence
+from bayesgmm.posterior.posterior import without_copies
+from bayesgmm.reporting.versions import environment, versions
+from bayesgmm.utils.display import Shown
+from bayesgmm.utils.progress import track
+from bayesgmm.utils.validation import nearest
 from tests.synthetic import make_posterior
 from tests.test_report import Page
 

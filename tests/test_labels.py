@@ -6,12 +6,15 @@ import itertools
 
 import numpy as np
 import pytest
+from bayesgmm.posterior.labels.relabel.relabel import METHODS
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import Posterior, draws, labels
-from bayesgmm.draws import Draws
-from bayesgmm.labels import METHODS, allocation
+from bayesgmm.mixture import draws
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.posterior.labels import allocation
+from bayesgmm.posterior.labels import relabel as labels
+from bayesgmm.posterior.posterior import Posterior
 from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 
 ITERATIVE = ("ecr-iterative-1", "ecr-iterative-2", "stephens")

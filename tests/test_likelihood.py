@@ -12,10 +12,10 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from bayesgmm import Prior
 from bayesgmm.families import get_family
-from bayesgmm.families.parametrisation import parametrisation
-from bayesgmm.likelihood import GaussianMixture, MixtureLogLikelihood
+from bayesgmm.families.parametrisation.parametrisation import parametrisation
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.likelihood import GaussianMixture, MixtureLogLikelihood
 
 FAMILIES = ("EII", "VII", "EEI", "VVI", "EEE", "VVV")
 CASES = [("E", 1, 1), ("E", 1, 3), ("V", 1, 2)] + [

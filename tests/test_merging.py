@@ -11,10 +11,10 @@ from scipy.special import entr
 from scipy.stats import norm
 
 import bayesgmm
-from bayesgmm import Mixture
-from bayesgmm import mixture as mixture_module
-from bayesgmm.data import as_data
-from bayesgmm.merging import Merging, merge
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture import mixture as mixture_module
+from bayesgmm.mixture.merging import Merging, merge
+from bayesgmm.mixture.mixture import Mixture
 
 # From R 4.2.2, mclust 6.0.0, on faithful, iris[, 1:4] and the three columns of our diabetes.csv:
 #   m <- Mclust(x)                                  # iris: G = 4, modelNames = "VEV"
@@ -130,7 +130,7 @@ def by_mclust(name):
     sigma[:, *np.tril_indices(d)] = values["lower_triangles"]  # faithful's, EEE, serves them all
     sigma += np.tril(sigma, -1).swapaxes(1, 2)
     weights = np.array(values["weights"])
-    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
     return Mixture(weights / weights.sum(), means, sigma, tuple(x.columns)), x
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bayesgmm import Mixture
+from bayesgmm.mixture.mixture import Mixture
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from pymc.logprob.transforms import SimplexTransform
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import Gamma, Prior
 from bayesgmm.families import get_family
-from bayesgmm.families.parametrisation import parametrisation
-from bayesgmm.kernels import Parameters
-from bayesgmm.model import _Simplex, build_model, initial_point
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.families.parametrisation.parametrisation import parametrisation
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.model import _Simplex, build_model, initial_point
 
 FAMILIES = [("E", 1), ("V", 1)] + [
     (name, d) for name in ("EII", "VII", "EEI", "VVI", "EEE", "VVV") for d in (2, 3)

@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Posterior
-from bayesgmm.modes import chain_modes
+from bayesgmm.posterior.diagnostics.chain_modes import chain_modes
+from bayesgmm.posterior.posterior import Posterior
+from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.synthetic import make_posterior, posterior_of, scattered_draws
 
 

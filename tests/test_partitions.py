@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm.allocations import sampled_allocations
-from bayesgmm.coclustering import coclustering_matrix
-from bayesgmm.data import as_data
-from bayesgmm.draws import Draws
-from bayesgmm.kernels.reallocation import losses_to
-from bayesgmm.partitions import Partition, best_partition
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.posterior.summaries.allocations import sampled_allocations
+from bayesgmm.posterior.summaries.coclustering import coclustering_matrix
+from bayesgmm.posterior.summaries.partition import Partition, best_partition
+from bayesgmm.posterior.summaries.partition_search import losses_to
 from tests.synthetic import make_posterior
 
 LOSSES = ("vi", "binder")

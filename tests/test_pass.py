@@ -8,13 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bayesgmm.kernels import (
-    DegenerateComponentError,
-    Parameters,
-    _Pass,
-    evaluate,
-    expected_statistics,
-)
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.kernels.e_step.e_step import _Pass, evaluate, expected_statistics
+from bayesgmm.utils.errors import DegenerateComponentError
 from tests import reference_pass
 
 

@@ -16,11 +16,12 @@ from matplotlib.collections import PathCollection
 from matplotlib.patches import Ellipse
 
 import bayesgmm
-from bayesgmm import Mixture, plots
+from bayesgmm import plots
 from bayesgmm.families import FAMILIES
-from bayesgmm.merging import merge
+from bayesgmm.mixture.merging import merge
+from bayesgmm.mixture.mixture import Mixture
+from bayesgmm.mixture.prior import Prior
 from bayesgmm.plots import backends
-from bayesgmm.prior import Prior
 from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 
 
@@ -526,7 +527,7 @@ def test_every_function_is_a_method_too():
     assert there == {name for name in plots.__all__ if name.startswith("plot_")}
     for home, names in METHODS.items():
         module, _, kind = home.rpartition(".")
-        cls = getattr(bayesgmm, kind, None) or getattr(bayesgmm.merging, kind)
+        cls = getattr(bayesgmm, kind, None) or getattr(bayesgmm.mixture.merging, kind)
         for name in names:
             assert f"plots.plot_{name}" in getattr(cls, f"plot_{name}").__doc__
         assert {n for n in dir(cls) if n.startswith("plot_")} == {f"plot_{n}" for n in names}

@@ -11,12 +11,12 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import Posterior
-from bayesgmm.data import as_data
-from bayesgmm.diagnostics import Diagnostics, Quantity, diagnose
-from bayesgmm.draws import occupied
-from bayesgmm.kernels import evaluate
-from bayesgmm.modes import ChainModes
+from bayesgmm.data.data import as_data
+from bayesgmm.kernels.e_step.e_step import evaluate
+from bayesgmm.mixture.evaluation import occupied
+from bayesgmm.posterior.diagnostics.chain_modes import ChainModes
+from bayesgmm.posterior.diagnostics.diagnostics import Diagnostics, Quantity, diagnose
+from bayesgmm.posterior.posterior import Posterior
 from tests.synthetic import make_posterior
 
 
@@ -91,14 +91,15 @@ def test_loo_is_arviz_own(posterior):
 
 
 def posterior_efficiency(posterior):
-    from bayesgmm.diagnostics import relative_efficiency
+    from bayesgmm.posterior.diagnostics.diagnostics import relative_efficiency
 
     return relative_efficiency(posterior.tree["posterior"].to_dataset())
 
 
 def test_blocks_do_not_change_loo(posterior, monkeypatch):
     """However few rows fit in a block, the result is the same."""
-    from bayesgmm import draws, loo
+    from bayesgmm.mixture import draws
+    from bayesgmm.posterior.diagnostics import loo
 
     whole = posterior.loo()
     monkeypatch.setattr(draws, "_BLOCK_NUMBERS", 7 * len(posterior.draws))

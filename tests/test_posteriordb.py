@@ -10,9 +10,9 @@ import numpy as np
 import pymc as pm
 
 import bayesgmm
-from bayesgmm import Prior
-from bayesgmm.model import build_model, initial_point
-from bayesgmm.sampling import sample
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.sample import sample
 
 REFERENCE = json.loads(
     (Path(__file__).parent / "data" / "reference" / "low_dim_gauss_mix.json").read_text()

@@ -9,10 +9,11 @@ import pytest
 from scipy.stats import ks_2samp, kstest, norm, skew
 
 import bayesgmm
-from bayesgmm import Posterior, checks
-from bayesgmm.data import as_data
-from bayesgmm.draws import Draws
-from bayesgmm.mixture_draws import MixtureDraws
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.posterior.posterior import Posterior
+from bayesgmm.posterior.summaries import predictive_checks as checks
+from bayesgmm.posterior.summaries.mixture_draws import MixtureDraws
 from tests.synthetic import make_posterior
 
 

@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 import bayesgmm
-from bayesgmm import Gamma, Prior
-from bayesgmm.data import as_data
+from bayesgmm.data.data import as_data
 from bayesgmm.families import get_family
-from bayesgmm.kernels import Parameters
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.mixture.prior import Prior
 from tests.conftest import families_for
 
 

@@ -12,12 +12,13 @@ from arviz_stats.base import array_stats
 from scipy import stats
 
 import bayesgmm
-from bayesgmm import Gamma, Prior
-from bayesgmm.draws import Draws
 from bayesgmm.families import get_family
-from bayesgmm.likelihood.means import BartlettNormalRV
-from bayesgmm.model import build_model, initial_point
-from bayesgmm.sampling import add_covariances, sample
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.draws import Draws
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.likelihood.means import BartlettNormalRV
+from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.sample import add_covariances, sample
 
 K = 2
 CASES = [("E", 1), ("V", 1), *((name, 2) for name in ("EII", "VII", "EEI", "VVI", "EEE", "VVV"))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bayesgmm.kernels.factor import cholesky, inverse_factors, precisions
+from bayesgmm.kernels.cholesky import cholesky, inverse_factors, precisions
 from bayesgmm.kernels.products import (
     add_outer_product,
     add_squared_lengths,

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm import checks, start, uncertainty
-from bayesgmm import data as border
-from bayesgmm.mixture import Mixture
+from bayesgmm.data import data as border
+from bayesgmm.em.standard_errors import standard_errors as uncertainty
+from bayesgmm.em.starts import starts as start
+from bayesgmm.mixture.mixture import Mixture
+from bayesgmm.posterior.summaries import predictive_checks as checks
 
 
 @pytest.fixture

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, DataError, Gamma, Posterior, Prior
+from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.posterior import Posterior
+from bayesgmm.utils.errors import ConvergenceAdvice, DataError
 
 # Old Faithful under the prior below, from an independent Gibbs sampler (72 000 sweeps): posterior
 # means and standard deviations; log evidence and LOO of the same run are the reference's too.

@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 import bayesgmm
-from bayesgmm.cli import app
-from bayesgmm.comparison import compare
-from bayesgmm.evidence import Evidence
+from bayesgmm.cli.app import app
+from bayesgmm.comparison.compare import compare
+from bayesgmm.posterior.evidence.evidence import Evidence
 from bayesgmm.reporting import Analysis, analyse, render, repeat, tables, verdict
 from bayesgmm.reporting.analysis import checked, evidence_or_reason
-from bayesgmm.reporting.page import format_of, write
 from bayesgmm.reporting.pictures import pictures_of
+from bayesgmm.reporting.report import format_of, write
 from bayesgmm.reporting.verdict import describe
 from tests.synthetic import make_posterior
 

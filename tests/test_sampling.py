@@ -13,10 +13,11 @@ import pymc as pm
 import pytest
 
 import bayesgmm
-from bayesgmm import ConvergenceAdvice, Prior
 from bayesgmm.families import get_family
-from bayesgmm.model import build_model, initial_point
-from bayesgmm.sampling import add_covariances, sample
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.sample import add_covariances, sample
+from bayesgmm.utils.errors import ConvergenceAdvice
 
 STATS = {
     "diverging": bool, "tree_depth": np.int64, "reached_max_treedepth": bool, "n_steps": np.int64,

@@ -14,15 +14,15 @@ from scipy.special import logsumexp
 from scipy.stats import chisquare, kstest
 
 import bayesgmm
-from bayesgmm import Prior
-from bayesgmm.data import as_data
-from bayesgmm.density import LogPosterior
-from bayesgmm.density.mode import Mode, mode_near
-from bayesgmm.engines.native import nuts
-from bayesgmm.engines.settings import Settings
+from bayesgmm.data.data import as_data
 from bayesgmm.families import get_family
-from bayesgmm.families.parametrisation import independent, parametrisation
-from bayesgmm.map_estimate import form_near, values_at
+from bayesgmm.families.parametrisation.parametrisation import independent, parametrisation
+from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.density.log_posterior import LogPosterior
+from bayesgmm.posterior.density.mode import Mode, mode_near
+from bayesgmm.sampling.compiled.nuts import nuts
+from bayesgmm.sampling.initial import form_near, values_at
+from bayesgmm.sampling.run.settings import Settings
 
 D, K, N = 2, 2, 60
 REPLICATES, DRAWS, THIN = 200, 99, 8

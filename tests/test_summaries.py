@@ -13,7 +13,9 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 import bayesgmm
-from bayesgmm import Mixture, coclustering, draws
+from bayesgmm.mixture import draws
+from bayesgmm.mixture.mixture import Mixture
+from bayesgmm.posterior.summaries import coclustering
 from tests.synthetic import make_posterior
 from tests.test_posterior import by_scipy
 

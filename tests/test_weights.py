@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm.data import as_data, as_rows_like
-from bayesgmm.errors import DataError
-from bayesgmm.kernels import Parameters, evaluate, expected_statistics
+from bayesgmm.data.data import as_data, as_rows_like
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.kernels.e_step.e_step import evaluate, expected_statistics
+from bayesgmm.utils.errors import DataError
 from tests import reference_pass
 from tests.conftest import families_for, simulate
 

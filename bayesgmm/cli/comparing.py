@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..selection import Selection
+from ..selection.selection import Selection
 from . import options
 from .outcome import FAILED, print_json, tell, told
 from .saved import load
 
 if TYPE_CHECKING:
-    from ..comparison import Comparison
+    from ..comparison.table import Comparison
 
 _EPILOG = """Examples:
 
@@ -84,7 +84,7 @@ def _compare(
         models: dict[str, Any] = {}
         for path, name in zip(saved, _names(saved), strict=True):
             models[name] = load(path)
-        from ..comparison import compare
+        from ..comparison.compare import compare
 
         only = next(iter(models.values()))
         grid = only if len(models) == 1 and isinstance(only, Selection) else None

@@ -80,7 +80,7 @@ def _fit(
     json: options.AsJson = False,
 ) -> None:
     """Fit one mixture by EM, and print its estimates."""
-    from ..fitting import fit
+    from ..em.fit import fit
 
     if priors.given(concentration, random_scale, conjugate) and not prior:
         raise typer.BadParameter(

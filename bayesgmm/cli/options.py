@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from ..data import Data, as_data
-from ..errors import DataError
-from ..facts import nearest
+from ..data.data import Data, as_data
+from ..data.files import read_table
 from ..families import FAMILIES, get_family
-from ..kernels.contract import FloatArray
-from ..tables import read_table
+from ..utils.errors import DataError
+from ..utils.types import FloatArray
+from ..utils.validation import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import typer
 
-from ..kernels import DegenerateComponentError
+from ..utils.errors import DegenerateComponentError
 
 #: Exit code where there is no result that can be used.
 FAILED = 1

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..prior import Prior
+from ..mixture.prior import Prior
 
 #: Where help shows them.
 PANEL = "Prior"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..result import Fit
-from ..selection import Selection
+from ..em.result import Fit
+from ..selection.selection import Selection
 from . import options, priors
 from .outcome import print_json, told
 from .saved import load
 
 if TYPE_CHECKING:
-    from ..posterior import Posterior
+    from ..posterior.posterior import Posterior
 
 _EPILOG = """Examples:
 
@@ -114,7 +114,7 @@ def _refine(
         prior = None
         if priors.given(concentration, random_scale, conjugate):
             prior = priors.made(rows, concentration, random_scale, conjugate, fit.n_components)
-        from ..refinement import refine  # xarray and nutpie take a second to import
+        from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
         posterior = refine(
             rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler.value,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data import as_data
+from ..data.data import as_data
 from . import options, priors
 from .outcome import print_json, told
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..result import DAMAGED, Fit
-from ..selection import Selection
+from ..em.result import Fit
+from ..selection.selection import Selection
+from ..utils.archive import DAMAGED
 
 if TYPE_CHECKING:
-    from ..posterior import Posterior
+    from ..posterior.posterior import Posterior
 
 _HDF5 = b"\x89HDF"
 
@@ -28,7 +29,7 @@ def load(path: Path) -> Fit | Selection | Posterior:
     with open(path, "rb") as file:
         start = file.read(4)
     if start == _HDF5:
-        from ..posterior import Posterior
+        from ..posterior.posterior import Posterior
 
         return Posterior.load(path)
     return (

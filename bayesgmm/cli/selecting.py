@@ -57,8 +57,8 @@ def _select(
     quiet: options.Quiet = False,
 ) -> None:
     """Fit every family with every number of components, and rank them."""
-    from ..selecting import select
-    from ..selection import Selection
+    from ..selection.select import select
+    from ..selection.selection import Selection
 
     numbers = options.numbers(k)
     with told():

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConvergenceAdvice
-from ..kernels.contract import FloatArray
-from ..posterior import Posterior
-from ..result import Fit
-from ..selection import CellName, Selection
+from ..em.result import Fit
+from ..posterior.posterior import Posterior
+from ..selection.selection import CellName, Selection
+from ..utils.errors import ConvergenceAdvice
+from ..utils.types import FloatArray
 
 type Row = dict[str, Any]
 

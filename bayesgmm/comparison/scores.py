@@ -10,10 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from ..errors import ConvergenceAdvice
-from ..evidence import Evidence, Method
-from ..posterior import Posterior
-from ..probabilities import weighed
+from ..posterior.evidence.evidence import Evidence, Method
+from ..posterior.posterior import Posterior
+from ..utils.errors import ConvergenceAdvice
+from .model_probabilities import weighed
 from .rows import EVIDENCE_DOUBT, FAILED, Row, named
 
 # Probability of the interval for a model's probability, ArviZ's default.

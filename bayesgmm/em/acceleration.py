@@ -16,8 +16,8 @@ import numba as nb
 import numpy as np
 
 from ..kernels.calls import caller
-from ..kernels.factor import cholesky, solve
-from ..kernels.primitives import F1, F2, F3, inlined, jit, part
+from ..kernels.cholesky import cholesky, solve
+from ..kernels.compilation import F1, F2, F3, inlined, jit, part
 
 WINDOW = 8
 # Singular directions of the last steps are left out relative to the largest one.

@@ -14,14 +14,16 @@ import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
-from ..families.m_steps import FEW_SWEEPS
-from ..kernels import OF_FACTORS
-from ..kernels import ROUNDING as ROUNDING_OF_PASS
-from ..kernels.primitives import F1, F2, F3, R1, inlined, part
-from ..kernels.ready import MADE, NO_CENTRED, call_ready_pass
-from ..pseudo_data import call_log_kernel, call_maximise
+from ..families.matrices import FEW_SWEEPS
+from ..kernels.compilation import F1, F2, F3, R1, inlined, part
+from ..kernels.e_step.accuracy import OF_FACTORS
+from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
+from ..kernels.e_step.few_rows import call_ready_pass
+from ..kernels.e_step.preparation import MADE, NO_CENTRED
+from ..mixture.log_prior import call_log_kernel
 from .acceleration import call_leap
-from .narrow import NARROW, ROUNDING, call_atom
+from .degeneracy import NARROW, ROUNDING, call_atom
+from .m_step import call_maximise
 
 # What `iterate` returns.
 NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.contract import FloatArray
-from ..kernels.primitives import Entry
-from .m_steps import EQUAL, IDENTITY, VARIABLE, m_step
+from ..kernels.compilation import Entry
+from ..utils.types import FloatArray
+from .m_steps import m_step
+from .matrices import EQUAL, IDENTITY, VARIABLE
 
 _WORDS = {"E": "equal", "V": "variable", "I": "identity"}
 _CODES = {"E": EQUAL, "V": VARIABLE, "I": IDENTITY}

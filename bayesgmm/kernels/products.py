@@ -7,7 +7,7 @@ and 0 in one of the factors of a sum over rows.
 
 from __future__ import annotations
 
-from .primitives import LANES, inlined, jit
+from .compilation import LANES, inlined, jit
 from .tiles import TALL, columns_of_product, products_of_rows
 
 _columns_tall = columns_of_product(TALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from .primitives import F1, entry
+from .compilation import F1, entry
 
 _BLOCK = 512
 

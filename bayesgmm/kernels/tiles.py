@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .primitives import LANES
+from .compilation import LANES
 
 # Numbers in a vector register; where they are narrower LLVM splits a vector into several.
 _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..mixture import Mixture
-from ..posterior import Posterior
+from ..mixture.mixture import Mixture
+from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
 from .style import COLOURS, telling_columns
 

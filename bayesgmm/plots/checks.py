@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.contract import FloatArray
-from ..posterior import Posterior
+from ..posterior.posterior import Posterior
+from ..utils.types import FloatArray
 from .backends import checked_backend
 from .chains import panelled
 from .style import BEST, COLOURS, Figure, bare, footnote, telling_columns

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..classification import classify
-from ..data import Data
-from ..kernels.contract import FloatArray
-from ..mixture import Mixture, mixture_of
-from ..result import Fit
+from ..data.data import Data
+from ..em.result import Fit
+from ..mixture.classification import classify
+from ..mixture.mixture import Mixture, mixture_of
+from ..utils.types import FloatArray
 from .style import (
     SIZES,
     Figure,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..posterior import Posterior
+from ..posterior.posterior import Posterior
 from .style import Figure, colour, marker
 
 _MOST_ROWS = 400

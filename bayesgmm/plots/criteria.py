@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from ..families import FAMILIES
-from ..kernels.contract import FloatArray
-from ..selection import Selection
+from ..selection.selection import Selection
+from ..utils.types import FloatArray
 from .style import COLOURS, MARKERS, Figure, footnote
 
 _CRITERIA = {

@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
-from ..kernels.contract import FloatArray
-from ..mixture import Mixture, mixture_of
-from ..posterior import Posterior
-from ..result import Fit
+from ..em.result import Fit
+from ..mixture.mixture import Mixture, mixture_of
+from ..posterior.posterior import Posterior
+from ..utils.types import FloatArray
 from .style import (
     BAND,
     BEST,

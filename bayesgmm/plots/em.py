@@ -6,7 +6,7 @@ import textwrap
 
 import numpy as np
 
-from ..result import Fit
+from ..em.result import Fit
 from .style import COLOURS, QUIET, Figure, bare, footnote
 
 # Gains below so much of the objective are its rounding.

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
 
-from ..kernels.contract import FloatArray
-from ..posterior import Posterior
+from ..posterior.posterior import Posterior
+from ..utils.types import FloatArray
 from .style import Figure, IntArray, Units, bare, marker, named, shade, telling_columns, units_of
 
 # Draws shown at most: beyond them points only cover one another.

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from ..bands import tails
-from ..kernels.contract import FloatArray
-from ..posterior import Posterior
-from ..result import Fit
-from ..uncertainty import Estimates, StandardErrors
+from ..em.result import Fit
+from ..em.standard_errors.result import Estimates, StandardErrors
+from ..posterior.posterior import Posterior
+from ..posterior.summaries.intervals import tails
+from ..utils.types import FloatArray
 from .style import Figure, Units, bare, colour, labelled, marker, telling_columns, units_of
 
 # Columns of which every covariance gets a panel, and of which every variance does.

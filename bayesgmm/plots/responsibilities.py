@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from ..kernels.contract import FloatArray
-from ..mixture import Mixture, mixture_of
-from ..posterior import Posterior
-from ..result import Fit
+from ..em.result import Fit
+from ..mixture.mixture import Mixture, mixture_of
+from ..posterior.posterior import Posterior
+from ..utils.types import FloatArray
 from .style import COLOURS, Figure, bare, colour, some_rows
 
 # Laid over the colours when they come round again.

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 from numpy.typing import NDArray
 
-from ..data import Data
-from ..kernels.contract import FloatArray
-from ..mixture import Mixture
+from ..data.data import Data
+from ..mixture.mixture import Mixture
+from ..utils.types import FloatArray
 
 IntArray = NDArray[np.intp]
 type Units = Mapping[str, str] | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..kernels.contract import FloatArray
-from ..merging import Cluster, Merging
+from ..mixture.merging import Cluster, Merging
+from ..utils.types import FloatArray
 from .style import BEST, Figure, bare, colour, marker
 
 

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..comparison import Comparison, compare
-from ..data import Data, as_data
-from ..errors import ConvergenceAdvice
-from ..evidence import Evidence
-from ..posterior import Posterior
-from ..prior import Prior
-from ..result import Fit
-from ..selecting import select
-from ..selection import Selection
-from ..uncertainty import StandardErrors, standard_errors
+from ..comparison.compare import compare
+from ..comparison.table import Comparison
+from ..data.data import Data, as_data
+from ..em.result import Fit
+from ..em.standard_errors.result import StandardErrors
+from ..em.standard_errors.standard_errors import standard_errors
+from ..mixture.prior import Prior
+from ..posterior.evidence.evidence import Evidence
+from ..posterior.posterior import Posterior
+from ..selection.select import select
+from ..selection.selection import Selection
+from ..utils.errors import ConvergenceAdvice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def analyse(
     fit = selection.best
     posterior = None
     if with_posterior:
-        from ..refinement import refine  # xarray and nutpie take a second to import
+        from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)

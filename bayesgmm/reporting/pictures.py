@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import plots
-from ..errors import ConvergenceAdvice
 from ..plots.checks import outside_interval, picture_of_checks
-from ..posterior import Posterior
+from ..posterior.posterior import Posterior
+from ..utils.errors import ConvergenceAdvice
 from .analysis import Analysis
 
 _DPI = 130

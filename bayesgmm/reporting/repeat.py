@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..hyperparameters import Gamma
-from ..prior import Prior
+from ..families.hyperparameters import Gamma
+from ..mixture.prior import Prior
 from .analysis import Analysis
 
 _WIDTH = 76

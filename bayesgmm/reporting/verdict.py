@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..comparison import strength
+from ..comparison.verdict import strength
 from ..plots.checks import outside_interval
 from .analysis import Analysis
 

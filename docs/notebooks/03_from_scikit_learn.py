@@ -28,7 +28,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Theirs
 
 import bayesgmm
-from bayesgmm import GaussianMixture, plots
+from bayesgmm import plots
+from bayesgmm.estimators.mixture import GaussianMixture
 
 X = bayesgmm.datasets.load_iris(features_only=True).to_numpy()
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from scipy.special import gammaln
 
-from ...kernels.contract import FloatArray
+from ...utils.types import FloatArray
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
 
 if TYPE_CHECKING:
-    from ...prior import Prior
+    from ...mixture.prior import Prior
 
 
 @final

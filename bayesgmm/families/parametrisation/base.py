@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ...kernels.contract import FloatArray
+from ...utils.types import FloatArray
 from ..family import Family
 
 if TYPE_CHECKING:
-    from ...prior import Prior
+    from ...mixture.prior import Prior
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
@@ -96,7 +96,7 @@ class Parametrisation(ABC):
 
     @abstractmethod
     def packed(self, prior: Prior) -> FloatArray:
-        """What the compiled density needs to know of it (`fixed` in `density/charts.py`)."""
+        """What the compiled density needs to know of it (`fixed` in `posterior/density/covariances.py`)."""
 
     def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
         """Of lp, what depends on more than the covariances and their constant: nothing here."""

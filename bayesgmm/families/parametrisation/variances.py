@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from ...kernels.contract import FloatArray
+from ...utils.types import FloatArray
 from .base import FEATURE, Distribution, Parametrisation, Variable
 
 if TYPE_CHECKING:
-    from ...prior import Prior
+    from ...mixture.prior import Prior
 
 
 @final

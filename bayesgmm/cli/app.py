@@ -1,0 +1,46 @@
+"""The command line: `bayesgmm fit`, `select`, `refine`, `compare`, `report`, `demo`.
+
+Exit codes: 0 done; 1 no result that can be used (the data cannot be, EM degenerated, no cell of a
+grid has an estimate), and the message says why; 2 the command line itself is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .._version import __version__
+from . import comparing, fitting, refining, reporting, selecting
+
+app = typer.Typer(
+    name="bayesgmm",
+    help="Gaussian mixtures: fitted by EM, sampled, compared, and reported in one file.",
+    epilog="Begin with: bayesgmm demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (fitting, selecting, refining, comparing, reporting):
+    module.add_to(app)
+
+
+def main() -> None:
+    """Entry point of the `bayesgmm` command."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Print all versions, for a bug report.")
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"bayesgmm {__version__}")
+        raise typer.Exit
+    if versions:
+        from ..reporting.versions import show_versions
+
+        show_versions()
+        raise typer.Exit

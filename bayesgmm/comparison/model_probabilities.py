@@ -1,0 +1,151 @@
+"""Which model, given the data: posterior probabilities from evidences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import softmax
+
+from ..posterior.evidence.evidence import Evidence, Method
+from ..posterior.posterior import Posterior
+from ..utils.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Evidences drawn within their errors for the interval of a probability.
+_REPLICATES = 10_000
+
+
+def model_probabilities(
+    posteriors: Mapping[str, Posterior],
+    prior_probabilities: Mapping[str, float] | None = None,
+    *,
+    method: Method = "bridge",
+    ci_prob: float = 0.89,
+    random_seed: int | None = None,
+) -> pd.DataFrame:
+    """Posterior probabilities of models of the same data, such as p(K | data).
+
+    p(M | data) is proportional to p(M) times the evidence of M (Kass & Raftery 1995, J. Am. Stat.
+    Assoc. 90, 773-795). It depends on the priors of the parameters too: give all models the prior
+    you mean, not one tuned to each. Random hyperparameters (`Gamma`) are integrated out, so that
+    priors with them and without compare.
+
+    Parameters
+    ----------
+    posteriors : mapping of name to Posterior
+        The models, such as {"K = 1": ..., "K = 2": ...}.
+    prior_probabilities : mapping of name to float, optional
+        p(M), scaled to sum 1; equal if left out.
+    method : "bridge", "laplace" or "importance"
+        How the evidences are computed: see `Posterior.log_evidence`.
+    ci_prob : float
+        Probability of the interval, between 0 and 1.
+    random_seed : int, optional
+        Seed of the evidences and of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        One row per model: family, K, prior_probability, log_evidence, error, probability, and
+        lower and upper, an equal-tailed interval for what the probability would be without Monte
+        Carlo error (not a number by Laplace's approximation, whose error is not known).
+
+    Raises
+    ------
+    TypeError
+        Something that is not a Posterior.
+    ValueError
+        No models, models of different data, or prior probabilities of other models or below 0.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        An evidence is not to be trusted.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> posteriors = {
+    ...     f"K = {k}": bayesgmm.refine(X, bayesgmm.fit(X, k, random_seed=1), random_seed=1)
+    ...     for k in (1, 2, 3)
+    ... }  # doctest: +SKIP
+    >>> bayesgmm.model_probabilities(posteriors, random_seed=1)  # doctest: +SKIP
+    """
+    import pandas as pd
+
+    _check(posteriors, ci_prob)
+    prior = _prior(list(posteriors), prior_probabilities)
+    seeds = np.random.SeedSequence(random_seed).generate_state(len(posteriors) + 1)
+    evidences = [
+        posterior.log_evidence(method, random_seed=int(seed))
+        for posterior, seed in zip(posteriors.values(), seeds, strict=False)
+    ]
+    rng = np.random.default_rng(seeds[-1])
+    probability, lower, upper = weighed(evidences, prior, ci_prob, rng)
+    columns = {
+        "family": [p.fit.family.name for p in posteriors.values()],
+        "K": [p.fit.n_components for p in posteriors.values()],
+        "prior_probability": prior,
+        "log_evidence": [e.value for e in evidences],
+        "error": [e.error for e in evidences],
+        "probability": probability,
+        "lower": lower,
+        "upper": upper,
+    }
+    return pd.DataFrame(columns, index=pd.Index(posteriors, name="model"))
+
+
+def weighed(
+    evidences: Sequence[Evidence], prior: FloatArray, ci_prob: float, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probabilities of models from their evidences and prior probabilities, and their interval.
+
+    The ends of the equal-tailed interval are of evidences drawn within their errors.
+    """
+    values, errors = np.array([(e.value, e.error) for e in evidences]).T
+    with np.errstate(divide="ignore"):  # a model of probability 0
+        log_prior = np.log(prior)
+    noise = rng.standard_normal((_REPLICATES, len(values)))
+    replicates = softmax(log_prior + values + errors * noise, axis=1)
+    lower, upper = np.quantile(replicates, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0)
+    return np.asarray(softmax(log_prior + values)), lower, upper
+
+
+def _check(posteriors: Mapping[str, Posterior], ci_prob: float) -> None:
+    if not posteriors:
+        raise ValueError("no models: pass {name: posterior, ...}.")
+    for name, posterior in posteriors.items():
+        if not isinstance(posterior, Posterior):
+            raise TypeError(
+                f"{name!r} is a {type(posterior).__name__}: pass posteriors, as refine returns."
+            )
+    first, *others = posteriors
+    for name in others:
+        a, b = posteriors[first], posteriors[name]
+        if a.fit.names != b.fit.names or not np.array_equal(a.data.values, b.data.values):
+            raise ValueError(
+                f"{first!r} and {name!r} are of different data: evidences compare models of the "
+                "same rows and columns only."
+            )
+    if not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob is {ci_prob}: pass a probability between 0 and 1.")
+
+
+def _prior(names: list[str], probabilities: Mapping[str, float] | None) -> FloatArray:
+    """Prior probabilities in the order of the names, of sum 1."""
+    if probabilities is None:
+        return np.full(len(names), 1 / len(names))
+    if set(probabilities) != set(names):
+        raise ValueError(
+            f"prior_probabilities are of {', '.join(map(str, probabilities))}, the models are "
+            f"{', '.join(map(str, names))}: pass one for each."
+        )
+    prior = np.array([probabilities[name] for name in names], dtype=np.float64)
+    if not (np.all(np.isfinite(prior)) and np.all(prior >= 0) and prior.sum() > 0):
+        raise ValueError(f"prior_probabilities are {dict(probabilities)}: pass numbers from 0 up.")
+    return np.asarray(prior / prior.sum())

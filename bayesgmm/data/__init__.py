@@ -1,0 +1,1 @@
+"""What comes in, checked once: tables, files, a summary of the columns."""

@@ -1,0 +1,261 @@
+"""What the user hands in, checked once: numeric columns with names, a centre and a scale.
+
+Everything tabular becomes one `Data`. A `Data` cannot hold a value that a pass could choke on,
+so nothing behind this border checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.summary import column_summary
+from ..utils.display import Shown
+from ..utils.errors import DataError
+from ..utils.types import FloatArray
+from .summary import _weighted_summary
+from .tables import _missing, _numeric, _read, _select, _Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A column whose spread is below this fraction of its size has lost its digits to the offset.
+_SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
+_LARGEST = 1e100
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Data(Shown):
+    """Checked rows: finite numbers, named columns that vary.
+
+    Attributes
+    ----------
+    values : array (n, d)
+        The caller's own array where its type allows (float64 or float32, any layout), else a
+        float64 copy.
+    names : tuple of d str
+        Column names; "x0", "x1", ... where the input had none.
+    center, scale : array (d,)
+        Column means, and the powers of two nearest to the standard deviations.
+    low, high, sd : array (d,)
+        Ranges and standard deviations (population) of the columns, in the user's units.
+    weights : array (n,) or None
+        What each row counts for; None where every row counts once. The five summaries above are
+        weighted too: they are those of a table in which a row of weight 2 stands twice and one
+        of weight 0 not at all.
+    """
+
+    values: NDArray[np.floating]
+    names: tuple[str, ...]
+    center: FloatArray
+    scale: FloatArray
+    low: FloatArray
+    high: FloatArray
+    sd: FloatArray
+    weights: FloatArray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    @property
+    def total(self) -> float:
+        """What the rows count for together: the sum of the weights, n without them."""
+        return float(self.n) if self.weights is None else float(self.weights.sum())
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    def _title(self) -> str:
+        weights = "" if self.weights is None else f", of weight {self.total:.10g} together"
+        return f"{self.n} rows of {self.d} columns{weights}"
+
+    def _figures(self) -> pd.DataFrame:
+        import pandas as pd
+
+        columns = {"mean": self.center, "sd": self.sd, "min": self.low, "max": self.high}
+        return pd.DataFrame(columns, index=pd.Index(self.names))
+
+    def part(self, start: int, stop: int) -> Data:
+        """Rows start..stop with their weights, in the coordinates of the whole."""
+        weights = None if self.weights is None else self.weights[start:stop]
+        return replace(self, values=self.values[start:stop], weights=weights)
+
+    def has_distinct_rows(self, at_least: int) -> bool:
+        """Whether there are at least so many different rows (stops reading once it knows).
+
+        Rows of weight 0 do not count.
+        """
+        seen: set[bytes] = set()
+        start, size = 0, 2 * at_least  # usually enough
+        while start < self.n:
+            values = self.values[start : start + size]
+            if self.weights is not None:
+                values = values[self.weights[start : start + size] > 0]
+            block = np.ascontiguousarray(values) + 0.0  # -0.0 is 0.0
+            seen.update(row.tobytes() for row in block)
+            if len(seen) >= at_least:
+                return True
+            start, size = start + size, 1024
+        return False
+
+
+def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = None) -> Data:
+    """Check a table and summarise its columns.
+
+    Parameters
+    ----------
+    x : array-like (n, d) or (n,)
+        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`.
+        A one-dimensional input is one column.
+    columns : sequence of str, optional
+        Use only these columns of a table.
+    sample_weight : array-like (n,), optional
+        What each row counts for: 2 as if it stood there twice, 0 as if it did not. A `Data`
+        keeps its own weights unless given others. Weights that are all 1 are none.
+
+    Raises
+    ------
+    DataError
+        Empty input, text or other non-numeric columns, missing or infinite values, duplicate
+        names, a constant column, weights that are negative, not finite or all 0: the message
+        names the column, the value and the cure.
+    """
+    if isinstance(x, Data):
+        if columns is None and sample_weight is None:
+            return x
+        table = _Table(x.values, x.names)
+    else:
+        table = _read(x)
+    if columns is not None:
+        table = _select(table, columns)
+    values = _numeric(table)
+    if sample_weight is not None:
+        weights = _read_weights(sample_weight, len(values))
+    else:
+        weights = x.weights if isinstance(x, Data) else None
+    data = _summarise(values, table.names, weights)
+    _refuse_constant_columns(data)
+    return data
+
+
+def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatArray) -> Data:
+    """Check new rows for an existing fit: same columns, its coordinates, constants allowed."""
+    weights = None
+    if isinstance(x, Data):
+        table, weights = _Table(x.values, x.names), x.weights
+    else:
+        table = _read(x, width=len(names))
+    if table.named and set(table.names) >= set(names) and tuple(table.names) != tuple(names):
+        table = _select(table, names)  # a table may bring more columns, in any order
+    if table.values.shape[1] != len(names):
+        raise DataError(
+            f"the rows have {table.values.shape[1]} columns, the fit has {len(names)} "
+            f"({', '.join(names)}): pass the same columns."
+        )
+    if table.named and tuple(table.names) != tuple(names):
+        raise DataError(
+            f"the columns are {list(table.names)}, the fit was made with {list(names)}: "
+            "pass the same columns."
+        )
+    values = _numeric(table)
+    summary = _summarise(values, tuple(names), weights)
+    return replace(summary, center=center, scale=scale)
+
+
+def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
+    """Checked weights in memory of their own, None where they are all 1."""
+    try:
+        weights = np.array(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "sample_weight holds values that are not numbers: pass one number per row."
+        ) from None
+    if weights.shape != (n,):
+        raise DataError(
+            f"sample_weight has shape {weights.shape}, the data have {n} rows: pass one number "
+            f"per row, shape ({n},)."
+        )
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(
+            f"sample_weight is {weights[row]} in row {row}: pass finite numbers of at least 0 "
+            "(0 leaves a row out)."
+        )
+    if not weights.any():
+        raise DataError(
+            f"sample_weight is 0 in all {n} rows: give at least two different rows a positive one."
+        )
+    if weights.max() > _LARGEST:
+        raise DataError(
+            f"sample_weight reaches {weights.max():.3g}, where sums overflow: divide all by that."
+        )
+    return None if np.all(weights == 1) else weights
+
+
+def _summarise(
+    values: NDArray[np.floating], names: tuple[str, ...], weights: FloatArray | None
+) -> Data:
+    d = values.shape[1]
+    low, high, mean, sd = (np.empty(d) for _ in range(4))
+    bad = np.empty(d, dtype=np.int64)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    column_summary(values, low, high, mean, sd, bad)
+    for j in np.flatnonzero(bad):
+        column = values[:, j]
+        n_nan = int(np.sum(np.isnan(column)))
+        if n_nan:
+            raise DataError(_missing(names[j], n_nan, int(np.argmax(np.isnan(column)))))
+        row = int(np.argmax(np.isinf(column)))
+        raise DataError(
+            f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
+            "correct or drop that row."
+        )
+    if weights is not None:
+        low, high, mean, sd = _weighted_summary(values, weights)
+    size = np.maximum(np.abs(low), np.abs(high))
+    for j in np.flatnonzero(size > _LARGEST):
+        raise DataError(
+            f"column {names[j]!r} reaches {size[j]:.3g}, whose square overflows: "
+            "express it in a larger unit."
+        )
+    scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
+    return Data(values, names, mean, scale, low, high, sd, weights)
+
+
+def _refuse_constant_columns(data: Data) -> None:
+    if data.n == 1:
+        raise DataError(
+            "the table has 1 row (n_samples = 1): a covariance needs at least 2 different rows."
+        )
+    rows, cure = f"{data.n} rows", "drop it"
+    if data.weights is not None:
+        rows = f"{np.count_nonzero(data.weights)} rows of positive weight"
+        cure = "drop it, or give more rows a positive weight"
+    size = np.maximum(np.abs(data.low), np.abs(data.high))
+    for j in range(data.d):
+        name = data.names[j]
+        if data.low[j] == data.high[j]:
+            raise DataError(
+                f"column {name!r} is constant ({data.low[j]:g} in all {rows}): "
+                f"its variance is zero and the likelihood unbounded; {cure}."
+            )
+        if data.sd[j] < 1e-100:
+            raise DataError(
+                f"column {name!r} has a standard deviation of {data.sd[j]:.3g}, whose square "
+                "underflows: express it in a smaller unit."
+            )
+        if data.sd[j] <= _SMALLEST_RELATIVE_SPREAD * size[j]:
+            raise DataError(
+                f"column {name!r} varies by {data.sd[j]:.3g} around {data.center[j]:.6g}: "
+                "double precision has no digits left for it; subtract the offset before."
+            )

@@ -1,0 +1,83 @@
+"""Tables in files: CSV, TSV, Parquet and Feather, as pandas data frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..utils.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEXT = {".csv": ",", ".txt": ",", ".tsv": "\t", ".tab": "\t"}
+_COLUMNAR = {
+    ".parquet": "read_parquet",
+    ".pq": "read_parquet",
+    ".feather": "read_feather",
+    ".arrow": "read_feather",
+}
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table from a file; the ending of its name says what it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        .csv or .txt (commas) and .tsv or .tab (tabs), with a header row, also compressed (.csv.gz);
+        .parquet or .pq, .feather or .arrow, which pyarrow reads.
+
+    Raises
+    ------
+    DataError
+        An ending that is not one of these, a file that is not what its ending says, or a file
+        that needs pyarrow where that is not installed.
+    OSError
+        The file cannot be read.
+
+    Examples
+    --------
+    >>> from bayesgmm.data.files import read_table
+    >>> read_table("eruptions.csv").columns  # doctest: +SKIP
+    Index(['eruptions', 'waiting'], dtype='str')
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending in _COLUMNAR:
+        return _read_columnar(path, _COLUMNAR[ending])
+    if ending in _COMPRESSED:
+        ending = Path(path.stem).suffix.lower()
+    if ending not in _TEXT:
+        raise DataError(
+            f"{path.name} ends in {path.suffix!r}: pass a table in a file that ends in "
+            f"{', '.join([*_TEXT, *_COLUMNAR])}."
+        )
+    return _read_text(path, _TEXT[ending])
+
+
+def _read_text(path: Path, separator: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, sep=separator)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        kind = "CSV" if separator == "," else "TSV"
+        raise DataError(f"{path} is not a {kind} file with a header row ({error}).") from None
+
+
+def _read_columnar(path: Path, reader: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        import pyarrow
+    except ImportError:
+        raise DataError(
+            f"{path.name} needs pyarrow, which is not installed: install bayesgmm[parquet], or "
+            "save the table as CSV."
+        ) from None
+    try:
+        return getattr(pd, reader)(path)
+    except pyarrow.ArrowInvalid as error:
+        raise DataError(f"{path} is not a {path.suffix[1:]} file ({error}).") from None

@@ -1,0 +1,38 @@
+"""Range, mean and standard deviation of columns whose rows have weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils.types import FloatArray
+
+_BLOCK = 65_536
+
+
+def _weighted_summary(
+    values: NDArray[np.floating], weights: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Low, high, mean and sd (d,) of rows that count by their weights, by blocks of rows.
+
+    A row of weight 0 counts nowhere, not even in the range. As in `column_summary` there are two
+    passes, each about a value near the mean.
+    """
+    blocks = [slice(i, i + _BLOCK) for i in range(0, len(values), _BLOCK)]
+    share = weights / weights.sum()
+    shift = values[np.argmax(weights)].astype(np.float64)
+    low, high = np.full(len(shift), np.inf), np.full(len(shift), -np.inf)
+    mean = shift.copy()
+    for block in blocks:
+        some = weights[block] > 0
+        rows, counted = values[block][some].astype(np.float64), share[block][some]
+        if len(rows):
+            low, high = np.minimum(low, rows.min(axis=0)), np.maximum(high, rows.max(axis=0))
+        mean += counted @ (rows - shift)
+    squares, rest = np.zeros(len(shift)), np.zeros(len(shift))
+    for block in blocks:
+        some = weights[block] > 0
+        delta = values[block][some] - mean
+        squares += share[block][some] @ delta**2
+        rest += share[block][some] @ delta
+    return low, high, mean, np.sqrt(np.maximum(squares - rest**2, 0.0))

@@ -1,0 +1,124 @@
+"""What is refused before EM starts: options, numbers, families, dependent columns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..data.data import Data
+from ..families import FAMILIES, Family
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import expected_statistics
+from ..mixture.prior import Prior, check_columns
+from ..utils.errors import DataError
+from ..utils.validation import whole
+
+# Below this the correlation matrix is singular to rounding.
+_SMALLEST_CORRELATION_EIGENVALUE = 1e-13
+# Rows that usually settle it.
+_FIRST_ROWS = 4096
+
+
+def check_options(n_init: int | None, max_iter: int, tol: float, ridge: float = 0.0) -> None:
+    """Refuse options out of range, before any work starts."""
+    if n_init is not None:
+        whole("n_init", n_init, 1)
+    whole("max_iter", max_iter, 0)
+    for name, value in (("tol", tol), ("ridge", ridge)):
+        if not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name} is {value!r}: pass a number that is at least 0.")
+
+
+def check_problem(
+    data: Data,
+    n_components: int,
+    family: Family,
+    prior: Prior | None,
+    ridge: float = 0.0,
+    max_ratio: float | None = None,
+) -> None:
+    """Refuse a number of components, a family or a prior that cannot go with the data."""
+    whole("n_components", n_components, 1)
+    check_bounds(data, prior, max_ratio)
+    bounded = prior is not None or ridge > 0 or max_ratio is not None
+    check_family(data, family, max_ratio, bounded)
+    check_number(data, n_components, bounded)
+
+
+def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> None:
+    """Refuse a prior that EM cannot maximise under, and a ratio below 1."""
+    if prior is not None:
+        check_columns(prior, data)
+        if prior.expected_concentration < 1:
+            raise ValueError(
+                f"the prior's concentration is {prior.concentration}: below 1 (on average, if it "
+                "is random) the posterior has its maximum at an empty component; use at least 1 "
+                "for fit(), and pass this prior to refine()."
+            )
+    if max_ratio is not None and not (math.isfinite(max_ratio) and max_ratio >= 1):
+        raise ValueError(f"max_ratio is {max_ratio!r}: pass a number of at least 1.")
+
+
+def check_number(data: Data, n_components: int, bounded: bool) -> None:
+    """Refuse more components than there are rows for."""
+    needed = n_components if bounded else n_components + 1
+    if data.has_distinct_rows(needed):
+        return
+    distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
+    most, cure = distinct, ""
+    if needed > n_components:
+        most, cure = max(distinct - 1, 1), ", or pass a prior"
+    raise DataError(
+        f"the data have {distinct} distinct rows (n_samples = {data.n}), too few for "
+        f"n_components = {n_components}: ask for at most {most}{cure}."
+    )
+
+
+def check_family(data: Data, family: Family, max_ratio: float | None, bounded: bool) -> None:
+    """Refuse a family whose covariances these columns, or the bound, do not allow."""
+    if max_ratio is not None and not family.boundable:
+        names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
+        raise ValueError(
+            f"max_ratio cannot bound family {family}, whose eigenvalues are tied to each other: "
+            f"choose among {names}, or pass a prior."
+        )
+    if not bounded and not (family.diagonal or family.spherical):
+        refuse_dependent_columns(data, family)
+
+
+def refuse_dependent_columns(data: Data, family: Family) -> None:
+    """A linear relation between columns makes every full covariance singular: name it."""
+    n = data.n if data.weights is None else int(np.count_nonzero(data.weights))
+    if n <= data.d:
+        raise DataError(
+            f"{n} rows cannot determine a covariance of {data.d} columns (family "
+            f"{family.name}): use fewer columns, a diagonal family (VVI, EEI), or pass a prior."
+        )
+    if _independent(data):
+        return
+    whole = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
+    scatter = expected_statistics(data, whole)[1].scatters[0]
+    correlation = scatter / (data.total * np.outer(data.sd, data.sd))
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    if eigenvalues[0] > _SMALLEST_CORRELATION_EIGENVALUE:
+        return
+    involved = np.flatnonzero(np.abs(vectors[:, 0]) > 0.01)
+    names = " and ".join(repr(data.names[j]) for j in involved)
+    what = "carry the same information" if len(involved) == 2 else "are linearly dependent"
+    raise DataError(
+        f"columns {names} {what}: every covariance of family {family.name} is then singular; "
+        "drop one, use a diagonal family (VVI, EEI), or pass a prior."
+    )
+
+
+def _independent(data: Data) -> bool:
+    """Whether the first rows alone show that no column depends on the others.
+
+    What later rows add to the columns' correlations has no negative eigenvalue.
+    """
+    first = data.part(0, _FIRST_ROWS)
+    z = (first.values - data.center) / data.sd
+    weighted = z if first.weights is None else first.weights[:, None] * z
+    least = np.linalg.eigvalsh(weighted.T @ z / data.total)[0]
+    return bool(least > _SMALLEST_CORRELATION_EIGENVALUE)

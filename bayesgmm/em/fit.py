@@ -1,0 +1,258 @@
+"""Fitting one mixture: data, family, starts and EM in, a `Fit` out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.special import xlogy
+
+from ..data.data import Data, as_data
+from ..families import Family, get_family
+from ..kernels.e_step.contract import Parameters, Statistics
+from ..kernels.e_step.e_step import expected_log_joint
+from ..kernels.e_step.few_rows import Features
+from ..mixture.mixture import Mixture, responsibility_blocks
+from ..mixture.prior import Prior
+from ..utils.errors import DegenerateComponentError, DegenerateFitWarning
+from .checks import check_options, check_problem
+from .multistart import SAME_OPTIMUM, Effort, follow
+from .problem import Problem
+from .result import Fit
+from .run import EMResult
+from .starts.sample import Sample, Start
+from .starts.starts import Seed, make_starts, named_starts, subset_rng
+
+# A named start is made from, and its short runs are run on, so many features of rows at most
+# (what stays in the processor's cache), but on no fewer rows than this for every parameter.
+_SEARCHED = 2**17
+_ROWS_PER_PARAMETER = 5
+# Rounding of an entropy, per row, that is too little to matter.
+_DIGITS = 1e-9
+
+
+def fit(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    n_components: int,
+    covariance_type: str | Family = "VVV",
+    *,
+    prior: Prior | None = None,
+    start: Any = "auto",
+    n_init: int | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-8,
+    random_seed: Seed = None,
+    columns: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    ridge: float = 0.0,
+    max_ratio: float | None = None,
+    accelerate: bool = True,
+) -> Fit:
+    """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
+
+    Parameters
+    ----------
+    X : array-like (n, d) or (n,)
+        NumPy array, pandas, polars or pyarrow table, xarray object, or nested list.
+    n_components : int
+        Number of components K.
+    covariance_type : str
+        Family of the covariances: EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV
+        (volume, shape and orientation, each equal, variable or identity), for one column E or V,
+        or scikit-learn's "spherical", "diag", "tied", "full" (VII, VVI, EEE, VVV).
+    prior : Prior, optional
+        Maximise the posterior density instead of the likelihood.
+    start : str, array, Mixture or Fit
+        "auto": a hierarchical partition and `n_init` partitions around random seeds (k-means++,
+        on standardised and on sphered columns) are run for 10 iterations, and the best 5 of them
+        to the end. "hc": the hierarchical partition alone (mclust's start). "kmeans", "k-means++",
+        "random_from_data", "random": every one of `n_init` is run to the end. Or n labels,
+        responsibilities (n, K), or a known mixture. From a partition EM takes one M-step first.
+    n_init : int, optional
+        Number of random starts: 30 for "auto", else 10, unless given. The best result is kept.
+    max_iter : int
+        Most EM iterations per start; 0 returns the start's parameters and their log-likelihood.
+    tol : float
+        Stop when at most `tol` of log-likelihood *per row* is left to gain (extrapolated), which
+        depends neither on n nor on the units of the columns.
+    random_seed : int, Generator, SeedSequence or None
+        Seed of the starts; the same seed gives the same fit on any number of threads.
+    columns : sequence of str, optional
+        Use only these columns of a table.
+    sample_weight : array-like (n,), optional
+        What each row counts for: 2 as if it stood there twice, 0 as if it did not.
+    ridge : float
+        Added to every variance after each M-step, in squared data units (scikit-learn's
+        reg_covar). 0, the default, regularises nothing; with more, EM is not monotone.
+    max_ratio : float, optional
+        Bound on the ratio of any two eigenvalues of any two covariances (Hathaway 1985), at least
+        1: no component can then collapse, and EM stays monotone. In the columns' own units, so
+        standardise columns whose units differ. For EII VII EEI VVI EEE EEV VVV, E and V.
+    accelerate : bool
+        Make longer steps than EM's where they raise the objective (`em/acceleration.py`): the
+        same maxima, of which it may find another than plain EM from the same start.
+
+    Returns
+    -------
+    Fit
+        Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`).
+
+    Raises
+    ------
+    DataError
+        Data that cannot be used: the message names the column or value and the cure.
+    ValueError
+        An argument out of range.
+
+    Warns
+    -----
+    DegenerateFitWarning
+        Every start ran into a singular covariance (the fit then holds the last regular
+        parameters), or to a spurious maximum beside one.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> fit = bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, random_seed=1)
+    >>> fit.weights.round(3).tolist(), round(fit.loglik, 3)
+    ([0.644, 0.356], -1130.264)
+    """
+    check_options(n_init, max_iter, tol, ridge)
+    data = as_data(X, columns, sample_weight)
+    family = get_family(covariance_type, data.d)
+    check_problem(data, n_components, family, prior, ridge, max_ratio)
+    problem = Problem(data, family, prior, ridge, max_ratio, Features(data))
+    effort = Effort(max_iter, tol, accelerate=accelerate)
+    result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
+    if not result.status.sound:
+        warnings.warn(result.advice, DegenerateFitWarning, stacklevel=2)
+    return result
+
+
+def fit_from(
+    start: Any,
+    problem: Problem,
+    data: Data,
+    n_components: int,
+    n_init: int | None,
+    random_seed: Seed,
+    effort: Effort,
+) -> Fit:
+    """Make starts of that kind, and the best of the fits from them.
+
+    Raises
+    ------
+    DegenerateComponentError
+        No start gives sound parameters to begin with.
+    """
+    if not (isinstance(start, str) and start == "auto"):
+        starts = make_starts(start, data, n_components, n_init, random_seed)
+        return best_fit(problem, data, starts, effort.to_the_end)
+    sample = search_sample(data, n_components, random_seed)
+    starts = named_starts(start, sample, n_components, n_init, random_seed)
+    first = None
+    if sample.data.n < data.n:
+        rows = sample.data
+        first = replace(problem, rows=rows, features=Features(rows))
+    return best_fit(problem, data, starts, effort, first)
+
+
+def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
+    """The rows that "auto" starts are made from and run on for a while: all, unless many."""
+    n_features = (data.d + 1) * (data.d + 2) // 2
+    at_most = max(_SEARCHED // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
+    return Sample(data, at_most, subset_rng(random_seed))
+
+
+def best_fit(
+    problem: Problem,
+    data: Data,
+    starts: Sequence[Start],
+    effort: Effort,
+    first: Problem | None = None,
+) -> Fit:
+    """The best result of EM from these starts, a sound one if there is any.
+
+    Raises
+    ------
+    DegenerateComponentError
+        No start gives sound parameters to begin with.
+    """
+    try:
+        results = follow(problem, data, starts, effort, first)
+    except DegenerateComponentError as error:
+        message = start_advice(error, problem.family)
+        raise DegenerateComponentError(error.component, message) from None
+    best = by_weight(results[0]) if starts[0].guess else results[0]
+    sound = [result.objective for result in results if result.status.sound]
+    near = [o for o in sound if best.objective - o <= SAME_OPTIMUM * problem.total]
+    return as_fit(best, problem, data, (len(starts), len(sound), len(near)))
+
+
+def by_weight(result: EMResult) -> EMResult:
+    """Components in the order of their proportions, largest first: the same for every seed.
+
+    Proportions that are equal but for rounding leave it to the means of the first column.
+    """
+    p, s = result.parameters, result.statistics
+    order = np.lexsort((p.means[:, 0], -np.round(p.weights, 9)))
+    which = None if result.component is None else int(np.argmax(order == result.component))
+    return replace(
+        result,
+        parameters=Parameters(p.weights[order], p.means[order], p.covariances[order]),
+        statistics=Statistics(s.counts[order], s.means[order], s.scatters[order]),
+        component=which,
+    )
+
+
+def start_advice(error: DegenerateComponentError, family: Family) -> str:
+    """What a start that cannot be used says."""
+    return (
+        f"the start gives component {error.component} a singular covariance (family "
+        f"{family.name}): it holds too few different rows. Pass another start, fewer components, "
+        "a family with fewer parameters, or a prior."
+    )
+
+
+def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
+    """What EM found, in the user's coordinates."""
+    p = result.parameters
+    return Fit(
+        mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names, data.scale),
+        family=problem.family,
+        n=data.n if data.weights is None else data.total,
+        loglik=result.loglik,
+        objective=result.objective,
+        entropy=_entropy(result, data),
+        log_map=result.log_certainty,
+        history=result.history,
+        status=result.status,
+        degenerate_component=result.component,
+        prior=problem.prior,
+        starts=starts,
+        moments=np.array([data.center, data.sd]),
+        weighted=data.weights is not None,
+    )
+
+
+def _entropy(result: EMResult, data: Data) -> float:
+    """Entropy of the responsibilities, summed over the rows: log-likelihood less EM's Q.
+
+    (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Narrow components leave the difference no digits:
+    then row by row.
+    """
+    p = result.parameters
+    if len(p.weights) == 1:
+        return 0.0
+    joint, rounding = expected_log_joint(p, result.statistics, data.scale)
+    if rounding < _DIGITS * data.total:
+        return max(result.loglik - joint, 0.0)
+    entropy = 0.0
+    for block, resp in responsibility_blocks(data, p):
+        of_rows = -np.sum(xlogy(resp, resp), axis=1)
+        weights = data.weights
+        entropy += float(of_rows.sum() if weights is None else weights[block] @ of_rows)
+    return entropy

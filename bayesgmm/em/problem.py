@@ -1,0 +1,73 @@
+"""What EM maximises, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..families import Family
+from ..families.eigenvalue_bound import bounded_m_step
+from ..kernels.compilation import Entry
+from ..kernels.e_step.contract import Rows, Statistics
+from ..kernels.e_step.few_rows import Features
+from ..mixture.prior import Prior
+from ..utils.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What EM maximises: the data, the family, and the prior if there is one.
+
+    ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
+    objective may fall. max_ratio bounds the ratio of any two eigenvalues. features may be shared
+    by the problems of the same rows.
+    """
+
+    rows: Rows
+    family: Family
+    prior: Prior | None = None
+    ridge: float = 0.0
+    max_ratio: float | None = None
+    features: Features | None = None
+
+    @cached_property
+    def hyper(self) -> FloatArray:
+        """The prior in centred coordinates, as compiled code reads it; empty without one."""
+        return np.empty(0) if self.prior is None else self.prior.packed(self.rows.center)
+
+    @property
+    def m_step(self) -> Entry:
+        """The M-step, compiled: the family's, or the one under the bound."""
+        return self.family.m_step if self.max_ratio is None else bounded_m_step
+
+    @cached_property
+    def phi(self) -> FloatArray:
+        """Features of the rows, if they are few."""
+        features = self.features or Features(self.rows)
+        return features.diagonal if self.family.diagonal else features.full
+
+    @cached_property
+    def row_weights(self) -> FloatArray:
+        """Weights of the rows, or nothing."""
+        return np.empty(0) if self.rows.weights is None else self.rows.weights
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of the rows' weights: the number of rows without weights."""
+        rows = self.rows
+        return float(len(rows.values) if rows.weights is None else rows.weights.sum())
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the objective is bounded whatever the rows: by a prior, a ridge or a ratio."""
+        return self.prior is not None or self.ridge > 0 or self.max_ratio is not None
+
+
+def pack(statistics: Statistics, diagonal: bool) -> FloatArray:
+    """Counts, means and scatters, or the diagonals of these, one after the other."""
+    scatters = statistics.scatters
+    if diagonal and scatters.ndim == 3:
+        scatters = np.diagonal(scatters, axis1=1, axis2=2)
+    return np.concatenate([statistics.counts, statistics.means.ravel(), scatters.ravel()])

@@ -1,0 +1,327 @@
+"""What EM found: estimates, how good they are, how it ended, and how to keep them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._version import __version__
+from ..families import Family, get_family
+from ..mixture.mixture import Mixture
+from ..mixture.prior import Prior
+from ..pictures import PicturesOfFit
+from ..utils.archive import DAMAGED
+from ..utils.display import Shown
+from ..utils.types import FloatArray
+from .status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+_FORMAT = "bayesgmm.Fit/2"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Shown, PicturesOfFit):
+    """A mixture fitted by EM.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        The estimates as a distribution.
+    family : Family
+        Covariance family.
+    n : int or float
+        Number of rows fitted, or the sum of their weights.
+    loglik : float
+        Log-likelihood at the estimates (natural logarithm, data's own units).
+    objective : float
+        What EM maximised: `loglik`, plus the log prior density if there was a prior.
+    entropy : float
+        -sum_ik r_ik log r_ik of the responsibilities: 0 when every row is certain.
+    log_map : float
+        sum_i log max_k r_ik.
+    history : tuple of float
+        Objective after the start and after every iteration.
+    status : Status
+        How EM ended; `advice` says what to do next.
+    degenerate_component : int or None
+        The component whose covariance became singular, or rests on too few rows.
+    prior : Prior or None
+        The prior maximised under.
+    starts : tuple of 3 int
+        Starts made, those run to a sound end, and those that found this optimum.
+    moments : array (2, d)
+        Means and standard deviations of the rows fitted, by which fits of different data are told
+        apart.
+    weighted : bool
+        Whether the rows had weights.
+    """
+
+    mixture: Mixture
+    family: Family
+    n: float
+    loglik: float
+    objective: float
+    entropy: float
+    log_map: float
+    history: tuple[float, ...]
+    status: Status
+    degenerate_component: int | None
+    prior: Prior | None
+    starts: tuple[int, int, int]
+    moments: FloatArray
+    weighted: bool = False
+
+    @property
+    def weights(self) -> FloatArray:
+        """Mixing proportions pi, (K,)."""
+        return self.mixture.weights
+
+    @property
+    def means(self) -> FloatArray:
+        """Component means mu, (K, d), in the data's units."""
+        return self.mixture.means
+
+    @property
+    def covariances(self) -> FloatArray:
+        """Component covariances Sigma, (K, d, d), in the data's units squared."""
+        return self.mixture.covariances
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+        return self.mixture.names
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return self.mixture.n_components
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return self.mixture.d
+
+    @property
+    def n_iter(self) -> int:
+        """EM iterations of the best start."""
+        return len(self.history) - 1
+
+    @property
+    def converged(self) -> bool:
+        """Whether EM stopped because nothing was left to gain."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters: proportions, means and covariances of the family."""
+        return self.family.n_parameters(self.n_components, self.d)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 loglik + 2 n_parameters; lower is better.
+
+        NaN, like `bic` and `icl`, for a degenerate fit: its log-likelihood is no maximum.
+        """
+        return self._penalised(2.0)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, -2 loglik + n_parameters log n; lower is better.
+
+        scikit-learn's sign: mclust reports its negative.
+        """
+        return self._penalised(float(np.log(self.n)))
+
+    def _penalised(self, price: float) -> float:
+        if self.status is Status.DEGENERATE:
+            return float("nan")
+        return -2 * self.loglik + price * self.n_parameters
+
+    @property
+    def icl(self) -> float:
+        """Integrated complete likelihood, bic - 2 sum_i log max_k r_ik; lower is better.
+
+        Biernacki, Celeux & Govaert (2000), IEEE PAMI 22, 719-725; mclust's definition, negated.
+        """
+        return self.bic - 2 * self.log_map
+
+    @property
+    def advice(self) -> str:
+        """How EM ended, in words, and what to do next."""
+        if self.status is Status.CONVERGED:
+            made, followed, same = self.starts
+            text = f"converged after {self.n_iter} iterations"
+            if made > 1:
+                text += f"; of {made} starts {followed} led to a sound end"
+                text += f" and {same} to this optimum"
+                if same == 1:
+                    text += ": raise n_init to look for a better one"
+            return text + "."
+        if self.status is Status.MAX_ITER:
+            return (
+                f"reached max_iter = {self.n_iter} before converging: raise max_iter, or loosen "
+                "tol; the log-likelihood given belongs to the parameters given."
+            )
+        which = self.degenerate_component
+        if self.status is Status.SPURIOUS:
+            return (
+                f"spurious maximum: component {which} holds {self.n * self.weights[which]:.1f} "
+                "rows, too few for a covariance of its own, and owes its likelihood to their "
+                "closeness. Use fewer components, a family with a common covariance, or a prior "
+                "(prior=Prior.from_data(X))."
+            )
+        return (
+            f"degenerate component {which}: its covariance shrank to a singular one, where the "
+            "likelihood has no maximum. The parameters are the last sound ones and are no "
+            "estimate: use fewer components, a family with fewer parameters, or a prior "
+            "(prior=Prior.from_data(X))."
+        )
+
+    def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.intp]]:  # noqa: N803
+        """The most probable component of each row, (n,) of int."""
+        return self.mixture.predict(X)
+
+    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
+        """Responsibilities of the components for each row, (n, K); rows sum to 1."""
+        return self.mixture.predict_proba(X)
+
+    def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
+        """Log density of each row under the mixture, (n,)."""
+        return self.mixture.log_density(X)
+
+    def sample(
+        self, n: int, random_seed: int | np.random.Generator | None = None
+    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Draw n rows (n, d) and their components (n,) from the fitted mixture."""
+        return self.mixture.sample(n, random_seed)
+
+    def to_xarray(self) -> xr.Dataset:
+        """The estimates as a Dataset: pi, mu and Sigma over component and feature."""
+        import xarray as xr
+
+        names = list(self.names)
+        return xr.Dataset(
+            {
+                "pi": ("component", self.weights),
+                "mu": (("component", "feature"), self.means),
+                "Sigma": (("component", "feature", "feature_bis"), self.covariances),
+            },
+            coords={
+                "component": np.arange(self.n_components),
+                "feature": names,
+                "feature_bis": names,
+            },
+            attrs={"family": self.family.name, "loglik": self.loglik, "n": self.n},
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per component: proportion, means, standard deviations and correlations."""
+        return self.mixture.to_frame()
+
+    def to_meta(self) -> dict[str, Any]:
+        """Everything but the arrays, as plain values."""
+        return {
+            "format": _FORMAT,
+            "version": __version__,
+            "family": self.family.name,
+            "names": list(self.names),
+            "n": self.n,
+            "loglik": self.loglik,
+            "objective": self.objective,
+            "entropy": self.entropy,
+            "log_map": self.log_map,
+            "status": self.status.name,
+            "degenerate_component": self.degenerate_component,
+            "starts": list(self.starts),
+            "weighted": self.weighted,
+            "prior": None if self.prior is None else self.prior.to_dict(),
+        }
+
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """The arrays, by name; with `to_meta` all that `from_parts` needs."""
+        return {
+            "weights": self.weights,
+            "means": self.means,
+            "covariances": self.covariances,
+            "scale": self.mixture.scale,
+            "history": np.array(self.history),
+            "moments": self.moments,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit to a NumPy archive (.npz), without pickle."""
+        with open(path, "wb") as file:
+            arrays: dict[str, Any] = dict(self.to_arrays())
+            np.savez(file, meta=np.array(json.dumps(self.to_meta())), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fit:
+        """Read a fit written by `save`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be opened.
+        ValueError
+            The file is not a saved fit, or is damaged.
+        """
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    meta = json.loads(str(archive["meta"]))
+                    arrays = {name: archive[name] for name in archive.files if name != "meta"}
+                if meta["format"] != _FORMAT:
+                    raise ValueError(f"format {meta['format']}")
+                return cls.from_parts(meta, arrays)
+            except DAMAGED as error:
+                raise ValueError(f"{path} is not a fit saved by bayesgmm ({error}).") from None
+
+    @classmethod
+    def from_parts(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> Fit:
+        """A fit from saved metadata and arrays."""
+        names = tuple(meta["names"])
+        family = get_family(meta["family"], len(names))
+        covariances = arrays["covariances"]
+        if family.diagonal:
+            covariances = np.diagonal(covariances, axis1=1, axis2=2)
+        return cls(
+            mixture=Mixture(
+                arrays["weights"], arrays["means"], covariances, names, arrays["scale"]
+            ),
+            family=family,
+            n=meta["n"],
+            loglik=meta["loglik"],
+            objective=meta["objective"],
+            entropy=meta["entropy"],
+            log_map=meta["log_map"],
+            history=tuple(float(v) for v in arrays["history"]),
+            status=Status[meta["status"]],
+            degenerate_component=meta["degenerate_component"],
+            prior=None if meta["prior"] is None else Prior(**meta["prior"]),
+            starts=(meta["starts"][0], meta["starts"][1], meta["starts"][2]),
+            moments=arrays["moments"],
+            weighted=meta["weighted"],
+        )
+
+    def _facts(self) -> list[tuple[str, str]]:
+        return [
+            ("rows x columns", f"{self.n} x {self.d}"),
+            ("log-likelihood", f"{self.loglik:.3f}"),
+            ("free parameters", str(self.n_parameters)),
+            ("AIC, BIC, ICL (lower is better)", f"{self.aic:.2f}, {self.bic:.2f}, {self.icl:.2f}"),
+            ("EM", self.advice),
+        ]
+
+    def _title(self) -> str:
+        kind = "MAP" if self.prior is not None else "maximum likelihood"
+        return f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"
+
+    def _figures(self) -> pd.DataFrame:
+        return self.mixture._figures()

@@ -1,0 +1,233 @@
+"""Standard errors of a fit: three bootstraps, and the observed information.
+
+    bootstrap    rows drawn with replacement (as multinomial weights)
+    weighted     Dirichlet weights for the rows; no row is ever left out entirely
+    parametric   new rows from the fitted mixture
+    information  the curvature of the log-likelihood at the fit, and the delta method
+
+O'Hagan, Murphy, Scrucca & Gormley (2019), Comput. Stat. 34, 1779-1813. Every replicate's EM
+starts at the fit itself, and its components are given the fit's labels.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.data import Data, as_data, as_rows_like
+from ...kernels.e_step.contract import Parameters
+from ...kernels.e_step.e_step import expected_statistics
+from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
+from ...utils.progress import progress
+from ...utils.types import FloatArray
+from ...utils.validation import whole
+from ..checks import check_options
+from ..fit import fit as refit
+from ..result import Fit
+from ..starts.starts import Seed, generators
+from .information import Chart, inverse, observed_information
+from .replicates import REPLICATES, _allocation, _matched
+from .result import Estimates, StandardErrors
+
+if TYPE_CHECKING:
+    pass
+
+
+# Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
+# parameters is hardly known.
+_NEARLY_SINGULAR = 1e-3
+# Rows per free parameter of a component below which its likelihood is no parabola.
+_ROWS_PER_PARAMETER = 5
+# Distance from the maximum, in standard errors, that is no longer rounding.
+_OFF_MAXIMUM = 0.1
+
+
+def standard_errors(
+    fit: Fit,
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    method: str = "bootstrap",
+    *,
+    n_boot: int = 999,
+    max_iter: int = 1000,
+    tol: float = 1e-8,
+    random_seed: Seed = None,
+    progressbar: bool = True,
+) -> StandardErrors:
+    """Standard errors and confidence intervals of a fit's parameters.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sound fit.
+    X : array-like (n, d)
+        The rows it was fitted to; a `Data` with weights if these were, whose weights are taken
+        for frequencies.
+    method : str
+        "bootstrap" (rows drawn with replacement), "weighted" (weighted-likelihood bootstrap:
+        Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
+        (rows drawn from the fit) or "information" (inverse of the observed information: no
+        replicates, but right only if the model is and its components have rows enough). Of a MAP
+        fit the replicates tell how the estimates vary with the data, the information (of the log
+        posterior) how far the posterior reaches, which is more.
+    n_boot : int
+        Replicates. A standard error then has a relative error of 1 / sqrt(2 n_boot), or more
+        where the estimates have long tails.
+    max_iter, tol
+        Of every replicate's EM, as for `fit`.
+    random_seed : int, Generator, SeedSequence or None
+        Seed of the replicates.
+    progressbar : bool
+        Show progress on standard error.
+
+    Returns
+    -------
+    StandardErrors
+        `.weights`, `.means`, `.covariances`, `.interval()`, `.to_frame()`, `.advice`.
+
+    Raises
+    ------
+    DataError
+        Rows that cannot be used.
+    ValueError
+        An unknown method; a fit that is no estimate; rows that are not the fit's; an information
+        that is not positive definite; every replicate failed.
+
+    References
+    ----------
+    O'Hagan, Murphy, Scrucca & Gormley (2019), Comput. Stat. 34, 1779-1813; McLachlan & Peel
+    (2000), sections 2.15 and 2.16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bayesgmm
+    >>> from bayesgmm import standard_errors
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+    >>> standard_errors(fit, X, "information").weights.round(3).tolist()
+    [0.029, 0.029]
+    >>> se = standard_errors(fit, X, n_boot=99, random_seed=1, progressbar=False)
+    >>> low, high = se.interval(0.95)
+    >>> bool(np.all((low.means < fit.means) & (fit.means < high.means)))
+    True
+    """
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}: choose among {', '.join(METHODS)}.")
+    check_options(1, max_iter, tol)
+    whole("n_boot", n_boot, 2)
+    if not fit.status.sound:
+        raise ValueError(f"the fit has no standard errors, it is no estimate: {fit.advice}")
+    data = _rows_of(fit, X)
+    make = REPLICATES.get(method)
+    if make is None:
+        return _by_information(fit, data)
+    streams = generators(random_seed, n_boot)
+    return _by_replicates(fit, data, method, make, streams, max_iter, tol, progressbar)
+
+
+def _rows_of(fit: Fit, x: Any) -> Data:
+    """The data of the fit, checked to be that."""
+    given = as_rows_like(x, fit.names, np.zeros(fit.d), np.ones(fit.d))
+    data = as_data(given, fit.names)
+    loglik = expected_statistics(data, fit.mixture.parameters_about(data.center))[0]
+    if abs(loglik - fit.loglik) > 1e-6 * (data.total + abs(fit.loglik)):
+        raise ValueError(
+            f"these rows have a log-likelihood of {loglik:.6g} under the fit, its own have "
+            f"{fit.loglik:.6g}: pass the rows (and weights) that it was fitted to."
+        )
+    return data
+
+
+def _by_information(fit: Fit, data: Data) -> StandardErrors:
+    """The delta method at the fit, whose parameters are functions of the chart's coordinates."""
+    if np.any(fit.weights <= 0):
+        k = int(np.argmin(fit.weights))
+        raise ValueError(f"component {k} of the fit is empty: use fewer components.")
+    p = fit.mixture.parameters_about(data.center)
+    chart = Chart(fit.family, Parameters(p.weights, p.means, fit.covariances))
+    information, gradient = observed_information(data, chart, fit.family, fit.prior)
+    covariance, smallest = inverse(information)
+    tangents = chart.at(np.zeros(chart.size))[1]
+
+    def delta(derivatives: FloatArray) -> FloatArray:
+        flat = derivatives.reshape(chart.size, -1)
+        variance = np.einsum("iq,ij,jq->q", flat, covariance, flat, optimize=True)
+        return np.sqrt(np.maximum(variance, 0.0)).reshape(derivatives.shape[1:])
+
+    se = Estimates(*(delta(derivatives) for derivatives in tangents))
+    notes = _information_notes(fit, data, smallest, float(gradient @ covariance @ gradient))
+    return StandardErrors(fit, "information", se, notes=notes)
+
+
+def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) -> tuple[str, ...]:
+    """What speaks against normal theory at this fit."""
+    notes = []
+    away = math.sqrt(max(decrement, 0.0))
+    if away > _OFF_MAXIMUM:
+        notes.append(
+            f"The fit is {away:.2g} standard errors from its maximum: fit with a smaller tol."
+        )
+    if smallest < _NEARLY_SINGULAR:
+        notes.append(
+            f"The information is nearly singular (eigenvalue {smallest:.2g}, scaled to a unit "
+            "diagonal): the log-likelihood is no parabola over so wide a range, prefer "
+            "method='bootstrap'."
+        )
+    own = fit.n_parameters / fit.n_components
+    k = int(np.argmin(fit.weights))
+    count = fit.weights[k] * data.total
+    if count < _ROWS_PER_PARAMETER * own:
+        notes.append(
+            f"Component {k} holds {count:.0f} rows, few for {own:.0f} parameters a component: "
+            "normal theory is doubtful, prefer method='bootstrap'."
+        )
+    return tuple(notes)
+
+
+METHODS = (*REPLICATES, "information")
+
+
+def _by_replicates(
+    fit: Fit,
+    data: Data,
+    method: str,
+    make: Callable[[Fit, Data, np.random.Generator], Data],
+    streams: list[np.random.Generator],
+    max_iter: int,
+    tol: float,
+    progressbar: bool,
+) -> StandardErrors:
+    """Refit every replicate from the fit, and take its components by the fit's labels."""
+    allocation = _allocation(fit, data)
+    found: list[tuple[Estimates, bool, bool] | None] = []
+    with (
+        warnings.catch_warnings(),
+        progress("Bootstrap replicates", len(streams), progressbar) as tick,
+    ):
+        warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
+        for rng in streams:
+            try:
+                other = refit(
+                    make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
+                    start=fit, max_iter=max_iter, tol=tol,
+                )  # fmt: skip
+            except (DataError, DegenerateComponentError):
+                found.append(None)
+            else:
+                found.append(_matched(fit, other, data, allocation))
+            tick()
+    sound = [result for result in found if result is not None]
+    failed = len(found) - len(sound)
+    if len(sound) < 2:
+        raise ValueError(
+            f"{failed} of {len(found)} replicates had no sound fit: use fewer components, a "
+            "family with fewer parameters, a prior, or method='information'."
+        )
+    estimates, stopped, moved = zip(*sound, strict=True)
+    replicates = Estimates(*(np.array(part) for part in zip(*estimates, strict=True)))
+    se = replicates.map(lambda values: np.std(values, axis=0, ddof=1))
+    return StandardErrors(fit, method, se, replicates, failed, sum(stopped), sum(moved))

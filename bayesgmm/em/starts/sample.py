@@ -1,0 +1,161 @@
+"""Where EM begins, and the rows that starts are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...data.data import Data
+from ...kernels.e_step.contract import Parameters, Statistics
+from ...utils.types import FloatArray
+from ..problem import pack
+from .hierarchical import Labels, hierarchical_partitions
+from .partition import moments_of_partition, seed_and_divide
+
+# Gives the responsibilities (m, K) of the m rows of a slice.
+type Memberships = Callable[[slice], FloatArray]
+
+
+# Rows a named start looks at: more would cost time, and sharpen a guess that EM sharpens anyway.
+_SUBSET = 20_000
+_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Start:
+    """One place to start from, the same for every family.
+
+    given: parameters, or expected statistics of a partition. guess: made here, not handed in. A
+    guess's singular covariance may be shrunk towards the overall one, and its components have no
+    order to keep.
+    """
+
+    given: Parameters | Statistics
+    guess: bool = False
+
+    @cached_property
+    def full(self) -> FloatArray:
+        """Statistics as EM reads them, with full scatters."""
+        assert isinstance(self.given, Statistics)
+        return pack(self.given, diagonal=False)
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Statistics as EM reads them, with the diagonals of the scatters."""
+        assert isinstance(self.given, Statistics)
+        return pack(self.given, diagonal=True)
+
+    def shrunk(self, data: Data) -> Statistics:
+        """Statistics with d + 1 rows' worth of the overall scatter: none is singular."""
+        statistics = self.given
+        assert isinstance(statistics, Statistics)
+        overall = _covariance(data) / len(statistics.counts) ** (2 / data.d)
+        return Statistics(
+            statistics.counts + data.d + 1,
+            statistics.means,
+            statistics.scatters + (data.d + 1) * overall,
+        )
+
+
+def _covariance(data: Data) -> FloatArray:
+    """Covariance of (the first of) the rows; only a scale is wanted."""
+    block = data.part(0, _SUBSET)
+    return np.cov(block.values, rowvar=False, ddof=0, aweights=block.weights).reshape(
+        data.d, data.d
+    )
+
+
+class Sample:
+    """The rows that starts are made from, in the coordinates in which they are divided."""
+
+    def __init__(self, data: Data, at_most: int = _SUBSET, rng: np.random.Generator | None = None):
+        used = np.arange(data.n) if data.weights is None else np.flatnonzero(data.weights)
+        if len(used) > at_most:
+            rng = rng or np.random.default_rng(0)
+            used = np.sort(rng.choice(used, at_most, replace=False))
+        self.data = data
+        if len(used) < data.n:
+            weights = None if data.weights is None else data.weights[used]
+            self.data = replace(data, values=data.values[used], weights=weights)
+        self._trees: dict[int, Labels] = {}
+
+    @cached_property
+    def centred(self) -> FloatArray:
+        """Rows about the columns' centres (n, d)."""
+        return np.ascontiguousarray(self.data.values - self.data.center, dtype=np.float64)
+
+    @cached_property
+    def standardised(self) -> FloatArray:
+        """Rows with columns of unit variance (n, d)."""
+        return self.centred / self.data.sd
+
+    @cached_property
+    def sphered(self) -> FloatArray:
+        """Rows with the identity for a covariance (n, at most d)."""
+        correlation = _covariance(self.data) / np.outer(self.data.sd, self.data.sd)
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > 1e-10 * values[-1]
+        return np.ascontiguousarray(self.standardised @ (vectors[:, kept] / np.sqrt(values[kept])))
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weights of the rows, or nothing."""
+        return np.empty(0) if self.data.weights is None else self.data.weights
+
+    def grow(self, ks: Iterable[int]) -> None:
+        """Make the hierarchical partitions of all these K at once."""
+        missing = [k for k in ks if k not in self._trees]
+        if missing:
+            self._trees |= hierarchical_partitions(self.centred, missing)
+
+    def hierarchical(self, k: int) -> Start:
+        """The start from the tree of merged groups."""
+        self.grow([k])
+        return self.of_labels(self._trees[k], k)
+
+    def seeded(self, z: FloatArray, k: int, rng: np.random.Generator) -> Start:
+        """Rows divided by the nearest of K seeds of k-means++."""
+        labels = np.empty(len(z), dtype=np.int64)
+        seed_and_divide(z, self.weights, rng.random(k), labels)
+        return self.of_labels(labels, k)
+
+    def of_labels(self, labels: Labels, k: int) -> Start:
+        """The start from a partition."""
+        d = self.data.d
+        counts, means, scatters = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+        labels = np.ascontiguousarray(labels, dtype=np.int64)
+        moments_of_partition(self.centred, self.weights, labels, counts, means, scatters)
+        return Start(Statistics(counts, means, scatters), guess=True)
+
+    def of_responsibilities(self, resp: FloatArray) -> Start:
+        """The start from responsibilities (n, K)."""
+        return Start(_statistics(self.data, resp.shape[1], lambda rows: resp[rows]), guess=True)
+
+
+def _statistics(data: Data, n_components: int, memberships: Memberships) -> Statistics:
+    """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
+    counts = np.zeros(n_components)
+    means = np.zeros((n_components, data.d))
+    for z, resp in _weighted_blocks(data, memberships):
+        counts += resp.sum(axis=0)
+        means += resp.T @ z
+    means /= np.where(counts > 0, counts, 1.0)[:, None]  # an empty group is the M-step's to refuse
+    scatters = np.zeros((n_components, data.d, data.d))
+    for z, resp in _weighted_blocks(data, memberships):
+        for k, mean in enumerate(means):
+            delta = z - mean
+            scatters[k] += (resp[:, k, None] * delta).T @ delta
+    return Statistics(counts, means, scatters)
+
+
+def _weighted_blocks(data: Data, memberships: Memberships) -> Iterator[tuple[FloatArray, ...]]:
+    """Blocks of centred rows (m, d) and of what they count for in each component (m, K)."""
+    for start in range(0, data.n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        resp = memberships(rows)
+        if data.weights is not None:
+            resp = resp * data.weights[rows, None]
+        yield data.values[rows] - data.center, resp

@@ -1,0 +1,180 @@
+"""Where EM starts: labels, responsibilities or a mixture, or partitions made here.
+
+A named start makes partitions of (at most some thousands of) the rows; EM takes one M-step from
+each. Which of many are worth running to the end is the business of `em/multistart.py`. What the user
+hands in is used as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...data.data import Data
+from ...mixture.mixture import Mixture
+from .sample import Memberships, Sample, Start, _statistics
+
+type Seed = int | np.random.Generator | np.random.SeedSequence | None
+
+
+def make_starts(
+    start: Any, data: Data, n_components: int, n_init: int | None, random_seed: Seed
+) -> list[Start]:
+    """Starts from a name, labels (n,), responsibilities (n, K), or a mixture or fit.
+
+    Raises
+    ------
+    ValueError
+        Unknown name; wrong shape; labels that leave a component empty; rows that do not sum to 1.
+    """
+    if isinstance(start, str):
+        check_name(start)
+        sample = Sample(data, rng=subset_rng(random_seed))
+        return named_starts(start, sample, n_components, n_init, random_seed)
+    mixture = getattr(start, "mixture", start)
+    if isinstance(mixture, Mixture):
+        if mixture.n_components != n_components or mixture.d != data.d:
+            raise ValueError(
+                f"start has {mixture.n_components} components in {mixture.d} columns; the fit "
+                f"asks for {n_components} in {data.d}."
+            )
+        return [Start(mixture.parameters_about(data.center))]
+    return [Start(_statistics(data, n_components, _memberships(start, data.n, n_components)))]
+
+
+def check_name(start: str) -> None:
+    """Refuse a start that does not exist."""
+    if start not in STARTS:
+        raise ValueError(
+            f"unknown start {start!r}: choose among {', '.join(STARTS)}, or pass n labels, "
+            "an n x K array of responsibilities, or a Mixture or Fit."
+        )
+
+
+def named_starts(
+    name: str, sample: Sample, n_components: int, n_init: int | None, random_seed: Seed
+) -> list[Start]:
+    """n_init starts of a kind (as many as that kind usually needs if None); 1 for one component."""
+    kind = STARTS[name]
+    if n_components == 1:
+        return [sample.of_labels(np.zeros(sample.data.n, dtype=np.int64), 1)]
+    if name == "hc":
+        return [sample.hierarchical(n_components)]
+    count = kind.n_init if n_init is None else n_init
+    made = [] if name != "auto" else [sample.hierarchical(n_components)]
+    rng = generators(random_seed, 1)[0]  # in turn: more starts leave the first ones as they were
+    return made + [kind.make(sample, n_components, rng, i) for i in range(count)]
+
+
+def generators(seed: Seed, n: int) -> list[np.random.Generator]:
+    """Independent streams: more of them leave the first ones as they were."""
+    if isinstance(seed, np.random.Generator):
+        return list(seed.spawn(n))
+    if isinstance(seed, np.random.SeedSequence):
+        # A copy: spawning would change the caller's sequence, and with it the next fit.
+        seed = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key)
+    else:
+        seed = np.random.SeedSequence(seed)
+    return [np.random.default_rng(child) for child in seed.spawn(n)]
+
+
+def subset_rng(seed: Seed) -> np.random.Generator:
+    """The stream that draws the rows to look at, apart from those of the starts."""
+    return generators(seed, 1)[0].spawn(1)[0]
+
+
+def _memberships(start: Any, n: int, n_components: int) -> Memberships:
+    """What the user's labels, or responsibilities (n, K), say of some rows."""
+    array = np.asarray(start)
+    if array.ndim == 1 and len(array) == n:
+        labels, index = np.unique(array, return_inverse=True)
+        if len(labels) != n_components:
+            raise ValueError(
+                f"start has {len(labels)} different labels, the fit {n_components} components."
+            )
+        identity = np.eye(n_components)
+        return lambda rows: identity[index[rows]]
+    if array.shape != (n, n_components):
+        raise ValueError(
+            f"start has shape {array.shape}: pass {n} labels or responsibilities "
+            f"({n}, {n_components})."
+        )
+    try:
+        resp = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("start holds values that are not numbers.") from None
+    if not np.all(np.isfinite(resp)) or np.any(resp < 0):
+        raise ValueError("start holds a responsibility that is negative, NaN or infinite.")
+    sums = resp.sum(axis=1)
+    worst = int(np.argmax(np.abs(sums - 1)))
+    if abs(sums[worst] - 1) > 1e-6:
+        raise ValueError(
+            f"responsibilities of row {worst} of start sum to {sums[worst]:.6g}, not to 1."
+        )
+    return lambda rows: resp[rows]
+
+
+def _kmeans(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """k-means++ and k-means (scikit-learn's) on the standardised columns."""
+    import warnings
+
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    groups = KMeans(n_components, n_init=1, random_state=int(rng.integers(2**31)))
+    with threadpool_limits(1), warnings.catch_warnings():
+        # One thread: with more, scikit-learn's sums depend on which ends first. Fewer distinct
+        # rows than groups leave one empty, which the M-step sees.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = groups.fit(sample.standardised, sample_weight=sample.data.weights).labels_
+    return sample.of_labels(labels, n_components)
+
+
+def _seeds(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """Rows divided by the nearest seed of k-means++, standardised."""
+    return sample.seeded(sample.standardised, n_components, rng)
+
+
+def _seeds_in_turn(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """The same, by turns standardised and sphered: long groups need the second."""
+    z = sample.sphered if i % 2 else sample.standardised
+    return sample.seeded(z, n_components, rng)
+
+
+def _random_rows(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """Rows divided by the nearest of K random rows, standardised."""
+    z = sample.standardised
+    seeds = z[rng.choice(len(z), n_components, replace=False)]
+    distance = -2 * z @ seeds.T + np.sum(seeds**2, axis=1)
+    return sample.of_labels(np.argmin(distance, axis=1), n_components)
+
+
+def _random(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    """Responsibilities uniform on the simplex, independently for every row."""
+    return sample.of_responsibilities(rng.dirichlet(np.ones(n_components), size=sample.data.n))
+
+
+def _no_more(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
+    raise AssertionError("the hierarchical start is one")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A way to make starts, and how many of it are usual."""
+
+    make: Callable[[Sample, int, np.random.Generator, int], Start]
+    n_init: int
+
+
+STARTS: dict[str, Kind] = {
+    "auto": Kind(_seeds_in_turn, 30),
+    "hc": Kind(_no_more, 1),
+    "kmeans": Kind(_kmeans, 10),
+    "k-means++": Kind(_seeds, 10),
+    "random_from_data": Kind(_random_rows, 10),
+    "random": Kind(_random, 10),
+}

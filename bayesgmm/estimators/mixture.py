@@ -1,0 +1,283 @@
+"""scikit-learn's estimator contract: a thin face over `fit`."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..data.data import Data, as_data
+from ..em.checks import check_options, check_problem
+from ..em.fit import best_fit, fit_from
+from ..em.multistart import Effort, follow
+from ..em.problem import Problem
+from ..em.result import Fit
+from ..em.starts.sample import Start
+from ..em.starts.starts import STARTS, make_starts
+from ..em.status import Status
+from ..families import get_family
+from ..kernels.e_step.few_rows import Features
+from ..mixture.mixture import Mixture
+from ..utils.types import FloatArray
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """Gaussian mixture with the interface of `sklearn.mixture.GaussianMixture`.
+
+    The same constructor arguments, methods and fitted attributes, over this library's EM.
+    Differences on purpose: `covariance_type` may be any family of this library; `reg_covar`
+    defaults to 0, so that nothing is regularised unasked; `tol` is the log-likelihood per row
+    still to be gained (extrapolated), which stops later than scikit-learn's 1e-3 and at the same
+    place for any n.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of components K.
+    covariance_type : str
+        "full", "tied", "diag", "spherical", or any of the fourteen families (VVV, VEV, ...).
+    tol : float
+        Log-likelihood per row left to gain at which EM stops.
+    reg_covar : float
+        Added to every variance after each M-step, in squared data units.
+    max_iter : int
+        Most iterations per start.
+    n_init : int, optional
+        Number of random starts: 30 (short ones) for "auto", else 10, unless given.
+    init_params : {"auto", "hc", "kmeans", "k-means++", "random", "random_from_data"}
+        How starts are made; see `fit`.
+    weights_init, means_init, precisions_init : array, optional
+        Start from these; what is left out comes from `init_params`. Shapes as of the fitted
+        attributes.
+    random_state : int, RandomState or None
+        Seed of the starts.
+    warm_start : bool
+        Start the next `fit` from the last one's solution.
+    verbose, verbose_interval : int
+        Print how every start ended; the interval is accepted for compatibility.
+
+    Attributes
+    ----------
+    weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
+        Estimates, in scikit-learn's shapes for its four types; covariances (K, d, d) for others.
+    converged_, n_iter_, lower_bound_, lower_bounds_, n_features_in_, feature_names_in_
+        As in scikit-learn; lower bounds are mean log-likelihoods per row.
+    fit_ : Fit
+        The whole result.
+
+    Examples
+    --------
+    >>> from bayesgmm import GaussianMixture, datasets
+    >>> X = datasets.load_faithful()
+    >>> model = GaussianMixture(2, random_state=0).fit(X)
+    >>> round(model.bic(X), 2)
+    2322.19
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-8,
+        reg_covar: float = 0.0,
+        max_iter: int = 1000,
+        n_init: int | None = None,
+        init_params: str = "auto",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Estimate the mixture by EM; y is ignored.
+
+        Raises
+        ------
+        ValueError
+            Data or arguments that cannot be used; the message says which and the cure.
+        """
+        self._fit(X)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[np.intp]:  # noqa: N803
+        """Fit, and give the most probable component of each row."""
+        rows = self._fit(X)
+        return self.fit_.predict(rows)
+
+    def predict(self, X: Any) -> NDArray[np.intp]:  # noqa: N803
+        """The most probable component of each row, (n,)."""
+        rows = self._check(X)
+        return self.fit_.predict(rows)
+
+    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
+        """Responsibilities (n, K)."""
+        rows = self._check(X)
+        return self.fit_.predict_proba(rows)
+
+    def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
+        """Log density of each row, (n,)."""
+        rows = self._check(X)
+        return self.fit_.score_samples(rows)
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
+        """Mean log density per row."""
+        return float(np.mean(self.score_samples(X)))
+
+    def sample(self, n_samples: int = 1) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Draw rows (n_samples, d) and their components, grouped by component."""
+        check_is_fitted(self)
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        x, component = self.fit_.sample(n_samples, rng)
+        order = np.argsort(component, kind="stable")
+        return x[order], component[order]
+
+    def bic(self, X: Any) -> float:  # noqa: N803
+        """Schwarz's criterion of the fitted mixture on X; lower is better."""
+        loglik = self.score_samples(X)
+        return -2 * float(loglik.sum()) + self.fit_.n_parameters * float(np.log(len(loglik)))
+
+    def aic(self, X: Any) -> float:  # noqa: N803
+        """Akaike's criterion of the fitted mixture on X; lower is better."""
+        return -2 * float(self.score_samples(X).sum()) + 2 * self.fit_.n_parameters
+
+    def _fit(self, x: Any) -> NDArray[np.floating]:
+        rows = validate_data(
+            self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
+        )
+        check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
+        data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
+        family = get_family(self.covariance_type, data.d)
+        check_problem(data, self.n_components, family, None, self.reg_covar)
+        fit = self._best(Problem(data, family, None, self.reg_covar, features=Features(data)), data)
+        if self.verbose:
+            print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
+        if fit.status is not Status.CONVERGED and self.max_iter > 0:
+            warnings.warn(fit.advice, ConvergenceWarning, stacklevel=3)
+        self._store(fit)
+        return rows
+
+    def _best(self, problem: Problem, data: Data) -> Fit:
+        effort = Effort(max(self.max_iter, 0), self.tol)
+        k, n_init = self.n_components, self.n_init
+        if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
+            if self.fit_.n_components == k:
+                return fit_from(self.fit_, problem, data, k, 1, None, effort)
+        if self.init_params not in STARTS:
+            raise ValueError(
+                f"init_params is {self.init_params!r}: choose among {', '.join(STARTS)}."
+            )
+        seed = check_random_state(self.random_state).randint(2**31)
+        if all(value is None for value in self._given()):
+            return fit_from(self.init_params, problem, data, k, n_init, seed, effort)
+        starts = self._given_starts(data, seed)
+        return best_fit(problem, data, starts, effort.to_the_end)
+
+    def _given_starts(self, data: Data, seed: int) -> list[Start]:
+        """Starts with some parameters prescribed and the others from `init_params`."""
+        k, d = self.n_components, data.d
+        n_init = self.n_init if any(value is None for value in self._given()) else 1
+        problem = Problem(data, get_family("VVV", d), None, self.reg_covar)
+        at_once = Effort(0, 0.0).to_the_end
+        out = []
+        for start in make_starts(self.init_params, data, k, n_init, seed):
+            guess = follow(problem, data, [start], at_once)[0].parameters
+            weights, means = guess.weights, guess.means + data.center
+            covariances = guess.covariances
+            if self.weights_init is not None:
+                weights = np.asarray(self.weights_init, dtype=np.float64)
+            if self.means_init is not None:
+                means = np.asarray(self.means_init, dtype=np.float64)
+            if self.precisions_init is not None:
+                precisions = np.asarray(self.precisions_init, dtype=np.float64)
+                covariances = np.linalg.inv(_full(precisions, self.covariance_type, k, d))
+            try:
+                mixture = Mixture(weights, means, covariances, data.names)
+            except ValueError as error:
+                raise ValueError(
+                    f"weights_init, means_init or precisions_init cannot be used: {error}"
+                ) from None
+            out.append(Start(mixture.parameters_about(data.center)))
+        return out
+
+    def _given(self) -> tuple[ArrayLike | None, ...]:
+        return self.weights_init, self.means_init, self.precisions_init
+
+    def _store(self, fit: Fit) -> None:
+        self.fit_ = fit
+        self.weights_ = np.array(fit.weights)
+        self.means_ = np.array(fit.means)
+        precisions = np.linalg.inv(fit.covariances)
+        upper = np.swapaxes(np.linalg.inv(np.linalg.cholesky(fit.covariances)), 1, 2)
+        form = self.covariance_type
+        self.covariances_ = _compact(np.array(fit.covariances), form)
+        self.precisions_ = _compact(precisions, form)
+        self.precisions_cholesky_ = _compact(upper, form)
+        self.converged_ = fit.converged
+        self.n_iter_ = fit.n_iter
+        self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
+        self.lower_bound_ = fit.loglik / fit.n
+
+    def _check(self, x: Any) -> NDArray[np.floating]:
+        check_is_fitted(self)
+        return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
+
+
+def _with_names(data: Data, names: Any) -> Data:
+    """Errors and results name the columns, if the caller did."""
+    if names is None:
+        return data
+    return replace(data, names=tuple(str(name) for name in names))
+
+
+def _compact(matrices: FloatArray, form: str) -> FloatArray:
+    """Matrices (K, d, d) in scikit-learn's shape for its type."""
+    if form == "tied":
+        return matrices[0]
+    if form == "diag":
+        return np.diagonal(matrices, axis1=1, axis2=2).copy()
+    if form == "spherical":
+        return matrices[:, 0, 0].copy()
+    return matrices
+
+
+def _full(matrices: FloatArray, form: str, k: int, d: int) -> FloatArray:
+    """Matrices in scikit-learn's shape for its type as (K, d, d)."""
+    shapes = {"tied": (d, d), "diag": (k, d), "spherical": (k,)}
+    shape = shapes.get(form, (k, d, d))
+    if matrices.shape != shape:
+        raise ValueError(
+            f"precisions_init has shape {matrices.shape}: covariance_type {form!r} takes {shape}."
+        )
+    if form == "tied":
+        return np.repeat(matrices[None], k, axis=0)
+    if form == "diag":
+        return matrices[:, :, None] * np.eye(d)
+    if form == "spherical":
+        return matrices[:, None, None] * np.eye(d)
+    return matrices

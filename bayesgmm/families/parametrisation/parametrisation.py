@@ -1,0 +1,65 @@
+"""What is sampled in place of a family's covariances: variables with a prior of their own.
+
+    p = parametrisation(family, n_components, d)
+    p.variables                   -> their names and dims
+    p.priors(prior)               -> their distributions, where they are independent
+    p.covariances(values, prior)  -> Sigma (..., K, d, d) from draws
+    p.values_from(Sigma, prior)   -> the inverse map, for starting points
+
+What all components share has no component axis. No PyMC here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...utils.types import FloatArray
+from ..family import Family
+from .axes import Axes, principal_axes, rotations
+from .bartlett import Bartlett
+from .base import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation, Variable
+from .variances import Variances
+
+__all__ = [
+    "AXIS",
+    "COMPONENT",
+    "FEATURE",
+    "PAIR",
+    "Axes",
+    "Parametrisation",
+    "Variable",
+    "independent",
+    "parametrisation",
+    "principal_axes",
+]
+
+_INDEPENDENT: dict[str, type[Bartlett] | type[Variances]] = {
+    "EII": Variances,
+    "VII": Variances,
+    "EEI": Variances,
+    "VVI": Variances,
+    "EEE": Bartlett,
+    "VVV": Bartlett,
+}
+
+
+def independent(family: Family) -> bool:
+    """Whether the variables are independent under the prior, whose constant is then known."""
+    return family.volume + family.shape + family.orientation in _INDEPENDENT
+
+
+def parametrisation(
+    family: Family, n_components: int, d: int, covariances: FloatArray | None = None
+) -> Parametrisation:
+    """The free variables of a family's covariances.
+
+    covariances (K, d, d) are those near which rotations are looked at; without them, near I.
+    """
+    if independent(family):
+        form = _INDEPENDENT[family.volume + family.shape + family.orientation]
+        return form(family, n_components, d)
+    number = {"I": 0, "E": 1, "V": n_components}[family.orientation]
+    about = np.repeat(np.eye(d)[None], number, axis=0)
+    if covariances is not None and number > 0:
+        about = rotations(principal_axes(covariances, family.orientation))[:number]
+    return Axes(family, n_components, d, about)

@@ -1,0 +1,169 @@
+"""How the kernels are compiled, and the softmax over components.
+
+Every array is "component (or feature) by row of the block", so each inner loop runs over
+contiguous rows and LLVM vectorises it.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numba.core import config
+from numba.core.registry import cpu_target
+
+F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
+I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
+R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
+
+# Blocks of rows are padded to a multiple of this: two vectors of the widest registers.
+LANES = 16
+
+# No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+# Set in the environment of the process that compiles ahead, and for whoever wants none.
+_HELPER = "BAYESGMM_COMPILES_ALONE"
+
+
+def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile without the interpreter lock, division by zero giving infinity, cached on disk."""
+    return nb.njit(
+        *signature,
+        nogil=True,
+        cache=True,
+        fastmath=FASTMATH,
+        error_model="numpy",
+        boundscheck=False,
+    )
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile only as a part of its callers, under their flags.
+
+    For functions that are small or have one caller: a compiled function takes numba a twentieth of
+    a second however small it is, and its callers optimise and keep a whole copy of it.
+    """
+    return nb.njit(inline="always")(function)
+
+
+@contextmanager
+def _compiling(most: int) -> Iterator[None]:
+    """Spare a fifth of the time that numba takes to compile, at LLVM's level `most` or a lower one.
+
+    LLVM's third level makes the code no faster than its second. The collector of cyclic garbage
+    is held back: numba makes millions of objects that live on, and it would look through them.
+    """
+    _ = cpu_target.target_context  # made at the level that was set, which is not ours to change
+    level, enabled = config.OPT, gc.isenabled()
+    config.OPT = min(level, type(level)(most))
+    gc.disable()
+    try:
+        yield
+    finally:
+        config.OPT = level
+        if enabled:
+            gc.enable()
+
+
+def _get_help() -> None:
+    """Let a second process compile what is needed later (`sampling/precompile.py`); it ends by itself."""
+    only_python = sys.executable and not getattr(sys, "frozen", False)
+    alone = multiprocessing.parent_process() is None  # workers have each other's help
+    if _HELPER in os.environ or not (only_python and alone) or (os.cpu_count() or 1) < 2:
+        return
+    root = str(Path(__file__).parents[2])
+    code = f"import sys; sys.path.insert(0, {root!r})\n"
+    code += "from bayesgmm.sampling.precompile import compile_ahead; compile_ahead()"
+    with suppress(OSError):  # where no process can be started there is one less
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=os.environ | {_HELPER: "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
+        Thread(target=process.wait, daemon=True).start()  # leaves no zombie, and is not waited for
+
+
+class Entry:
+    """A compiled function with fixed argument types, compiled (or loaded) at its first use.
+
+    Without fixed types every memory layout of the caller's array would cost seconds of
+    compilation; with numba's own eager signatures the import would cost them.
+    """
+
+    _any = False  # whether this process has loaded or compiled any
+
+    def __init__(self, function: Callable[..., Any], signature: Any, level: int = 2) -> None:
+        self.function = function
+        self.signature = signature
+        self.level = level
+        self._dispatcher: Any = None
+        self._lock = Lock()
+
+    @property
+    def dispatcher(self) -> Any:
+        """Numba's own object, which other compiled functions can call."""
+        if self._dispatcher is None:
+            with self._lock:  # numba compiles under a lock, but would do it once per thread
+                if self._dispatcher is None:
+                    with _compiling(self.level):
+                        dispatcher = jit(self.signature)(self.function)
+                    first, Entry._any = not Entry._any, True
+                    if first and dispatcher.stats.cache_misses:  # nothing is compiled yet
+                        _get_help()
+                    self._dispatcher = dispatcher
+        return self._dispatcher
+
+    @cached_property
+    def address(self) -> int:
+        """Where the machine code is, for compiled code that calls it there (`calls.py`)."""
+        version = self.dispatcher.overloads[self.signature.args]
+        return int(version.library.get_pointer_to_function(version.fndesc.llvm_cfunc_wrapper_name))
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the compiled function."""
+        return self.dispatcher(*args)
+
+
+class RowEntries:
+    """An entry for each type that rows may have: float64 and float32."""
+
+    def __init__(self, function: Callable[..., Any], make_signature: Callable[[Any], Any]) -> None:
+        self._entries = {
+            np.dtype(t.name): Entry(
+                function, make_signature(nb.types.Array(t, 2, "A", readonly=True))
+            )
+            for t in (nb.float64, nb.float32)
+        }
+
+    def version(self, dtype: Any) -> Entry:
+        """The entry for rows of one type."""
+        return self._entries[np.dtype(dtype)]
+
+    def __call__(self, rows: Any, *args: Any) -> Any:
+        """Call the compiled function for the type of these rows."""
+        return self._entries[rows.dtype](rows, *args)
+
+
+def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], RowEntries]:
+    """Declare an entry point over rows, its first argument."""
+    return lambda function: RowEntries(function, make_signature)
+
+
+def part(signature: Any, level: int = 2) -> Callable[[Callable[..., Any]], Entry]:
+    """Declare a part of a large computation, which compiled code calls by its address.
+
+    level is LLVM's: 1 is enough for what decides and calls, and loops little itself.
+    """
+    return lambda function: Entry(function, signature, level)

@@ -1,0 +1,1 @@
+"""The E-step: one pass over the rows, in all its forms."""

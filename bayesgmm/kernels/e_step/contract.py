@@ -1,0 +1,81 @@
+"""The one waist of the library: parameters go in, the log-likelihood and the statistics come out.
+
+All values here are in *centred coordinates*: the user's units, with the columns' centres
+subtracted from the means. Scaling is a matter of the kernels alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.types import FloatArray
+
+
+class Rows(Protocol):
+    """What a pass reads: the caller's own array and the coordinates to see it in."""
+
+    @property
+    def values(self) -> NDArray[np.floating]:
+        """The rows (n, d), float64 or float32, any memory layout, never copied."""
+
+    @property
+    def center(self) -> FloatArray:
+        """Subtracted from every row (d,), in the user's units."""
+
+    @property
+    def scale(self) -> FloatArray:
+        """Divides the centred rows (d,): powers of two, so that scaling is exact."""
+
+    @property
+    def weights(self) -> FloatArray | None:
+        """What each row counts for (n,), at least 0; None where every row counts once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Mixing proportions, means and covariances of K Gaussian components.
+
+    weights (K,); means (K, d) in centred coordinates; covariances (K, d, d), or (K, d) when
+    they are diagonal, in the user's units squared.
+    """
+
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+
+    @property
+    def diagonal(self) -> bool:
+        """Whether the covariances are given by their diagonals."""
+        return self.covariances.ndim == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Expected sufficient statistics of the components, responsibilities r_ik being the weights.
+
+    counts (K,): n_k = sum_i r_ik; means (K, d) in centred coordinates; scatters (K, d, d), or
+    their diagonals (K, d): W_k = sum_i r_ik (x_i - mean_k)(x_i - mean_k)'. Where the rows have
+    weights w_i of their own, r_ik stands for w_i r_ik.
+    """
+
+    counts: FloatArray
+    means: FloatArray
+    scatters: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class EStep:
+    """A pass over the rows at given parameters.
+
+    rounding: what it may change in the log density of one row, about. log_certainty: the
+    logarithms of the rows' largest responsibilities, summed by the rows' weights.
+    """
+
+    loglik: float
+    statistics: Statistics
+    rounding: float
+    log_certainty: float

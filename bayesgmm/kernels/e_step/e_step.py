@@ -1,0 +1,355 @@
+"""The pass over the data, in every form, behind one contract.
+
+    expected_statistics(rows, parameters) -> (loglik, Statistics)      the E-step
+    evaluate(rows, parameters)            -> log densities, responsibilities of given rows
+
+`expected_statistics` never stores anything of size n: memory is one block per thread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...utils.errors import DegenerateComponentError
+from ...utils.threads import default_threads, for_each_chunk
+from ...utils.types import FloatArray
+from ..cholesky import inverse_factors, precisions
+from .accuracy import OF_FACTORS, ROUNDING, SMALLEST_VARIANCE
+from .centred import centred_pass
+from .contract import EStep, Parameters, Rows, Statistics
+from .moments import central_moments
+from .quadratic import (
+    QUADRATIC_LIMIT,
+    QUADRATIC_MAX_COLUMNS,
+    decode,
+    encode,
+    encode_diagonal,
+    quadratic_pass,
+)
+from .softmax import LOG_2PI
+
+__all__ = [
+    "DegenerateComponentError",
+    "EStep",
+    "FloatArray",
+    "Parameters",
+    "Rows",
+    "Statistics",
+    "check_components",
+    "evaluate",
+    "expected_log_joint",
+    "expected_statistics",
+    "measured_statistics",
+]
+
+
+_MAX_CHUNKS = 32
+_CHUNK_BYTES = 2**25
+_BLOCK_BYTES = 3 * 2**16
+_LARGEST_BLOCK = 512
+# Multiplications below which a pass stays on one thread, and that make a chunk worth its call.
+_SERIAL_WORK = 2_000_000
+_CHUNK_WORK = 1_000_000
+
+_NO_VECTOR = np.empty(0)
+_NO_MATRIX = np.empty((0, 0))
+_NO_STACK = np.empty((0, 0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """Parameters in scaled coordinates, factored: what both forms of the pass start from."""
+
+    log_weights: FloatArray
+    means: FloatArray
+    factors: FloatArray
+    half_log_dets: FloatArray
+    diagonal: bool
+
+
+def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
+    n_components, d = parameters.means.shape
+    if parameters.diagonal:
+        covariances = (parameters.covariances / scale**2).reshape(n_components, 1, d)
+    else:
+        covariances = parameters.covariances / np.outer(scale, scale)
+    covariances = np.ascontiguousarray(covariances)
+    factors = np.empty_like(covariances)
+    half_log_dets = np.empty(n_components)
+    bad = _inverse_factors(covariances, factors, half_log_dets)
+    if bad >= 0:
+        raise DegenerateComponentError(bad)
+    with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
+        log_weights = np.log(parameters.weights)
+    return _Scaled(
+        log_weights, parameters.means / scale, factors, half_log_dets, parameters.diagonal
+    )
+
+
+def _inverse_factors(
+    covariances: FloatArray, factors: FloatArray, half_log_dets: FloatArray
+) -> int:
+    """`inverse_factors`, on all threads where the columns are many."""
+    n_components = len(covariances)
+    if covariances.shape[1] <= QUADRATIC_MAX_COLUMNS:
+        return int(inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets))
+    bad = np.empty(n_components, dtype=bool)
+
+    def work(k: int) -> None:
+        one = slice(k, k + 1)
+        found = inverse_factors(
+            covariances[one], SMALLEST_VARIANCE, factors[one], half_log_dets[one]
+        )
+        bad[k] = found >= 0
+
+    for_each_chunk(work, n_components, default_threads())
+    return int(np.argmax(bad)) if bad.any() else -1
+
+
+def check_components(parameters: Parameters, scale: FloatArray) -> None:
+    """Raise DegenerateComponentError if a covariance is singular in the data's scale."""
+    _factor(parameters, scale)
+
+
+def expected_statistics(
+    rows: Rows,
+    parameters: Parameters,
+    *,
+    n_threads: int | None = None,
+    block: int | None = None,
+    form: str | None = None,
+) -> tuple[float, Statistics]:
+    """The E-step: log-likelihood and expected sufficient statistics in one pass over the rows.
+
+    Rows that have weights w_i give sum_i w_i log p(x_i), and statistics weighted alike: a row of
+    weight 2 counts as two, one of weight 0 as none. Without weights none are multiplied.
+
+    The result does not depend on n_threads at all, and on block (rows handled at a time) only
+    through rounding. form ("quadratic" or "centred") is chosen by accuracy and speed.
+    """
+    step = _Pass(rows, parameters, form).statistics(n_threads, block)
+    return step.loglik, step.statistics
+
+
+def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
+    """The E-step with what else is known after it."""
+    return _Pass(rows, parameters, None).statistics(None, None)
+
+
+def expected_log_joint(
+    parameters: Parameters, statistics: Statistics, scale: FloatArray
+) -> tuple[float, float]:
+    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, and its rounding, about.
+
+    The statistics are all it depends on, besides the parameters.
+    """
+    scaled = _factor(parameters, scale)
+    counts, delta = statistics.counts, (statistics.means - parameters.means) / scale
+    g = scaled.factors
+    if scaled.diagonal:
+        moments = statistics.scatters / scale**2 + counts[:, None] * delta**2
+        squares = np.sum(g[:, 0] ** 2 * moments, axis=1)
+    else:
+        moments = statistics.scatters / np.outer(scale, scale)
+        moments = moments + counts[:, None, None] * delta[:, :, None] * delta[:, None, :]
+        squares = np.sum((g @ moments) * g, axis=(1, 2))
+    used = counts > 0  # a component without rows may have a proportion of 0
+    logs = scaled.log_weights + scaled.half_log_dets - 0.5 * delta.shape[1] * LOG_2PI
+    logs -= np.sum(np.log(scale))
+    value = float(counts[used] @ logs[used] - 0.5 * squares.sum())
+    size = float(np.max(np.sum(g**2, axis=(1, 2)) * (1.0 + np.sum(delta**2, axis=1))))
+    return value, ROUNDING * size * float(counts.sum())
+
+
+def evaluate(
+    rows: Rows,
+    parameters: Parameters,
+    *,
+    responsibilities: bool = False,
+    n_threads: int | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Log mixture density (n,) of every row, and responsibilities (n, K) if asked (else 0 x 0).
+
+    Both belong to a row as such: its weight, if it has one, plays no part.
+    """
+    n, n_components = len(rows.values), len(parameters.weights)
+    log_density = np.empty(n)
+    resp = np.empty((n, n_components)) if responsibilities else _NO_MATRIX
+    _Pass(rows, parameters, None).evaluate(log_density, resp, n_threads)
+    return log_density, resp
+
+
+def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
+    """The rows' weights (empty where all count once), and their sum."""
+    weights = getattr(rows, "weights", None)  # rows need not have the attribute
+    if weights is None:
+        return _NO_VECTOR, float(len(rows.values))
+    if len(weights) != len(rows.values):  # compiled code would read on past the end
+        raise ValueError(
+            f"{len(weights)} weights for {len(rows.values)} rows: cut both alike (Data.part does)."
+        )
+    return weights, float(weights.sum())
+
+
+class _Pass:
+    """One evaluation of the mixture over the rows: form chosen, parameters encoded."""
+
+    def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
+        self.rows = rows
+        self.scaled = scaled = _factor(parameters, rows.scale)
+        self.inverse_scale = 1.0 / rows.scale
+        n_components, d = scaled.means.shape
+        few = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
+        stack = _NO_STACK
+        if scaled.diagonal:
+            stack = scaled.factors[:, 0] ** 2
+            size = np.sqrt(np.sum(stack**2, axis=1))
+        elif few or form == "quadratic":
+            stack = np.empty_like(scaled.factors)
+            precisions(scaled.factors, stack)
+            size = np.sqrt(np.sum(stack**2, axis=(1, 2)))
+        else:  # the trace, which is at least the norm
+            size = np.einsum("kij,kij->k", scaled.factors, scaled.factors)
+        loss = float(np.max(size * (1.0 + np.sum(scaled.means**2, axis=1))))
+        if form is None:
+            form = "quadratic" if loss < QUADRATIC_LIMIT and few else "centred"
+        self.quadratic = form == "quadratic"
+        # z'Pz cancels against m'Pm in the quadratic form; in the centred one only z - m does.
+        self.rounding = ROUNDING * (loss if self.quadratic else OF_FACTORS * math.sqrt(loss))
+        if self.quadratic:
+            n_features = 2 * d + 1 if scaled.diagonal else (d + 1) * (d + 2) // 2
+            self.theta = np.empty((n_components, n_features))
+            write = encode_diagonal if scaled.diagonal else encode
+            write(scaled.log_weights, scaled.means, stack, scaled.half_log_dets, self.theta)
+            self.width = n_features + n_components
+        else:
+            self.width = 3 * d + n_components
+        self.log_unit = float(np.sum(np.log(rows.scale)))  # of the change of variables
+        self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
+
+    def statistics(self, n_threads: int | None, block: int | None) -> EStep:
+        n_components, d = self.scaled.means.shape
+        block, bounds = self._chunks(block)
+        n_chunks = len(bounds) - 1
+        loglik, certainty = np.zeros(n_chunks), np.zeros((n_chunks, 1))
+        weights, total_weight = _row_weights(self.rows)
+        shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
+        if self.quadratic:
+            sums = np.zeros((n_chunks, *self.theta.shape))
+
+            def work(c: int) -> None:
+                loglik[c] = self._quadratic(
+                    bounds[c], bounds[c + 1], block, weights, sums[c], certainty[c]
+                )
+
+            for_each_chunk(work, n_chunks, self._threads(n_threads))
+            total = sums.sum(axis=0)
+            counts = total[:, 0].copy()
+            first, second = np.empty(shape[1::2]), np.empty(shape[1:])
+            decode(total, self.scaled.diagonal, first, second)
+            about = np.zeros_like(first)
+        else:
+            count, moment, product = (
+                np.zeros(shape[:2]),
+                np.zeros(shape[:2] + (d,)),
+                np.zeros(shape),
+            )
+
+            def work(c: int) -> None:
+                loglik[c] = self._centred(
+                    bounds[c], bounds[c + 1], block, weights, count[c], moment[c], product[c],
+                    certainty[c],
+                )  # fmt: skip
+
+            for_each_chunk(work, n_chunks, self._threads(n_threads))
+            counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
+            about = self.scaled.means
+        total_loglik = float(loglik.sum()) - total_weight * self.log_unit
+        statistics = self._unscale(counts, first, second, about)
+        return EStep(total_loglik, statistics, self.rounding, float(certainty.sum()))
+
+    def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
+        block, bounds = self._chunks(None)
+
+        def work(c: int) -> None:
+            start, stop = bounds[c], bounds[c + 1]
+            unused = np.empty(1)
+            if self.quadratic:
+                self._quadratic(
+                    start, stop, block, _NO_VECTOR, _NO_MATRIX, unused, log_density, resp
+                )
+            else:
+                self._centred(
+                    start, stop, block, _NO_VECTOR, _NO_VECTOR, _NO_MATRIX, _NO_STACK, unused,
+                    log_density, resp,
+                )  # fmt: skip
+
+        for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
+        log_density -= self.log_unit
+
+    def _quadratic(
+        self,
+        start: int,
+        stop: int,
+        block: int,
+        weights: FloatArray,
+        sums: FloatArray,
+        certainty: FloatArray,
+        log_density: FloatArray = _NO_VECTOR,
+        resp: FloatArray = _NO_MATRIX,
+    ) -> float:
+        rows = self.rows
+        return quadratic_pass(
+            rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
+            start, stop, block, weights, sums, log_density, resp, certainty,
+        )  # fmt: skip
+
+    def _centred(
+        self,
+        start: int,
+        stop: int,
+        block: int,
+        weights: FloatArray,
+        counts: FloatArray,
+        first: FloatArray,
+        second: FloatArray,
+        certainty: FloatArray,
+        log_density: FloatArray = _NO_VECTOR,
+        resp: FloatArray = _NO_MATRIX,
+    ) -> float:
+        rows, scaled = self.rows, self.scaled
+        return centred_pass(
+            rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
+            scaled.factors, True, scaled.half_log_dets, start, stop, block,
+            weights, counts, first, second, log_density, resp, certainty,
+        )  # fmt: skip
+
+    def _chunks(self, block: int | None) -> tuple[int, list[int]]:
+        """Rows at a time, and chunk boundaries: functions of the problem, not of the machine."""
+        n = len(self.rows.values)
+        if block is None:
+            block = _LARGEST_BLOCK
+            if self.quadratic:  # what the block's features take stays in the cache
+                block = min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), block)
+        n_blocks = -(-n // block)
+        per_chunk = 8 * self.scaled.means.shape[0] * self.width
+        if not self.quadratic:
+            per_chunk += self.scaled.factors.nbytes
+        worthwhile = min(_CHUNK_BYTES // per_chunk, self.work // _CHUNK_WORK)
+        n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, worthwhile))
+        return block, [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
+
+    def _threads(self, n_threads: int | None) -> int:
+        if n_threads is not None:
+            return n_threads
+        return default_threads() if self.work > _SERIAL_WORK else 1
+
+    def _unscale(
+        self, counts: FloatArray, first: FloatArray, second: FloatArray, about: FloatArray
+    ) -> Statistics:
+        means = np.empty_like(first)
+        central_moments(counts, first, second, about, self.rows.scale, means, second)
+        return Statistics(counts, means, second[:, 0] if self.scaled.diagonal else second)

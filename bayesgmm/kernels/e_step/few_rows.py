@@ -1,0 +1,228 @@
+"""The pass over few rows, whose features lie ready, compiled, for callers that are compiled.
+
+EM's loop makes it, and a sampler's density. As the pass over many rows it has a form in quadratic
+features and one about the components' means, for narrow components; the second is a part of its
+own, which many an installation never needs.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numba as nb
+import numpy as np
+
+from ...utils.types import FloatArray
+from ..calls import caller
+from ..compilation import F1, F2, F3, LANES, R1, inlined, jit, part
+from ..products import (
+    add_outer_product,
+    add_squared_lengths,
+    add_symmetric_product,
+    clear_padding,
+    padded,
+    product,
+)
+from .accuracy import OF_FACTORS
+from .contract import Rows
+from .moments import central_moments
+from .preparation import MADE, NO_CENTRED, encode_any, prepare, workspace
+from .quadratic import QUADRATIC_LIMIT, decode
+from .softmax import LOG_2PI, softmax
+
+_I, _F = nb.int64, nb.float64
+_CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3, F1)
+_call_centred = caller(_CENTRED)
+READY = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
+call_ready_pass = caller(READY)
+
+# Features that lie ready must stay in the processor's cache: a megabyte of them.
+_RESIDENT = 2**17
+_BLOCK = 256
+
+
+class Features:
+    """Quadratic features of few rows, made once for all runs over them; nothing for many rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @cached_property
+    def full(self) -> FloatArray:
+        """Features (blocks, (d + 1)(d + 2)/2, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(i, j) for i in range(d) for j in range(i, d)])
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Features (blocks, 2 d + 1, rows of a block)."""
+        d = self._rows.values.shape[1]
+        return self._make([(j, j) for j in range(d)])
+
+    def _make(self, pairs: list[tuple[int, int]]) -> FloatArray:
+        rows = self._rows
+        n, d = rows.values.shape
+        n_features = 1 + d + len(pairs)
+        if n * n_features > _RESIDENT:
+            return np.empty((0, 0, 0))
+        block = min(-(-n // LANES) * LANES, _BLOCK)
+        n_blocks = -(-n // block)
+        z = np.zeros((n_blocks * block, d))
+        z[:n] = (rows.values - rows.center) / rows.scale
+        phi = np.empty((n_blocks, n_features, block))
+        for b in range(n_blocks):
+            part = z[b * block : (b + 1) * block].T
+            phi[b, 0] = 1.0
+            phi[b, 1 : 1 + d] = part
+            for f, (i, j) in enumerate(pairs, start=1 + d):
+                np.multiply(part[i], part[j], out=phi[b, f])
+        return phi
+
+
+@part(READY)
+def ready_pass(  # type: ignore[no-untyped-def]
+    factoring, centred, phi, n_rows, row_weights, scale, log_unit,
+    weights, means, covariances, counts, centers, scatters, result,
+):  # fmt: skip
+    """Write the statistics of a mixture, and to result (3,) what else an E-step tells.
+
+    That is the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
+    responsibilities. `phi` (blocks, F, rows of a block) holds the features of the rows. Where a
+    component is so narrow that the centred form is needed, and its address is 0, it is asked for.
+    """
+    n_features = phi.shape[1]
+    n_components, rows, d = covariances.shape
+    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
+    bad = prepare(
+        factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
+        precision, result,
+    )  # fmt: skip
+    if bad >= 0:
+        return bad
+    quadratic = result[1] < QUADRATIC_LIMIT
+    if not quadratic:
+        result[1] = OF_FACTORS * np.sqrt(result[1])
+        if centred == 0:
+            return NO_CENTRED
+    result[2] = 0.0
+    sums = np.zeros((n_components, n_features))
+    second = np.zeros((n_components, rows, d))
+    if quadratic:
+        theta = np.empty((n_components, n_features))
+        encode_any(log_weights, z, precision, half_log_dets, theta)
+        loglik = _quadratic(phi, n_rows, row_weights, theta, sums, result)
+    else:
+        loglik = _call_centred(
+            centred,
+            (
+                phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second,
+                result,
+            ),
+        )  # fmt: skip
+    result[0] = loglik - log_unit
+    first = np.empty((n_components, d))
+    if quadratic:
+        decode(sums, rows < d, first, second)
+    for k in range(n_components):
+        counts[k] = sums[k, 0]
+        for j in range(d):
+            first[k, j] = sums[k, 1 + j]
+            if quadratic:
+                z[k, j] = 0.0  # its moments are about the centre
+    central_moments(counts, first, second, z, scale, centers, scatters)
+    return MADE
+
+
+@inlined
+def _quadratic(phi, n_rows, row_weights, theta, sums, result):  # type: ignore[no-untyped-def]
+    """Add the rows to sums (K, F) and return their log-likelihood."""
+    n_blocks, n_features, block = phi.shape
+    n_components = len(theta)
+    logits = np.empty((n_components, block))
+    peak = np.empty(block)
+    total = np.empty(block)
+    power = np.empty(block)
+    loglik = 0.0
+    for b in range(n_blocks):
+        m = min(block, n_rows - b * block)
+        product(theta, phi[b], m, logits)
+        softmax(logits, m, peak, total, power)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        clear_padding(logits, m)
+        add_outer_product(logits, phi[b], m, sums)
+    return loglik
+
+
+@part(_CENTRED)
+def centred_form(  # type: ignore[no-untyped-def]
+    phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second, result
+):  # fmt: skip
+    """The same about the means z: counts and first moments in sums, second moments in second."""
+    n_blocks, n_features, block = phi.shape
+    n_components, rows, d = factors.shape
+    logits = np.empty((n_components, block))
+    delta = np.empty((d, block))
+    y = np.empty((d, block))
+    peak = np.empty(block)
+    total = np.empty(block)
+    power = np.empty(block)
+    loglik = 0.0
+    for b in range(n_blocks):
+        m = min(block, n_rows - b * block)
+        for k in range(n_components):
+            _about(phi[b], z[k], m, delta)
+            for r in range(padded(m)):
+                y[0, r] = 0.0
+            if rows < d:
+                for j in range(d):
+                    for r in range(m):
+                        y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
+            else:
+                add_squared_lengths(factors[k], True, delta, m, y)
+            for r in range(m):
+                logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * (d * LOG_2PI + y[0, r])
+        softmax(logits, m, peak, total, power)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        clear_padding(logits, m)
+        for k in range(n_components):
+            _about(phi[b], z[k], m, delta)
+            for r in range(m):
+                sums[k, 0] += logits[k, r]
+            for j in range(d):
+                for r in range(padded(m)):
+                    y[j, r] = logits[k, r] * delta[j, r]
+                    sums[k, 1 + j] += y[j, r]
+                if rows < d:
+                    for r in range(m):
+                        second[k, 0, j] += y[j, r] * delta[j, r]
+            if rows == d:
+                add_symmetric_product(y, delta, m, second[k])
+    return loglik
+
+
+@inlined
+def _weigh(row_weights, start, m, peak, total, logits, result):  # type: ignore[no-untyped-def]
+    """Sum the rows' log densities, total (m,), and multiply what is theirs by their weights."""
+    loglik = 0.0
+    peaks = 0.0
+    if len(row_weights) > 0:
+        for r in range(m):
+            w = row_weights[start + r]
+            loglik += w * total[r]
+            peaks += w * peak[r]
+            for k in range(len(logits)):
+                logits[k, r] *= w
+    else:
+        for r in range(m):
+            loglik += total[r]
+            peaks += peak[r]
+    result[2] += peaks - loglik
+    return loglik
+
+
+@jit()
+def _about(features, mean, m, delta):  # type: ignore[no-untyped-def]
+    """Rows about a mean, from their features 1..d."""
+    for j in range(len(mean)):
+        for r in range(padded(m)):
+            delta[j, r] = features[1 + j, r] - mean[j]

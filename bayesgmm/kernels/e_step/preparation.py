@@ -1,0 +1,77 @@
+"""What a compiled pass makes of a mixture before it looks at the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..cholesky import call_inverse_factors, precisions
+from ..compilation import inlined
+from .accuracy import SMALLEST_VARIANCE
+from .quadratic import encode, encode_diagonal
+
+# What the pass returns, unless it is the first k whose covariance is singular.
+MADE, NO_CENTRED = -1, -2
+
+
+@inlined
+def workspace(covariances):  # type: ignore[no-untyped-def]
+    """Uninitialised log_weights, z, factors, half_log_dets and precision, for `prepare`."""
+    n_components, _, d = covariances.shape
+    return (
+        np.empty(n_components),
+        np.empty((n_components, d)),
+        np.empty(covariances.shape),
+        np.empty(n_components),
+        np.empty(covariances.shape),
+    )
+
+
+@inlined
+def prepare(  # type: ignore[no-untyped-def]
+    factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
+    precision, result,
+):  # fmt: skip
+    """Write log_weights (K,), and in scaled coordinates means z (K, d), factors and precisions.
+
+    Those have the shape of covariances: (K, d, d), or (K, 1, d) if diagonal. result[1] becomes
+    what the quadratic form loses, in units of rounding. Returns the first k whose covariance is
+    singular, or -1.
+    """
+    n_components, rows, d = covariances.shape
+    for k in range(n_components):
+        log_weights[k] = np.log(weights[k])
+        for j in range(d):
+            z[k, j] = means[k, j] / scale[j]
+            for i in range(rows):
+                v = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
+                precision[k, i, j] = v
+    bad = call_inverse_factors(factoring, (precision, SMALLEST_VARIANCE, factors, half_log_dets))
+    if bad < 0:
+        if rows < d:
+            for k in range(n_components):
+                for j in range(d):
+                    precision[k, 0, j] = factors[k, 0, j] * factors[k, 0, j]
+        else:
+            precisions(factors, precision)
+        loss = 0.0
+        for k in range(n_components):
+            norm = 1.0
+            square = 0.0
+            for j in range(d):
+                norm += z[k, j] * z[k, j]
+                for i in range(rows):
+                    square += precision[k, i, j] * precision[k, i, j]
+            loss = max(loss, norm * np.sqrt(square))
+        result[1] = loss
+    return bad
+
+
+@inlined
+def encode_any(log_weights, z, precision, half_log_dets, theta):  # type: ignore[no-untyped-def]
+    """Write theta (K, F) from what `prepare` wrote."""
+    n_components, rows, d = precision.shape
+    if rows < d:
+        flat = precision.reshape((n_components, rows * d))
+        encode_diagonal(log_weights, z, flat, half_log_dets, theta)
+    else:
+        encode(log_weights, z, precision, half_log_dets, theta)

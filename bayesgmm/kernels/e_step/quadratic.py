@@ -1,0 +1,169 @@
+"""The pass in quadratic features: a Gaussian's log density is linear in phi(x).
+
+With z the centred and scaled row, phi(z) = [1, z, z_i z_j (i <= j)], or [1, z, z_j^2] for
+diagonal covariances, and theta_k = [log pi_k - d/2 log 2 pi + 1/2 log|P_k| - 1/2 m' P_k m,
+P_k m, -P_k (halved on the diagonal)], so that log pi_k N(x | mu_k, Sigma_k) = theta_k . phi
+and the sums S = sum_i r_i phi(z_i)' are both the M-step's input and d loglik / d theta
+(Fisher's identity; Louis 1982, JRSS B 44, eq. 3.1).
+
+Accurate while every component is wider than about 1e-3 of the data's spread; narrower ones
+need the centred form.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from ..compilation import F1, F2, R1, entry, jit
+from ..products import add_outer_product, clear_padding, padded, product
+from .softmax import LOG_2PI, softmax
+
+# The form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
+QUADRATIC_LIMIT = 1e6
+# Above this many columns the features leave the cache (benchmarks/kernel_forms.py).
+QUADRATIC_MAX_COLUMNS = 48
+
+
+@jit()
+def features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
+    """Write phi (F, m and its padding) of rows start..start + m."""
+    d = x.shape[1]
+    wide = padded(m)
+    for r in range(wide):
+        out[0, r] = 1.0
+    for j in range(d):
+        c = center[j]
+        s = inverse_scale[j]
+        row = out[1 + j]
+        for r in range(m):
+            row[r] = (x[start + r, j] - c) * s
+        for r in range(m, wide):
+            row[r] = 0.0
+    f = 1 + d
+    for i in range(d):
+        a = out[1 + i]
+        last = i + 1 if diagonal else d
+        for j in range(i, last):
+            b = out[1 + j]
+            row = out[f]
+            for r in range(wide):
+                row[r] = a[r] * b[r]
+            f += 1
+
+
+@entry(
+    lambda x: nb.float64(
+        x, R1, R1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F1, F2, F1, F2, F1,
+    )
+)  # fmt: skip
+def quadratic_pass(  # type: ignore[no-untyped-def]
+    x, center, inverse_scale, theta, diagonal, start, stop, block, row_weights,
+    sums, log_density, resp, certainty,
+):  # fmt: skip
+    """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
+
+    row_weights (n,) multiply the rows' terms in the log-likelihood and in sums, log_density is
+    without them. log_density (n,) and resp (n, K) are filled where they have rows. An empty array
+    leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
+    The logs of the rows' largest responsibilities are added to certainty (1,).
+    """
+    n_components, n_features = theta.shape
+    phi = np.empty((n_features, padded(block)))
+    logits = np.empty((n_components, padded(block)))
+    peak = np.empty(block)
+    total = np.empty(block)
+    power = np.empty(block)
+    loglik = 0.0
+    i = start
+    while i < stop:
+        m = min(block, stop - i)
+        features(x, i, m, center, inverse_scale, diagonal, phi)
+        product(theta, phi, m, logits)
+        softmax(logits, m, peak, total, power)
+        part = 0.0
+        peaks = 0.0
+        if row_weights.shape[0] == 0:
+            for r in range(m):
+                part += total[r]
+                peaks += peak[r]
+        else:
+            for r in range(m):
+                part += row_weights[i + r] * total[r]
+                peaks += row_weights[i + r] * peak[r]
+        loglik += part
+        certainty[0] += peaks - part
+        if row_weights.shape[0] > 0:
+            for k in range(n_components):
+                for r in range(m):
+                    logits[k, r] *= row_weights[i + r]
+        if sums.shape[0] > 0:
+            clear_padding(logits, m)
+            add_outer_product(logits, phi, m, sums)
+        if log_density.shape[0] > 0:
+            for r in range(m):
+                log_density[i + r] = total[r]
+        if resp.shape[0] > 0:
+            for r in range(m):
+                for k in range(n_components):
+                    resp[i + r, k] = logits[k, r]
+        i += m
+    return loglik
+
+
+@jit()
+def encode(log_weights, means, precisions, half_log_dets, theta):  # type: ignore[no-untyped-def]
+    """Write theta (K, F) from log pi (K,), means (K, d), precisions (K, d, d), log|P|/2 (K,)."""
+    n_components, d = means.shape
+    for k in range(n_components):
+        m = means[k]
+        p = precisions[k]
+        row = theta[k]
+        constant = log_weights[k] + half_log_dets[k] - 0.5 * d * LOG_2PI
+        f = 1 + d
+        for i in range(d):
+            linear = 0.0
+            for j in range(d):
+                linear += p[i, j] * m[j]
+            row[1 + i] = linear
+            constant -= 0.5 * linear * m[i]
+            row[f] = -0.5 * p[i, i]
+            f += 1
+            for j in range(i + 1, d):
+                row[f] = -p[i, j]
+                f += 1
+        row[0] = constant
+
+
+@jit()
+def encode_diagonal(log_weights, means, precisions, half_log_dets, theta):  # type: ignore[no-untyped-def]
+    """Write theta (K, 2d + 1) from log pi (K,), means (K, d), 1/variances (K, d), log|P|/2 (K,)."""
+    n_components, d = means.shape
+    for k in range(n_components):
+        row = theta[k]
+        constant = log_weights[k] + half_log_dets[k] - 0.5 * d * LOG_2PI
+        for j in range(d):
+            linear = precisions[k, j] * means[k, j]
+            row[1 + j] = linear
+            row[1 + d + j] = -0.5 * precisions[k, j]
+            constant -= 0.5 * linear * means[k, j]
+        row[0] = constant
+
+
+@jit()
+def decode(sums, diagonal, first, second):  # type: ignore[no-untyped-def]
+    """Unpack sums (K, F) into first (K, d) and second (K, d, d), or (K, 1, d) if diagonal."""
+    n_components, d = first.shape
+    for k in range(n_components):
+        for j in range(d):
+            first[k, j] = sums[k, 1 + j]
+        f = 1 + d
+        if diagonal:
+            for j in range(d):
+                second[k, 0, j] = sums[k, f + j]
+        else:
+            for i in range(d):
+                for j in range(i, d):
+                    second[k, i, j] = sums[k, f]
+                    second[k, j, i] = sums[k, f]
+                    f += 1

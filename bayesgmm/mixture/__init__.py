@@ -1,0 +1,1 @@
+"""Values: a mixture, draws of mixtures, a prior; conditioning, classification, merging."""

@@ -1,0 +1,128 @@
+"""Rows under many mixtures: what reads the data once per draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..data.data import Data
+from ..kernels.cholesky import inverse_factors
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.many_draws import evaluate_each
+from ..kernels.e_step.quadratic import quadratic_pass
+from ..utils.threads import default_threads, for_each_chunk
+from ..utils.types import FloatArray
+from .draws import Draws
+
+# Numbers held at a time when rows meet draws: 64 MiB.
+_BLOCK_NUMBERS = 2**23
+# Rows up to which draws are evaluated many at a time, and calls into which these are divided.
+_FEW_ROWS, _CALLS = 20_000, 16
+
+
+def fits_in_memory(numbers: int) -> bool:
+    """Whether so many numbers may be held at a time: 64 MiB of them."""
+    return numbers <= _BLOCK_NUMBERS
+
+
+def row_blocks(data: Data, per_row: int) -> Iterator[tuple[slice, Data]]:
+    """The rows in blocks, so that per_row numbers for each of a block's rows fit in memory."""
+    size = max(1, _BLOCK_NUMBERS // per_row)
+    for start in range(0, data.n, size):
+        rows = slice(start, min(start + size, data.n))
+        yield rows, replace(data, values=data.values[rows])
+
+
+def responsibilities(data: Data, draws: Draws) -> Iterator[FloatArray]:
+    """Responsibilities of the rows under every draw in turn, (n, K)."""
+    for _, resp in _evaluated(data, draws, responsibilities=True):
+        yield resp
+
+
+def log_densities(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]]:
+    """Blocks of rows with their log density under every draw, (S, rows of the block)."""
+    for rows, block in row_blocks(data, len(draws)):
+        values = np.empty((len(draws), block.n))
+        for s, (value, _) in enumerate(_evaluated(block, draws, responsibilities=False)):
+            values[s] = value
+        yield rows, values
+
+
+def _evaluated(
+    data: Data, draws: Draws, *, responsibilities: bool
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Log densities (n,), and responsibilities (n, K) or an empty array, of every draw in turn.
+
+    What `evaluate` gives. Under few rows its call would cost more than what it does, so draws are
+    evaluated many at a time, as many as fit in memory.
+    """
+    few = data.n <= _FEW_ROWS
+    step = max(1, _BLOCK_NUMBERS // (data.n * (1 + draws.n_components))) if few else 1
+    for start in range(0, len(draws), step):
+        some = draws.at(np.arange(start, min(start + step, len(draws))))
+        if few:
+            yield from zip(*_evaluate_all(data, some, responsibilities), strict=True)
+        else:
+            [parameters] = some.parameters(data.center)
+            yield evaluate(data, parameters, responsibilities=responsibilities)
+
+
+def _evaluate_all(
+    data: Data, draws: Draws, responsibilities: bool
+) -> tuple[FloatArray, list[FloatArray] | FloatArray]:
+    """Log densities (S, n), and responsibilities (S, n, K) or empty arrays."""
+    size, n, k = len(draws), data.n, draws.n_components
+    x = np.ascontiguousarray(data.values, dtype=np.float64)
+    means, covariances = draws.means - data.center, draws.covariances
+    if covariances.ndim == 3:
+        covariances = covariances[:, :, None, :]
+    density = np.empty((size, n))
+    resp = np.empty((size, n, k) if responsibilities else (0, 0, 0))
+    log_unit = float(np.sum(np.log(data.scale)))
+    mixtures = [np.ascontiguousarray(a) for a in (draws.weights, means, covariances)]
+    parts = inverse_factors.address, quadratic_pass.version(np.float64).address
+    bounds = np.linspace(0, size, _CALLS + 1).astype(int)
+
+    def work(call: int) -> None:
+        s, stop = int(bounds[call]), int(bounds[call + 1])
+        while s < stop:
+            s = int(
+                evaluate_each(
+                    *parts, s, stop, x, data.center, data.scale, log_unit, *mixtures, density, resp
+                )
+            )
+            if s < stop:  # this one wants the centred form
+                one = Parameters(draws.weights[s], means[s], draws.covariances[s])
+                density[s], found = evaluate(
+                    data, one, responsibilities=responsibilities, n_threads=1
+                )
+                if responsibilities:
+                    resp[s] = found
+                s += 1
+
+    for_each_chunk(work, _CALLS, default_threads())
+    return density, resp if responsibilities else [np.empty((0, 0))] * size
+
+
+def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
+    """Posterior mean of the responsibilities, (n, K)."""
+    total = np.zeros((data.n, draws.n_components))
+    for resp in responsibilities(data, draws):
+        total += resp
+    return total / len(draws)
+
+
+def occupied(
+    data: Data, draws: Draws, rng: np.random.Generator
+) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """Components that hold at least one row, in an allocation drawn for every draw, (S,)."""
+    counts = np.empty(len(draws), dtype=np.intp)
+    for s, resp in enumerate(responsibilities(data, draws)):
+        edges = resp.cumsum(axis=1)
+        above = rng.random((data.n, 1)) * edges[:, -1:] >= edges
+        counts[s] = len(np.unique(above.sum(axis=1)))
+    return counts

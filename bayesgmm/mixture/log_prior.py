@@ -1,0 +1,91 @@
+"""The log density of a prior, compiled."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from ..families.matrices import VARIABLE, trace_of_quotient
+from ..kernels.calls import caller
+from ..kernels.cholesky import cholesky
+from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+
+_I, _F, _B = nb.int64, nb.float64, nb.boolean
+LOG_KERNEL = _F(_I, _I, _I, R1, F1, F2, F3)
+call_log_kernel = caller(LOG_KERNEL)
+
+
+@inlined
+def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
+    """Whether the components' covariances may differ."""
+    return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE
+
+
+@part(LOG_KERNEL)
+def log_kernel(volume, shape, orientation, hyper, weights, means, covariances):  # type: ignore[no-untyped-def]
+    """Log prior density up to a constant, or not a number.
+
+    (a - 1) sum_k log pi_k, and once per distinct covariance
+    -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2; and of every mean
+    -(mu_k - b0)'B0^-1(mu_k - b0)/2, where B0 is Sigma_k / kappa0 and -log|Sigma_k|/2 is added for
+    the conjugate prior.
+    """
+    n_components, rows, d = covariances.shape
+    concentration, dof, strength = hyper[0], hyper[1], hyper[2]
+    b0 = hyper[3 : 3 + d]
+    root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
+    psi = hyper[3 + d + 2 * d * d :].reshape((d, d))
+    distinct = n_components if _variable(volume, shape, orientation) else 1
+    total = 0.0
+    lower = np.zeros((d, d))
+    log_det = 0.0
+    for k in range(n_components):
+        if concentration != 1.0:
+            total += (concentration - 1.0) * np.log(weights[k])
+        if k < distinct or strength > 0.0:
+            log_det = _factor(covariances[k], lower)
+        if k < distinct:
+            total -= 0.5 * ((dof + d + 1.0) * log_det + _trace(lower, psi, rows == 1))
+        if strength > 0.0:
+            total -= 0.5 * (log_det + strength * _square(lower, means[k], b0))
+        else:
+            total -= 0.5 * _square(root, means[k], b0)
+    return total
+
+
+@jit()
+def _factor(covariance, lower):  # type: ignore[no-untyped-def]
+    """Write the Cholesky factor of (d, d), or of variances (1, d); return the log determinant."""
+    rows, d = covariance.shape
+    if rows == d:
+        return cholesky(covariance, lower)
+    log_det = 0.0
+    for j in range(d):
+        lower[j, j] = np.sqrt(covariance[0, j])
+        log_det += np.log(covariance[0, j])
+    return log_det
+
+
+@jit()
+def _trace(lower, psi, diagonal):  # type: ignore[no-untyped-def]
+    """tr(Psi (L L')^-1)."""
+    if not diagonal:
+        return trace_of_quotient(lower, psi)
+    total = 0.0
+    for j in range(len(psi)):
+        total += psi[j, j] / (lower[j, j] * lower[j, j])
+    return total
+
+
+@jit()
+def _square(lower, x, y):  # type: ignore[no-untyped-def]
+    """|L^-1 (x - y)|^2."""
+    v = np.empty(len(x))
+    total = 0.0
+    for i in range(len(x)):
+        v[i] = x[i] - y[i]
+        for j in range(i):
+            v[i] -= lower[i, j] * v[j]
+        v[i] /= lower[i, i]
+        total += v[i] * v[i]
+    return total

@@ -1,0 +1,297 @@
+"""A Gaussian mixture as a distribution: validated proportions, means and covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ..data.data import Data, as_rows_like
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import check_components, evaluate
+from ..utils.display import Shown
+from ..utils.errors import DegenerateComponentError
+from ..utils.types import FloatArray
+from .conditional import conditional, marginal, positions, split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SIMPLEX_TOLERANCE = 1e-8
+# Responsibilities held at a time: 2 MiB of them.
+_HELD = 2**18
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Mixture(Shown):
+    """Known Gaussian mixture: density, responsibilities, draws, marginals and conditionals.
+
+    Parameters
+    ----------
+    weights : array (K,)
+        Mixing proportions pi, positive or zero, summing to 1.
+    means : array (K, d)
+        Component means mu, in the data's units.
+    covariances : array (K, d, d), or (K, d) for diagonal ones
+        Component covariances Sigma, positive definite, in the data's units squared.
+    names : sequence of d str, optional
+        Column names; "x0", "x1", ... if left out.
+    scale : array (d,), optional
+        Spread of the columns, which the components' widths are measured against; the mixture's
+        own if left out.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not agree, proportions that do not sum to 1, a covariance that is not
+        symmetric positive definite.
+
+    Examples
+    --------
+    >>> from bayesgmm import Mixture
+    >>> mixture = Mixture([0.5, 0.5], [[-2.0], [2.0]], [[[1.0]], [[1.0]]])
+    >>> mixture.predict_proba([[0.0], [2.0]]).round(3).tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+    names: tuple[str, ...] = ()
+    scale: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    _center: FloatArray = field(init=False, repr=False)
+    _parameters: Parameters = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        weights = np.array(self.weights, dtype=np.float64)
+        means = np.array(self.means, dtype=np.float64)
+        covariances = np.array(self.covariances, dtype=np.float64)
+        _check_shapes(weights, means, covariances)
+        n_components, d = means.shape
+        names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
+        if len(names) != d:
+            raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
+        if len(set(names)) != d:
+            raise ValueError(f"names {list(names)} name a column twice.")
+        for array in (weights, means, covariances):
+            if not np.all(np.isfinite(array)):
+                raise ValueError("a parameter of the mixture is NaN or infinite.")
+        if np.any(weights < 0) or abs(weights.sum() - 1.0) > _SIMPLEX_TOLERANCE:
+            raise ValueError(
+                f"weights {weights.tolist()} sum to {weights.sum():.10g}: proportions are at "
+                "least 0 and sum to 1."
+            )
+        weights /= weights.sum()
+        variances = covariances if covariances.ndim == 2 else np.diagonal(covariances, 0, 1, 2)
+        if np.any(variances <= 0):
+            raise ValueError("a component has a variance that is not positive.")
+        center = weights @ means
+        total = weights @ (variances + (means - center) ** 2)
+        scale = np.exp2(np.round(0.5 * np.log2(total)))
+        if len(self.scale):
+            scale = np.array(self.scale, dtype=np.float64)
+            if scale.shape != (d,) or not np.all(np.isfinite(scale)) or not np.all(scale > 0):
+                raise ValueError(f"scale is {self.scale!r}: pass {d} positive numbers.")
+        parameters = Parameters(weights, means - center, covariances)
+        try:
+            check_components(parameters, scale)
+        except DegenerateComponentError as error:
+            raise ValueError(
+                f"covariance {error.component} is not positive definite (or narrower than 1e-8 "
+                f"of the columns' spread): "
+                f"{covariances[error.component].tolist()}."
+            ) from None
+        full = covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
+        for array in (weights, means, full, covariances, scale):
+            array.flags.writeable = False
+        for name, value in (
+            ("weights", weights),
+            ("means", means),
+            ("covariances", full),
+            ("names", names),
+            ("_center", center),
+            ("scale", scale),
+            ("_parameters", parameters),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        return len(self.weights)
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return len(self.names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per component: proportion, means, standard deviations and correlations."""
+        import pandas as pd
+
+        sd = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
+        table = {"pi": self.weights}
+        table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
+        table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
+        for i in range(self.d):
+            for j in range(i + 1, self.d):
+                correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
+                table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
+        return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
+
+    def _title(self) -> str:
+        return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
+
+    def _figures(self) -> pd.DataFrame:
+        return self.to_frame() if self.d <= 6 else self.to_frame()[["pi"]]
+
+    def parameters_about(self, center: FloatArray) -> Parameters:
+        """The parameters in the coordinates centred there, as the kernels want them."""
+        p = self._parameters
+        return Parameters(p.weights, self.means - center, p.covariances)
+
+    def rows(self, x: Any) -> Data:
+        """New rows checked against the mixture's columns, in its own coordinates."""
+        return as_rows_like(x, self.names, self._center, self.scale)
+
+    def log_density(self, x: Any) -> FloatArray:
+        """Log density of each row, (n,).
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            Rows, as a table or an array; columns of a table are found by name.
+
+        Raises
+        ------
+        DataError
+            Wrong columns, text, missing or infinite values.
+        """
+        return evaluate(self.rows(x), self._parameters)[0]
+
+    def predict_proba(self, x: Any) -> FloatArray:
+        """Responsibilities of the components for each row, (n, K); rows sum to 1.
+
+        gamma_ik = pi_k N(x_i | mu_k, Sigma_k) / sum_j pi_j N(x_i | mu_j, Sigma_j).
+        """
+        return evaluate(self.rows(x), self._parameters, responsibilities=True)[1]
+
+    def predict(self, x: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """The most probable component of each row, (n,) of int."""
+        rows = self.rows(x)
+        labels = np.empty(rows.n, dtype=np.intp)
+        for block, resp in responsibility_blocks(rows, self._parameters):
+            labels[block] = np.argmax(resp, axis=1)
+        return labels
+
+    def sample(
+        self, n: int, random_seed: int | np.random.Generator | None = None
+    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+        """Draw n independent rows and their components.
+
+        Returns
+        -------
+        x : array (n, d)
+            Rows in random order of components.
+        component : int array (n,)
+            The component each row came from.
+        """
+        if n < 1:
+            raise ValueError(f"n is {n}: ask for at least one row.")
+        parameters = Parameters(self.weights, self.means, self._parameters.covariances)
+        return draw_rows(parameters, n, np.random.default_rng(random_seed))
+
+    def marginal(self, columns: Sequence[str | int]) -> Mixture:
+        """The mixture of some columns alone.
+
+        Parameters
+        ----------
+        columns : sequence of str or int
+            Names or positions to keep, in the order wanted.
+        """
+        keep = positions(columns, self.names)
+        return Mixture(
+            self.weights,
+            *marginal(self.means, self.covariances, keep),
+            tuple(self.names[j] for j in keep),
+        )
+
+    def conditional(self, given: Mapping[str | int, float]) -> Mixture:
+        """The mixture of the other columns, given values of some.
+
+        Parameters
+        ----------
+        given : mapping of column name or position to value
+            At least one column, and not all.
+        """
+        known, value, rest = split(given, self.names)
+        return Mixture(
+            *conditional(self.weights, self.means, self.covariances, known, value, rest),
+            tuple(self.names[j] for j in rest),
+        )
+
+
+class HasMixture(Protocol):
+    """A result that has a mixture, as a `Fit` does."""
+
+    @property
+    def mixture(self) -> Mixture:
+        """The estimates as a distribution."""
+
+
+def mixture_of(fit: HasMixture | Mixture) -> Mixture:
+    """The mixture of a fit, or the mixture itself.
+
+    Raises
+    ------
+    TypeError
+        Something else.
+    """
+    mixture = getattr(fit, "mixture", fit)
+    if not isinstance(mixture, Mixture):
+        raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
+    return mixture
+
+
+def draw_rows(
+    parameters: Parameters, n: int, rng: np.random.Generator
+) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    """Independent rows (n, d) of a mixture, in its means' coordinates, and their components."""
+    n_components, d = parameters.means.shape
+    component = rng.choice(n_components, size=n, p=parameters.weights)
+    z = rng.standard_normal((n, d))
+    for k, sigma in enumerate(parameters.covariances):
+        mine = component == k
+        root = np.diag(np.sqrt(sigma)) if sigma.ndim == 1 else np.linalg.cholesky(sigma)
+        z[mine] = parameters.means[k] + z[mine] @ root.T
+    return z, component
+
+
+def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:
+    """The rows' responsibilities a block at a time, so that n x K of them are never held."""
+    size = max(_HELD // len(parameters.weights), 1)
+    for start in range(0, rows.n, size):
+        block = slice(start, min(start + size, rows.n))
+        part = rows.part(block.start, block.stop)
+        yield block, evaluate(part, parameters, responsibilities=True)[1]
+
+
+def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:
+    if weights.ndim != 1 or means.ndim != 2 or means.shape[0] != len(weights) or not weights.size:
+        raise ValueError(
+            f"weights {weights.shape} and means {means.shape} do not agree: "
+            "pass (K,) and (K, d) with K at least 1."
+        )
+    n_components, d = means.shape
+    if covariances.shape not in ((n_components, d, d), (n_components, d)):
+        raise ValueError(
+            f"covariances have shape {covariances.shape}: for {n_components} components in "
+            f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
+        )
+    if covariances.ndim == 3:
+        size = np.sqrt(np.abs(np.diagonal(covariances, 0, 1, 2)))
+        tolerance = 1e-8 * size[:, :, None] * size[:, None, :]
+        if np.any(np.abs(covariances - np.swapaxes(covariances, 1, 2)) > tolerance):
+            raise ValueError("a covariance is not symmetric.")

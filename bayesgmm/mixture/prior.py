@@ -1,0 +1,513 @@
+"""One prior for both sides: EM maximises under it, and the posterior is sampled under it.
+
+    pi ~ Dirichlet(a, ..., a)     mu_k ~ Normal(b0, B0)     Sigma_k ~ InverseWishart(nu, Psi)
+
+or mu_k ~ Normal(b0, Sigma_k / kappa0). On a constrained family the inverse-Wishart density is
+restricted to the family: its kernel |Sigma|^-(nu+d+1)/2 exp(-tr(Psi Sigma^-1)/2) enters once per
+*distinct* covariance matrix, so a covariance common to all components has one inverse-Wishart
+prior and not K of them. a and Psi may be random themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import gammaln, multigammaln
+
+from ..data.data import Data, as_data
+from ..families import Family, get_family
+from ..families.hyperparameters import Gamma, gamma_or, positive_definite, show
+from ..families.parametrisation.parametrisation import parametrisation
+from ..kernels.e_step.contract import Parameters
+from ..utils.types import FloatArray
+from ..utils.validation import _check_numbers, number, positive
+from .draws import Draws
+from .log_prior import log_kernel
+from .mixture import draw_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Mean of the default covariance prior: (0.02^(1/2) range)^2, as the prior mean of Richardson &
+# Green (1997, section 2.4), beta's mean over alpha - 1, gives for one column.
+_COVARIANCE_IN_SQUARED_RANGES = 0.02
+# Rows that Fraley & Raftery's prior of the means is worth.
+_MEAN_STRENGTH = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """Prior of a Gaussian mixture, every hyperparameter open.
+
+    Parameters
+    ----------
+    mean : array (d,)
+        b0, prior mean of every component mean, in the data's units.
+    mean_covariance : array (d, d) or (d,), or None
+        B0, prior covariance (or variances) of every component mean, whatever Sigma_k; None where
+        `mean_strength` is given.
+    dof : float
+        nu > d - 1, degrees of freedom of the inverse Wishart.
+    scale : array (d, d) or (d,), or Gamma
+        Psi, scale matrix (or its diagonal) of the inverse Wishart, whose mean is
+        Psi / (nu - d - 1). `Gamma(g, h)` with h one rate or (d,): Psi is diagonal and random, the
+        same in all components, with independent Psi_jj ~ Gamma(g, h_j) (the hierarchical prior
+        of Richardson & Green 1997, JRSS B 59, 731-792, for which Psi_jj is 2 beta; of several
+        columns as in Stephens 2000, Ann. Statist. 28, 40-74, but for its Wishart).
+    concentration : float or Gamma
+        a > 0 of the symmetric Dirichlet prior of the proportions; 1 is uniform. Well below 1
+        components that the data do not need are emptied (sparse finite mixture: Malsiner-Walli,
+        Fruehwirth-Schnatter & Gruen 2016, Stat. Comput. 26, 303-324); theirs is Gamma(10, 10 K).
+    mean_strength : float, optional
+        kappa0 > 0 of the conjugate prior mu_k | Sigma_k ~ Normal(b0, Sigma_k / kappa0), which is
+        worth so many rows at b0; give it or `mean_covariance`, not both.
+
+    Raises
+    ------
+    ValueError
+        A shape that does not fit, a matrix that is not positive definite, nu <= d - 1, a <= 0,
+        kappa0 <= 0, none or both of `mean_covariance` and `mean_strength`.
+
+    Notes
+    -----
+    For one column InverseWishart(nu, Psi) is the inverse gamma of shape nu/2 and scale Psi/2:
+    `Prior.univariate` takes those two. A diagonal family has independent inverse gammas of shape
+    (nu + d - 1)/2 and scales Psi_jj/2, a spherical one an inverse gamma of shape
+    d(nu + d + 1)/2 - 1 and scale tr(Psi)/2 (the restricted densities).
+
+    A posterior has draws of random hyperparameters, as `concentration` and `scale`. EM takes them
+    at their prior means (`expected_concentration`, `expected_scale`), and refuses a concentration
+    below 1, under which the posterior has its maxima at empty components: fit without a prior, or
+    under one of concentration 1, and pass the sparse one to `refine`.
+
+    Examples
+    --------
+    >>> from bayesgmm import Gamma, Prior
+    >>> prior = Prior(mean=[4, 76], mean_covariance=[12.25, 2809], dof=6, scale=[0.735, 168.54])
+    >>> prior.scale.shape
+    (2, 2)
+    >>> Prior.univariate(mean=20, variance=625, shape=2, scale=Gamma(0.2, 0.016))
+    Prior
+      pi      ~ Dirichlet(1, ..., 1)
+      mu_k    ~ Normal(20, 625)
+      Sigma_k ~ InverseGamma(2, scale / 2)
+      scale   ~ Gamma(0.2, 0.008)
+    """
+
+    mean: FloatArray
+    mean_covariance: FloatArray | None
+    dof: float
+    scale: FloatArray | Gamma
+    concentration: float | Gamma = 1.0
+    mean_strength: float | None = None
+
+    def __post_init__(self) -> None:
+        mean = np.atleast_1d(np.array(self.mean, dtype=np.float64))
+        if mean.ndim != 1 or not np.all(np.isfinite(mean)):
+            raise ValueError(f"prior mean is {self.mean!r}: pass one finite number per column.")
+        mean.flags.writeable = False
+        if (self.mean_covariance is None) == (self.mean_strength is None):
+            raise ValueError(
+                f"prior mean_covariance is {self.mean_covariance!r} and mean_strength "
+                f"{self.mean_strength!r}: give one of the two, the other is None."
+            )
+        d = len(mean)
+        dof = number(self.dof, "prior dof")
+        if not (np.isfinite(dof) and dof > d - 1):
+            raise ValueError(f"prior dof is {dof}: it must exceed d - 1 = {d - 1}.")
+        values: dict[str, Any] = {
+            "mean": mean,
+            "dof": dof,
+            "scale": _scale(gamma_or(self.scale), d),
+            "concentration": _concentration(gamma_or(self.concentration)),
+        }
+        if self.mean_covariance is not None:
+            name = "mean_covariance"
+            values[name] = positive_definite(self.mean_covariance, d, f"prior {name}")
+        if self.mean_strength is not None:
+            values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_data(
+        cls,
+        x: Any,
+        columns: Sequence[str] | None = None,
+        *,
+        concentration: float | Gamma = 1.0,
+        random_scale: bool = False,
+        conjugate: bool = False,
+        n_components: int | None = None,
+    ) -> Prior:
+        """Weakly informative defaults from the data.
+
+        With R_j the ranges of the columns: b0 the midranges and B0 = diag(R^2) (Richardson &
+        Green 1997, JRSS B 59, 731-792, section 2.4); nu = d + 4 and Psi = 0.06 diag(R^2), so that
+        the covariances have mean 0.02 diag(R^2) (a standard deviation of 14 % of the range) and
+        finite variance.
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            The data, as for `fit`.
+        columns : sequence of str, optional
+            Columns to use.
+        concentration : float or Gamma
+            a of the Dirichlet prior.
+        random_scale : bool
+            Psi_jj ~ Gamma(g, h_j) instead, with nu = 2(d + 1), g = (d + 1)/10 and h_j such that
+            the covariances have the same mean. For one column that is Richardson & Green's
+            sigma^-2 ~ Gamma(2, beta), beta ~ Gamma(0.2, 10/R^2); for two, alpha = 3 and g = 0.3
+            are those of Stephens (2000).
+        conjugate : bool
+            mu_k | Sigma_k ~ Normal(mean of the columns, Sigma_k / 0.01) instead; with nu = d + 2
+            and Psi = (covariance of the columns) / K^(2/d) unless the scale is random (Fraley &
+            Raftery 2007, J. Classif. 24, 155-181; mclust's `priorControl`).
+        n_components : int, optional
+            K in the conjugate prior's Psi.
+
+        Raises
+        ------
+        DataError
+            Data that are no numbers, or have missing values.
+        ValueError
+            `conjugate` without `n_components`; a column that is constant, or, if conjugate,
+            columns that depend on each other.
+        """
+        data = as_data(x, columns)
+        ranges = data.high - data.low
+        mean = data.low + 0.5 * ranges
+        spread: FloatArray | None = ranges**2
+        if conjugate:
+            mean, spread = data.center, None  # the mean, of weighted rows too
+        strength = _MEAN_STRENGTH if conjugate else None
+        expected = _COVARIANCE_IN_SQUARED_RANGES * ranges**2
+        scale: FloatArray | Gamma
+        if random_scale:
+            dof, shape = 2.0 * (data.d + 1), 0.1 * (data.d + 1)
+            scale = Gamma(shape, shape / ((dof - data.d - 1.0) * expected))
+        elif conjugate:
+            dof, scale = data.d + 2.0, _split_covariance(data, n_components)
+        else:
+            dof, scale = data.d + 4.0, 3.0 * expected
+        return cls(mean, spread, dof, scale, concentration, strength)
+
+    @classmethod
+    def univariate(
+        cls,
+        mean: float,
+        variance: float,
+        shape: float,
+        scale: float | Gamma,
+        concentration: float | Gamma = 1.0,
+    ) -> Prior:
+        """Prior for one column: mu ~ Normal(mean, variance), sigma^2 ~ InverseGamma(shape, scale).
+
+        A random scale is Richardson & Green's beta.
+
+        Examples
+        --------
+        >>> from bayesgmm import Prior
+        >>> Prior.univariate(mean=20, variance=100, shape=3, scale=20).dof
+        6.0
+        """
+        psi = scale.times(2.0) if isinstance(scale, Gamma) else np.array([2 * scale])
+        return cls(np.array([mean]), np.array([variance]), 2 * shape, psi, concentration)
+
+    @property
+    def d(self) -> int:
+        """Number of columns."""
+        return len(self.mean)
+
+    @property
+    def random(self) -> tuple[str, ...]:
+        """Names of the hyperparameters that are random themselves."""
+        return tuple(
+            name for name in ("concentration", "scale") if isinstance(getattr(self, name), Gamma)
+        )
+
+    @property
+    def expected_concentration(self) -> float:
+        """a, or its prior mean if it is random."""
+        a = self.concentration
+        return float(a.mean) if isinstance(a, Gamma) else a
+
+    @property
+    def expected_scale(self) -> FloatArray:
+        """Psi (d, d), or its prior mean if it is random."""
+        return np.diag(self.scale.mean) if isinstance(self.scale, Gamma) else self.scale
+
+    def inverse_gamma(self, family: Family, scale: Any = None) -> tuple[float, Any]:
+        """Shape and scales of the variances' inverse-gamma prior in a diagonal or spherical family.
+
+        Returns the shape and the scales: (1,) for a spherical family, (d,) for a diagonal one.
+        scale (..., d) is Psi's diagonal where that is random; left out, that of `expected_scale`.
+        """
+        psi = np.diagonal(self.expected_scale) if scale is None else scale
+        if family.spherical:
+            return 0.5 * self.d * (self.dof + self.d + 1) - 1, 0.5 * psi.sum(-1, keepdims=True)
+        return 0.5 * (self.dof + self.d - 1), 0.5 * psi
+
+    def sample(
+        self,
+        n_components: int,
+        family: str | Family = "VVV",
+        draws: int = 1000,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> Draws:
+        """Independent draws of the parameters from the prior, in NumPy.
+
+        What NUTS gives on `build_model(..., likelihood=False)`, and the `prior` group of
+        `pm.sample_prior_predictive`. Random hyperparameters are drawn anew for every draw.
+
+        Parameters
+        ----------
+        n_components : int
+            K.
+        family : str or Family
+            EII, VII, EEI, VVI, EEE or VVV; for one column E or V.
+        draws : int
+            How many, S.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        Draws
+            `weights` (S, K), `means` (S, K, d), and `covariances` (S, K, d, d), or variances
+            (S, K, d) for a diagonal family.
+
+        Raises
+        ------
+        NotImplementedError
+            Another family.
+        ValueError
+            Less than one component or draw.
+
+        Examples
+        --------
+        >>> from bayesgmm import Prior
+        >>> prior = Prior.univariate(mean=20, variance=100, shape=3, scale=20)
+        >>> prior.sample(2, "V", draws=500, random_seed=1).means.shape
+        (500, 2, 1)
+        """
+        _check_numbers(n_components=n_components, draws=draws)
+        rng = np.random.default_rng(random_seed)
+        family, d = get_family(family, self.d), self.d
+        form = parametrisation(family, n_components, d)
+        scale = None
+        if isinstance(self.scale, Gamma):
+            scale = self.scale.draw(rng, draws)
+            scale = scale[:, None] if form.by_component else scale
+        values = {
+            v.name: distribution.draw(rng, (draws, *form.shape(v)))
+            for v, distribution in zip(form.variables, form.priors(self, scale), strict=True)
+        }
+        covariances = form.covariances(values, self)
+        spread = covariances / (self.mean_strength or 1.0)
+        if self.mean_covariance is not None:
+            spread = self.mean_covariance
+        z = rng.standard_normal((draws, n_components, d, 1))
+        means = self.mean + (np.linalg.cholesky(spread) @ z)[..., 0]
+        if family.diagonal:
+            covariances = np.diagonal(covariances, axis1=2, axis2=3).copy()
+        return Draws(self._draw_weights(rng, draws, n_components), means, covariances)
+
+    def _draw_weights(self, rng: np.random.Generator, draws: int, n_components: int) -> FloatArray:
+        a = self.concentration
+        each = a.draw(rng, draws) if isinstance(a, Gamma) else np.full(draws, a)
+        return np.array([rng.dirichlet(np.full(n_components, v)) for v in each])
+
+    def predictive(
+        self,
+        n_rows: int,
+        n_components: int,
+        family: str | Family = "VVV",
+        draws: int = 100,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> FloatArray:
+        """Data sets that the prior expects: each of rows from a mixture of its own.
+
+        Parameters
+        ----------
+        n_rows : int
+            Rows of each data set, n.
+        n_components, family, draws, random_seed
+            As for `sample`.
+
+        Returns
+        -------
+        array (S, n, d)
+            In the units of the prior.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> prior = bayesgmm.Prior.from_data(bayesgmm.datasets.load_faithful())
+        >>> prior.predictive(272, n_components=2, draws=20, random_seed=1).shape
+        (20, 272, 2)
+        """
+        _check_numbers(n_rows=n_rows)
+        rng = np.random.default_rng(random_seed)
+        mixtures = self.sample(n_components, family, draws, rng).parameters(np.zeros(self.d))
+        return np.array([draw_rows(mixture, n_rows, rng)[0] for mixture in mixtures])
+
+    def log_density(self, parameters: Parameters, family: Family, center: FloatArray) -> float:
+        """Log prior density of the parameters (means given about `center`).
+
+        With respect to the free elements of (pi, mu) and of the distinct covariances: all of
+        Sigma's for full families, its variances for diagonal ones, lambda for spherical ones.
+        Normalised for those; for a family that restricts Sigma in other ways the restricted
+        density's constant is not known and left out. Random hyperparameters are at their means,
+        as EM takes them.
+        """
+        n_components, d = parameters.means.shape
+        covariances = parameters.covariances.reshape(n_components, -1, d)
+        if family.spherical or family.diagonal:  # by their variances, whatever form they come in
+            index = np.arange(d)
+            if covariances.shape[1] > 1:
+                covariances = covariances[:, index, index][:, None, :]
+        kernel = log_kernel(
+            *family.codes,
+            self.packed(center),
+            np.array(parameters.weights, dtype=np.float64, order="C"),
+            np.array(parameters.means, dtype=np.float64, order="C"),
+            np.array(covariances, dtype=np.float64, order="C"),
+        )
+        return float(kernel) + self.log_constant(family, n_components)
+
+    def log_constant(self, family: Family, n_components: int) -> float:
+        """What `log_density` has besides the kernel: a number for each family and K."""
+        d, a = self.d, self.expected_concentration
+        total = float(gammaln(n_components * a) - n_components * gammaln(a))
+        total -= 0.5 * n_components * (d * np.log(2 * np.pi) + self._log_det_of_means())
+        distinct = 1 if family.common else n_components
+        if family.name in ("EEE", "VVV"):
+            total += distinct * (
+                0.5 * self.dof * float(np.linalg.slogdet(self.expected_scale)[1])
+                - 0.5 * self.dof * d * np.log(2.0)
+                - float(multigammaln(0.5 * self.dof, d))
+            )
+        elif family.spherical or family.name in ("EEI", "VVI"):
+            shape, scale = self.inverse_gamma(family)
+            total += distinct * float(np.sum(shape * np.log(scale) - gammaln(shape)))
+        return total
+
+    def _log_det_of_means(self) -> float:
+        """Log |B0|, or log |I / kappa0|, what Sigma_k is multiplied by."""
+        if self.mean_covariance is None:
+            return -self.d * float(np.log(self.mean_strength or 1.0))
+        return float(np.linalg.slogdet(self.mean_covariance)[1])
+
+    def packed(self, center: FloatArray) -> FloatArray:
+        """The hyperparameters about `center`, as compiled code reads them (`pseudo_data`)."""
+        spread = np.eye(self.d) if self.mean_covariance is None else self.mean_covariance
+        return np.concatenate([
+            [self.expected_concentration, self.dof, self.mean_strength or 0.0],
+            self.mean - center,  # rounded once, so that an offset of the data adds no noise
+            spread.ravel(),
+            np.linalg.cholesky(spread).ravel(),
+            self.expected_scale.ravel(),
+        ])  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hyperparameters as plain values: `Prior(**prior.to_dict())` is the same prior."""
+        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+
+    def to_frame(self) -> pd.DataFrame:
+        """The prior in words, one row per parameter and per random hyperparameter."""
+        import pandas as pd
+
+        rows = [self._proportions_in_words(), self._means_in_words(), self._covariances_in_words()]
+        for name in ("concentration", "scale"):
+            value = getattr(self, name)
+            if isinstance(value, Gamma):
+                rows.append((name, str(value), f"mean {show(np.atleast_1d(value.mean))}"))
+        return pd.DataFrame(rows, columns=["parameter", "prior", "note"])
+
+    def _proportions_in_words(self) -> tuple[str, str, str]:
+        a = self.concentration
+        each = "concentration" if isinstance(a, Gamma) else f"{a:g}"
+        return "pi", f"Dirichlet({each}, ..., {each})", "uniform" if a == 1 else ""
+
+    def _means_in_words(self) -> tuple[str, str, str]:
+        if self.mean_covariance is None:
+            strength = f"{self.mean_strength:g}"
+            text, note = f"Sigma_k / {strength}", f"conjugate, worth {strength} rows"
+        else:
+            text, note = show(self.mean_covariance), "independent of Sigma_k"
+        return "mu_k", f"Normal({show(self.mean)}, {text})", note
+
+    def _covariances_in_words(self) -> tuple[str, str, str]:
+        d, psi = self.d, self.scale
+        if isinstance(psi, Gamma):
+            scale, half = "diag(scale)", "scale / 2"
+        else:
+            scale, half = show(psi), f"{psi[0, 0] / 2:g}"
+        text = f"InverseWishart({self.dof:g}, {scale})"
+        if d == 1:
+            text = f"InverseGamma({self.dof / 2:g}, {half})"
+        note = "no finite mean"
+        if self.dof > d + 1:
+            note = f"mean {show(self.expected_scale / (self.dof - d - 1))}"
+        return "Sigma_k", text, note
+
+    def _repr_html_(self) -> str:
+        table = self.to_frame().to_html(index=False, border=0)
+        return f"<p><b>Prior</b></p>{table}"
+
+    def __repr__(self) -> str:
+        rows = list(self.to_frame().itertuples(index=False))
+        width = max(8, *(len(name) + 1 for name, _, _ in rows))
+        return "\n".join(["Prior", *(f"  {name:{width}s}~ {text}" for name, text, _ in rows)])
+
+
+def check_columns(prior: Prior, data: Data) -> None:
+    """Refuse a prior for another number of columns than the data have."""
+    if prior.d != data.d:
+        raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
+
+
+def _scale(value: Any, d: int) -> FloatArray | Gamma:
+    if not isinstance(value, Gamma):
+        return positive_definite(value, d, "prior scale")
+    if np.shape(value.rate) not in ((), (d,)):
+        raise ValueError(
+            f"prior scale has rates of shape {np.shape(value.rate)}: for {d} columns pass one "
+            f"number or ({d},)."
+        )
+    return Gamma(value.shape, np.broadcast_to(value.rate, (d,)))
+
+
+def _concentration(value: Any) -> float | Gamma:
+    if not isinstance(value, Gamma):
+        return positive(value, "prior concentration")
+    if np.ndim(value.rate) > 0:
+        raise ValueError(f"prior concentration is {value}: it is one number, pass one rate.")
+    return value
+
+
+def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
+    """The columns' covariance, as K components of equal volume would share it."""
+    if n_components is None:
+        raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
+    if data.total < 2:
+        raise ValueError(
+            f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
+            "for the conjugate prior's scale. Give weights that say how often a row counts."
+        )
+    delta = data.values - data.center
+    counted = delta if data.weights is None else data.weights[:, None] * delta
+    covariance = counted.T @ delta / (data.total - 1)
+    return covariance / n_components ** (2.0 / data.d)
+
+
+def _plain(value: Any) -> Any:
+    """A hyperparameter as numbers and lists."""
+    if isinstance(value, Gamma):
+        return value.to_dict()
+    return value.tolist() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,1 @@
+"""Draws from the posterior, and what is asked of them."""

@@ -1,0 +1,1 @@
+"""The log posterior density in free coordinates, compiled once for all models."""

@@ -1,0 +1,384 @@
+"""Covariances in free coordinates, compiled: one chart for each kind of parametrisation.
+
+A chart is called twice for each point. First it writes the covariances of its coordinates u. Then,
+when the rows have been seen, it writes the gradients, and returns the log prior density of its
+coordinates with their Jacobian. By Fisher's identity (`sampling/pymc/likelihood/gradient.py`) the rows enter as
+counts n_k, sums of x - mu_k and sums of (x - mu_k)(x - mu_k)'. What the means' prior
+has of |Sigma_k| and Sigma_k^-1 is in them as pseudo-rows, and alone in `pseudo_counts` and
+`pseudo`.
+
+psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` is the
+parametrisation's own, as `packing.py` writes it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from ...kernels.calls import caller
+from ...kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
+
+_I, _F = nb.int64, nb.float64
+# step; u, shared (0 or 1), fixed, psi; covariances; counts, first, second; pseudo_counts, pseudo;
+# g_u, g_means, g_psi
+CHART = _F(_I, F1, _I, R1, F1, F3, F1, F2, F3, F1, F3, F1, F2, F1)
+call_chart = caller(CHART)
+COVARIANCES, GRADIENTS = 0, 1
+_LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
+
+
+@part(CHART, level=1)
+def variances(  # type: ignore[no-untyped-def]
+    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
+    g_u, g_means, g_psi,
+):  # fmt: skip
+    """Logarithms of the variances; inverse gammas. fixed: [shape].
+
+    The coordinates are (K, d), or (K, 1) for spherical covariances, or one row of these if
+    shared. For d = 1 the covariances come as full ones, which are the same.
+    """
+    n_components, _, d = covariances.shape
+    blocks = 1 if shared else n_components
+    width = len(u) // blocks
+    if step == COVARIANCES:
+        for k in range(n_components):
+            for j in range(d):
+                covariances[k, 0, j] = np.exp(u[(k % blocks) * width + j % width])
+        return 0.0
+    for k in range(n_components):
+        for j in range(d):
+            p = 1.0 / covariances[k, 0, j]
+            g_means[k, j] = p * first[k, j]
+            i = (k % blocks) * width + j % width
+            g_u[i] += 0.5 * (p * second[k, 0, j] - counts[k])
+    total = _of_pseudo_rows(covariances, pseudo_counts, pseudo)
+    shape = fixed[0]
+    for j in range(width):
+        beta = 0.5 * psi[j]
+        for q in range(j + 1, d if width < d else 0):
+            beta += 0.5 * psi[q]
+        constant = shape * np.log(beta) - math.lgamma(shape)
+        for b in range(blocks):
+            i = b * width + j
+            quotient = beta * np.exp(-u[i])
+            total += constant - shape * u[i] - quotient
+            g_u[i] += quotient - shape
+            for q in range(d):
+                if width == d and q == j:
+                    g_psi[q] += shape - quotient
+                elif width < d:
+                    g_psi[q] += (shape - quotient) * 0.5 * psi[q] / beta
+    return total
+
+
+@inlined
+def _of_pseudo_rows(covariances, pseudo_counts, pseudo):  # type: ignore[no-untyped-def]
+    """The log density of pseudo-rows under variances (K, 1, d)."""
+    total = 0.0
+    for k in range(len(covariances)):
+        for j in range(covariances.shape[2]):
+            v = covariances[k, 0, j]
+            total -= 0.5 * (pseudo_counts[k] * np.log(v) + pseudo[k, 0, j] / v)
+    return total
+
+
+@part(CHART, level=1)
+def bartlett(  # type: ignore[no-untyped-def]
+    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
+    g_u, g_means, g_psi,
+):  # fmt: skip
+    """Bartlett's T by the logarithms of its squared diagonal, then its strict lower part by rows.
+
+    P = M T T' M'. fixed: [nu, L (d, d), M (d, d), the diagonal of Psi's mean (d,)], Psi = L L'.
+    """
+    n_components, _, d = covariances.shape
+    blocks = 1 if shared else n_components
+    n_lower = d * (d - 1) // 2
+    dof = fixed[0]
+    root = fixed[1 : 1 + d * d].reshape((d, d))
+    m = fixed[1 + d * d : 1 + 2 * d * d].reshape((d, d))
+    expected = fixed[1 + 2 * d * d :]
+    chi2 = np.empty((blocks, d))
+    for c in range(blocks):
+        for j in range(d):
+            chi2[c, j] = np.exp(u[c * d + j])
+    lower = u[blocks * d :].reshape((blocks, n_lower))
+    y = np.empty((d, d))
+    if step == COVARIANCES:
+        for k in range(n_components):
+            bartlett_covariance(root, chi2[k % blocks], lower[k % blocks], y, covariances[k])
+        return 0.0
+    g_chi2 = np.zeros((blocks, d))
+    g_lower = g_u[blocks * d :].reshape((blocks, n_lower))
+    b = np.empty((d, d))
+    half = np.empty((d, d))
+    total = 0.0
+    for k in range(n_components):
+        c = k % blocks
+        bartlett_factor(m, chi2[c], lower[c], b)
+        precision_times(b, first[k], g_means[k])
+        products_with(second[k], b, half)
+        pull_back_triangle(counts[k], m, half, chi2[c], g_chi2[c], g_lower[c])
+        if pseudo_counts[k] > 0.0:
+            products_with(pseudo[k], b, half)
+            for j in range(d):
+                total += 0.5 * pseudo_counts[k] * np.log(chi2[c, j] * m[j, j] * m[j, j])
+                for i in range(d):
+                    total -= 0.5 * b[j, i] * half[i, j]
+    for c in range(blocks):
+        f = 0
+        for i in range(d):
+            ratio = psi[i] / expected[i]
+            log_ratio = np.log(ratio)
+            shape = 0.5 * (dof - i)
+            value = chi2[c, i]
+            total += shape * (np.log(value) + log_ratio - _LOG_2) - 0.5 * ratio * value
+            total -= math.lgamma(shape)
+            g_u[c * d + i] += g_chi2[c, i] * value + shape - 0.5 * ratio * value
+            g_psi[i] += shape - 0.5 * ratio * value
+            for _ in range(i):
+                value = lower[c, f]
+                total += 0.5 * (log_ratio - _LOG_2PI - ratio * value * value)
+                g_lower[c, f] -= ratio * value
+                g_psi[i] += 0.5 - 0.5 * ratio * value * value
+                f += 1
+    return total
+
+
+@jit()
+def precision_times(b, vector, out):  # type: ignore[no-untyped-def]
+    """B'B v."""
+    d = len(vector)
+    for j in range(d):
+        out[j] = 0.0
+    for i in range(d):
+        v = 0.0
+        for j in range(d):
+            v += b[i, j] * vector[j]
+        for j in range(d):
+            out[j] += b[i, j] * v
+
+
+@jit()
+def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
+    """C B'."""
+    d = len(b)
+    for i in range(d):
+        for j in range(d):
+            v = 0.0
+            for q in range(d):
+                v += matrix[i, q] * b[j, q]
+            out[i, j] = v
+
+
+@part(CHART, level=1)
+def axes(  # type: ignore[no-untyped-def]
+    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
+    g_u, g_means, g_psi,
+):  # fmt: skip
+    """Volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
+
+    u: log lambda (one, or K); log A (J, d - 1) without its part that is 0; Cayley's coordinates of
+    D (J, d(d - 1)/2); J = 1 or K, or for D none. fixed: [nu, e, the logarithm of the density's
+    constant, numbers of volumes, shapes and orientations, Psi (d, d), the matrices about which the
+    orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a density with respect
+    to d lambda^e, d log A and the orthogonal matrices' own measure.
+    """
+    n_components, rows, d = covariances.shape
+    weight, power, constant = fixed[0] + d + 1.0, fixed[1], fixed[2]
+    volumes, shapes, orientations = int(fixed[3]), int(fixed[4]), int(fixed[5])
+    scale = fixed[6 : 6 + d * d].reshape((d, d))
+    about = fixed[6 + d * d :].reshape((orientations, d, d))
+    contrasts, angles = volumes + shapes * (d - 1), d * (d - 1) // 2
+    log_a = u[volumes:contrasts].reshape((shapes, d - 1))
+    skew = u[contrasts:].reshape((orientations, angles))
+    variance = np.empty((n_components, d))  # along the axes
+    for k in range(n_components):
+        _whole(log_a[k % shapes], variance[k])
+        for j in range(d):
+            variance[k, j] = np.exp(u[k % volumes] + variance[k, j])
+    resolvent = np.empty((orientations, d, d))
+    axis = np.empty((orientations, d, d))
+    total = constant
+    for o in range(orientations):
+        total -= (d - 1.0) * cayley(skew[o], about[o], resolvent[o], axis[o])
+    if step == COVARIANCES:
+        for k in range(n_components):
+            if orientations == 0:
+                for j in range(d):
+                    covariances[k, 0, j] = variance[k, j]
+            else:
+                _turned_back(axis[k % orientations], variance[k], covariances[k])
+        return 0.0
+    g_log_a = g_u[volumes:contrasts].reshape((shapes, d - 1))
+    g_skew = g_u[contrasts:].reshape((orientations, angles))
+    g_axis = np.zeros((orientations, d, d))
+    turned = np.empty((d, d))
+    squares = np.empty(d)
+    g_log = np.empty(d)
+    about_axes = np.empty(d)
+    for k in range(n_components):
+        o = k % orientations if orientations > 0 else 0
+        of_prior = weight + pseudo_counts[k]
+        _squares(pseudo[k], scale, axis, o, turned, squares)
+        for j in range(d):
+            total -= 0.5 * (of_prior * np.log(variance[k, j]) + squares[j] / variance[k, j])
+        _squares(second[k], scale, axis, o, turned, squares)
+        for j in range(d):
+            g_log[j] = 0.5 * (squares[j] / variance[k, j] - counts[k] - weight)
+            g_u[k % volumes] += g_log[j]
+            for i in range(d if orientations > 0 else 0):
+                g_axis[o, i, j] -= turned[i, j] / variance[k, j]
+        _pull_back_whole(g_log, g_log_a[k % shapes])
+        if orientations == 0:
+            for j in range(d):
+                g_means[k, j] = first[k, j] / variance[k, j]
+        else:
+            for j in range(d):
+                about_axes[j] = 0.0
+                for i in range(d):
+                    about_axes[j] += axis[o, i, j] * first[k, i]
+                about_axes[j] /= variance[k, j]
+            for i in range(d):
+                g_means[k, i] = 0.0
+                for j in range(d):
+                    g_means[k, i] += axis[o, i, j] * about_axes[j]
+    for v in range(volumes):
+        total += power * u[v]
+        g_u[v] += power
+    for o in range(orientations):
+        pull_back_cayley(g_axis[o], about[o], resolvent[o], g_skew[o])
+    return total
+
+
+@inlined
+def _whole(part, out):  # type: ignore[no-untyped-def]
+    """The d numbers of sum 0 that d - 1 stand for, orthonormally; PyMC's `ZeroSumTransform`."""
+    d = len(out)
+    s = 0.0
+    for j in range(d - 1):
+        s += part[j]
+    shift = s / (np.sqrt(d) + d)
+    for j in range(d - 1):
+        out[j] = part[j] - shift
+    out[d - 1] = -s / np.sqrt(d)
+
+
+@inlined
+def _pull_back_whole(gradient, out):  # type: ignore[no-untyped-def]
+    """Add to out the gradient in the d - 1 numbers."""
+    d = len(gradient)
+    s = 0.0
+    for j in range(d - 1):
+        s += gradient[j]
+    shift = s / (np.sqrt(d) + d) + gradient[d - 1] / np.sqrt(d)
+    for j in range(d - 1):
+        out[j] += gradient[j] - shift
+
+
+@inlined
+def _turned_back(axis, variance, out):  # type: ignore[no-untyped-def]
+    """D diag(v) D'."""
+    d = len(variance)
+    for i in range(d):
+        for j in range(i + 1):
+            v = 0.0
+            for q in range(d):
+                v += axis[i, q] * variance[q] * axis[j, q]
+            out[i, j] = v
+            out[j, i] = v
+
+
+@jit()
+def _squares(matrix, scale, axis, o, turned, out):  # type: ignore[no-untyped-def]
+    """With C = matrix + Psi write C D to turned, and the diagonal of D'C D to out.
+
+    A matrix (1, d) is a diagonal, and D is then the identity.
+    """
+    d = len(out)
+    for j in range(d):
+        if len(matrix) < d:
+            out[j] = matrix[0, j] + scale[j, j]
+        else:
+            out[j] = 0.0
+            for i in range(d):
+                v = 0.0
+                for q in range(d):
+                    v += (matrix[i, q] + scale[i, q]) * axis[o, q, j]
+                turned[i, j] = v
+                out[j] += axis[o, i, j] * v
+
+
+@jit()
+def cayley(skew, about, resolvent, out):  # type: ignore[no-untyped-def]
+    """Write A = (I + S)^-1 and D = D0 (I - S) A; return log|I + S|.
+
+    S is skew-symmetric with strict lower triangle `skew` by rows. No pivots are sought: the
+    symmetric part of I + S, which is I, keeps them from vanishing.
+    """
+    d = len(about)
+    work = np.empty((d, d))
+    f = 0
+    for i in range(d):
+        work[i, i] = 1.0
+        for j in range(i):
+            work[i, j] = skew[f]
+            work[j, i] = -skew[f]
+            f += 1
+        for j in range(d):
+            resolvent[i, j] = 1.0 if i == j else 0.0
+    log_det = 0.0
+    for i in range(d):
+        pivot = work[i, i]
+        log_det += np.log(pivot)
+        for j in range(d):
+            work[i, j] /= pivot
+            resolvent[i, j] /= pivot
+        for q in range(d):
+            if q != i:
+                c = work[q, i]
+                for j in range(d):
+                    work[q, j] -= c * work[i, j]
+                    resolvent[q, j] -= c * resolvent[i, j]
+    for i in range(d):  # (I - S) A = 2 A - I
+        for j in range(d):
+            v = -about[i, j]
+            for q in range(d):
+                v += 2.0 * about[i, q] * resolvent[q, j]
+            out[i, j] = v
+    return log_det
+
+
+@jit()
+def pull_back_cayley(gradient, about, resolvent, out):  # type: ignore[no-untyped-def]
+    """Add to out the gradient in `skew`, from that in D, and of -(d - 1) log|I + S|.
+
+    dD = -2 D0 A dS A and d log|I + S| = tr(A dS).
+    """
+    d = len(about)
+    half = np.empty((d, d))
+    for i in range(d):  # A G'
+        for j in range(d):
+            v = 0.0
+            for q in range(d):
+                v += resolvent[i, q] * gradient[j, q]
+            half[i, j] = v
+    right = np.empty((d, d))
+    for i in range(d):  # D0 A
+        for j in range(d):
+            v = 0.0
+            for q in range(d):
+                v += about[i, q] * resolvent[q, j]
+            right[i, j] = v
+    f = 0
+    for i in range(d):
+        for j in range(i):
+            v = 0.0
+            for q in range(d):  # M = A G' D0 A, of which M_ji - M_ij is needed
+                v += half[j, q] * right[q, i] - half[i, q] * right[q, j]
+            out[f] -= 2.0 * v + (d - 1.0) * (resolvent[j, i] - resolvent[i, j])
+            f += 1

@@ -1,0 +1,274 @@
+"""The log posterior density of a mixture, for samplers: nothing is compiled for a model.
+
+    posterior = LogPosterior(data, family, K, prior)
+    value, gradient = posterior(u)
+
+It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py`
+has the mathematics, `charts.py` the families'.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from copy import copy
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+from ...data.data import Data
+from ...families.hyperparameters import Gamma
+from ...families.parametrisation.base import Parametrisation
+from ...kernels.cholesky import inverse_factors
+from ...kernels.compilation import FASTMATH
+from ...kernels.e_step.centred import centred_pass
+from ...kernels.e_step.contract import Parameters
+from ...kernels.e_step.few_rows import Features, centred_form, ready_pass
+from ...kernels.e_step.many_rows import many_pass
+from ...kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
+from ...mixture.prior import Prior
+from ...utils.errors import DegenerateComponentError
+from ...utils.types import FloatArray
+from . import compiled
+from . import covariances as charts
+from .pruning import prune
+from .space import Space
+
+__all__ = ["LogPosterior", "Space"]
+
+_CHARTS = {"variance": charts.variances, "bartlett": charts.bartlett, "axes": charts.axes}
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+_DENSITY = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
+)
+
+# Share of the pairs of a row and a component that may be left for it to be worth leaving some out.
+_WORTH_PRUNING = 0.6
+
+
+class LogPosterior:
+    """Log posterior density and gradient in free coordinates, in compiled code.
+
+    Parameters
+    ----------
+    data : Data
+        Rows (n, d). Copied only if they are not contiguous or not in double precision.
+    form : Parametrisation
+        Of the covariances.
+    prior : Prior
+        The prior.
+    likelihood : bool
+        False leaves the rows out: the density is the prior's.
+
+    Attributes
+    ----------
+    data, form, prior : Data, Parametrisation, Prior
+        As given.
+    space : Space
+        The P coordinates.
+    sizes, numbers, rows, weights : array
+        What the compiled function reads; `table` (9,) says where they are.
+
+    Raises
+    ------
+    NotImplementedError
+        A random scale in a family whose prior's constant is not known.
+    """
+
+    def __init__(
+        self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
+    ) -> None:
+        form.check(prior)
+        self.data, self.form, self.prior = data, form, prior
+        self._lock, self._changes = Lock(), 0
+        self.space = Space.of(form, prior, data.center)
+        self.weights = np.empty(0) if data.weights is None else _held(data.weights)
+        fixed = form.packed(prior)
+        total = float(data.n) if data.weights is None else float(data.weights.sum())
+        log_unit = total * float(np.sum(np.log(data.scale)))
+        self.numbers = np.concatenate(
+            [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
+        )
+        few, self.rows = _rows(data, form) if likelihood else (None, np.empty(0))
+        random = prior.random
+        self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
+        for place, value in (
+            (compiled.N, data.n if likelihood else 0),
+            (compiled.D, data.d),
+            (compiled.K, form.n_components),
+            (compiled.ROWS, 1 if form.diagonal else data.d),
+            (compiled.FREE, self.space.size),
+            (compiled.SHARED, form.family.common),
+            (compiled.CHART_ADDRESS, _CHARTS[form.kind].address),
+            (compiled.CHART_FIXED, len(fixed)),
+            (compiled.FACTORING, inverse_factors.address),
+            (
+                compiled.RANDOM_CONCENTRATION,
+                "concentration" in random and form.n_components > 1,
+            ),
+            (compiled.RANDOM_SCALE, "scale" in random),
+            (compiled.CONJUGATE, prior.mean_strength is not None),
+        ):
+            self.sizes[place] = value
+        if few is not None:
+            self.sizes[compiled.PASS] = ready_pass.address
+            self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
+        else:
+            self.sizes[compiled.PASS] = many_pass.address
+            self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
+
+    @property
+    def size(self) -> int:
+        """Number P of coordinates."""
+        return self.space.size
+
+    def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
+        """The log density at coordinates (P,), and its gradient (P,); not numbers off the space.
+
+        The interpreter's lock is released, so that threads may call at once.
+        """
+        z = np.ascontiguousarray(free, dtype=np.float64)
+        value, gradient = np.empty(1), np.empty(len(z))
+        density, _ = shims()
+        pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
+        while True:
+            with self._lock:  # another thread may find a narrow component
+                held, changes = self._arrays(), self._changes
+                table = _table(held)
+            _DENSITY(density.address)(len(z), *pointers, table.ctypes.data)
+            if not self.narrow() and changes == self._changes:
+                return float(value[0]), gradient
+
+    def units(self) -> FloatArray:
+        """What is a small step in each coordinate, times a constant: 1, or a mean's own scale."""
+        d = int(self.sizes[compiled.D])
+        spread = [self.numbers[:d]] * int(self.sizes[compiled.K])
+        parts = [spread if p.name == "mu" else np.ones(p.size) for p in self.space.pieces]
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def pruned(self, points: FloatArray, left_out: float) -> LogPosterior:
+        """The same density without the pairs of a row and a component that do not matter.
+
+        These are the pairs that `prune` leaves out. The density is lower than this one: at the
+        points (S, P) by K times left_out at most, far from them by any amount. It is this one
+        itself where nothing would be gained: with few rows, or where most pairs matter.
+        """
+        data, form = self.data, self.form
+        few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
+        wide = not form.diagonal and data.d > QUADRATIC_MAX_COLUMNS
+        if few or wide or data.weights is not None:
+            return self
+        try:
+            kept = prune(data, self.parameters(points), left_out)
+        except DegenerateComponentError:
+            return self
+        if kept.pairs > _WORTH_PRUNING * data.n * form.n_components:
+            return self
+        new = copy(self)
+        new.rows = np.concatenate([kept.rows.ravel(), kept.settled.ravel()])
+        new.sizes = np.concatenate([self.sizes, kept.segments.ravel()])
+        new.sizes[compiled.N] = len(kept.rows)
+        new.sizes[compiled.SETTLED] = kept.settled.shape[1]
+        return new
+
+    def parameters(self, points: FloatArray) -> list[Parameters]:
+        """The mixtures' parameters, in centred coordinates, at points (S, P)."""
+        with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
+            values = self.space.values(points)
+            covariances = self.form.covariances(values, self.prior)
+        if self.form.diagonal:
+            covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        means = values["mu"] - self.data.center
+        weights = values.get("pi", np.ones((len(points), 1)))
+        return [
+            Parameters(*(_held(value) for value in of_point))
+            for of_point in zip(weights, means, covariances, strict=True)
+        ]
+
+    def whitened(self, origin: FloatArray, root: FloatArray) -> LogPosterior:
+        """The same density in coordinates z, u = origin + root z, without the constant |root|.
+
+        root (P, P) is lower triangular.
+        """
+        new = copy(self)
+        new.sizes = self.sizes.copy()
+        new.sizes[compiled.WHITENED] = 1
+        new.numbers = np.concatenate([self.numbers, origin, root.ravel()])
+        return new
+
+    @property
+    def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Where compiled code finds all of this; valid while the object lives."""
+        return _table(self._arrays())
+
+    def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
+        return self.sizes, self.numbers, self.rows, self.weights
+
+    def narrow(self) -> bool:
+        """Whether a point was met with so narrow a component that a part of the code was missing.
+
+        It is there from then on; the answers of before have to be asked for again.
+        """
+        with self._lock:
+            if not self.sizes[compiled.ASKED_FOR_CENTRED]:
+                return False
+            few = self.sizes[compiled.BLOCKS] > 0
+            part = centred_form if few else centred_pass.version(np.float64)
+            if self.sizes[compiled.SETTLED]:  # rows were left out for the quadratic form
+                self.sizes = self.sizes[: compiled.N_SIZES].copy()
+                self.sizes[compiled.SETTLED] = 0
+                self.sizes[compiled.N] = self.data.n
+                self.rows = _held(self.data.values).ravel()
+            self.sizes[compiled.CENTRED] = part.address
+            self.sizes[compiled.ASKED_FOR_CENTRED] = 0
+            self._changes += 1
+            return True
+
+
+@lru_cache
+def shims() -> tuple[Any, Any]:
+    """The density and the copying of a point, as functions with nutpie's C signatures."""
+
+    def compile_(signature: Any, function: Any) -> Any:
+        return nb.cfunc(
+            signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
+        )(function)
+
+    return compile_(compiled.DENSITY, compiled.density), compile_(compiled.COPY, compiled.copy)
+
+
+def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    places = [number for a in arrays for number in (a.ctypes.data, a.size)]
+    return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
+
+
+def _held(values: np.ndarray[Any, Any]) -> FloatArray:
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _rows(data: Data, form: Parametrisation) -> tuple[tuple[int, ...] | None, FloatArray]:
+    """The rows as a pass reads them: the shape of features that lie ready, or none; numbers."""
+    features = Features(data)
+    phi = features.diagonal if form.diagonal else features.full
+    if phi.size:
+        blocks, number, block = phi.shape
+        return (blocks, block, number), phi.ravel()
+    return None, _held(data.values).ravel()
+
+
+def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:
+    """Concentration (2,), Psi (1 + d,), and b0 (d,), strength, root (d, d) of the means."""
+    d = prior.d
+    a, psi = prior.concentration, prior.scale
+    concentration = [a.shape, float(a.rate)] if isinstance(a, Gamma) else [a, 0.0]
+    of_psi = np.concatenate(
+        [[psi.shape], psi.rate] if isinstance(psi, Gamma) else [[0.0], np.diagonal(psi)]
+    )
+    root = np.eye(d)
+    if prior.mean_covariance is not None:
+        root = np.linalg.inv(np.linalg.cholesky(prior.mean_covariance))
+    return [
+        concentration, of_psi, prior.mean - center, [prior.mean_strength or 0.0], root.ravel(),
+    ]  # fmt: skip

@@ -1,0 +1,126 @@
+"""A density's mode and its curvature there: what whitens it, and Laplace's approximation."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...utils.threads import default_threads
+from ...utils.types import FloatArray
+from .log_posterior import LogPosterior
+
+# Steps of differences: relative to the size of a coordinate, or to 1.
+_STEP = 1e-5
+# Eigenvalues of the curvature, scaled to a unit diagonal, are taken to be at least so large.
+_SMALLEST = 1e-4
+_MAX_STEPS = 50
+# Newton's decrement (what a step should gain, in nats) at which the mode is found, and the factor
+# by which it must fall for the curvature of before to be kept.
+_FOUND, _FALL = 1e-8, 0.1
+_HALVINGS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mode:
+    """A point and the normal density that touches there.
+
+    Attributes
+    ----------
+    origin : array (P,)
+        The point.
+    log_density : float
+        Of the density, there.
+    root : array (P, P)
+        Lower triangular L, L L' the inverse of minus the second derivatives (of that matrix with
+        its smallest eigenvalues raised, where it is not positive definite).
+    regular : bool
+        Whether it is a maximum, with positive definite curvature.
+    """
+
+    origin: FloatArray
+    log_density: float
+    root: FloatArray
+    regular: bool
+
+
+def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) -> Mode | None:
+    """The mode next to a point, by Newton's method.
+
+    Second derivatives are made anew only where those of before do not lead on: they are what
+    costs (2 P gradients, on all threads). None where the mode would lie more than `within` nats
+    higher, to second order, or the curvature at the start promises none.
+
+    Raises
+    ------
+    ValueError
+        There is no density at the start.
+    """
+    here = np.array(start, dtype=np.float64)
+    value, gradient = density(here)
+    if not np.isfinite(value):
+        raise ValueError("the posterior has no density at the start: the fit is degenerate.")
+    root, positive = _root(information(density, here))
+    if np.isfinite(within) and not (positive and _gain(root, gradient) < within):
+        return None
+    last, fresh = np.inf, True
+    for _ in range(_MAX_STEPS):
+        decrement = _gain(root, gradient)
+        if decrement < _FOUND and fresh:
+            break
+        if not fresh and (decrement < _FOUND or decrement > _FALL * last):
+            root, positive = _root(information(density, here))
+            fresh = True
+            continue
+        there, found, slope = _uphill(density, here, value, root @ (root.T @ gradient))
+        if there is None:
+            if fresh:
+                break
+            last = 0.0
+            continue
+        here, value, gradient, last, fresh = there, found, slope, decrement, False
+    return Mode(here, value, root, positive and decrement < 1e-2)
+
+
+def _gain(root: FloatArray, gradient: FloatArray) -> float:
+    """What Newton's step gains, to second order: half his decrement squared."""
+    half = root.T @ gradient
+    return 0.5 * float(half @ half)
+
+
+def _uphill(
+    density: LogPosterior, here: FloatArray, value: float, step: FloatArray
+) -> tuple[FloatArray | None, float, FloatArray]:
+    """The point at the end of a step, halved until the density rises; none where it never does."""
+    for _ in range(_HALVINGS):
+        there = here + step
+        found, slope = density(there)
+        if found > value:
+            return there, found, slope
+        step = 0.5 * step
+    return None, value, step
+
+
+def information(density: LogPosterior, here: FloatArray) -> FloatArray:
+    """Minus the second derivatives (P, P): central differences of the gradient, on all threads."""
+    steps = _STEP * density.units()
+
+    def row(i: int) -> FloatArray:
+        h = np.zeros(len(here))
+        h[i] = steps[i]
+        return np.asarray((density(here - h)[1] - density(here + h)[1]) / (2 * steps[i]))
+
+    with ThreadPoolExecutor(default_threads()) as pool:
+        rows = np.array(list(pool.map(row, range(len(here)))))
+    return 0.5 * (rows + rows.T)
+
+
+def _root(matrix: FloatArray) -> tuple[FloatArray, bool]:
+    """Lower triangular L, L L' the inverse; whether the matrix is positive definite."""
+    size = np.sqrt(np.abs(np.diagonal(matrix)))
+    size[~(size > 0)] = 1.0
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    kept = np.maximum(np.abs(values), _SMALLEST)
+    root = np.linalg.cholesky((vectors / kept) @ vectors.T)
+    return root / size[:, None], bool(values[0] > 0)

@@ -1,0 +1,112 @@
+"""Which pairs of a row and a component the likelihood needs, where a posterior is narrow.
+
+A row far inside one component contributes log pi_k N(x | mu_k, Sigma_k), a term that is linear in
+the row's quadratic features: of such rows the density needs the features' sums alone. A row between
+two of eight components needs only these two. Nearly all of the work goes with the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.data import Data
+from ...kernels.e_step.contract import Parameters
+from ...kernels.e_step.e_step import evaluate
+from ...utils.types import FloatArray
+
+# Rows looked at together, and rows of a segment at least, whose call costs about as much as ten.
+_CHUNK, _SEGMENT = 2**16, 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pruned:
+    """Rows without the pairs that do not matter, as `kernels/e_step/many_rows.py` reads them.
+
+    Attributes
+    ----------
+    rows : array (m, d)
+        Those that several components share, ordered by which.
+    settled : array (K, F)
+        Sums of the quadratic features of the other rows, by the component they belong to.
+    segments : array (S, 3 + K)
+        Of rows: start, stop, the number of components that matter, and which.
+    """
+
+    rows: FloatArray
+    settled: FloatArray
+    segments: NDArray[np.int64]
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of a row and a component that are left."""
+        return int(np.sum((self.segments[:, 1] - self.segments[:, 0]) * self.segments[:, 2]))
+
+
+def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
+    """Leave out pairs whose responsibility is small at every one of the points.
+
+    Parameters
+    ----------
+    data : Data
+        The rows, without weights.
+    points : sequence of Parameters
+        Where the density will be asked for, about.
+    left_out : float
+        Responsibility of all rows together: the log-likelihood at each of the points loses K
+        times this at most.
+
+    Returns
+    -------
+    Pruned
+
+    Raises
+    ------
+    DegenerateComponentError
+        A covariance is singular at a point.
+    """
+    n_components, diagonal = len(points[0].weights), points[0].diagonal
+    first, second = (*np.diag_indices(data.d),) if diagonal else np.triu_indices(data.d)
+    settled = np.zeros((n_components, 1 + data.d + len(first)))
+    shared, patterns = [], []
+    for start in range(0, data.n, _CHUNK):
+        part = data.part(start, min(start + _CHUNK, data.n))
+        matters = np.zeros((part.n, n_components), dtype=bool)
+        for parameters in points:
+            matters |= evaluate(part, parameters, responsibilities=True)[1] > left_out / data.n
+        alone = np.count_nonzero(matters, axis=1) == 1
+        for k in range(n_components):
+            z = (part.values[alone & matters[:, k]] - data.center) / data.scale
+            settled[k, 0] += len(z)
+            settled[k, 1 : 1 + data.d] += z.sum(axis=0)
+            settled[k, 1 + data.d :] += (z.T @ z)[first, second]
+        shared.append(np.asarray(part.values[~alone], dtype=np.float64))
+        patterns.append(matters[~alone])
+    pattern = np.concatenate(patterns)
+    order, segments = _segments(pattern)
+    return Pruned(np.concatenate(shared)[order], settled, segments)
+
+
+def _segments(pattern: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """An order of rows by what matters to them (m, K), and the segments in that order.
+
+    Rows whose pattern is rare come last, and are taken together with others.
+    """
+    if len(pattern) == 0:
+        return np.empty(0, dtype=np.intp), np.empty((0, 3 + pattern.shape[1]), dtype=np.int64)
+    packed = np.packbits(pattern, axis=1)
+    _, which, counts = np.unique(packed, axis=0, return_inverse=True, return_counts=True)
+    rare = counts < _SEGMENT
+    order = np.lexsort([which, rare[which]])
+    which = which[order]
+    segments, start = [], 0
+    for stop in [*(np.flatnonzero(np.diff(which)) + 1), len(which)]:
+        if stop - start >= _SEGMENT or stop == len(which):
+            matter = np.flatnonzero(pattern[order[start:stop]].any(axis=0))
+            absent = np.full(pattern.shape[1] - len(matter), -1)
+            segments.append(np.concatenate([[start, stop, len(matter)], matter, absent]))
+            start = stop
+    return order, np.array(segments)

@@ -1,0 +1,1 @@
+"""The evidence of a model, from draws of its posterior."""

@@ -1,0 +1,239 @@
+"""The evidence of a posterior: log marginal likelihood of its data, with its error.
+
+The posterior has K! equal copies, one for each order of the components. One of them is cut out by
+a `Region`, integrated in free `Coordinates` by one of three methods (`integrals`), and log K! is
+added. Random hyperparameters are integrated out of the density beforehand (`integrated_prior`). The
+proposal is fitted to the first half of every chain, and the second half goes into the bridge
+(Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is made of the draws of pi, mu and
+Sigma: no PyMC.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from ...data.data import Data
+from ...families import Family
+from ...families.parametrisation.parametrisation import independent
+from ...mixture.draws import Draws
+from ...mixture.prior import Prior
+from ...utils.errors import ConvergenceAdvice
+from ...utils.types import FloatArray
+from .coordinates import Coordinates
+from .integrals import Integral, Whitening, bridge, importance, laplace
+from .proposal import Proposal
+from .region import best_region
+from .target import Target
+
+type Method = Literal["bridge", "laplace", "importance"]
+
+_MAX_ERROR = 0.5
+_MAX_PARETO_K = 0.7
+_MAX_RHAT = 1.05
+# Draws that a covariance matrix in P coordinates is made of, over P.
+_DRAWS_PER_COORDINATE = 2
+# Draws among which the start of the search for the mode is chosen.
+_TRIED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Log marginal likelihood of the data under a model.
+
+    Attributes
+    ----------
+    value : float
+        Log of the integral of likelihood times prior, over all labellings.
+    error : float
+        Its Monte Carlo standard error; not a number for Laplace's approximation, which has an
+        error that it does not know.
+    method : str
+        "bridge", "laplace" or "importance".
+    labelling : str
+        What picked one of the K! labellings (`bayesgmm.posterior.evidence.region`); "" for one component.
+    diagnostics : dict of name to number
+        `cut`, the share of draws that were given another order than most (no harm in itself);
+        `rhat`, the largest of the coordinates of draws in order; and the method's own
+        (`bayesgmm.posterior.evidence.integrals`).
+    problems : tuple of str
+        Why not to trust it, in words; empty when there is nothing.
+
+    Examples
+    --------
+    >>> from bayesgmm.posterior.evidence.evidence import Evidence
+    >>> Evidence(-1162.4682, 0.0061, "bridge", "ordered by the mean of waiting", {"cut": 0.0}, ())
+    log evidence -1162.468, standard error 0.0061 (bridge sampling; ordered by the mean of waiting,
+    all labellings)
+    """
+
+    value: float
+    error: float
+    method: Method
+    labelling: str
+    diagnostics: dict[str, float]
+    problems: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        error = "" if math.isnan(self.error) else f", standard error {self.error:.2g}"
+        labels = f"; {self.labelling}, all labellings" if self.labelling else ""
+        lines = [f"log evidence {self.value:.3f}{error} ({METHODS[self.method].name}{labels})"]
+        return "\n  ".join([*lines, *self.problems])
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in repr(self).splitlines())
+
+
+def evidence_of(
+    data: Data,
+    draws: Draws,
+    n_chains: int,
+    family: Family,
+    prior: Prior,
+    method: Method = "bridge",
+    random_seed: int | None = None,
+) -> Evidence:
+    """The evidence, from draws of a posterior: see `Posterior.log_evidence`.
+
+    Parameters
+    ----------
+    data : Data
+        The rows (n, d).
+    draws : Draws
+        S draws of pi, mu and Sigma, chain after chain.
+    n_chains : int
+        Chains of equal length they come from.
+    family, prior : Family, Prior
+        Of the model.
+    method : "bridge", "laplace" or "importance"
+        How to integrate.
+    random_seed : int, optional
+        Seed of the proposal's draws.
+
+    Raises
+    ------
+    ValueError
+        An unknown method, too few draws for the model's parameters, or draws with a component
+        that is exactly empty.
+    NotImplementedError
+        A family whose prior density has no known constant.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        The evidence is not to be trusted; the message is in its `problems`.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}: choose among {', '.join(METHODS)}.")
+    if not independent(family):
+        raise NotImplementedError(
+            f"family {family.name} has no evidence: its prior density is known to a constant only. "
+            "Compare by leave-one-out (`loo`), or use EII, VII, EEI, VVI, EEE or VVV."
+        )
+    coordinates = Coordinates(family, draws.n_components, data.center)
+    _refuse_unusable(draws, n_chains, coordinates.size)
+    region = best_region(draws, family, data.center, data.names)
+    target = Target(data, prior, coordinates, region)
+    points = coordinates.of(region.applied(draws)).reshape(n_chains, -1, coordinates.size)
+    integral = METHODS[method].integrate(target, points, np.random.default_rng(random_seed))
+    diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
+    evidence = Evidence(
+        integral.log_value + float(gammaln(draws.n_components + 1)), integral.error, method,
+        region.name if draws.n_components > 1 else "", diagnostics,
+        tuple(_problems(integral, diagnostics)),
+    )  # fmt: skip
+    if evidence.problems:
+        warnings.warn(" ".join(evidence.problems), ConvergenceAdvice, stacklevel=3)
+    return evidence
+
+
+def _bridge(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
+    """The first half of every chain makes the proposal, the second half meets it."""
+    early, late = np.array_split(points, [points.shape[1] // 2], axis=1)
+    proposal = Proposal.of(early.reshape(-1, target.size), rng)
+    free = late.reshape(-1, target.size)
+    at_draws = target.log_joint(free) - proposal.log_density(free)
+    at_proposals = target.log_ratios(proposal, len(free), rng)
+    return bridge(at_draws.reshape(late.shape[:2]), at_proposals, _effective(late))
+
+
+def _importance(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
+    """All draws make the proposal, which has as many draws of its own."""
+    free = points.reshape(-1, target.size)
+    return importance(target.log_ratios(Proposal.of(free, rng), len(free), rng))
+
+
+def _laplace(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
+    """From the best of some draws to the mode next to it."""
+    free = points.reshape(-1, target.size)
+    some = rng.choice(free, min(len(free), _TRIED), replace=False)
+    return laplace(target.log_joint, some[np.argmax(target.log_joint(some))], Whitening.of(free))
+
+
+class _Way(NamedTuple):
+    name: str
+    integrate: Callable[[Target, FloatArray, np.random.Generator], Integral]
+
+
+METHODS = {
+    "bridge": _Way("bridge sampling", _bridge),
+    "laplace": _Way("Laplace's approximation", _laplace),
+    "importance": _Way("importance sampling", _importance),
+}
+
+
+def _refuse_unusable(draws: Draws, n_chains: int, size: int) -> None:
+    least = max(2 * _DRAWS_PER_COORDINATE * size, 8 * n_chains)
+    if len(draws) < least:
+        raise ValueError(
+            f"{len(draws)} draws are too few for the evidence of {size} free parameters: "
+            f"draw at least {least}."
+        )
+    if empty := int(np.sum(np.any(draws.weights == 0, axis=1))):
+        raise ValueError(
+            f"{empty} draws have a component of proportion 0, whose logarithm is no number: use "
+            "fewer components, or a larger concentration in the prior."
+        )
+
+
+def _effective(points: FloatArray) -> float:
+    """Median effective sample size of the coordinates, from (chains, draws, P)."""
+    from arviz_stats.base import array_stats
+
+    return float(np.median([array_stats.ess(q, method="mean") for q in np.moveaxis(points, 2, 0)]))
+
+
+def _rhat(points: FloatArray) -> float:
+    """Largest r-hat of the coordinates, from (chains, draws, P); not a number for one chain."""
+    from arviz_stats.base import array_stats
+
+    if len(points) == 1:
+        return float("nan")
+    return float(max(array_stats.rhat(q) for q in np.moveaxis(points, 2, 0)))
+
+
+def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str]:
+    if math.isnan(integral.log_value):
+        yield "The mode is no regular maximum: use method='bridge'."
+    if integral.error > _MAX_ERROR:
+        yield (
+            f"The standard error is {integral.error:.2f} (at most {_MAX_ERROR} is good): "
+            "raise draws, or use fewer components."
+        )
+    if diagnostics.get("pareto_k", 0.0) > _MAX_PARETO_K:
+        yield (
+            f"Pareto k is {diagnostics['pareto_k']:.2f} (at most {_MAX_PARETO_K} is good): few "
+            "weights decide, and the error is too small: use method='bridge'."
+        )
+    if diagnostics["rhat"] > _MAX_RHAT:
+        yield (
+            f"R-hat of the ordered draws is {diagnostics['rhat']:.3f} (at most {_MAX_RHAT} is "
+            "good): the chains disagree; raise tune and draws, or use fewer components."
+        )

@@ -1,0 +1,175 @@
+"""Relabelling by which rows the components hold: ECR, its iterative forms, and Stephens' method.
+
+The allocations of the rows are summed out of the model, so a draw has none. Where the published
+algorithms take sampled allocations or their probabilities, the draw's responsibilities stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ...data.data import Data
+from ...kernels.e_step.contract import Parameters
+from ...kernels.e_step.e_step import evaluate
+from ...mixture.draws import Draws
+from ...mixture.evaluation import fits_in_memory, responsibilities
+from ...utils.types import FloatArray
+from .matching import assign, assign_all, concluded
+from .relabelling import Relabelling
+
+# Which component is which so many rows tell; every draw is a pass over them, or several.
+_MAX_ROWS = 20_000
+_MAX_SWEEPS = 100
+
+
+def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
+    """Relabel by agreement of the rows' allocations with a pivot's.
+
+    Papastamoulis & Iliopoulos (2010), J. Comput. Graph. Stat. 19, 313-331: the permutation of
+    every draw that makes most rows keep the pivot's allocation, each row counting by its
+    responsibility. Of more than 20 000 rows that many are read, the same random ones for every
+    draw.
+
+    Parameters
+    ----------
+    data : Data
+        Rows (n, d).
+    draws : Draws
+        S draws of K components.
+    pivot : Parameters
+        The mixture whose labels are kept, centred as the data (the EM fit).
+
+    Returns
+    -------
+    Relabelling
+        For `settled`.
+    """
+    n_components = draws.n_components
+    agreement = np.zeros((len(draws), n_components, n_components))
+    rows = _some_rows(data)
+    member = _hard(_responsibilities(rows, pivot))
+    for s, resp in enumerate(responsibilities(rows, draws)):
+        agreement[s] = member.T @ resp
+    return concluded("ecr", draws, assign_all(agreement))
+
+
+def ecr_iterative_1(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
+    """Relabel by agreement with the allocation that most draws have.
+
+    Papastamoulis & Iliopoulos (2010), first iterative version (Papastamoulis 2016, J. Stat.
+    Softw. 69, code snippet 1): a row's reference is the component it has in most relabelled
+    draws; a draw's permutation is the one under which most rows have their reference's; by turns
+    until no permutation changes. The loss is minus the number of rows, over all draws, that have
+    their reference's. A draw's allocation of a row is its most probable component.
+
+    The pivot is the first reference, so labels stay those of the fit. Of more than 20 000 rows
+    that many are read, the same random ones for every draw.
+
+    Parameters and result as of `ecr`.
+    """
+    return _fixed_point("ecr-iterative-1", data, draws, pivot, _hard, _hard)
+
+
+def ecr_iterative_2(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
+    """Relabel by agreement with the most probable allocation over the draws.
+
+    As `ecr_iterative_1`, by probabilities (second iterative version): a row's reference is the
+    component whose mean probability over the relabelled draws is largest, and rows count by
+    their responsibilities.
+
+    Parameters and result as of `ecr`.
+    """
+    return _fixed_point("ecr-iterative-2", data, draws, pivot, _as_is, _hard)
+
+
+def stephens(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
+    """Relabel by the Kullback-Leibler divergence of allocation probabilities from their mean.
+
+    Stephens (2000), J. R. Stat. Soc. B 62, 795-809, algorithm 2: with Q (n, K) the mean of the
+    relabelled draws' responsibilities p, a draw's permutation minimises
+    sum_ik p_ik log(p_ik / q_ik); by turns until no permutation changes. The loss is that sum over
+    all draws, less sum p log p, which no permutation changes.
+
+    The pivot's responsibilities are the first Q. Of more than 20 000 rows that many are read,
+    the same random ones for every draw.
+
+    Parameters and result as of `ecr`.
+    """
+    return _fixed_point("stephens", data, draws, pivot, _as_is, _log)
+
+
+_Step = Callable[[FloatArray], FloatArray]
+
+
+def _fixed_point(
+    method: str, data: Data, draws: Draws, pivot: Parameters, read: _Step, refer: _Step
+) -> Relabelling:
+    """Reference and permutations by turns, each the best given the other.
+
+    read makes a draw's allocation of its responsibilities, refer a reference of the relabelled
+    allocations' mean. Their agreement is the sum of their products, the loss minus that.
+    """
+    rows = _some_rows(data)
+    allocations = _Allocations(rows, draws, read)
+    mean = read(_responsibilities(rows, pivot))
+    components = np.arange(draws.n_components)
+    permutations = np.full((len(draws), len(components)), -1)
+    losses: list[float] = []
+    converged = False
+    while not converged and len(losses) < _MAX_SWEEPS:
+        reference, mean = refer(mean), np.zeros_like(mean)
+        before, loss = permutations.copy(), 0.0
+        for s, allocation in enumerate(allocations):
+            agreement = reference.T @ allocation
+            permutations[s] = order = assign(agreement)
+            loss -= float(agreement[components, order].sum())
+            mean += allocation[:, order]
+        mean /= len(draws)
+        losses.append(loss)
+        converged = np.array_equal(permutations, before)
+    return concluded(method, draws, permutations, tuple(losses), converged)
+
+
+class _Allocations:
+    """Every draw's allocation of the rows, (n, K): kept if they fit in memory, else made anew."""
+
+    def __init__(self, rows: Data, draws: Draws, read: _Step) -> None:
+        self._rows, self._draws, self._read = rows, draws, read
+        small = fits_in_memory(len(draws) * rows.n * draws.n_components)
+        self._kept = list(self._made()) if small else None
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        return self._made() if self._kept is None else iter(self._kept)
+
+    def _made(self) -> Iterator[FloatArray]:
+        for resp in responsibilities(self._rows, self._draws):
+            yield self._read(resp)
+
+
+def _some_rows(data: Data) -> Data:
+    """At most _MAX_ROWS rows, the same ones whenever asked."""
+    if data.n <= _MAX_ROWS:
+        return data
+    chosen = np.random.default_rng(0).choice(data.n, _MAX_ROWS, replace=False)
+    return replace(data, values=data.values[np.sort(chosen)], weights=None)
+
+
+def _responsibilities(rows: Data, parameters: Parameters) -> FloatArray:
+    return evaluate(rows, parameters, responsibilities=True)[1]
+
+
+def _as_is(probabilities: FloatArray) -> FloatArray:
+    return probabilities
+
+
+def _hard(probabilities: FloatArray) -> FloatArray:
+    """1 for each row's most probable component, else 0."""
+    return np.eye(probabilities.shape[1])[np.argmax(probabilities, axis=1)]
+
+
+def _log(probabilities: FloatArray) -> FloatArray:
+    """Logarithms, of 0 that of the smallest number there is."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))

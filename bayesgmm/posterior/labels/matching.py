@@ -1,0 +1,69 @@
+"""What the methods share: the best assignment, components as points, and the result."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ...mixture.draws import Draws
+from ...utils.types import FloatArray
+from .relabelling import IntArray, Relabelling
+
+
+def assign(agreement: FloatArray) -> IntArray:
+    """The sampled component for each component of the reference, (K,): most total agreement.
+
+    agreement (K, K) has a row for each component of the reference, a column for each sampled one.
+
+    Examples
+    --------
+    >>> assign(np.array([[5.0, 4.0], [3.0, 0.5]])).tolist()
+    [1, 0]
+    """
+    return np.asarray(linear_sum_assignment(agreement, maximize=True)[1], dtype=np.intp)
+
+
+def assign_all(agreement: FloatArray) -> IntArray:
+    """The same for every draw, (S, K) of (S, K, K)."""
+    return np.array([assign(a) for a in agreement])
+
+
+def concluded(
+    method: str,
+    draws: Draws,
+    permutations: IntArray,
+    losses: tuple[float, ...] = (),
+    converged: bool = True,
+) -> Relabelling:
+    """What a method found, with the draws that form no permutation."""
+    components = points(draws, column_sd(draws))
+    settled = np.take_along_axis(components, permutations[:, :, None], axis=1)
+    nearest = np.argmin(squared_distances(components, settled.mean(axis=0)), axis=1)
+    ambiguous = np.any(np.sort(nearest, axis=1) != np.arange(draws.n_components), axis=1)
+    return Relabelling(method, permutations, ambiguous, losses, converged)
+
+
+def column_sd(draws: Draws) -> FloatArray:
+    """Standard deviations of the columns under the draws' mixtures, (d,): no labels matter."""
+    sigma, weights = draws.covariances, draws.weights[:, None]
+    variances = sigma if sigma.ndim == 3 else np.diagonal(sigma, axis1=2, axis2=3)
+    offsets = draws.means - weights @ draws.means
+    return np.sqrt((weights @ (variances + offsets**2)).mean(axis=(0, 1)))
+
+
+def points(draws: Draws, sd: FloatArray) -> FloatArray:
+    """Proportion, mean and distinct entries of the covariance of every component, (S, K, p).
+
+    Means are in units of sd (d,), covariances in their products.
+    """
+    if draws.covariances.ndim == 3:
+        sigma = draws.covariances / sd**2
+    else:
+        rows, columns = np.triu_indices(len(sd))
+        sigma = draws.covariances[:, :, rows, columns] / (sd[rows] * sd[columns])
+    return np.concatenate([draws.weights[:, :, None], draws.means / sd, sigma], axis=2)
+
+
+def squared_distances(components: FloatArray, reference: FloatArray) -> FloatArray:
+    """Of points (..., K, p) from the reference's (K, p), (..., K, K): by reference, by point."""
+    return np.stack([np.sum((components - r) ** 2, axis=-1) for r in reference], axis=-2)

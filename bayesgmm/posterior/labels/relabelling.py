@@ -1,0 +1,143 @@
+"""Which component of a draw is which: the answer, and how it is carried out and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ...utils.display import Shown
+
+IntArray = NDArray[np.intp]
+
+# Where a tree keeps what relabelling did.
+_GROUP = "relabelling"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Relabelling(Shown):
+    """What relabelling did.
+
+    Attributes
+    ----------
+    method : str
+        As `relabel` knows it.
+    permutations : int array (S, K)
+        Component j of the relabelled draw s is component permutations[s, j] of the sampled one.
+    ambiguous : bool array (S,)
+        Draws that form no permutation: two of their components are nearest to one and the same
+        component's average over the draws (Frühwirth-Schnatter 2011, in Mixtures: Estimation and
+        Applications, 213-239).
+    losses : tuple of float
+        What the method minimises, after each sweep over the draws; empty if it makes only one.
+    converged : bool
+        Whether the last sweep changed no permutation.
+    """
+
+    method: str
+    permutations: IntArray
+    ambiguous: NDArray[np.bool_]
+    losses: tuple[float, ...] = ()
+    converged: bool = True
+
+    @property
+    def iterations(self) -> int:
+        """Sweeps over the draws."""
+        return max(1, len(self.losses))
+
+    @property
+    def relabelled_draws(self) -> int:
+        """Draws whose labels changed."""
+        unchanged = np.arange(self.permutations.shape[1])
+        return int(np.sum(np.any(self.permutations != unchanged, axis=1)))
+
+    @property
+    def ambiguous_draws(self) -> int:
+        """Draws that form no permutation."""
+        return int(np.sum(self.ambiguous))
+
+    def _title(self) -> str:
+        n, k = self.permutations.shape
+        return f"Relabelling of {n} draws of {k} components ({self.method})"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        settled = "settled" if self.converged else "not settled"
+        return [
+            ("relabelled", f"{self.relabelled_draws} draws"),
+            ("ambiguous", f"{self.ambiguous_draws} draws, which form no permutation"),
+            ("sweeps", f"{self.iterations}, {settled}"),
+        ]
+
+
+def permuted(posterior: xr.Dataset, permutations: IntArray) -> xr.Dataset:
+    """The draws with every variable that has a component axis put in the new order."""
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"], posterior.sizes["component"])
+    index = permutations.reshape(shape)
+    out = posterior.copy()
+    for name, variable in posterior.data_vars.items():
+        if "component" not in variable.dims:
+            continue
+        axis = variable.dims.index("component")
+        extra = [1] * (variable.ndim - axis - 1)
+        order = index.reshape(*shape[:2], *[1] * (axis - 2), shape[2], *extra)
+        out[name] = variable.copy(data=np.take_along_axis(variable.to_numpy(), order, axis))
+    return out
+
+
+def settled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
+    """A copy of the tree with its draws relabelled, and a record of it.
+
+    The record counts from the labels that the sampler gave, however often draws are relabelled.
+    """
+    draws = tree["posterior"].to_dataset()
+    total = relabelling
+    if _GROUP in tree.children:
+        before = recorded(tree).permutations
+        order = np.take_along_axis(before, relabelling.permutations, axis=1)
+        total = replace(relabelling, permutations=order)
+    out = tree.copy()
+    out["posterior"] = xr.DataTree(permuted(draws, relabelling.permutations))
+    out[_GROUP] = xr.DataTree(_record(total, draws))
+    return counted(out)
+
+
+def counted(tree: xr.DataTree) -> xr.DataTree:
+    """The tree with the counts of its record among its attributes."""
+    record = recorded(tree)
+    tree.attrs = tree.attrs | {
+        "relabelling": record.method,
+        "relabelled_draws": record.relabelled_draws,
+        "ambiguous_draws": record.ambiguous_draws,
+    }
+    return tree
+
+
+def recorded(tree: xr.DataTree) -> Relabelling:
+    """What `settled` did to the draws of the tree."""
+    group = tree[_GROUP]
+    shape = (-1, group.sizes["component"])
+    return Relabelling(
+        group.attrs["method"],
+        group["permutation"].to_numpy().reshape(shape),
+        group["ambiguous"].to_numpy().reshape(-1),
+        tuple(group["loss"].to_numpy().tolist()),
+        bool(group.attrs["converged"]),
+    )
+
+
+def _record(relabelling: Relabelling, draws: xr.Dataset) -> xr.Dataset:
+    size = (draws.sizes["chain"], draws.sizes["draw"])
+    return xr.Dataset(
+        {
+            "permutation": (
+                ("chain", "draw", "component"),
+                relabelling.permutations.reshape(*size, -1),
+            ),
+            "ambiguous": (("chain", "draw"), relabelling.ambiguous.reshape(size)),
+            "loss": ("sweep", np.array(relabelling.losses)),
+        },
+        coords={name: draws[name] for name in ("chain", "draw", "component")},
+        attrs={"method": relabelling.method, "converged": int(relabelling.converged)},
+    )

@@ -1,0 +1,461 @@
+"""The posterior of a mixture: draws with settled labels, how far to trust them, what they say."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ..data.data import Data
+from ..em.result import Fit
+from ..mixture.draws import Draws
+from ..mixture.evaluation import log_densities, mean_responsibilities, occupied
+from ..mixture.prior import Prior
+from ..pictures import PicturesOfPosterior
+from ..utils.display import Shown
+from ..utils.errors import ConvergenceAdvice
+from ..utils.types import FloatArray
+from .diagnostics.chain_modes import ChainModes
+from .diagnostics.diagnostics import Diagnostics, diagnose, relative_efficiency
+from .diagnostics.loo import psis_loo
+from .evidence.evidence import Evidence, evidence_of
+from .evidence.evidence import Method as EvidenceMethod
+from .labels import relabel as labels
+from .labels.relabel import Method
+from .labels.relabelling import Relabelling
+from .summaries.intervals import tails
+from .summaries.methods import Summaries
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from arviz_stats.utils import ELPDData
+
+_FORMAT = "bayesgmm.Posterior/2"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Shown, Summaries, PicturesOfPosterior):
+    """Draws from the posterior of a Gaussian mixture.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree
+        ArviZ's own container: groups `posterior` (pi, mu, Sigma over component and feature, and
+        the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`, `relabelling`.
+        Every `az.*` function takes it.
+    fit : Fit
+        The EM fit the chains started from, whose labels the components keep.
+    prior : Prior
+        The prior sampled under.
+
+    Examples
+    --------
+    A posterior is made by `refine`, kept by `save` and read back by `Posterior.load`.
+    """
+
+    tree: xr.DataTree
+    fit: Fit
+    prior: Prior
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The draws of all chains as plain arrays."""
+        return Draws.from_dataset(self.tree["posterior"].to_dataset(), self.fit.family)
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """Convergence: r-hat, effective sample sizes and so on; `.problems` in words."""
+        stats = self.tree["sample_stats"].to_dataset()
+        return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit)
+
+    @property
+    def chain_modes(self) -> ChainModes:
+        """Which chains found the same mode of the posterior, and how high it is."""
+        return self.diagnostics.modes
+
+    @property
+    def data(self) -> Data:
+        """The rows the posterior is of."""
+        return self._rows(self.tree["observed_data"]["y"].to_numpy())
+
+    @property
+    def relabelled_draws(self) -> int:
+        """Draws whose labels were changed to match the EM fit's."""
+        return self.relabelling.relabelled_draws
+
+    @property
+    def relabelling(self) -> Relabelling:
+        """How the labels were settled, and what that changed of what the sampler gave."""
+        return labels.recorded(self.tree)
+
+    def relabel(self, method: Method, *, order_by: str = "pi") -> Posterior:
+        """The same draws with their labels settled by another method.
+
+        Parameters
+        ----------
+        method : str
+            - "ecr": the rows' allocations agree best with the EM fit's (Papastamoulis & Iliopoulos
+              2010).
+            - "ecr-iterative-1", "ecr-iterative-2": they agree best with the allocation that most
+              draws have, or that is most probable over the draws (the same).
+            - "stephens": the allocation probabilities diverge least from their mean over the
+              draws (Stephens 2000).
+            - "data-based": the rows that a component holds lie near the same centre in every draw
+              (Rodriguez & Walker 2014).
+            - "pra": the parameters are closest to those of the most probable draw (Marin,
+              Mengersen & Robert 2005).
+            - "ordering": the components are ordered by `order_by`, as the fit's are.
+
+            All keep the EM fit's labels as far as the draws let them.
+        order_by : str
+            "pi", or the column whose means "ordering" goes by.
+
+        Returns
+        -------
+        Posterior
+            Its `.relabelling` tells what was changed; this posterior stays as it is.
+
+        Raises
+        ------
+        ValueError
+            There is no such method, or no such column.
+
+        Examples
+        --------
+        >>> posterior.relabel("ordering", order_by="waiting")  # doctest: +SKIP
+        """
+        density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
+        relabelling = labels.relabel(
+            method, self.data, self.draws, self.fit.mixture, density, order_by
+        )
+        return Posterior(labels.settled(self.tree, relabelling), self.fit, self.prior)
+
+    def of_chains(self, chains: Sequence[int]) -> Posterior:
+        """The posterior of some of the chains, such as those of one of the `chain_modes`.
+
+        Parameters
+        ----------
+        chains : sequence of int
+            Their names in the coordinate `chain`: 0, 1, ... as sampled.
+
+        Raises
+        ------
+        ValueError
+            A chain is not there, or named twice, or none is named.
+
+        Examples
+        --------
+        >>> [posterior.of_chains(c) for c in posterior.chain_modes.groups]  # doctest: +SKIP
+        """
+        there = self.tree["posterior"]["chain"].to_numpy().tolist()
+        chosen = list(chains)
+        if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(there):
+            raise ValueError(f"chains is {chosen}: name some of {there}, each once.")
+        tree = self.tree.map_over_datasets(
+            lambda group: group.sel(chain=chosen) if "chain" in group.dims else group
+        )
+        tree.attrs = self.tree.attrs
+        return Posterior(labels.counted(tree), self.fit, self.prior)
+
+    def summary(
+        self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")
+    ) -> pd.DataFrame:
+        """Mean, sd, interval, r-hat, effective sample sizes and Monte Carlo error by parameter.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed interval (ArviZ's default).
+        var_names : sequence of str
+            Variables to show.
+
+        Returns
+        -------
+        DataFrame
+            As `az.summary`, unrounded.
+
+        Warns
+        -----
+        ConvergenceAdvice
+            The chains found different modes, so that their average means nothing.
+        """
+        self._warn_of_modes()
+        return self._summary(ci_prob, var_names)
+
+    def _summary(self, ci_prob: float, var_names: Sequence[str]) -> pd.DataFrame:
+        from arviz_stats import summary
+
+        with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
+            table: pd.DataFrame = summary(
+                self.tree, var_names=list(var_names), ci_prob=ci_prob, ci_kind="eti",
+                round_to="none",
+            )  # fmt: skip
+        return table
+
+    def predict_proba(self, X: Any = None, *, n_draws: int | None = None) -> FloatArray:  # noqa: N803
+        """Posterior mean of the responsibilities, (n, K); rows sum to 1.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+        """
+        return mean_responsibilities(*self._asked(X, n_draws))
+
+    def log_density(
+        self,
+        X: Any = None,
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,  # noqa: N803
+    ) -> pd.DataFrame:
+        """Log density of each row: posterior predictive, and a band of its own uncertainty.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        ci_prob : float
+            Probability of the equal-tailed band, between 0 and 1.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+
+        Returns
+        -------
+        DataFrame
+            Columns log_density (log of the posterior mean density), lower, upper; n rows.
+        """
+        import pandas as pd
+
+        ends = tails(ci_prob)
+        data, draws = self._asked(X, n_draws)
+        out = np.empty((data.n, 3))
+        for rows, values in log_densities(data, draws):
+            peak = values.max(axis=0)
+            out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
+            out[rows, 1:] = np.quantile(values, ends, axis=0).T
+        return pd.DataFrame(out, columns=["log_density", "lower", "upper"])
+
+    def occupied(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """How many components hold at least one row, draw by draw (chains one after another).
+
+        The rows' components, which the model sums out, are drawn from their responsibilities.
+        Under a sparse prior (a concentration well below 1) the shares of the numbers among the
+        draws estimate the posterior of the number of clusters (Malsiner-Walli,
+        Fruehwirth-Schnatter & Gruen 2016, Stat. Comput. 26, 303-324).
+
+        Parameters
+        ----------
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+        random_seed : int or Generator, optional
+            Seed of the allocations.
+
+        Returns
+        -------
+        int array (S,)
+        """
+        rng = np.random.default_rng(random_seed)
+        return occupied(self.data, self.draws.thinned(n_draws), rng)
+
+    @cached_property
+    def _loo(self) -> ELPDData:
+        dataset = self.tree["posterior"].to_dataset()
+        return psis_loo(self.data, self.draws, dataset.sizes["chain"], relative_efficiency(dataset))
+
+    def loo(self) -> ELPDData:
+        """PSIS leave-one-out cross-validation of the mixture density: elpd, its error, Pareto k.
+
+        Computed once, in blocks of rows. `az.compare({name: posterior.loo(), ...})` ranks several.
+        """
+        self._warn_of_modes()
+        return self._loo
+
+    @cached_property
+    def mean_loglik(self) -> float:
+        """Posterior mean of the log-likelihood."""
+        return math.fsum(
+            float(values.mean(axis=0).sum()) for _, values in log_densities(self.data, self.draws)
+        )
+
+    def with_predictive(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> Posterior:
+        """The same posterior with new data sets as group `posterior_predictive` of its tree.
+
+        ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. `save` keeps the
+        group. The parameters are those of `predictive`.
+        """
+        tree = self.tree.copy()
+        new = self.predictive(n_draws=n_draws, random_seed=random_seed)
+        tree["posterior_predictive"] = xr.DataTree(new)
+        return replace(self, tree=tree)
+
+    def log_evidence(
+        self, method: EvidenceMethod = "bridge", random_seed: int | None = None
+    ) -> Evidence:
+        """Log marginal likelihood of the data under this model and prior, with its error.
+
+        One of the K! copies that the posterior has, one for each order of the components, is cut
+        out by a rule that separates them best, integrated, and log K! is added: exact for a
+        prior that treats all components alike, as every `Prior` does. Random hyperparameters (a
+        `Gamma` in the prior) are integrated out of the prior's density exactly, so that models
+        with them and without compare. The draws must have converged.
+
+        Parameters
+        ----------
+        method : "bridge", "importance" or "laplace"
+            Bridge sampling (Meng & Wong 1996, Stat. Sinica 6, 831-860), importance sampling with
+            Pareto-smoothed weights, or Laplace's approximation, which is fast and knows no error.
+        random_seed : int, optional
+            Seed of the proposal's draws.
+
+        Returns
+        -------
+        Evidence
+            `.value`, `.error` (standard error), `.labelling`, `.diagnostics`, `.problems`.
+
+        Raises
+        ------
+        ValueError
+            An unknown method, or too few draws for the number of parameters.
+
+        Warns
+        -----
+        ConvergenceAdvice
+            The evidence is not to be trusted; the message says why, and what to do.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_faithful()
+        >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+        >>> bayesgmm.refine(X, fit, random_seed=1).log_evidence()  # doctest: +SKIP
+        log evidence -1162.468, standard error 0.006 (bridge sampling; ordered by the mean of
+        eruptions, all labellings)
+        """
+        chains = self.tree["posterior"].sizes["chain"]
+        return evidence_of(
+            self.data, self.draws, chains, self.fit.family, self.prior, method, random_seed
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle)."""
+        self.tree.to_netcdf(path, engine="h5netcdf")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Posterior:
+        """Read a posterior written by `save`.
+
+        Raises
+        ------
+        ValueError
+            The file is not a saved posterior.
+        """
+        if not Path(path).exists():
+            raise FileNotFoundError(f"no file {path}.")
+        try:
+            with xr.open_datatree(path, engine="h5netcdf") as file:
+                tree = file.load()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is not a NetCDF file ({error}).") from None
+        return cls.from_tree(tree)
+
+    @classmethod
+    def from_tree(cls, tree: xr.DataTree) -> Posterior:
+        """The posterior in a tree that `save` wrote or `refine` made."""
+        if tree.attrs.get("format") != _FORMAT:
+            raise ValueError(
+                f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
+                "this version's bayesgmm.refine made."
+            )
+        fit = tree["em_fit"]
+        arrays = {
+            "weights": fit["pi"].to_numpy(),
+            "means": fit["mu"].to_numpy(),
+            "covariances": fit["Sigma"].to_numpy(),
+            "scale": fit["scale"].to_numpy(),
+            "history": fit["history"].to_numpy(),
+            "moments": fit["moments"].to_numpy(),
+        }
+        prior = Prior(**json.loads(tree.attrs["prior"]))
+        return cls(tree, Fit.from_parts(json.loads(tree.attrs["fit"]), arrays), prior)
+
+    @classmethod
+    def assemble(
+        cls, tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
+    ) -> Posterior:
+        """A posterior from sampled and relabelled draws; the tree gets all `save` needs."""
+        tree.attrs |= attrs | {
+            "format": _FORMAT,
+            "prior": json.dumps(prior.to_dict()),
+            "fit": json.dumps(fit.to_meta()),
+        }
+        em = fit.to_xarray().assign(
+            history=("iteration", np.array(fit.history)),
+            scale=("feature", fit.mixture.scale),
+            moments=(("moment", "feature"), fit.moments),
+        )
+        tree["em_fit"] = xr.DataTree(em)
+        return cls(tree, fit, prior)
+
+    def _rows(self, x: Any) -> Data:
+        return self.fit.mixture.rows(x)
+
+    def _facts(self) -> list[tuple[str, str]]:
+        d = self.diagnostics
+        efficiency = f"ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
+        return [
+            ("draws", f"{d.chains} chains x {d.draws}, sampler {self.tree.attrs['sampler']}"),
+            ("labels", self._label_facts()),
+            ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}; "
+             + ", ".join(map(str, d.checks.values()))),
+            ("problems", " ".join(d.problems) or "none found"),
+        ]  # fmt: skip
+
+    def _label_facts(self) -> str:
+        done = self.relabelling
+        text = f"{done.relabelled_draws} draws relabelled to the EM fit ({done.method})"
+        if done.ambiguous_draws:
+            text += f"; {done.ambiguous_draws} draws form no permutation of its components"
+        return text if done.converged else f"{text}; not settled after {done.iterations} sweeps"
+
+    def _warn_of_modes(self) -> None:
+        if self.chain_modes.differ:
+            package = str(Path(__file__).parent)  # the caller's own line is the one to name
+            warnings.warn(str(self.chain_modes), ConvergenceAdvice, skip_file_prefixes=(package,))
+
+    def _title(self) -> str:
+        fit = self.fit
+        return f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"
+
+    def _figures(self) -> pd.DataFrame:
+        names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
+        return without_copies(self._summary(0.89, names), self.fit)
+
+
+def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+    """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
+    kept = {
+        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
+        for k in range(1 if fit.family.common else fit.n_components)
+        for i in range(fit.d)
+        for j in range(i, fit.d)
+        if not (fit.family.diagonal and i < j)
+    }
+    table = summary.loc[[i for i in summary.index if not i.startswith("Sigma") or i in kept]]
+    if fit.family.common:
+        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+    return table

@@ -1,0 +1,72 @@
+"""Which component a row belongs to, draw by draw: how sure, and drawn at random.
+
+Both work in blocks of rows: an array of draws x rows x components is never made.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ...data.data import Data
+from ...mixture.draws import Draws
+from ...mixture.evaluation import responsibilities, row_blocks
+from ...utils.types import FloatArray
+from .intervals import band, tails
+
+Allocations = NDArray[np.int16]
+
+
+def responsibility_bands(data: Data, draws: Draws, ci_prob: float) -> xr.Dataset:
+    """Mean, sd and interval of every responsibility, and how often it is the row's largest.
+
+    Parameters
+    ----------
+    data : Data
+        Rows (n, d).
+    draws : Draws
+        S draws of K components.
+    ci_prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    Dataset
+        mean, sd, lower, upper and most_probable over (obs_id, component).
+    """
+    tails(ci_prob)
+    n_components = draws.n_components
+    names = ("mean", "sd", "lower", "upper", "most_probable")
+    out = {name: np.empty((data.n, n_components)) for name in names}
+    for rows, block in row_blocks(data, len(draws) * n_components):
+        values = _responsibilities(block, draws)
+        first = np.argmax(values, axis=2)[:, :, None] == np.arange(n_components)
+        for name, value in (band(values, ci_prob) | {"most_probable": first.mean(axis=0)}).items():
+            out[name][rows] = value
+    return xr.Dataset(
+        {name: (("obs_id", "component"), value) for name, value in out.items()},
+        coords={"obs_id": np.arange(data.n), "component": np.arange(n_components)},
+    )
+
+
+def _responsibilities(data: Data, draws: Draws) -> FloatArray:
+    """Responsibilities under every draw, (S, n, K)."""
+    values = np.empty((len(draws), data.n, draws.n_components))
+    for s, resp in enumerate(responsibilities(data, draws)):
+        values[s] = resp
+    return values
+
+
+def sampled_allocations(data: Data, draws: Draws, rng: np.random.Generator) -> Allocations:
+    """A component for every row from every draw's responsibilities, (n, S).
+
+    The components of a draw are numbered by falling weight, not by their labels, so that the same
+    random numbers give the same groups of rows however the draws are labelled.
+    """
+    allocations = np.empty((data.n, len(draws)), dtype=np.int16)
+    for s, resp in enumerate(responsibilities(data, draws)):
+        share = resp[:, np.argsort(-draws.weights[s], kind="stable")]
+        beyond = rng.random((data.n, 1)) >= np.cumsum(share[:, :-1], axis=1)
+        allocations[:, s] = np.sum(beyond, axis=1)
+    return allocations

@@ -1,0 +1,439 @@
+"""What a posterior is asked: about its rows, about the density, about new data.
+
+Thin faces over the modules that answer; `Posterior` has them as its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ...data.data import Data
+from ...em.result import Fit
+from ...mixture.draws import Draws
+from ...utils.types import FloatArray
+from .allocations import responsibility_bands
+from .coclustering import coclustering_among, matrix_blocks, picked_rows
+from .mixture_draws import MixtureDraws
+from .partition import Loss, Partition, best_partition
+from .predictive import predictive_rows
+from .predictive_checks import check_table, chosen
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Summaries(ABC):
+    """Questions to draws of a mixture, a fit whose columns they have, and rows.
+
+    In all of them `X` are rows (those of the posterior if left out), `n_draws` uses only so many
+    draws, evenly spaced, and intervals are equal-tailed, of probability `ci_prob`.
+    """
+
+    fit: Fit
+    tree: xr.DataTree
+
+    @property
+    @abstractmethod
+    def draws(self) -> Draws:
+        """The draws of all chains as plain arrays."""
+
+    @property
+    @abstractmethod
+    def data(self) -> Data:
+        """The rows the posterior is of."""
+
+    @abstractmethod
+    def _warn_of_modes(self) -> None:
+        """Warn whoever is about to average over chains in different modes."""
+
+    @property
+    def mixture_draws(self) -> MixtureDraws:
+        """The draws as mixtures of named columns."""
+        self._warn_of_modes()
+        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws)
+
+    def responsibilities(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+    ) -> xr.Dataset:
+        """Responsibilities with their uncertainty.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        ci_prob : float
+            Probability of the equal-tailed interval, between 0 and 1.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+
+        Returns
+        -------
+        xarray.Dataset
+            Over obs_id and component: `mean` (what `predict_proba` gives), `sd`, `lower` and
+            `upper` of the responsibility over the draws, and `most_probable`, the share of draws
+            in which the component is the row's most probable one.
+
+        Raises
+        ------
+        ValueError
+            ci_prob or n_draws is out of range.
+
+        Examples
+        --------
+        >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
+        """
+        return responsibility_bands(*self._asked(X, n_draws), ci_prob)
+
+    def coclustering(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        rows: int | Sequence[int] | None = None,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> xr.DataArray:
+        """How probable it is that two rows belong to the same component.
+
+        The mean over draws of sum_k r_ik r_jk, r the responsibilities; 1 for a row and itself. It
+        does not depend on how the components are labelled.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        rows : int or sequence of int, optional
+            Only these rows, by position; or so many random ones. Needed for more than 5000.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced. The cost is n^2 K multiplications a draw.
+        random_seed : int or Generator, optional
+            Draws the rows if `rows` is a number.
+
+        Returns
+        -------
+        xarray.DataArray
+            Symmetric (n, n) over obs_id and obs_id_bis, positions of the rows.
+
+        Raises
+        ------
+        ValueError
+            More than 5000 rows; rows or n_draws out of range.
+
+        Examples
+        --------
+        >>> posterior.coclustering(rows=500, random_seed=1)  # doctest: +SKIP
+        """
+        data, draws = self._asked(X, n_draws)
+        return coclustering_among(data, draws, picked_rows(data.n, rows, random_seed))
+
+    def coclustering_blocks(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        n_draws: int | None = None,
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """The matrix of `coclustering` for any number of rows, some of its rows at a time.
+
+        Yields
+        ------
+        rows : slice
+        block : array (rows, n)
+        """
+        return matrix_blocks(*self._asked(X, n_draws))
+
+    def partition(
+        self,
+        loss: Loss = "vi",
+        X: Any = None,  # noqa: N803
+        *,
+        max_clusters: int | None = None,
+        n_runs: int = 4,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> Partition:
+        """One partition of the rows: that of least posterior expected loss.
+
+        The posterior of partitions is that of the allocations: one partition is drawn from the
+        responsibilities of every draw, and the loss is averaged over these as it stands, without a
+        bound. The search moves single rows and joins clusters until nothing helps, from cuts of a
+        tree, the draws' own partitions, and `n_runs` partitions built row by row in random order.
+        Like every such search it may end above the optimum.
+
+        Parameters
+        ----------
+        loss : {"vi", "binder"}
+            Variation of information, in bits; or Binder's loss, the share of ordered pairs of rows
+            that are together in one partition and apart in the other. Binder's tends to leave
+            small clusters of doubtful rows (Wade & Ghahramani 2018).
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        max_clusters : int, optional
+            Most clusters allowed: 4 K, and at least 10, if left out.
+        n_runs : int
+            Partitions built row by row.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced. Memory is 2 bytes for every row and draw, and
+            time grows with rows x draws x clusters.
+        random_seed : int or Generator, optional
+            Draws the allocations and the orders. The same seed gives the same partition, on any
+            number of threads and however the draws are labelled. Of equally good clusters a row
+            takes the one it is in, or the first.
+
+        Returns
+        -------
+        Partition
+            `.labels`, `.expected_loss`, `.n_clusters`, `.radius(ci_prob)` of the ball around it.
+
+        Raises
+        ------
+        ValueError
+            An unknown loss; n_runs, max_clusters or n_draws out of range.
+
+        References
+        ----------
+        Wade & Ghahramani (2018), Bayesian Anal. 13, 559-626. Rastelli & Friel (2018), Stat.
+        Comput. 28, 1169-1186. Dahl, Johnson & Mueller (2022), J. Comput. Graph. Stat. 31,
+        1189-1201.
+
+        Examples
+        --------
+        >>> posterior.partition("vi", random_seed=1)  # doctest: +SKIP
+        """
+        return best_partition(
+            *self._asked(X, n_draws), loss, max_clusters=max_clusters, n_runs=n_runs,
+            random_seed=random_seed,
+        )  # fmt: skip
+
+    def density(
+        self,
+        at: ArrayLike | Mapping[str | int, ArrayLike] | None = None,
+        *,
+        columns: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+    ) -> xr.Dataset:
+        """The density of new rows, or of some of their columns, with its uncertainty.
+
+        Parameters
+        ----------
+        at : mapping or array-like, optional
+            - a mapping from columns to values: a grid of all their combinations;
+            - a table or array (m, q): points in the q columns; (m,) for one column;
+            - left out: a grid over one or two columns, 4 standard deviations beyond the means of
+              the components.
+        columns : sequence of str or int, optional
+            The columns whose joint density is wanted; the others are integrated out, exactly, in
+            every draw. All, if left out; those of `at` if that is a mapping.
+        ci_prob, n_draws
+            As in `responsibilities`.
+
+        Returns
+        -------
+        xarray.Dataset
+            `mean` (the posterior predictive density), `sd`, `lower` and `upper`, over the columns
+            of the grid, or over `point` with the columns as coordinates.
+
+        Raises
+        ------
+        ValueError
+            Unknown columns, points of another shape, a grid of three or more columns to make up.
+
+        Examples
+        --------
+        >>> posterior.density(columns="waiting")["mean"].plot()  # doctest: +SKIP
+        >>> posterior.density({"waiting": [60, 70], "eruptions": 3.0})  # doctest: +SKIP
+        """
+        return self.mixture_draws.density(at, columns=columns, ci_prob=ci_prob, n_draws=n_draws)
+
+    def marginal(self, columns: Sequence[str | int] | str | int) -> MixtureDraws:
+        """The posterior of the mixture of some columns alone.
+
+        Parameters
+        ----------
+        columns : sequence of str or int
+            Names or positions to keep, in the order wanted.
+
+        Returns
+        -------
+        MixtureDraws
+            With `.density()`, `.mean()`, `.conditional()`, `.function_of()`, `.to_dataset()`.
+        """
+        return self.mixture_draws.marginal(columns)
+
+    def conditional(self, given: Mapping[str | int, float]) -> MixtureDraws:
+        """The posterior of the mixture of the other columns, given the values of some.
+
+        Parameters
+        ----------
+        given : mapping of column name or position to value
+            At least one column, and not all.
+
+        Returns
+        -------
+        MixtureDraws
+            The conditional mixture under every draw: `.mean()` is the regression on the given
+            columns with its interval, `.density()` the conditional density with its band, and
+            `.to_dataset()` the draws of its proportions, means and covariances.
+
+        Raises
+        ------
+        ValueError
+            Unknown columns, a value that is not a number, all columns or none.
+
+        Examples
+        --------
+        >>> posterior.conditional({"eruptions": 3.0}).mean()  # doctest: +SKIP
+        """
+        return self.mixture_draws.conditional(given)
+
+    def function_of(
+        self,
+        function: Callable[..., Any],
+        *,
+        dims: str | Sequence[str] | None = None,
+        coords: Mapping[str, Any] | None = None,
+        name: str = "value",
+        vectorized: bool = False,
+        n_draws: int | None = None,
+    ) -> xr.DataArray:
+        """The posterior of any function of pi, mu and Sigma.
+
+        Parameters
+        ----------
+        function : callable
+            From a draw's `Mixture` (`.weights`, `.means`, `.covariances`, and all it can do) to a
+            number or an array. If `vectorized`, from the arrays of all draws, pi (S, K), mu
+            (S, K, d) and Sigma (S, K, d, d), to an array (S, ...).
+        dims : str or sequence of str, optional
+            Names of the value's axes; "component", "feature" and "feature_bis" get their
+            coordinates. After the name and "_dim_0", ... if left out.
+        coords : mapping, optional
+            Coordinates for other axes.
+        name : str
+            What the value is called, as in `az.summary`.
+        vectorized : bool
+            Call the function once, with the arrays of all draws.
+        n_draws : int, optional
+            At most so many draws: as many of every chain, evenly spaced.
+
+        Returns
+        -------
+        xarray.DataArray
+            Over chain, draw and dims: for `az.summary(posterior.function_of(...))`.
+
+        Raises
+        ------
+        ValueError
+            Values that are no numbers, or not of one shape; dims or coords that do not fit them.
+
+        Examples
+        --------
+        >>> posterior.function_of(lambda m: m.means[1] - m.means[0],
+        ...                       dims="feature", name="shift")  # doctest: +SKIP
+        """
+        return self.mixture_draws.function_of(
+            function, dims=dims, coords=coords, name=name, vectorized=vectorized, n_draws=n_draws
+        )
+
+    def predictive(
+        self,
+        n_rows: int | None = None,
+        *,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> xr.Dataset:
+        """New data sets, one from every draw.
+
+        Parameters
+        ----------
+        n_rows : int, optional
+            Rows of each; as many as the posterior's data have if left out.
+        n_draws : int, optional
+            At most so many draws: as many of every chain, evenly spaced.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        xarray.Dataset
+            `y` over chain, draw, obs_id and feature.
+
+        Raises
+        ------
+        ValueError
+            More than 1 GiB of them; n_rows or n_draws out of range.
+
+        Examples
+        --------
+        >>> new = posterior.predictive(n_draws=100, random_seed=1)  # doctest: +SKIP
+        """
+        n = self.data.n if n_rows is None else n_rows
+        return predictive_rows(self.mixture_draws.thinned(n_draws), n, random_seed)
+
+    def predictive_check(
+        self,
+        statistics: str | Sequence[str] | Mapping[str, Callable[[FloatArray], Any]] | None = None,
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> pd.DataFrame:
+        """Statistics of the rows against those of new data sets of as many rows.
+
+        Parameters
+        ----------
+        statistics : mapping, or names, optional
+            Functions of the rows (n, d) by name, which return a number or an array; or names of
+            built-in ones: "mean", "sd", "skewness", "kurtosis", "min", "quantile 0.05", "median",
+            "quantile 0.95", "max" of every column, "correlation" of every pair, and "log density"
+            (smallest, mean and largest of the rows, all under the EM fit). All of these if left
+            out.
+        ci_prob : float
+            Probability of the equal-tailed predictive interval.
+        n_draws : int, optional
+            At most so many new data sets: as many of every chain, evenly spaced. All draws if
+            left out.
+        random_seed : int or Generator, optional
+            Seed of the new data sets.
+
+        Returns
+        -------
+        DataFrame
+            By statistic and what it is of: observed; mean, sd, lower and upper of the new data
+            sets; and p_value, twice the share of new data sets that are at least as large, or as
+            small, whichever is smaller. It is near 1 where the model reproduces the statistic. It
+            is not uniform under the model: a parameter fitted to the statistic (a mean) pulls it
+            towards 1 (Gelman, Meng & Stern 1996).
+
+        Raises
+        ------
+        ValueError
+            An unknown statistic, one that is not a number; ci_prob or n_draws out of range.
+
+        References
+        ----------
+        Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
+
+        Examples
+        --------
+        >>> posterior.predictive_check(n_draws=500, random_seed=1)  # doctest: +SKIP
+        >>> posterior.predictive_check(
+        ...     {"range": lambda x: x.max(axis=0) - x.min(axis=0)})  # doctest: +SKIP
+        """
+        mixture = self.fit.mixture
+        mixtures = self.mixture_draws.thinned(n_draws)
+        return check_table(self.data, mixtures, chosen(statistics, mixture), ci_prob, random_seed)
+
+    def _asked(self, x: Any, n_draws: int | None) -> tuple[Data, Draws]:
+        self._warn_of_modes()
+        data = self.data if x is None else self.fit.mixture.rows(x)
+        return data, self.draws.thinned(n_draws)

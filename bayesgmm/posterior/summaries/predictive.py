@@ -1,0 +1,50 @@
+"""New data sets from the posterior: rows of a mixture from every draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from ...utils.types import FloatArray
+from ...utils.validation import whole
+from .mixture_draws import MixtureDraws
+
+# Numbers that are kept at most: 1 GiB of them.
+_LIMIT = 2**27
+
+
+def replicates(
+    mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
+) -> Iterator[FloatArray]:
+    """A new data set (n_rows, d) from every draw."""
+    rng = np.random.default_rng(random_seed)
+    for mixture in mixtures.mixtures():
+        yield mixture.sample(n_rows, rng)[0]
+
+
+def predictive_rows(
+    mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
+) -> xr.Dataset:
+    """New data sets from every draw: y over chain, draw, obs_id, feature."""
+    n_draws, d = len(mixtures.draws), len(mixtures.names)
+    whole("n_rows", n_rows, 1)
+    if n_draws * n_rows * d > _LIMIT:
+        raise ValueError(
+            f"{n_draws} data sets of {n_rows} rows and {d} columns are "
+            f"{n_draws * n_rows * d * 8 / 2**30:.1f} GiB: pass a smaller n_draws or n_rows."
+        )
+    y = np.empty((n_draws, n_rows, d))
+    for s, rows in enumerate(replicates(mixtures, n_rows, random_seed)):
+        y[s] = rows
+    by_chain = y.reshape(len(mixtures.chain), -1, n_rows, d)
+    return xr.Dataset(
+        {"y": (("chain", "draw", "obs_id", "feature"), by_chain)},
+        coords={
+            "chain": mixtures.chain,
+            "draw": mixtures.draw,
+            "obs_id": np.arange(n_rows),
+            "feature": list(mixtures.names),
+        },
+    )

@@ -1,0 +1,141 @@
+"""Posterior predictive checks: what the observed rows have that new ones have not.
+
+Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.data import Data
+from ...mixture.mixture import Mixture
+from ...utils.types import FloatArray
+from .functions import as_numbers, value_by_draw
+from .intervals import band, tails
+from .mixture_draws import MixtureDraws
+from .predictive import replicates
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _of_scipy(name: str, x: FloatArray) -> FloatArray:
+    from scipy import stats  # takes half a second to import
+
+    return np.asarray(getattr(stats, name)(x, axis=0))
+
+
+_BY_COLUMN: dict[str, Callable[[FloatArray], Any]] = {
+    "mean": partial(np.mean, axis=0),
+    "sd": partial(np.std, axis=0),
+    "skewness": partial(_of_scipy, "skew"),
+    "kurtosis": partial(_of_scipy, "kurtosis"),
+    "min": partial(np.min, axis=0),
+    "quantile 0.05": partial(np.quantile, q=0.05, axis=0),
+    "median": partial(np.median, axis=0),
+    "quantile 0.95": partial(np.quantile, q=0.95, axis=0),
+    "max": partial(np.max, axis=0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A function of rows (n, d), and what its values are of (by their number, if left out)."""
+
+    function: Callable[[FloatArray], Any]
+    of: tuple[str, ...] | None = None
+
+    def labels(self, value: FloatArray, names: Sequence[str]) -> list[str]:
+        """A label for every number of a value: nothing, columns or positions."""
+        if self.of is not None:
+            return list(self.of)
+        if value.ndim == 0:
+            return [""]
+        return list(names) if value.shape == (len(names),) else [str(i) for i in range(value.size)]
+
+
+def chosen(
+    statistics: str | Sequence[str] | Mapping[str, Callable[[FloatArray], Any]] | None,
+    mixture: Mixture,
+) -> dict[str, Statistic]:
+    """The statistics asked for: all built-in ones, some by name, or the user's own."""
+    if statistics is not None and not len(statistics):
+        raise ValueError("no statistics: name at least one, or leave them out for all.")
+    if isinstance(statistics, Mapping):
+        for name, function in statistics.items():
+            if not callable(function):
+                raise ValueError(
+                    f"statistic {name!r} is {function!r}: pass a function of the rows."
+                )
+        return {name: Statistic(function) for name, function in statistics.items()}
+    known = _built_in(mixture)
+    names = [statistics] if isinstance(statistics, str) else list(statistics or known)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"no statistic {name!r}: choose from {', '.join(known)}, or pass a mapping from "
+                "names to functions of the rows."
+            )
+    return {name: known[name] for name in names}
+
+
+def _built_in(mixture: Mixture) -> dict[str, Statistic]:
+    """Statistics by name; those of the log density are under this one mixture."""
+    known = {name: Statistic(function) for name, function in _BY_COLUMN.items()}
+    if mixture.d > 1:
+        pairs = tuple(f"{a}, {b}" for a, b in combinations(mixture.names, 2))
+        known["correlation"] = Statistic(_correlations, pairs)
+    known["log density"] = Statistic(partial(_log_densities, mixture), ("min", "mean", "max"))
+    return known
+
+
+def _correlations(x: FloatArray) -> FloatArray:
+    matrix = np.atleast_2d(np.corrcoef(x, rowvar=False))
+    return matrix[np.triu_indices(len(matrix), 1)]
+
+
+def _log_densities(mixture: Mixture, x: FloatArray) -> FloatArray:
+    values = mixture.log_density(x)
+    return np.array([values.min(), values.mean(), values.max()])
+
+
+def check_table(
+    data: Data,
+    mixtures: MixtureDraws,
+    statistics: Mapping[str, Statistic],
+    ci_prob: float,
+    random_seed: int | np.random.Generator | None,
+) -> pd.DataFrame:
+    """Observed against predicted statistics; `Posterior.predictive_check` has the columns."""
+    import pandas as pd
+
+    tails(ci_prob)
+    rows = np.asarray(data.values, dtype=np.float64)
+    observed = {name: as_numbers(s.function(rows), name) for name, s in statistics.items()}
+    index = pd.MultiIndex.from_tuples(
+        [
+            (name, of)
+            for name, s in statistics.items()
+            for of in s.labels(observed[name], data.names)
+        ],
+        names=["statistic", "of"],
+    )
+
+    def all_of(x: FloatArray) -> FloatArray:
+        return np.concatenate([np.ravel(s.function(x)) for s in statistics.values()])
+
+    new = value_by_draw(all_of, replicates(mixtures, data.n, random_seed))
+    value = np.concatenate([v.ravel() for v in observed.values()])
+    undefined = np.isnan(value) | np.isnan(new).any(axis=0)
+    if undefined.any():
+        name = " of ".join(filter(None, index[undefined][0]))
+        raise ValueError(f"{name} is NaN for the rows or for new ones: return numbers.")
+    smaller = np.minimum(np.mean(new <= value, axis=0), np.mean(new >= value, axis=0))
+    columns = {"observed": value} | band(new, ci_prob) | {"p_value": np.minimum(2 * smaller, 1)}
+    return pd.DataFrame(columns, index=index)

@@ -1,0 +1,180 @@
+"""The report as one HTML file with all inside, or as Markdown with its pictures beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ..mixture.prior import Prior
+from . import repeat, tables, verdict
+from .analysis import Analysis, analyse
+from .pictures import Picture, pictures_of
+from .versions import versions
+
+type Format = Literal["html", "markdown"]
+_SUFFIXES: dict[str, Format] = {
+    ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",
+}  # fmt: skip
+
+
+def report(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    path: str | Path = "report.html",
+    *,
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Iterable[str] | None = None,
+    columns: Sequence[str] | None = None,
+    prior: Prior | None = None,
+    refine: bool = True,
+    n_init: int | None = None,
+    draws: int = 1000,
+    tune: int = 200,
+    chains: int = 4,
+    random_seed: int = 0,
+    title: str = "",
+    question: str = "",
+    source: str = "",
+    progressbar: bool = True,
+) -> Path:
+    """Select, refine and compare, and write what was found: the answer first, then why.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        Data, as for `fit`. Units in `X.attrs["units"]` are told.
+    path : str or Path
+        The file to write: HTML with all inside (.html), or Markdown (.md) with its pictures in a
+        folder beside it, `report_pictures` for `report.md`.
+    n_components, covariance_type, columns, n_init, random_seed
+        As for `select`; the grid is fitted by maximum likelihood and ranked by BIC.
+    prior : Prior, optional
+        Prior of the posterior; `Prior.from_data(X)` if left out.
+    refine : bool
+        Sample the best cell's posterior.
+    draws, tune, chains
+        As for `refine`.
+    title, question, source : str
+        Title of the report, what is asked, and the file that the data come from.
+    progressbar : bool
+        Show progress on standard error.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    DataError
+        Data that cannot be used.
+    FileNotFoundError
+        No such directory.
+    ValueError
+        A name that ends neither in .html nor in .md; no cell with an estimate.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_galaxies()
+    >>> bayesgmm.report(X, "report.html", n_components=range(1, 7))  # doctest: +SKIP
+    PosixPath('report.html')
+    """
+    path = Path(path)
+    form = format_of(path)
+    if not path.parent.is_dir():  # before minutes of work, not after
+        raise FileNotFoundError(f"no directory {path.parent} to write {path.name} to.")
+    analysis = analyse(
+        X, n_components=n_components, covariance_type=covariance_type, columns=columns,
+        prior=prior, with_posterior=refine, n_init=n_init, draws=draws, tune=tune, chains=chains,
+        random_seed=random_seed, title=title, question=question, source=source,
+        progressbar=progressbar,
+    )  # fmt: skip
+    write(analysis, path, form)
+    return path
+
+
+def format_of(path: Path) -> Format:
+    """What a file of this name holds."""
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(
+            f"{path.name} ends neither in .html nor in .md: a report is HTML or Markdown."
+        )
+    return _SUFFIXES[path.suffix.lower()]
+
+
+def write(analysis: Analysis, path: Path, form: Format) -> None:
+    """Write the report of an analysis; a reader never sees half of it."""
+    pictures = pictures_of(analysis)
+    folder = path.with_name(f"{path.stem}_pictures")
+    text = render(analysis, form, pictures, folder.name)
+    if form == "markdown":
+        _write_pictures(pictures, folder)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _write_pictures(pictures: dict[str, Picture], folder: Path) -> None:
+    """Those of an earlier report under the same name are replaced, nothing else is touched."""
+    folder.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        (folder / f"{name}.png").write_bytes(picture.png)
+
+
+def render(
+    analysis: Analysis,
+    form: Format = "html",
+    pictures: dict[str, Picture] | None = None,
+    folder: str = "report_pictures",
+) -> str:
+    """The report of an analysis as text.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What is told.
+    form : {"html", "markdown"}
+        HTML has the pictures inside, Markdown names them as files of the folder.
+    pictures : dict, optional
+        As `pictures_of` makes them, if they are there already.
+    folder : str
+        Where Markdown finds the pictures.
+    """
+    html = form == "html"
+    environment = Environment(
+        loader=PackageLoader("bayesgmm.reporting"), autoescape=html, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    template = environment.get_template("report.html" if html else "report.md")
+    table = tables.html_table if html else tables.markdown_table
+    posterior = analysis.posterior
+    return template.render(
+        a=analysis,
+        answer=verdict.conclusion(analysis),
+        family=verdict.describe(analysis),
+        evidence=verdict.evidence(analysis),
+        pictures=pictures_of(analysis) if pictures is None else pictures,
+        folder=folder,
+        table=table,
+        columns=tables.columns_table(analysis),
+        selection=tables.selection_table(analysis),
+        n_cells=len(analysis.selection.table),
+        most_rows=tables.MOST_ROWS,
+        failures=tables.failures_of(analysis),
+        estimates=tables.estimates_table(analysis),
+        summary=None if posterior is None else tables.summary_table(analysis),
+        diagnostics=None if posterior is None else tables.diagnostics_table(analysis),
+        comparison=analysis.comparison.to_html() if html else str(analysis.comparison),
+        meanings=tables.meanings_of(analysis.comparison),
+        prior=tables.prior_table(analysis),
+        shell=repeat.shell_command(analysis),
+        python=repeat.python_code(analysis),
+        fingerprint=repeat.fingerprint(analysis),
+        versions=versions(),
+        made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )

@@ -1,0 +1,78 @@
+"""What a bug report needs to say: versions, the machine, threads, and where caches lie."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+from .._version import __version__
+from ..utils.threads import default_threads, for_each_chunk
+
+#: The packages that figures depend on, by the names they are installed under.
+_PACKAGES = (
+    "numpy", "scipy", "numba", "llvmlite", "pandas", "xarray", "scikit-learn", "pymc", "pytensor",
+    "nutpie", "arviz", "matplotlib", "narwhals", "h5netcdf", "typer", "rich",
+)  # fmt: skip
+_OPTIONAL = ("pyarrow", "polars", "jax")
+
+
+def versions() -> dict[str, str]:
+    """Versions of bayesgmm, Python, the system and what they depend on, by name."""
+    found = {
+        "bayesgmm": __version__,
+        "Python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    return found | {name: _version(name) for name in _PACKAGES}
+
+
+def show_versions() -> None:
+    """Print versions, platform, threads and where caches lie: what a bug report needs.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> bayesgmm.show_versions()  # doctest: +ELLIPSIS
+    bayesgmm        ...
+    Python          ...
+    """
+    facts = versions() | {name: _version(name) for name in _OPTIONAL} | environment()
+    width = max(map(len, facts)) + 2
+    for name, text in facts.items():
+        print(f"{name:<{width}}{text}")
+
+
+def environment() -> dict[str, str]:
+    """The processor, the threads of a pass, and the directories of compiled code."""
+    return {
+        "processor": platform.machine(),
+        "threads": f"{default_threads()} of {os.cpu_count()} (BAYESGMM_NUM_THREADS sets it)",
+        "EM's cache": _numba_cache(),
+        "PyMC's cache": _pytensor_cache(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _numba_cache() -> str:
+    """Where Numba keeps the machine code of `kernels`, by its own rules."""
+    from numba.core.caching import FunctionCache
+
+    try:
+        return str(FunctionCache(for_each_chunk).cache_path)
+    except RuntimeError:
+        return "none: no directory can be written to (NUMBA_CACHE_DIR sets one)"
+
+
+def _pytensor_cache() -> str:
+    """Where PyTensor keeps compiled models; asks it, which imports it."""
+    import pytensor
+
+    return str(Path(pytensor.config.compiledir))

@@ -1,0 +1,161 @@
+"""Gibbs sampling: the engine for components that overlap, where NUTS hardly moves."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...families.hyperparameters import Gamma
+from ...kernels.cholesky import inverse_factors
+from ...posterior.density.log_posterior import LogPosterior
+from ...posterior.density.mode import Mode
+from ...utils.progress import progress
+from ...utils.threads import default_threads
+from ...utils.types import FloatArray
+from ..run.interruption import largest_rectangle
+from ..run.settings import Settings
+from . import gibbs_sweeps as compiled
+
+_NOTICED = 0.05  # seconds
+
+
+def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+    """Draws (chain, draw, P) of the density's coordinates, each after `thin` sweeps; lp of each.
+
+    Every chain starts at the mode. An interruption keeps the most draws of the most chains.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Stopped before a chain had a draw.
+    ValueError
+        A component became too narrow for double precision.
+    """
+    seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains)
+    stop = Event()
+    threads = min(settings.cores or default_threads(), settings.chains)
+    total = settings.chains * (settings.tune + settings.draws)
+    with (
+        progress("Gibbs sampling", total, settings.progressbar) as tick,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+
+        def chain(seed: np.random.SeedSequence) -> list[tuple[FloatArray, float]]:
+            state = _State.at(density, mode)
+            rng = np.random.default_rng(seed)
+            kept: list[tuple[FloatArray, float]] = []
+            for i in range(settings.tune + settings.draws):
+                if stop.is_set():
+                    break
+                state.sweep(rng, settings.thin)
+                if i >= settings.tune:
+                    u = state.coordinates()
+                    kept.append((u, density(u)[0]))
+                tick()
+            return kept
+
+        runs: list[Future[Any]] = []
+        try:
+            runs += [pool.submit(chain, seed) for seed in seeds]
+            # A wait without an end does not notice Ctrl-C everywhere.
+            while wait(runs, _NOTICED, FIRST_EXCEPTION).not_done and not _failed(runs):
+                pass
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stop.set()
+        chains = [run.result() for run in runs]
+    which, n_draws = largest_rectangle(np.array([len(kept) for kept in chains]))
+    vectors = np.array([[u for u, _ in chains[c][:n_draws]] for c in which])
+    values = np.array([[value for _, value in chains[c][:n_draws]] for c in which])
+    return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
+
+
+def _failed(runs: list[Future[Any]]) -> bool:
+    return any(run.done() and run.exception() is not None for run in runs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """Where a chain is; arrays that a sweep overwrites, in the data's units about its centre."""
+
+    density: LogPosterior
+    arguments: tuple[Any, ...]
+    psi: FloatArray
+    rates: FloatArray
+    concentration: FloatArray
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+
+    @classmethod
+    def at(cls, density: LogPosterior, mode: Mode) -> _State:
+        data, form, prior = density.data, density.form, density.prior
+        [start] = density.parameters(mode.origin[None])
+        values = density.space.values(mode.origin)
+        covariances = start.covariances
+        if form.diagonal:
+            covariances = covariances[:, None, :].copy()
+        a, scale = prior.concentration, prior.scale
+        b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
+        kinds = np.zeros(5, dtype=np.int64)
+        kinds[compiled.COMMON] = form.family.common
+        kinds[compiled.SPHERICAL] = form.family.spherical and data.d > 1
+        kinds[compiled.CONJUGATE] = b0_covariance is None
+        kinds[compiled.RANDOM_CONCENTRATION] = "concentration" in values
+        kinds[compiled.RANDOM_SCALE] = "scale" in values
+        numbers = np.zeros(5)
+        if isinstance(a, Gamma):
+            numbers[compiled.CONCENTRATION_SHAPE] = a.shape
+            numbers[compiled.CONCENTRATION_RATE] = a.rate
+        rates = np.zeros(data.d)
+        if isinstance(scale, Gamma):
+            numbers[compiled.SCALE_SHAPE] = scale.shape
+            rates[:] = scale.rate
+        numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
+        few = form.diagonal and data.d > 1
+        numbers[compiled.DOF] = prior.inverse_gamma(form.family)[0] if few else prior.dof
+        spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
+        psi = np.diag(values["scale"]) if "scale" in values else np.array(prior.scale)
+        return cls(
+            density=density,
+            arguments=(
+                inverse_factors.address, data.center, data.scale, kinds, numbers,
+                prior.mean - data.center, spread,
+            ),
+            psi=psi, rates=rates,
+            concentration=np.array([values.get("concentration", prior.expected_concentration)]),
+            weights=start.weights, means=start.means, covariances=covariances,
+        )  # fmt: skip
+
+    def sweep(self, rng: np.random.Generator, times: int) -> None:
+        """Move on."""
+        bad = compiled.gibbs_sweeps(
+            self.density.data.values, rng, times, *self.arguments, self.psi, self.rates,
+            self.concentration, self.weights, self.means, self.covariances,
+        )  # fmt: skip
+        if bad != compiled.DRAWN:
+            raise ValueError(
+                f"component {bad} became too narrow for Gibbs sampling in double precision: use "
+                "sampler='nutpie', fewer components, or a prior with a larger scale."
+            )
+
+    def coordinates(self) -> FloatArray:
+        """The point (P,), as the density has it."""
+        density = self.density
+        covariances = self.covariances
+        if density.form.diagonal:
+            covariances = covariances[:, 0, :, None] * np.eye(density.data.d)
+        values = {
+            "concentration": self.concentration[0],
+            "scale": np.diagonal(self.psi),
+            "pi": np.maximum(self.weights, np.finfo(np.float64).tiny),
+            "mu": self.means + density.data.center,
+            **density.form.values_from(covariances, density.prior),
+        }
+        return density.space.free(values)

@@ -1,0 +1,327 @@
+"""Gibbs sampling of a mixture, compiled: allocations given parameters, parameters given those.
+
+Diebolt & Robert (1994), J. R. Stat. Soc. B 56, 363-375. The rows' half of a sweep is the pass with
+allocations that are drawn instead of expected: it leaves the same statistics, of which the
+parameters' half needs no more. All conditional distributions are the prior's own, updated; random
+hyperparameters without one that is known are drawn by slices (Neal 2003, Ann. Stat. 31, 705-767).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from ...kernels.cholesky import cholesky
+from ...kernels.compilation import F1, F2, F3, I1, R1, entry, inlined, jit
+from ...kernels.e_step.many_rows import BLOCK
+from ...kernels.e_step.moments import central_moments
+from ...kernels.e_step.preparation import encode_any, prepare, workspace
+from ...kernels.e_step.quadratic import decode, features
+from ...kernels.e_step.softmax import softmax
+from ...kernels.products import add_outer_product, clear_padding, padded, product
+from ...posterior.density.bartlett import bartlett_covariance
+
+_I = nb.int64
+_RNG = nb.types.npy_rng
+# What a family and a prior are: places in `kinds`.
+COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE = range(5)
+# Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
+# gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape.
+CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF = range(5)
+DRAWN = -1
+# Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
+_MOST_LOST = 1e10
+_MOST_STEPS = 64
+
+
+@entry(
+    lambda x: _I(x, _RNG, _I, _I, R1, R1, I1, F1, F1, F2, F2, F1, F1, F1, F2, F3)
+)  # fmt: skip
+def gibbs_sweeps(  # type: ignore[no-untyped-def]
+    x, rng, sweeps, factoring, center, scale, kinds, numbers, b0, spread, psi, rates,
+    concentration, weights, means, covariances,
+):  # fmt: skip
+    """Move concentration (1,), psi (d, d), weights, means and covariances by so many sweeps.
+
+    x (n, d) are rows as they are, means (K, d) and b0 (d,) about the center, covariances
+    (K, d, d), or (K, 1, d) if diagonal, in the user's units, as are the prior's: spread (d, d) is
+    the means' prior precision, rates (d,) those of Psi's diagonal. Returns DRAWN, or the first k
+    whose covariance is too narrow for double precision.
+    """
+    n, d = x.shape
+    n_components, rows, _ = covariances.shape
+    diagonal = rows < d
+    n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+    inverse_scale = 1.0 / scale
+    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
+    result = np.empty(3)
+    theta = np.empty((n_components, n_features))
+    sums = np.empty((n_components, n_features))
+    counts = np.empty(n_components)
+    centers = np.empty((n_components, d))
+    first = np.empty((n_components, d))
+    scatters = np.empty((n_components, rows, d))
+    nowhere = np.zeros((n_components, d))
+    phi = np.empty((n_features, padded(BLOCK)))
+    chosen = np.empty((n_components, padded(BLOCK)))
+    scratch = np.empty((3, BLOCK))
+    for _ in range(sweeps):
+        bad = prepare(
+            factoring, scale, weights, means, covariances, log_weights, z, factors,
+            half_log_dets, precision, result,
+        )  # fmt: skip
+        if bad >= 0 or result[1] > _MOST_LOST:
+            return max(bad, 0)
+        encode_any(log_weights, z, precision, half_log_dets, theta)
+        for k in range(n_components):
+            for f in range(n_features):
+                sums[k, f] = 0.0
+        for start in range(0, n, BLOCK):
+            m = min(BLOCK, n - start)
+            features(x, start, m, center, inverse_scale, diagonal, phi)
+            product(theta, phi, m, chosen)
+            softmax(chosen, m, scratch[0], scratch[1], scratch[2])
+            _choose(rng, chosen, m, scratch[0])
+            clear_padding(chosen, m)
+            add_outer_product(chosen, phi, m, sums)
+        decode(sums, diagonal, first, scatters)
+        for k in range(n_components):
+            counts[k] = sums[k, 0]
+        central_moments(counts, first, scatters, nowhere, scale, centers, scatters)
+        for k in range(n_components):  # the prior's precision is in the user's units
+            for i in range(rows):
+                for j in range(d):
+                    precision[k, i, j] /= scale[j] * scale[j if diagonal else i]
+        _draw_proportions(rng, kinds, numbers, counts, concentration, log_weights, weights)
+        _draw_scale(rng, kinds, numbers, rates, precision, psi)
+        _draw_means(rng, kinds, numbers, b0, spread, counts, centers, precision, covariances, means)
+        _draw_covariances(
+            rng, kinds, numbers, b0, psi, counts, centers, means, scatters, covariances
+        )
+    return DRAWN
+
+
+@jit()
+def _choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
+    """Turn responsibilities (K, m) into one 1 a row, drawn with these probabilities."""
+    n_components = len(resp)
+    for r in range(m):
+        left[r] = rng.random()
+    for k in range(n_components - 1):
+        row = resp[k]
+        for r in range(m):
+            p = row[r]
+            row[r] = 1.0 if (left[r] >= 0.0) & (left[r] < p) else 0.0
+            left[r] -= p
+    row = resp[n_components - 1]
+    for r in range(m):
+        row[r] = 1.0 if left[r] >= 0.0 else 0.0
+
+
+@jit()
+def _log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
+    """The logarithm of a gamma variable, which itself may be too small for a number."""
+    if shape >= 1.0:
+        return np.log(rng.standard_gamma(shape))
+    return np.log(rng.standard_gamma(shape + 1.0)) + np.log(1.0 - rng.random()) / shape
+
+
+@inlined
+def _draw_proportions(  # type: ignore[no-untyped-def]
+    rng, kinds, numbers, counts, concentration, log_weights, weights
+):
+    n_components = len(counts)
+    peak = -np.inf
+    for k in range(n_components):
+        log_weights[k] = _log_gamma_draw(rng, concentration[0] + counts[k])
+        peak = max(peak, log_weights[k])
+    total = 0.0
+    for k in range(n_components):
+        total += np.exp(log_weights[k] - peak)
+    log_total = peak + np.log(total)
+    log_sum = 0.0
+    for k in range(n_components):
+        log_weights[k] -= log_total
+        log_sum += log_weights[k]
+        weights[k] = np.exp(log_weights[k])
+    if kinds[RANDOM_CONCENTRATION] > 0:
+        concentration[0] = np.exp(
+            _slice(
+                rng, np.log(concentration[0]), numbers[CONCENTRATION_SHAPE],
+                numbers[CONCENTRATION_RATE] - log_sum, float(n_components), 0.0, 0.0,
+            )
+        )  # fmt: skip
+
+
+@jit()
+def _log_density(t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
+    """Of log v: a gamma's, times a Dirichlet's constant of so many elements, times (rest + v)^p."""
+    v = np.exp(t)
+    value = shape * t - rate * v
+    if of_dirichlet > 0.0:
+        value += math.lgamma(of_dirichlet * v) - of_dirichlet * math.lgamma(v)
+    if power > 0.0:
+        value += power * np.log(rest + v)
+    return value
+
+
+@jit()
+def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
+    """The next t by a slice: stepping out by 1, then shrinking."""
+    level = _log_density(t, shape, rate, of_dirichlet, power, rest) + np.log(1.0 - rng.random())
+    low = t - rng.random()
+    high = low + 1.0
+    # As many steps out on either side as make their number independent of where t lies.
+    below = int(rng.random() * _MOST_STEPS)
+    above = _MOST_STEPS - 1 - below
+    while below > 0 and _log_density(low, shape, rate, of_dirichlet, power, rest) > level:
+        low -= 1.0
+        below -= 1
+    while above > 0 and _log_density(high, shape, rate, of_dirichlet, power, rest) > level:
+        high += 1.0
+        above -= 1
+    while True:
+        new = low + rng.random() * (high - low)
+        if _log_density(new, shape, rate, of_dirichlet, power, rest) >= level:
+            return new
+        if new < t:
+            low = new
+        else:
+            high = new
+
+
+@inlined
+def _draw_scale(rng, kinds, numbers, rates, precision, psi):  # type: ignore[no-untyped-def]
+    """Psi's diagonal, of which the covariances' precisions (K, d, d) or (K, 1, d) tell."""
+    n_components, rows, d = precision.shape
+    if kinds[RANDOM_SCALE] > 0:
+        distinct = 1 if kinds[COMMON] > 0 else n_components
+        power = numbers[DOF] * distinct if rows < d else 0.5 * numbers[DOF] * distinct
+        for j in range(d):
+            rate = rates[j]
+            for k in range(distinct):
+                rate += 0.5 * (precision[k, 0, j] if rows < d else precision[k, j, j])
+            if kinds[SPHERICAL] > 0:
+                rest = 0.0
+                for i in range(d):
+                    if i != j:
+                        rest += psi[i, i]
+                psi[j, j] = np.exp(
+                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, power, rest)
+                )
+            else:
+                psi[j, j] = rng.standard_gamma(numbers[SCALE_SHAPE] + power) / rate
+
+
+@inlined
+def _draw_means(  # type: ignore[no-untyped-def]
+    rng, kinds, numbers, b0, spread, counts, centers, precision, covariances, means
+):
+    n_components, rows, d = precision.shape
+    strength = numbers[STRENGTH]
+    of_k = np.empty((d, d))
+    lower = np.empty((d, d))
+    for k in range(n_components):
+        v = means[k]
+        if kinds[CONJUGATE] > 0:
+            total = strength + counts[k]
+            for i in range(d):
+                for j in range(d):
+                    of_k[i, j] = 0.0
+                    if rows == d:
+                        of_k[i, j] = covariances[k, i, j] / total
+                    elif i == j:
+                        of_k[i, j] = covariances[k, 0, j] / total
+            cholesky(of_k, lower)
+            noise = np.empty(d)
+            for i in range(d):
+                noise[i] = rng.standard_normal()
+            for i in range(d):
+                v[i] = (strength * b0[i] + counts[k] * centers[k, i]) / total
+                for j in range(i + 1):
+                    v[i] += lower[i, j] * noise[j]
+        else:
+            for i in range(d):
+                v[i] = 0.0
+                for j in range(d):
+                    p = 0.0
+                    if rows == d:
+                        p = counts[k] * precision[k, i, j]
+                    elif i == j:
+                        p = counts[k] * precision[k, 0, j]
+                    of_k[i, j] = p + spread[i, j]
+                    v[i] += spread[i, j] * b0[j] + p * centers[k, j]
+            cholesky(of_k, lower)
+            # The mean and the noise in one: (L L')^-1 right + L'^-1 noise.
+            for i in range(d):
+                for j in range(i):
+                    v[i] -= lower[i, j] * v[j]
+                v[i] /= lower[i, i]
+            for i in range(d):
+                v[i] += rng.standard_normal()
+            for i in range(d - 1, -1, -1):
+                for j in range(i + 1, d):
+                    v[i] -= lower[j, i] * v[j]
+                v[i] /= lower[i, i]
+
+
+@inlined
+def _draw_covariances(  # type: ignore[no-untyped-def]
+    rng, kinds, numbers, b0, psi, counts, centers, means, scatters, covariances
+):
+    n_components, rows, d = covariances.shape
+    distinct = 1 if kinds[COMMON] > 0 else n_components
+    scale = np.empty((rows, d))
+    for k in range(distinct):
+        for i in range(rows):
+            for j in range(d):
+                scale[i, j] = psi[j, j] if rows < d else psi[i, j]
+        count = 0.0
+        for q in range(n_components):
+            if distinct == 1 or q == k:
+                count += counts[q]
+                for i in range(rows):
+                    for j in range(d):
+                        i_ = j if rows < d else i
+                        a, b = centers[q, i_] - means[q, i_], centers[q, j] - means[q, j]
+                        scale[i, j] += scatters[q, i, j] + counts[q] * a * b
+                        if kinds[CONJUGATE] > 0:
+                            a, b = means[q, i_] - b0[i_], means[q, j] - b0[j]
+                            scale[i, j] += numbers[STRENGTH] * a * b
+                if kinds[CONJUGATE] > 0:
+                    count += 1.0
+        new = covariances[k]
+        if rows < d:
+            if kinds[SPHERICAL] > 0:
+                total = 0.0
+                for j in range(d):
+                    total += scale[0, j]
+                v = 0.5 * total / rng.standard_gamma(numbers[DOF] + 0.5 * d * count)
+                for j in range(d):
+                    new[0, j] = v
+            else:
+                for j in range(d):
+                    new[0, j] = 0.5 * scale[0, j] / rng.standard_gamma(numbers[DOF] + 0.5 * count)
+        else:
+            _inverse_wishart(rng, numbers[DOF] + count, scale, new)
+    for k in range(distinct, n_components):
+        for i in range(rows):
+            for j in range(d):
+                covariances[k, i, j] = covariances[0, i, j]
+
+
+@jit()
+def _inverse_wishart(rng, dof, scale, out):  # type: ignore[no-untyped-def]
+    """InverseWishart(dof, scale) (d, d), by Bartlett (1933)."""
+    d = len(scale)
+    root = np.empty((d, d))
+    chi2 = np.empty(d)
+    lower = np.empty(d * (d - 1) // 2)
+    cholesky(scale, root)
+    for i in range(d):
+        chi2[i] = 2.0 * rng.standard_gamma(0.5 * (dof - i))
+        for j in range(i):
+            lower[i * (i - 1) // 2 + j] = rng.standard_normal()
+    bartlett_covariance(root, chi2, lower, np.empty((d, d)), out)

@@ -1,0 +1,175 @@
+"""Draws of the library's own posterior without PyMC: the compiled density, whitened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from ...data.data import Data
+from ...em.fit import fit as estimate
+from ...em.result import Fit
+from ...kernels.e_step.contract import Parameters
+from ...mixture.prior import Prior
+from ...posterior.density.log_posterior import LogPosterior
+from ...posterior.density.mode import Mode, mode_near
+from ...utils.threads import default_threads
+from ...utils.types import FloatArray
+from ..initial import form_near, map_estimate, prior_for_em, values_at
+from ..run.datatree import tree_of
+from ..run.interruption import warn_if_stopped
+from ..run.settings import Settings
+from .gibbs import gibbs
+from .laplace import laplace
+from .nuts import nuts
+
+# A mode that is expected to be so many nats higher at most is near enough for Newton's method.
+_NEAR = 10.0
+
+# Random starts among which other modes are looked for, and the nats by which they differ.
+_TRIED, _DIFFERENT = 30, 0.01
+
+# What pruning may leave out of the log-likelihood, K times, and by how much more at one draw than
+# at another. The mode is sought before it is known how far the posterior reaches: with less.
+_LEFT_OUT, _LEFT_OUT_AT_START, _UNEVEN = 0.1, 1e-5, 0.05
+# Points that pruning looks at besides the mode, and how many standard deviations they are spread.
+_POINTS, _SPREAD = 16, 2.0
+# Draws at which the whole density is asked for.
+_CHECKED = 64
+
+_Engine = Callable[[LogPosterior, Mode, Settings], tuple[FloatArray, xr.Dataset]]
+
+
+def sparing(engine: _Engine) -> _Engine:
+    """The engine on a density that leaves out what does not matter, if its draws bear that out."""
+
+    def run(whole: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+        rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
+        z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
+        points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
+        density = whole.pruned(points, _LEFT_OUT)
+        vectors, stats = engine(density, mode, settings)
+        if density is not whole and _uneven(whole, density, vectors):
+            vectors, stats = engine(whole, mode, settings)
+        return vectors, stats
+
+    return run
+
+
+def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> bool:
+    """Whether some draws (chain, draw, P) lose more of their log density than others."""
+    flat = vectors.reshape(-1, whole.size)
+    some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
+    with ThreadPoolExecutor(default_threads()) as pool:
+        lost = list(pool.map(lambda u: whole(u)[0] - pruned(u)[0], some))
+    return not np.ptp(lost) < _UNEVEN
+
+
+# Gibbs sampling looks at the rows, and asks for the density at its draws alone.
+ENGINES = {"nutpie": sparing(nuts), "gibbs": gibbs, "laplace": sparing(laplace)}
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Where chains start: a mode of the posterior, and the density in coordinates about it."""
+
+    density: LogPosterior
+    mode: Mode
+
+
+def sample_directly(
+    data: Data, fit: Fit, prior: Prior, sampler: str, settings: Settings, n_modes: int = 1
+) -> xr.DataTree:
+    """Draws of the posterior of a fit's family and K.
+
+    The statistic lp is the log posterior density in free coordinates; of orientations it is that
+    with respect to Haar's measure, which every D_k of the same Sigma_k has in common.
+
+    Parameters
+    ----------
+    data : Data
+        The rows.
+    fit : Fit
+        Where to start.
+    prior : Prior
+        The prior.
+    sampler : str
+        A name in `ENGINES`.
+    settings : Settings
+        How many draws, and how.
+    n_modes : int
+        Modes to start in, at most: that next to the fit, and the highest others that are found.
+        Each has the chains that the settings say.
+
+    Returns
+    -------
+    xarray.DataTree
+        As of `sampling.sample`, with `Sigma`.
+    """
+    begin = time.perf_counter()
+    launches = _launches(data, fit, prior, n_modes, settings.random_seed)
+    runs = []
+    for i, launch in enumerate(launches):
+        seed = None if settings.random_seed is None else settings.random_seed + i
+        vectors, stats = ENGINES[sampler](
+            launch.density, launch.mode, replace(settings, random_seed=seed)
+        )
+        warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
+        values = launch.density.space.values(vectors)
+        # Without what differs between orientations that make the same covariances.
+        runs.append(
+            (values, stats.assign(lp=stats["lp"] - launch.density.form.log_jacobian(values)))
+        )
+    shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
+    values = {
+        name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]
+    }
+    stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
+    stats = stats.drop_vars("chain", errors="ignore")
+    tree = tree_of(values, stats, data, launches[0].density.form, prior)
+    tree["posterior"].attrs |= {
+        "sampling_time": time.perf_counter() - begin,
+        "tuning_steps": settings.tune,
+        "thin": settings.thin,
+    }
+    return tree
+
+
+def _launches(data: Data, fit: Fit, prior: Prior, n_modes: int, seed: int | None) -> list[Launch]:
+    """The mode next to the fit, then the highest others: of EM from random starts."""
+    first = _launch(fit.mixture.parameters_about(data.center), data, fit, prior, _NEAR)
+    if first is None:  # far up: MAP-EM keeps the labels on the way
+        first = _launch(map_estimate(data, fit, prior), data, fit, prior)
+    assert first is not None
+    if n_modes == 1:
+        return [first]
+    rng, found = np.random.default_rng(seed), [first]
+    for _ in range(_TRIED):
+        other = estimate(
+            data, fit.n_components, fit.family.name, prior=prior_for_em(prior),
+            start="k-means++", n_init=1, random_seed=rng,
+        )  # fmt: skip
+        launch = _launch(other.mixture.parameters_about(data.center), data, fit, prior)
+        if launch is not None and all(_differ(launch, known) for known in found):
+            found.append(launch)
+    return [first, *sorted(found[1:], key=lambda launch: -launch.mode.log_density)[: n_modes - 1]]
+
+
+def _differ(a: Launch, b: Launch) -> bool:
+    """Whether modes are of different height, as they are but for a relabelling."""
+    return abs(a.mode.log_density - b.mode.log_density) > _DIFFERENT
+
+
+def _launch(
+    at: Parameters, data: Data, fit: Fit, prior: Prior, within: float = np.inf
+) -> Launch | None:
+    """From parameters to the mode by Newton's method; none if that is farther than `within`."""
+    form = form_near(at, fit)
+    density = LogPosterior(data, form, prior)
+    start = density.space.free(values_at(at, form, prior, data.center))
+    mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
+    return None if mode is None else Launch(density, mode)

@@ -1,0 +1,30 @@
+"""What a new installation's first fit and posterior need last, compiled by a second process first.
+
+Numba compiles under one lock, so that a second thread could not help. Both processes keep what
+they make in Numba's cache, where the other finds it; they begin at opposite ends, and at worst both
+compile one part where they meet. `kernels/compilation.py` starts it, and knows of nothing above it.
+"""
+
+from __future__ import annotations
+
+
+def compile_ahead() -> None:
+    """Compile the default path's parts: the long step, then those of the posterior."""
+    import numpy as np
+
+    from ..em.acceleration import leap
+    from ..em.degeneracy import atom
+    from ..em.iteration import iterate
+    from ..kernels.cholesky import inverse_factors
+    from ..kernels.e_step.many_draws import evaluate_each
+    from ..kernels.e_step.quadratic import quadratic_pass
+    from ..posterior.density import compiled
+    from ..posterior.density import covariances as charts
+    from ..posterior.density.log_posterior import shims
+
+    for part in (
+        leap, iterate, inverse_factors, compiled.log_posterior, charts.bartlett, atom,
+        quadratic_pass.version(np.float64), evaluate_each,
+    ):  # fmt: skip
+        _ = part.dispatcher
+    shims()

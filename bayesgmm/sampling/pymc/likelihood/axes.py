@@ -1,0 +1,162 @@
+"""Volume, shape and orientation as PyMC variables, with the inverse Wishart's kernel as prior.
+
+Given shapes and orientations a volume is inverse gamma; the shapes' density given the orientations
+is what makes the three together the kernel, and is known to a constant only; the orientations are
+uniform (Haar). The shapes cannot be drawn forward, then: `pm.sample_prior_predictive` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.transforms import Transform
+from scipy.special import gammaln
+from scipy.stats import special_ortho_group
+
+from ....families.parametrisation.axes import Axes
+from ....families.parametrisation.base import COMPONENT
+from ....mixture.prior import Prior
+from ....utils.types import FloatArray
+
+
+class LogShape(Transform):
+    """Numbers a of product 1 as d - 1 numbers: log a sums to 0. Densities are those of log a."""
+
+    name = "log_shape"
+
+    def __init__(self, ndim_supp: int) -> None:
+        self.ndim_supp = ndim_supp
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The coordinates, as `ZeroSumTransform` has them."""
+        logs = pt.log(value)
+        n = value.shape[-1].astype("float64")
+        return logs[..., :-1] - logs[..., -1:] * pt.sqrt(n) / (pt.sqrt(n) + n)
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """The shapes."""
+        n = (value.shape[-1] + 1).astype("float64")
+        total = value.sum(axis=-1, keepdims=True)
+        shift = total / (pt.sqrt(n) + n)
+        return pt.exp(pt.concatenate([value - shift, -total / pt.sqrt(n)], axis=-1))
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """Nothing: the map to log a is an isometry."""
+        return pt.zeros_like(value.sum(axis=tuple(range(-self.ndim_supp, 0))))
+
+
+class Cayley(Transform):
+    """Rotations D = D0 (I - S)(I + S)^-1 as the strict lower triangle of the skew-symmetric S."""
+
+    name = "cayley"
+    ndim_supp = 2
+
+    def __init__(self, about: FloatArray, constant: float) -> None:
+        self.about = about
+        self.constant = constant
+        self.d = about.shape[-1]
+        self.lower = np.tril_indices(self.d, -1)
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The coordinates."""
+        turn = pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
+        unit = np.eye(self.d)
+        skew = pt.linalg.solve(unit + turn, unit - turn)
+        return skew[..., self.lower[0], self.lower[1]]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        """The rotations."""
+        skew, unit = self._skew(value), np.eye(self.d)
+        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        """That of Haar's measure."""
+        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self._skew(value))
+        return self.constant - (self.d - 1) * log_det
+
+    def _skew(self, value: Any) -> Any:
+        lower = pt.zeros((*value.shape[:-1], self.d, self.d))
+        lower = lower[..., self.lower[0], self.lower[1]].set(value)
+        return lower - pt.swapaxes(lower, -1, -2)
+
+
+@dataclass(frozen=True, slots=True)
+class Covariances:
+    """Covariances as the likelihood takes them: variables and constants, and the form they have.
+
+    form is `MixtureLogLikelihood`'s: kind, by_component, by_feature.
+    """
+
+    variables: tuple[Any, ...]
+    form: tuple[str, bool, bool]
+
+
+def covariances_along_axes(form: Axes, prior: Prior) -> Covariances:
+    """The variables of a family with axes, in the model that is open, and what they make."""
+    variances, axes = _variables(form, prior)
+    if axes is None:
+        return Covariances((variances,), ("variance", True, True))
+    precision = (axes / variances[:, None, :]) @ pt.swapaxes(axes, -1, -2)
+    lower = pt.linalg.cholesky(precision)
+    rows, columns = np.tril_indices(form.d, -1)
+    diagonal = pt.diagonal(lower, 0, -2, -1)
+    return Covariances(
+        (diagonal**2, lower[:, rows, columns], np.eye(form.d)), ("bartlett", True, True)
+    )
+
+
+def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
+    """Variances (K, d) along the axes; the axes (K, d, d) or (d, d), or None for the columns."""
+    psi = prior.expected_scale
+    names = {v.name: v for v in form.variables}
+    axes, squares = None, pt.as_tensor(np.diagonal(psi)[None])
+    if form.turned:
+        dims = names["orientation"].dims
+        about = form.about if COMPONENT in dims else form.about[0]
+        axes = pm.CustomDist(
+            "orientation", about, logp=_uniform, random=_rotations, signature="(d,d)->(d,d)",
+            support_point=lambda rv, size, centre: centre, dims=dims,
+            default_transform=Cayley(about, form.haar_constant),
+        )  # fmt: skip
+        squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
+    squares = pt.broadcast_to(squares, (form.n_components, form.d))
+    of_volume = form.volume_prior(prior)
+    rate = partial(_rate, each=form.family.volume == "V")
+    own_shapes = form.family.shape == "V"
+    shape = pm.CustomDist(
+        "shape", squares, logp=partial(_log_shape, rate=rate, of_volume=of_volume),
+        signature="(k,d)->(k,d)" if own_shapes else "(k,d)->(d)",
+        support_point=lambda rv, size, *_: pt.ones(form.shape(names["shape"])),
+        dims=names["shape"].dims, default_transform=LogShape(2 if own_shapes else 1),
+    )  # fmt: skip
+    volume = pm.InverseGamma("volume", of_volume, rate(shape, squares), dims=names["volume"].dims)
+    variances = (volume[:, None] if form.family.volume == "V" else volume) * pt.atleast_2d(shape)
+    variances = pt.broadcast_to(variances, (form.n_components, form.d))
+    return variances, axes
+
+
+def _rate(shape: Any, squares: Any, *, each: bool) -> Any:
+    """Half of tr(Psi Sigma_k^-1) at volume 1, of each component or of all."""
+    sums = 0.5 * (squares / pt.atleast_2d(shape)).sum(axis=-1)
+    return sums if each else sums.sum()
+
+
+def _log_shape(value: Any, squares: Any, *, rate: Any, of_volume: float) -> Any:
+    """Log density of the shapes given the orientations, to a constant."""
+    return pt.sum(gammaln(of_volume) - of_volume * pt.log(rate(value, squares)))
+
+
+def _uniform(value: Any, about: Any) -> Any:
+    return pt.zeros_like(value[..., 0, 0])
+
+
+def _rotations(about: FloatArray, rng: np.random.Generator, size: Any) -> FloatArray:
+    shape = about.shape if size is None else (*size, *about.shape[-2:])
+    number = int(np.prod(shape[:-2]))
+    draws = special_ortho_group.rvs(shape[-1], size=number, random_state=rng)
+    return np.asarray(draws).reshape(shape)

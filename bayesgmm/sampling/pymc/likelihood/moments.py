@@ -1,0 +1,126 @@
+"""The pass on one thread, for callers that are compiled code themselves (a sampler's density).
+
+Importing this module compiles or loads the passes; only the likelihood imports it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....kernels.compilation import inlined, jit
+from ....kernels.e_step.centred import centred_pass
+from ....kernels.e_step.quadratic import (
+    QUADRATIC_LIMIT,
+    QUADRATIC_MAX_COLUMNS,
+    decode,
+    encode,
+    encode_diagonal,
+    quadratic_pass,
+)
+
+_quadratic = quadratic_pass.version(np.float64).dispatcher
+_centred = centred_pass.version(np.float64).dispatcher
+_BLOCK = 256
+
+
+@inlined
+def moments(  # type: ignore[no-untyped-def]
+    log_weights, means, factors, half_log_dets, center, inverse_scale, x, row_weights,
+    log_density, counts, first, second,
+):  # fmt: skip
+    """Log densities and moments about the means, in scaled coordinates, of all rows.
+
+    Returns whether the parameters are a mixture and every log density is a number; where not,
+    the outputs are left unfinished.
+
+    factors is B (K, d, d) with P_k = B_k' B_k, or 1/sd (K, 1, d) if diagonal; half_log_dets is
+    log|P_k|/2. Fills log_density (n,), counts (K,), first (K, d) = sum r (z - m) and second
+    (K, d, d), or (K, 1, d) if diagonal, = sum r (z - m)(z - m)'.
+    """
+    n_components, d = means.shape
+    n = x.shape[0]
+    diagonal = factors.shape[1] == 1
+    if not _is_mixture(log_weights, means, factors, half_log_dets):
+        return False
+    counts[:] = 0.0
+    first[:] = 0.0
+    second[:] = 0.0
+    no_resp = np.empty((0, 0))
+    certainty = np.zeros(1)
+    precisions = np.empty((n_components, second.shape[1], d))
+    largest = 0.0
+    for k in range(n_components):
+        size = 0.0
+        norm = 1.0
+        for i in range(second.shape[1]):
+            for j in range(d):
+                p = 0.0
+                if diagonal:
+                    p = factors[k, 0, j] * factors[k, 0, j]
+                else:
+                    for q in range(d):
+                        p += factors[k, q, i] * factors[k, q, j]
+                precisions[k, i, j] = p
+                size += p * p
+        for j in range(d):
+            norm += means[k, j] * means[k, j]
+        largest = max(largest, np.sqrt(size) * norm)
+    if largest < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
+        n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+        theta = np.empty((n_components, n_features))
+        sums = np.zeros((n_components, n_features))
+        if diagonal:
+            encode_diagonal(log_weights, means, precisions[:, 0].copy(), half_log_dets, theta)
+        else:
+            encode(log_weights, means, precisions, half_log_dets, theta)
+        _quadratic(
+            x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights,
+            sums, log_density, no_resp, certainty,
+        )  # fmt: skip
+        decode(sums, diagonal, first, second)
+        for k in range(n_components):
+            counts[k] = sums[k, 0]
+            for i in range(d):  # from moments about 0 to moments about the mean
+                if diagonal:
+                    m = means[k, i]
+                    second[k, 0, i] += m * (m * counts[k] - 2.0 * first[k, i])
+                else:
+                    for j in range(d):
+                        second[k, i, j] += (
+                            counts[k] * means[k, i] * means[k, j]
+                            - first[k, i] * means[k, j]
+                            - means[k, i] * first[k, j]
+                        )
+            for i in range(d):
+                first[k, i] -= counts[k] * means[k, i]
+    else:
+        _centred(
+            x, center, inverse_scale, log_weights, means, factors, False, half_log_dets,
+            0, n, _BLOCK, row_weights, counts, first, second, log_density, no_resp, certainty,
+        )  # fmt: skip
+        if not diagonal:
+            for k in range(n_components):
+                for i in range(d):
+                    for j in range(i + 1, d):
+                        second[k, i, j] = second[k, j, i]
+    total = 0.0
+    for r in range(n):
+        total += log_density[r]
+    return np.isfinite(total)
+
+
+@jit()
+def _is_mixture(log_weights, means, factors, half_log_dets):  # type: ignore[no-untyped-def]
+    """Whether all parameters are numbers and a weight is positive; a weight may be 0."""
+    some = False
+    for k in range(means.shape[0]):
+        if not (log_weights[k] < np.inf and np.isfinite(half_log_dets[k])):
+            return False
+        some = some or log_weights[k] > -np.inf
+        for j in range(means.shape[1]):
+            if not np.isfinite(means[k, j]):
+                return False
+            for i in range(factors.shape[1]):
+                if not np.isfinite(factors[k, i, j]):
+                    return False
+    return some

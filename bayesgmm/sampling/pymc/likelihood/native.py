@@ -1,0 +1,93 @@
+"""The likelihood as machine code with a plain C signature, compiled once per installation.
+
+Whatever is compiled later (a PyTensor graph, a sampler's density) calls it by the symbol's name
+and neither inlines nor recompiles it. One version serves every n, d and K. `address` must be
+called in every process before anything that uses the symbol is compiled or loaded from a cache.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import llvmlite.binding
+import numba as nb
+
+from ....kernels.compilation import FASTMATH
+from .gradient import bartlett_likelihood, variance_likelihood
+
+# Part of the symbols' names, so that code cached by an older version cannot call a newer one.
+VERSION = 1
+
+_I = nb.int64
+_P = nb.types.CPointer(nb.float64)
+
+# n, d, K, rows and columns of the covariance variable (K or 1, d or 1), number of row weights;
+# then the arrays, all C-contiguous: pi, mu, covariance variables, root, center, inverse_scale, x,
+# row_weights; log_density, and the gradients in pi, mu and the covariance variables.
+_BARTLETT = nb.void(*[_I] * 6, *[_P] * 9, *[_P] * 5)
+_VARIANCE = nb.void(*[_I] * 6, *[_P] * 7, *[_P] * 4)
+
+SYMBOLS = {
+    "bartlett": f"bayesgmm_bartlett_likelihood_v{VERSION}",
+    "variance": f"bayesgmm_variance_likelihood_v{VERSION}",
+}
+# What compiled code calls; only the name is in it, so that it can be cached on disk.
+bartlett_symbol = nb.types.ExternalFunction(SYMBOLS["bartlett"], _BARTLETT)
+variance_symbol = nb.types.ExternalFunction(SYMBOLS["variance"], _VARIANCE)
+
+
+@lru_cache
+def native(kind: str) -> Any:
+    """The compiled function of that kind ("bartlett" or "variance"); its symbol is registered."""
+    signature, function = {
+        "bartlett": (_BARTLETT, _bartlett),
+        "variance": (_VARIANCE, _variance),
+    }[kind]
+    compiled = nb.cfunc(
+        signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
+    )(function)
+    llvmlite.binding.add_symbol(SYMBOLS[kind], compiled.address)
+    return compiled
+
+
+def _bartlett(  # type: ignore[no-untyped-def]
+    n, d, n_components, rows, columns, n_weights, pi, mu, chi2, lower, root, center,
+    inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_chi2, g_lower,
+):  # fmt: skip
+    n_lower = d * (d - 1) // 2
+    bartlett_likelihood(
+        nb.carray(pi, (n_components,)),
+        nb.carray(mu, (n_components, d)),
+        nb.carray(chi2, (rows, columns)),
+        nb.carray(lower, (rows, n_lower)),
+        nb.carray(root, (d, d)),
+        nb.carray(center, (d,)),
+        nb.carray(inverse_scale, (d,)),
+        nb.carray(x, (n, d)),
+        nb.carray(row_weights, (n_weights,)),
+        nb.carray(log_density, (n,)),
+        nb.carray(g_pi, (n_components,)),
+        nb.carray(g_mu, (n_components, d)),
+        nb.carray(g_chi2, (rows, columns)),
+        nb.carray(g_lower, (rows, n_lower)),
+    )
+
+
+def _variance(  # type: ignore[no-untyped-def]
+    n, d, n_components, rows, columns, n_weights, pi, mu, variance, center,
+    inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_variance,
+):  # fmt: skip
+    variance_likelihood(
+        nb.carray(pi, (n_components,)),
+        nb.carray(mu, (n_components, d)),
+        nb.carray(variance, (rows, columns)),
+        nb.carray(center, (d,)),
+        nb.carray(inverse_scale, (d,)),
+        nb.carray(x, (n, d)),
+        nb.carray(row_weights, (n_weights,)),
+        nb.carray(log_density, (n,)),
+        nb.carray(g_pi, (n_components,)),
+        nb.carray(g_mu, (n_components, d)),
+        nb.carray(g_variance, (rows, columns)),
+    )

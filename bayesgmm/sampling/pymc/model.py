@@ -1,0 +1,223 @@
+"""The mixture as a PyMC model, for any user to open: change a prior, add a term, sample it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.transforms import SimplexTransform
+
+from ...data.data import Data
+from ...families.hyperparameters import Gamma
+from ...families.parametrisation.axes import Axes
+from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
+from ...mixture.prior import Prior
+from ...utils.types import FloatArray
+from ..initial import form_near, map_estimate, prior_of, values_at
+from ..run.datatree import coordinates
+from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
+
+if TYPE_CHECKING:
+    from ...em.result import Fit
+
+# Starts are moved by so much, relative to each variable's size.
+_NUDGE = 1e-6
+
+
+def build_model(
+    x: Any, fit: Fit, prior: Prior | None = None, *, likelihood: bool = True
+) -> pm.Model:
+    """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
+
+    The allocations are summed out: the only unknowns are the proportions, the means and the
+    covariances, and NUTS samples them.
+
+    Parameters
+    ----------
+    x : array-like (n, d)
+        The data of the fit.
+    fit : Fit
+        Gives K, the family and the column names.
+    prior : Prior, optional
+        The fit's own prior, or `Prior.from_data(x)`, if left out.
+    likelihood : bool
+        False leaves the data out of the density: what is sampled is the prior.
+
+    Returns
+    -------
+    pymc.Model
+        Free variables `pi` (K,), `mu` (K, d), and those of the covariances: `variance` for
+        spherical (K,) and diagonal (K, d) families, `bartlett_chi2` (K, d) and `bartlett_normal`
+        (K, d(d-1)/2) for full ones, without the first axis where all components share one
+        covariance; for the eight others `volume` (K,), `shape` (K, d) and, where there are axes
+        besides the columns', `orientation` (K, d, d), each without the first axis where it is
+        shared. `sampling.add_covariances` turns draws of them into Sigma. The data are
+        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic. Random
+        hyperparameters come first: `concentration` (for K > 1) and `scale` (d,), Psi's diagonal.
+
+    Raises
+    ------
+    DataError
+        Data whose columns are not the fit's, missing or infinite values.
+    ValueError
+        The prior is for another number of columns.
+    NotImplementedError
+        A random scale in a family whose prior's constant is not known (VEI, EVI, VEE, EVE, VVE,
+        EEV, VEV, EVV).
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> model = bayesgmm.build_model(X, bayesgmm.fit(X, 2, random_seed=1))
+    >>> [variable.name for variable in model.free_RVs]
+    ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
+    """
+    data = fit.mixture.rows(x)
+    prior = prior_of(data, fit, prior)
+    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    form.check(prior)
+    with pm.Model(coords=coordinates(data, form)) as model:
+        values = np.ascontiguousarray(data.values, dtype=np.float64)
+        observed = pm.Data("x", values, dims=("obs_id", FEATURE))
+        scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
+        pi = _proportions(form.n_components, prior)
+        if prior.mean_covariance is not None:
+            mu = _means(prior.mean, prior.mean_covariance)
+        if isinstance(form, Axes):
+            covariance = covariances_along_axes(form, prior)
+        else:
+            covariance = _independent_variables(form, prior, scale)
+        if prior.mean_strength is not None:
+            mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
+        if likelihood:
+            GaussianMixture(
+                "y", pi, mu, *covariance.variables, data.center, 1.0 / data.scale,
+                form=covariance.form, observed=observed, dims=("obs_id", FEATURE),
+            )  # fmt: skip
+    return model
+
+
+def _independent_variables(form: Parametrisation, prior: Prior, scale: Any) -> Covariances:
+    variables = [
+        getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
+        for v, distribution in zip(form.variables, form.priors(prior, scale), strict=True)
+    ]
+    return Covariances(
+        (*variables, *form.constants(prior)), (form.kind, form.by_component, form.by_feature)
+    )
+
+
+def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
+    """A variable of that name where the hyperparameter is random, else nothing."""
+    if isinstance(value, Gamma):
+        return pm.Gamma(name, value.shape, value.rate, **arguments)
+    return None
+
+
+def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:
+    if n_components == 1:
+        return pm.Deterministic("pi", pt.ones(1), dims=COMPONENT)
+    concentration = _hyperparameter("concentration", prior.concentration)
+    if concentration is None:
+        concentration = prior.concentration
+    return pm.Dirichlet(
+        "pi", concentration * np.ones(n_components), dims=COMPONENT,
+        default_transform=_Simplex(n_components),
+    )  # fmt: skip
+
+
+class _Simplex(SimplexTransform):
+    """PyMC's own transform, with its Jacobian K prod_k pi_k written so that it compiles faster."""
+
+    def __init__(self, n_components: int) -> None:
+        self.n_components = n_components
+
+    def log_jac_det(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
+        return np.log(self.n_components) + pt.log(self.backward(value)).sum(axis=-1)
+
+
+def _means(mean: FloatArray, covariance: FloatArray) -> pt.TensorVariable:
+    variances = np.diagonal(covariance)
+    dims = (COMPONENT, FEATURE)
+    if np.array_equal(covariance, np.diag(variances)):
+        return pm.Normal("mu", mean, np.sqrt(variances), dims=dims)
+    return pm.MvNormal("mu", mean, chol=np.linalg.cholesky(covariance), dims=dims)
+
+
+def _conjugate_means(
+    mean: FloatArray, strength: float, covariance: Covariances
+) -> pt.TensorVariable:
+    """Means of covariance Sigma_k / strength."""
+    dims = (COMPONENT, FEATURE)
+    kind, by_component, by_feature = covariance.form
+    if kind == "bartlett":
+        chi2, lower, root = covariance.variables
+        return BartlettNormal("mu", mean, chi2, lower, np.sqrt(strength) * root, dims=dims)
+    [variance] = covariance.variables
+    if by_component and not by_feature:
+        variance = variance[:, None]
+    return pm.Normal("mu", mean, pt.sqrt(variance / strength), dims=dims)
+
+
+def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:
+    """Values of the model's free variables to start from: the posterior mode next to the fit.
+
+    A fit without a prior, or with another one, can lie far down the posterior's side (a component
+    narrower than the prior expects costs thousands of units of log density), so MAP-EM goes on
+    from it first; the labels stay the fit's.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        From `build_model`; variables a user added keep PyMC's own starting values.
+    fit : Fit
+        Where to start.
+    prior : Prior, optional
+        That of the model: the fit's own, or `Prior.from_data` of the model's data, if left out.
+
+    Returns
+    -------
+    dict of name to array
+        For `sampling.sample`, `pm.sample(initvals=...)` or `pm.find_MAP(start=...)`.
+
+    Notes
+    -----
+    Every number is moved by about 1e-6 of its size: at a point of exact symmetry a coordinate of
+    the gradient is exactly 0, and nutpie refuses such a start.
+    """
+    data = fit.mixture.rows(model["x"].get_value())
+    prior = prior_of(data, fit, prior)
+    mode = map_estimate(data, fit, prior)
+    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    offsets = _offsets()
+    free = {variable.name for variable in model.free_RVs}
+    values = values_at(mode, form, prior, data.center)
+    start = {
+        name: value + _size(name, value, data) * _next(offsets, value.shape)
+        for name, value in values.items()
+        if name in free
+    }
+    if "pi" in free:
+        start["pi"] /= start["pi"].sum()
+    return start
+
+
+def _size(name: str, value: FloatArray, data: Data) -> FloatArray:
+    """The size that a variable is moved in proportion to; 0 for what must stay on a surface."""
+    if name in ("shape", "orientation"):
+        return np.zeros(())
+    return data.scale if name == "mu" else np.maximum(np.abs(value), _NUDGE)
+
+
+def _offsets() -> Iterator[float]:
+    """Irregular numbers in (-_NUDGE, _NUDGE), always the same: multiples of the golden ratio."""
+    return (_NUDGE * (2.0 * ((i * 0.6180339887498949) % 1.0) - 1.0) for i in count(1))
+
+
+def _next(offsets: Iterator[float], shape: tuple[int, ...]) -> FloatArray:
+    return np.fromiter(offsets, dtype=np.float64, count=int(np.prod(shape))).reshape(shape)

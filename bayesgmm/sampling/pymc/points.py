@@ -1,0 +1,109 @@
+"""A PyMC model's unknowns as vectors on the unconstrained scale, and what the vectors stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from arviz_base import dict_to_dataset
+from pymc.blocking import DictToArrayBijection
+from pymc.initial_point import make_initial_point_fn
+from pymc.util import get_default_varnames
+from scipy.optimize import minimize
+
+from ...utils.types import FloatArray
+
+# Rounds in which a width is sought, and how near the drop must come to a half.
+_ROUNDS, _NEAR = 40, 0.2
+
+
+class Points:
+    """Vectors (P,) of a model's free variables, in the order of `model.value_vars`.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        With continuous variables only.
+    start : mapping of name to array
+        As for `sampling.sample`.
+    """
+
+    def __init__(self, model: pm.Model, start: Mapping[str, FloatArray]) -> None:
+        self._model = model
+        initial = make_initial_point_fn(model=model, overrides=dict(start), return_transformed=True)
+        values = initial(0)  # variables without a start have PyMC's own, which is not random
+        raveled = DictToArrayBijection.map({v.name: values[v.name] for v in model.value_vars})
+        self.start: FloatArray = np.asarray(raveled.data, dtype=np.float64)
+        self._info = raveled.point_map_info
+        self._log_density = model.compile_logp()
+
+    def log_density(self, vectors: FloatArray) -> FloatArray:
+        """Log posterior density (S,), on the unconstrained scale, of vectors (S, P)."""
+        return np.array([float(self._log_density(point)) for point in self._points(vectors)])
+
+    def posterior(self, vectors: FloatArray) -> xr.Dataset:
+        """The model's variables, and what it derives from them, of vectors (chain, draw, P)."""
+        wanted = get_default_varnames(self._model.unobserved_value_vars, include_transformed=False)
+        function = self._model.compile_fn(
+            wanted, inputs=self._model.value_vars, on_unused_input="ignore"
+        )
+        values = [function(point) for point in self._points(vectors.reshape(-1, len(self.start)))]
+        arrays = {
+            variable.name: np.array(draws).reshape(*vectors.shape[:2], *np.shape(draws[0]))
+            for variable, draws in zip(wanted, zip(*values, strict=True), strict=True)
+        }
+        coords: dict[Any, Any] = {
+            k: np.asarray(v) for k, v in self._model.coords.items() if v is not None
+        }
+        dims: dict[Any, Any] = dict(self._model.named_vars_to_dims)
+        return dict_to_dataset(arrays, coords=coords, dims=dims, inference_library=pm)
+
+    def widths(self) -> FloatArray:
+        """How far from the start each coordinate alone goes before the density drops by e^(1/2).
+
+        About the standard deviations (P,) of each given all others, if the start is near a mode:
+        the only unit of the coordinates that there is before anything is sampled.
+        """
+        here = self.log_density(self.start[None])[0]
+        return np.array([self._width(i, here) for i in range(len(self.start))])
+
+    def climb(self) -> None:
+        """Move the start to the mode next to it, which a user's edits can have put far away."""
+        gradient, unit, begin = self._model.compile_dlogp(), self.widths(), self.start
+
+        def loss(white: FloatArray) -> tuple[float, FloatArray]:
+            [point] = self._points((begin + unit * white)[None])
+            return -float(self._log_density(point)), -unit * gradient(point)
+
+        found = minimize(loss, np.zeros_like(begin), jac=True, method="L-BFGS-B")
+        if np.isfinite(found.fun) and np.isfinite(found.x).all():
+            self.start = begin + unit * found.x
+
+    def _width(self, i: int, here: float) -> float:
+        step = np.zeros_like(self.start)
+        width = 1e-3 * max(abs(self.start[i]), 1e-3)
+        for _ in range(_ROUNDS):
+            step[i] = width
+            drop = here - self.log_density(np.stack([self.start + step, self.start - step])).mean()
+            if abs(drop - 0.5) < _NEAR:
+                break
+            # A parabola's step; no factor is trusted beyond 10.
+            factor = np.sqrt(0.5 / drop) if drop > 0 else 10.0
+            width *= float(np.clip(factor if np.isfinite(factor) else 0.1, 0.1, 10.0))
+        return width
+
+    def split(self, vector: Any) -> list[Any]:
+        """The values of `model.value_vars` in a vector (P,) of any kind of array."""
+        ends = np.cumsum([size for _, _, size, _ in self._info])
+        return [
+            vector[end - size : end].reshape(shape)
+            for end, (_, shape, size, _) in zip(ends, self._info, strict=True)
+        ]
+
+    def _points(self, vectors: FloatArray) -> Iterator[dict[str, FloatArray]]:
+        names = [name for name, *_ in self._info]
+        for vector in vectors:
+            yield dict(zip(names, self.split(vector), strict=True))

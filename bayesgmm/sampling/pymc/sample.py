@@ -1,0 +1,213 @@
+"""Draws from a model's posterior: one call, one result, whichever engine makes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+from arviz_base import dict_to_dataset
+from pymc.backends.arviz import find_observations
+
+from ...families import Family
+from ...families.parametrisation.base import COMPONENT, FEATURE
+from ...families.parametrisation.parametrisation import parametrisation
+from ...mixture.prior import Prior
+from ...utils.types import FloatArray
+from ..run.datatree import with_covariances
+from ..run.interruption import TOO_EARLY, warn_if_stopped
+from ..run.nutpie import finished
+from ..run.settings import ModelSampler, Settings, check_sampler
+from ..run.statistics import kept_statistics
+from . import jax_nuts, pathfinder, smc, variational
+
+# nutpie's mass matrix: low-rank corrections give 1 to 10 times the effective draws per second of a
+# diagonal one (for well separated components in two columns, 0.8), until their cost explodes
+# between 111 and 143 variables (nutpie 0.16.11).
+_MAX_LOW_RANK = 120
+
+
+def sample(
+    model: pm.Model,
+    start: Mapping[str, FloatArray],
+    *,
+    draws: int = 1000,
+    tune: int = 500,
+    chains: int = 4,
+    random_seed: int | None = None,
+    sampler: ModelSampler = "nutpie",
+    target_accept: float = 0.8,
+    cores: int | None = None,
+    progressbar: bool = True,
+) -> xr.DataTree:
+    """Draw from a model's posterior, every chain started at the same point.
+
+    The engines and how they end when interrupted:
+
+    - "nutpie", "pymc": NUTS of these libraries. The draws made so far are returned.
+    - "numpyro", "blackjax": NUTS in JAX, on its devices. Nothing is left.
+    - "advi", "fullrank_advi": the nearest normal density with independent coordinates, or with any
+      covariance. The one found so far is used.
+    - "pathfinder": the best normal density along a path to the mode; one path for each chain.
+      Nothing is left.
+    - "smc": sequential Monte Carlo from prior to posterior; the start is not used. Chains that are
+      complete are returned.
+
+    Draws of the normal densities are resampled by Pareto-smoothed importance weights, chain by
+    chain, so that they are draws of the posterior; a draw that counts for several stands several
+    times in a row. If a Pareto k is above 0.7 they cannot be, and stay the approximation's own:
+    `corrected` is False.
+
+    Parameters
+    ----------
+    model : pymc.Model
+        From `build_model`, edited or not, or any other with continuous variables only.
+    start : mapping of name to array
+        Starting values of free variables, in the model's own (constrained) scale; see
+        `initial_point`. No random jitter is added, so that all chains start with the same labels.
+    draws, tune, chains : int
+        Draws kept and warm-up draws per chain, number of chains. The two kinds of ADVI make 20
+        steps of their search for each warm-up draw; Pathfinder and SMC need none.
+    random_seed : int, optional
+        Seed. The same compiled model and seed give the same draws for any `cores`; another
+        compilation of the same model agrees to rounding at the start of each chain only.
+    sampler : str
+        The engine. "numpyro", "blackjax" and "pathfinder" need `pip install 'bayesgmm[jax]'`.
+    target_accept : float
+        Acceptance rate aimed at by the step size of NUTS; higher means smaller steps.
+    cores : int, optional
+        Chains that NUTS runs at a time; those of the machine if left out. The others run on one.
+    progressbar : bool
+        Show progress; False prints nothing at all.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups `posterior`, `sample_stats` and `observed_data`. Of the statistics, lp (log
+        posterior density on the unconstrained scale) is there for every engine; of NUTS also
+        diverging, tree_depth, reached_max_treedepth, n_steps, energy, acceptance_rate and
+        step_size (not of BlackJAX); of approximations pareto_k and corrected, by chain; of SMC
+        log_marginal_likelihood, acceptance_rate and stages, by chain.
+
+    Raises
+    ------
+    ValueError
+        There is no such engine.
+    ModuleNotFoundError
+        The engine needs a library that is not installed.
+    KeyboardInterrupt
+        Stopped before there was anything to return.
+
+    Warns
+    -----
+    ConvergenceAdvice
+        Interrupted; the message says what is kept.
+    """
+    check_sampler(sampler, get_args(ModelSampler))
+    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
+    begin = time.perf_counter()
+    tree = _ENGINES[sampler](model, dict(start), settings)
+    found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": tune}
+    tree["posterior"].attrs = found | tree["posterior"].attrs
+    sizes = tree["posterior"].sizes
+    warn_if_stopped(sizes["chain"], sizes["draw"], settings)
+    return _assemble(tree, model)
+
+
+def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
+    # Called directly, not through pm.sample, for `blocking=False`: an interruption keeps the draws.
+    compiled = nutpie.compile_pymc_model(
+        model, backend="numba", initial_points=start, jitter_rvs=set()
+    )
+    begin = time.perf_counter()
+    run = nutpie.sample(
+        compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
+        cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
+        adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
+        save_warmup=False, progress_bar=settings.progressbar, blocking=False,
+    )  # fmt: skip
+    tree = finished(run)
+    tree["posterior"].attrs |= {
+        "inference_library": "nutpie",
+        "inference_library_version": nutpie.__version__,
+        "sampling_time": time.perf_counter() - begin,
+        "tuning_steps": settings.tune,
+    }
+    return tree
+
+
+def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
+    try:
+        return pm.sample(
+            settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
+            random_seed=settings.random_seed, target_accept=settings.target_accept,
+            nuts_sampler="pymc", initvals=start, init="adapt_diag",
+            progressbar=settings.progressbar, quiet=not settings.progressbar,
+            compute_convergence_checks=False, model=model,
+        )  # fmt: skip
+    except ValueError as error:
+        if "Not enough samples" in str(error):  # what PyMC makes of an early interruption
+            raise KeyboardInterrupt(TOO_EARLY) from None
+        raise
+
+
+_ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.DataTree]] = {
+    "nutpie": _nutpie,
+    "pymc": _pymc,
+    "numpyro": jax_nuts.numpyro,
+    "blackjax": jax_nuts.blackjax,
+    "advi": variational.advi,
+    "fullrank_advi": variational.fullrank_advi,
+    "pathfinder": pathfinder.pathfinder,
+    "smc": smc.smc,
+}
+
+
+def _assemble(tree: xr.DataTree, model: pm.Model) -> xr.DataTree:
+    """The engines' results in one form."""
+    posterior = tree["posterior"].to_dataset()
+    # Only the model's own variables, in its order, not the unconstrained ones.
+    posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": kept_statistics(tree["sample_stats"].to_dataset()),
+            "observed_data": _observed(model),
+        }
+    )
+
+
+def _observed(model: pm.Model) -> xr.Dataset:
+    dims: dict[Any, Any] = dict(model.named_vars_to_dims)
+    coords: dict[Any, Any] = {k: np.asarray(v) for k, v in model.coords.items() if v is not None}
+    return dict_to_dataset(
+        find_observations(model), sample_dims=[], dims=dims, coords=coords, inference_library=pm
+    )
+
+
+def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataTree:
+    """Put `Sigma` (chain, draw, component, feature, feature_bis) into the posterior group.
+
+    Parameters
+    ----------
+    tree : xarray.DataTree
+        Draws of a model by `build_model`; it is not changed.
+    family : Family
+        The model's family.
+    prior : Prior
+        The model's prior: Bartlett variables are relative to its scale matrix.
+
+    Returns
+    -------
+    xarray.DataTree
+        The tree with `Sigma` added.
+    """
+    posterior = tree["posterior"].to_dataset()
+    form = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
+    result = tree.copy()
+    result["posterior"] = xr.DataTree(with_covariances(posterior, form, prior))
+    return result

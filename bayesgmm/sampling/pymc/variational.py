@@ -1,0 +1,131 @@
+"""PyMC's variational inference: the normal density nearest to the posterior, then corrected.
+
+Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), J. Mach. Learn. Res. 18(14), 1-45. An
+interruption of the search goes on to the draws with the approximation found so far.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import xarray as xr
+
+from ...utils.errors import ConvergenceAdvice
+from ...utils.types import FloatArray
+from ..run.importance import corrected
+from ..run.settings import Settings
+from .points import Points
+
+# Steps of the search for each warm-up draw asked for.
+_STEPS = 20
+# Adam's first and last step, in the coordinates' own widths; they shrink geometrically.
+_FIRST, _LAST = 0.1, 0.001
+
+
+def advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
+    """Independent normal coordinates."""
+    points = Points(model, start)
+    points.climb()
+    widths = points.widths()
+    search = pm.ADVI(model=model, start=dict(start), random_seed=settings.random_seed)
+    rho = _unsoftened(widths)
+    # In terms of the width itself, a step of rho is of d rho / d log(width).
+    units = {"mu": widths, "rho": widths / _slope(rho)}
+    parameters = _searched(search, {"mu": points.start, "rho": rho}, units, settings)
+    return _drawn(points, parameters["mu"], np.diag(_softened(parameters["rho"])), settings)
+
+
+def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
+    """Coordinates with any covariance."""
+    points = Points(model, start)
+    points.climb()
+    widths = points.widths()
+    search = pm.FullRankADVI(model=model, start=dict(start), random_seed=settings.random_seed)
+    rows, columns = np.tril_indices(len(widths))
+    rho = _unsoftened(widths)
+    lower, unit = np.diag(rho), np.tile(widths[:, None], len(widths))
+    np.fill_diagonal(unit, widths / _slope(rho))
+    units = {"mu": widths, "L_tril": unit[rows, columns]}
+    first = {"mu": points.start, "L_tril": lower[rows, columns]}
+    parameters = _searched(search, first, units, settings)
+    lower[rows, columns] = parameters["L_tril"]
+    np.fill_diagonal(lower, _softened(np.diagonal(lower)))
+    return _drawn(points, parameters["mu"], lower, settings)
+
+
+def _softened(rho: FloatArray) -> FloatArray:
+    """PyMC's standard deviations: log(1 + e^rho)."""
+    return np.logaddexp(rho, 0.0)
+
+
+def _unsoftened(width: FloatArray) -> FloatArray:
+    return width + np.log(-np.expm1(-width))
+
+
+def _slope(rho: FloatArray) -> FloatArray:
+    """The derivative of `_softened`."""
+    return 1 / (1 + np.exp(-rho))
+
+
+def _searched(
+    search: Any, first: dict[str, FloatArray], units: dict[str, FloatArray], settings: Settings
+) -> dict[str, FloatArray]:
+    """The approximation's parameters by name, after the search."""
+    parameters = {p.name: p for p in search.approx.params}
+    for name, value in first.items():
+        parameters[name].set_value(value)
+    n_steps = _STEPS * settings.tune
+    rate = pytensor.shared(_FIRST)
+    made = 0
+
+    def shorten(approximation: Any, losses: FloatArray, step: int) -> None:
+        nonlocal made
+        made = step
+        rate.set_value(_FIRST * (_LAST / _FIRST) ** (step / n_steps))
+
+    log = logging.getLogger("pymc.variational.inference")
+    level = log.level
+    if not settings.progressbar:
+        log.setLevel(logging.WARNING)
+    try:
+        pm.fit(
+            n_steps, method=search, model=search.approx.model, obj_optimizer=_in_units(rate, units),
+            callbacks=[shorten], progressbar=settings.progressbar,
+        )  # fmt: skip
+    finally:
+        log.setLevel(level)
+    if made < n_steps:
+        warnings.warn(
+            f"the search was interrupted after {made} of {n_steps} steps: the draws are of the "
+            "approximation found so far.",
+            ConvergenceAdvice,
+            skip_file_prefixes=(str(Path(__file__).parents[1]),),
+        )
+    return {name: np.asarray(p.get_value()) for name, p in parameters.items()}
+
+
+def _in_units(rate: Any, units: dict[str, FloatArray]) -> Callable[[Any, list[Any]], Any]:
+    """Adam whose steps are in each coordinate's own unit: data may be in any."""
+
+    def optimizer(loss: Any, parameters: list[Any]) -> Any:
+        updates = pm.adam(loss, parameters, learning_rate=1.0)
+        for p in parameters:
+            updates[p] = p + rate * units[p.name] * (updates[p] - p)
+        return updates
+
+    return optimizer
+
+
+def _drawn(points: Points, mean: FloatArray, lower: FloatArray, settings: Settings) -> xr.DataTree:
+    rng = np.random.default_rng(settings.random_seed)
+    z = rng.standard_normal((settings.chains, settings.draws, len(mean)))
+    log_q = -0.5 * (z**2).sum(axis=2) - np.log(np.diagonal(lower)).sum()
+    log_q -= 0.5 * len(mean) * np.log(2 * np.pi)
+    return corrected(points, mean + z @ lower.T, log_q, rng, shared=True)

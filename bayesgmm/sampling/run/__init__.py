@@ -1,0 +1,1 @@
+"""What all samplers share: settings, statistics, interruption, the tree of draws."""

@@ -1,0 +1,94 @@
+"""Draws of a mixture's variables as ArviZ's tree, named and labelled as PyMC would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.data import Data
+from ...families.parametrisation.base import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation
+from ...mixture.prior import Prior
+from ...utils.types import FloatArray
+from .statistics import kept_statistics
+
+_SIGMA = (COMPONENT, FEATURE, FEATURE + "_bis")
+
+
+def coordinates(data: Data, form: Parametrisation) -> dict[str, Any]:
+    """The coordinates of the variables' dims."""
+    names = list(data.names)
+    pairs = [f"{names[i]}, {names[j]}" for i in range(data.d) for j in range(i)]
+    coords: dict[str, Any] = {COMPONENT: np.arange(form.n_components), FEATURE: names}
+    used = {dim for variable in form.variables for dim in variable.dims}
+    if PAIR in used and pairs:  # in the order of the strict lower triangle by rows
+        coords[PAIR] = pairs
+    if AXIS in used:
+        coords[AXIS] = np.arange(data.d)
+    return coords
+
+
+def tree_of(
+    values: Mapping[str, FloatArray],
+    stats: xr.Dataset,
+    data: Data,
+    form: Parametrisation,
+    prior: Prior,
+) -> xr.DataTree:
+    """The tree of draws.
+
+    Parameters
+    ----------
+    values : mapping of name to array (chain, draw, *shape)
+        The variables, as `density.Space` names them.
+    stats : Dataset
+        `sample_stats`, with dims chain and draw.
+    data : Data
+        The rows.
+    form, prior : Parametrisation, Prior
+        What makes covariances of the variables.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups `posterior` (with `pi` for one component too, and `Sigma`), `sample_stats` and
+        `observed_data`.
+    """
+    chains, draws = values["mu"].shape[:2]
+    values = {"pi": np.ones((chains, draws, 1)), **values}
+    dims: dict[str, tuple[str, ...]] = {"concentration": (), "scale": (FEATURE,)}
+    dims |= {"pi": (COMPONENT,), "mu": (COMPONENT, FEATURE)}
+    dims |= {variable.name: variable.dims for variable in form.variables}
+    posterior = xr.Dataset(
+        {n: (("chain", "draw", *names), values[n]) for n, names in dims.items() if n in values},
+        coords={"chain": np.arange(chains), "draw": np.arange(draws), **coordinates(data, form)},
+    )
+    observed = xr.Dataset(
+        {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
+        coords={"obs_id": np.arange(data.n), FEATURE: list(data.names)},
+    )
+    return xr.DataTree.from_dict(
+        {
+            "posterior": with_covariances(posterior, form, prior),
+            "sample_stats": kept_statistics(stats).assign_coords(
+                {name: posterior[name] for name in ("chain", "draw")}
+            ),
+            "observed_data": observed,
+        }
+    )
+
+
+def with_covariances(posterior: xr.Dataset, form: Parametrisation, prior: Prior) -> xr.Dataset:
+    """The draws with `Sigma` (chain, draw, component, feature, feature_bis)."""
+    values = {
+        v.name: posterior[v.name].transpose("chain", "draw", *v.dims).to_numpy()
+        for v in form.variables
+    }
+    sigma = xr.DataArray(
+        form.covariances(values, prior),
+        dims=("chain", "draw", *_SIGMA),
+        coords={_SIGMA[-1]: posterior[FEATURE].to_numpy()},
+    )
+    return posterior.assign(Sigma=sigma)

@@ -1,0 +1,1 @@
+"""Which family, and how many components: grid, criteria, cross-validation, bootstrap test."""

@@ -1,0 +1,465 @@
+"""How many components: the bootstrap likelihood-ratio test of K against K + 1.
+
+The statistic has no chi-squared distribution under K components (the other parameters of K + 1
+are not identified there), so it is simulated: McLachlan (1987), JRSS C 36, 318-324. How high a
+maximum of the K + 1 likelihood is found depends on how hard one looks. So the data and every
+replicate go through one procedure, `_fit_pair`, with the same starts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.data import Data, as_data
+from ..em.checks import check_options
+from ..em.fit import fit
+from ..em.result import Fit
+from ..em.starts.starts import Seed, check_name, generators
+from ..families import Family, get_family
+from ..mixture.mixture import Mixture
+from ..utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
+from ..utils.progress import progress
+from ..utils.types import FloatArray
+from ..utils.validation import whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The halves of a split component lie so many standard deviations to either side of it.
+_SPLIT = 0.5
+# Share of the replicates that may fail, or need the split starts, without more words.
+_MANY = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class LikelihoodRatioTest:
+    """One test: K components against K + 1.
+
+    Attributes
+    ----------
+    null, alternative : Fit
+        The data's fits of K and of K + 1 components.
+    statistic : float
+        Twice the gain in log-likelihood.
+    replicates : array (B,)
+        The statistics of the replicates that could be fitted.
+    data_rescued : bool
+        Whether the data's own K + 1 fit was rescued, or unimproved, as told below.
+    failed : int
+        Replicates that could not: every start of K, or of K + 1, ended at or beside a singular
+        covariance.
+    rescued : int
+        Replicates whose K + 1 starts ended below the likelihood of K components, but for those
+        from a split component: a negative statistic, had these not been there.
+    unimproved : int
+        Replicates in which those ended below it too. Their statistic is 0, the gain of K + 1
+        components of which two are equal.
+    """
+
+    null: Fit
+    alternative: Fit
+    statistic: float
+    replicates: FloatArray
+    data_rescued: bool
+    failed: int
+    rescued: int
+    unimproved: int
+
+    @property
+    def n_components(self) -> int:
+        """K, the number of components under the null hypothesis."""
+        return self.null.n_components
+
+    @property
+    def p_value(self) -> float:
+        """(1 + replicates that reach the statistic) / (1 + replicates); failed ones left out."""
+        return self._p_value(0)
+
+    @property
+    def p_value_bound(self) -> float:
+        """The p-value if all failed replicates had reached the statistic: no more than that."""
+        return self._p_value(self.failed)
+
+    def _p_value(self, more: int) -> float:
+        reached = int(np.sum(self.replicates >= self.statistic)) + more
+        return (1 + reached) / (1 + len(self.replicates) + more)
+
+
+@dataclass(frozen=True, eq=False)
+class BootstrapLRT:
+    """Bootstrap likelihood-ratio tests of growing numbers of components.
+
+    Attributes
+    ----------
+    family : Family
+        Covariance family.
+    level : float
+        Level of each test.
+    tests : tuple of LikelihoodRatioTest
+        The tests in the order made; the first that does not reject decides.
+    stopped : str
+        Why no more tests were made, where it was not for a p-value above the level; else empty.
+    """
+
+    family: Family
+    level: float
+    tests: tuple[LikelihoodRatioTest, ...]
+    stopped: str = ""
+
+    @property
+    def n_components(self) -> int:
+        """The first K that is not rejected against K + 1; if all are, the last K + 1."""
+        decisive = self._decisive
+        return decisive.n_components + (decisive.p_value <= self.level)
+
+    @property
+    def _decisive(self) -> LikelihoodRatioTest:
+        """The first test that does not reject, or the last."""
+        return next((t for t in self.tests if t.p_value > self.level), self.tests[-1])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per test.
+
+        Columns: K0, K1, statistic, p_value, n_boot (replicates that count), failed, rescued,
+        unimproved (replicates; see `LikelihoodRatioTest`).
+        """
+        import pandas as pd
+
+        columns = [
+            "K0", "K1", "statistic", "p_value", "n_boot", "failed", "rescued", "unimproved",
+        ]  # fmt: skip
+        rows = [
+            [t.n_components, t.n_components + 1, t.statistic, t.p_value, len(t.replicates),
+             t.failed, t.rescued, t.unimproved]
+            for t in self.tests
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def conclusion(self) -> str:
+        """What the tests say, in words."""
+        test = self._decisive
+        k, p = test.n_components, f"p = {test.p_value:.3g}"
+        smaller = [t.p_value for t in self.tests if t.n_components < k]
+        if test.p_value > self.level:
+            text = f"{_components(k)} against {k + 1} not rejected ({p})"
+        else:
+            text = f"{_components(k)} rejected in favour of {k + 1} ({p})"
+        if smaller:
+            text += f", every smaller number rejected (p <= {max(smaller):.3g})"
+        return f"{text}, at level {self.level:g}."
+
+    @property
+    def advice(self) -> str:
+        """What to be careful of: failed replicates, starts that were not enough; else empty."""
+        return " ".join([note for t in self.tests for note in _notes(t, self.level)] + _gaps(self))
+
+    def __repr__(self) -> str:
+        return "\n".join([self._title(), *self._texts(), self._table_text()])
+
+    def _repr_html_(self) -> str:
+        texts = "".join(f"<p>{escape(text)}</p>" for text in self._texts())
+        table = self.table.to_html(index=False, border=0, float_format=lambda v: f"{v:.4g}")
+        return f"<p><b>{escape(self._title())}</b></p>{texts}{table}"
+
+    def _title(self) -> str:
+        return f"Bootstrap likelihood-ratio test, family {self.family.name}"
+
+    def _texts(self) -> list[str]:
+        return [text for text in (self.conclusion, self.stopped, self.advice) if text]
+
+    def _table_text(self) -> str:
+        return str(self.table.to_string(index=False, float_format=lambda v: f"{v:.4g}"))
+
+
+def _components(k: int) -> str:
+    return f"{k} component{'s' if k > 1 else ''}"
+
+
+def _notes(test: LikelihoodRatioTest, level: float) -> list[str]:
+    """What a reader of one test must know beside its p-value."""
+    notes, made = [], len(test.replicates) + test.failed
+    which = f"{test.n_components} against {test.n_components + 1}"
+    if test.failed:
+        note = f"{which}: {test.failed} of {made} replicates had no sound fit and do not count"
+        bound = test.p_value_bound
+        if (bound > level) != (test.p_value > level) or test.failed > _MANY * made:
+            note += (
+                f"; had they all reached the statistic, p would be {bound:.3g}. Use a family with "
+                "fewer parameters"
+            )
+        notes.append(note + ".")
+    helped = test.rescued + test.unimproved
+    if test.data_rescued:
+        notes.append(
+            f"{which}: with the data, too, the starts of {test.n_components + 1} components ended "
+            f"below the likelihood of {test.n_components}: raise n_init."
+        )
+    if helped:
+        notes.append(
+            f"{which}: in {helped} of {made} replicates the starts of {test.n_components + 1} "
+            f"components ended below the likelihood of {test.n_components}; a start from a split "
+            f"component helped in {test.rescued}, the others count as 0"
+            + (": raise n_init." if helped > _MANY * made else ".")
+        )
+    return notes
+
+
+def _gaps(result: BootstrapLRT) -> list[str]:
+    """Numbers of components whose starts as null hypothesis missed what was found before."""
+    return [
+        f"The {_components(b.n_components)} found from {a.n_components} (log-likelihood "
+        f"{a.alternative.loglik:.3f}) are better than those found from the starts alone "
+        f"({b.null.loglik:.3f}): raise n_init."
+        for a, b in zip(result.tests[:-1], result.tests[1:], strict=True)
+        if a.alternative.loglik - b.null.loglik > 1e-3
+    ]
+
+
+def bootstrap_lrt(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    covariance_type: str | Family = "VVV",
+    *,
+    max_components: int | None = None,
+    n_components: int | None = None,
+    n_boot: int = 999,
+    level: float = 0.05,
+    all_tests: bool = False,
+    start: str = "auto",
+    n_init: int | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-6,
+    random_seed: Seed = None,
+    columns: Sequence[str] | None = None,
+    progressbar: bool = True,
+) -> BootstrapLRT:
+    """Test K components against K + 1, for growing K until one is not rejected.
+
+    Every replicate is a sample of the data's size from the fit of K components, fitted with K
+    and K + 1 components by the procedure that fitted the data: `n_init` starts for each, and for
+    K + 1 one more from each component of the K split in two. The p-value belongs to that search:
+    programs that make fewer starts find lower maxima, and have other statistics and p-values.
+
+    Parameters
+    ----------
+    X : array-like (n, d) or (n,)
+        Data, as for `fit`.
+    covariance_type : str
+        Covariance family, the same under both hypotheses.
+    max_components : int, optional
+        Most components of an alternative hypothesis; 9 if left out.
+    n_components : int, optional
+        Make one test only, of this K against K + 1.
+    n_boot : int
+        Replicates of each test. The least p-value is 1 / (1 + n_boot).
+    level : float
+        Tests are made until a p-value exceeds it.
+    all_tests : bool
+        Go on to `max_components` in any case.
+    start, n_init, max_iter, columns
+        As for `fit`, for the data and every replicate.
+    tol : float
+        As for `fit`: the statistic is too small by at most 2 n tol, or about that.
+    random_seed : int, Generator, SeedSequence or None
+        Seed. A test's replicates do not depend on which other tests are made.
+    progressbar : bool
+        Show progress on standard error.
+
+    Returns
+    -------
+    BootstrapLRT
+        `.table`, `.n_components`, `.conclusion`, `.tests` with the replicates' statistics.
+
+    Raises
+    ------
+    DataError, ValueError
+        As `fit`; no sound fit of the first K or K + 1 components.
+
+    References
+    ----------
+    McLachlan (1987), JRSS C 36, 318-324; McLachlan & Peel (2000), section 6.4.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> from bayesgmm.selection.bootstrap_lrt import bootstrap_lrt
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> test = bootstrap_lrt(X, "EEE", n_components=1, n_boot=19, random_seed=1, progressbar=False)
+    >>> round(test.tests[0].statistic, 2), test.tests[0].p_value
+    (299.22, 0.05)
+    >>> print(test.conclusion)
+    1 component rejected in favour of 2 (p = 0.05), at level 0.05.
+    """
+    check_options(n_init, max_iter, tol)
+    whole("n_boot", n_boot, 1)
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level!r}: pass a number between 0 and 1, such as 0.05.")
+    if not isinstance(start, str):
+        raise ValueError("bootstrap_lrt() starts all replicates alike: pass the name of a start.")
+    check_name(start)
+    ks = _null_hypotheses(n_components, max_components)
+    data = as_data(X, columns)
+    search = _Search(get_family(covariance_type, data.d), start, n_init, max_iter, tol)
+    streams = generators(random_seed, ks[-1])
+    tests: list[LikelihoodRatioTest] = []
+    stopped = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
+        for k in ks:
+            of_data, *of_replicates = streams[k - 1].spawn(n_boot + 1)
+            try:
+                pair = _fit_pair(data, k, search, of_data)
+            except (DataError, DegenerateComponentError) as error:
+                if not tests:
+                    raise
+                stopped = f"Stopped before {k} against {k + 1}: {error}"
+                break
+            tests.append(_test(pair, data, search, of_replicates, progressbar))
+            if tests[-1].p_value > level and not all_tests:
+                break
+    return BootstrapLRT(search.family, level, tuple(tests), stopped)
+
+
+def _null_hypotheses(n_components: int | None, max_components: int | None) -> range:
+    if n_components is not None and max_components is not None:
+        raise ValueError(
+            f"n_components = {n_components} asks for one test and max_components = "
+            f"{max_components} for a sequence: pass one of them."
+        )
+    if n_components is not None:
+        k = whole("n_components", n_components, 1)
+        return range(k, k + 1)
+    return range(1, whole("max_components", 9 if max_components is None else max_components, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The family, and how hard its maxima are looked for: the same in data and replicates."""
+
+    family: Family
+    start: str
+    n_init: int | None
+    max_iter: int
+    tol: float
+
+    def fit(self, data: Any, k: int, start: Any, rng: np.random.Generator) -> Fit | None:
+        """The fit from there; None if it is no estimate."""
+        try:
+            found = fit(
+                data, k, self.family, start=start, n_init=self.n_init, max_iter=self.max_iter,
+                tol=self.tol, random_seed=rng,
+            )  # fmt: skip
+        except DegenerateComponentError:
+            return None
+        return found if found.status.sound else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Fits of K and K + 1 components to the same rows.
+
+    rescued and unimproved as in `LikelihoodRatioTest`.
+    """
+
+    null: Fit
+    alternative: Fit
+    rescued: bool
+    unimproved: bool
+
+    @property
+    def statistic(self) -> float:
+        return 2 * max(self.alternative.loglik - self.null.loglik, 0.0)
+
+
+def _fit_pair(data: Data, k: int, search: _Search, rng: np.random.Generator) -> _Pair:
+    """Fit K and K + 1 components, the latter from the named starts and from the K split.
+
+    Raises
+    ------
+    DegenerateComponentError
+        No sound fit of either.
+    """
+    null = search.fit(data, k, search.start, rng)
+    if null is None:
+        raise DegenerateComponentError(0, _no_fit(search.family, k))
+    named = search.fit(data, k + 1, search.start, rng)
+    split = [search.fit(data, k + 1, mixture, rng) for mixture in _splits(null.mixture)]
+    sound = [found for found in (named, *split) if found is not None]
+    if not sound:
+        raise DegenerateComponentError(0, _no_fit(search.family, k + 1))
+    best = max(sound, key=lambda found: found.loglik)
+    # What EM may have left to gain is no failure to find a maximum.
+    enough = null.loglik - search.tol * data.total
+    short = named is None or named.loglik < enough
+    unimproved = best.loglik < enough
+    return _Pair(null, best, short and named is not None and not unimproved, unimproved)
+
+
+def _no_fit(family: Family, k: int) -> str:
+    return (
+        f"no sound fit of {_components(k)} of family {family.name}: every start ended at or "
+        "beside a singular covariance. Use fewer components, or a family with fewer parameters."
+    )
+
+
+def _splits(mixture: Mixture) -> list[Mixture]:
+    """Mixtures of one component more: each component in turn split along its longest axis.
+
+    The halves keep the component's mean and covariance, so that the density hardly changes
+    (Richardson & Green 1997, JRSS B 59, section 3.2, moments as in eq. 9).
+    """
+    out = []
+    for j in range(mixture.n_components):
+        values, vectors = np.linalg.eigh(mixture.covariances[j])
+        shift = _SPLIT * np.sqrt(values[-1]) * vectors[:, -1]
+        half = 0.5 * mixture.weights[j]
+        means, mean = np.delete(mixture.means, j, axis=0), mixture.means[j]
+        narrower = mixture.covariances[j] - np.outer(shift, shift)
+        out.append(
+            Mixture(
+                np.append(np.delete(mixture.weights, j), [half, half]),
+                np.vstack([means, mean - shift, mean + shift]),
+                np.concatenate([np.delete(mixture.covariances, j, axis=0), [narrower] * 2]),
+                mixture.names,
+            )
+        )
+    return out
+
+
+def _test(
+    pair: _Pair,
+    data: Data,
+    search: _Search,
+    streams: Sequence[np.random.Generator],
+    progressbar: bool,
+) -> LikelihoodRatioTest:
+    """The replicates of one test, sampled from the null hypothesis's fit."""
+    k, n = pair.null.n_components, round(data.total)
+
+    found: list[_Pair | None] = []
+    # One after another: between the compiled parts there is too much Python for threads to help.
+    with progress(f"{k} against {k + 1} components", len(streams), progressbar) as tick:
+        for rng in streams:
+            try:
+                found.append(_fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng))
+            except (DataError, DegenerateComponentError):
+                found.append(None)
+            tick()
+    sound = [other for other in found if other is not None]
+    return LikelihoodRatioTest(
+        null=pair.null,
+        alternative=pair.alternative,
+        statistic=pair.statistic,
+        replicates=np.array([other.statistic for other in sound]),
+        data_rescued=pair.rescued or pair.unimproved,
+        failed=len(found) - len(sound),
+        rescued=sum(other.rescued for other in sound),
+        unimproved=sum(other.unimproved for other in sound),
+    )

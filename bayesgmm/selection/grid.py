@@ -1,0 +1,311 @@
+"""Good optima in every cell of a grid of families and numbers of components, by helping each other.
+
+Every cell follows the best of some partitions, the same for all families of a K. Then cells start
+from what others found: from the same K in other families, and from one component less (one split)
+or more (two merged; Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109-2128).
+Last, a family starts from the best that any smaller one reached, so that no larger family reports
+a lower log-likelihood than one it contains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from ..data.data import Data
+from ..em.multistart import SAME_OPTIMUM, Effort, follow, rank
+from ..em.problem import Problem
+from ..em.run import EMResult, run_em
+from ..em.starts.sample import Start
+from ..families import Family, get_family
+from ..kernels.e_step.contract import Statistics
+from ..utils.errors import DegenerateComponentError
+from ..utils.types import FloatArray
+
+# Rounds of starts from other cells; the pairs of components that are tried merged, and the
+# components that are tried split.
+ROUNDS = 2
+_PAIRS = 2
+_SPLITS = 2
+# A gain in log-likelihood per row that counts as another optimum.
+_BETTER = 1e-8
+# Differences of proportions, and of means in standard deviations, that are none.
+_SAME = 0.02
+
+type Place = tuple[Family, int]
+
+
+@dataclass
+class Cell:
+    """What is known of one family and number of components."""
+
+    best: EMResult | None = None
+    made: int = 0
+    sound: list[float] = field(default_factory=list)
+    failure: DegenerateComponentError | None = None
+    #: A smaller family's log-likelihood that no sound maximum of this one reaches.
+    surpassed_by: Family | None = None
+    _full: Statistics | None = None
+    _signature: FloatArray | None = None
+
+    def take(self, results: Sequence[EMResult], n_starts: int, least: float) -> bool:
+        """Keep the best of new results; whether it is better by more than `least`."""
+        self.made += n_starts
+        self.sound += [result.objective for result in results if result.status.sound]
+        if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
+            return False
+        last, self.best = self.best, results[0]
+        self._full = self._signature = None
+        return (
+            last is None or not last.status.sound or results[0].objective > last.objective + least
+        )
+
+    def signature(self, data: Data) -> FloatArray:
+        """Proportions and means in standard deviations, in the order of the first column's means.
+
+        Fits of two families with about the same ones lead to the same optimum of a third.
+        """
+        if self._signature is None:
+            assert self.best is not None
+            p = self.best.parameters
+            order = np.argsort(p.means[:, 0], kind="stable")
+            self._signature = np.column_stack([p.weights, p.means / data.sd])[order]
+        return self._signature
+
+    def statistics(self, problem: Problem, full: Problem) -> Statistics:
+        """Counts, means and full scatters of the best fit's responsibilities."""
+        if self._full is None:
+            assert self.best is not None
+            self._full = self.best.statistics
+            if problem.family.diagonal:
+                run = run_em(full, self.best.parameters, max_iter=0, tol=0.0, thorough=False)
+                self._full = run.statistics
+        return self._full
+
+
+class Grid:
+    """Cells of families and numbers of components over the same rows.
+
+    Parameters
+    ----------
+    data : Data
+    problems : dict of Family to Problem
+        Of those rows; families from small to large.
+    ks : sequence of int
+    effort : Effort
+    n_threads : int
+        Numbers of components worked on at once. The result does not depend on it.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        problems: dict[Family, Problem],
+        ks: Sequence[int],
+        effort: Effort,
+        n_threads: int,
+    ) -> None:
+        self.data = data
+        self.problems = problems
+        self.ks = list(ks)
+        self.effort = effort
+        self.n_threads = n_threads
+        self.cells: dict[Place, Cell] = {}
+        any_problem = next(iter(problems.values()))
+        family = get_family("VVV", data.d)
+        self._whole = Problem(data, family, features=any_problem.features)
+        self._least = _BETTER * any_problem.total
+
+    def start(
+        self, starts: Callable[[int], list[Start]], allowed: set[Place], tick: Callable[[], None]
+    ) -> None:
+        """Follow the starts of each K in every allowed cell."""
+
+        def work(k: int) -> None:
+            made = starts(k)
+            for family in self.problems:
+                if (family, k) in allowed:
+                    self.cells[family, k] = Cell()
+                    self.offer(family, k, made)
+                    tick()
+
+        self._for_each_k(work)
+
+    def take_over(self, known: dict[Place, Start]) -> None:
+        """Follow one more start in each of these cells: what an earlier search found."""
+        for (family, k), start in known.items():
+            self.cells.setdefault((family, k), Cell())
+            self.offer(family, k, [start])
+
+    def help_each_other(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
+        """Start cells from what their neighbours found, until no cell gets better."""
+        fresh = {place for place, cell in self.cells.items() if _sound(cell)}
+        for _ in range(rounds):
+            # K - 1 and K + 1 as they are now, so that the order of work on the K does not matter.
+            neighbours = {place: self._statistics(place) for place in fresh}
+            improved: set[Place] = set()
+            self._for_each_k(partial(self._help, neighbours, improved, tick))
+            fresh = improved
+            if not fresh:
+                break
+
+    def _help(
+        self,
+        neighbours: dict[Place, Statistics],
+        improved: set[Place],
+        tick: Callable[[], None],
+        k: int,
+    ) -> None:
+        """Offer each family of this K what has been found since the last round."""
+        for family in self.problems:
+            cell = self.cells.get((family, k))
+            if cell is None:
+                continue
+            seen = [cell.signature(self.data)] if _sound(cell) else []
+            candidates = []
+            for other in self.problems:
+                place = other, k
+                if other is family or not (place in neighbours or place in improved):
+                    continue
+                signature = self.cells[place].signature(self.data)
+                if all(np.abs(signature - known).max() > _SAME for known in seen):
+                    seen.append(signature)
+                    candidates.append(self._statistics(place))
+            if (family, k - 1) in neighbours:
+                candidates += _splits(neighbours[family, k - 1])
+            if (family, k + 1) in neighbours:
+                candidates += _merges(neighbours[family, k + 1])
+            starts = [Start(statistics, guess=True) for statistics in candidates]
+            if starts and self.offer(family, k, starts, keep=1):
+                improved.add((family, k))
+            tick()
+
+    def climb_the_lattice(self) -> None:
+        """No family ends below one that it contains, at the same K.
+
+        Where EM from the smaller family's estimate runs into a singularity there is no sound
+        maximum above it: the cell says by whom it is surpassed.
+        """
+        for k in self.ks:
+            for family in self.problems:
+                cell = self.cells.get((family, k))
+                smaller = self._best_inside(family, k)
+                if cell is None or smaller is None:
+                    continue
+                target = self.cells[smaller, k].best
+                assert target is not None
+                rounding = 1e-9 * abs(target.objective)
+                if not _reaches(cell, target.objective - rounding):
+                    self.offer(family, k, [Start(target.parameters, guess=True)])
+                    if not _reaches(cell, target.objective - self._least - rounding):
+                        cell.surpassed_by = smaller
+
+    def _best_inside(self, family: Family, k: int) -> Family | None:
+        """The smaller family with the highest log-likelihood at this K."""
+        objectives = {}
+        for other in self.problems:
+            cell = self.cells.get((other, k))
+            if other is family or cell is None or not family.contains(other):
+                continue
+            if cell.best is not None and cell.best.status.sound and cell.surpassed_by is None:
+                objectives[other] = cell.best.objective
+        return max(objectives, key=objectives.__getitem__, default=None)
+
+    def _statistics(self, place: Place) -> Statistics:
+        return self.cells[place].statistics(self.problems[place[0]], self._whole)
+
+    def offer(self, family: Family, k: int, starts: list[Start], keep: int | None = None) -> bool:
+        """Follow these starts, or the best `keep` of them; whether the cell got better."""
+        cell = self.cells[family, k]
+        effort, bar, problem = self.effort, -np.inf, self.problems[family]
+        if keep is not None:
+            effort = replace(effort, keep=keep)
+            if cell.best is not None and cell.best.status.sound and problem.prior is None:
+                bar = cell.best.objective
+        try:
+            results = follow(problem, self.data, starts, effort, bar=bar)
+        except DegenerateComponentError as error:
+            cell.failure, results = error, []
+        return cell.take(results, len(starts), self._least)
+
+    def _for_each_k(self, work: Callable[[int], None]) -> None:
+        # The largest first: they take longest.
+        order = sorted(self.ks, reverse=True)
+        if self.n_threads == 1:
+            for k in order:
+                work(k)
+            return
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            try:
+                for _ in pool.map(work, order):
+                    pass
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def from_small_to_large(families: Iterable[Family]) -> list[Family]:
+    """Families so that each comes after those it contains."""
+    size = "IEV".index
+    return sorted(families, key=lambda f: size(f.volume) + size(f.shape) + size(f.orientation))
+
+
+def agreeing(cell: Cell, total: float) -> tuple[int, int, int]:
+    """Starts made, those that ended soundly, those that found the best optimum."""
+    assert cell.best is not None
+    near = [o for o in cell.sound if cell.best.objective - o <= SAME_OPTIMUM * total]
+    return cell.made, len(cell.sound), len(near)
+
+
+def _sound(cell: Cell) -> bool:
+    return cell.best is not None and cell.best.status.sound
+
+
+def _reaches(cell: Cell, objective: float) -> bool:
+    return cell.best is not None and cell.best.status.sound and cell.best.objective >= objective
+
+
+def _splits(s: Statistics) -> list[Statistics]:
+    """The largest components, each in turn halved across its longest axis."""
+    out = []
+    for k in np.argsort(-s.counts, kind="stable")[:_SPLITS]:
+        values, vectors = np.linalg.eigh(s.scatters[k] / s.counts[k])
+        if not values[-1] > 0:
+            continue
+        # the halves of a Gaussian have their means at sqrt(2/pi) standard deviations
+        half = vectors[:, -1] * np.sqrt(values[-1] * 2 / np.pi)
+        counts, means, scatters = (
+            np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters)
+        )
+        counts[[k, -1]] /= 2
+        means[k] += half
+        means[-1] -= half
+        scatters[k] = scatters[-1] = (s.scatters[k] - s.counts[k] * np.outer(half, half)) / 2
+        out.append(Statistics(counts, means, scatters))
+    return out
+
+
+def _merges(s: Statistics) -> list[Statistics]:
+    """The closest pairs of components merged, by their distance in the pooled spread."""
+    spread = np.diagonal(s.scatters.sum(axis=0)) / s.counts.sum()
+    scaled = s.means / np.sqrt(spread)
+    distance = np.sum((scaled[:, None] - scaled[None]) ** 2, axis=2)
+    pairs = sorted((distance[a, b], a, b) for a in range(len(scaled)) for b in range(a))
+    return [_merged(s, a, b) for _, a, b in pairs[:_PAIRS]]
+
+
+def _merged(s: Statistics, a: int, b: int) -> Statistics:
+    rest = [k for k in range(len(s.counts)) if k not in (a, b)]
+    count = s.counts[a] + s.counts[b]
+    mean = (s.counts[a] * s.means[a] + s.counts[b] * s.means[b]) / count
+    gap = s.means[a] - s.means[b]
+    scatter = s.scatters[a] + s.scatters[b] + s.counts[a] * s.counts[b] / count * np.outer(gap, gap)
+    return Statistics(
+        np.append(s.counts[rest], count),
+        np.vstack([s.means[rest], mean]),
+        np.concatenate([s.scatters[rest], scatter[None]]),
+    )

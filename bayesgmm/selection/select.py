@@ -1,0 +1,280 @@
+"""The search over families and numbers of components: data in, a `Selection` out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..data.data import Data, as_data
+from ..em.checks import check_bounds, check_family, check_number, check_options
+from ..em.fit import as_fit, by_weight, search_sample, start_advice
+from ..em.multistart import Effort
+from ..em.problem import Problem
+from ..em.result import Fit
+from ..em.starts.sample import Sample, Start
+from ..em.starts.starts import Seed, check_name, generators, named_starts
+from ..families import FAMILIES, Family, get_family
+from ..kernels.e_step.few_rows import Features
+from ..mixture.prior import Prior
+from ..utils.progress import progress
+from ..utils.threads import default_threads
+from ..utils.validation import whole
+from .cross_validation import check_folds, cross_validate
+from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
+from .selection import CellName, Selection, check_criterion
+
+# Random partitions of a K; its cells have each other's results to start from as well.
+_N_INIT = 10
+
+
+def select(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    n_components: int | Iterable[int] = range(1, 10),
+    covariance_type: str | Family | Iterable[str | Family] | None = None,
+    *,
+    prior: Prior | None = None,
+    max_ratio: float | None = None,
+    start: str = "auto",
+    n_init: int | None = None,
+    max_iter: int = 1000,
+    tol: float = 1e-8,
+    random_seed: Seed = None,
+    columns: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    criterion: str = "bic",
+    cv: int | None = None,
+    resume: Selection | None = None,
+    progressbar: bool = True,
+) -> Selection:
+    """Fit every family with every number of components, and rank them.
+
+    With the default start the cells help each other: each also starts from what other families
+    found for the same K, and from K - 1 (one component split) and K + 1 (two merged). In every
+    grid a family ends no lower than any smaller family that it contains.
+
+    Parameters
+    ----------
+    X : array-like (n, d) or (n,)
+        Data, as for `fit`.
+    n_components : int or iterable of int
+        Numbers of components K.
+    covariance_type : str or iterable of str, optional
+        Families; all of them if left out (for one column: E and V).
+    start, n_init
+        As for `fit`; "auto" takes 10 random partitions besides the hierarchical one, shared by
+        all families of a K. With other starts each cell is alone, but for what it contains.
+    prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight
+        As for `fit`. The same seed gives the same table on any number of threads.
+    criterion : {"bic", "icl", "aic", "cv"}
+        What the grid is ranked by.
+    cv : int, optional
+        Cross-validate every cell in so many folds (10 if the criterion is "cv" and none are
+        given): its log-likelihood per row of rows it was not fitted to.
+    resume : Selection, optional
+        An earlier (or interrupted) grid of the same data: its fits are starts as well, so that
+        no cell ends lower than it was.
+    progressbar : bool
+        Show progress on standard error.
+
+    Returns
+    -------
+    Selection
+        `.table`, `.best`, `.top(n)`. A cell that has no estimate does not stop the others: it is
+        marked with its reason.
+
+    Raises
+    ------
+    DataError, ValueError
+        As `fit`; unknown families and numbers of components below 1.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> grid = bayesgmm.select(X, range(1, 4), ["EEE", "VVV"], random_seed=1, progressbar=False)
+    >>> grid.best.family.name, grid.best.n_components, round(grid.best.bic, 2)
+    ('EEE', 3, 2314.3)
+    """
+    check_options(n_init, max_iter, tol)
+    check_criterion(criterion)
+    if cv is None and criterion == "cv":
+        cv = 10
+    if not isinstance(start, str):
+        raise ValueError("select() starts every K alike: pass the name of a start.")
+    check_name(start)
+    data = as_data(X, columns, sample_weight)
+    if cv is not None:
+        check_folds(cv, data)
+    families = from_small_to_large(_families(covariance_type, data.d))
+    ks = _numbers(n_components)
+    check_bounds(data, prior, max_ratio)
+    bounded = prior is not None or max_ratio is not None
+    of_number = {k: _reason(check_number, data, k, bounded) for k in ks}
+    of_family = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
+    failures: dict[CellName, str] = {}
+    allowed: set[Place] = set()
+    for k in ks:
+        for family in families:
+            reason = of_family[family] or of_number[k]
+            if reason:
+                failures[family.name, k] = reason
+            else:
+                allowed.add((family, k))
+    if not allowed:
+        return Selection({}, failures, criterion)
+    effort = Effort(max_iter, tol, short=5, keep=2)
+    search = _Search(data, families, ks, allowed, prior, max_ratio, effort)
+    with progress("Fitting the grid", search.steps(start), progressbar) as tick:
+        grid = search.run(start, n_init, random_seed, resume, tick)
+    fits: dict[CellName, Fit] = {}
+    for k in ks:
+        for family in families:
+            name = family.name, k
+            cell = grid.cells.get((family, k))
+            if cell is None or (cell.best is None and cell.failure is None):
+                failures.setdefault(name, "not fitted: the search was interrupted.")
+            elif cell.failure is not None and cell.best is None:
+                failures[name] = start_advice(cell.failure, family)
+            elif cell.best is not None:
+                problem = grid.problems[family]
+                fit = as_fit(by_weight(cell.best), problem, data, agreeing(cell, problem.total))
+                fits[name] = fit
+                if not fit.status.sound:
+                    failures[name] = fit.advice
+                elif cell.surpassed_by is not None:
+                    failures[name] = (
+                        f"no sound maximum above that of {cell.surpassed_by}, which {family} "
+                        "contains: from there EM runs into a singularity. Use fewer components, a "
+                        "family with fewer parameters, or a prior."
+                    )
+    found = Selection(fits, failures, criterion)
+    if cv is None or not found.sound:
+        return found
+    problem = next(iter(grid.problems.values()))
+    try:
+        scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
+    except KeyboardInterrupt:
+        warnings.warn(
+            "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
+            UserWarning, stacklevel=2,
+        )  # fmt: skip
+        return replace(found, criterion="bic" if criterion == "cv" else criterion)
+    return replace(found, cv=scores)
+
+
+class _Search:
+    """The way from data to a grid of good optima: on some of the rows first, if they are many."""
+
+    def __init__(
+        self,
+        data: Data,
+        families: list[Family],
+        ks: list[int],
+        allowed: set[Place],
+        prior: Prior | None,
+        max_ratio: float | None,
+        effort: Effort,
+    ) -> None:
+        self.data, self.families, self.allowed = data, families, allowed
+        self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
+        self.prior, self.max_ratio, self.effort = prior, max_ratio, effort
+
+    def steps(self, start: str) -> int:
+        """How often the progress bar moves."""
+        return len(self.allowed) * (1 + (ROUNDS if start == "auto" else 0))
+
+    def run(
+        self,
+        start: str,
+        n_init: int | None,
+        random_seed: Seed,
+        resume: Selection | None,
+        tick: Callable[[], None],
+    ) -> Grid:
+        """The grid with its best fits; what there is of it when interrupted."""
+        auto = start == "auto"
+        sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
+        streams = generators(random_seed, max(self.ks))  # by K: part of a grid has the same starts
+        if auto:
+            sample.grow(self.ks)
+            n_init = _N_INIT if n_init is None else n_init
+
+        def starts(k: int) -> list[Start]:
+            return named_starts(start, sample, k, n_init, streams[k - 1])
+
+        some = sample.data.n < self.data.n and auto
+        grid = self._grid(sample.data if some else self.data, auto)
+        try:
+            grid.start(starts, self.allowed, tick)
+            if resume is not None:
+                grid.take_over(self._known(resume))
+            if auto:
+                grid.help_each_other(tick)
+            if some:
+                grid = self._on_all_rows(grid)
+            if self.prior is None:  # restricted prior densities cannot be compared
+                grid.climb_the_lattice()
+        except KeyboardInterrupt:
+            warnings.warn(
+                "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
+                UserWarning, stacklevel=4,
+            )  # fmt: skip
+        return grid
+
+    def _grid(self, data: Data, auto: bool) -> Grid:
+        features = Features(data)
+        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio, features)
+        problems = {family: replace(problem, family=family) for family in self.families}
+        few = all(len(problem.phi) for problem in problems.values())
+        effort = self.effort if auto else self.effort.to_the_end
+        # Compiled code works on few rows by itself; a pass over many is divided over threads.
+        return Grid(data, problems, self.ks, effort, default_threads() if few else 1)
+
+    def _on_all_rows(self, found: Grid) -> Grid:
+        """Every cell run on from its best fit to some of the rows."""
+        grid = self._grid(self.data, auto=False)
+        for (family, k), cell in found.cells.items():
+            grid.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
+            if cell.best is not None:
+                grid.offer(family, k, [Start(cell.best.parameters, guess=True)])
+        return grid
+
+    def _known(self, resume: Selection) -> dict[Place, Start]:
+        return {
+            (family, k): Start(
+                resume.fits[family.name, k].mixture.parameters_about(self.data.center)
+            )
+            for family, k in self.allowed
+            if (family.name, k) in resume.fits
+        }
+
+
+def _reason(check: Callable[..., None], *arguments: Any) -> str:
+    """What a check has against its arguments, nothing if they pass."""
+    try:
+        check(*arguments)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _families(
+    covariance_type: str | Family | Iterable[str | Family] | None, d: int
+) -> list[Family]:
+    if covariance_type is None:
+        covariance_type = FAMILIES
+    if isinstance(covariance_type, str | Family):
+        covariance_type = [covariance_type]
+    families = [get_family(name, d) for name in covariance_type]
+    if not families:
+        raise ValueError("covariance_type is empty: name at least one family.")
+    return list(dict.fromkeys(families))
+
+
+def _numbers(n_components: int | Iterable[int]) -> list[int]:
+    numbers = [n_components] if not isinstance(n_components, Iterable) else list(n_components)
+    if not numbers:
+        raise ValueError("n_components is empty: name at least one number of components.")
+    return sorted({whole("n_components", k, 1) for k in numbers})

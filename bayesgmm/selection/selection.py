@@ -1,0 +1,227 @@
+"""A grid of fits: which cell is best by which criterion, and which have no estimate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..em.result import Fit
+from ..families import FAMILIES
+from ..pictures import PicturesOfSelection
+from ..utils.archive import DAMAGED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FORMAT = "bayesgmm.Selection/2"
+CRITERIA = ("bic", "icl", "aic", "cv")
+
+type CellName = tuple[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Selection(PicturesOfSelection):
+    """Fits of a grid of families and numbers of components.
+
+    Attributes
+    ----------
+    fits : dict of (family name, K) to Fit
+        Every cell in which EM ran.
+    failures : dict of (family name, K) to str
+        Cells without an estimate, and why: EM ended at or beside a singular covariance, could not
+        start, or found no sound maximum above that of a smaller family.
+    criterion : {"bic", "icl", "aic", "cv"}
+        What `best` and `top` go by.
+    cv : dict of (family name, K) to (float, float)
+        Cross-validated log-likelihood per row and its standard error, where it was asked for.
+    """
+
+    fits: dict[CellName, Fit]
+    failures: dict[CellName, str]
+    criterion: str = "bic"
+    cv: Mapping[CellName, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per cell, the best by the criterion first; failed cells last.
+
+        Columns: family, K, n_parameters, loglik, aic, bic, icl (lower is better), cv_loglik and
+        cv_se (per row, higher is better; only if cross-validated), delta_bic (to the lowest),
+        n_iter, starts_agreeing (of those made), status, note (why a cell failed).
+        """
+        import pandas as pd
+
+        lowest = min((fit.bic for fit in self.sound.values()), default=np.nan)
+        rows: list[dict[str, Any]] = []
+        for (family, k), fit in self.sound.items():
+            row = {"family": family, "K": k, "n_parameters": fit.n_parameters}
+            row |= {name: getattr(fit, name) for name in ("loglik", "aic", "bic", "icl")}
+            if self.cv:
+                row["cv_loglik"], row["cv_se"] = self.cv.get((family, k), (np.nan, np.nan))
+            row |= {
+                "delta_bic": fit.bic - lowest,
+                "n_iter": fit.n_iter,
+                "starts_agreeing": f"{fit.starts[2]}/{fit.starts[0]}",
+                "status": fit.status.value,
+                "note": "" if fit.converged else fit.advice,
+            }
+            rows.append(row)
+        rows.sort(key=lambda row: self._key(self.criterion, (row["family"], row["K"])))
+        columns = list(rows[0]) if rows else _COLUMNS
+        for (family, k), reason in self.failures.items():
+            row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
+            rows.append(row | {"note": reason})
+        table = pd.DataFrame(rows, columns=columns)
+        numbers = [c for c in columns if c not in ("family", "starts_agreeing", "status", "note")]
+        table[numbers] = table[numbers].astype("float64")
+        return table.astype({"K": "int64", "n_parameters": "Int64", "n_iter": "Int64"})
+
+    @property
+    def best(self) -> Fit:
+        """The best fit by the grid's criterion.
+
+        Raises
+        ------
+        ValueError
+            No cell has an estimate.
+        """
+        return self.top(1)[0]
+
+    def top(self, n: int = 3, criterion: str | None = None) -> list[Fit]:
+        """The n best fits, by the grid's criterion or another.
+
+        Raises
+        ------
+        ValueError
+            No cell has an estimate; an unknown criterion, or "cv" of a grid without it.
+        """
+        criterion = check_criterion(criterion or self.criterion)
+        if criterion == "cv" and not self.cv:
+            raise ValueError("the grid was not cross-validated: select(..., cv=10) does that.")
+        sound = self.sound
+        if not sound:
+            reasons = "; ".join(sorted(set(self.failures.values())))
+            raise ValueError(f"no cell of the grid has an estimate: {reasons}")
+        order = sorted(sound, key=lambda cell: self._key(criterion, cell))
+        return [sound[cell] for cell in order[:n]]
+
+    def grid(self, criterion: str = "bic") -> pd.DataFrame:
+        """A criterion by number of components (rows) and family; NaN where a cell failed.
+
+        Lower is better, but for "cv", the cross-validated log-likelihood per row.
+        """
+        import pandas as pd
+
+        check_criterion(criterion)
+        cells = [*self.fits, *self.failures]
+        order = [*FAMILIES, "E", "V"].index
+        families = sorted({family for family, _ in cells}, key=order)
+        ks = sorted({k for _, k in cells})
+        values = [[self._value(criterion, (f, k)) for f in families] for k in ks]
+        return pd.DataFrame(
+            values, index=pd.Index(ks, name="K"), columns=pd.Index(families, name="family")
+        )
+
+    @property
+    def sound(self) -> dict[CellName, Fit]:
+        """The cells that have an estimate."""
+        return {cell: fit for cell, fit in self.fits.items() if cell not in self.failures}
+
+    def _value(self, criterion: str, cell: CellName) -> float:
+        if cell in self.failures:
+            return np.nan
+        if criterion == "cv":
+            return self.cv.get(cell, (np.nan, np.nan))[0]
+        return float(getattr(self.fits[cell], criterion))
+
+    def _key(self, criterion: str, cell: CellName) -> float:
+        """What to sort by: lower is better, and a missing value is worst."""
+        value = self._value(criterion, cell)
+        if np.isnan(value):
+            return np.inf
+        return -value if criterion == "cv" else value
+
+    def save(self, path: str | Path) -> None:
+        """Write the grid to a NumPy archive (.npz), without pickle."""
+        arrays: dict[str, Any] = {}
+        meta: dict[str, Any] = {"format": _FORMAT, "criterion": self.criterion, "fits": []}
+        meta["failures"] = [[family, k, text] for (family, k), text in self.failures.items()]
+        meta["cv"] = [[family, k, *values] for (family, k), values in self.cv.items()]
+        for i, ((family, k), fit) in enumerate(self.fits.items()):
+            meta["fits"].append([family, k, fit.to_meta()])
+            arrays |= {f"{i}/{name}": array for name, array in fit.to_arrays().items()}
+        with open(path, "wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Selection:
+        """Read a grid written by `save`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be opened.
+        ValueError
+            The file is not a saved grid, or is damaged.
+        """
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    meta = json.loads(str(archive["meta"]))
+                    if meta["format"] != _FORMAT:
+                        raise ValueError(f"format {meta['format']}")
+                    parts: list[dict[str, Any]] = [{} for _ in meta["fits"]]
+                    for key in archive.files:
+                        if key != "meta":
+                            i, name = key.split("/")
+                            parts[int(i)][name] = archive[key]
+                fits = {
+                    (family, k): Fit.from_parts(fit, arrays)
+                    for (family, k, fit), arrays in zip(meta["fits"], parts, strict=True)
+                }
+                failures = {(family, k): text for family, k, text in meta["failures"]}
+                cv = {(family, k): (mean, se) for family, k, mean, se in meta["cv"]}
+                return cls(fits, failures, check_criterion(meta["criterion"]), cv)
+            except DAMAGED as error:
+                raise ValueError(f"{path} is not a grid saved by bayesgmm ({error}).") from None
+
+    def __repr__(self) -> str:
+        sound, failed = len(self.sound), len(self.failures)
+        text = f"Selection of {sound + failed} cells"
+        if failed:
+            text += f", {failed} without an estimate (see .table.note)"
+        if not sound:
+            return text
+        best = self.best
+        shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
+        if self.cv:
+            shown += ["cv_loglik", "cv_se"]
+        head = f"{text}; best by {LABELS[self.criterion]}: {best.family.name}"
+        table = self.table[shown].head(5)
+        return f"{head}, K = {best.n_components}\n" + table.to_string(
+            index=False, float_format=lambda v: f"{v:.3f}"
+        )
+
+    def _repr_html_(self) -> str:
+        table = self.table.drop(columns="note").head(10)
+        html = table.to_html(index=False, border=0, float_format=lambda v: f"{v:.3f}", na_rep="")
+        return f"<p><b>{repr(self).splitlines()[0]}</b></p>{html}"
+
+
+LABELS = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "cv": "cross-validated log-likelihood"}
+_COLUMNS = [
+    "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",
+    "starts_agreeing", "status", "note",
+]  # fmt: skip
+
+
+def check_criterion(criterion: str) -> str:
+    """The criterion, or a ValueError that names those there are."""
+    if criterion not in CRITERIA:
+        raise ValueError(f"unknown criterion {criterion!r}: choose among {', '.join(CRITERIA)}.")
+    return criterion

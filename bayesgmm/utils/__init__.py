@@ -1,0 +1,1 @@
+"""The ground: errors, validation, display, progress, archives, threads, types. No statistics."""

@@ -1,0 +1,55 @@
+"""Names and texts: as every result shows them in a notebook, and as an error suggests them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Shown(ABC):
+    """A result that shows itself alike in a terminal and a notebook: a title, facts, a table."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _title(self) -> str:
+        """What it is, in a line."""
+
+    def _facts(self) -> Sequence[tuple[str, str]]:
+        """Names and texts, a line each."""
+        return ()
+
+    def _figures(self) -> pd.DataFrame | None:
+        """The table below them, if there is one."""
+        return None
+
+    def __repr__(self) -> str:
+        lines = [self._title(), *(f"  {name}: {text}" for name, text in self._facts())]
+        table = self._figures()
+        if table is not None:
+            lines.append(table.to_string(float_format=_short))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        table = self._figures()
+        figures = "" if table is None else table.to_html(float_format=_short, border=0)
+        facts = f"<table>{html_rows(self._facts())}</table>" if self._facts() else ""
+        return f"<p><b>{escape(self._title())}</b></p>{facts}{figures}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def html_rows(facts: Iterable[tuple[str, str]]) -> str:
+    """Rows of an HTML table, a name and its text each."""
+    return "".join(
+        f"<tr><th style='text-align:left'>{escape(name)}</th>"
+        f"<td style='text-align:left'>{escape(text)}</td></tr>"
+        for name, text in facts
+    )

@@ -1,0 +1,23 @@
+"""What can go wrong, each with its own name, so that callers can tell one from the other."""
+
+from __future__ import annotations
+
+
+class DegenerateComponentError(ValueError):
+    """A component's covariance is singular in the data's own scale (see `component`)."""
+
+    def __init__(self, component: int, message: str | None = None) -> None:
+        super().__init__(message or f"the covariance of component {component} is singular")
+        self.component = component
+
+
+class DataError(ValueError):
+    """The data handed in cannot be used; the message says which column or value and the cure."""
+
+
+class DegenerateFitWarning(UserWarning):
+    """EM ran into a singular covariance; the fit holds the last sound parameters."""
+
+
+class ConvergenceAdvice(UserWarning):
+    """A result is usable with care: EM stopped early, or the draws have not converged."""
