@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
 from ..utils.types import FloatArray
+from ..utils.warnings import warn
 
 type Row = dict[str, Any]
 
@@ -142,12 +142,11 @@ def named[T](name: str, work: Callable[[], T]) -> T:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         result = work()
-    package = str(Path(__file__).parent.parent)
     for warning in found:
         text = str(warning.message)
         if issubclass(warning.category, ConvergenceAdvice):
             text = f"{name!r}: {text}"
-        warnings.warn(text, warning.category, skip_file_prefixes=(package,))
+        warn(text, warning.category)
     return result
 
 

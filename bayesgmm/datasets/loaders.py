@@ -70,7 +70,7 @@ def _load(name: str, features_only: bool) -> "pandas.DataFrame":
     import pandas
 
     facts = _FACTS[name]
-    with files(__name__).joinpath(f"{name}.csv").open(encoding="utf-8") as text:
+    with files(__package__).joinpath(f"{name}.csv").open(encoding="utf-8") as text:
         frame = pandas.read_csv(text)
     if features_only:
         frame = frame[list(facts.units)]

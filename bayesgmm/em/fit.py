@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +17,7 @@ from ..kernels.e_step.few_rows import Features
 from ..mixture.mixture import Mixture, responsibility_blocks
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError, DegenerateFitWarning
+from ..utils.warnings import warn
 from .checks import check_options, check_problem
 from .multistart import SAME_OPTIMUM, Effort, follow
 from .problem import Problem
@@ -128,7 +128,7 @@ def fit(
     effort = Effort(max_iter, tol, accelerate=accelerate)
     result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
     if not result.status.sound:
-        warnings.warn(result.advice, DegenerateFitWarning, stacklevel=2)
+        warn(result.advice, DegenerateFitWarning)
     return result
 
 

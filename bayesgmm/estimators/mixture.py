@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, Self
 
@@ -26,6 +25,7 @@ from ..families import get_family
 from ..kernels.e_step.few_rows import Features
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray
+from ..utils.warnings import warn
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -178,7 +178,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         if fit.status is not Status.CONVERGED and self.max_iter > 0:
-            warnings.warn(fit.advice, ConvergenceWarning, stacklevel=3)
+            warn(fit.advice, ConvergenceWarning)
         self._store(fit)
         return rows
 

@@ -78,7 +78,7 @@ def _compiling(most: int) -> Iterator[None]:
 
 
 def _get_help() -> None:
-    """Let a second process compile what is needed later (`sampling/precompile.py`); it ends by itself."""
+    """Let a second process compile what is needed later; it ends by itself."""
     only_python = sys.executable and not getattr(sys, "frozen", False)
     alone = multiprocessing.parent_process() is None  # workers have each other's help
     if _HELPER in os.environ or not (only_python and alone) or (os.cpu_count() or 1) < 2:

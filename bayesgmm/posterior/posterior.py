@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +22,7 @@ from ..pictures import PicturesOfPosterior
 from ..utils.display import Shown
 from ..utils.errors import ConvergenceAdvice
 from ..utils.types import FloatArray
+from ..utils.warnings import warn
 from .diagnostics.chain_modes import ChainModes
 from .diagnostics.diagnostics import Diagnostics, diagnose, relative_efficiency
 from .diagnostics.loo import psis_loo
@@ -434,8 +434,7 @@ class Posterior(Shown, Summaries, PicturesOfPosterior):
 
     def _warn_of_modes(self) -> None:
         if self.chain_modes.differ:
-            package = str(Path(__file__).parent)  # the caller's own line is the one to name
-            warnings.warn(str(self.chain_modes), ConvergenceAdvice, skip_file_prefixes=(package,))
+            warn(str(self.chain_modes), ConvergenceAdvice)
 
     def _title(self) -> str:
         fit = self.fit

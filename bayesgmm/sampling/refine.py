@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -18,6 +17,7 @@ from ..posterior.labels.relabel import Method, check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
 from ..utils.validation import whole
+from ..utils.warnings import warn
 from .compiled.sample import ENGINES, sample_directly
 from .initial import prior_of
 from .run.settings import Sampler, Settings, check_sampler
@@ -166,7 +166,7 @@ def refine(
         "random_seed": -1 if random_seed is None else random_seed,
     }).relabel(relabel)  # fmt: skip
     if problems := posterior.diagnostics.problems:
-        warnings.warn(" ".join(problems), ConvergenceAdvice, stacklevel=2)
+        warn(" ".join(problems), ConvergenceAdvice)
     return posterior
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,7 @@ from ..mixture.prior import Prior
 from ..utils.progress import progress
 from ..utils.threads import default_threads
 from ..utils.validation import whole
+from ..utils.warnings import warn
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
 from .selection import CellName, Selection, check_criterion
@@ -156,9 +156,9 @@ def select(
     try:
         scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
     except KeyboardInterrupt:
-        warnings.warn(
+        warn(
             "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
-            UserWarning, stacklevel=2,
+            UserWarning,
         )  # fmt: skip
         return replace(found, criterion="bic" if criterion == "cv" else criterion)
     return replace(found, cv=scores)
@@ -217,9 +217,9 @@ class _Search:
             if self.prior is None:  # restricted prior densities cannot be compared
                 grid.climb_the_lattice()
         except KeyboardInterrupt:
-            warnings.warn(
+            warn(
                 "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
-                UserWarning, stacklevel=4,
+                UserWarning,
             )  # fmt: skip
         return grid
 

@@ -1,8 +1,8 @@
 """Where EM starts: labels, responsibilities or a mixture, or partitions made here.
 
 A named start makes partitions of (at most some thousands of) the rows; EM takes one M-step from
-each. Which of many are worth running to the end is the business of `em/multistart.py`. What the user
-hands in is used as it is.
+each. Which of many are worth running to the end is the business of `em/multistart.py`. What the
+user hands in is used as it is.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Parametrisation(ABC):
 
     @abstractmethod
     def packed(self, prior: Prior) -> FloatArray:
-        """What the compiled density needs to know of it (`fixed` in `posterior/density/covariances.py`)."""
+        """What the compiled density needs to know of it, `fixed` there."""
 
     def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
         """Of lp, what depends on more than the covariances and their constant: nothing here."""

@@ -11,7 +11,6 @@ Sigma: no PyMC.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -27,6 +26,7 @@ from ...mixture.draws import Draws
 from ...mixture.prior import Prior
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
+from ...utils.warnings import warn
 from .coordinates import Coordinates
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .proposal import Proposal
@@ -58,7 +58,7 @@ class Evidence:
     method : str
         "bridge", "laplace" or "importance".
     labelling : str
-        What picked one of the K! labellings (`bayesgmm.posterior.evidence.region`); "" for one component.
+        What picked one of the K! labellings (`evidence/region.py`); "" for one component.
     diagnostics : dict of name to number
         `cut`, the share of draws that were given another order than most (no harm in itself);
         `rhat`, the largest of the coordinates of draws in order; and the method's own
@@ -150,7 +150,7 @@ def evidence_of(
         tuple(_problems(integral, diagnostics)),
     )  # fmt: skip
     if evidence.problems:
-        warnings.warn(" ".join(evidence.problems), ConvergenceAdvice, stacklevel=3)
+        warn(" ".join(evidence.problems), ConvergenceAdvice)
     return evidence
 
 

@@ -7,9 +7,7 @@ interruption of the search goes on to the draws with the approximation found so 
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ import xarray as xr
 
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
+from ...utils.warnings import warn
 from ..run.importance import corrected
 from ..run.settings import Settings
 from .points import Points
@@ -102,11 +101,10 @@ def _searched(
     finally:
         log.setLevel(level)
     if made < n_steps:
-        warnings.warn(
+        warn(
             f"the search was interrupted after {made} of {n_steps} steps: the draws are of the "
             "approximation found so far.",
             ConvergenceAdvice,
-            skip_file_prefixes=(str(Path(__file__).parents[1]),),
         )
     return {name: np.asarray(p.get_value()) for name, p in parameters.items()}
 

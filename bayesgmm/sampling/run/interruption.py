@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import ConvergenceAdvice
+from ...utils.warnings import warn
 from .settings import Settings
 
 TOO_EARLY = "stopped before a chain had a draw"
@@ -33,9 +31,7 @@ def largest_rectangle(made: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
 def warn_if_stopped(chains: int, draws: int, settings: Settings) -> None:
     """Warn where there are fewer chains or draws than were asked for."""
     if (chains, draws) != (settings.chains, settings.draws):
-        package = str(Path(__file__).parent.parent)  # the caller's own line is the one to name
-        warnings.warn(
+        warn(
             f"sampling was interrupted: {draws} draws of {chains} chains are kept.",
             ConvergenceAdvice,
-            skip_file_prefixes=(package,),
         )
