@@ -75,10 +75,15 @@ _HOME = {
 
 __all__ = ["__version__", "datasets", *sorted(_HOME)]
 
+# For the process that compiles what another will need (`kernels/compilation.py`).
+_PRECOMPILE = "sampling.precompile"
+
 
 def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module(".datasets", __name__)
+    if name == "_precompile":
+        return import_module(f".{_PRECOMPILE}", __name__).precompile
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

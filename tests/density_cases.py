@@ -67,7 +67,7 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     posterior = LogPosterior(data, form, prior, **options)
     a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)
     values = {"concentration": a, "scale": psi, "pi": weights, "mu": means}
-    values |= form.values_from(covariances, prior)
+    values |= form.values_from(covariances, prior.inverse_wishart)
     u = posterior.space.free(values)
     of_means = np.concatenate([np.full(p.size, p.name == "mu") for p in posterior.space.pieces])
     size = np.where(of_means, unit * width, 1.0)  # what is a large step
@@ -111,7 +111,7 @@ def log_likelihood(c, u):
     """SciPy's, at coordinates."""
     values = c.posterior.space.values(u)
     k = c.form.n_components
-    sigma = c.form.covariances(values, c.prior)
+    sigma = c.form.covariances(values, c.prior.inverse_wishart)
     terms = [
         np.log(p) + multivariate_normal(m, s).logpdf(c.x).reshape(len(c.x))
         for p, m, s in zip(values.get("pi", np.ones(k)), values["mu"], sigma, strict=True)
@@ -143,7 +143,7 @@ def log_prior(c, u):
         a = getattr(a, "mean", a)
         total += dirichlet.logpdf(values["pi"], np.full(k, a))
         total += _log_jacobian(c, u, "pi", lambda v: v["pi"][:-1])
-    sigma = form.covariances(values, prior)
+    sigma = form.covariances(values, prior.inverse_wishart)
     for m, s in zip(values["mu"], sigma, strict=True):
         spread = s / prior.mean_strength if prior.mean_strength else prior.mean_covariance
         total += multivariate_normal(prior.mean, spread).logpdf(m)
@@ -166,7 +166,7 @@ def _known(c, u, psi, sigma):
     lower = np.tril_indices(d)
 
     def elements(values):
-        own = c.form.covariances(values, c.prior)
+        own = c.form.covariances(values, c.prior.inverse_wishart)
         return (own[:1] if family.common else own)[:, lower[0], lower[1]].ravel()
 
     total = sum(invwishart.logpdf(s, c.prior.dof, psi) for s in distinct)

@@ -36,14 +36,18 @@ def sampled(name, psi, seed=0, draws=2000):
     centre = np.repeat((psi / (prior.dof - d - 1))[None], K, axis=0)
     form = parametrisation(get_family(name, d), K, d, centre)
     density = LogPosterior(as_data(np.eye(d + 1, d)), form, prior, likelihood=False)
-    values = {"pi": np.full(K, 1 / K), "mu": np.zeros((K, d)), **form.values_from(centre, prior)}
+    values = {
+        "pi": np.full(K, 1 / K),
+        "mu": np.zeros((K, d)),
+        **form.values_from(centre, prior.inverse_wishart),
+    }
     origin = density.space.free(values)
     mode = Mode(origin, density(origin)[0], 0.3 * np.eye(len(origin)), True)
     settings = Settings(draws, 500, 4, seed, 0.8, None, False)
     vectors, stats = nuts(density, mode, settings)
     assert stats["diverging"].mean() < 0.01  # far out in the rotations' heavy tails
     values = density.space.values(vectors)
-    return values, form.covariances(values, prior), prior.dof
+    return values, form.covariances(values, prior.inverse_wishart), prior.dof
 
 
 def check(draws, expected, error=0.0):
@@ -227,7 +231,7 @@ def test_copies_of_a_covariance_have_one_density(name, seed):
         "shape": values["shape"][..., order],
         "orientation": (values["orientation"] * signs)[..., order],
     }
-    sigma, same = (form.covariances(v, prior) for v in (values, other))
+    sigma, same = (form.covariances(v, prior.inverse_wishart) for v in (values, other))
     np.testing.assert_allclose(same, sigma, rtol=1e-9, atol=1e-12)
     here, there = (
         density(density.space.free(v))[0] - form.log_jacobian(v) for v in (values, other)

@@ -38,11 +38,11 @@ def make_case(rng, family, d, k, n=40, width=1.0):
     }
     values = {
         v.name: np.asarray(draw[distribution.name](tuple(sizes[dim] for dim in v.dims)))
-        for v, distribution in zip(form.variables, form.priors(prior), strict=True)
+        for v, distribution in zip(form.variables, form.priors(prior.inverse_wishart), strict=True)
     }
     labels = rng.integers(k, size=n)
     mu = 2.0 * rng.standard_normal((k, d))
-    covariances = form.covariances(values, prior)
+    covariances = form.covariances(values, prior.inverse_wishart)
     z = rng.standard_normal((n, d))
     x = mu[labels] + np.einsum("nij,nj->ni", np.linalg.cholesky(covariances)[labels], z)
     return SimpleNamespace(
@@ -56,7 +56,7 @@ def op_of(case):
 
 
 def constants_of(case):
-    return (*case.form.constants(case.prior), case.center, case.inverse_scale)
+    return (*case.form.constants(case.prior.inverse_wishart), case.center, case.inverse_scale)
 
 
 def parameters_of(case):
@@ -73,7 +73,9 @@ def compiled(case, weights=None, mode=PYTHON):
 
 def scipy_log_density(case, pi, mu, *values):
     """Log sum_k pi_k N(x | mu_k, Sigma_k), pi as it comes."""
-    covariances = case.form.covariances(dict(zip(case.form.names, values, strict=True)), case.prior)
+    covariances = case.form.covariances(
+        dict(zip(case.form.names, values, strict=True)), case.prior.inverse_wishart
+    )
     terms = [
         np.log(p) + multivariate_normal(m, s, allow_singular=True).logpdf(case.x)
         for p, m, s in zip(pi, mu, covariances, strict=True)
@@ -295,7 +297,7 @@ def test_draws_have_the_mixture_s_moments(family, d, mode):
     function = pytensor.function([], as_distribution(case, n), mode=mode)
     x = function()
     assert x.shape == (n, d)
-    covariances = case.form.covariances(case.values, case.prior)
+    covariances = case.form.covariances(case.values, case.prior.inverse_wishart)
     mean = case.pi @ case.mu
     outer = np.einsum("ki,kj->kij", case.mu - mean, case.mu - mean)
     covariance = np.einsum("k,kij->ij", case.pi, covariances + outer)

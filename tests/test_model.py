@@ -65,11 +65,13 @@ def test_parametrisation_and_its_inverse(rng, name, d):
     form = parametrisation(family, k, d)
     prior = random_prior(rng, d)
     covariances = random_covariances(rng, family, d, k)
-    values = form.values_from(covariances, prior)
+    values = form.values_from(covariances, prior.inverse_wishart)
     assert tuple(values) == form.names == tuple(v.name for v in form.variables)
-    np.testing.assert_allclose(form.covariances(values, prior), covariances, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(
+        form.covariances(values, prior.inverse_wishart), covariances, rtol=1e-9, atol=1e-11
+    )
     stacked = {name: np.broadcast_to(v, (4, 5, *v.shape)) for name, v in values.items()}
-    result = form.covariances(stacked, prior)
+    result = form.covariances(stacked, prior.inverse_wishart)
     assert result.shape == (4, 5, k, d, d)
     np.testing.assert_allclose(result[2, 3], covariances, rtol=1e-9, atol=1e-11)
 
@@ -81,7 +83,8 @@ def test_narrow_covariances_come_back(rng):
     prior = random_prior(rng, d)
     scale = np.array([1e-6, 1.0, 1e3])
     covariances = random_covariances(rng, get_family("VVV", d), d, k) * np.outer(scale, scale)
-    back = form.covariances(form.values_from(covariances, prior), prior)
+    wishart = prior.inverse_wishart
+    back = form.covariances(form.values_from(covariances, wishart), wishart)
     np.testing.assert_allclose(back / np.outer(scale, scale), covariances / np.outer(scale, scale),
                                rtol=1e-4, atol=1e-4)  # fmt: skip
 
@@ -115,7 +118,7 @@ def log_jacobian(form, values, prior, family):
             size = values[name].size
             parts[name] = vector[at : at + size].reshape(values[name].shape)
             at += size
-        return free_elements(form.covariances(parts, prior), family)
+        return free_elements(form.covariances(parts, prior.inverse_wishart), family)
 
     h = 1e-5 * np.maximum(np.abs(flat), 0.1)
     columns = [
@@ -145,7 +148,7 @@ def test_the_prior_is_the_library_s(rng, name, d, means):
     x = mixture.sample(30, rng)[0]
     model = build_model(x, _Like(mixture, family), prior)
     form = parametrisation(family, k, d)
-    values = form.values_from(covariances, prior)
+    values = form.values_from(covariances, prior.inverse_wishart)
     at = {"pi": mixture.weights, "mu": mixture.means, **values}
     density = prior_density(model, at)
     parameters = Parameters(mixture.weights, mixture.means, covariances)
@@ -232,7 +235,7 @@ def test_density_is_likelihood_plus_prior(x, family, k):
     start = initial_point(model, fit, prior)
     form = parametrisation(fit.family, k, 2)
     mixture = bayesgmm.Mixture(
-        start.get("pi", np.ones(1)), start["mu"], form.covariances(start, prior)
+        start.get("pi", np.ones(1)), start["mu"], form.covariances(start, prior.inverse_wishart)
     )
     point = transformed(model, start)
     total = model.compile_logp(jacobian=False, mode="FAST_COMPILE")(point)
@@ -262,7 +265,7 @@ def test_start_is_the_fit_if_it_has_the_prior(x, family):
     np.testing.assert_allclose(start["mu"], fit.means, rtol=3e-6)
     form = parametrisation(fit.family, 2, 2)
     np.testing.assert_allclose(
-        form.covariances(start, fit.prior), fit.covariances, rtol=1e-4, atol=1e-6
+        form.covariances(start, fit.prior.inverse_wishart), fit.covariances, rtol=1e-4, atol=1e-6
     )
     assert all(np.array_equal(v, w) for v, w in zip(
         start.values(), initial_point(build_model(x, fit), fit).values(), strict=True))  # fmt: skip
@@ -278,7 +281,7 @@ def test_start_climbs_to_the_posterior_mode():
     model = build_model(x, fit, prior)
     start = initial_point(model, fit, prior)
     form = parametrisation(fit.family, 2, 2)
-    at_start = Parameters(start["pi"], start["mu"], form.covariances(start, prior))
+    at_start = Parameters(start["pi"], start["mu"], form.covariances(start, prior.inverse_wishart))
     at_fit = Parameters(fit.weights, fit.means, fit.covariances)
     best = fitted(x, prior=prior)
 
@@ -345,7 +348,9 @@ def test_pymc_computes_the_log_likelihood(x, opened):
     tree = pm.compute_log_likelihood(tree, model=model, progressbar=False)
     values = tree["log_likelihood"]["y"]
     assert values.sizes == {"chain": 1, "draw": 3, "obs_id": 272}
-    covariances = parametrisation(fit.family, 2, 2).covariances(start, Prior.from_data(x))
+    covariances = parametrisation(fit.family, 2, 2).covariances(
+        start, Prior.from_data(x).inverse_wishart
+    )
     mixture = bayesgmm.Mixture(start["pi"], start["mu"], covariances)
     np.testing.assert_allclose(values[0, 1], mixture.log_density(x.to_numpy()), rtol=1e-10)
 
@@ -363,7 +368,9 @@ def test_pymc_draws_from_the_prior_predictive(x, opened):
     # rows of one draw share its means: a draw is worth one row
     assert np.all(np.abs(y.mean(axis=(0, 1)) - prior.mean) < 5 * 2 * error)
     form = parametrisation(get_family("VVV", 2), 2, 2)
-    sigma = form.covariances({name: tree["prior"][name].values for name in form.names}, prior)
+    sigma = form.covariances(
+        {name: tree["prior"][name].values for name in form.names}, prior.inverse_wishart
+    )
     mean = prior.scale / (prior.dof - 3)
     deviation = sigma.std(axis=(0, 1, 2)) / np.sqrt(800)
     np.testing.assert_array_less(np.abs(sigma.mean(axis=(0, 1, 2)) - mean), 6 * deviation + 1e-9)
@@ -390,7 +397,9 @@ def test_other_rows_can_be_set(x):
     with model:
         pm.set_data({"x": new})
         tree = pm.compute_log_likelihood(tree, progressbar=False)
-    covariances = parametrisation(fit.family, 2, 2).covariances(start, Prior.from_data(x))
+    covariances = parametrisation(fit.family, 2, 2).covariances(
+        start, Prior.from_data(x).inverse_wishart
+    )
     mixture = bayesgmm.Mixture(start["pi"], start["mu"], covariances)
     np.testing.assert_allclose(
         tree["log_likelihood"]["y"][0, 0], mixture.log_density(new), rtol=1e-9

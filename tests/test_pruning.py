@@ -31,7 +31,7 @@ def many_rows(monkeypatch):
 def log_joint(c, u):
     """SciPy's log pi_k N(x_i | mu_k, Sigma_k) (n, K) at coordinates."""
     values = c.posterior.space.values(u)
-    sigma = c.form.covariances(values, c.prior)
+    sigma = c.form.covariances(values, c.prior.inverse_wishart)
     weights = values.get("pi", np.ones(1))
     return np.stack([
         np.log(p) + multivariate_normal(m, s).logpdf(c.x).reshape(len(c.x))

@@ -16,7 +16,7 @@ from scipy.stats import chisquare, kstest
 import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.families import get_family
-from bayesgmm.families.parametrisation.parametrisation import independent, parametrisation
+from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.posterior.density.log_posterior import LogPosterior
 from bayesgmm.posterior.density.mode import Mode, mode_near
@@ -42,7 +42,7 @@ def settings(draws, tune, seed):
 def from_prior(name, seed):
     """Independent draws of the prior: weights, means, covariances, REPLICATES of each."""
     family = get_family(name, D)
-    if independent(family):
+    if family.conjugate:
         draws = PRIOR.sample(K, family, REPLICATES, seed)
         sigma = draws.covariances
         if family.diagonal:

@@ -1,10 +1,16 @@
-"""The architecture, held by a test: a file imports only from floors below its own."""
+"""The architecture, held by a test: which wing may import which, no circles, nothing upward.
+
+What counts is every import: at the top of a file, inside functions, for type checkers alone, and
+modules named by strings.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,134 +19,184 @@ import bayesgmm
 
 PACKAGE = Path(bayesgmm.__file__).parent
 
-#: From the ground up. A module may import from lower floors and from its own package.
-FLOORS = [
-    {"_version", "errors", "facts", "progress", "datasets"},
-    {"kernels"},
-    {"versions", "tables", "pictures"},
-    {"data", "hierarchical", "bands", "functionals", "integrals"},
-    {"families.family", "families.m_steps", "families"},
-    {"pseudo_data", "conditioning", "families.parametrisation", "hyperparameters", "draws"},
-    {"prior", "mixture"},
-    {"em", "density"},
-    {"ahead"},
-    {"start", "result", "map_estimate"},
-    {"search"},
-    {"fitting", "grid"},
-    {"selection", "cross_validation"},
-    {"selecting", "estimator", "likelihood", "merging", "classification"},
-    {"allocations", "coclustering", "densities"},
-    {"partitions", "mixture_draws"},
-    {"predictive", "checks"},
-    {"summaries"},
-    {"bootstrap", "information", "uncertainty"},
-    {"modes", "engine_checks", "integrated_prior"},
-    {"engines"},
-    {"trees"},
-    {"labels", "loo", "diagnostics", "model"},
-    {"coordinates", "region", "proposal"},
-    {"target"},
-    {"evidence"},
-    {"sampling", "posterior", "direct"},
-    {"refinement", "probabilities"},
-    {"comparison"},
-    {"plots"},
-    {"reporting"},
-    {"cli"},
-    {"__main__"},
-]
-#: Heavy libraries, and the only modules that may import them when they are imported.
+GROUND = frozenset({"utils", "datasets"})
+KERNELS = frozenset({"utils", "kernels"})
+MIXTURE = KERNELS | {"families", "data", "mixture"}
+EM = MIXTURE | {"em"}
+RESULTS = EM | {"posterior", "selection"}
+#: What each wing may import besides itself, from the ground up. "" is the root: its files are the
+#: public faces, and only the command line and archives read its `_version`.
+WINGS: dict[str, frozenset[str]] = {
+    "utils": frozenset(),
+    "datasets": frozenset(),
+    "kernels": frozenset({"utils"}),
+    "families": KERNELS,
+    "data": KERNELS,
+    "mixture": KERNELS | {"families", "data"},
+    "em": MIXTURE,
+    "posterior": EM,
+    "selection": EM,
+    "estimators": EM,
+    "sampling": EM | {"posterior"},
+    "comparison": RESULTS - {"kernels"},
+    "plots": RESULTS - {"kernels"},
+    "reporting": RESULTS - {"kernels"} | {"sampling", "comparison", "plots"},
+    "cli": RESULTS - {"kernels"} | {"datasets", "sampling", "comparison", "reporting"},
+}
+ROOT = {"__init__", "__main__", "_version"}
+#: Heavy libraries, and the places that may import them at all.
 HEAVY = {
-    "pymc": {"likelihood", "model", "engines", "sampling"},
-    "pytensor": {"likelihood", "model", "engines"},
-    "jax": {"likelihood"},
-    "numpyro": set(),
-    "blackjax": set(),
+    "pymc": {"sampling/pymc"},
+    "pytensor": {"sampling/pymc", "reporting/versions.py"},
     "nutpie": {"sampling"},
-    "arviz": set(),
+    "jax": {"sampling/pymc"},
+    "numpyro": set(),
+    "blackjax": {"sampling/pymc"},
     "matplotlib": {"plots"},
-    "sklearn": {"estimator"},
-    "pandas": {"comparison"},
+    "sklearn": {"estimators", "em/starts", "comparison/agreement.py"},
     "typer": {"cli"},
     "jinja2": {"reporting"},
+    "rich": {"utils/progress.py", "cli", "comparison"},
 }
+#: Those that a file of these places may import when it is imported itself.
+AT_ONCE = {"arviz": set(), "pandas": {"comparison"}}
 
 
-def modules():
+@cache
+def files() -> dict[str, Path]:
+    """Every file of the package by its dotted name in it, "" for the root's `__init__`."""
+    found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        yield name.removesuffix(".__init__"), path
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(parts).removesuffix("__init__").removesuffix(".")] = path
+    return found
 
 
-def floor_of(name):
-    """The floor of a module, or of the package it is in."""
-    for number, floor in enumerate(FLOORS):
-        if name in floor:
-            return number
-    return floor_of(name.rpartition(".")[0]) if "." in name else None
+def module_of(parts: list[str]) -> str:
+    """The file that a dotted path leads to: its longest beginning that is one."""
+    while parts and ".".join(parts) not in files():
+        parts = parts[:-1]
+    return ".".join(parts)
 
 
-def imports(path, name, top_level_only=False):
-    """Modules of this package and outside that a file imports, not those for type checkers."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
-    }
-    if top_level_only:
-        skipped |= {
-            id(inner)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef)
-            for inner in ast.walk(node)
-        }
+@cache
+def imports(name: str) -> frozenset[str]:
+    """Files of the package that a file imports, or names in a string."""
+    path = files()[name]
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = (node.module or "").split(".") if node.module else []
+            if node.level == 0 and (not module or module.pop(0) != "bayesgmm"):
+                continue
+            found |= {module_of([*base, *module, alias.name]) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {
+                module_of(alias.name.split(".")[1:])
+                for alias in node.names
+                if alias.name.split(".")[0] == "bayesgmm"
+            }
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for dotted in re.findall(r"from bayesgmm\.([\w.]+) import", node.value):
+                if ">>>" not in node.value:
+                    found.add(module_of(dotted.split(".")))
+            if re.fullmatch(r"\.?[a-z_]+(\.[a-z_]+)+", node.value.removeprefix("bayesgmm.")):
+                named = node.value.removeprefix("bayesgmm.").strip(".").split(".")
+                if ".".join(named) in files():
+                    found.add(".".join(named))
+    return frozenset(found - {name})
+
+
+def libraries(path: Path, at_once: bool = False) -> set[str]:
+    """Other libraries that a file imports (when it is imported itself)."""
+    tree = ast.parse(path.read_text())
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if guarded or at_once and isinstance(node, ast.FunctionDef):
+            skipped |= {id(inner) for inner in ast.walk(node)}
+    found = set()
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from ("/" + alias.name for alias in node.names)
+            found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield "/" + (node.module or "")
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1]
-            if node.module:
-                yield ".".join([*base, node.module])
-            else:
-                yield from (".".join([*base, alias.name]) for alias in node.names)
+            found.add((node.module or "").split(".")[0])
+    return found
 
 
-@pytest.mark.parametrize(
-    ("name", "path"), [m for m in modules() if m[0] != "__init__"], ids=lambda v: str(v)[-30:]
-)
-def test_imports_go_down(name, path):
-    """Nothing imports from its own floor's neighbours above, and every module has a floor."""
-    own = floor_of(name)
-    assert own is not None, f"give {name} a floor in FLOORS (tests/test_structure.py)"
-    for other in imports(path, name):
-        if (
-            other.startswith("/")
-            or other.split(".")[0] == name.split(".")[0]
-            and floor_of(other) == own
-        ):
+def wing_of(name: str) -> str:
+    """The folder in the package's root that a file is in; "" for files of the root itself."""
+    return "" if files()[name].parent == PACKAGE else name.split(".")[0]
+
+
+@pytest.mark.parametrize("name", files())
+def test_imports_go_down(name):
+    """A file imports from its own wing, and from those its wing may know."""
+    wing = wing_of(name)
+    for other in imports(name):
+        if not wing or wing_of(other) == wing or other == "_version":
             continue
-        assert floor_of(other) is not None, f"{name} imports {other}, which has no floor"
-        assert floor_of(other) < own or other in FLOORS[own] and other != name, (
-            f"{name} imports {other}"
-        )
-        assert floor_of(other) <= own, f"{name} (floor {own}) imports {other} from above"
+        assert wing_of(other) in WINGS[wing], f"{name} imports {other}: {wing} may not"
+
+
+def test_every_wing_is_in_the_table():
+    """And the root holds nothing but the faces."""
+    wings = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert wings == set(WINGS)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT
+
+
+def test_the_table_goes_down():
+    """A wing may only know wings that stand before it in the table."""
+    names = list(WINGS)
+    for i, (wing, allowed) in enumerate(WINGS.items()):
+        assert allowed <= set(names[: i + 1]), wing
+
+
+def test_no_circles():
+    """No file imports itself by way of others, lazily or not."""
+    done: set[str] = set()
+
+    def follow(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for other in imports(name):
+                follow(other, (*path, name))
+            done.add(name)
+
+    for name in files():
+        if name:  # the public face names all, and nobody names it
+            follow(name, ())
+    assert not [name for name in files() if "" in imports(name) and name != "__main__"]
+
+
+@pytest.mark.parametrize("path", files().values(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_heavy_libraries_are_imported_where_they_belong(path):
+    """EM knows nothing of PyMC, nothing but plots of matplotlib."""
+    place = path.relative_to(PACKAGE).as_posix()
+    for table, found in ((HEAVY, libraries(path)), (AT_ONCE, libraries(path, at_once=True))):
+        for library in found & set(table):
+            allowed = table[library]
+            assert any(place.startswith(folder) for folder in allowed), f"imports {library}"
 
 
 @pytest.mark.parametrize(
-    ("name", "path"), [m for m in modules() if m[0] != "__init__"], ids=lambda v: str(v)[-30:]
+    "path",
+    [p for p in files().values() if p.name == "__init__.py"],
+    ids=lambda p: str(p.parent.relative_to(PACKAGE)) or "root",
 )
-def test_heavy_libraries_are_imported_where_they_belong(name, path):
-    """EM knows nothing of PyMC, nothing but plots of matplotlib."""
-    found = {m[1:].split(".")[0] for m in imports(path, name, top_level_only=True) if m[0] == "/"}
-    for library in found & set(HEAVY):
-        assert name.split(".")[0] in HEAVY[library], f"{name} imports {library}"
+def test_faces_hold_no_code(path):
+    """An `__init__` names what others define; the public one loads it when it is asked for."""
+    defined = [
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    assert set(defined) <= ({"__getattr__", "__dir__"} if path.parent == PACKAGE else set())
 
 
 def test_import_is_light():
@@ -167,3 +223,87 @@ def test_public_names_are_there():
     assert dir(bayesgmm) == sorted(bayesgmm.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = bayesgmm.nothing
+
+
+def code_lines(text: str) -> int:
+    """Lines of code, without blanks, comments and docstrings."""
+    tree = ast.parse(text)
+    strings = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    lines = text.splitlines()
+    return sum(
+        1
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.strip().startswith("#") and number not in strings
+    )
+
+
+def compiled(node: ast.FunctionDef) -> bool:
+    """Whether a function is compiled by Numba."""
+    names = {"jit", "inlined", "part", "entry", "njit", "numba_njit", "cfunc"}
+    text = [ast.unparse(d).split("(")[0].split(".")[-1] for d in node.decorator_list]
+    return bool(names & set(text))
+
+
+def uncompiled_functions() -> list[tuple[int, str]]:
+    """(Lines of code without the docstring, name) of every function that is not compiled."""
+    found = []
+    for name, path in files().items():
+        text = path.read_text()
+        inside_compiled: set[int] = set()
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            if compiled(node):
+                inside_compiled |= {id(inner) for inner in ast.walk(node)}
+            elif id(node) not in inside_compiled:
+                first = node.body[0]
+                said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+                start = (first.end_lineno or 0) if said else node.lineno
+                found.append(((node.end_lineno or 0) - start, f"{name}.{node.name}"))
+    return found
+
+
+def test_functions_fit_on_a_screen():
+    """Median at most 6 lines, nine of ten at most 20, none over 60."""
+    sizes = sorted(uncompiled_functions())
+    assert sizes[len(sizes) // 2][0] <= 6
+    assert sizes[9 * len(sizes) // 10][0] <= 20
+    assert sizes[-1][0] <= 60, sizes[-1]
+
+
+def test_no_file_is_long():
+    """A file does one thing: none has more than 400 lines."""
+    long = {name: len(path.read_text().splitlines()) for name, path in files().items()}
+    assert not {name: lines for name, lines in long.items() if lines > 400}
+
+
+def string_comparisons(tree: ast.AST) -> int:
+    """Comparisons with a string constant: behaviour that is picked by a name."""
+    found = 0
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            parts = [
+                p for s in sides for p in (s.elts if isinstance(s, ast.Tuple | ast.Set) else [s])
+            ]
+            found += any(isinstance(p, ast.Constant) and isinstance(p.value, str) for p in parts)
+        elif isinstance(node, ast.match_case):
+            found += any(
+                isinstance(p, ast.MatchValue)
+                and isinstance(p.value, ast.Constant)
+                and isinstance(p.value.value, str)
+                for p in ast.walk(node.pattern)
+            )
+    return found
+
+
+def test_few_comparisons_with_strings():
+    """A name that picks behaviour is looked up once: under 1.5 comparisons in 1000 lines."""
+    texts = [path.read_text() for path in files().values()]
+    lines = sum(len(text.splitlines()) for text in texts)
+    assert sum(string_comparisons(ast.parse(text)) for text in texts) < 1.5 * lines / 1000

@@ -87,6 +87,15 @@ class Family:
         return "V" not in self.volume + self.shape + self.orientation
 
     @property
+    def conjugate(self) -> bool:
+        """Whether the inverse Wishart, restricted to it, is a distribution of known constant.
+
+        Volume and shape then vary together, as inverse gammas or as whole matrices.
+        """
+        whole = self.volume == self.shape and self.orientation in ("I", self.volume)
+        return self.spherical or whole
+
+    @property
     def boundable(self) -> bool:
         """Whether the eigenvalues are free of each other, so that they can be cut one by one."""
         common_axes_alone = self.shape == "V" and self.orientation == "E"

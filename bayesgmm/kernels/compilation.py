@@ -84,11 +84,13 @@ def _get_help() -> None:
     if _HELPER in os.environ or not (only_python and alone) or (os.cpu_count() or 1) < 2:
         return
     root = str(Path(__file__).parents[2])
-    code = f"import sys; sys.path.insert(0, {root!r})\n"
-    code += "from bayesgmm.sampling.precompile import compile_ahead; compile_ahead()"
+    # This very package, whatever else is installed; nothing but it comes from where it lies, and
+    # nothing at all from the current directory (-P).
+    code = f"import importlib, sys, typing; sys.path.insert(0, {root!r}); import bayesgmm\n"
+    code += "del sys.path[0]; bayesgmm._precompile()"
     with suppress(OSError):  # where no process can be started there is one less
         process = subprocess.Popen(
-            [sys.executable, "-c", code], env=os.environ | {_HELPER: "1"},
+            [sys.executable, "-P", "-c", code], env=os.environ | {_HELPER: "1"},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip

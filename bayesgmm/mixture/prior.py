@@ -12,18 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import gammaln, multigammaln
+from scipy.special import gammaln
 
 from ..data.data import Data, as_data
 from ..families import Family, get_family
 from ..families.hyperparameters import Gamma, gamma_or, positive_definite, show
+from ..families.inverse_wishart import InverseWishart
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..utils.types import FloatArray
-from ..utils.validation import _check_numbers, number, positive
+from ..utils.validation import _check_numbers, positive
 from .draws import Draws
 from .log_prior import log_kernel
 from .mixture import draw_rows
@@ -115,13 +117,11 @@ class Prior:
                 f"{self.mean_strength!r}: give one of the two, the other is None."
             )
         d = len(mean)
-        dof = number(self.dof, "prior dof")
-        if not (np.isfinite(dof) and dof > d - 1):
-            raise ValueError(f"prior dof is {dof}: it must exceed d - 1 = {d - 1}.")
+        wishart = InverseWishart(d, self.dof, self.scale)
         values: dict[str, Any] = {
             "mean": mean,
-            "dof": dof,
-            "scale": _scale(gamma_or(self.scale), d),
+            "dof": wishart.dof,
+            "scale": wishart.scale,
             "concentration": _concentration(gamma_or(self.concentration)),
         }
         if self.mean_covariance is not None:
@@ -239,18 +239,12 @@ class Prior:
     @property
     def expected_scale(self) -> FloatArray:
         """Psi (d, d), or its prior mean if it is random."""
-        return np.diag(self.scale.mean) if isinstance(self.scale, Gamma) else self.scale
+        return self.inverse_wishart.expected_scale
 
-    def inverse_gamma(self, family: Family, scale: Any = None) -> tuple[float, Any]:
-        """Shape and scales of the variances' inverse-gamma prior in a diagonal or spherical family.
-
-        Returns the shape and the scales: (1,) for a spherical family, (d,) for a diagonal one.
-        scale (..., d) is Psi's diagonal where that is random; left out, that of `expected_scale`.
-        """
-        psi = np.diagonal(self.expected_scale) if scale is None else scale
-        if family.spherical:
-            return 0.5 * self.d * (self.dof + self.d + 1) - 1, 0.5 * psi.sum(-1, keepdims=True)
-        return 0.5 * (self.dof + self.d - 1), 0.5 * psi
+    @cached_property
+    def inverse_wishart(self) -> InverseWishart:
+        """The prior of the covariances."""
+        return InverseWishart(self.d, self.dof, self.scale)
 
     def sample(
         self,
@@ -298,16 +292,16 @@ class Prior:
         _check_numbers(n_components=n_components, draws=draws)
         rng = np.random.default_rng(random_seed)
         family, d = get_family(family, self.d), self.d
-        form = parametrisation(family, n_components, d)
+        form, wishart = parametrisation(family, n_components, d), self.inverse_wishart
         scale = None
         if isinstance(self.scale, Gamma):
             scale = self.scale.draw(rng, draws)
             scale = scale[:, None] if form.by_component else scale
         values = {
             v.name: distribution.draw(rng, (draws, *form.shape(v)))
-            for v, distribution in zip(form.variables, form.priors(self, scale), strict=True)
+            for v, distribution in zip(form.variables, form.priors(wishart, scale), strict=True)
         }
-        covariances = form.covariances(values, self)
+        covariances = form.covariances(values, wishart)
         spread = covariances / (self.mean_strength or 1.0)
         if self.mean_covariance is not None:
             spread = self.mean_covariance
@@ -386,16 +380,7 @@ class Prior:
         total = float(gammaln(n_components * a) - n_components * gammaln(a))
         total -= 0.5 * n_components * (d * np.log(2 * np.pi) + self._log_det_of_means())
         distinct = 1 if family.common else n_components
-        if family.name in ("EEE", "VVV"):
-            total += distinct * (
-                0.5 * self.dof * float(np.linalg.slogdet(self.expected_scale)[1])
-                - 0.5 * self.dof * d * np.log(2.0)
-                - float(multigammaln(0.5 * self.dof, d))
-            )
-        elif family.spherical or family.name in ("EEI", "VVI"):
-            shape, scale = self.inverse_gamma(family)
-            total += distinct * float(np.sum(shape * np.log(scale) - gammaln(shape)))
-        return total
+        return total + distinct * self.inverse_wishart.log_constant(family)
 
     def _log_det_of_means(self) -> float:
         """Log |B0|, or log |I / kappa0|, what Sigma_k is multiplied by."""
@@ -422,7 +407,11 @@ class Prior:
         """The prior in words, one row per parameter and per random hyperparameter."""
         import pandas as pd
 
-        rows = [self._proportions_in_words(), self._means_in_words(), self._covariances_in_words()]
+        rows = [
+            self._proportions_in_words(),
+            self._means_in_words(),
+            self.inverse_wishart.in_words(),
+        ]
         for name in ("concentration", "scale"):
             value = getattr(self, name)
             if isinstance(value, Gamma):
@@ -442,20 +431,6 @@ class Prior:
             text, note = show(self.mean_covariance), "independent of Sigma_k"
         return "mu_k", f"Normal({show(self.mean)}, {text})", note
 
-    def _covariances_in_words(self) -> tuple[str, str, str]:
-        d, psi = self.d, self.scale
-        if isinstance(psi, Gamma):
-            scale, half = "diag(scale)", "scale / 2"
-        else:
-            scale, half = show(psi), f"{psi[0, 0] / 2:g}"
-        text = f"InverseWishart({self.dof:g}, {scale})"
-        if d == 1:
-            text = f"InverseGamma({self.dof / 2:g}, {half})"
-        note = "no finite mean"
-        if self.dof > d + 1:
-            note = f"mean {show(self.expected_scale / (self.dof - d - 1))}"
-        return "Sigma_k", text, note
-
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(index=False, border=0)
         return f"<p><b>Prior</b></p>{table}"
@@ -470,17 +445,6 @@ def check_columns(prior: Prior, data: Data) -> None:
     """Refuse a prior for another number of columns than the data have."""
     if prior.d != data.d:
         raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
-
-
-def _scale(value: Any, d: int) -> FloatArray | Gamma:
-    if not isinstance(value, Gamma):
-        return positive_definite(value, d, "prior scale")
-    if np.shape(value.rate) not in ((), (d,)):
-        raise ValueError(
-            f"prior scale has rates of shape {np.shape(value.rate)}: for {d} columns pass one "
-            f"number or ({d},)."
-        )
-    return Gamma(value.shape, np.broadcast_to(value.rate, (d,)))
 
 
 def _concentration(value: Any) -> float | Gamma:

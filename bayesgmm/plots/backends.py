@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,3 +52,15 @@ def figure_size(backend: str, width: float, height: float) -> dict[str, Any]:
     across, down = _MARGINS.get(backend, (0, 0))
     dots = (round(width * _DOTS_AN_INCH) + across, round(height * _DOTS_AN_INCH) + down)
     return {"figsize": dots, "figsize_units": "dots"}
+
+
+def as_png(drawn: Any, dpi: int) -> bytes:
+    """A matplotlib figure, or the one of an ArviZ PlotCollection, as PNG; it is then closed."""
+    figure = drawn.viz["figure"].item() if hasattr(drawn, "viz") else drawn
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    if figure is not drawn:  # ArviZ draws through pyplot, which keeps figures
+        import matplotlib.pyplot as plt
+
+        plt.close(figure)
+    return buffer.getvalue()

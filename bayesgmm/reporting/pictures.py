@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plots
+from ..plots.backends import as_png
 from ..plots.checks import outside_interval, picture_of_checks
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
@@ -33,14 +33,7 @@ class Picture:
     @classmethod
     def of(cls, name: str, drawn: Any, alt: str, caption: str) -> Picture:
         """Draw a matplotlib figure or an ArviZ PlotCollection."""
-        figure = drawn.viz["figure"].item() if hasattr(drawn, "viz") else drawn
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=_DPI)
-        if figure is not drawn:  # ArviZ draws through pyplot, which keeps figures
-            import matplotlib.pyplot as plt
-
-            plt.close(figure)
-        return cls(name, buffer.getvalue(), alt, caption)
+        return cls(name, as_png(drawn, _DPI), alt, caption)
 
     @property
     def source(self) -> str:

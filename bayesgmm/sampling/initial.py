@@ -72,7 +72,7 @@ def values_at(
         "scale": np.diagonal(prior.expected_scale).copy(),
         "pi": weights / weights.sum(),
         "mu": mode.means + center,
-        **form.values_from(_full(mode), prior),
+        **form.values_from(_full(mode), prior.inverse_wishart),
     }
 
 

@@ -2,13 +2,14 @@
 
 Numba compiles under one lock, so that a second thread could not help. Both processes keep what
 they make in Numba's cache, where the other finds it; they begin at opposite ends, and at worst both
-compile one part where they meet. `kernels/compilation.py` starts it, and knows of nothing above it.
+compile one part where they meet. `kernels/compilation.py` starts it by the package's public face,
+and knows of nothing above itself.
 """
 
 from __future__ import annotations
 
 
-def compile_ahead() -> None:
+def precompile() -> None:
     """Compile the default path's parts: the long step, then those of the posterior."""
     import numpy as np
 

@@ -11,7 +11,6 @@ from .._version import __version__
 from ..data.data import Data
 from ..em.result import Fit
 from ..em.status import Status
-from ..families.parametrisation.parametrisation import independent
 from ..mixture.prior import Prior
 from ..posterior.labels.relabel import Method, check_method
 from ..posterior.posterior import Posterior
@@ -147,7 +146,7 @@ def refine(
         )
     data = fit.mixture.rows(X)
     prior = prior_of(data, fit, prior)
-    if sampler in ("gibbs", "smc") and not independent(fit.family):
+    if sampler in ("gibbs", "smc") and not fit.family.conjugate:
         raise NotImplementedError(
             f"{sampler!r} draws from a family's prior or from what it becomes, which is not known "
             f"for {fit.family.name}: use sampler='nutpie'."

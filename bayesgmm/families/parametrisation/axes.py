@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from scipy.special import gammaln
 
 from ...utils.types import FloatArray
+from ..inverse_wishart import InverseWishart
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
-
-if TYPE_CHECKING:
-    from ...mixture.prior import Prior
 
 
 @final
@@ -51,9 +49,9 @@ class Axes(Parametrisation):
             found.append(Variable(orientation, dims, "cayley"))
         return tuple(found)
 
-    def check(self, prior: Prior) -> None:
+    def check(self, prior: InverseWishart) -> None:
         """Refuse a random scale: the prior's constant depends on it, and is not known."""
-        if "scale" in prior.random:
+        if prior.random_scale:
             raise NotImplementedError(
                 f"family {self.family.name} cannot have a random scale: its prior's constant, "
                 "which depends on the scale, is not known. Pass a Prior whose scale is a matrix."
@@ -64,14 +62,14 @@ class Axes(Parametrisation):
         """Whether there are orientations."""
         return self.family.orientation != "I"
 
-    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+    def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
         """The variables are not independent."""
         raise NotImplementedError(
             f"family {self.family.name} has no independent variables: its prior is known to a "
             "constant only, and cannot be drawn from directly."
         )
 
-    def volume_prior(self, prior: Prior) -> float:
+    def volume_prior(self, prior: InverseWishart) -> float:
         """The shape of the inverse gamma that a volume has, given all else."""
         components = 1 if self.family.volume == "V" else self.n_components
         return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
@@ -102,7 +100,7 @@ class Axes(Parametrisation):
         each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
         return each.sum(axis=-1) if self.family.orientation == "V" else each
 
-    def packed(self, prior: Prior) -> FloatArray:
+    def packed(self, prior: InverseWishart) -> FloatArray:
         """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
         volumes, shapes = (
             self.n_components if letter == "V" else 1
@@ -115,7 +113,7 @@ class Axes(Parametrisation):
         ]  # fmt: skip
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
 
-    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+    def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
         """Sigma = D diag(lambda a) D'."""
         volume, shape = (np.asarray(values[name]) for name in self.names[:2])
         if self.family.volume == "E":
@@ -130,7 +128,7 @@ class Axes(Parametrisation):
             axes = axes[..., None, :, :]
         return (axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2)
 
-    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+    def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """The decomposition; what is shared is averaged (volumes and shapes in logarithms)."""
         axes = rotations(principal_axes(covariances, self.family.orientation))
         along = np.log(np.einsum("kij,kil,klj->kj", axes, covariances, axes))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from ...utils.types import FloatArray
+from ..inverse_wishart import InverseWishart
 from .base import FEATURE, PAIR, Distribution, Parametrisation, Variable
-
-if TYPE_CHECKING:
-    from ...mixture.prior import Prior
 
 
 @final
@@ -38,7 +36,7 @@ class Bartlett(Parametrisation):
             Variable(normal, (*self._component, PAIR), "identity"),
         )
 
-    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+    def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
         """Chi-squared and normal."""
         dof = prior.dof - np.arange(self.d, dtype=np.float64)
         squares, sigma = Distribution("ChiSquared", {"nu": dof}), 1.0
@@ -48,19 +46,19 @@ class Bartlett(Parametrisation):
             sigma = ratio[..., np.tril_indices(self.d, -1)[0]] ** -0.5
         return squares, Distribution("Normal", {"mu": 0.0, "sigma": sigma})
 
-    def packed(self, prior: Prior) -> FloatArray:
+    def packed(self, prior: InverseWishart) -> FloatArray:
         """Nu, L, M and the diagonal of Psi's mean."""
         psi = prior.expected_scale
         [root] = self.constants(prior)
         parts = ([prior.dof], np.linalg.cholesky(psi).ravel(), root.ravel(), np.diagonal(psi))
         return np.concatenate(parts)
 
-    def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
+    def constants(self, prior: InverseWishart) -> tuple[FloatArray, ...]:
         """M = L^-T, upper triangular."""
         root = np.linalg.inv(np.linalg.cholesky(prior.expected_scale)).T
         return (np.ascontiguousarray(np.triu(root)),)
 
-    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+    def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
         """Sigma = Y'Y with Y = T^-1 L'."""
         chi2, normal = (np.asarray(values[name]) for name in self.names)
         triangle = np.zeros((*chi2.shape, self.d))
@@ -70,7 +68,7 @@ class Bartlett(Parametrisation):
         y = np.linalg.solve(triangle, np.linalg.cholesky(prior.expected_scale).T)
         return self._for_all(np.swapaxes(y, -1, -2) @ y)
 
-    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+    def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """T from L^-1 Sigma L^-T = U U' with U = T^-T upper triangular."""
         half = np.linalg.solve(
             np.linalg.cholesky(prior.expected_scale), self._distinct(covariances)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ...utils.types import FloatArray
 from ..family import Family
-
-if TYPE_CHECKING:
-    from ...mixture.prior import Prior
+from ..inverse_wishart import InverseWishart
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
@@ -88,21 +86,21 @@ class Parametrisation(ABC):
         """The free variables in the order of `names`."""
 
     @abstractmethod
-    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+    def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
         """Their distributions.
 
         scale (..., d) is Psi's diagonal where that is random; left out, Psi is `expected_scale`.
         """
 
     @abstractmethod
-    def packed(self, prior: Prior) -> FloatArray:
+    def packed(self, prior: InverseWishart) -> FloatArray:
         """What the compiled density needs to know of it, `fixed` there."""
 
     def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
         """Of lp, what depends on more than the covariances and their constant: nothing here."""
         return 0.0
 
-    def check(self, prior: Prior) -> None:  # noqa: B027 - most have nothing to refuse
+    def check(self, prior: InverseWishart) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse a prior that cannot be had with these variables.
 
         Raises
@@ -111,16 +109,16 @@ class Parametrisation(ABC):
             The message says which.
         """
 
-    def constants(self, prior: Prior) -> tuple[FloatArray, ...]:
+    def constants(self, prior: InverseWishart) -> tuple[FloatArray, ...]:
         """Fixed arrays that the likelihood needs besides the variables."""
         return ()
 
     @abstractmethod
-    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+    def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
         """Sigma (..., K, d, d) from values of the variables, any axes leading."""
 
     @abstractmethod
-    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+    def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """Values of the variables that give these covariances (K, d, d).
 
         Covariances that are not of the family are replaced by their mean over what it shares.

@@ -17,35 +17,8 @@ from ...utils.types import FloatArray
 from ..family import Family
 from .axes import Axes, principal_axes, rotations
 from .bartlett import Bartlett
-from .base import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation, Variable
+from .base import Parametrisation
 from .variances import Variances
-
-__all__ = [
-    "AXIS",
-    "COMPONENT",
-    "FEATURE",
-    "PAIR",
-    "Axes",
-    "Parametrisation",
-    "Variable",
-    "independent",
-    "parametrisation",
-    "principal_axes",
-]
-
-_INDEPENDENT: dict[str, type[Bartlett] | type[Variances]] = {
-    "EII": Variances,
-    "VII": Variances,
-    "EEI": Variances,
-    "VVI": Variances,
-    "EEE": Bartlett,
-    "VVV": Bartlett,
-}
-
-
-def independent(family: Family) -> bool:
-    """Whether the variables are independent under the prior, whose constant is then known."""
-    return family.volume + family.shape + family.orientation in _INDEPENDENT
 
 
 def parametrisation(
@@ -55,9 +28,9 @@ def parametrisation(
 
     covariances (K, d, d) are those near which rotations are looked at; without them, near I.
     """
-    if independent(family):
-        form = _INDEPENDENT[family.volume + family.shape + family.orientation]
-        return form(family, n_components, d)
+    if family.conjugate:
+        kind = Variances if family.spherical or family.diagonal else Bartlett
+        return kind(family, n_components, d)
     number = {"I": 0, "E": 1, "V": n_components}[family.orientation]
     about = np.repeat(np.eye(d)[None], number, axis=0)
     if covariances is not None and number > 0:

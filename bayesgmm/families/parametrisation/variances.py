@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from ...utils.types import FloatArray
+from ..inverse_wishart import InverseWishart
 from .base import FEATURE, Distribution, Parametrisation, Variable
-
-if TYPE_CHECKING:
-    from ...mixture.prior import Prior
 
 
 @final
@@ -29,24 +27,24 @@ class Variances(Parametrisation):
         dims = self._component + ((FEATURE,) if self.by_feature else ())
         return (Variable(self.names[0], dims),)
 
-    def priors(self, prior: Prior, scale: Any = None) -> tuple[Distribution, ...]:
+    def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
         """Inverse gammas."""
         shape, beta = prior.inverse_gamma(self.family, scale)
         parameters = {"alpha": shape, "beta": beta if self.by_feature else beta[..., 0]}
         return (Distribution("InverseGamma", parameters),)
 
-    def packed(self, prior: Prior) -> FloatArray:
+    def packed(self, prior: InverseWishart) -> FloatArray:
         """The inverse gammas' shape."""
         return np.array([prior.inverse_gamma(self.family)[0]])
 
-    def covariances(self, values: Mapping[str, FloatArray], prior: Prior) -> FloatArray:
+    def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
         """Sigma = diag(variances)."""
         variance = np.asarray(values[self.names[0]])
         if not self.by_feature:
             variance = np.repeat(variance[..., None], self.d, axis=-1)
         return self._for_all(variance[..., None] * np.eye(self.d))
 
-    def values_from(self, covariances: FloatArray, prior: Prior) -> dict[str, FloatArray]:
+    def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """The diagonals, averaged over what is shared."""
         variance = np.diagonal(self._distinct(covariances), axis1=-2, axis2=-1)
         if not self.by_feature:

@@ -2,8 +2,9 @@
 
 A chart is called twice for each point. First it writes the covariances of its coordinates u. Then,
 when the rows have been seen, it writes the gradients, and returns the log prior density of its
-coordinates with their Jacobian. By Fisher's identity the rows enter as counts n_k, sums of x - mu_k and sums of (x - mu_k)(x - mu_k)'. What the means' prior has of |Sigma_k| and Sigma_k^-1 is in them as pseudo-rows, and alone in `pseudo_counts` and
-`pseudo`.
+coordinates with their Jacobian. By Fisher's identity the rows enter as counts n_k, sums of x - mu_k
+and sums of (x - mu_k)(x - mu_k)'. What the means' prior has of |Sigma_k| and Sigma_k^-1 is in them
+as pseudo-rows, and alone in `pseudo_counts` and `pseudo`.
 
 psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` is the
 parametrisation's own (its `packed`).

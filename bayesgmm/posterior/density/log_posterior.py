@@ -80,12 +80,12 @@ class LogPosterior:
     def __init__(
         self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
-        form.check(prior)
+        form.check(prior.inverse_wishart)
         self.data, self.form, self.prior = data, form, prior
         self._lock, self._changes = Lock(), 0
         self.space = Space.of(form, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
-        fixed = form.packed(prior)
+        fixed = form.packed(prior.inverse_wishart)
         total = float(data.n) if data.weights is None else float(data.weights.sum())
         log_unit = total * float(np.sum(np.log(data.scale)))
         self.numbers = np.concatenate(
@@ -177,7 +177,7 @@ class LogPosterior:
         """The mixtures' parameters, in centred coordinates, at points (S, P)."""
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.space.values(points)
-            covariances = self.form.covariances(values, self.prior)
+            covariances = self.form.covariances(values, self.prior.inverse_wishart)
         if self.form.diagonal:
             covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
         means = values["mu"] - self.data.center

@@ -21,7 +21,6 @@ from scipy.special import gammaln
 
 from ...data.data import Data
 from ...families import Family
-from ...families.parametrisation.parametrisation import independent
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
 from ...utils.errors import ConvergenceAdvice
@@ -132,7 +131,7 @@ def evidence_of(
     """
     if method not in METHODS:
         raise ValueError(f"method is {method!r}: choose among {', '.join(METHODS)}.")
-    if not independent(family):
+    if not family.conjugate:
         raise NotImplementedError(
             f"family {family.name} has no evidence: its prior density is known to a constant only. "
             "Compare by leave-one-out (`loo`), or use EII, VII, EEI, VVI, EEE or VVV."

@@ -103,7 +103,7 @@ def _over_scale(prior: Prior, scale: Gamma, family: Family, covariances: FloatAr
     precisions = _precisions(covariances[:, :1] if family.common else covariances)
     rates = 0.5 * precisions.sum(axis=1)
     full = not (family.diagonal or family.spherical)
-    shape = 0.5 * prior.dof if full else prior.inverse_gamma(family)[0]
+    shape = 0.5 * prior.dof if full else prior.inverse_wishart.inverse_gamma(family)[0]
     power = precisions.shape[1] * shape
     means = np.asarray(scale.mean)
     if family.spherical and prior.d > 1:

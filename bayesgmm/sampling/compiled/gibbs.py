@@ -119,7 +119,9 @@ class _State:
             rates[:] = scale.rate
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
         few = form.diagonal and data.d > 1
-        numbers[compiled.DOF] = prior.inverse_gamma(form.family)[0] if few else prior.dof
+        numbers[compiled.DOF] = (
+            prior.inverse_wishart.inverse_gamma(form.family)[0] if few else prior.dof
+        )
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
         psi = np.diag(values["scale"]) if "scale" in values else np.array(prior.scale)
         return cls(
@@ -156,6 +158,6 @@ class _State:
             "scale": np.diagonal(self.psi),
             "pi": np.maximum(self.weights, np.finfo(np.float64).tiny),
             "mu": self.means + density.data.center,
-            **density.form.values_from(covariances, density.prior),
+            **density.form.values_from(covariances, density.prior.inverse_wishart),
         }
         return density.space.free(values)

@@ -80,7 +80,7 @@ def build_model(
     data = fit.mixture.rows(x)
     prior = prior_of(data, fit, prior)
     form = form_near(fit.mixture.parameters_about(data.center), fit)
-    form.check(prior)
+    form.check(prior.inverse_wishart)
     with pm.Model(coords=coordinates(data, form)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
@@ -105,10 +105,13 @@ def build_model(
 def _independent_variables(form: Parametrisation, prior: Prior, scale: Any) -> Covariances:
     variables = [
         getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
-        for v, distribution in zip(form.variables, form.priors(prior, scale), strict=True)
+        for v, distribution in zip(
+            form.variables, form.priors(prior.inverse_wishart, scale), strict=True
+        )
     ]
     return Covariances(
-        (*variables, *form.constants(prior)), (form.kind, form.by_component, form.by_feature)
+        (*variables, *form.constants(prior.inverse_wishart)),
+        (form.kind, form.by_component, form.by_feature),
     )
 
 

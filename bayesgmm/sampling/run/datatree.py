@@ -87,7 +87,7 @@ def with_covariances(posterior: xr.Dataset, form: Parametrisation, prior: Prior)
         for v in form.variables
     }
     sigma = xr.DataArray(
-        form.covariances(values, prior),
+        form.covariances(values, prior.inverse_wishart),
         dims=("chain", "draw", *_SIGMA),
         coords={_SIGMA[-1]: posterior[FEATURE].to_numpy()},
     )

@@ -4,8 +4,10 @@ op.py            pointwise log-likelihood and gradients from one pass over the d
 means.py         the conjugate prior of the means, given Bartlett's variables
 axes.py          volume, shape and orientation as variables, and the covariances they make
 distribution.py  the distribution: draws in NumPy and compiled, density by the Op
+jax_on_demand.py loads jax.py, the density in JAX, when PyTensor first compiles for it
 """
 
+from . import jax_on_demand as jax_on_demand
 from .axes import Covariances, covariances_along_axes
 from .distribution import GaussianMixture, GaussianMixtureRV
 from .means import BartlettNormal

@@ -125,7 +125,7 @@ def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
         )  # fmt: skip
         squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
     squares = pt.broadcast_to(squares, (form.n_components, form.d))
-    of_volume = form.volume_prior(prior)
+    of_volume = form.volume_prior(prior.inverse_wishart)
     rate = partial(_rate, each=form.family.volume == "V")
     own_shapes = form.family.shape == "V"
     shape = pm.CustomDist(

@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.compile import optdb
 from pytensor.gradient import DisconnectedType, grad_not_implemented
-from pytensor.graph import Apply, Constant, FunctionGraph, Op, Variable
-from pytensor.graph.rewriting.basic import dfs_rewriter, node_rewriter
+from pytensor.graph import Apply, Constant, Op, Variable
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.scalar import Second
 from pytensor.tensor.basic import Alloc
@@ -174,12 +172,3 @@ def _compile_variance(op: MixtureLogLikelihood) -> Any:
         return log_density, g_pi, g_mu, g_variance
 
     return variances
-
-
-@node_rewriter([MixtureLogLikelihood])
-def _convert_to_jax(fgraph: FunctionGraph, node: Apply) -> None:
-    """Changes nothing; where PyTensor prepares a graph for JAX, the conversion is registered."""
-    from . import jax  # noqa: F401
-
-
-optdb.register("bayesgmm_jax", dfs_rewriter(_convert_to_jax), "jax", position=100)

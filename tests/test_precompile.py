@@ -56,7 +56,7 @@ def started(monkeypatch):
 def test_one_process_that_starts_no_other(started):
     primitives._get_help()
     [(command, options)] = started
-    assert command[0] == sys.executable and "compile_ahead" in command[2]
+    assert command[0] == sys.executable and command[1] == "-P" and "_precompile" in command[3]
     assert options["env"]["BAYESGMM_COMPILES_ALONE"] == "1"
 
 
