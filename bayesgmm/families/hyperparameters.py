@@ -76,6 +76,23 @@ def gamma_or(value: Any) -> Any:
     return Gamma(**value) if isinstance(value, Mapping) else value
 
 
+def plain(value: Any) -> Any:
+    """A hyperparameter as numbers and lists."""
+    if isinstance(value, Gamma):
+        return value.to_dict()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def concentration_or_gamma(value: Any) -> float | Gamma:
+    """A Dirichlet concentration: a positive number, or one that is random."""
+    value = gamma_or(value)
+    if not isinstance(value, Gamma):
+        return positive(value, "prior concentration")
+    if np.ndim(value.rate) > 0:
+        raise ValueError(f"prior concentration is {value}: it is one number, pass one rate.")
+    return value
+
+
 def positive_definite(value: ArrayLike, d: int, name: str) -> FloatArray:
     """A (d, d) positive definite matrix, read-only; a vector stands for its diagonal."""
     matrix = np.array(value, dtype=np.float64)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from ..families.family import Family
 from ..families.matrices import VARIABLE, trace_of_quotient
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
 from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from ..kernels.e_step.contract import Parameters
+from ..utils.types import FloatArray
 
 _I, _F, _B = nb.int64, nb.float64, nb.boolean
 LOG_KERNEL = _F(_I, _I, _I, R1, F1, F2, F3)
@@ -51,6 +54,17 @@ def log_kernel(volume, shape, orientation, hyper, weights, means, covariances): 
         else:
             total -= 0.5 * _square(root, means[k], b0)
     return total
+
+
+def log_kernel_at(parameters: Parameters, family: Family, hyper: FloatArray) -> float:
+    """`log_kernel` of parameters, whatever form their covariances come in."""
+    n_components, d = parameters.means.shape
+    covariances = parameters.covariances.reshape(n_components, -1, d)
+    if (family.spherical or family.diagonal) and covariances.shape[1] > 1:  # by their variances
+        covariances = np.diagonal(covariances, axis1=1, axis2=2)[:, None, :]
+    arrays = parameters.weights, parameters.means, covariances
+    copies = (np.array(array, dtype=np.float64, order="C") for array in arrays)
+    return float(log_kernel(*family.codes, hyper, *copies))
 
 
 @jit()

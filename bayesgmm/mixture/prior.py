@@ -20,24 +20,20 @@ from scipy.special import gammaln
 
 from ..data.data import Data, as_data
 from ..families import Family, get_family
-from ..families.hyperparameters import Gamma, gamma_or, positive_definite, show
+from ..families.hyperparameters import Gamma, concentration_or_gamma, plain, positive_definite
 from ..families.inverse_wishart import InverseWishart
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..utils.types import FloatArray
 from ..utils.validation import _check_numbers, positive
+from .default_priors import conjugate_hyperparameters, weakly_informative_hyperparameters
 from .draws import Draws
-from .log_prior import log_kernel
+from .log_prior import log_kernel_at
 from .mixture import draw_rows
+from .prior_in_words import means_in_words, proportions_in_words, random_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Mean of the default covariance prior: (0.02^(1/2) range)^2, as the prior mean of Richardson &
-# Green (1997, section 2.4), beta's mean over alpha - 1, gives for one column.
-_COVARIANCE_IN_SQUARED_RANGES = 0.02
-# Rows that Fraley & Raftery's prior of the means is worth.
-_MEAN_STRENGTH = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +118,7 @@ class Prior:
             "mean": mean,
             "dof": wishart.dof,
             "scale": wishart.scale,
-            "concentration": _concentration(gamma_or(self.concentration)),
+            "concentration": concentration_or_gamma(self.concentration),
         }
         if self.mean_covariance is not None:
             name = "mean_covariance"
@@ -179,22 +175,11 @@ class Prior:
             columns that depend on each other.
         """
         data = as_data(x, columns)
-        ranges = data.high - data.low
-        mean = data.low + 0.5 * ranges
-        spread: FloatArray | None = ranges**2
         if conjugate:
-            mean, spread = data.center, None  # the mean, of weighted rows too
-        strength = _MEAN_STRENGTH if conjugate else None
-        expected = _COVARIANCE_IN_SQUARED_RANGES * ranges**2
-        scale: FloatArray | Gamma
-        if random_scale:
-            dof, shape = 2.0 * (data.d + 1), 0.1 * (data.d + 1)
-            scale = Gamma(shape, shape / ((dof - data.d - 1.0) * expected))
-        elif conjugate:
-            dof, scale = data.d + 2.0, _split_covariance(data, n_components)
+            values = conjugate_hyperparameters(data, random_scale, n_components)
         else:
-            dof, scale = data.d + 4.0, 3.0 * expected
-        return cls(mean, spread, dof, scale, concentration, strength)
+            values = weakly_informative_hyperparameters(data, random_scale)
+        return cls(**values, concentration=concentration)
 
     @classmethod
     def univariate(
@@ -292,16 +277,9 @@ class Prior:
         _check_numbers(n_components=n_components, draws=draws)
         rng = np.random.default_rng(random_seed)
         family, d = get_family(family, self.d), self.d
-        form, wishart = parametrisation(family, n_components, d), self.inverse_wishart
-        scale = None
-        if isinstance(self.scale, Gamma):
-            scale = self.scale.draw(rng, draws)
-            scale = scale[:, None] if form.by_component else scale
-        values = {
-            v.name: distribution.draw(rng, (draws, *form.shape(v)))
-            for v, distribution in zip(form.variables, form.priors(wishart, scale), strict=True)
-        }
-        covariances = form.covariances(values, wishart)
+        covariances = parametrisation(family, n_components, d).draw(
+            self.inverse_wishart, rng, draws
+        )
         spread = covariances / (self.mean_strength or 1.0)
         if self.mean_covariance is not None:
             spread = self.mean_covariance
@@ -359,20 +337,8 @@ class Prior:
         density's constant is not known and left out. Random hyperparameters are at their means,
         as EM takes them.
         """
-        n_components, d = parameters.means.shape
-        covariances = parameters.covariances.reshape(n_components, -1, d)
-        if family.spherical or family.diagonal:  # by their variances, whatever form they come in
-            index = np.arange(d)
-            if covariances.shape[1] > 1:
-                covariances = covariances[:, index, index][:, None, :]
-        kernel = log_kernel(
-            *family.codes,
-            self.packed(center),
-            np.array(parameters.weights, dtype=np.float64, order="C"),
-            np.array(parameters.means, dtype=np.float64, order="C"),
-            np.array(covariances, dtype=np.float64, order="C"),
-        )
-        return float(kernel) + self.log_constant(family, n_components)
+        kernel = log_kernel_at(parameters, family, self.packed(center))
+        return kernel + self.log_constant(family, len(parameters.weights))
 
     def log_constant(self, family: Family, n_components: int) -> float:
         """What `log_density` has besides the kernel: a number for each family and K."""
@@ -401,35 +367,19 @@ class Prior:
 
     def to_dict(self) -> dict[str, Any]:
         """The hyperparameters as plain values: `Prior(**prior.to_dict())` is the same prior."""
-        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
+        return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def to_frame(self) -> pd.DataFrame:
         """The prior in words, one row per parameter and per random hyperparameter."""
         import pandas as pd
 
         rows = [
-            self._proportions_in_words(),
-            self._means_in_words(),
+            proportions_in_words(self.concentration),
+            means_in_words(self.mean, self.mean_covariance, self.mean_strength),
             self.inverse_wishart.in_words(),
         ]
-        for name in ("concentration", "scale"):
-            value = getattr(self, name)
-            if isinstance(value, Gamma):
-                rows.append((name, str(value), f"mean {show(np.atleast_1d(value.mean))}"))
+        rows += [random_in_words(name, getattr(self, name)) for name in self.random]
         return pd.DataFrame(rows, columns=["parameter", "prior", "note"])
-
-    def _proportions_in_words(self) -> tuple[str, str, str]:
-        a = self.concentration
-        each = "concentration" if isinstance(a, Gamma) else f"{a:g}"
-        return "pi", f"Dirichlet({each}, ..., {each})", "uniform" if a == 1 else ""
-
-    def _means_in_words(self) -> tuple[str, str, str]:
-        if self.mean_covariance is None:
-            strength = f"{self.mean_strength:g}"
-            text, note = f"Sigma_k / {strength}", f"conjugate, worth {strength} rows"
-        else:
-            text, note = show(self.mean_covariance), "independent of Sigma_k"
-        return "mu_k", f"Normal({show(self.mean)}, {text})", note
 
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(index=False, border=0)
@@ -445,33 +395,3 @@ def check_columns(prior: Prior, data: Data) -> None:
     """Refuse a prior for another number of columns than the data have."""
     if prior.d != data.d:
         raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")
-
-
-def _concentration(value: Any) -> float | Gamma:
-    if not isinstance(value, Gamma):
-        return positive(value, "prior concentration")
-    if np.ndim(value.rate) > 0:
-        raise ValueError(f"prior concentration is {value}: it is one number, pass one rate.")
-    return value
-
-
-def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
-    """The columns' covariance, as K components of equal volume would share it."""
-    if n_components is None:
-        raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
-    if data.total < 2:
-        raise ValueError(
-            f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
-            "for the conjugate prior's scale. Give weights that say how often a row counts."
-        )
-    delta = data.values - data.center
-    counted = delta if data.weights is None else data.weights[:, None] * delta
-    covariance = counted.T @ delta / (data.total - 1)
-    return covariance / n_components ** (2.0 / data.d)
-
-
-def _plain(value: Any) -> Any:
-    """A hyperparameter as numbers and lists."""
-    if isinstance(value, Gamma):
-        return value.to_dict()
-    return value.tolist() if isinstance(value, np.ndarray) else value

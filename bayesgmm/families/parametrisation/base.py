@@ -11,6 +11,7 @@ import numpy as np
 
 from ...utils.types import FloatArray
 from ..family import Family
+from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
@@ -123,6 +124,18 @@ class Parametrisation(ABC):
 
         Covariances that are not of the family are replaced by their mean over what it shares.
         """
+
+    def draw(self, prior: InverseWishart, rng: np.random.Generator, draws: int) -> FloatArray:
+        """Covariances (draws, K, d, d) from the prior; a random scale is drawn anew for each."""
+        scale = None
+        if isinstance(prior.scale, Gamma):
+            scale = prior.scale.draw(rng, draws)
+            scale = scale[:, None] if self.by_component else scale
+        values = {
+            v.name: distribution.draw(rng, (draws, *self.shape(v)))
+            for v, distribution in zip(self.variables, self.priors(prior, scale), strict=True)
+        }
+        return self.covariances(values, prior)
 
     def shape(self, variable: Variable) -> tuple[int, ...]:
         """The shape of one value of a variable."""

@@ -1,0 +1,68 @@
+"""Hyperparameters of priors that follow from the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..data.data import Data
+from ..families.hyperparameters import Gamma
+from ..utils.types import FloatArray
+
+# Mean of the default covariance prior: (0.02^(1/2) range)^2, as the prior mean of Richardson &
+# Green (1997, section 2.4), beta's mean over alpha - 1, gives for one column.
+_COVARIANCE_IN_SQUARED_RANGES = 0.02
+# Rows that Fraley & Raftery's prior of the means is worth.
+_MEAN_STRENGTH = 0.01
+
+
+def weakly_informative_hyperparameters(data: Data, random_scale: bool) -> dict[str, Any]:
+    """Means about the midranges, independent of the covariances (Richardson & Green 1997)."""
+    ranges = data.high - data.low
+    fixed = {"dof": data.d + 4.0, "scale": 3.0 * _expected_variances(data)}
+    return {
+        "mean": data.low + 0.5 * ranges,
+        "mean_covariance": ranges**2,
+        **(_random_scale(data) if random_scale else fixed),
+    }
+
+
+def conjugate_hyperparameters(
+    data: Data, random_scale: bool, n_components: int | None
+) -> dict[str, Any]:
+    """Means about the columns' means, as wide as the covariances say (Fraley & Raftery 2007)."""
+    if random_scale:
+        covariances = _random_scale(data)
+    else:
+        covariances = {"dof": data.d + 2.0, "scale": _split_covariance(data, n_components)}
+    return {
+        "mean": data.center,  # the mean, of weighted rows too
+        "mean_covariance": None,
+        "mean_strength": _MEAN_STRENGTH,
+        **covariances,
+    }
+
+
+def _expected_variances(data: Data) -> FloatArray:
+    return _COVARIANCE_IN_SQUARED_RANGES * (data.high - data.low) ** 2
+
+
+def _random_scale(data: Data) -> dict[str, Any]:
+    """Degrees of freedom and a random scale, under which the variances have the same mean."""
+    dof, shape = 2.0 * (data.d + 1), 0.1 * (data.d + 1)
+    rate = shape / ((dof - data.d - 1.0) * _expected_variances(data))
+    return {"dof": dof, "scale": Gamma(shape, rate)}
+
+
+def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
+    """The columns' covariance, as K components of equal volume would share it."""
+    if n_components is None:
+        raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
+    if data.total < 2:
+        raise ValueError(
+            f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
+            "for the conjugate prior's scale. Give weights that say how often a row counts."
+        )
+    delta = data.values - data.center
+    counted = delta if data.weights is None else data.weights[:, None] * delta
+    covariance = counted.T @ delta / (data.total - 1)
+    return covariance / n_components ** (2.0 / data.d)
