@@ -43,11 +43,11 @@ types: $(VENV)/.installed-dev
 
 # Execute every notebook, and fail where one fails or its .ipynb is not its .py.
 notebooks: $(VENV)/.installed-dev
-	$(PY) docs/notebooks/run.py
+	$(PY) notebooks/run.py
 
 # Write every .ipynb anew, with its outputs, from its .py.
 notebooks-write: $(VENV)/.installed-dev
-	$(PY) docs/notebooks/run.py --write
+	$(PY) notebooks/run.py --write
 
 # The site, in docs/_build/html. It needs no network; a warning is an error.
 docs: $(VENV)/.installed-docs
@@ -61,7 +61,7 @@ ci:
 	bash .ci/run
 
 clean:
-	rm -rf docs/_build docs/reference/generated
+	rm -rf docs/_build docs/notebooks docs/reference/generated
 	rm -rf $(VENV) $(VENV_JAX) build dist report.html .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

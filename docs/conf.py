@@ -1,12 +1,16 @@
 """The docs site: `make docs`. Why it is built this way: docs/decisions/0021-docs-site.md."""
 
 import logging
+import re
+import shutil
 import sys
 from pathlib import Path
 
 import pandas as pd
+from sphinx.application import Sphinx
 
-ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
 from bayesgmm._version import __version__  # noqa: E402
@@ -63,3 +67,30 @@ html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
+
+
+# ---- notebooks: they lie beside docs/, and Sphinx sees nothing outside it ----
+def copy_notebooks(*_: object) -> None:
+    """Copy the notebooks, with their times: pages are written anew where one has changed."""
+    copies = HERE / "notebooks"
+    shutil.rmtree(copies, ignore_errors=True)  # so that a notebook that went leaves no page
+    copies.mkdir()
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy2(notebook, copies)
+
+
+def links_of_the_site(source: str) -> str:
+    """Return a page whose links, right on GitHub and in Jupyter, lead to the copies and back."""
+    to_notebooks = re.sub(r"\]\(((?:\.\./)*)\.\./notebooks/", r"](\1notebooks/", source)
+    return to_notebooks.replace("](../docs/", "](../")
+
+
+def rewrite_links(app: Sphinx, page: str, source: list[str]) -> None:
+    """Give the parser a page with the links of the site."""
+    source[0] = links_of_the_site(source[0])
+
+
+def setup(app: Sphinx) -> None:
+    """Tell Sphinx of the two functions."""
+    app.connect("config-inited", copy_notebooks)
+    app.connect("source-read", rewrite_links)

@@ -22,7 +22,7 @@ from bayesgmm.datasets import load_faithful
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "_build" not in p.parts)]
-NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REFERENCE = (DOCS / "reference" / "index.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"^```\n(bayesgmm .*?)^```$", re.MULTILINE | re.DOTALL)

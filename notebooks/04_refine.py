@@ -159,4 +159,4 @@ print(again.fit.bic == posterior.fit.bic)
 
 # %% [markdown]
 # More on two or three: [choosing K](05_choosing_k.ipynb). What a posterior can be asked:
-# [from a fit to its posterior](../howto/posterior.md).
+# [from a fit to its posterior](../docs/howto/posterior.md).
