@@ -12,12 +12,15 @@ Importing this module loads neither PyMC nor matplotlib: names load what they ne
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .utils.plotting import PlotAccessor
 
 if TYPE_CHECKING:
+    from . import plots
     from .comparison.agreement import agreement as agreement
     from .comparison.compare import compare as compare
     from .comparison.model_probabilities import model_probabilities as model_probabilities
@@ -73,15 +76,21 @@ _HOME = {
     "standard_errors": "em.standard_errors.standard_errors",
 }
 
-__all__ = ["__version__", "datasets", *sorted(_HOME)]
+# Modules that are public as such.
+_MODULES = ("datasets", "plots")
+
+__all__ = ["__version__", *_MODULES, *sorted(_HOME)]
+
+# Results must not know their pictures: who makes them is said here, and loaded when one is drawn.
+PlotAccessor.home = partial(import_module, ".plots.accessors", __name__)
 
 # For the process that compiles what another will need (`kernels/compilation.py`).
 _PRECOMPILE = "sampling.precompile"
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return import_module(".datasets", __name__)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name == "_precompile":
         return import_module(f".{_PRECOMPILE}", __name__).precompile
     if name in _HOME:

@@ -28,7 +28,6 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm import plots
 
 X = bayesgmm.datasets.load_faithful()
 x = X.to_numpy()
@@ -124,7 +123,7 @@ print(f"{logliks[-1]:.3f} by hand, {fit.loglik:.3f} by fit")
 print(np.sort(parameters[0]).round(3), np.sort(fit.weights).round(3))
 
 # %%
-plots.plot_classification(X, fit)
+fit.plot.classification(X)
 
 # %% [markdown]
 # Larger points are less certain. Almost all rows are certain, and the few between the clouds are
@@ -140,7 +139,7 @@ bayesgmm.classify(fit, X).sort_values("uncertainty", ascending=False).head(3).ro
 
 # %%
 selection = bayesgmm.select(X, range(1, 6), random_seed=1, progressbar=False)
-plots.plot_bic(selection)
+selection.plot.bic()
 
 # %% [markdown]
 # BIC's best is three components with one covariance in common (EEE). The third splits the long

@@ -20,7 +20,6 @@
 
 # %%
 import bayesgmm
-from bayesgmm import plots
 
 X = bayesgmm.datasets.load_faithful()
 
@@ -77,7 +76,7 @@ selection.grid("icl").loc[1:3, ["EEE", "VVV", "VVE"]].round(3)
 [(f"{f.family.name},{f.n_components}", round(f.bic, 3)) for f in selection.top(3)]
 
 # %%
-plots.plot_bic(selection)
+selection.plot.bic()
 
 # %% [markdown]
 # ## `m$classification`, `m$uncertainty`, `m$z`, `m$parameters`
@@ -144,7 +143,7 @@ merging = bayesgmm.merge(best, X)
 merging.table.round(3)
 
 # %%
-plots.plot_merging(merging)
+merging.plot.merging()
 
 # %% [markdown]
 # Two clusters: the third component had split one. What mclust has not is the way on from here,

@@ -28,7 +28,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Theirs
 
 import bayesgmm
-from bayesgmm import plots
 from bayesgmm.estimators.mixture import GaussianMixture
 
 X = bayesgmm.datasets.load_iris(features_only=True).to_numpy()
@@ -115,7 +114,7 @@ flowers = bayesgmm.datasets.load_iris(features_only=True)
 started = time.perf_counter()
 selection = bayesgmm.select(flowers, range(1, 6), random_seed=0, progressbar=False)
 print(f"{len(selection.fits)} cells in {time.perf_counter() - started:.1f} s")
-plots.plot_bic(selection)
+selection.plot.bic()
 
 # %% [markdown]
 # The whole result of a fit is `model.fit_`, with what scikit-learn has no place for: how EM

@@ -27,7 +27,6 @@ import arviz as az
 import numpy as np
 
 import bayesgmm
-from bayesgmm import plots
 
 X = bayesgmm.datasets.load_faithful()
 print(X.attrs["units"])
@@ -45,7 +44,7 @@ fit = bayesgmm.fit(X, n_components=2, random_seed=1)
 fit
 
 # %%
-plots.plot_classification(X, fit)
+fit.plot.classification(X)
 
 # %% [markdown]
 # Larger points are less certain. The responsibilities say how much each row belongs to each
@@ -66,7 +65,7 @@ selection = bayesgmm.select(X, range(1, 7), random_seed=1, progressbar=False)
 selection
 
 # %%
-plots.plot_bic(selection)
+selection.plot.bic()
 
 # %% [markdown]
 # BIC prefers three components with one common covariance (EEE). Two components are six behind if
@@ -100,7 +99,7 @@ posterior
 az.summary(posterior.tree, var_names=["pi", "mu"])
 
 # %%
-plots.plot_posterior(posterior)
+posterior.plot.posterior()
 
 # %% [markdown]
 # Dots and bars are posterior means and 89 % intervals; the crosses are the EM estimates. With 272

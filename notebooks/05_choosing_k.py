@@ -25,7 +25,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import bayesgmm
-from bayesgmm import plots
 
 X = bayesgmm.datasets.load_galaxies() / 1000
 X.columns = ["velocity"]  # 1000 km/s
@@ -44,7 +43,7 @@ plt.show()
 
 # %%
 selection = bayesgmm.select(X, range(1, 8), random_seed=1, progressbar=False)
-plots.plot_bic(selection)
+selection.plot.bic()
 
 # %%
 table = selection.table[["family", "K", "n_parameters", "bic", "delta_bic", "icl"]]
@@ -55,7 +54,7 @@ table.head(5).round(1)
 # BIC, which is no difference, and E with six by 5.
 
 # %%
-plots.plot_density(X, selection.best)
+selection.best.plot.density(X)
 
 # %% [markdown]
 # ## Posteriors

@@ -30,7 +30,7 @@ from tests.test_report import Page
 
 # Modules whose classes and functions users get objects of, besides the names of the package.
 RESULTS = ("data", "diagnostics", "draws", "evidence", "mixture_draws", "modes", "partitions",
-           "merging", "bootstrap", "uncertainty", "classification", "plots")  # fmt: skip
+           "merging", "bootstrap", "uncertainty", "classification", "plots.accessors")  # fmt: skip
 
 
 @cache

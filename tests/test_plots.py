@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import inspect
+import pickle
+import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -18,10 +23,11 @@ from matplotlib.patches import Ellipse
 import bayesgmm
 from bayesgmm import plots
 from bayesgmm.families import FAMILIES
-from bayesgmm.mixture.merging import merge
+from bayesgmm.mixture.merging import Merging, merge
 from bayesgmm.mixture.mixture import Mixture
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.plots import backends
+from bayesgmm.plots.accessors import ACCESSORS
 from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 
 
@@ -264,15 +270,15 @@ def posterior(k, d, family="VVV"):
 
 
 OURS = {
-    "responsibilities": lambda p: p.plot_responsibilities(),
-    "responsibilities of the fit": lambda p: p.fit.plot_responsibilities(p.data),
-    "density": lambda p: p.plot_density(),
-    "density of the fit": lambda p: p.fit.plot_density(p.data),
-    "convergence": lambda p: p.fit.plot_convergence(),
-    "posterior": lambda p: p.plot_posterior(),
-    "label moves": lambda p: p.plot_label_moves(),
-    "coclustering": lambda p: p.plot_coclustering(rows=60),
-    "check": lambda p: p.plot_check(n_draws=20, random_seed=0),
+    "responsibilities": lambda p: p.plot.responsibilities(),
+    "responsibilities of the fit": lambda p: p.fit.plot.responsibilities(p.data),
+    "density": lambda p: p.plot.density(),
+    "density of the fit": lambda p: p.fit.plot.density(p.data),
+    "convergence": lambda p: p.fit.plot.convergence(),
+    "posterior": lambda p: p.plot.posterior(),
+    "label moves": lambda p: p.plot.label_moves(),
+    "coclustering": lambda p: p.plot.coclustering(rows=60),
+    "check": lambda p: p.plot.check(n_draws=20, random_seed=0),
 }
 
 
@@ -295,7 +301,7 @@ def test_every_picture_is_titled_labelled_and_whole(name, k, d):
 def test_arviz_pictures_are_its_collections(name, k, d):
     """As many panels as there are things to show, at most 24; of any backend."""
     p = posterior(k, d, "EEE" if d == 10 else "VVI")
-    collection = getattr(p, f"plot_{name}")(backend="none")
+    collection = getattr(p.plot, name)(backend="none")
     assert type(collection).__name__ == "PlotCollection"
     if name != "energy":  # ArviZ's own two panels
         columns = {"predictive": min(d, 8)}.get(name, min(d, (24 - k * (k > 1)) // k))
@@ -308,10 +314,10 @@ def test_arviz_pictures_are_its_collections(name, k, d):
 def test_arviz_pictures_take_its_options():
     """Variables, coordinates and visuals go through."""
     p = posterior(3, 2)
-    collection = p.plot_trace("mu", coords={"feature": "x1"}, backend="none")
+    collection = p.plot.trace("mu", coords={"feature": "x1"}, backend="none")
     assert list(collection.data.data_vars) == ["mu"]
     assert collection.data["feature"].to_numpy().tolist() == "x1"
-    figure = p.plot_rank(backend="matplotlib").viz["figure"].item()
+    figure = p.plot.rank(backend="matplotlib").viz["figure"].item()
     assert overflow(figure) < 0.02
     assert "mu[0, x1]" in texts(figure)
     lines = [ln.get_color() for ax in figure.axes for ln in ax.lines]
@@ -325,7 +331,7 @@ def test_arviz_pictures_by_other_backends(name, backend, tmp_path):
     """Drawn and written without a warning, where the backend is installed."""
     for library in backends.LIBRARIES[backend]:
         pytest.importorskip(library)
-    collection = getattr(posterior(3, 2), f"plot_{name}")(backend=backend)
+    collection = getattr(posterior(3, 2).plot, name)(backend=backend)
     collection.savefig(tmp_path / "picture.html")
     assert (tmp_path / "picture.html").stat().st_size > 5_000
 
@@ -333,7 +339,7 @@ def test_arviz_pictures_by_other_backends(name, backend, tmp_path):
 @pytest.mark.parametrize("name", ["trace", "rank", "energy", "predictive"])
 def test_a_backend_that_is_not_there(name, monkeypatch):
     """What to install, or which names there are."""
-    draw = getattr(posterior(2, 1), f"plot_{name}")
+    draw = getattr(posterior(2, 1).plot, name)
     for backend, libraries in (("bokeh", "bokeh"), ("plotly", "plotly and webcolors")):
         for library in libraries.split(" and "):
             monkeypatch.setitem(sys.modules, library, None)
@@ -351,20 +357,20 @@ def test_energy_is_of_samplers_that_have_one():
     tree = p.tree.copy()
     tree["sample_stats"] = xr.DataTree(tree["sample_stats"].to_dataset().drop_vars("energy"))
     with pytest.raises(ValueError, match="'synthetic' has no energy"):
-        type(p)(tree, p.fit, p.prior).plot_energy()
+        type(p)(tree, p.fit, p.prior).plot.energy()
 
 
 def test_convergence_is_the_history():
     """Objective as it is, and what was still to gain; the end in the title."""
     x = mixture(3, 2).sample(300, 1)[0]
     fit = bayesgmm.fit(x, 3, n_init=1, random_seed=3)
-    left, right = fit.plot_convergence().axes
+    left, right = fit.plot.convergence().axes
     np.testing.assert_array_equal(left.lines[0].get_ydata(), fit.history)
     gain = fit.history[-1] - np.array(fit.history)
     np.testing.assert_array_equal(right.lines[0].get_ydata(), gain[gain > 0])
     assert right.get_yscale() == "log" and f"{fit.loglik:.3f}" in left.get_title()
     by_map = bayesgmm.fit(x, 2, n_init=1, random_seed=3, prior=Prior.from_data(x))
-    assert by_map.plot_convergence().axes[0].get_ylabel() == "log posterior density"
+    assert by_map.plot.convergence().axes[0].get_ylabel() == "log posterior density"
 
 
 @pytest.mark.parametrize("k", [2, 10])
@@ -372,7 +378,7 @@ def test_responsibilities_fill_the_picture(k):
     """The areas of the components are the sums of their responsibilities; hatches differ."""
     p = posterior(k, 2)
     resp = p.fit.predict_proba(p.data)
-    ax = p.fit.plot_responsibilities(p.data).axes[0]
+    ax = p.fit.plot.responsibilities(p.data).axes[0]
     assert len(ax.collections) == k
     for c, fill in enumerate(ax.collections):
         x, y = fill.get_paths()[0].vertices.T
@@ -405,7 +411,7 @@ def test_contours_hold_what_they_say(seed):
 def test_density_band_is_the_posteriors():
     """The band's ends at the grid, against the posterior's own; in the columns asked for."""
     p = posterior(3, 2)
-    figure = p.plot_density(columns="x1", ci_prob=0.5, units={"x1": "mm"})
+    figure = p.plot.density(columns="x1", ci_prob=0.5, units={"x1": "mm"})
     assert figure.axes[0].get_xlabel() == "x1 (mm)"
     (band,) = [c for c in figure.axes[0].collections if c.get_label().startswith("posterior")]
     vertices = band.get_paths()[0].vertices
@@ -413,7 +419,7 @@ def test_density_band_is_the_posteriors():
     own = p.density({"x1": grid}, ci_prob=0.5, n_draws=500)
     assert vertices[:, 1].max() == pytest.approx(float(own["upper"].max()), rel=1e-9)
     with pytest.raises(ValueError, match="one or two"):
-        p.plot_density(columns=["x0", "x1", "x0"])
+        p.plot.density(columns=["x0", "x1", "x0"])
 
 
 def bars(ax, colour):
@@ -427,7 +433,7 @@ def test_posterior_intervals_beside_those_of_em(family):
     """Both intervals and both estimates, of pi, mu and Sigma, where the family lets them vary."""
     p = posterior(2, 2, family)
     se = bayesgmm.standard_errors(p.fit, p.data, "information")
-    figure = p.plot_posterior(0.5, standard_errors=se, units={"x0": "mm", "x1": "kg/m"})
+    figure = p.plot.posterior(0.5, standard_errors=se, units={"x0": "mm", "x1": "kg/m"})
     titles = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.axison]
     covariance = [] if family == "VVI" else ["Sigma: x0, x1 [mm · kg/m]"]
     assert titles == ["pi, proportion", "mu: x0 (mm)", "mu: x1 (kg/m)", "Sigma: x0, variance [mm²]",
@@ -451,7 +457,7 @@ def test_posterior_refuses_errors_of_another_fit():
     other = posterior(3, 2)
     se = bayesgmm.standard_errors(other.fit, other.data, "information")
     with pytest.raises(ValueError, match="are of 3 components in x0, x1, the posterior of 2"):
-        posterior(2, 2).plot_posterior(standard_errors=se)
+        posterior(2, 2).plot.posterior(standard_errors=se)
 
 
 def test_label_moves_undo_the_relabelling():
@@ -461,7 +467,7 @@ def test_label_moves_undo_the_relabelling():
     sampled, _ = shuffled(scattered_draws(fit, 2, 50, 0), 1)
     p = posterior_of(x, fit, sampled).relabel("ecr")
     assert p.relabelled_draws > 50
-    figure = p.plot_label_moves("x1")
+    figure = p.plot.label_moves("x1")
     top, strip, bottom = figure.axes
     for k in range(3):
         given = sampled["mu"].to_numpy()[:, :, k, 1].ravel()
@@ -473,26 +479,26 @@ def test_label_moves_undo_the_relabelling():
             assert p.draws.means[s, became[k, s], 1] == top.lines[k].get_ydata()[s]
     assert f"{p.relabelled_draws} of 100 draws relabelled (ecr)" in texts(figure)
     with pytest.raises(ValueError, match="column is 'x7'"):
-        p.plot_label_moves("x7")
+        p.plot.label_moves("x7")
 
 
 def test_coclustering_map_is_the_matrix_in_order():
     """Sorted by component, from certain to doubtful."""
     p = posterior(3, 2)
-    figure = p.plot_coclustering(n_draws=40)
+    figure = p.plot.coclustering(n_draws=40)
     shown = np.asarray(figure.axes[0].images[0].get_array())
     resp = p.fit.predict_proba(p.data)
     order = sorted(range(p.data.n), key=lambda i: (resp[i].argmax(), -resp[i].max()))
     own = p.coclustering(n_draws=40).to_numpy()
     np.testing.assert_allclose(shown, own[np.ix_(order, order)])
-    assert "50 of 180 rows" in texts(p.plot_coclustering(rows=50))
+    assert "50 of 180 rows" in texts(p.plot.coclustering(rows=50))
 
 
 def test_check_counts_and_names_what_is_outside():
     """Dots inside and outside as the table has them."""
     p = posterior(3, 2)
     table = p.predictive_check(["mean", "sd"], n_draws=40, random_seed=2)
-    figure = p.plot_check(["mean", "sd"], n_draws=40, random_seed=2)
+    figure = p.plot.check(["mean", "sd"], n_draws=40, random_seed=2)
     z = (table["observed"] - table["mean"]) / table["sd"]
     outside = (table["observed"] < table["lower"]) | (table["observed"] > table["upper"])
     dots = np.concatenate([ln.get_xdata() for ln in figure.axes[0].lines if ln.get_marker() == "o"])
@@ -506,47 +512,88 @@ def test_check_names_what_is_outside():
     p = posterior(3, 2)
     rows = p.data.values
     far = {"is it these rows": lambda x: 1e3 * np.array_equal(x, rows) + x.mean(axis=0)}
-    figure = p.plot_check(far, n_draws=20, random_seed=0)
+    figure = p.plot.check(far, n_draws=20, random_seed=0)
     edged = [ln for ln in figure.axes[0].lines if ln.get_marker() == "D"]
     assert np.concatenate([ln.get_xdata() for ln in edged]).tolist() == [6, 6]
     assert "x0 (" in texts(figure) and "0 of 2 statistics within" in texts(figure)
 
 
-METHODS = {
-    "Fit": ("classification", "uncertainty", "responsibilities", "density", "convergence"),
-    "Selection": ("bic",),
-    "Posterior": ("posterior", "density", "responsibilities", "label_moves", "coclustering",
-                  "check", "predictive", "trace", "rank", "energy"),
-    "merging.Merging": ("merging",),
-}  # fmt: skip
+SHOWN = {
+    bayesgmm.Fit: plots.FitPlots,
+    bayesgmm.Selection: plots.SelectionPlots,
+    bayesgmm.Posterior: plots.PosteriorPlots,
+    Merging: plots.MergingPlots,
+}
+METHODS = [(kind, name) for kind in SHOWN.values() for name in dir(kind) if name[0] != "_"]
 
 
-def test_every_function_is_a_method_too():
-    """None is missing, and each has words of its own."""
-    there = {f"plot_{name}" for names in METHODS.values() for name in names}
-    assert there == {name for name in plots.__all__ if name.startswith("plot_")}
-    for home, names in METHODS.items():
-        module, _, kind = home.rpartition(".")
-        cls = getattr(bayesgmm, kind, None) or getattr(bayesgmm.mixture.merging, kind)
-        for name in names:
-            assert f"plots.plot_{name}" in getattr(cls, f"plot_{name}").__doc__
-        assert {n for n in dir(cls) if n.startswith("plot_")} == {f"plot_{n}" for n in names}
+def test_every_function_is_in_the_plot_of_what_it_shows():
+    """None is missing, and of a class `plot` is the class of its pictures."""
+    functions = {name for name in plots.__all__ if name.startswith("plot_")}
+    assert functions == {f"plot_{name}" for _, name in METHODS}
+    assert set(ACCESSORS.values()) == set(SHOWN.values())
+    for shown, kind in SHOWN.items():
+        assert shown.plot is kind
+        assert not [name for name in dir(shown) if name.startswith("plot_")]
+
+
+@pytest.mark.parametrize(("kind", "name"), METHODS)
+def test_methods_have_the_parameters_of_their_functions(kind, name):
+    """The same names and defaults, but for the result itself; and words of their own."""
+    method = getattr(kind, name)
+    assert f"plots.plot_{name}" in method.__doc__
+    function = inspect.signature(getattr(plots, f"plot_{name}")).parameters
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        same = function[parameter.name]
+        assert parameter.kind == same.kind
+        if (kind, name, parameter.name) != (plots.PosteriorPlots, "responsibilities", "X"):
+            assert parameter.default == same.default
+
+
+def test_plot_leaves_results_as_they_are():
+    """It is no part of a copy, a pickle or a comparison of fields; derived classes have it."""
+    fit = bayesgmm.fit(mixture(2, 2).sample(50, 0)[0], 2, n_init=2, random_seed=0)
+    before = dict(vars(fit))
+    assert "convergence" in dir(fit.plot) and "convergence" in repr(fit.plot)
+    assert vars(fit) == before and "plot" not in {f.name for f in dataclasses.fields(fit)}
+    for copied in (copy.deepcopy(fit), pickle.loads(pickle.dumps(fit))):
+        assert texts(copied.plot.convergence()) == texts(fit.plot.convergence())
+
+    class Derived(bayesgmm.Fit):
+        """A user's own."""
+
+    derived = Derived(**{f.name: getattr(fit, f.name) for f in dataclasses.fields(fit)})
+    assert texts(derived.plot.convergence()) == texts(fit.plot.convergence())
+
+
+def test_plot_loads_its_pictures_when_asked():
+    """After `import bayesgmm` alone, and not before."""
+    code = """
+import sys, bayesgmm
+fit = bayesgmm.fit([[0.], [1.], [3.], [7.], [8.]], 1)
+print("bayesgmm.plots" in sys.modules)
+print(type(fit.plot.convergence()).__name__, bayesgmm.plots.__name__)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["False", "Figure", "bayesgmm.plots"]
 
 
 def test_methods_draw_what_the_functions_do():
     """A grid's and a merging's; the others are drawn above."""
     x = bayesgmm.datasets.load_faithful()
     grid = bayesgmm.select(x, [1, 2], ["EEE"], n_init=1, random_seed=0, progressbar=False)
-    assert texts(grid.plot_bic("icl")) == texts(plots.plot_bic(grid, "icl"))
+    assert texts(grid.plot.bic("icl")) == texts(plots.plot_bic(grid, "icl"))
     merging = merge(bayesgmm.fit(x, 3, random_seed=0), x)
-    assert texts(merging.plot_merging()) == texts(plots.plot_merging(merging))
+    assert texts(merging.plot.merging()) == texts(plots.plot_merging(merging))
 
 
 def test_units_come_with_the_data_or_are_given():
     """Those of a frame's attrs, others, none."""
     x = bayesgmm.datasets.load_faithful()
     fit = bayesgmm.fit(x, 2, random_seed=0)
-    assert fit.plot_classification(x).axes[0].get_xlabel() == "eruptions (min)"
-    given = fit.plot_classification(x, units={"eruptions": "60 s"}).axes[0]
+    assert fit.plot.classification(x).axes[0].get_xlabel() == "eruptions (min)"
+    given = fit.plot.classification(x, units={"eruptions": "60 s"}).axes[0]
     assert (given.get_xlabel(), given.get_ylabel()) == ("eruptions (60 s)", "waiting")
-    assert fit.plot_density(x.to_numpy()).axes[0].get_xlabel() == "eruptions"
+    assert fit.plot.density(x.to_numpy()).axes[0].get_xlabel() == "eruptions"

@@ -13,9 +13,9 @@ from .._version import __version__
 from ..families import Family, get_family
 from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
-from ..pictures import PicturesOfFit
 from ..utils.archive import DAMAGED
 from ..utils.display import Shown
+from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray
 from .status import Status
 
@@ -27,7 +27,7 @@ _FORMAT = "bayesgmm.Fit/2"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Shown, PicturesOfFit):
+class Fit(Shown):
     """A mixture fitted by EM.
 
     Attributes
@@ -77,6 +77,7 @@ class Fit(Shown, PicturesOfFit):
     starts: tuple[int, int, int]
     moments: FloatArray
     weighted: bool = False
+    plot = PlotAccessor()
 
     @property
     def weights(self) -> FloatArray:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from ..data.data import Data
-from ..pictures import PicturesOfMerging
 from ..utils.display import html_rows
+from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray
 from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
 
@@ -52,7 +52,7 @@ class Elbow:
 
 
 @dataclass(frozen=True, eq=False)
-class Merging(PicturesOfMerging):
+class Merging:
     """A hierarchy of clusters, from the K components one by one down to a single cluster.
 
     Attributes
@@ -74,6 +74,7 @@ class Merging(PicturesOfMerging):
     merges: tuple[tuple[Cluster, Cluster], ...]
     entropies: tuple[float, ...]
     rows: tuple[float, ...]
+    plot = PlotAccessor()
 
     @property
     def n_components(self) -> int:
@@ -208,7 +209,7 @@ class Merging(PicturesOfMerging):
         return [
             ("entropy of the components", overlap),
             ("elbow of the entropies", found),
-            ("clusters of rows", f".predict(X, {c}); in pictures: .plot_merging()"),
+            ("clusters of rows", f".predict(X, {c}); in pictures: .plot.merging()"),
         ]
 
     def __repr__(self) -> str:

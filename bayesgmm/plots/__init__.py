@@ -1,10 +1,11 @@
 """Pictures of selections, fits, mergings and posteriors.
 
 Our own are matplotlib figures, made without pyplot; those of chains and of predictive densities
-are ArviZ's and return its `PlotCollection`, by any of its backends. Every function is also a
-method of what it shows.
+are ArviZ's and return its `PlotCollection`, by any of its backends. Every function
+is also a method of the `plot` of what it shows: `fit.plot.density(X)`.
 """
 
+from .accessors import FitPlots, MergingPlots, PosteriorPlots, SelectionPlots
 from .chains import plot_energy, plot_rank, plot_trace
 from .checks import plot_check, plot_predictive
 from .classification import plot_classification, plot_uncertainty
@@ -20,6 +21,10 @@ from .tree import plot_merging
 
 __all__ = [
     "Figure",
+    "FitPlots",
+    "MergingPlots",
+    "PosteriorPlots",
+    "SelectionPlots",
     "colour",
     "plot_bic",
     "plot_check",

@@ -18,9 +18,9 @@ from ..em.result import Fit
 from ..mixture.draws import Draws
 from ..mixture.evaluation import log_densities, mean_responsibilities, occupied
 from ..mixture.prior import Prior
-from ..pictures import PicturesOfPosterior
 from ..utils.display import Shown
 from ..utils.errors import ConvergenceAdvice
+from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray
 from ..utils.warnings import warn
 from .diagnostics.chain_modes import ChainModes
@@ -42,7 +42,7 @@ _FORMAT = "bayesgmm.Posterior/2"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Shown, Summaries, PicturesOfPosterior):
+class Posterior(Shown, Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -64,6 +64,7 @@ class Posterior(Shown, Summaries, PicturesOfPosterior):
     tree: xr.DataTree
     fit: Fit
     prior: Prior
+    plot = PlotAccessor()
 
     @cached_property
     def draws(self) -> Draws:

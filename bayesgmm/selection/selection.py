@@ -12,8 +12,8 @@ import numpy as np
 
 from ..em.result import Fit
 from ..families import FAMILIES
-from ..pictures import PicturesOfSelection
 from ..utils.archive import DAMAGED
+from ..utils.plotting import PlotAccessor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ type CellName = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Selection(PicturesOfSelection):
+class Selection:
     """Fits of a grid of families and numbers of components.
 
     Attributes
@@ -45,6 +45,7 @@ class Selection(PicturesOfSelection):
     failures: dict[CellName, str]
     criterion: str = "bic"
     cv: Mapping[CellName, tuple[float, float]] = field(default_factory=dict)
+    plot = PlotAccessor()
 
     @property
     def table(self) -> pd.DataFrame:

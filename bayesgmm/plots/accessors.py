@@ -1,0 +1,185 @@
+"""Pictures as methods of what they show: `fit.plot.classification(X)`, `selection.plot.bic()`.
+
+Each is the function of the same name with `plot_` before it, which has the documentation of the
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..utils.types import FloatArray
+from .chains import plot_energy, plot_rank, plot_trace
+from .checks import plot_check, plot_predictive
+from .classification import plot_classification, plot_uncertainty
+from .coclustering import plot_coclustering
+from .criteria import plot_bic
+from .density import plot_density
+from .em import plot_convergence
+from .labels import plot_label_moves
+from .posterior import plot_posterior
+from .responsibilities import plot_responsibilities
+from .style import Figure, Units
+from .tree import plot_merging
+
+if TYPE_CHECKING:
+    from arviz_plots import PlotCollection
+
+    from ..em.result import Fit
+    from ..em.standard_errors.result import StandardErrors
+    from ..mixture.merging import Merging
+    from ..posterior.posterior import Posterior
+    from ..selection.selection import Selection
+
+
+class _Plots:
+    """The result that the pictures are of; shown, it lists them."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def __repr__(self) -> str:
+        names = [name for name in dir(self) if not name.startswith("_")]
+        return f"<pictures of a {type(self._result).__name__}: {', '.join(names)}>"
+
+
+class FitPlots(_Plots):
+    """Pictures of a fit, most of them with rows."""
+
+    _result: Fit
+
+    def classification(self, X: Any, *, units: Units = None) -> Figure:  # noqa: N803
+        """Rows by component, with ellipses: `plots.plot_classification`."""
+        return plot_classification(X, self._result, units=units)
+
+    def uncertainty(self, X: Any, *, units: Units = None) -> Figure:  # noqa: N803
+        """How doubtful the rows' components are: `plots.plot_uncertainty`."""
+        return plot_uncertainty(X, self._result, units=units)
+
+    def responsibilities(self, X: Any) -> Figure:  # noqa: N803
+        """Responsibilities of all rows: `plots.plot_responsibilities`."""
+        return plot_responsibilities(X, self._result)
+
+    def density(
+        self,
+        X: Any,  # noqa: N803
+        posterior: Posterior | None = None,
+        *,
+        columns: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+        units: Units = None,
+    ) -> Figure:
+        """Density of one or two columns, and a posterior's of it: `plots.plot_density`."""
+        return plot_density(
+            X, self._result, posterior, columns=columns, ci_prob=ci_prob, units=units
+        )
+
+    def convergence(self) -> Figure:
+        """The objective after every iteration of EM: `plots.plot_convergence`."""
+        return plot_convergence(self._result)
+
+
+class SelectionPlots(_Plots):
+    """Pictures of a grid of fits."""
+
+    _result: Selection
+
+    def bic(self, criterion: str = "bic") -> Figure:
+        """A criterion by number of components and family: `plots.plot_bic`."""
+        return plot_bic(self._result, criterion)
+
+
+class MergingPlots(_Plots):
+    """Pictures of components merged to clusters."""
+
+    _result: Merging
+
+    def merging(self, against: str = "rows") -> Figure:
+        """The entropy's elbow and the tree of merges: `plots.plot_merging`."""
+        return plot_merging(self._result, against)
+
+
+class PosteriorPlots(_Plots):
+    """Pictures of draws and of the rows they are of."""
+
+    _result: Posterior
+
+    def posterior(
+        self,
+        ci_prob: float = 0.89,
+        *,
+        standard_errors: StandardErrors | None = None,
+        units: Units = None,
+    ) -> Figure:
+        """Pi, mu and Sigma beside the EM estimates: `plots.plot_posterior`."""
+        return plot_posterior(self._result, ci_prob, standard_errors=standard_errors, units=units)
+
+    def density(
+        self,
+        *,
+        columns: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+        units: Units = None,
+    ) -> Figure:
+        """Density of one or two columns, over the posterior's rows: `plots.plot_density`."""
+        of = self._result
+        return plot_density(of.data, of.fit, of, columns=columns, ci_prob=ci_prob, units=units)
+
+    def responsibilities(self, X: Any = None, *, ci_prob: float = 0.89) -> Figure:  # noqa: N803
+        """Responsibilities of all rows, with intervals: `plots.plot_responsibilities`."""
+        return plot_responsibilities(X, self._result, ci_prob=ci_prob)
+
+    def label_moves(self, column: str | int | None = None, *, units: Units = None) -> Figure:
+        """Labels before and after they were settled: `plots.plot_label_moves`."""
+        return plot_label_moves(self._result, column, units=units)
+
+    def coclustering(
+        self,
+        *,
+        rows: int | Sequence[int] | None = None,
+        n_draws: int | None = 200,
+        random_seed: int | np.random.Generator | None = 0,
+    ) -> Figure:
+        """Which rows belong together: `plots.plot_coclustering`."""
+        return plot_coclustering(self._result, rows=rows, n_draws=n_draws, random_seed=random_seed)
+
+    def check(
+        self,
+        statistics: str | Sequence[str] | Mapping[str, Callable[[FloatArray], Any]] | None = None,
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = 500,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> Figure:
+        """Statistics of the rows among those of new data sets: `plots.plot_check`."""
+        return plot_check(
+            self._result, statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
+        )
+
+    def predictive(self, **options: Any) -> PlotCollection:
+        """The rows' density among those of new data sets: `plots.plot_predictive`."""
+        return plot_predictive(self._result, **options)
+
+    def trace(self, var_names: str | Sequence[str] | None = None, **options: Any) -> PlotCollection:
+        """Traces, by ArviZ: `plots.plot_trace`."""
+        return plot_trace(self._result, var_names, **options)
+
+    def rank(self, var_names: str | Sequence[str] | None = None, **options: Any) -> PlotCollection:
+        """Ranks of the chains' draws, by ArviZ: `plots.plot_rank`."""
+        return plot_rank(self._result, var_names, **options)
+
+    def energy(self, **options: Any) -> PlotCollection:
+        """Energies of the chains, by ArviZ: `plots.plot_energy`."""
+        return plot_energy(self._result, **options)
+
+
+#: By the name of the class that declares `plot`.
+ACCESSORS: Mapping[str, Callable[[Any], Any]] = {
+    "Fit": FitPlots,
+    "Merging": MergingPlots,
+    "Posterior": PosteriorPlots,
+    "Selection": SelectionPlots,
+}
