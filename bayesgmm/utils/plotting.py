@@ -2,7 +2,8 @@
 
 Pictures know the results that they show, so results must not know them. A result declares that it
 has pictures; which, says a registry that the face of the package names: it is read when a picture
-is asked for, and matplotlib with it.
+is asked for, and matplotlib with it. To a type checker `plot` is therefore `Any`; who wants it
+checked names the accessor's class.
 """
 
 from __future__ import annotations
