@@ -20,12 +20,12 @@ from ._version import __version__
 from .utils.plotting import PlotAccessor
 
 if TYPE_CHECKING:
+    from . import datasets as datasets
     from . import plots as plots
     from .comparison.agreement import agreement as agreement
     from .comparison.compare import compare as compare
     from .comparison.model_probabilities import model_probabilities as model_probabilities
     from .comparison.table import Comparison as Comparison
-    from . import datasets as datasets
     from .em.fit import fit as fit
     from .em.result import Fit as Fit
     from .em.standard_errors.standard_errors import standard_errors as standard_errors

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..selection.criteria import CRITERIA
 from . import options
 from .outcome import fit_facts, print_json, told
 from .saved import load
@@ -23,11 +24,8 @@ bayesgmm select eruptions.csv -k 1:4 --criterion icl --out grid.npz
 bayesgmm select eruptions.csv -k 1:9 --resume grid.npz --out grid.npz"""
 
 
-class _Criterion(StrEnum):
-    bic = "bic"
-    icl = "icl"
-    aic = "aic"
-    cv = "cv"
+_Criterion = StrEnum("_Criterion", {name: name for name in CRITERIA})  # type: ignore[misc]
+_BIC = _Criterion("bic")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,7 +41,7 @@ def _select(
     weights: options.Weights = "",
     criterion: Annotated[
         _Criterion, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
-    ] = _Criterion.bic,
+    ] = _BIC,
     n_init: options.Starts = None,
     seed: options.Seed = 0,
     resume: Annotated[

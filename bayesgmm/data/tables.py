@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils.errors import DataError
-from ..utils.validation import nearest
+from ..utils.validation import holds_real_numbers, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _from_dataset(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
                 "all variables must lie along one dimension, the rows."
             )
     columns = [np.asarray(variable) for variable in variables.values()]
-    if any(column.dtype.kind not in "fiub" for column in columns):
+    if not all(map(holds_real_numbers, columns)):
         columns = [column.astype(object) for column in columns]
     return np.column_stack(columns), tuple(str(name) for name in variables)
 
@@ -94,7 +94,7 @@ def _from_frame(x: Any) -> _Table | None:
     except TypeError:
         return None
     if isinstance(frame, nw.Series):
-        name = "x0" if frame.name in (None, "") else str(frame.name)
+        name = str(frame.name) if frame.name is not None and str(frame.name) else "x0"
         return _Table(_column(frame)[:, None], (name,))
     names = tuple(str(c) for c in frame.columns)
     if not names:
@@ -109,7 +109,9 @@ def _from_frame(x: Any) -> _Table | None:
 
 def _column(series: Any) -> NDArray[Any]:
     """One column as numbers where it holds numbers (nulls become NaN), else as objects."""
-    if not (series.dtype.is_numeric() or str(series.dtype) == "Boolean"):
+    import narwhals.stable.v2 as nw
+
+    if not (series.dtype.is_numeric() or isinstance(series.dtype, nw.Boolean)):
         return np.asarray([*series.to_list(), None], dtype=object)[:-1]
     null = series.is_null().to_numpy().astype(bool)
     if not null.any():
@@ -136,9 +138,9 @@ def _numeric(table: _Table) -> NDArray[np.floating]:
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
     _refuse_equal_names(table.names)
-    if values.dtype.kind == "c":
+    if np.iscomplexobj(values):
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
-    if values.dtype.kind not in "fiub":
+    if not holds_real_numbers(values):
         for j in range(d):
             _refuse_text(values[:, j], table.names[j])
     if values.dtype == np.float32 or values.dtype == np.float64:

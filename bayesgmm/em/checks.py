@@ -12,7 +12,7 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
 from ..mixture.prior import Prior, check_columns
 from ..utils.errors import DataError
-from ..utils.validation import whole
+from ..utils.validation import check_integer
 
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
@@ -23,8 +23,8 @@ _FIRST_ROWS = 4096
 def check_options(n_init: int | None, max_iter: int, tol: float, ridge: float = 0.0) -> None:
     """Refuse options out of range, before any work starts."""
     if n_init is not None:
-        whole("n_init", n_init, 1)
-    whole("max_iter", max_iter, 0)
+        check_integer("n_init", n_init, 1)
+    check_integer("max_iter", max_iter, 0)
     for name, value in (("tol", tol), ("ridge", ridge)):
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"{name} is {value!r}: pass a number that is at least 0.")
@@ -39,7 +39,7 @@ def check_problem(
     max_ratio: float | None = None,
 ) -> None:
     """Refuse a number of components, a family or a prior that cannot go with the data."""
-    whole("n_components", n_components, 1)
+    check_integer("n_components", n_components, 1)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or ridge > 0 or max_ratio is not None
     check_family(data, family, max_ratio, bounded)

@@ -26,6 +26,7 @@ from ..kernels.e_step.few_rows import Features
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray
 from ..utils.warnings import warn
+from .covariance_types import covariance_type
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -200,9 +201,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _given_starts(self, data: Data, seed: int) -> list[Start]:
         """Starts with some parameters prescribed and the others from `init_params`."""
-        k, d = self.n_components, data.d
+        k = self.n_components
         n_init = self.n_init if any(value is None for value in self._given()) else 1
-        problem = Problem(data, get_family("VVV", d), None, self.reg_covar)
+        problem = Problem(data, get_family("VVV", data.d), None, self.reg_covar)
         at_once = Effort(0, 0.0).to_the_end
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
@@ -214,8 +215,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             if self.means_init is not None:
                 means = np.asarray(self.means_init, dtype=np.float64)
             if self.precisions_init is not None:
-                precisions = np.asarray(self.precisions_init, dtype=np.float64)
-                covariances = np.linalg.inv(_full(precisions, self.covariance_type, k, d))
+                precisions = _expanded(self.precisions_init, self.covariance_type, k, data.d)
+                covariances = np.linalg.inv(precisions)
             try:
                 mixture = Mixture(weights, means, covariances, data.names)
             except ValueError as error:
@@ -234,10 +235,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.means_ = np.array(fit.means)
         precisions = np.linalg.inv(fit.covariances)
         upper = np.swapaxes(np.linalg.inv(np.linalg.cholesky(fit.covariances)), 1, 2)
-        form = self.covariance_type
-        self.covariances_ = _compact(np.array(fit.covariances), form)
-        self.precisions_ = _compact(precisions, form)
-        self.precisions_cholesky_ = _compact(upper, form)
+        compact = covariance_type(self.covariance_type).compact
+        self.covariances_ = compact(np.array(fit.covariances))
+        self.precisions_ = compact(precisions)
+        self.precisions_cholesky_ = compact(upper)
         self.converged_ = fit.converged
         self.n_iter_ = fit.n_iter
         self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
@@ -255,29 +256,12 @@ def _with_names(data: Data, names: Any) -> Data:
     return replace(data, names=tuple(str(name) for name in names))
 
 
-def _compact(matrices: FloatArray, form: str) -> FloatArray:
-    """Matrices (K, d, d) in scikit-learn's shape for its type."""
-    if form == "tied":
-        return matrices[0]
-    if form == "diag":
-        return np.diagonal(matrices, axis1=1, axis2=2).copy()
-    if form == "spherical":
-        return matrices[:, 0, 0].copy()
-    return matrices
-
-
-def _full(matrices: FloatArray, form: str, k: int, d: int) -> FloatArray:
-    """Matrices in scikit-learn's shape for its type as (K, d, d)."""
-    shapes = {"tied": (d, d), "diag": (k, d), "spherical": (k,)}
-    shape = shapes.get(form, (k, d, d))
-    if matrices.shape != shape:
+def _expanded(precisions: Any, name: str, k: int, d: int) -> FloatArray:
+    """Precisions in scikit-learn's shape for its type as (K, d, d)."""
+    matrices, kind = np.asarray(precisions, dtype=np.float64), covariance_type(name)
+    if matrices.shape != kind.shape(k, d):
         raise ValueError(
-            f"precisions_init has shape {matrices.shape}: covariance_type {form!r} takes {shape}."
+            f"precisions_init has shape {matrices.shape}: covariance_type {name!r} takes "
+            f"{kind.shape(k, d)}."
         )
-    if form == "tied":
-        return np.repeat(matrices[None], k, axis=0)
-    if form == "diag":
-        return matrices[:, :, None] * np.eye(d)
-    if form == "spherical":
-        return matrices[:, None, None] * np.eye(d)
-    return matrices
+    return kind.expand(matrices, k, d)

@@ -12,11 +12,9 @@ import numpy as np
 
 from ..kernels.compilation import Entry
 from ..utils.types import FloatArray
+from .letters import FREEDOM, Letter
 from .m_steps import m_step
-from .matrices import EQUAL, IDENTITY, VARIABLE
 
-_WORDS = {"E": "equal", "V": "variable", "I": "identity"}
-_CODES = {"E": EQUAL, "V": VARIABLE, "I": IDENTITY}
 # Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
 _SWEEPS = 1000
 
@@ -27,8 +25,10 @@ class Family:
 
     Attributes
     ----------
-    volume : "E" or "V"
-    shape, orientation : "E", "V" or "I"
+    volume : Letter
+        E or V.
+    shape, orientation : Letter
+        E, V or I.
     univariate : bool
         Written with its one letter ("E", "V"), as mclust does for a single column.
 
@@ -40,30 +40,35 @@ class Family:
     ('VVI', True, 26)
     """
 
-    volume: str
-    shape: str
-    orientation: str
+    volume: Letter
+    shape: Letter
+    orientation: Letter
     univariate: bool = False
 
     @property
     def name(self) -> str:
         """The letters, as mclust writes them."""
-        return self.volume if self.univariate else self.volume + self.shape + self.orientation
+        return "".join(self.letters[:1] if self.univariate else self.letters)
+
+    @property
+    def letters(self) -> tuple[Letter, Letter, Letter]:
+        """Volume, shape and orientation."""
+        return self.volume, self.shape, self.orientation
 
     def __str__(self) -> str:
         return self.name
 
     def __repr__(self) -> str:
         if self.univariate:
-            return f"<Family {self.name}: variances {_WORDS[self.volume]}>"
+            return f"<Family {self.name}: variances {self.volume.word}>"
         letters = {"volumes": self.volume, "shapes": self.shape, "orientations": self.orientation}
-        words = ", ".join(f"{name} {_WORDS[letter]}" for name, letter in letters.items())
+        words = ", ".join(f"{name} {letter.word}" for name, letter in letters.items())
         return f"<Family {self.name}: {words}>"
 
     @property
     def codes(self) -> tuple[int, int, int]:
         """Volume, shape and orientation as compiled code reads them."""
-        return _CODES[self.volume], _CODES[self.shape], _CODES[self.orientation]
+        return self.volume.code, self.shape.code, self.orientation.code
 
     @property
     def m_step(self) -> Entry:
@@ -74,17 +79,17 @@ class Family:
     @property
     def diagonal(self) -> bool:
         """Whether every covariance is diagonal: variances (K, d) then stand for it."""
-        return self.orientation == "I" and not self.univariate
+        return self.orientation == Letter.IDENTITY and not self.univariate
 
     @property
     def spherical(self) -> bool:
         """Whether every covariance is a multiple of the identity."""
-        return self.shape == "I" or self.univariate
+        return self.shape == Letter.IDENTITY or self.univariate
 
     @property
     def common(self) -> bool:
         """Whether all components share one covariance matrix."""
-        return "V" not in self.volume + self.shape + self.orientation
+        return Letter.VARIABLE not in self.letters
 
     @property
     def conjugate(self) -> bool:
@@ -92,22 +97,19 @@ class Family:
 
         Volume and shape then vary together, as inverse gammas or as whole matrices.
         """
-        whole = self.volume == self.shape and self.orientation in ("I", self.volume)
+        whole = self.volume == self.shape and self.orientation in (Letter.IDENTITY, self.volume)
         return self.spherical or whole
 
     @property
     def boundable(self) -> bool:
         """Whether the eigenvalues are free of each other, so that they can be cut one by one."""
-        common_axes_alone = self.shape == "V" and self.orientation == "E"
+        common_axes_alone = self.shape == Letter.VARIABLE and self.orientation == Letter.EQUAL
         return self.spherical or (self.volume == self.shape and not common_axes_alone)
 
     def n_covariance_parameters(self, n_components: int, d: int) -> int:
         """Free parameters of the covariances (Celeux & Govaert 1995, table 1)."""
-        number = {"E": 1, "V": n_components, "I": 0}
-        volume = number[self.volume]
-        shape = number[self.shape] * (d - 1)
-        orientation = number[self.orientation] * (d * (d - 1) // 2)
-        return volume + shape + orientation
+        volume, shape, orientation = (letter.number(n_components) for letter in self.letters)
+        return volume + shape * (d - 1) + orientation * (d * (d - 1) // 2)
 
     def n_parameters(self, n_components: int, d: int) -> int:
         """All free parameters: proportions, means and covariances."""
@@ -115,19 +117,12 @@ class Family:
 
     def contains(self, other: Family) -> bool:
         """Whether every mixture of `other` is one of this family (I within E within V)."""
-        order = "IEV"
-        return all(
-            order.index(a) >= order.index(b)
-            for a, b in zip(
-                (self.volume, self.shape, self.orientation),
-                (other.volume, other.shape, other.orientation),
-                strict=True,
-            )
-        )
+        pairs = zip(self.letters, other.letters, strict=True)
+        return all(FREEDOM.index(a) >= FREEDOM.index(b) for a, b in pairs)
 
     def fewest_rows(self, d: int) -> int:
         """Rows a component needs so that its own covariance is regular; 0 if others see to that."""
-        if self.volume == "E" and self.shape != "V":
+        if self.volume == Letter.EQUAL and self.shape != Letter.VARIABLE:
             return 0
         return 2 if self.spherical or self.diagonal else d + 1
 
@@ -162,9 +157,13 @@ class Family:
 
 
 _ALL = "EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV"
-FAMILIES: dict[str, Family] = {name: Family(*name) for name in _ALL.split()}
+FAMILIES: dict[str, Family] = {
+    name: Family(Letter(name[0]), Letter(name[1]), Letter(name[2])) for name in _ALL.split()
+}
 
-_UNIVARIATE = {"E": Family("E", "I", "I", True), "V": Family("V", "I", "I", True)}
+_UNIVARIATE = {
+    name: Family(Letter(name), Letter.IDENTITY, Letter.IDENTITY, univariate=True) for name in "EV"
+}
 _SCIKIT_LEARN = {"spherical": "VII", "diag": "VVI", "tied": "EEE", "full": "VVV"}
 
 

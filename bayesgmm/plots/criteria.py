@@ -12,15 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
 from ..families import FAMILIES
+from ..selection.criteria import CRITERIA, criterion_of
 from ..selection.selection import Selection
 from ..utils.types import FloatArray
 from .style import COLOURS, MARKERS, Figure, footnote
 
-_CRITERIA = {
-    "bic": "BIC (lower is better; mclust's is its negative)",
-    "icl": "ICL (lower is better; mclust's is its negative)",
-    "aic": "AIC (lower is better)",
-}
+_LOWER_IS_BETTER = [name for name, criterion in CRITERIA.items() if criterion.sign > 0]
 # Shape and orientation by colour and marker, volume by line (E dashed and hollow): 7 x 2 families.
 _KINDS = ("II", "EI", "VI", "EE", "VE", "EV", "VV")
 
@@ -55,15 +52,14 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     >>> plots.plot_bic(selection, "icl").axes[0].get_xlabel()
     'number of components K'
     """
-    if criterion not in _CRITERIA:
-        raise ValueError(f"criterion is {criterion!r}: pass one of {', '.join(_CRITERIA)}.")
-    table = selection.table
-    failed = table[table["status"] == "failed"]
-    sound = table[(table["status"] != "failed") & table[criterion].notna()]
+    if criterion not in _LOWER_IS_BETTER:
+        raise ValueError(f"criterion is {criterion!r}: pass one of {', '.join(_LOWER_IS_BETTER)}.")
+    shown, table = criterion_of(criterion), selection.table
+    without = table["bic"].isna()  # cells without an estimate
+    failed, sound = table[without], table[~without & table[criterion].notna()]
     if sound.empty:
         raise ValueError(f"no cell of the grid has an estimate: {_reasons(failed['note'])}.")
-    grid = table.assign(**{criterion: table[criterion].where(table["status"] != "failed")})
-    grid = grid.pivot(index="K", columns="family", values=criterion)  # NaN breaks a line
+    grid = table.pivot(index="K", columns="family", values=criterion)  # NaN breaks a line
     families = sorted(grid.columns, key=_family_order)
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     ax = figure.subplots()
@@ -80,7 +76,7 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     hidden = _focus(ax, sound[criterion].to_numpy())
     room = 0.5 if len(failed) else 0.3
     ax.set(
-        xlabel="number of components K", ylabel=_CRITERIA[criterion], xticks=grid.index,
+        xlabel="number of components K", ylabel=shown.axis, xticks=grid.index,
         xlim=(grid.index[0] - room, grid.index[-1] + room),
     )  # fmt: skip
     notes = [f"{hidden} worse cells lie above the picture."] if hidden else []
@@ -90,7 +86,7 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     if notes:
         footnote(figure, textwrap.fill(" ".join(notes), 110))
     ax.set_title(
-        f"{_CRITERIA[criterion][:3]} by family and number of components",
+        f"{shown.label} by family and number of components",
         pad=20 if len(failed) else None,  # above the crosses
     )
     ax.legend(

@@ -22,7 +22,7 @@ _WITH_COVARIANCES = 4
 def selection_table(analysis: Analysis) -> pd.DataFrame:
     """The best cells of the grid, by family and K."""
     table = analysis.selection.table
-    table = table[table["status"] != "failed"].head(MOST_ROWS)
+    table = table[table["bic"].notna()].head(MOST_ROWS)
     table.index = [f"{f}, K = {k}" for f, k in zip(table["family"], table["K"], strict=True)]
     table = table[
         ["n_parameters", "loglik", "bic", "delta_bic", "icl", "starts_agreeing", "status"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..comparison.verdict import strength
+from ..families.letters import Letter
 from ..plots.checks import outside_interval
 from .analysis import Analysis
 
@@ -59,8 +60,8 @@ def describe(analysis: Analysis) -> str:
         kind = "ellipses along the columns' axes"
     else:
         kind = "ellipses of any direction"
-    same = [name for name, letter in letters.items() if letter == "E"]
-    own = [name for name, letter in letters.items() if letter == "V"]
+    same = [name for name, letter in letters.items() if letter == Letter.EQUAL]
+    own = [name for name, letter in letters.items() if letter == Letter.VARIABLE]
     if not own:
         return f"{kind}, the same for all"
     text = f"{kind}, each with its own {_listed(own)}"

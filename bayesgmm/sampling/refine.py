@@ -15,7 +15,7 @@ from ..mixture.prior import Prior
 from ..posterior.labels.relabel import Method, check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
-from ..utils.validation import whole
+from ..utils.validation import check_integer
 from ..utils.warnings import warn
 from .compiled.sample import ENGINES, sample_directly
 from .initial import prior_of
@@ -127,7 +127,7 @@ def refine(
         ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("n_modes", n_modes, 1),
         ("thin", 1 if thin is None else thin, 1),
     ):  # fmt: skip
-        whole(name, value, least)
+        check_integer(name, value, least)
     if thin is not None and sampler != "gibbs":
         raise ValueError(f"thin is {thin}: only sampler='gibbs' has sweeps; leave it out.")
     if n_modes > 1 and sampler not in ENGINES:

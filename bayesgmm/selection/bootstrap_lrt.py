@@ -26,7 +26,7 @@ from ..mixture.mixture import Mixture
 from ..utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
 from ..utils.progress import progress
 from ..utils.types import FloatArray
-from ..utils.validation import whole
+from ..utils.validation import check_integer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -298,7 +298,7 @@ def bootstrap_lrt(
     1 component rejected in favour of 2 (p = 0.05), at level 0.05.
     """
     check_options(n_init, max_iter, tol)
-    whole("n_boot", n_boot, 1)
+    check_integer("n_boot", n_boot, 1)
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}: pass a number between 0 and 1, such as 0.05.")
     if not isinstance(start, str):
@@ -334,9 +334,11 @@ def _null_hypotheses(n_components: int | None, max_components: int | None) -> ra
             f"{max_components} for a sequence: pass one of them."
         )
     if n_components is not None:
-        k = whole("n_components", n_components, 1)
+        k = check_integer("n_components", n_components, 1)
         return range(k, k + 1)
-    return range(1, whole("max_components", 9 if max_components is None else max_components, 2))
+    return range(
+        1, check_integer("max_components", 9 if max_components is None else max_components, 2)
+    )
 
 
 @dataclass(frozen=True, slots=True)

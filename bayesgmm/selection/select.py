@@ -19,11 +19,12 @@ from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
 from ..utils.progress import progress
 from ..utils.threads import default_threads
-from ..utils.validation import whole
+from ..utils.validation import check_integer
 from ..utils.warnings import warn
+from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
-from .selection import CellName, Selection, check_criterion
+from .selection import CellName, Selection
 
 # Random partitions of a K; its cells have each other's results to start from as well.
 _N_INIT = 10
@@ -98,9 +99,9 @@ def select(
     ('EEE', 3, 2314.3)
     """
     check_options(n_init, max_iter, tol)
-    check_criterion(criterion)
-    if cv is None and criterion == "cv":
-        cv = 10
+    ranked_by = criterion_of(criterion)
+    if cv is None:
+        cv = ranked_by.folds or None
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
@@ -160,7 +161,7 @@ def select(
             "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
             UserWarning,
         )  # fmt: skip
-        return replace(found, criterion="bic" if criterion == "cv" else criterion)
+        return replace(found, criterion="bic" if ranked_by.folds else criterion)
     return replace(found, cv=scores)
 
 
@@ -277,4 +278,4 @@ def _numbers(n_components: int | Iterable[int]) -> list[int]:
     numbers = [n_components] if not isinstance(n_components, Iterable) else list(n_components)
     if not numbers:
         raise ValueError("n_components is empty: name at least one number of components.")
-    return sorted({whole("n_components", k, 1) for k in numbers})
+    return sorted({check_integer("n_components", k, 1) for k in numbers})

@@ -14,12 +14,12 @@ from ..em.result import Fit
 from ..families import FAMILIES
 from ..utils.archive import DAMAGED
 from ..utils.plotting import PlotAccessor
+from .criteria import Criterion, Score, criterion_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FORMAT = "bayesgmm.Selection/2"
-CRITERIA = ("bic", "icl", "aic", "cv")
 
 type CellName = tuple[str, int]
 
@@ -44,7 +44,7 @@ class Selection:
     fits: dict[CellName, Fit]
     failures: dict[CellName, str]
     criterion: str = "bic"
-    cv: Mapping[CellName, tuple[float, float]] = field(default_factory=dict)
+    cv: Mapping[CellName, Score] = field(default_factory=dict)
     plot = PlotAccessor()
 
     @property
@@ -57,13 +57,14 @@ class Selection:
         """
         import pandas as pd
 
+        ranked_by = criterion_of(self.criterion)
         lowest = min((fit.bic for fit in self.sound.values()), default=np.nan)
         rows: list[dict[str, Any]] = []
         for (family, k), fit in self.sound.items():
             row = {"family": family, "K": k, "n_parameters": fit.n_parameters}
             row |= {name: getattr(fit, name) for name in ("loglik", "aic", "bic", "icl")}
             if self.cv:
-                row["cv_loglik"], row["cv_se"] = self.cv.get((family, k), (np.nan, np.nan))
+                row["cv_loglik"], row["cv_se"] = self.cv.get((family, k), _NO_SCORE)
             row |= {
                 "delta_bic": fit.bic - lowest,
                 "n_iter": fit.n_iter,
@@ -72,7 +73,7 @@ class Selection:
                 "note": "" if fit.converged else fit.advice,
             }
             rows.append(row)
-        rows.sort(key=lambda row: self._key(self.criterion, (row["family"], row["K"])))
+        rows.sort(key=lambda row: self._key(ranked_by, (row["family"], row["K"])))
         columns = list(rows[0]) if rows else _COLUMNS
         for (family, k), reason in self.failures.items():
             row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
@@ -101,14 +102,14 @@ class Selection:
         ValueError
             No cell has an estimate; an unknown criterion, or "cv" of a grid without it.
         """
-        criterion = check_criterion(criterion or self.criterion)
-        if criterion == "cv" and not self.cv:
+        ranked_by = criterion_of(criterion or self.criterion)
+        if ranked_by.folds and not self.cv:
             raise ValueError("the grid was not cross-validated: select(..., cv=10) does that.")
         sound = self.sound
         if not sound:
             reasons = "; ".join(sorted(set(self.failures.values())))
             raise ValueError(f"no cell of the grid has an estimate: {reasons}")
-        order = sorted(sound, key=lambda cell: self._key(criterion, cell))
+        order = sorted(sound, key=lambda cell: self._key(ranked_by, cell))
         return [sound[cell] for cell in order[:n]]
 
     def grid(self, criterion: str = "bic") -> pd.DataFrame:
@@ -118,12 +119,12 @@ class Selection:
         """
         import pandas as pd
 
-        check_criterion(criterion)
+        shown = criterion_of(criterion)
         cells = [*self.fits, *self.failures]
         order = [*FAMILIES, "E", "V"].index
         families = sorted({family for family, _ in cells}, key=order)
         ks = sorted({k for _, k in cells})
-        values = [[self._value(criterion, (f, k)) for f in families] for k in ks]
+        values = [[self._value(shown, (f, k)) for f in families] for k in ks]
         return pd.DataFrame(
             values, index=pd.Index(ks, name="K"), columns=pd.Index(families, name="family")
         )
@@ -133,19 +134,17 @@ class Selection:
         """The cells that have an estimate."""
         return {cell: fit for cell, fit in self.fits.items() if cell not in self.failures}
 
-    def _value(self, criterion: str, cell: CellName) -> float:
+    def _value(self, criterion: Criterion, cell: CellName) -> float:
         if cell in self.failures:
             return np.nan
-        if criterion == "cv":
-            return self.cv.get(cell, (np.nan, np.nan))[0]
-        return float(getattr(self.fits[cell], criterion))
+        return criterion.value(self.fits[cell], self.cv.get(cell, _NO_SCORE))
 
-    def _key(self, criterion: str, cell: CellName) -> float:
+    def _key(self, criterion: Criterion, cell: CellName) -> float:
         """What to sort by: lower is better, and a missing value is worst."""
         value = self._value(criterion, cell)
         if np.isnan(value):
             return np.inf
-        return -value if criterion == "cv" else value
+        return criterion.sign * value
 
     def save(self, path: str | Path) -> None:
         """Write the grid to a NumPy archive (.npz), without pickle."""
@@ -187,7 +186,7 @@ class Selection:
                 }
                 failures = {(family, k): text for family, k, text in meta["failures"]}
                 cv = {(family, k): (mean, se) for family, k, mean, se in meta["cv"]}
-                return cls(fits, failures, check_criterion(meta["criterion"]), cv)
+                return cls(fits, failures, criterion_of(meta["criterion"]).name, cv)
             except DAMAGED as error:
                 raise ValueError(f"{path} is not a grid saved by bayesgmm ({error}).") from None
 
@@ -202,7 +201,7 @@ class Selection:
         shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
         if self.cv:
             shown += ["cv_loglik", "cv_se"]
-        head = f"{text}; best by {LABELS[self.criterion]}: {best.family.name}"
+        head = f"{text}; best by {criterion_of(self.criterion).label}: {best.family.name}"
         table = self.table[shown].head(5)
         return f"{head}, K = {best.n_components}\n" + table.to_string(
             index=False, float_format=lambda v: f"{v:.3f}"
@@ -214,15 +213,8 @@ class Selection:
         return f"<p><b>{repr(self).splitlines()[0]}</b></p>{html}"
 
 
-LABELS = {"bic": "BIC", "icl": "ICL", "aic": "AIC", "cv": "cross-validated log-likelihood"}
+_NO_SCORE: Score = (np.nan, np.nan)
 _COLUMNS = [
     "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",
     "starts_agreeing", "status", "note",
 ]  # fmt: skip
-
-
-def check_criterion(criterion: str) -> str:
-    """The criterion, or a ValueError that names those there are."""
-    if criterion not in CRITERIA:
-        raise ValueError(f"unknown criterion {criterion!r}: choose among {', '.join(CRITERIA)}.")
-    return criterion

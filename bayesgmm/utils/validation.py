@@ -8,6 +8,10 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+# NumPy's letters for floats, integers, unsigned integers and truth values.
+_REAL_KINDS = frozenset("fiub")
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
@@ -17,7 +21,7 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
 
 
-def whole(name: str, value: Any, least: int) -> int:
+def check_integer(name: str, value: Any, least: int) -> int:
     """A whole number of at least that much, or a ValueError that names it."""
     try:
         number = operator.index(value)
@@ -48,3 +52,8 @@ def _check_numbers(**numbers: int) -> None:
     for name, value in numbers.items():
         if value < 1:
             raise ValueError(f"{name} is {value}: ask for at least one.")
+
+
+def holds_real_numbers(values: NDArray[Any]) -> bool:
+    """Whether an array's type is one of real numbers, or of truth values."""
+    return values.dtype.kind in _REAL_KINDS

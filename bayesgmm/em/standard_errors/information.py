@@ -14,6 +14,7 @@ import numpy as np
 
 from ...data.data import Data
 from ...families import Family
+from ...families.letters import Letter
 from ...families.parametrisation.axes import principal_axes
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import expected_statistics
@@ -67,11 +68,14 @@ class Chart:
         n_components, d = parameters.means.shape
         shape, orientation = family.shape, family.orientation
         if family.univariate or d == 1:
-            shape = orientation = "I"
+            shape = orientation = Letter.IDENTITY
         elif n_components == 1:  # nothing to share: shape and orientation are one matrix
-            shape, orientation = (letter.replace("V", "E") for letter in (shape, orientation))
+            shape, orientation = (
+                Letter.EQUAL if letter == Letter.VARIABLE else letter
+                for letter in (shape, orientation)
+            )
         self.parameters = parameters
-        self.joint = shape == orientation != "I"
+        self.joint = shape == orientation != Letter.IDENTITY
         covariances = parameters.covariances
         self.lower = np.linalg.cholesky(covariances)
         self.root = self.lower if self.joint else principal_axes(covariances, orientation)
@@ -122,7 +126,7 @@ class Chart:
 
 
 def _bend(
-    volume: str, shape: str, orientation: str, joint: bool, n_components: int, d: int
+    volume: Letter, shape: Letter, orientation: Letter, joint: bool, n_components: int, d: int
 ) -> _Bend:
     """The coordinates of the covariances: volumes, then shapes, then orientations."""
     upper = np.triu_indices(d, 1)
@@ -135,10 +139,10 @@ def _bend(
     )
     none = np.zeros((0, n_components))
     parts = [
-        _shared(np.ones(1), volume if n_components > 1 else "E", n_components),
+        _shared(np.ones(1), volume if n_components > 1 else Letter.EQUAL, n_components),
         _shared(traceless, shape, n_components) if joint else none.reshape(0, n_components, d, d),
-        _shared(contrasts, "I" if joint else shape, n_components),
-        _shared(skew, "I" if joint else orientation, n_components),
+        _shared(contrasts, Letter.IDENTITY if joint else shape, n_components),
+        _shared(skew, Letter.IDENTITY if joint else orientation, n_components),
     ]
     ends = np.cumsum([0] + [len(part) for part in parts])
     placed = [np.zeros((ends[-1], *part.shape[1:])) for part in parts]
@@ -147,11 +151,11 @@ def _bend(
     return _Bend(*placed)
 
 
-def _shared(basis: FloatArray, letter: str, n_components: int) -> FloatArray:
+def _shared(basis: FloatArray, letter: Letter, n_components: int) -> FloatArray:
     """Directions (q, K, ...): each of a basis in all components (E), in each alone (V), or none."""
-    if letter == "I":
+    if letter == Letter.IDENTITY:
         return np.zeros((0, n_components, *basis.shape[1:]))
-    if letter == "E":
+    if letter == Letter.EQUAL:
         return np.repeat(basis[:, None], n_components, axis=1)
     single = np.zeros((n_components, len(basis), n_components, *basis.shape[1:]))
     for k in range(n_components):

@@ -24,7 +24,7 @@ from ...kernels.e_step.e_step import expected_statistics
 from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
 from ...utils.progress import progress
 from ...utils.types import FloatArray
-from ...utils.validation import whole
+from ...utils.validation import check_integer
 from ..checks import check_options
 from ..fit import fit as refit
 from ..result import Fit
@@ -118,7 +118,7 @@ def standard_errors(
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose among {', '.join(METHODS)}.")
     check_options(1, max_iter, tol)
-    whole("n_boot", n_boot, 2)
+    check_integer("n_boot", n_boot, 2)
     if not fit.status.sound:
         raise ValueError(f"the fit has no standard errors, it is no estimate: {fit.advice}")
     data = _rows_of(fit, X)

@@ -11,6 +11,7 @@ from scipy.special import gammaln
 
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
+from ..letters import Letter
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
 
 
@@ -60,7 +61,7 @@ class Axes(Parametrisation):
     @property
     def turned(self) -> bool:
         """Whether there are orientations."""
-        return self.family.orientation != "I"
+        return self.family.orientation != Letter.IDENTITY
 
     def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
         """The variables are not independent."""
@@ -71,13 +72,13 @@ class Axes(Parametrisation):
 
     def volume_prior(self, prior: InverseWishart) -> float:
         """The shape of the inverse gamma that a volume has, given all else."""
-        components = 1 if self.family.volume == "V" else self.n_components
+        components = 1 if self.family.volume == Letter.VARIABLE else self.n_components
         return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
 
     @property
     def _power(self) -> int:
         """The power of lambda in whose differential the prior is a density."""
-        return self.d if self.family.volume == self.family.shape == "V" else 1
+        return self.d if self.family.volume == self.family.shape == Letter.VARIABLE else 1
 
     @property
     def haar_constant(self) -> float:
@@ -94,18 +95,15 @@ class Axes(Parametrisation):
         if not self.turned:
             return 0.0
         d, axes = self.d, np.asarray(values[self.names[2]])
-        about = self.about if self.family.orientation == "V" else self.about[0]
+        about = self.about if self.family.orientation == Letter.VARIABLE else self.about[0]
         # I + S = 2 (I + D0'D)^-1
         _, log_dets = np.linalg.slogdet(np.eye(d) + np.swapaxes(about, -1, -2) @ axes)
         each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
-        return each.sum(axis=-1) if self.family.orientation == "V" else each
+        return each.sum(axis=-1) if self.family.orientation == Letter.VARIABLE else each
 
     def packed(self, prior: InverseWishart) -> FloatArray:
         """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
-        volumes, shapes = (
-            self.n_components if letter == "V" else 1
-            for letter in (self.family.volume, self.family.shape)
-        )
+        volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
             prior.dof, self._power, orientations * self.haar_constant, volumes, shapes,
@@ -116,15 +114,15 @@ class Axes(Parametrisation):
     def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
         """Sigma = D diag(lambda a) D'."""
         volume, shape = (np.asarray(values[name]) for name in self.names[:2])
-        if self.family.volume == "E":
+        if self.family.volume == Letter.EQUAL:
             volume = volume[..., None]
-        if self.family.shape == "E":
+        if self.family.shape == Letter.EQUAL:
             shape = shape[..., None, :]
         variances = volume[..., None] * shape
         if not self.turned:
             return variances[..., None] * np.eye(self.d)
         axes = np.asarray(values[self.names[2]])
-        if self.family.orientation == "E":
+        if self.family.orientation == Letter.EQUAL:
             axes = axes[..., None, :, :]
         return (axes * variances[..., None, :]) @ np.swapaxes(axes, -1, -2)
 
@@ -135,25 +133,23 @@ class Axes(Parametrisation):
         volume = along.mean(axis=1)
         shape = along - volume[:, None]
         values = (np.exp(volume), np.exp(shape), axes)
-        letters = (self.family.volume, self.family.shape, self.family.orientation)
-        if letters[0] == "E":
-            values = (np.exp(volume.mean()), *values[1:])
-        if letters[1] == "E":
-            values = (values[0], np.exp(shape.mean(axis=0)), values[2])
-        if letters[2] == "E":
-            values = (*values[:2], axes[0])
+        shared = (np.exp(volume.mean()), np.exp(shape.mean(axis=0)), axes[0])
+        values = tuple(
+            one if letter == Letter.EQUAL else each
+            for letter, one, each in zip(self.family.letters, shared, values, strict=True)
+        )
         return dict(zip(self.names[: 2 + self.turned], values, strict=False))
 
-    def _dims(self, letter: str) -> tuple[str, ...]:
-        return (COMPONENT,) if letter == "V" else ()
+    def _dims(self, letter: Letter) -> tuple[str, ...]:
+        return (COMPONENT,) if letter == Letter.VARIABLE else ()
 
 
-def principal_axes(covariances: FloatArray, orientation: str) -> FloatArray:
+def principal_axes(covariances: FloatArray, orientation: Letter) -> FloatArray:
     """Orthogonal D_k (K, d, d) that make the covariances of a family diagonal."""
     n_components, d = covariances.shape[:2]
-    if orientation == "V":
+    if orientation == Letter.VARIABLE:
         return np.linalg.eigh(covariances)[1]
-    if orientation == "I":
+    if orientation == Letter.IDENTITY:
         return np.repeat(np.eye(d)[None], n_components, axis=0)
     # What diagonalises all of them diagonalises any combination, here of matrices of one size.
     size = np.trace(covariances, axis1=1, axis2=2) / (1 + np.arange(n_components))

@@ -13,6 +13,7 @@ from ...utils.types import FloatArray
 from ..family import Family
 from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
+from ..letters import Letter
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
@@ -79,7 +80,7 @@ class Parametrisation(ABC):
     @property
     def diagonal(self) -> bool:
         """Whether every covariance is diagonal, and there is more than one column."""
-        return self.d > 1 and (self.family.orientation == "I")
+        return self.d > 1 and (self.family.orientation == Letter.IDENTITY)
 
     @property
     @abstractmethod

@@ -31,7 +31,7 @@ def parametrisation(
     if family.conjugate:
         kind = Variances if family.spherical or family.diagonal else Bartlett
         return kind(family, n_components, d)
-    number = {"I": 0, "E": 1, "V": n_components}[family.orientation]
+    number = family.orientation.number(n_components)
     about = np.repeat(np.eye(d)[None], number, axis=0)
     if covariances is not None and number > 0:
         about = rotations(principal_axes(covariances, family.orientation))[:number]

@@ -19,7 +19,7 @@ from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
-from ...utils.validation import whole
+from ...utils.validation import check_integer
 
 # Numbers of a matrix, 200 MB, and of the responsibilities multiplied at a time, 32 MB.
 _LIMIT = 5000**2
@@ -34,7 +34,7 @@ def picked_rows(
         return np.arange(n)
     picked = np.asarray(rows)
     if picked.ndim == 0:
-        size = whole("rows", rows, 1)
+        size = check_integer("rows", rows, 1)
         if size > n:
             raise ValueError(f"rows is {size}: there are {n}.")
         return np.sort(np.random.default_rng(random_seed).choice(n, size, replace=False))

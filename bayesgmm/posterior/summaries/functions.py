@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ...utils.types import FloatArray
+from ...utils.validation import holds_real_numbers
 
 
 def value_by_draw[T](function: Callable[[T], Any], mixtures: Iterable[T]) -> FloatArray:
@@ -42,7 +43,7 @@ def as_numbers(value: Any, where: str) -> FloatArray:
         array = np.asarray(value)
     except ValueError:  # lists of unequal lengths
         array = np.asarray(None)
-    if array.dtype.kind not in "fiub":
+    if not holds_real_numbers(array):
         raise ValueError(
             f"the function gave {value!r} for {where}: return a number or an array of numbers."
         )

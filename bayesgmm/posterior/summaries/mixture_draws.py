@@ -16,7 +16,7 @@ from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
 from ...utils.display import Shown
 from ...utils.types import FloatArray
-from ...utils.validation import whole
+from ...utils.validation import check_integer
 from .densities import default_axes, density_bands, grid_axes, grid_rows
 from .functions import along_draws, value_by_draw, value_of_arrays
 from .intervals import band
@@ -53,7 +53,7 @@ class MixtureDraws(Shown):
         if n_draws is None or n_draws >= len(self.draws):
             return self
         n_chains = len(self.chain)
-        each = whole("n_draws", n_draws, 1) // n_chains
+        each = check_integer("n_draws", n_draws, 1) // n_chains
         if each < 1:
             raise ValueError(
                 f"n_draws is {n_draws}: use at least one of each of {n_chains} chains."

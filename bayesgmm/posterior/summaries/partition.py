@@ -21,7 +21,7 @@ from ...mixture.evaluation import responsibilities
 from ...utils.display import Shown
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
-from ...utils.validation import whole
+from ...utils.validation import check_integer
 from .allocations import Allocations, sampled_allocations
 from .coclustering import coclustering_matrix
 from .intervals import tails
@@ -104,10 +104,10 @@ def best_partition(
     """Search the partition of least expected loss; `Posterior.partition` has the parameters."""
     if loss not in get_args(Loss):
         raise ValueError(f"loss is {loss!r}: choose one of {', '.join(get_args(Loss))}.")
-    whole("n_runs", n_runs, 0)
+    check_integer("n_runs", n_runs, 0)
     if max_clusters is None:
         max_clusters = max(_FEWEST_ALLOWED, 4 * draws.n_components)
-    limit = whole("max_clusters", max_clusters, 1)
+    limit = check_integer("max_clusters", max_clusters, 1)
     rng = np.random.default_rng(random_seed)
     target = _Target(sampled_allocations(data, draws, rng), loss, min(limit, data.n))
     starts = [

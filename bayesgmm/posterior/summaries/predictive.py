@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ...utils.types import FloatArray
-from ...utils.validation import whole
+from ...utils.validation import check_integer
 from .mixture_draws import MixtureDraws
 
 # Numbers that are kept at most: 1 GiB of them.
@@ -29,7 +29,7 @@ def predictive_rows(
 ) -> xr.Dataset:
     """New data sets from every draw: y over chain, draw, obs_id, feature."""
     n_draws, d = len(mixtures.draws), len(mixtures.names)
-    whole("n_rows", n_rows, 1)
+    check_integer("n_rows", n_rows, 1)
     if n_draws * n_rows * d > _LIMIT:
         raise ValueError(
             f"{n_draws} data sets of {n_rows} rows and {d} columns are "

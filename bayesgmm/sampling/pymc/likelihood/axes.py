@@ -18,6 +18,7 @@ from pymc.logprob.transforms import Transform
 from scipy.special import gammaln
 from scipy.stats import special_ortho_group
 
+from ....families.letters import Letter
 from ....families.parametrisation.axes import Axes
 from ....families.parametrisation.base import COMPONENT
 from ....mixture.prior import Prior
@@ -126,8 +127,8 @@ def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
         squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
     squares = pt.broadcast_to(squares, (form.n_components, form.d))
     of_volume = form.volume_prior(prior.inverse_wishart)
-    rate = partial(_rate, each=form.family.volume == "V")
-    own_shapes = form.family.shape == "V"
+    rate = partial(_rate, each=form.family.volume == Letter.VARIABLE)
+    own_shapes = form.family.shape == Letter.VARIABLE
     shape = pm.CustomDist(
         "shape", squares, logp=partial(_log_shape, rate=rate, of_volume=of_volume),
         signature="(k,d)->(k,d)" if own_shapes else "(k,d)->(d)",
@@ -135,7 +136,9 @@ def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
         dims=names["shape"].dims, default_transform=LogShape(2 if own_shapes else 1),
     )  # fmt: skip
     volume = pm.InverseGamma("volume", of_volume, rate(shape, squares), dims=names["volume"].dims)
-    variances = (volume[:, None] if form.family.volume == "V" else volume) * pt.atleast_2d(shape)
+    variances = (
+        volume[:, None] if form.family.volume == Letter.VARIABLE else volume
+    ) * pt.atleast_2d(shape)
     variances = pt.broadcast_to(variances, (form.n_components, form.d))
     return variances, axes
 

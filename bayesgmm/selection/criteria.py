@@ -1,0 +1,71 @@
+"""What a grid of fits can be ranked by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..em.result import Fit
+
+#: Cross-validated log-likelihood per row of a cell, and its standard error.
+type Score = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A number for every cell of a grid.
+
+    label is its name in a sentence, axis that on a picture's axis. value makes it of a cell's fit
+    and its cross-validation. sign is 1 where lower is better, -1 where higher is. folds are those
+    of the cross-validation that it asks for; 0 where it needs none.
+    """
+
+    name: str
+    label: str
+    axis: str
+    value: Callable[[Fit, Score], float]
+    sign: int = 1
+    folds: int = 0
+
+
+def _of_fit(name: str, note: str = "") -> Criterion:
+    """An information criterion, which a fit has as an attribute."""
+    number, label = attrgetter(name), name.upper()
+    axis = f"{label} (lower is better{note})"
+    return Criterion(name, label, axis, lambda fit, score: float(number(fit)))
+
+
+_NEGATIVE = "; mclust's is its negative"
+#: By the name that `select` takes.
+CRITERIA = {
+    criterion.name: criterion
+    for criterion in (
+        _of_fit("bic", _NEGATIVE),
+        _of_fit("icl", _NEGATIVE),
+        _of_fit("aic"),
+        Criterion(
+            "cv",
+            "cross-validated log-likelihood",
+            "log-likelihood per row, cross-validated (higher is better)",
+            lambda fit, score: score[0],
+            sign=-1,
+            folds=10,
+        ),
+    )
+}
+
+
+def criterion_of(name: str) -> Criterion:
+    """The criterion of that name.
+
+    Raises
+    ------
+    ValueError
+        There is none: the message names those there are.
+    """
+    if name not in CRITERIA:
+        raise ValueError(f"unknown criterion {name!r}: choose among {', '.join(CRITERIA)}.")
+    return CRITERIA[name]
