@@ -10,10 +10,10 @@ from scipy.stats import dirichlet, gamma, invgamma, invwishart, multivariate_nor
 
 import bayesgmm
 from bayesgmm.data.data import as_data
+from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.posterior.density.log_posterior import LogPosterior
 from bayesgmm.sampling.initial import form_near
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")

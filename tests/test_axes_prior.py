@@ -10,12 +10,12 @@ from scipy.special import digamma, polygamma
 from scipy.stats import cauchy, ks_2samp, kstest, special_ortho_group
 
 from bayesgmm.data.data import as_data
+from bayesgmm.density.log_posterior import LogPosterior
+from bayesgmm.density.mode import Mode
 from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.axes import Axes
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.posterior.density.log_posterior import LogPosterior
-from bayesgmm.posterior.density.mode import Mode
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.run.settings import Settings
 

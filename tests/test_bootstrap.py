@@ -12,7 +12,7 @@ from scipy.stats import kstest, kurtosis
 
 import bayesgmm
 from bayesgmm.data.data import as_data
-from bayesgmm.em.standard_errors.information import Chart, observed_information
+from bayesgmm.em.standard_errors.information import LocalCoordinates, observed_information
 from bayesgmm.em.standard_errors.replicates import _allocation, _labels
 from bayesgmm.em.standard_errors.result import Estimates, StandardErrors
 from bayesgmm.em.standard_errors.standard_errors import METHODS, standard_errors
@@ -260,9 +260,9 @@ def test_mclust_s_tests_on_faithful(faithful, family):
 # ---- the information ----
 
 
-def chart_of(fit, data):
+def local_to(fit, data):
     p = fit.mixture.parameters_about(data.center)
-    return Chart(fit.family, Parameters(p.weights, p.means, fit.covariances))
+    return LocalCoordinates(data, fit.family, Parameters(p.weights, p.means, fit.covariances))
 
 
 def fitted(d, k, family, n=120, seed=0, **options):
@@ -273,29 +273,35 @@ def fitted(d, k, family, n=120, seed=0, **options):
 
 
 @pytest.mark.parametrize(("d", "k", "family"), EVERY)
-def test_chart(d, k, family):
+def test_local_coordinates(d, k, family):
     """As many coordinates as parameters; the fit at 0; right derivatives; within the family."""
     data, fit = fitted(d, k, family, tol=1e-8)
-    chart = chart_of(fit, data)
-    assert chart.size == fit.n_parameters
-    rng = np.random.default_rng(1)
-    at_0 = chart.at(np.zeros(chart.size))[0]
+    local = local_to(fit, data)
+    assert local.size == fit.n_parameters
+    at_0 = local.at(np.zeros(local.size))
     np.testing.assert_allclose(at_0.covariances, fit.covariances, rtol=1e-9, atol=1e-12)
-    free, h = 0.2 * rng.standard_normal(chart.size), 1e-5
-    for i, step in enumerate(h * np.eye(chart.size)):
-        ahead, behind = chart.at(free + step)[0], chart.at(free - step)[0]
-        for name in ("weights", "means", "covariances"):
-            quotient = (getattr(ahead, name) - getattr(behind, name)) / (2 * h)
-            tangent = getattr(chart.at(free)[1], name)[i]
-            np.testing.assert_allclose(quotient, tangent, atol=1e-7 * (1 + np.abs(tangent).max()))
-    # Distance from the family's nearest member: of third order.
-    away = []
-    for size in (0.1, 0.05):
-        sigma = chart.at(size * free)[0].covariances
-        counts = np.ones(k)
-        given = np.diagonal(sigma, axis1=1, axis2=2) if fit.family.diagonal else sigma
-        away.append(np.abs(fit.family.estimate(counts, given.copy()) - given).max())
-    assert away[1] < away[0] / 5 + 1e-7 * np.abs(fit.covariances).max()
+    h = 1e-2
+    steps = h * np.eye(local.size)
+    four = [local.at(i * steps) for i in (-2, -1, 1, 2)]
+    for name in ("weights", "means", "covariances"):
+        f = [getattr(p, name) for p in four]
+        quotients = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h)
+        tangents = getattr(local.tangents, name)
+        np.testing.assert_allclose(quotients, tangents, atol=1e-5 * (1 + np.abs(tangents).max()))
+    # One row of a known component has information 1 in each coordinate.
+    move = np.sum(local.tangents.weights**2 / fit.weights, axis=1)
+    for k_, (pi, sigma) in enumerate(zip(fit.weights, fit.covariances, strict=True)):
+        inverse_of = np.linalg.inv(sigma)
+        m = local.tangents.means[:, k_]
+        relative = inverse_of @ local.tangents.covariances[:, k_]
+        move += pi * np.sum(m @ inverse_of * m, axis=1)
+        move += 0.5 * pi * np.trace(relative @ relative, axis1=1, axis2=2)
+    np.testing.assert_allclose(move, 1, rtol=1e-6)
+    free = 0.1 * np.random.default_rng(1).standard_normal(local.size)
+    sigma = local.at(free).covariances
+    given = np.diagonal(sigma, axis1=1, axis2=2) if fit.family.diagonal else sigma
+    again = fit.family.estimate(np.ones(k), given.copy())
+    np.testing.assert_allclose(again, given, atol=1e-6 * np.abs(given).max())
 
 
 @pytest.mark.parametrize(("d", "k", "family"), [c for c in EVERY if c[1] > 1])
@@ -306,14 +312,14 @@ def test_information_is_minus_the_second_derivative(d, k, family, with_prior):
     if with_prior:
         prior = bayesgmm.Prior.from_data(data)
         data, fit = fitted(d, k, family, prior=prior)
-    chart = chart_of(fit, data)
-    information, gradient = observed_information(data, chart, fit.family, fit.prior)
+    local = local_to(fit, data)
+    information, gradient = observed_information(data, local, fit.family, fit.prior)
     np.testing.assert_array_equal(information, information.T)
     size = np.sqrt(np.diagonal(information))
     assert np.abs(gradient / size).max() < 2e-4  # in standard errors, or so
 
     def objective(free):
-        p = chart.at(free)[0]
+        p = local.at(free)
         value = expected_statistics(data, p)[0]
         if fit.prior is not None:
             value += fit.prior.log_density(p, fit.family, data.center)
@@ -321,8 +327,8 @@ def test_information_is_minus_the_second_derivative(d, k, family, with_prior):
 
     rng, h = np.random.default_rng(3), 2e-3
     for _ in range(4):
-        step = h * rng.standard_normal(chart.size)
-        second = objective(step) + objective(-step) - 2 * objective(np.zeros(chart.size))
+        step = h * rng.standard_normal(local.size)
+        second = objective(step) + objective(-step) - 2 * objective(np.zeros(local.size))
         assert -step @ information @ step == pytest.approx(second, rel=1e-3)
 
 
@@ -372,6 +378,21 @@ def test_units_and_weights_of_the_information(name):
         standard_errors(again, repeated, "information").means,
         rtol=1e-4,
     )
+
+
+@pytest.mark.parametrize("name", ["VEE", "EVV"])
+def test_an_orientation_that_is_undetermined_says_so(name):
+    """A circle has no axes; one component has no need of them."""
+    z = np.random.default_rng(0).standard_normal((100, 2))
+    z -= z.mean(axis=0)
+    z = z @ np.linalg.inv(np.linalg.cholesky(np.cov(z.T, bias=True))).T
+    x = np.concatenate([z, z + [30.0, 0.0]])
+    fit = bayesgmm.fit(x, 2, name, start=np.repeat([0, 1], 100), tol=1e-12)
+    with pytest.raises(ValueError, match="an orientation is undetermined"):
+        standard_errors(fit, x, "information")
+    se = standard_errors(bayesgmm.fit(z, 1, name), z, "information")
+    expected = np.array([[np.sqrt(2), 1], [1, np.sqrt(2)]]) / 10
+    np.testing.assert_allclose(se.covariances[0], expected, rtol=1e-6)
 
 
 def test_information_that_is_no_information(faithful):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bayesgmm.data.data import as_data
+from bayesgmm.density import compiled
+from bayesgmm.density.log_posterior import LogPosterior
+from bayesgmm.density.mode import information, mode_near
 from bayesgmm.families import FAMILIES
-from bayesgmm.posterior.density import compiled
-from bayesgmm.posterior.density.log_posterior import LogPosterior
-from bayesgmm.posterior.density.mode import information, mode_near
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.pymc.model import build_model
 from bayesgmm.sampling.run.settings import Settings

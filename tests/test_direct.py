@@ -139,7 +139,7 @@ print([m for m in ("pymc", "pytensor") if m in sys.modules])
 
 def test_log_density_is_kept_with_every_draw(x):
     """Lp of a draw is the density at its variables, but for the rotations' own Jacobian."""
-    from bayesgmm.posterior.density.log_posterior import LogPosterior
+    from bayesgmm.density.log_posterior import LogPosterior
     from bayesgmm.sampling.initial import form_near, map_estimate
 
     fit = short_first(x, covariance_type="EVE")

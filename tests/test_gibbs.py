@@ -12,10 +12,10 @@ import pytest
 from arviz_stats.base import array_stats
 
 import bayesgmm
+from bayesgmm.density.log_posterior import LogPosterior
+from bayesgmm.density.mode import Mode
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.posterior.density.log_posterior import LogPosterior
-from bayesgmm.posterior.density.mode import Mode
 from bayesgmm.sampling.compiled import gibbs as engine
 from bayesgmm.sampling.initial import form_near
 from bayesgmm.utils.errors import ConvergenceAdvice

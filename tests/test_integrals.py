@@ -35,7 +35,9 @@ def estimates(rng, chains=4, draws=500, stay=0.0):
     at_draws = log_gammas(late.reshape(-1, 3)) - proposal.log_density(late.reshape(-1, 3))
     at_proposals = log_gammas(y) - proposal.log_density(y)
     n = at_draws.size * (1 - stay) / (1 + stay)
-    return bridge(at_draws.reshape(late.shape[:2]), at_proposals, n), importance(at_proposals)
+    return bridge(at_draws.reshape(late.shape[:2]), at_proposals, n), importance(
+        at_proposals, at_draws
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -70,7 +72,7 @@ def test_proposals_outside_count():
     rng = np.random.default_rng(0)
     x, y = np.abs(rng.standard_normal((4, 1000))), rng.standard_normal(4000)
     inside = np.where(y > 0, 1e-6 * y, -np.inf)  # ArviZ refuses weights that are all the same
-    for found in (bridge(np.zeros_like(x), inside, x.size), importance(inside)):
+    for found in (bridge(np.zeros_like(x), inside, x.size), importance(inside, x[0] * 0)):
         assert abs(found.log_value - np.log(0.5)) < 4 * found.error
         assert found.error == pytest.approx(1 / np.sqrt(4000), rel=0.3)
 
@@ -85,16 +87,34 @@ def test_any_scale_and_offset():
 
     plain, shifted = (bridge(ratio(x) + c, ratio(y) + c, x.size) for c in (0.0, -1e5))
     assert shifted.log_value + 1e5 == pytest.approx(plain.log_value, abs=1e-8)
-    assert importance(ratio(y) + 1e5).log_value == pytest.approx(
-        importance(ratio(y)).log_value + 1e5, abs=1e-8
-    )
+    plain, shifted = (importance(ratio(y) + c, ratio(x) + c) for c in (0.0, 1e5))
+    assert shifted.log_value - 1e5 == pytest.approx(plain.log_value, abs=1e-8)
+    assert shifted.error == pytest.approx(plain.error, rel=1e-6)
 
 
 def test_pareto_k_of_a_proposal_too_narrow():
     """Normal weights with more variance than the proposal: k = 1 - 1/2^2."""
     y = np.random.default_rng(0).standard_normal(100_000)
-    found = importance(0.5 * y**2 - 0.5 * y**2 / 4 - np.log(2))
+    x = 2 * np.random.default_rng(1).standard_normal(1000)
+    found = importance(*(0.5 * q**2 - 0.5 * q**2 / 4 - np.log(2) for q in (y, x)))
     assert found.diagnostics["pareto_k"] == pytest.approx(0.75, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_draws_show_what_the_proposal_misses(seed):
+    """Two modes, one of which no proposal meets: the error knows, and the share is the mode's."""
+    rng = np.random.default_rng(seed)
+    y = rng.standard_normal(2000)
+    x = rng.standard_normal(2000) + np.where(rng.random(2000) < 0.2, 12.0, 0.0)
+
+    def ratio(q):  # .8 and .2 of it at 0 and 12, over the normal at 0; the integral is 1
+        return np.logaddexp(np.log(0.8), np.log(0.2) + 12 * q - 72)
+
+    found = importance(ratio(y) + 1e-6 * y, ratio(x))
+    assert found.log_value == pytest.approx(np.log(0.8), abs=1e-3)
+    assert abs(found.log_value) < 2 * found.error
+    assert found.diagnostics["missed"] == pytest.approx(0.2, abs=0.04)
+    assert found.diagnostics["pareto_k"] < 0.7
 
 
 def test_laplace_is_exact_for_normals_and_near_for_others():
@@ -105,17 +125,19 @@ def test_laplace_is_exact_for_normals_and_near_for_others():
     unit = Whitening(np.ones(5), np.eye(5))
     found = laplace(lambda q: -0.5 * np.einsum("si,ij,sj->s", q, precision, q), np.ones(5), unit)
     expected = 0.5 * (5 * np.log(2 * np.pi) - np.linalg.slogdet(precision)[1])
-    assert found.log_value == pytest.approx(expected, abs=1e-6)
-    assert np.isnan(found.error)
+    assert found.log_integral == pytest.approx(expected, abs=1e-6)
+    draws = found.sample(20_000, rng) @ np.linalg.cholesky(precision)
+    np.testing.assert_allclose(np.cov(draws.T), np.eye(5), atol=0.05)  # five errors of Monte Carlo
+    np.testing.assert_allclose(draws.mean(axis=0), 0, atol=0.04)
     skewed = laplace(log_gammas, np.zeros(3), Whitening(np.log(SHAPES), np.diag(SHAPES**-0.5)))
-    assert skewed.log_value - LOG_INTEGRAL == pytest.approx(-np.sum(1 / (12 * SHAPES)), abs=2e-3)
+    assert skewed.log_integral - LOG_INTEGRAL == pytest.approx(-np.sum(1 / (12 * SHAPES)), abs=2e-3)
 
 
 def test_laplace_says_where_there_is_no_mode():
     """A ridge has no curvature along it."""
     found = laplace(lambda q: -0.5 * q[:, 0] ** 2, np.ones(2), Whitening(np.zeros(2), np.eye(2)))
-    assert np.isnan(found.log_value)
-    assert found.diagnostics["curvature"] <= 1e-9
+    assert np.isnan(found.log_integral)
+    assert found.curvature <= 1e-9
 
 
 def test_proposal_follows_several_modes():

@@ -12,8 +12,8 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm.data.data import as_data
-from bayesgmm.posterior.density import compiled
-from bayesgmm.posterior.density.log_posterior import LogPosterior
+from bayesgmm.density import compiled
+from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.sampling.compiled import sample as direct
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.utils.errors import ConvergenceAdvice
@@ -61,8 +61,8 @@ def test_the_density_is_the_sum_over_the_pairs_that_are_left(many_rows, monkeypa
         matters |= log_resp > np.log(left_out / len(c.x))
     assert 0.1 < matters.mean() < 1.0  # there is something to leave out
     together = c.posterior.pruned(points, left_out)
-    monkeypatch.setattr("bayesgmm.posterior.density.pruning._SEGMENT", 1)
-    monkeypatch.setattr("bayesgmm.posterior.density.log_posterior._WORTH_PRUNING", 1.0)
+    monkeypatch.setattr("bayesgmm.density.pruning._SEGMENT", 1)
+    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 1.0)
     apart = c.posterior.pruned(points, left_out)
     assert apart.sizes[compiled.N] == np.sum(matters.sum(axis=1) > 1)
     for u in (*points, c.u + 0.1 * c.size * np.random.default_rng(9).standard_normal(len(c.u))):
@@ -149,7 +149,7 @@ def test_refine_leaves_out_what_does_not_change_the_posterior(separated, monkeyp
     """
     few, seen = refined(separated, monkeypatch, draws=500)
     assert seen == [True]
-    monkeypatch.setattr("bayesgmm.posterior.density.log_posterior._WORTH_PRUNING", 0.0)
+    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 0.0)
     whole, seen = refined(separated, monkeypatch, draws=500)
     assert seen == [False]
     from arviz_stats.base import array_stats
@@ -170,7 +170,7 @@ def test_refine_sees_that_too_much_was_left_out(separated, monkeypatch):
     monkeypatch.setattr(direct, "_LEFT_OUT", 1e4)
     again, seen = refined(separated, monkeypatch, **options)
     assert seen == [True, False]
-    monkeypatch.setattr("bayesgmm.posterior.density.log_posterior._WORTH_PRUNING", 0.0)
+    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 0.0)
     whole, _ = refined(separated, monkeypatch, **options)
     # The modes, sought with little left out, differ by 1e-7, and chains magnify it.
     first = [t["mu"].to_numpy()[:, :10] for t in (again, whole)]

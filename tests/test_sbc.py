@@ -15,11 +15,11 @@ from scipy.stats import chisquare, kstest
 
 import bayesgmm
 from bayesgmm.data.data import as_data
+from bayesgmm.density.log_posterior import LogPosterior
+from bayesgmm.density.mode import Mode, mode_near
 from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.posterior.density.log_posterior import LogPosterior
-from bayesgmm.posterior.density.mode import Mode, mode_near
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.initial import form_near, values_at
 from bayesgmm.sampling.run.settings import Settings

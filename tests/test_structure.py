@@ -22,7 +22,7 @@ PACKAGE = Path(bayesgmm.__file__).parent
 GROUND = frozenset({"utils", "datasets"})
 KERNELS = frozenset({"utils", "kernels"})
 MIXTURE = KERNELS | {"families", "data", "mixture"}
-EM = MIXTURE | {"em"}
+EM = MIXTURE | {"density", "em"}
 RESULTS = EM | {"posterior", "selection"}
 #: What each wing may import besides itself, from the ground up. "" is the root: its files are the
 #: public faces, and only the command line and archives read its `_version`.
@@ -33,7 +33,8 @@ WINGS: dict[str, frozenset[str]] = {
     "families": KERNELS,
     "data": KERNELS,
     "mixture": KERNELS | {"families", "data"},
-    "em": MIXTURE,
+    "density": MIXTURE,
+    "em": MIXTURE | {"density"},
     "posterior": EM,
     "selection": EM,
     "estimators": EM,

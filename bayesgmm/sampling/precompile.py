@@ -13,15 +13,15 @@ def precompile() -> None:
     """Compile the default path's parts: the long step, then those of the posterior."""
     import numpy as np
 
+    from ..density import compiled
+    from ..density import covariances as charts
+    from ..density.log_posterior import shims
     from ..em.acceleration import leap
     from ..em.degeneracy import atom
     from ..em.iteration import iterate
     from ..kernels.cholesky import inverse_factors
     from ..kernels.e_step.many_draws import evaluate_each
     from ..kernels.e_step.quadratic import quadratic_pass
-    from ..posterior.density import compiled
-    from ..posterior.density import covariances as charts
-    from ..posterior.density.log_posterior import shims
 
     for part in (
         leap, iterate, inverse_factors, compiled.log_posterior, charts.bartlett, atom,

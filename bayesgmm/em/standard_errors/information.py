@@ -1,23 +1,24 @@
-"""The observed information of a fit, in free coordinates of its family.
+"""The observed information of a fit, in the free coordinates of its family.
 
-The gradient of the log-likelihood comes from the one pass (Fisher's identity, as for EM and NUTS);
-the information is its central difference in p coordinates, 2 p passes in all. At a maximum the
-choice of coordinates does not matter, so they are the plainest: `Chart`.
+The coordinates are those of samplers (`density.Space`), about the fit and in units of the mixture's
+own widths. The log-likelihood's gradient is the log posterior's less that of the prior alone; the
+information is its central difference, 2 p gradients. At a maximum neither the choice of
+coordinates nor the prior that helps matters.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from ...data.data import Data
-from ...families import Family
+from ...density.log_posterior import LogPosterior
+from ...density.mode import curvature
+from ...families import Family, get_family
 from ...families.letters import Letter
-from ...families.parametrisation.axes import principal_axes
+from ...families.parametrisation.parametrisation import parametrisation
 from ...kernels.e_step.contract import Parameters
-from ...kernels.e_step.e_step import expected_statistics
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 
@@ -27,6 +28,11 @@ _STEP = 1e-4
 _SINGULAR = 1e-7
 # Of the prior's second differences, which are taken of its value.
 _PRIOR_STEP = 1e-3
+# Of the parameters' first differences, relative to what a coordinate is of.
+_TANGENT_STEP = 3e-6
+# A coordinate that moves the mixture by less, in widths of its components, is not determined: the
+# orientation of an axis whose neighbour is as long.
+_MOVES = 1e-5
 
 
 class Tangents(NamedTuple):
@@ -37,134 +43,100 @@ class Tangents(NamedTuple):
     covariances: FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class _Bend:
-    """What one coordinate does to Sigma_k = e^a R B R': directions of a, B's parts; (q, K, ...)."""
-
-    volume: FloatArray
-    symmetric: FloatArray
-    stretch: FloatArray
-    skew: FloatArray
-
-
-class Chart:
+class LocalCoordinates:
     """Free coordinates of the mixtures of a family about one of them, which lies at 0.
 
-    pi_k is multiplied by exp(e_k) and divided by the sum; mu_k moves by L_k u with
-    L_k L_k' = Sigma_k; and Sigma_k becomes e^a R B R', where shape and orientation are both free
-    or both shared with R = L_k and B = I + S + S^2/2 (S symmetric, trace 0), else with R = D_k
-    and B = Q diag(lambda e^s) Q', Q = I + T + T^2/2 (T skew). The powers left out make an error
-    of third order in the distance from 0, which a second derivative there does not see.
+    They are `density.Space`'s, less those of the mixture and in units that move it by the width of
+    its components: the information of one row whose component were known is 1 in each.
 
     Parameters
     ----------
+    data : Data
+        Rows (n, d).
     family : Family
-        Covariance family; its letters say which coordinates components share.
+        Covariance family.
     parameters : Parameters
-        The member at 0, with covariances (K, d, d).
+        The member at 0, centred as the data, with covariances (K, d, d).
+
+    Attributes
+    ----------
+    size : int
+        Number p of coordinates: the free parameters.
+    tangents : Tangents
+        Derivatives of the parameters at 0.
+
+    Raises
+    ------
+    ValueError
+        A coordinate does not move the mixture.
     """
 
-    def __init__(self, family: Family, parameters: Parameters) -> None:
-        n_components, d = parameters.means.shape
-        shape, orientation = family.shape, family.orientation
-        if family.univariate or d == 1:
-            shape = orientation = Letter.IDENTITY
-        elif n_components == 1:  # nothing to share: shape and orientation are one matrix
-            shape, orientation = (
-                Letter.EQUAL if letter == Letter.VARIABLE else letter
-                for letter in (shape, orientation)
-            )
-        self.parameters = parameters
-        self.joint = shape == orientation != Letter.IDENTITY
-        covariances = parameters.covariances
-        self.lower = np.linalg.cholesky(covariances)
-        self.root = self.lower if self.joint else principal_axes(covariances, orientation)
-        self.axes = np.einsum("kji,kjl,kli->ki", self.root, covariances, self.root)
-        self.bend = _bend(family.volume, shape, orientation, self.joint, n_components, d)
-        self.contrasts = np.eye(n_components)[: n_components - 1]
-        self.size = n_components - 1 + n_components * d + len(self.bend.volume)
-
-    def at(self, free: FloatArray) -> tuple[Parameters, Tangents]:
-        """The mixture at these coordinates (size,), and its derivatives in each of them."""
-        n_components, d = self.parameters.means.shape
-        a, b = n_components - 1, n_components - 1 + n_components * d
-        weights = self.parameters.weights * np.exp(free[:a] @ self.contrasts)
-        weights /= weights.sum()
-        shift = free[a:b].reshape(n_components, d)
-        means = self.parameters.means + np.einsum("kij,kj->ki", self.lower, shift)
-        covariances, d_covariances = self._covariances(free[b:])
-        d_weights, d_means = (
-            np.zeros((self.size, n_components)),
-            np.zeros((self.size, *means.shape)),
+    def __init__(self, data: Data, family: Family, parameters: Parameters) -> None:
+        weights, means = parameters.weights, parameters.means
+        covariances, (n_components, d) = parameters.covariances, means.shape
+        if n_components == 1 and Letter.IDENTITY not in (family.shape, family.orientation):
+            family = get_family("EEE", d)  # nothing to share: shape and orientation are one matrix
+        self.form = parametrisation(family, n_components, d, covariances)
+        # Any prior would do; this one puts Bartlett's variables in the units of the components.
+        pooled = np.einsum("k,kij->ij", weights, covariances)
+        self.prior = Prior(data.center, data.scale**2, d + 2.0, pooled)
+        self._posterior = LogPosterior(data, self.form, self.prior)
+        self._prior_alone = LogPosterior(data, self.form, self.prior, likelihood=False)
+        self.size = self._posterior.size
+        self._origin = self._posterior.space.free(
+            {
+                "pi": weights,
+                "mu": means + data.center,
+                **self.form.values_from(covariances, self.prior.inverse_wishart),
+            }
         )
-        d_weights[:a] = weights * (self.contrasts - (self.contrasts @ weights)[:, None])
-        for k in range(n_components):
-            d_means[a + k * d : a + (k + 1) * d, k] = self.lower[k].T
-        tangents = np.concatenate([np.zeros((b, *covariances.shape)), d_covariances])
-        return Parameters(weights, means, covariances), Tangents(d_weights, d_means, tangents)
+        self._units = self._posterior.units()
+        self._rescale(parameters)
+        self._rescale(parameters)  # the first derivatives were in units far from right
+        self.tangents = self._derivatives()
 
-    def _covariances(self, free: FloatArray) -> tuple[FloatArray, FloatArray]:
-        bend, eye = self.bend, np.eye(self.root.shape[-1])
-        if self.joint:
-            s, ds = np.tensordot(free, bend.symmetric, 1), bend.symmetric
-            inner = eye + s + 0.5 * s @ s
-            d_inner = ds + 0.5 * (ds @ s + s @ ds)
-        else:
-            t, dt = np.tensordot(free, bend.skew, 1), bend.skew
-            turn, d_turn = eye + t + 0.5 * t @ t, dt + 0.5 * (dt @ t + t @ dt)
-            axes = self.axes * np.exp(np.tensordot(free, bend.stretch, 1))
-            back = np.swapaxes(turn, -1, -2)
-            inner = (turn * axes[:, None]) @ back
-            half = (d_turn * axes[:, None]) @ back
-            d_inner = half + np.swapaxes(half, -1, -2)
-            d_inner += (turn * (axes * bend.stretch)[:, :, None]) @ back
-        volume = np.exp(np.tensordot(free, bend.volume, 1))[:, None, None]
-        back = np.swapaxes(self.root, -1, -2)
-        covariances = volume * (self.root @ inner @ back)
-        d_covariances = volume * (self.root @ d_inner @ back)
-        return covariances, d_covariances + bend.volume[..., None, None] * covariances
+    def at(self, free: FloatArray) -> Parameters:
+        """The mixtures (..., K), (..., K, d) and (..., K, d, d) at coordinates (..., p)."""
+        values = self._posterior.space.values(self._origin + self._units * free)
+        means = values["mu"] - self._posterior.data.center
+        weights = values.get("pi", np.ones(means.shape[:-1]))
+        return Parameters(weights, means, self.form.covariances(values, self.prior.inverse_wishart))
 
+    def gradient(self, free: FloatArray) -> FloatArray:
+        """Derivatives of the log-likelihood at coordinates (p,)."""
+        u = self._origin + self._units * free
+        return self._units * (self._posterior(u)[1] - self._prior_alone(u)[1])
 
-def _bend(
-    volume: Letter, shape: Letter, orientation: Letter, joint: bool, n_components: int, d: int
-) -> _Bend:
-    """The coordinates of the covariances: volumes, then shapes, then orientations."""
-    upper = np.triu_indices(d, 1)
-    pairs = np.zeros((len(upper[0]), d, d))
-    pairs[np.arange(len(upper[0])), *upper] = 1.0
-    contrasts = np.eye(d)[:-1] - np.eye(d)[1:]
-    skew = pairs - np.swapaxes(pairs, 1, 2)
-    traceless = np.concatenate(
-        [contrasts[:, :, None] * np.eye(d), pairs + np.swapaxes(pairs, 1, 2)]
-    )
-    none = np.zeros((0, n_components))
-    parts = [
-        _shared(np.ones(1), volume if n_components > 1 else Letter.EQUAL, n_components),
-        _shared(traceless, shape, n_components) if joint else none.reshape(0, n_components, d, d),
-        _shared(contrasts, Letter.IDENTITY if joint else shape, n_components),
-        _shared(skew, Letter.IDENTITY if joint else orientation, n_components),
-    ]
-    ends = np.cumsum([0] + [len(part) for part in parts])
-    placed = [np.zeros((ends[-1], *part.shape[1:])) for part in parts]
-    for whole, part, start in zip(placed, parts, ends[:-1], strict=True):
-        whole[start : start + len(part)] = part
-    return _Bend(*placed)
+    def _rescale(self, parameters: Parameters) -> None:
+        """Divide the units by how far they move the mixture."""
+        weights, means, covariances = self._derivatives()
+        precisions = np.linalg.inv(parameters.covariances)
+        moves = np.sum(weights**2 / parameters.weights, axis=1)
+        moves += np.einsum("k,qki,kij,qkj->q", parameters.weights, means, precisions, means)
+        relative = precisions @ covariances
+        moves += 0.5 * np.einsum("k,qkij,qkji->q", parameters.weights, relative, relative)
+        if not moves.min() > _MOVES**2:
+            _refuse(float(moves.min()))
+        self._units = self._units / np.sqrt(moves)
 
+    def _derivatives(self) -> Tangents:
+        """Central differences, in steps that are small for the coordinates and for the mixture."""
+        large = np.maximum(self._posterior.units() / self._units, 1.0)
+        steps = _TANGENT_STEP * np.diag(large)
+        ahead, behind = self.at(steps), self.at(-steps)
 
-def _shared(basis: FloatArray, letter: Letter, n_components: int) -> FloatArray:
-    """Directions (q, K, ...): each of a basis in all components (E), in each alone (V), or none."""
-    if letter == Letter.IDENTITY:
-        return np.zeros((0, n_components, *basis.shape[1:]))
-    if letter == Letter.EQUAL:
-        return np.repeat(basis[:, None], n_components, axis=1)
-    single = np.zeros((n_components, len(basis), n_components, *basis.shape[1:]))
-    for k in range(n_components):
-        single[k, :, k] = basis
-    return single.reshape(-1, *single.shape[2:])
+        def quotient(a: FloatArray, b: FloatArray) -> FloatArray:
+            return (a - b) / (2 * _TANGENT_STEP * large.reshape(-1, *[1] * (a.ndim - 1)))
+
+        return Tangents(
+            quotient(ahead.weights, behind.weights),
+            quotient(ahead.means, behind.means),
+            quotient(ahead.covariances, behind.covariances),
+        )
 
 
 def observed_information(
-    data: Data, chart: Chart, family: Family, prior: Prior | None = None
+    data: Data, local: LocalCoordinates, family: Family, prior: Prior | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Minus the second derivatives of the log-likelihood (log posterior) at 0, and the gradient.
 
@@ -172,8 +144,8 @@ def observed_information(
     ----------
     data : Data
         Rows (n, d).
-    chart : Chart
-        p coordinates about the estimates, centred as the data.
+    local : LocalCoordinates
+        p coordinates about the estimates, of these rows.
     family : Family
         Covariance family.
     prior : Prior, optional
@@ -186,14 +158,13 @@ def observed_information(
     gradient : array (p,)
         0 at a maximum.
     """
-    steps = _STEP * np.eye(chart.size)
-    rows = [_gradient(data, chart, h) - _gradient(data, chart, -h) for h in steps]
-    information = -np.array(rows) / (2 * _STEP)
-    gradient = _gradient(data, chart, np.zeros(chart.size))
+    origin = np.zeros(local.size)
+    information = curvature(local.gradient, origin, np.full(local.size, _STEP))
+    gradient = local.gradient(origin)
     if prior is not None:
-        slope, curvature = _prior_derivatives(data, chart, family, prior)
-        gradient, information = gradient + slope, information - curvature
-    return 0.5 * (information + information.T), gradient
+        slope, of_prior = _prior_derivatives(data, local, family, prior)
+        gradient, information = gradient + slope, information - of_prior
+    return information, gradient
 
 
 def inverse(information: FloatArray) -> tuple[FloatArray, float]:
@@ -209,48 +180,36 @@ def inverse(information: FloatArray) -> tuple[FloatArray, float]:
     values, vectors = np.linalg.eigh(information / np.outer(size, size))
     smallest = float(values[0])
     if not smallest > _SINGULAR:
-        raise ValueError(
-            "the observed information is not positive definite (smallest eigenvalue "
-            f"{smallest:.3g}, scaled to a unit diagonal): the fit is no regular maximum, because "
-            "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
-            "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
-        )
+        _refuse(smallest)
     scaled = (vectors / values) @ vectors.T
     return scaled / np.outer(size, size), smallest
 
 
-def _gradient(data: Data, chart: Chart, free: FloatArray) -> FloatArray:
-    """Derivatives of the log-likelihood in the coordinates, from one pass."""
-    p, tangents = chart.at(free)
-    _, s = expected_statistics(data, p)
-    delta = s.means - p.means
-    about = s.scatters + s.counts[:, None, None] * delta[:, :, None] * delta[:, None, :]
-    precisions = np.linalg.inv(p.covariances)
-    by_mean = s.counts[:, None] * np.einsum("kij,kj->ki", precisions, delta)
-    excess = about - s.counts[:, None, None] * p.covariances
-    by_covariance = 0.5 * precisions @ excess @ precisions
-    return np.asarray(
-        tangents.weights @ (s.counts / p.weights)
-        + np.tensordot(tangents.means, by_mean, 2)
-        + np.tensordot(tangents.covariances, by_covariance, 3)
+def _refuse(smallest: float) -> NoReturn:
+    raise ValueError(
+        "the observed information is not positive definite (smallest eigenvalue "
+        f"{smallest:.3g}, scaled to a unit diagonal): the fit is no regular maximum, because "
+        "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
+        "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
     )
 
 
 def _prior_derivatives(
-    data: Data, chart: Chart, family: Family, prior: Prior
+    data: Data, local: LocalCoordinates, family: Family, prior: Prior
 ) -> tuple[FloatArray, FloatArray]:
     """Gradient (p,) and second derivatives (p, p) of the log prior density, by differences."""
 
-    def value(free: FloatArray) -> float:
-        return prior.log_density(chart.at(free)[0], family, data.center)
+    def values(free: FloatArray) -> FloatArray:
+        of = local.at(free)
+        mixtures = map(Parameters, of.weights, of.means, of.covariances)
+        return np.array([prior.log_density(m, family, data.center) for m in mixtures])
 
-    h, steps = _PRIOR_STEP, _PRIOR_STEP * np.eye(chart.size)
-    at_0 = value(np.zeros(chart.size))
-    forward, backward = (np.array([value(sign * step) for step in steps]) for sign in (1, -1))
-    curvature = np.diag(forward + backward - 2 * at_0)
-    for i in range(chart.size):
-        for j in range(i):
-            both = value(steps[i] + steps[j]) + value(-steps[i] - steps[j])
-            mixed = both - forward[i] - forward[j] - backward[i] - backward[j] + 2 * at_0
-            curvature[i, j] = curvature[j, i] = 0.5 * mixed
-    return (forward - backward) / (2 * h), curvature / h**2
+    h, steps = _PRIOR_STEP, _PRIOR_STEP * np.eye(local.size)
+    [at_0] = values(np.zeros((1, local.size)))
+    forward, backward = values(steps), values(-steps)
+    second = np.diag(forward + backward - 2 * at_0)
+    for i in range(1, local.size):
+        both = values(steps[i] + steps[:i]) + values(-steps[i] - steps[:i])
+        mixed = both - forward[i] - forward[:i] - backward[i] - backward[:i] + 2 * at_0
+        second[i, :i] = second[:i, i] = 0.5 * mixed
+    return (forward - backward) / (2 * h), second / h**2

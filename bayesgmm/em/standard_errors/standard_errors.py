@@ -29,7 +29,7 @@ from ..checks import check_options
 from ..fit import fit as refit
 from ..result import Fit
 from ..starts.starts import Seed, generators
-from .information import Chart, inverse, observed_information
+from .information import LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, _allocation, _matched
 from .result import Estimates, StandardErrors
 
@@ -143,22 +143,22 @@ def _rows_of(fit: Fit, x: Any) -> Data:
 
 
 def _by_information(fit: Fit, data: Data) -> StandardErrors:
-    """The delta method at the fit, whose parameters are functions of the chart's coordinates."""
+    """The delta method at the fit, whose parameters are functions of free coordinates."""
     if np.any(fit.weights <= 0):
         k = int(np.argmin(fit.weights))
         raise ValueError(f"component {k} of the fit is empty: use fewer components.")
     p = fit.mixture.parameters_about(data.center)
-    chart = Chart(fit.family, Parameters(p.weights, p.means, fit.covariances))
-    information, gradient = observed_information(data, chart, fit.family, fit.prior)
+    estimates = Parameters(p.weights, p.means, fit.covariances)
+    local = LocalCoordinates(data, fit.family, estimates)
+    information, gradient = observed_information(data, local, fit.family, fit.prior)
     covariance, smallest = inverse(information)
-    tangents = chart.at(np.zeros(chart.size))[1]
 
     def delta(derivatives: FloatArray) -> FloatArray:
-        flat = derivatives.reshape(chart.size, -1)
+        flat = derivatives.reshape(local.size, -1)
         variance = np.einsum("iq,ij,jq->q", flat, covariance, flat, optimize=True)
         return np.sqrt(np.maximum(variance, 0.0)).reshape(derivatives.shape[1:])
 
-    se = Estimates(*(delta(derivatives) for derivatives in tangents))
+    se = Estimates(*(delta(derivatives) for derivatives in local.tangents))
     notes = _information_notes(fit, data, smallest, float(gradient @ covariance @ gradient))
     return StandardErrors(fit, "information", se, notes=notes)
 

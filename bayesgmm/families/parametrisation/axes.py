@@ -13,6 +13,7 @@ from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
+from .transforms import Cayley, LogShape
 
 
 @final
@@ -43,11 +44,12 @@ class Axes(Parametrisation):
         along = AXIS if self.turned else FEATURE
         found = [
             Variable(volume, self._dims(self.family.volume)),
-            Variable(shape, (*self._dims(self.family.shape), along), "log_shape"),
+            Variable(shape, (*self._dims(self.family.shape), along), LogShape()),
         ]
         if self.turned:
-            dims = (*self._dims(self.family.orientation), FEATURE, AXIS)
-            found.append(Variable(orientation, dims, "cayley"))
+            dims = self._dims(self.family.orientation)
+            about = self.about if dims else self.about[0]
+            found.append(Variable(orientation, (*dims, FEATURE, AXIS), Cayley(about)))
         return tuple(found)
 
     def check(self, prior: InverseWishart) -> None:
@@ -129,11 +131,13 @@ class Axes(Parametrisation):
     def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """The decomposition; what is shared is averaged (volumes and shapes in logarithms)."""
         axes = rotations(principal_axes(covariances, self.family.orientation))
-        along = np.log(np.einsum("kij,kil,klj->kj", axes, covariances, axes))
-        volume = along.mean(axis=1)
-        shape = along - volume[:, None]
+        along = np.log(np.einsum("...ij,...il,...lj->...j", axes, covariances, axes))
+        volume = along.mean(axis=-1)
+        shape = along - volume[..., None]
         values = (np.exp(volume), np.exp(shape), axes)
-        shared = (np.exp(volume.mean()), np.exp(shape.mean(axis=0)), axes[0])
+        shared = (
+            np.exp(volume.mean(axis=-1)), np.exp(shape.mean(axis=-2)), axes[..., 0, :, :]
+        )  # fmt: skip
         values = tuple(
             one if letter == Letter.EQUAL else each
             for letter, one, each in zip(self.family.letters, shared, values, strict=True)
@@ -145,16 +149,16 @@ class Axes(Parametrisation):
 
 
 def principal_axes(covariances: FloatArray, orientation: Letter) -> FloatArray:
-    """Orthogonal D_k (K, d, d) that make the covariances of a family diagonal."""
-    n_components, d = covariances.shape[:2]
+    """Orthogonal D_k (..., K, d, d) that make the covariances of a family diagonal."""
+    n_components, d = covariances.shape[-3:-1]
     if orientation == Letter.VARIABLE:
         return np.linalg.eigh(covariances)[1]
     if orientation == Letter.IDENTITY:
-        return np.repeat(np.eye(d)[None], n_components, axis=0)
+        return np.broadcast_to(np.eye(d), covariances.shape).copy()
     # What diagonalises all of them diagonalises any combination, here of matrices of one size.
-    size = np.trace(covariances, axis1=1, axis2=2) / (1 + np.arange(n_components))
-    combined = np.sum(covariances / size[:, None, None], axis=0)
-    return np.repeat(np.linalg.eigh(combined)[1][None], n_components, axis=0)
+    size = np.trace(covariances, axis1=-2, axis2=-1) / (1 + np.arange(n_components))
+    combined = np.sum(covariances / size[..., None, None], axis=-3, keepdims=True)
+    return np.repeat(np.linalg.eigh(combined)[1], n_components, axis=-3)
 
 
 def rotations(axes: FloatArray) -> FloatArray:

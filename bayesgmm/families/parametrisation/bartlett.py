@@ -11,6 +11,7 @@ import numpy as np
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from .base import FEATURE, PAIR, Distribution, Parametrisation, Variable
+from .transforms import Identity
 
 
 @final
@@ -33,7 +34,7 @@ class Bartlett(Parametrisation):
         chi2, normal = self.names
         return (
             Variable(chi2, (*self._component, FEATURE)),
-            Variable(normal, (*self._component, PAIR), "identity"),
+            Variable(normal, (*self._component, PAIR), Identity()),
         )
 
     def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
@@ -81,5 +82,5 @@ class Bartlett(Parametrisation):
         chi2 = triangle[..., i, i] ** 2
         normal = triangle[..., *np.tril_indices(self.d, -1)]
         if not self.by_component:
-            chi2, normal = chi2[0], normal[0]
+            chi2, normal = chi2[..., 0, :], normal[..., 0, :]
         return dict(zip(self.names, (chi2, normal), strict=True))

@@ -14,21 +14,18 @@ from ..family import Family
 from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
+from .transforms import Log, Transform
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A free variable: its name and dims, and in which coordinates it is sampled.
-
-    Those are its own ("identity"), logarithms ("log"), logarithms of numbers whose product is 1
-    ("log_shape"), or of rotations by Cayley's transform ("cayley").
-    """
+    """A free variable: its name and dims, and the transform to coordinates it is sampled in."""
 
     name: str
     dims: tuple[str, ...]
-    coordinates: str = "log"
+    transform: Transform = Log()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ class Parametrisation(ABC):
 
     @abstractmethod
     def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
-        """Values of the variables that give these covariances (K, d, d).
+        """Values of the variables that give these covariances (..., K, d, d).
 
         Covariances that are not of the family are replaced by their mean over what it shares.
         """
@@ -149,7 +146,7 @@ class Parametrisation(ABC):
         return (COMPONENT,) if self.by_component else ()
 
     def _distinct(self, covariances: FloatArray) -> FloatArray:
-        return covariances if self.by_component else covariances.mean(axis=0, keepdims=True)
+        return covariances if self.by_component else covariances.mean(axis=-3, keepdims=True)
 
     def _for_all(self, distinct: FloatArray) -> FloatArray:
         """One covariance per component, from (..., d, d) if shared or (..., K, d, d)."""

@@ -49,4 +49,6 @@ class Variances(Parametrisation):
         variance = np.diagonal(self._distinct(covariances), axis1=-2, axis2=-1)
         if not self.by_feature:
             variance = variance.mean(axis=-1)
-        return {self.names[0]: np.array(variance if self.by_component else variance[0])}
+        if not self.by_component:
+            variance = np.take(variance, 0, axis=-1 - self.by_feature)
+        return {self.names[0]: np.array(variance)}

@@ -1,11 +1,11 @@
 """The evidence of a posterior: log marginal likelihood of its data, with its error.
 
 The posterior has K! equal copies, one for each order of the components. One of them is cut out by
-a `Region`, integrated in free `Coordinates` by one of three methods (`integrals`), and log K! is
-added. Random hyperparameters are integrated out of the density beforehand (`integrated_prior`). The
-proposal is fitted to the first half of every chain, and the second half goes into the bridge
-(Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is made of the draws of pi, mu and
-Sigma: no PyMC.
+a `Region`, integrated in the samplers' own free coordinates (`density.Space`) by one of three
+methods (`integrals`), and log K! is added. Random hyperparameters are integrated out of the density
+beforehand (`integrated_prior`). The proposal is fitted to the first half of every chain, and the
+second half goes into the bridge (Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is
+made of the draws of pi, mu and Sigma: no PyMC.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from ...mixture.prior import Prior
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
 from ...utils.warnings import warn
-from .coordinates import Coordinates
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .proposal import Proposal
 from .region import best_region
@@ -41,6 +40,11 @@ _MAX_RHAT = 1.05
 _DRAWS_PER_COORDINATE = 2
 # Draws among which the start of the search for the mode is chosen.
 _TRIED = 100
+# Draws of the normal density at the mode of which the share in one order is counted, and the
+# share below which the orders overlap.
+_COUNTED, _MIN_IN_ORDER = 10_000, 0.9
+# Share of the posterior's draws where the proposal may have none.
+_MAX_MISSED = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ class Evidence:
     diagnostics : dict of name to number
         `cut`, the share of draws that were given another order than most (no harm in itself);
         `rhat`, the largest of the coordinates of draws in order; and the method's own
-        (`bayesgmm.posterior.evidence.integrals`).
+        (`integrals.py`; Laplace's `in_order`, the share of the normal density whose components
+        are in the mode's order).
     problems : tuple of str
         Why not to trust it, in words; empty when there is nothing.
 
@@ -136,11 +141,11 @@ def evidence_of(
             f"family {family.name} has no evidence: its prior density is known to a constant only. "
             "Compare by leave-one-out (`loo`), or use EII, VII, EEI, VVI, EEE or VVV."
         )
-    coordinates = Coordinates(family, draws.n_components, data.center)
-    _refuse_unusable(draws, n_chains, coordinates.size)
+    _refuse_unusable(draws, n_chains, family.n_parameters(draws.n_components, data.d))
     region = best_region(draws, family, data.center, data.names)
-    target = Target(data, prior, coordinates, region)
-    points = coordinates.of(region.applied(draws)).reshape(n_chains, -1, coordinates.size)
+    ordered = region.applied(draws)
+    target = Target.about(ordered, data, family, prior, region)
+    points = target.points(ordered).reshape(n_chains, -1, target.size)
     integral = METHODS[method].integrate(target, points, np.random.default_rng(random_seed))
     diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
@@ -155,25 +160,45 @@ def evidence_of(
 
 def _bridge(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
     """The first half of every chain makes the proposal, the second half meets it."""
+    proposal, at_draws, late = _split(target, points, rng)
+    at_proposals = target.log_ratios(proposal, at_draws.size, rng)
+    return bridge(at_draws, at_proposals, _effective(late))
+
+
+def _importance(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
+    """The first half makes the proposal, and the second half says what that misses."""
+    proposal, at_draws, _ = _split(target, points, rng)
+    n_proposals = points.shape[0] * points.shape[1]
+    return importance(target.log_ratios(proposal, n_proposals, rng), at_draws.ravel())
+
+
+def _split(
+    target: Target, points: FloatArray, rng: np.random.Generator
+) -> tuple[Proposal, FloatArray, FloatArray]:
+    """A proposal by the first half of every chain; log ratios at the second half; the latter."""
     early, late = np.array_split(points, [points.shape[1] // 2], axis=1)
     proposal = Proposal.of(early.reshape(-1, target.size), rng)
     free = late.reshape(-1, target.size)
     at_draws = target.log_joint(free) - proposal.log_density(free)
-    at_proposals = target.log_ratios(proposal, len(free), rng)
-    return bridge(at_draws.reshape(late.shape[:2]), at_proposals, _effective(late))
-
-
-def _importance(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
-    """All draws make the proposal, which has as many draws of its own."""
-    free = points.reshape(-1, target.size)
-    return importance(target.log_ratios(Proposal.of(free, rng), len(free), rng))
+    return proposal, at_draws.reshape(late.shape[:2]), late
 
 
 def _laplace(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
-    """From the best of some draws to the mode next to it."""
+    """From the best of some draws to the mode next to it.
+
+    Only what the normal density has in the mode's own order counts: the rest of it is in the
+    other copies, which have a normal density each.
+    """
     free = points.reshape(-1, target.size)
     some = rng.choice(free, min(len(free), _TRIED), replace=False)
-    return laplace(target.log_joint, some[np.argmax(target.log_joint(some))], Whitening.of(free))
+    start = some[np.argmax(target.log_joint(some))]
+    normal = laplace(target.log_joint, start, Whitening.of(free))
+    share, log_value = np.nan, np.nan
+    if normal.curvature > 0:
+        share = target.share_in_order(normal.mode, normal.sample(_COUNTED, rng))
+        log_value = normal.log_integral + np.log(share)
+    diagnostics = {"curvature": normal.curvature, "in_order": share}
+    return Integral(float(log_value), np.nan, diagnostics)
 
 
 class _Way(NamedTuple):
@@ -230,6 +255,17 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
         yield (
             f"Pareto k is {diagnostics['pareto_k']:.2f} (at most {_MAX_PARETO_K} is good): few "
             "weights decide, and the error is too small: use method='bridge'."
+        )
+    if diagnostics.get("missed", 0.0) > _MAX_MISSED:
+        yield (
+            f"{diagnostics['missed']:.1%} of the draws (at most {_MAX_MISSED:.1%} is good) lie "
+            "where the proposal has hardly any: use method='bridge'."
+        )
+    if diagnostics.get("in_order", 1.0) < _MIN_IN_ORDER:
+        yield (
+            f"{diagnostics['in_order']:.0%} of the normal density at the mode (at least "
+            f"{_MIN_IN_ORDER:.0%} is good) have the components in the mode's order: components "
+            "coincide, and the posterior is not normal; use method='bridge'."
         )
     if diagnostics["rhat"] > _MAX_RHAT:
         yield (

@@ -1,7 +1,7 @@
 """Three estimates of the integral of a density known up to its constant: its log, and the error.
 
     bridge       draws of the density meet draws of a proposal (Meng & Wong 1996)
-    importance   draws of the proposal alone, their largest weights smoothed (Vehtari et al. 2024)
+    importance   draws of the proposal, their largest weights smoothed (Vehtari et al. 2024)
     laplace      the density as a parabola about its mode
 
 Nothing here knows of mixtures: a density is a function from points (S, P) to logs (S,).
@@ -135,28 +135,40 @@ def bridge(at_draws: FloatArray, at_proposals: FloatArray, n_effective: float) -
     return Integral(log_r, float(error), {"ess": ess, "n_proposals": len(at_proposals)})
 
 
-def importance(at_proposals: FloatArray) -> Integral:
+def importance(at_proposals: FloatArray, at_draws: FloatArray) -> Integral:
     """The integral by importance sampling, the largest weights Pareto-smoothed.
 
     Vehtari, Simpson, Gelman, Yao & Gabry (2024), J. Mach. Learn. Res. 25(72), 1-58.
+
+    Where the density has mass that the proposal hardly ever meets, no weight shows it. Draws of the
+    density do: the variance of the weights w = p / q over their mean r is E_q[w^2] / r^2 - 1, which
+    is E_p[w / r] - 1, a mean over these draws. It takes w / r as S at most, what one of S proposals
+    there would count for, so that single draws far out do not decide. The error is by the larger
+    of the two estimates of that variance.
 
     Parameters
     ----------
     at_proposals : array (S,)
         Log ratio of the density to the proposal at independent draws of the proposal; -inf where
         the density is 0.
+    at_draws : array (any,)
+        The same at draws of the density that the proposal was not fitted to.
 
     Returns
     -------
     Integral
-        With `pareto_k`, above 0.7 of which the estimate and its error mean little, and `ess`.
+        With `pareto_k`, above 0.7 of which the estimate and its error mean little; `ess`; and
+        `missed`, the share of the draws that lie where less than one of S proposals falls for
+        all the density that there is.
 
     Examples
     --------
     >>> import numpy as np
     >>> from bayesgmm.posterior.evidence.integrals import importance
-    >>> y = 2 * np.random.default_rng(1).standard_normal(2000)  # as for `bridge`
-    >>> round(importance(-0.375 * y**2 + np.log(2 * np.sqrt(2 * np.pi))).log_value, 1)
+    >>> rng = np.random.default_rng(1)  # as for `bridge`
+    >>> log_ratio = lambda x: -0.375 * x**2 + np.log(2 * np.sqrt(2 * np.pi))
+    >>> x, y = rng.standard_normal(2000), 2 * rng.standard_normal(2000)
+    >>> round(importance(log_ratio(y), log_ratio(x)).log_value, 1)
     0.9
     """
     from arviz_stats.base import array_stats
@@ -168,15 +180,52 @@ def importance(at_proposals: FloatArray) -> Integral:
     weights[: len(inside)] = np.exp(smooth - smooth.max())
     log_value = np.log(weights.mean()) + smooth.max() + inside[smallest] - smooth[smallest]
     ess = weights.sum() ** 2 / np.sum(weights**2)
-    error = _relative_error(weights, len(weights))
-    return Integral(float(log_value), error, {"pareto_k": float(pareto_k), "ess": float(ess)})
+    size, over_mean = len(weights), at_draws - log_value
+    variance = np.exp(np.minimum(over_mean, np.log(size))).mean() - 1
+    error = max(_relative_error(weights, size), float(np.sqrt(max(variance, 0.0) / size)))
+    missed = np.mean(over_mean > np.log(size))
+    diagnostics = {"pareto_k": float(pareto_k), "ess": float(ess), "missed": float(missed)}
+    return Integral(float(log_value), error, diagnostics)
 
 
-def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Integral:
-    """The integral of the normal density that touches this one at its mode.
+@dataclass(frozen=True, slots=True, eq=False)
+class TouchingNormal:
+    """A normal density times a number, with the height and curvature of another at its mode.
 
-    Tierney & Kadane (1986), J. Am. Stat. Assoc. 81, 82-86. The method has no error of its own:
-    it is not a number.
+    Attributes
+    ----------
+    mode : array (P,)
+        The mode.
+    root : array (P, P)
+        R with R R' the covariance; not numbers where the curvature is not positive definite.
+    log_height : float
+        At the mode.
+    curvature : float
+        The smallest, in the coordinates in which the mode was sought.
+    """
+
+    mode: FloatArray
+    root: FloatArray
+    log_height: float
+    curvature: float
+
+    @property
+    def log_integral(self) -> float:
+        """Log of its integral; not a number where the curvature is not positive definite."""
+        if not self.curvature > 0:
+            return float("nan")
+        log_volume = np.linalg.slogdet(self.root)[1]
+        return float(self.log_height + log_volume + 0.5 * len(self.mode) * np.log(2 * np.pi))
+
+    def sample(self, size: int, rng: np.random.Generator) -> FloatArray:
+        """Independent draws (size, P)."""
+        return self.mode + rng.standard_normal((size, len(self.mode))) @ self.root.T
+
+
+def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> TouchingNormal:
+    """The normal density that touches this one at its mode, whose integral is the estimate.
+
+    Tierney & Kadane (1986), J. Am. Stat. Assoc. 81, 82-86. The method has no error of its own.
 
     Parameters
     ----------
@@ -190,8 +239,8 @@ def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Inte
 
     Returns
     -------
-    Integral
-        With `curvature`, the smallest of the density at its mode in those coordinates, where a
+    TouchingNormal
+        Its `curvature` is the smallest of the density at its mode in those coordinates, where a
         normal density of that covariance has 1; where it is not positive the log is not a number.
 
     Examples
@@ -199,8 +248,9 @@ def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Inte
     >>> import numpy as np
     >>> from bayesgmm.posterior.evidence.integrals import Whitening, laplace
     >>> unit = Whitening(np.ones(1), np.eye(1))
-    >>> laplace(lambda x: -2 * (x[:, 0] - 1) ** 2, np.zeros(1), unit)
-    Integral(log_value=0.226, error=nan, diagnostics={'curvature': 4.000})
+    >>> normal = laplace(lambda x: -2 * (x[:, 0] - 1) ** 2, np.zeros(1), unit)
+    >>> normal.log_integral, normal.curvature  # log(2 pi / 4) / 2
+    (0.226, 4.000)
     """
 
     def f(white: FloatArray) -> FloatArray:
@@ -213,11 +263,11 @@ def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Inte
         jac=lambda z: (f(z - steps) - f(z + steps)) / (2 * _STEP),
         options={"gtol": _FLAT},
     )
-    curvatures = np.linalg.eigvalsh(-_second_differences(f, found.x))
-    log_value = np.nan
-    if curvatures[0] > 0:
-        log_value = unit.log_volume - found.fun - 0.5 * np.sum(np.log(curvatures / (2 * np.pi)))
-    return Integral(float(log_value), np.nan, {"curvature": float(curvatures[0])})
+    curvatures, axes = np.linalg.eigh(-_second_differences(f, found.x))
+    widths = np.sqrt(np.where(curvatures[0] > 0, np.abs(curvatures), np.nan)) ** -1.0
+    return TouchingNormal(
+        unit.back(found.x), unit.lower @ (axes * widths), -float(found.fun), float(curvatures[0])
+    )
 
 
 def _second_differences(f: LogDensity, x: FloatArray) -> FloatArray:

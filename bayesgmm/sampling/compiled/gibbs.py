@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...density.log_posterior import LogPosterior
+from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
-from ...posterior.density.log_posterior import LogPosterior
-from ...posterior.density.mode import Mode
 from ...utils.progress import progress
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray

@@ -13,6 +13,7 @@ import math
 import numba as nb
 import numpy as np
 
+from ...density.bartlett import bartlett_covariance
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, F3, I1, R1, entry, inlined, jit
 from ...kernels.e_step.many_rows import BLOCK
@@ -21,7 +22,6 @@ from ...kernels.e_step.preparation import encode_any, prepare, workspace
 from ...kernels.e_step.quadratic import decode, features
 from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
-from ...posterior.density.bartlett import bartlett_covariance
 
 _I = nb.int64
 _RNG = nb.types.npy_rng

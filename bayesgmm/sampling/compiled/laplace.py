@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import xarray as xr
 
-from ...posterior.density.log_posterior import LogPosterior
-from ...posterior.density.mode import Mode
+from ...density.log_posterior import LogPosterior
+from ...density.mode import Mode
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..run.importance import corrected

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...posterior.density.log_posterior import LogPosterior, shims
-from ...posterior.density.mode import Mode
+from ...density.log_posterior import LogPosterior, shims
+from ...density.mode import Mode
 from ...utils.types import FloatArray
 from ..run.nutpie import finished
 from ..run.settings import Settings

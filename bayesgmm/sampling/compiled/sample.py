@@ -11,12 +11,12 @@ import numpy as np
 import xarray as xr
 
 from ...data.data import Data
+from ...density.log_posterior import LogPosterior
+from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
 from ...em.result import Fit
 from ...kernels.e_step.contract import Parameters
 from ...mixture.prior import Prior
-from ...posterior.density.log_posterior import LogPosterior
-from ...posterior.density.mode import Mode, mode_near
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..initial import form_near, map_estimate, prior_for_em, values_at

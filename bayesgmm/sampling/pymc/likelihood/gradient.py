@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....density.bartlett import bartlett_factor, pull_back_triangle
 from ....kernels.compilation import inlined, jit
-from ....posterior.density.bartlett import bartlett_factor, pull_back_triangle
 from .moments import moments
 
 

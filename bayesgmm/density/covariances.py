@@ -17,8 +17,8 @@ import math
 import numba as nb
 import numpy as np
 
-from ...kernels.calls import caller
-from ...kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from ..kernels.calls import caller
+from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
 from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
 
 _I, _F = nb.int64, nb.float64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...kernels.compilation import inlined, jit
+from ..kernels.compilation import inlined, jit
 
 
 @jit()

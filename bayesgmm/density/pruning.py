@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.data import Data
-from ...kernels.e_step.contract import Parameters
-from ...kernels.e_step.e_step import evaluate
-from ...utils.types import FloatArray
+from ..data.data import Data
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import evaluate
+from ..utils.types import FloatArray
 
 # Rows looked at together, and rows of a segment at least, whose call costs about as much as ten.
 _CHUNK, _SEGMENT = 2**16, 256

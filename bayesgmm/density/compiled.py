@@ -15,11 +15,11 @@ import math
 import numba as nb
 import numpy as np
 
-from ...kernels.calls import array_at, caller
-from ...kernels.compilation import F1, I1, inlined, jit, part
-from ...kernels.e_step.few_rows import call_ready_pass
-from ...kernels.e_step.many_rows import call_many_pass
-from ...kernels.e_step.preparation import MADE, NO_CENTRED
+from ..kernels.calls import array_at, caller
+from ..kernels.compilation import F1, I1, inlined, jit, part
+from ..kernels.e_step.few_rows import call_ready_pass
+from ..kernels.e_step.many_rows import call_many_pass
+from ..kernels.e_step.preparation import MADE, NO_CENTRED
 from .covariances import COVARIANCES, GRADIENTS, call_chart
 
 _I, _F = nb.int64, nb.float64

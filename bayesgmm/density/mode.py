@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...utils.threads import default_threads
-from ...utils.types import FloatArray
+from ..utils.threads import default_threads
+from ..utils.types import FloatArray
 from .log_posterior import LogPosterior
 
 # Steps of differences: relative to the size of a coordinate, or to 1.
@@ -103,13 +104,19 @@ def _uphill(
 
 
 def information(density: LogPosterior, here: FloatArray) -> FloatArray:
+    """Minus the second derivatives (P, P) of the log density."""
+    return curvature(lambda u: density(u)[1], here, _STEP * density.units())
+
+
+def curvature(
+    gradient: Callable[[FloatArray], FloatArray], here: FloatArray, steps: FloatArray
+) -> FloatArray:
     """Minus the second derivatives (P, P): central differences of the gradient, on all threads."""
-    steps = _STEP * density.units()
 
     def row(i: int) -> FloatArray:
         h = np.zeros(len(here))
         h[i] = steps[i]
-        return np.asarray((density(here - h)[1] - density(here + h)[1]) / (2 * steps[i]))
+        return np.asarray((gradient(here - h) - gradient(here + h)) / (2 * steps[i]))
 
     with ThreadPoolExecutor(default_threads()) as pool:
         rows = np.array(list(pool.map(row, range(len(here)))))

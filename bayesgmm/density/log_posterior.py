@@ -18,19 +18,19 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from ...data.data import Data
-from ...families.hyperparameters import Gamma
-from ...families.parametrisation.base import Parametrisation
-from ...kernels.cholesky import inverse_factors
-from ...kernels.compilation import FASTMATH
-from ...kernels.e_step.centred import centred_pass
-from ...kernels.e_step.contract import Parameters
-from ...kernels.e_step.few_rows import Features, centred_form, ready_pass
-from ...kernels.e_step.many_rows import many_pass
-from ...kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
-from ...mixture.prior import Prior
-from ...utils.errors import DegenerateComponentError
-from ...utils.types import FloatArray
+from ..data.data import Data
+from ..families.hyperparameters import Gamma
+from ..families.parametrisation.base import Parametrisation
+from ..kernels.cholesky import inverse_factors
+from ..kernels.compilation import FASTMATH
+from ..kernels.e_step.centred import centred_pass
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.few_rows import Features, centred_form, ready_pass
+from ..kernels.e_step.many_rows import many_pass
+from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
+from ..mixture.prior import Prior
+from ..utils.errors import DegenerateComponentError
+from ..utils.types import FloatArray
 from . import compiled
 from . import covariances as charts
 from .pruning import prune

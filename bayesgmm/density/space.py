@@ -1,0 +1,90 @@
+"""Free coordinates of a mixture's variables: every draw a vector of real numbers, and back.
+
+A vector holds, one after another, the logarithms of random hyperparameters, PyMC's simplex
+coordinates of pi (Aitchison's centred log-ratios without the last), the means about the data's
+centre, and the coordinates of the covariances' variables. Where PyMC samples `build_model`'s model,
+it moves in the same coordinates, but for the centre. Samplers move in these coordinates, and the
+evidence is an integral over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..families.parametrisation.base import Parametrisation
+from ..families.parametrisation.transforms import Log, LogRatios, Offset, Transform
+from ..mixture.prior import Prior
+from ..utils.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One variable: the shape of a value, and the transform to its coordinates."""
+
+    name: str
+    shape: tuple[int, ...]
+    transform: Transform
+
+    @property
+    def free_shape(self) -> tuple[int, ...]:
+        """The shape of a value's coordinates."""
+        return self.transform.free_shape(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates."""
+        return int(np.prod(self.free_shape))
+
+
+@dataclass(frozen=True)
+class Space:
+    """The coordinates of all variables of a model.
+
+    Attributes
+    ----------
+    pieces : tuple of Piece
+        In the order of the coordinates.
+    """
+
+    pieces: tuple[Piece, ...]
+
+    @classmethod
+    def of(cls, form: Parametrisation, prior: Prior, center: FloatArray) -> Space:
+        """The space of `build_model`'s variables, for data centred there."""
+        k, d = form.n_components, form.d
+        pieces = []
+        if "concentration" in prior.random and k > 1:
+            pieces.append(Piece("concentration", (), Log()))
+        if "scale" in prior.random:
+            pieces.append(Piece("scale", (d,), Log()))
+        if k > 1:
+            pieces.append(Piece("pi", (k,), LogRatios()))
+        pieces.append(Piece("mu", (k, d), Offset(center)))
+        pieces += [Piece(v.name, form.shape(v), v.transform) for v in form.variables]
+        return cls(tuple(pieces))
+
+    @property
+    def size(self) -> int:
+        """Number P of coordinates."""
+        return sum(piece.size for piece in self.pieces)
+
+    def values(self, free: FloatArray) -> dict[str, FloatArray]:
+        """The variables (..., *shape) at coordinates (..., P)."""
+        out, at = {}, 0
+        for piece in self.pieces:
+            part = free[..., at : at + piece.size].reshape((*free.shape[:-1], *piece.free_shape))
+            out[piece.name] = piece.transform.backward(part)
+            at += piece.size
+        return out
+
+    def free(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        """The coordinates (..., P) of values (..., *shape) of each variable."""
+        parts = []
+        for piece in self.pieces:
+            value = np.asarray(values[piece.name])
+            front = value.shape[: value.ndim - len(piece.shape)]
+            parts.append(piece.transform.forward(value).reshape(*front, piece.size))
+        return np.concatenate(parts, axis=-1)

@@ -1,0 +1,150 @@
+"""Transforms: values of a variable as free real numbers, and back.
+
+Values and coordinates may have any axes in front, as draws have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from ...utils.types import FloatArray
+
+
+class Transform(ABC):
+    """A map from the values of a variable to coordinates that may be any real numbers."""
+
+    @abstractmethod
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The coordinates of values."""
+
+    @abstractmethod
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The values at coordinates."""
+
+    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the coordinates of one value, from that of the value."""
+        return shape
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Identity(Transform):
+    """Numbers that are free themselves."""
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The values."""
+        return value
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The coordinates."""
+        return free
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Log(Transform):
+    """Positive numbers by their logarithms."""
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """Logarithms."""
+        return np.asarray(np.log(value))
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """Exponentials."""
+        return np.asarray(np.exp(free))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogRatios(Transform):
+    """Numbers that sum to 1 by Aitchison's centred log-ratios without the last; PyMC's simplex."""
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """Logarithms about their mean."""
+        logs = np.log(value)
+        return np.asarray(logs[..., :-1] - logs.mean(axis=-1, keepdims=True))
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The proportions."""
+        full = np.concatenate([free, -free.sum(axis=-1, keepdims=True)], axis=-1)
+        full = np.exp(full - full.max(axis=-1, keepdims=True))
+        return np.asarray(full / full.sum(axis=-1, keepdims=True))
+
+    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One less."""
+        return (*shape[:-1], shape[-1] - 1)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LogShape(Transform):
+    """Numbers whose product is 1: logarithms that sum to 0, as one number less, orthonormally.
+
+    PyMC's `ZeroSumTransform`.
+    """
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The coordinates of the logarithms."""
+        logs, d = np.log(value), value.shape[-1]
+        return np.asarray(logs[..., :-1] - logs[..., -1:] * (np.sqrt(d) / (np.sqrt(d) + d)))
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The numbers."""
+        d = free.shape[-1] + 1
+        total = free.sum(axis=-1, keepdims=True)
+        shift = total / (np.sqrt(d) + d)
+        return np.asarray(np.exp(np.concatenate([free - shift, -total / np.sqrt(d)], axis=-1)))
+
+    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One less."""
+        return (*shape[:-1], shape[-1] - 1)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Cayley(Transform):
+    """Rotations D = D0 (I - S)(I + S)^-1 by the strict lower triangle of the skew-symmetric S.
+
+    about (..., d, d) is D0.
+    """
+
+    about: FloatArray
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The triangles, by rows."""
+        turn = np.swapaxes(self.about, -1, -2) @ value
+        unit = np.eye(turn.shape[-1])
+        skew = np.linalg.solve(unit + turn, unit - turn)
+        return np.asarray(skew[..., *np.tril_indices(len(unit), -1)])
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The rotations."""
+        d = self.about.shape[-1]
+        skew = np.zeros((*free.shape[:-1], d, d))
+        skew[..., *np.tril_indices(d, -1)] = free
+        skew = skew - np.swapaxes(skew, -1, -2)
+        return np.asarray(self.about @ np.linalg.solve(np.eye(d) + skew, np.eye(d) - skew))
+
+    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One number for each pair of columns."""
+        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Offset(Transform):
+    """Numbers about a centre (d,)."""
+
+    center: FloatArray
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """What is left without the centre."""
+        return np.asarray(value - self.center)
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """With the centre."""
+        return np.asarray(free + self.center)
