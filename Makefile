@@ -8,10 +8,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 PYTEST_ARGS ?= -n 2
+# The lowest and the newest versions of what bayesgmm needs, each by itself.
+VENVS_VERSIONS := .venv-lowest .venv-newest
 # gmmx and JAX, which only the benchmarks compare with, stay away from everything else.
 VENV_JAX := .venv-jax
 
-.PHONY: demo test test-slow format format-check lint types notebooks notebooks-write docs bench ci clean force
+.PHONY: demo test test-slow test-versions format format-check lint types notebooks notebooks-write docs bench ci clean force
 
 demo: $(VENV)/.installed
 	@rm -f report.html
@@ -27,6 +29,11 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(PY) -m pytest -m slow $(PYTEST_ARGS)
+
+# The tests of what other libraries do not promise, at both ends of the bounds in pyproject.toml.
+test-versions: $(VENV)/.installed-dev
+	$(PY) -m tests.bounds lowest .venv-lowest
+	$(PY) -m tests.bounds newest .venv-newest
 
 format: $(VENV)/.installed-dev
 	$(PY) -m ruff check --select I --fix .
@@ -62,7 +69,7 @@ ci:
 
 clean:
 	rm -rf docs/_build docs/notebooks docs/reference/generated
-	rm -rf $(VENV) $(VENV_JAX) build dist report.html .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENVS_VERSIONS) $(VENV_JAX) build dist report.html .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- the environment ----

@@ -14,7 +14,7 @@ from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.sampling.initial import form_near
+from bayesgmm.sampling.initial import PosteriorProblem
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")
 #: Families whose prior is known with its constant.
@@ -63,7 +63,7 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
         mixture=bayesgmm.Mixture(weights, means, covariances, data.names),
         family=family, prior=prior, names=data.names,
     )  # fmt: skip
-    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    form = PosteriorProblem.of(data, fit).parametrisation
     posterior = LogPosterior(data, form, prior, **options)
     a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)
     values = {"concentration": a, "scale": psi, "pi": weights, "mu": means}

@@ -84,7 +84,9 @@ def _covariances(x, z, mu, family: Family, prior: Prior, psi, rng):
         scatter, counts = scatter.sum(axis=1, keepdims=True), counts.sum(axis=1, keepdims=True)
     d = x.shape[1]
     if family.spherical or family.diagonal:
-        shape, scale = prior.inverse_gamma(family, np.diagonal(psi, axis1=-2, axis2=-1))
+        shape, scale = prior.inverse_wishart.inverse_gamma(
+            family, np.diagonal(psi, axis1=-2, axis2=-1)
+        )
         squares = np.diagonal(scatter, axis1=2, axis2=3)
         if family.spherical:
             squares, counts = squares.sum(axis=2, keepdims=True), d * counts
@@ -126,7 +128,7 @@ class ScaleConditional:
         half = 0.5 * np.diagonal(np.linalg.inv(distinct), axis1=2, axis2=3).sum(axis=1)
         shape = 0.5 * prior.dof
         if family.spherical or family.diagonal:
-            shape, _ = prior.inverse_gamma(family)
+            shape, _ = prior.inverse_wishart.inverse_gamma(family)
         power = shape * distinct.shape[1]
         if not family.spherical or d == 1:
             return cls(np.zeros((len(half), 1)), np.full((1, d), g + power), h + half)

@@ -140,19 +140,17 @@ print([m for m in ("pymc", "pytensor") if m in sys.modules])
 def test_log_density_is_kept_with_every_draw(x):
     """Lp of a draw is the density at its variables, but for the rotations' own Jacobian."""
     from bayesgmm.density.log_posterior import LogPosterior
-    from bayesgmm.sampling.initial import form_near, map_estimate
+    from bayesgmm.sampling.initial import PosteriorProblem
 
     fit = short_first(x, covariance_type="EVE")
     posterior = refined(x, fit, prior=FAITHFUL_PRIOR, draws=1000)
-    data = fit.mixture.rows(x)
+    problem = PosteriorProblem.of(x, fit, FAITHFUL_PRIOR)
     # Newton's method starts here, and turns are counted from there
-    forms = [form_near(p, fit) for p in (
-        fit.mixture.parameters_about(data.center), map_estimate(data, fit, FAITHFUL_PRIOR),
-    )]  # fmt: skip
+    forms = [problem.parametrisation_at(p) for p in (problem.fitted, problem.mode)]
     draws, lp = posterior.tree["posterior"], posterior.tree["sample_stats"]["lp"].values
     apart = []
     for form in forms:
-        density = LogPosterior(data, form, FAITHFUL_PRIOR)
+        density = LogPosterior(problem.data, form, FAITHFUL_PRIOR)
         values = {p.name: draws[p.name].values[1, 7] for p in density.space.pieces}
         value = density(density.space.free(values))[0] - form.log_jacobian(values)
         apart.append(abs(value - lp[1, 7]))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import arviz as az
 import numpy as np
@@ -19,6 +21,7 @@ import xarray as xr
 
 import bayesgmm
 from bayesgmm.posterior.diagnostics.engine_checks import engine_checks
+from bayesgmm.sampling import registry
 from bayesgmm.sampling.pymc import jax_nuts, smc
 from bayesgmm.sampling.pymc.model import build_model, initial_point
 from bayesgmm.sampling.pymc.points import Points
@@ -377,32 +380,45 @@ def test_a_gap_between_evidences_is_a_problem():
 )
 def test_a_missing_library_is_named_with_the_cure(model, fit, monkeypatch, sampler, missing):
     """Before anything is compiled."""
-    monkeypatch.setattr(jax_nuts, "find_spec", lambda name: None if name == missing else object())
+    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == missing else object())
     with pytest.raises(
         ModuleNotFoundError, match=rf"'{sampler}' needs {missing}.*pip install 'bayesgmm\[jax\]'"
     ):
         sample(model, initial_point(model, fit), sampler=sampler)
 
 
-def test_a_blackjax_that_pymc_does_not_know(model, fit, monkeypatch):
-    """The error of pymc-devs/pymc issue 8367 says what to install."""
+@pytest.mark.parametrize(("known", "error"), [(False, ImportError), (True, TypeError)])
+def test_a_blackjax_that_pymc_does_not_know(model, fit, monkeypatch, known, error):
+    """The error of pymc-devs/pymc issue 8367 says what to install; another one stays itself."""
 
     def refuse(*arguments):
-        raise TypeError("kernel() got an unexpected keyword argument 'progress_bar'")
+        raise TypeError("kernel() got an unexpected keyword argument")
 
+    def older(algorithm, logdensity_fn, progress_bar=False, **extra):
+        """As of BlackJAX 1.5."""
+
+    def newer(algorithm, logdensity_fn, **extra):
+        """As of BlackJAX 1.6."""
+
+    library = SimpleNamespace(window_adaptation=older if known else newer, __spec__=object())
+    monkeypatch.setitem(sys.modules, "blackjax", library)
     monkeypatch.setattr(jax_nuts, "_sampled", refuse)
-    with pytest.raises(ImportError, match=r"so new a BlackJAX: pip install 'bayesgmm\[jax\]'"):
+    with pytest.raises(error, match="unexpected keyword" if known else r"so new a BlackJAX: pip"):
         sample(model, initial_point(model, fit), sampler="blackjax")
 
 
-def interrupt_pymc(monkeypatch, at):
+def press_ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+def interrupt_pymc(monkeypatch, at, stop=press_ctrl_c):
     original = pm.sample
 
-    def stop(trace, draw):
+    def watch(trace, draw):
         if (draw.chain, draw.draw_idx) == at:
-            raise KeyboardInterrupt
+            stop()
 
-    monkeypatch.setattr(pm, "sample", lambda *a, **k: original(*a, callback=stop, **k))
+    monkeypatch.setattr(pm, "sample", lambda *a, **k: original(*a, callback=watch, **k))
 
 
 def test_an_interruption_of_pymc_keeps_the_draws(model, fit, monkeypatch):
@@ -424,6 +440,22 @@ def test_an_interruption_of_pymc_without_draws(model, fit, monkeypatch):
             model, initial_point(model, fit), draws=100, tune=50, chains=1, cores=1,
             random_seed=0, progressbar=False, sampler="pymc",
         )  # fmt: skip
+
+
+def test_an_error_of_pymc_is_no_interruption(model, fit, monkeypatch):
+    """Of the same type, and in the warm-up too: it is told as it is, and Ctrl-C works as before."""
+
+    def stop():
+        raise ValueError("Not enough samples to build a trace.")
+
+    interrupt_pymc(monkeypatch, (0, 10), stop)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ValueError, match="Not enough samples"):
+        sample(
+            model, initial_point(model, fit), draws=100, tune=50, chains=1, cores=1,
+            random_seed=0, progressbar=False, sampler="pymc",
+        )  # fmt: skip
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_interruption_of_advi_uses_what_was_found(correlated, monkeypatch):

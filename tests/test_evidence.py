@@ -81,7 +81,7 @@ def exact(x, family, prior, points=201):
     scatter = n * np.cov(x.T, bias=True).reshape(d, d) + n * away[:, :, None] * away[:, None, :]
     logs = np.full(len(mu), -0.5 * n * d * np.log(2 * np.pi))
     if family.spherical or family.diagonal:
-        shape, scale = prior.inverse_gamma(family)
+        shape, scale = prior.inverse_wishart.inverse_gamma(family)
         squares = np.diagonal(scatter, axis1=1, axis2=2)
         half = 0.5 * n
         if family.spherical:

@@ -17,7 +17,7 @@ from bayesgmm.density.mode import Mode
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled import gibbs as engine
-from bayesgmm.sampling.initial import form_near
+from bayesgmm.sampling.initial import PosteriorProblem
 from bayesgmm.utils.errors import ConvergenceAdvice
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case
@@ -46,7 +46,7 @@ def redraw(state, values, center, rng):
         np.searchsorted(np.cumsum(state.weights), rng.random(len(values))), len(state.weights) - 1
     )
     sigma = state.covariances
-    if state.density.form.diagonal and d > 1:
+    if state.density.parametrisation.diagonal and d > 1:
         sigma = sigma[:, 0, :, None] * np.eye(d)
     roots = np.linalg.cholesky(sigma.reshape(-1, d, d))
     noise = rng.standard_normal(values.shape)
@@ -86,7 +86,7 @@ def test_joint_distribution(name, d, kind):
         redraw(state, c.data.values, c.data.center, rng)
         weights[i], means[i], covariances[i] = state.weights, state.means, state.covariances
         hyper[i] = state.concentration[0], *np.diagonal(state.psi)
-    if state.density.form.diagonal and d > 1:
+    if state.density.parametrisation.diagonal and d > 1:
         covariances = covariances[:, :, 0, :, None] * np.eye(d)
     ours = functionals(weights, means + c.data.center, covariances.reshape(n_draws, -1, d, d))
     draws = c.prior.sample(2, name, draws=100_000, random_seed=rng)
@@ -168,9 +168,8 @@ def test_one_component_and_its_log_density(x):
     """K = 1, and lp of a draw is the density there."""
     fit = bayesgmm.fit(x, 1)
     posterior = briefly(x, fit, prior=FAITHFUL_PRIOR, draws=20, tune=1)
-    data = fit.mixture.rows(x)
-    form = form_near(fit.mixture.parameters_about(data.center), fit)
-    density = LogPosterior(data, form, FAITHFUL_PRIOR)
+    problem = PosteriorProblem.of(x, fit, FAITHFUL_PRIOR)
+    density = LogPosterior(problem.data, problem.parametrisation, problem.prior)
     draws = posterior.tree["posterior"]
     values = {p.name: draws[p.name].values[2, 7] for p in density.space.pieces}
     expected = density(density.space.free(values))[0]

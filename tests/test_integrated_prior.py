@@ -85,7 +85,7 @@ def test_spherical_covariances_by_quadrature(shape, rates, k, dof):
     prior = Prior([0, 0], [1, 1], dof, Gamma(shape, rates))
     family = get_family("VII", 2)
     draws = prior.sample(k, "VII", 4, random_seed=5)
-    power = k * prior.inverse_gamma(family)[0]
+    power = k * prior.inverse_wishart.inverse_gamma(family)[0]
     rate = 0.5 * np.sum(1 / draws.covariances[:, :, 0], axis=1)
     mean = prior.scale.mean.sum()
     expected = [
@@ -103,7 +103,7 @@ def test_equal_rates_have_a_closed_form(d):
     prior = Prior(np.zeros(d), np.ones(d), d + 2.5, Gamma(shape, rate0))
     family = get_family("EII", d)
     draws = prior.sample(2, "EII", 50, random_seed=7)
-    power = prior.inverse_gamma(family)[0]
+    power = prior.inverse_wishart.inverse_gamma(family)[0]
     rate = 0.5 / draws.covariances[:, 0, 0]
     mean = d * shape / rate0
     expected = (

@@ -20,7 +20,7 @@ import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.posterior.evidence.evidence import Evidence
-from bayesgmm.posterior.posterior import without_copies
+from bayesgmm.posterior.parameter_table import without_copies
 from bayesgmm.reporting.versions import environment, versions
 from bayesgmm.utils.display import Shown
 from bayesgmm.utils.progress import track

@@ -63,7 +63,7 @@ def test_restricted_density_is_the_kernel_normalised(rng, name):
     d, k = 3, 2
     prior = random_prior(rng, d)
     family = get_family(name, d)
-    shape, scale = prior.inverse_gamma(family)
+    shape, scale = prior.inverse_wishart.inverse_gamma(family)
     variances = rng.gamma(2, 1, (k, d))
     if family.spherical:
         variances = np.repeat(variances[:, :1], d, axis=1)
@@ -92,7 +92,7 @@ def test_one_column_is_inverse_gamma():
     """Prior.univariate states mu ~ N(20, 100), sigma^2 ~ IG(3, 20), for E and for V."""
     prior = Prior.univariate(mean=20, variance=100, shape=3, scale=20)
     for name, k in (("E", 1), ("V", 2)):
-        shape, scale = prior.inverse_gamma(get_family(name, 1))
+        shape, scale = prior.inverse_wishart.inverse_gamma(get_family(name, 1))
         assert (shape, scale.tolist()) == (3, [20])
         sigma = np.linspace(2, 5, 2)[:, None, None] if name == "V" else np.full((2, 1, 1), 4.0)
         ours = prior.log_density(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from bayesgmm.density import compiled
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.sampling.compiled import sample as direct
 from bayesgmm.sampling.compiled.nuts import nuts
+from bayesgmm.sampling.registry import SAMPLERS
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.density_cases import case, differences, log_prior
 
@@ -132,7 +134,8 @@ def refined(separated, monkeypatch, **options):
         seen.append(bool(density.sizes[compiled.SETTLED]))
         return nuts(density, mode, settings)
 
-    monkeypatch.setitem(direct.ENGINES, "nutpie", direct.sparing(run))
+    nutpie = replace(SAMPLERS["nutpie"], of_density=lambda: run)
+    monkeypatch.setitem(SAMPLERS, "nutpie", nutpie)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         posterior = bayesgmm.refine(

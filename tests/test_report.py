@@ -6,6 +6,7 @@ import hashlib
 import re
 import shlex
 import struct
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,7 +17,7 @@ import bayesgmm
 from bayesgmm.cli.app import app
 from bayesgmm.comparison.compare import compare
 from bayesgmm.posterior.evidence.evidence import Evidence
-from bayesgmm.reporting import Analysis, analyse, render, repeat, tables, verdict
+from bayesgmm.reporting import Analysis, ReportRequest, analyse, render, repeat, tables, verdict
 from bayesgmm.reporting.analysis import checked, evidence_or_reason
 from bayesgmm.reporting.pictures import pictures_of
 from bayesgmm.reporting.report import format_of, write
@@ -52,15 +53,14 @@ class Page(HTMLParser):
 
 def analysis_of(x, ks=(1, 2, 3), with_posterior=True, **arguments):
     """An analysis whose posterior is made up, so that nothing is sampled."""
-    analysis = analyse(
-        x, n_components=list(ks), with_posterior=False, n_init=3, progressbar=False, **arguments
-    )
+    request = ReportRequest(list(ks), refine=False, n_init=3, **arguments)
+    analysis = analyse(x, request, progressbar=False)
     if not with_posterior:
         return analysis
     posterior = make_posterior(analysis.data, analysis.fit)
     parts = {f: getattr(analysis, f) for f in Analysis.__dataclass_fields__}
     parts["posterior"] = posterior
-    parts["settings"] = analysis.settings | {"with_posterior": True}
+    parts["request"] = replace(request, refine=True)
     parts["evidence"] = evidence_or_reason(posterior, 0)
     parts["checks"] = checked(posterior, 0)
     parts["comparison"] = compare({"EM": analysis.fit, "Posterior": posterior})
@@ -330,8 +330,8 @@ def test_checks_are_told_as_they_are(faithful):
 def test_families_in_words(name, words):
     """What the letters say."""
     x = bayesgmm.datasets.load_faithful()
-    analysis = analyse(x, n_components=2, covariance_type=name, with_posterior=False,
-                       progressbar=False)  # fmt: skip
+    request = ReportRequest(2, covariance_type=name, refine=False)
+    analysis = analyse(x, request, progressbar=False)
     assert words in describe(analysis)
 
 

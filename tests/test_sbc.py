@@ -21,7 +21,7 @@ from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled.nuts import nuts
-from bayesgmm.sampling.initial import form_near, values_at
+from bayesgmm.sampling.initial import PosteriorProblem
 from bayesgmm.sampling.run.settings import Settings
 
 D, K, N = 2, 2, 60
@@ -90,10 +90,10 @@ def rank(name, truth, seed):
     data = as_data(x)
     mixture = bayesgmm.Mixture(weights, means, covariances, data.names)
     fit = SimpleNamespace(mixture=mixture, family=get_family(name, D), prior=PRIOR)
-    at = mixture.parameters_about(data.center)
-    form = form_near(at, fit)
+    problem = PosteriorProblem.of(data, fit)
+    form = problem.parametrisation
     density = LogPosterior(data, form, PRIOR)
-    start = density.space.free(values_at(at, form, PRIOR, data.center))
+    start = density.space.free(problem.initial_values(problem.fitted, form))
     mode = mode_near(density, start)
     vectors, _ = nuts(density, mode, settings(DRAWS * THIN, 300, int(rng.integers(2**31))))
     values = density.space.values(vectors[0, ::THIN])

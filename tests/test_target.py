@@ -30,7 +30,7 @@ def target_of(name, d, k=3, **hyper):
 
 def drawn(c, points):
     values = c.posterior.space.values(points)
-    sigma = c.form.covariances(values, c.prior)
+    sigma = c.form.covariances(values, c.prior.inverse_wishart)
     if c.family.diagonal:
         sigma = np.diagonal(sigma, axis1=2, axis2=3)
     return Draws(values["pi"], values["mu"], sigma)

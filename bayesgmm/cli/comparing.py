@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..posterior.evidence.evidence import Method
 from ..selection.selection import Selection
 from . import options
-from .outcome import FAILED, print_json, tell, told
+from .outcome import FAILED, errors_as_text, print_error, print_json
 from .saved import load
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ padding: 0 1rem; }} table {{ font-size: 0.9rem; font-variant-numeric: tabular-nu
 """
 
 
-class _Evidence(StrEnum):
-    bridge = "bridge"
-    laplace = "laplace"
-    importance = "importance"
-
-
 def _checked_ending(path: Path | None) -> Path | None:
     if path is not None and path.suffix.lower() not in _WRITERS:
         raise typer.BadParameter(f"{path.name} ends in none of {', '.join(_WRITERS)}.")
@@ -65,7 +59,7 @@ def _compare(
         ),
     ],
     evidence: Annotated[
-        _Evidence | None, typer.Option(help="Compute the posteriors' evidences this way.")
+        Method | None, typer.Option(help="Compute the posteriors' evidences this way.")
     ] = None,
     seed: options.Seed = 0,
     out: Annotated[
@@ -80,7 +74,7 @@ def _compare(
     json: options.AsJson = False,
 ) -> None:
     """Compare fits, grids and posteriors of the same data in one table."""
-    with told():
+    with errors_as_text():
         models: dict[str, Any] = {}
         for path, name in zip(saved, _names(saved), strict=True):
             models[name] = load(path)
@@ -88,9 +82,7 @@ def _compare(
 
         only = next(iter(models.values()))
         grid = only if len(models) == 1 and isinstance(only, Selection) else None
-        table = compare(
-            grid or models, evidence=evidence.value if evidence else None, random_seed=seed
-        )
+        table = compare(grid or models, evidence=evidence, random_seed=seed)
         if out is not None:
             _WRITERS[out.suffix.lower()](table, out)
     if json:
@@ -108,7 +100,7 @@ def _compare(
         if out is not None:
             typer.echo(f"Table written to {out}")
     if table["status"].str.startswith("no estimate").all():
-        tell("none of the models has an estimate.")
+        print_error("none of the models has an estimate.")
         raise typer.Exit(FAILED)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..em.starts.starts import STARTS
 from . import options, priors
-from .outcome import FAILED, fit_facts, print_json, told
+from .outcome import FAILED, errors_as_text, fit_facts, print_json
 
 _EPILOG = """Examples:
 
@@ -26,15 +27,10 @@ bayesgmm fit eruptions.csv -k 3 --start hc --tol 1e-10 --max-iter 5000
 bayesgmm fit eruptions.csv -k 2 --prior --concentration 2"""
 
 
-class _Start(StrEnum):
-    """The named starts of `fit`."""
-
-    auto = "auto"
-    hc = "hc"
-    kmeans = "kmeans"
-    k_means_plus_plus = "k-means++"
-    random_from_data = "random_from_data"
-    random = "random"
+if TYPE_CHECKING:
+    _Start = str
+else:
+    _Start = StrEnum("_Start", {name: name for name in STARTS})
 
 
 def add_to(app: typer.Typer) -> None:
@@ -53,7 +49,7 @@ def _fit(
         typer.Option(
             help="Where EM starts: hc is a hierarchical partition, auto this and random ones."
         ),
-    ] = _Start.auto,
+    ] = "auto",
     n_init: options.Starts = None,
     max_iter: Annotated[
         int, typer.Option(min=0, help="Most EM iterations from each start.")
@@ -82,17 +78,21 @@ def _fit(
     """Fit one mixture by EM, and print its estimates."""
     from ..em.fit import fit
 
-    if priors.given(concentration, random_scale, conjugate) and not prior:
+    if priors.any_given(concentration, random_scale, conjugate) and not prior:
         raise typer.BadParameter(
             "--concentration, --random-scale and --conjugate choose a prior: add --prior."
         )
-    with told():
+    with errors_as_text():
         rows = options.weighted_rows(data, columns, weights)
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
-        under = priors.made(rows, concentration, random_scale, conjugate, k) if prior else None
+        under = (
+            priors.prior_from_options(rows, concentration, random_scale, conjugate, k)
+            if prior
+            else None
+        )
         result = fit(
-            rows, k, family, prior=under, start=start.value, n_init=n_init, max_iter=max_iter,
+            rows, k, family, prior=under, start=str(start), n_init=n_init, max_iter=max_iter,
             tol=tol, random_seed=seed,
         )  # fmt: skip
         if out is not None:

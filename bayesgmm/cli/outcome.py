@@ -22,13 +22,13 @@ _EXPECTED = (
 )  # fmt: skip
 
 
-def tell(text: str) -> None:
+def print_error(text: str) -> None:
     """A line on standard error."""
     typer.echo(f"bayesgmm: {text}", err=True)
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def errors_as_text() -> Iterator[None]:
     """Errors of the data or the mathematics are one line and exit code 1; advice is a line too."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("ignore")
@@ -36,11 +36,11 @@ def told() -> Iterator[None]:
         try:
             yield
         except _EXPECTED as error:
-            tell(str(error))
+            print_error(str(error))
             raise typer.Exit(FAILED) from None
         finally:
             for text in dict.fromkeys(str(warning.message) for warning in found):
-                tell(f"warning: {text}")
+                print_error(f"warning: {text}")
 
 
 def print_json(value: Any) -> None:

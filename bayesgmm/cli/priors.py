@@ -37,12 +37,12 @@ Conjugate = Annotated[
 ]
 
 
-def given(concentration: float | None, random_scale: bool, conjugate: bool) -> bool:
+def any_given(concentration: float | None, random_scale: bool, conjugate: bool) -> bool:
     """Whether any of the options was."""
     return concentration is not None or random_scale or conjugate
 
 
-def made(
+def prior_from_options(
     rows: Any,
     concentration: float | None,
     random_scale: bool,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..em.result import Fit
+from ..posterior.labels.methods import Method
+from ..sampling.registry import SamplerName, names_where
 from ..selection.selection import Selection
 from . import options, priors
-from .outcome import print_json, told
+from .outcome import errors_as_text, print_json
 from .saved import load
 
 if TYPE_CHECKING:
@@ -32,31 +33,8 @@ bayesgmm refine eruptions.csv two.npz --target-accept 0.95 --relabel stephens
 bayesgmm refine eruptions.csv four.npz --concentration 0.01"""
 
 
-class _Sampler(StrEnum):
-    """The engines of `refine`, named here so that help needs no import of them."""
-
-    nutpie = "nutpie"
-    gibbs = "gibbs"
-    laplace = "laplace"
-    pymc = "pymc"
-    numpyro = "numpyro"
-    blackjax = "blackjax"
-    advi = "advi"
-    fullrank_advi = "fullrank_advi"
-    pathfinder = "pathfinder"
-    smc = "smc"
-
-
-class _Method(StrEnum):
-    """The ways to settle labels, likewise."""
-
-    ecr = "ecr"
-    ecr_iterative_1 = "ecr-iterative-1"
-    ecr_iterative_2 = "ecr-iterative-2"
-    stephens = "stephens"
-    data_based = "data-based"
-    pra = "pra"
-    ordering = "ordering"
+_SWEEPING = " or ".join(names_where(lambda sampler: sampler.has_sweeps))
+_OF_DENSITY = " or ".join(names_where(lambda sampler: sampler.of_density))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -78,20 +56,20 @@ def _refine(
     draws: options.Draws = 1000,
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
-    sampler: Annotated[_Sampler, typer.Option(help="The engine.")] = _Sampler.nutpie,
+    sampler: Annotated[SamplerName, typer.Option(help="The engine.")] = "nutpie",
     thin: Annotated[
         int | None,
-        typer.Option(min=1, help="Sweeps to a draw, of --sampler gibbs; 10 if left out."),
+        typer.Option(min=1, help=f"Sweeps to a draw, of --sampler {_SWEEPING}; 10 if left out."),
     ] = None,
     n_modes: Annotated[
         int,
         typer.Option(
             min=1,
             help="Look for other modes, and run --chains chains in each of so many; of "
-            "--sampler nutpie, gibbs and laplace.",
+            f"--sampler {_OF_DENSITY}.",
         ),
     ] = 1,
-    relabel: Annotated[_Method, typer.Option(help="How the labels are settled.")] = _Method.ecr,
+    relabel: Annotated[Method, typer.Option(help="How the labels are settled.")] = "ecr",
     target_accept: Annotated[
         float,
         typer.Option(help="Acceptance rate of NUTS, below 1: higher, fewer divergences."),
@@ -108,23 +86,25 @@ def _refine(
 
     Its prior is the fit's own, or the default, unless the options under "Prior" choose another.
     """
-    with told():
+    with errors_as_text():
         fit = _chosen(load(saved), saved, cell)
         rows = options.rows(data, ",".join(fit.names))
         prior = None
-        if priors.given(concentration, random_scale, conjugate):
-            prior = priors.made(rows, concentration, random_scale, conjugate, fit.n_components)
+        if priors.any_given(concentration, random_scale, conjugate):
+            prior = priors.prior_from_options(
+                rows, concentration, random_scale, conjugate, fit.n_components
+            )
         from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
         posterior = refine(
-            rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler.value,
-            n_modes=n_modes, thin=thin, relabel=relabel.value, target_accept=target_accept,
+            rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler,
+            n_modes=n_modes, thin=thin, relabel=relabel, target_accept=target_accept,
             random_seed=seed, progressbar=not (quiet or json),
         )  # fmt: skip
         if out is not None:
             posterior.save(out)
         text = repr(posterior)  # which may warn
-        facts = {"data": str(data), "sampler": sampler.value, **_facts(posterior)}
+        facts = {"data": str(data), "sampler": sampler, **_facts(posterior)}
     if json:
         print_json({**facts, "saved": out and str(out)})
         return

@@ -9,7 +9,7 @@ import typer
 
 from ..data.data import as_data
 from . import options, priors
-from .outcome import print_json, told
+from .outcome import errors_as_text, print_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,13 +64,15 @@ def _report(
 ) -> None:
     """Select a mixture for the rows of a file, refine it, and write a report."""
     numbers = options.numbers(k)
-    with told():
+    with errors_as_text():
         frame = options.rows(data, columns)
         rows = as_data(frame)
         prior = None
-        if priors.given(concentration, random_scale, conjugate):
+        if priors.any_given(concentration, random_scale, conjugate):
             k_of_all = numbers[0] if len(numbers) == 1 else None
-            prior = priors.made(rows, concentration, random_scale, conjugate, k_of_all)
+            prior = priors.prior_from_options(
+                rows, concentration, random_scale, conjugate, k_of_all
+            )
         _write(
             frame, out, json, quiet, source=data.name,
             title=f"Gaussian mixture of {data.stem}", question=question, n_components=numbers,
@@ -88,7 +90,7 @@ def _demo(
     """Write a report on Old Faithful's eruptions, a data set that comes with the package."""
     from ..datasets import load_faithful
 
-    with told():
+    with errors_as_text():
         _write(
             load_faithful(), out, json, quiet, source="faithful.csv",
             title="Old Faithful: how many kinds of eruption?", random_seed=seed,

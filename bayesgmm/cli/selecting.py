@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..selection.criteria import CRITERIA
+from ..selection.criteria import CriterionName
 from . import options
-from .outcome import fit_facts, print_json, told
+from .outcome import errors_as_text, fit_facts, print_json
 from .saved import load
 
 _EPILOG = """Examples:
@@ -22,10 +21,6 @@ bayesgmm select plants.csv -k 1:6 --families EEE,VVV --columns height,weight
 bayesgmm select eruptions.csv -k 1:4 --criterion icl --out grid.npz
 
 bayesgmm select eruptions.csv -k 1:9 --resume grid.npz --out grid.npz"""
-
-
-_Criterion = StrEnum("_Criterion", {name: name for name in CRITERIA})  # type: ignore[misc]
-_BIC = _Criterion("bic")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,8 +35,8 @@ def _select(
     columns: options.Columns = "",
     weights: options.Weights = "",
     criterion: Annotated[
-        _Criterion, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
-    ] = _BIC,
+        CriterionName, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
+    ] = "bic",
     n_init: options.Starts = None,
     seed: options.Seed = 0,
     resume: Annotated[
@@ -59,13 +54,13 @@ def _select(
     from ..selection.selection import Selection
 
     numbers = options.numbers(k)
-    with told():
+    with errors_as_text():
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} holds no grid.", param_hint="--resume")
         rows = options.weighted_rows(data, columns, weights)
         grid = select(
-            rows, numbers, options.families(families, rows.d), criterion=criterion.value,
+            rows, numbers, options.families(families, rows.d), criterion=criterion,
             n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),
         )  # fmt: skip
         if out is not None:

@@ -55,7 +55,7 @@ class LogPosterior:
     ----------
     data : Data
         Rows (n, d). Copied only if they are not contiguous or not in double precision.
-    form : Parametrisation
+    parametrisation : Parametrisation
         Of the covariances.
     prior : Prior
         The prior.
@@ -64,7 +64,7 @@ class LogPosterior:
 
     Attributes
     ----------
-    data, form, prior : Data, Parametrisation, Prior
+    data, parametrisation, prior : Data, Parametrisation, Prior
         As given.
     space : Space
         The P coordinates.
@@ -78,35 +78,35 @@ class LogPosterior:
     """
 
     def __init__(
-        self, data: Data, form: Parametrisation, prior: Prior, *, likelihood: bool = True
+        self, data: Data, parametrisation: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
-        form.check(prior.inverse_wishart)
-        self.data, self.form, self.prior = data, form, prior
+        parametrisation.check(prior.inverse_wishart)
+        self.data, self.parametrisation, self.prior = data, parametrisation, prior
         self._lock, self._changes = Lock(), 0
-        self.space = Space.of(form, prior, data.center)
+        self.space = Space.of(parametrisation, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else _held(data.weights)
-        fixed = form.packed(prior.inverse_wishart)
+        fixed = parametrisation.packed(prior.inverse_wishart)
         total = float(data.n) if data.weights is None else float(data.weights.sum())
         log_unit = total * float(np.sum(np.log(data.scale)))
         self.numbers = np.concatenate(
             [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
         )
-        few, self.rows = _rows(data, form) if likelihood else (None, np.empty(0))
+        few, self.rows = _rows(data, parametrisation) if likelihood else (None, np.empty(0))
         random = prior.random
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
             (compiled.N, data.n if likelihood else 0),
             (compiled.D, data.d),
-            (compiled.K, form.n_components),
-            (compiled.ROWS, 1 if form.diagonal else data.d),
+            (compiled.K, parametrisation.n_components),
+            (compiled.ROWS, 1 if parametrisation.diagonal else data.d),
             (compiled.FREE, self.space.size),
-            (compiled.SHARED, form.family.common),
-            (compiled.CHART_ADDRESS, _CHARTS[form.kind].address),
+            (compiled.SHARED, parametrisation.family.common),
+            (compiled.CHART_ADDRESS, _CHARTS[parametrisation.kind].address),
             (compiled.CHART_FIXED, len(fixed)),
             (compiled.FACTORING, inverse_factors.address),
             (
                 compiled.RANDOM_CONCENTRATION,
-                "concentration" in random and form.n_components > 1,
+                "concentration" in random and parametrisation.n_components > 1,
             ),
             (compiled.RANDOM_SCALE, "scale" in random),
             (compiled.CONJUGATE, prior.mean_strength is not None),
@@ -155,16 +155,16 @@ class LogPosterior:
         points (S, P) by K times left_out at most, far from them by any amount. It is this one
         itself where nothing would be gained: with few rows, or where most pairs matter.
         """
-        data, form = self.data, self.form
+        data, parametrisation = self.data, self.parametrisation
         few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
-        wide = not form.diagonal and data.d > QUADRATIC_MAX_COLUMNS
+        wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
         if few or wide or data.weights is not None:
             return self
         try:
             kept = prune(data, self.parameters(points), left_out)
         except DegenerateComponentError:
             return self
-        if kept.pairs > _WORTH_PRUNING * data.n * form.n_components:
+        if kept.pairs > _WORTH_PRUNING * data.n * parametrisation.n_components:
             return self
         new = copy(self)
         new.rows = np.concatenate([kept.rows.ravel(), kept.settled.ravel()])
@@ -177,8 +177,8 @@ class LogPosterior:
         """The mixtures' parameters, in centred coordinates, at points (S, P)."""
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.space.values(points)
-            covariances = self.form.covariances(values, self.prior.inverse_wishart)
-        if self.form.diagonal:
+            covariances = self.parametrisation.covariances(values, self.prior.inverse_wishart)
+        if self.parametrisation.diagonal:
             covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
         means = values["mu"] - self.data.center
         weights = values.get("pi", np.ones((len(points), 1)))
@@ -248,10 +248,12 @@ def _held(values: np.ndarray[Any, Any]) -> FloatArray:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
-def _rows(data: Data, form: Parametrisation) -> tuple[tuple[int, ...] | None, FloatArray]:
+def _rows(
+    data: Data, parametrisation: Parametrisation
+) -> tuple[tuple[int, ...] | None, FloatArray]:
     """The rows as a pass reads them: the shape of features that lie ready, or none; numbers."""
     features = Features(data)
-    phi = features.diagonal if form.diagonal else features.full
+    phi = features.diagonal if parametrisation.diagonal else features.full
     if phi.size:
         blocks, number, block = phi.shape
         return (blocks, block, number), phi.ravel()

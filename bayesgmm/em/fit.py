@@ -13,7 +13,6 @@ from ..data.data import Data, as_data
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
-from ..kernels.e_step.few_rows import Features
 from ..mixture.mixture import Mixture, responsibility_blocks
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError, DegenerateFitWarning
@@ -124,7 +123,7 @@ def fit(
     data = as_data(X, columns, sample_weight)
     family = get_family(covariance_type, data.d)
     check_problem(data, n_components, family, prior, ridge, max_ratio)
-    problem = Problem(data, family, prior, ridge, max_ratio, Features(data))
+    problem = Problem(data, family, prior, ridge, max_ratio)
     effort = Effort(max_iter, tol, accelerate=accelerate)
     result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
     if not result.status.sound:
@@ -156,7 +155,7 @@ def fit_from(
     first = None
     if sample.data.n < data.n:
         rows = sample.data
-        first = replace(problem, rows=rows, features=Features(rows))
+        first = problem.of_rows(rows)
     return best_fit(problem, data, starts, effort, first)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,8 +21,8 @@ class Problem:
     """What EM maximises: the data, the family, and the prior if there is one.
 
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
-    objective may fall. max_ratio bounds the ratio of any two eigenvalues. features may be shared
-    by the problems of the same rows.
+    objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
+    rows, made when they are needed, once for all problems that `replace` makes of this one.
     """
 
     rows: Rows
@@ -31,6 +31,15 @@ class Problem:
     ridge: float = 0.0
     max_ratio: float | None = None
     features: Features | None = None
+
+    def __post_init__(self) -> None:
+        """The features of the rows, where no other problem has them."""
+        if self.features is None:
+            object.__setattr__(self, "features", Features(self.rows))
+
+    def of_rows(self, rows: Rows) -> Problem:
+        """The same of other rows."""
+        return replace(self, rows=rows, features=None)
 
     @cached_property
     def hyper(self) -> FloatArray:
@@ -45,7 +54,8 @@ class Problem:
     @cached_property
     def phi(self) -> FloatArray:
         """Features of the rows, if they are few."""
-        features = self.features or Features(self.rows)
+        features = self.features
+        assert features is not None
         return features.diagonal if self.family.diagonal else features.full
 
     @cached_property

@@ -22,7 +22,6 @@ from ..em.starts.sample import Start
 from ..em.starts.starts import STARTS, make_starts
 from ..em.status import Status
 from ..families import get_family
-from ..kernels.e_step.few_rows import Features
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray
 from ..utils.warnings import warn
@@ -175,7 +174,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
         check_problem(data, self.n_components, family, None, self.reg_covar)
-        fit = self._best(Problem(data, family, None, self.reg_covar, features=Features(data)), data)
+        fit = self._best(Problem(data, family, None, self.reg_covar), data)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         if fit.status is not Status.CONVERGED and self.max_iter > 0:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numba as nb
 from llvmlite import ir
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 
@@ -25,7 +24,7 @@ def caller(signature: Any) -> Any:
     @intrinsic
     def call(typing_context, address, arguments):  # type: ignore[no-untyped-def]
         def write(context, builder, typed, values):  # type: ignore[no-untyped-def]
-            arguments = cgutils.unpack_tuple(builder, values[1])
+            arguments = [builder.extract_value(values[1], i) for i in range(len(signature.args))]
             of_machine = [context.get_value_type(t) for t in signature.args]
             returned = context.get_value_type(signature.return_type)
             function = ir.FunctionType(returned, of_machine)

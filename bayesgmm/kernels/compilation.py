@@ -20,7 +20,7 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-from numba.core import config
+from numba import config
 from numba.core.registry import cpu_target
 
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))

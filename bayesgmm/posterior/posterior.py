@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,16 +28,16 @@ from .diagnostics.loo import psis_loo
 from .evidence.evidence import Evidence, evidence_of
 from .evidence.evidence import Method as EvidenceMethod
 from .labels import relabel as labels
-from .labels.relabel import Method
+from .labels.methods import Method
 from .labels.relabelling import Relabelling
-from .summaries.intervals import tails
+from .parameter_table import parameter_table, without_copies
+from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior
+from .summaries.densities import log_density_bands
 from .summaries.methods import Summaries
 
 if TYPE_CHECKING:
     import pandas as pd
     from arviz_stats.utils import ELPDData
-
-_FORMAT = "bayesgmm.Posterior/2"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,17 +188,7 @@ class Posterior(Shown, Summaries):
             The chains found different modes, so that their average means nothing.
         """
         self._warn_of_modes()
-        return self._summary(ci_prob, var_names)
-
-    def _summary(self, ci_prob: float, var_names: Sequence[str]) -> pd.DataFrame:
-        from arviz_stats import summary
-
-        with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
-            table: pd.DataFrame = summary(
-                self.tree, var_names=list(var_names), ci_prob=ci_prob, ci_kind="eti",
-                round_to="none",
-            )  # fmt: skip
-        return table
+        return parameter_table(self.tree, ci_prob, var_names)
 
     def predict_proba(self, X: Any = None, *, n_draws: int | None = None) -> FloatArray:  # noqa: N803
         """Posterior mean of the responsibilities, (n, K); rows sum to 1.
@@ -236,16 +225,7 @@ class Posterior(Shown, Summaries):
         DataFrame
             Columns log_density (log of the posterior mean density), lower, upper; n rows.
         """
-        import pandas as pd
-
-        ends = tails(ci_prob)
-        data, draws = self._asked(X, n_draws)
-        out = np.empty((data.n, 3))
-        for rows, values in log_densities(data, draws):
-            peak = values.max(axis=0)
-            out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
-            out[rows, 1:] = np.quantile(values, ends, axis=0).T
-        return pd.DataFrame(out, columns=["log_density", "lower", "upper"])
+        return log_density_bands(*self._asked(X, n_draws), ci_prob)
 
     def occupied(
         self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
@@ -365,52 +345,19 @@ class Posterior(Shown, Summaries):
         ValueError
             The file is not a saved posterior.
         """
-        if not Path(path).exists():
-            raise FileNotFoundError(f"no file {path}.")
-        try:
-            with xr.open_datatree(path, engine="h5netcdf") as file:
-                tree = file.load()
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is not a NetCDF file ({error}).") from None
-        return cls.from_tree(tree)
+        return cls.from_tree(read_tree(path))
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> Posterior:
         """The posterior in a tree that `save` wrote or `refine` made."""
-        if tree.attrs.get("format") != _FORMAT:
-            raise ValueError(
-                f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
-                "this version's bayesgmm.refine made."
-            )
-        fit = tree["em_fit"]
-        arrays = {
-            "weights": fit["pi"].to_numpy(),
-            "means": fit["mu"].to_numpy(),
-            "covariances": fit["Sigma"].to_numpy(),
-            "scale": fit["scale"].to_numpy(),
-            "history": fit["history"].to_numpy(),
-            "moments": fit["moments"].to_numpy(),
-        }
-        prior = Prior(**json.loads(tree.attrs["prior"]))
-        return cls(tree, Fit.from_parts(json.loads(tree.attrs["fit"]), arrays), prior)
+        return cls(tree, *fit_and_prior(tree))
 
     @classmethod
     def assemble(
         cls, tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
     ) -> Posterior:
         """A posterior from sampled and relabelled draws; the tree gets all `save` needs."""
-        tree.attrs |= attrs | {
-            "format": _FORMAT,
-            "prior": json.dumps(prior.to_dict()),
-            "fit": json.dumps(fit.to_meta()),
-        }
-        em = fit.to_xarray().assign(
-            history=("iteration", np.array(fit.history)),
-            scale=("feature", fit.mixture.scale),
-            moments=(("moment", "feature"), fit.moments),
-        )
-        tree["em_fit"] = xr.DataTree(em)
-        return cls(tree, fit, prior)
+        return cls(with_fit_and_prior(tree, fit, prior, attrs), fit, prior)
 
     def _rows(self, x: Any) -> Data:
         return self.fit.mixture.rows(x)
@@ -443,19 +390,4 @@ class Posterior(Shown, Summaries):
 
     def _figures(self) -> pd.DataFrame:
         names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
-        return without_copies(self._summary(0.89, names), self.fit)
-
-
-def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
-    """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
-    kept = {
-        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
-        for k in range(1 if fit.family.common else fit.n_components)
-        for i in range(fit.d)
-        for j in range(i, fit.d)
-        if not (fit.family.diagonal and i < j)
-    }
-    table = summary.loc[[i for i in summary.index if not i.startswith("Sigma") or i in kept]]
-    if fit.family.common:
-        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
-    return table
+        return without_copies(parameter_table(self.tree, 0.89, names), self.fit)

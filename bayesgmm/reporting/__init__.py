@@ -1,6 +1,6 @@
 """The whole chain on one table of data, written as one HTML file or as Markdown."""
 
-from .analysis import Analysis, analyse
+from .analysis import Analysis, ReportRequest, analyse
 from .report import render, report
 
-__all__ = ["Analysis", "analyse", "render", "report"]
+__all__ = ["Analysis", "ReportRequest", "analyse", "render", "report"]

@@ -31,12 +31,42 @@ _CHECKED = 500
 _RUNNERS_UP = 3
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportRequest:
+    """What is asked of a report; the parameters are those of `report`."""
+
+    n_components: int | Iterable[int] = range(1, 10)
+    covariance_type: str | Iterable[str] | None = None
+    columns: Sequence[str] | None = None
+    prior: Prior | None = None
+    refine: bool = True
+    n_init: int | None = None
+    draws: int = 1000
+    tune: int = 200
+    chains: int = 4
+    random_seed: int = 0
+    title: str = ""
+    question: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Several numbers of components are read more than once."""
+        if not isinstance(self.n_components, int):
+            object.__setattr__(self, "n_components", list(self.n_components))
+
+    @property
+    def ks(self) -> list[int]:
+        """The numbers of components."""
+        ks = self.n_components
+        return [ks] if isinstance(ks, int) else list(ks)
+
+
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    settings holds the arguments that repeat it; units what one unit of a column is, where known;
-    evidence a reason where it is unknown; errors None where the information gives none.
+    request repeats it; units is what one unit of a column is, where known; evidence a reason where
+    it is unknown; errors None where the information gives none.
     """
 
     data: Data
@@ -48,87 +78,86 @@ class Analysis:
     evidence: Evidence | str
     checks: pd.DataFrame | None
     errors: StandardErrors | None
-    title: str
-    question: str
-    source: str
-    settings: dict[str, Any] = field(default_factory=dict)
+    request: ReportRequest
     units: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What stands on top."""
+        return self.request.title or "Gaussian mixture report"
+
+    @property
+    def question(self) -> str:
+        """What is asked; the number of components if nothing else was."""
+        return self.request.question or _question(self.data)
+
+    @property
+    def families(self) -> list[str]:
+        """The families tried, by name."""
+        return sorted({family for family, _ in [*self.selection.fits, *self.selection.failures]})
 
 
 def analyse(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
+    request: ReportRequest | None = None,
     *,
-    n_components: int | Iterable[int] = range(1, 10),
-    covariance_type: str | Iterable[str] | None = None,
-    columns: Sequence[str] | None = None,
-    prior: Prior | None = None,
-    with_posterior: bool = True,
-    n_init: int | None = None,
-    draws: int = 1000,
-    tune: int = 200,
-    chains: int = 4,
-    random_seed: int = 0,
-    title: str = "",
-    question: str = "",
-    source: str = "",
     progressbar: bool = True,
 ) -> Analysis:
-    """Select a mixture by BIC, refine it with PyMC, and compare.
+    """Select a mixture by BIC, refine it, and compare.
 
-    The grid is fitted by maximum likelihood; `prior` (or `Prior.from_data(X)`) is the
-    posterior's. Parameters as of `select` and `refine`.
+    The grid is fitted by maximum likelihood; the request's prior (or `Prior.from_data(X)`) is the
+    posterior's.
     """
-    data = as_data(X, columns)
-    given, prior = prior, prior or Prior.from_data(data)
-    ks = [n_components] if isinstance(n_components, int) else list(n_components)
+    request = request or ReportRequest()
+    data = as_data(X, request.columns)
     selection = select(
-        data, ks, covariance_type, n_init=n_init, random_seed=random_seed, progressbar=progressbar
+        data, request.ks, request.covariance_type, n_init=request.n_init,
+        random_seed=request.random_seed, progressbar=progressbar,
+    )  # fmt: skip
+    prior = request.prior or Prior.from_data(data)
+    posterior = _sampled(data, selection.best, prior, request, progressbar)
+    return Analysis(
+        data=data,
+        selection=selection,
+        fit=selection.best,
+        posterior=posterior,
+        prior=prior,
+        comparison=compare(_shown(selection, posterior)),
+        evidence=evidence_or_reason(posterior, request.random_seed),
+        checks=None if posterior is None else checked(posterior, request.random_seed),
+        errors=_errors(selection.best, data),
+        request=request,
+        units=_units(X, data),
     )
-    fit = selection.best
-    posterior = None
-    if with_posterior:
-        from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
-        with warnings.catch_warnings():  # the report has a place for them
-            warnings.simplefilter("ignore", ConvergenceAdvice)
-            posterior = refine(
-                data, fit, prior=prior, draws=draws, tune=tune, chains=chains,
-                random_seed=random_seed, progressbar=progressbar,
-            )  # fmt: skip
+
+def _sampled(
+    data: Data, fit: Fit, prior: Prior, request: ReportRequest, progressbar: bool
+) -> Posterior | None:
+    """The posterior of the chosen fit, if it was asked for."""
+    if not request.refine:
+        return None
+    from ..sampling.refine import refine  # xarray and nutpie take a second to import
+
+    with warnings.catch_warnings():  # the report has a place for them
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        return refine(
+            data, fit, prior=prior, draws=request.draws, tune=request.tune, chains=request.chains,
+            random_seed=request.random_seed, progressbar=progressbar,
+        )  # fmt: skip
+
+
+def _shown(
+    selection: Selection, posterior: Posterior | None
+) -> dict[str, Fit | Posterior | Selection]:
+    """What the report compares: the best cells, and the posterior."""
     models: dict[str, Fit | Posterior | Selection] = {
         f"EM {f.family.name}, K = {f.n_components}": f for f in selection.top(1 + _RUNNERS_UP)
     }
     if posterior is not None:
         name = f"{posterior.fit.family.name}, K = {posterior.fit.n_components}"
         models[f"Posterior {name}"] = posterior
-    return Analysis(
-        data=data,
-        selection=selection,
-        fit=fit,
-        posterior=posterior,
-        prior=prior,
-        comparison=compare(models),
-        evidence=evidence_or_reason(posterior, random_seed),
-        checks=None if posterior is None else checked(posterior, random_seed),
-        errors=_errors(fit, data),
-        title=title or "Gaussian mixture report",
-        question=question or _question(data),
-        source=source,
-        settings={
-            "n_components": ks,
-            "covariance_type": sorted({family for family, _ in _cells(selection)}),
-            "columns": list(data.names),
-            "n_init": n_init,
-            "draws": draws,
-            "tune": tune,
-            "chains": chains,
-            "random_seed": random_seed,
-            "with_posterior": with_posterior,
-            "prior": given,
-            "question": question,
-        },
-        units=_units(X, data),
-    )
+    return models
 
 
 def evidence_or_reason(posterior: Posterior | None, random_seed: int) -> Evidence | str:
@@ -167,10 +196,6 @@ def _question(data: Data) -> str:
         f"How many Gaussian components describe these {data.n} rows of {columns}, of which shape "
         "are they, and how sure can we be?"
     )
-
-
-def _cells(selection: Selection) -> list[tuple[str, int]]:
-    return [*selection.fits, *selection.failures]
 
 
 def _units(x: Any, data: Data) -> dict[str, str]:

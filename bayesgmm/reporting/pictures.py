@@ -162,7 +162,7 @@ def _check(analysis: Analysis, posterior: Posterior) -> Picture:
 
 
 def _predictive(analysis: Analysis, posterior: Posterior) -> Picture:
-    seed = analysis.settings["random_seed"]
+    seed = analysis.request.random_seed
     return Picture.of(
         "predictive", plots.plot_predictive(posterior, random_seed=seed, backend="matplotlib"),
         "Distribution functions by column: the rows' in black among those of 50 new data sets.",

@@ -19,20 +19,19 @@ _WIDTH = 76
 
 def shell_command(analysis: Analysis) -> str:
     """For a terminal; "" where the caller's prior is one that no option asks for."""
-    s = analysis.settings
-    prior = _prior_options(analysis)
+    request, prior = analysis.request, _prior_options(analysis)
     if prior is None:
         return ""
-    parts = [f"bayesgmm report {shlex.quote(_file(analysis))} -k {_range(s['n_components'])}"]
-    parts.append(f"--families {','.join(s['covariance_type'])}")
-    parts.append("--columns " + shlex.quote(",".join(s["columns"])))
-    if s["question"]:
-        parts.append("--question " + shlex.quote(s["question"]))
-    if s["n_init"] is not None:
-        parts.append(f"--n-init {s['n_init']}")
-    parts.append(f"--seed {s['random_seed']}")
-    if s["with_posterior"]:
-        parts.append(f"--draws {s['draws']} --tune {s['tune']} --chains {s['chains']}")
+    parts = [f"bayesgmm report {shlex.quote(_file(analysis))} -k {_range(request.ks)}"]
+    parts.append(f"--families {','.join(analysis.families)}")
+    parts.append("--columns " + shlex.quote(",".join(analysis.data.names)))
+    if request.question:
+        parts.append("--question " + shlex.quote(request.question))
+    if request.n_init is not None:
+        parts.append(f"--n-init {request.n_init}")
+    parts.append(f"--seed {request.random_seed}")
+    if request.refine:
+        parts.append(f"--draws {request.draws} --tune {request.tune} --chains {request.chains}")
     else:
         parts.append("--no-refine")
     if prior:
@@ -42,23 +41,10 @@ def shell_command(analysis: Analysis) -> str:
 
 def python_code(analysis: Analysis) -> str:
     """The same in Python, with any prior."""
-    s = analysis.settings
-    arguments: dict[str, Any] = {
-        "n_components": s["n_components"], "covariance_type": s["covariance_type"],
-        "columns": s["columns"],
-    }  # fmt: skip
-    if s["n_init"] is not None:
-        arguments["n_init"] = s["n_init"]
-    if s["with_posterior"]:
-        arguments |= {name: s[name] for name in ("draws", "tune", "chains")}
-    else:
-        arguments["refine"] = False
-    arguments["random_seed"] = s["random_seed"]
-    if s["question"]:
-        arguments["question"] = s["question"]
-    lines = [_argument(name, value) for name, value in arguments.items()]
-    if s["prior"] is not None:
-        lines.append(f"    prior=bayesgmm.Prior(**{s['prior'].to_dict()!r}),")
+    request = analysis.request
+    lines = [_argument(name, value) for name, value in _arguments(analysis).items()]
+    if request.prior is not None:
+        lines.append(f"    prior=bayesgmm.Prior(**{request.prior.to_dict()!r}),")
     return "\n".join(
         [
             "import bayesgmm",
@@ -73,9 +59,29 @@ def python_code(analysis: Analysis) -> str:
     )
 
 
+def _arguments(analysis: Analysis) -> dict[str, Any]:
+    """The arguments of `report`, but for the prior: those that do not go without saying."""
+    request = analysis.request
+    arguments: dict[str, Any] = {
+        "n_components": request.ks,
+        "covariance_type": analysis.families,
+        "columns": list(analysis.data.names),
+    }
+    if request.n_init is not None:
+        arguments["n_init"] = request.n_init
+    if request.refine:
+        arguments |= {"draws": request.draws, "tune": request.tune, "chains": request.chains}
+    else:
+        arguments["refine"] = False
+    arguments["random_seed"] = request.random_seed
+    if request.question:
+        arguments["question"] = request.question
+    return arguments
+
+
 def _prior_options(analysis: Analysis) -> str | None:
     """What asks for the caller's prior in a terminal; None where it cannot be asked for."""
-    prior, ks = analysis.settings["prior"], analysis.settings["n_components"]
+    prior, ks = analysis.request.prior, analysis.request.ks
     if prior is None:
         return ""
     if isinstance(prior.concentration, Gamma):
@@ -111,7 +117,7 @@ def fingerprint(analysis: Analysis) -> str:
 
 
 def _file(analysis: Analysis) -> str:
-    return analysis.source or "data.csv"
+    return analysis.request.source or "data.csv"
 
 
 def _range(ks: list[int]) -> str:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..mixture.prior import Prior
 from . import repeat, tables, verdict
-from .analysis import Analysis, analyse
+from .analysis import Analysis, ReportRequest, analyse
 from .pictures import Picture, pictures_of
 from .versions import versions
 
@@ -88,13 +88,11 @@ def report(
     form = format_of(path)
     if not path.parent.is_dir():  # before minutes of work, not after
         raise FileNotFoundError(f"no directory {path.parent} to write {path.name} to.")
-    analysis = analyse(
-        X, n_components=n_components, covariance_type=covariance_type, columns=columns,
-        prior=prior, with_posterior=refine, n_init=n_init, draws=draws, tune=tune, chains=chains,
-        random_seed=random_seed, title=title, question=question, source=source,
-        progressbar=progressbar,
+    request = ReportRequest(
+        n_components, covariance_type, columns, prior, refine, n_init, draws, tune, chains,
+        random_seed, title, question, source,
     )  # fmt: skip
-    write(analysis, path, form)
+    write(analyse(X, request, progressbar=progressbar), path, form)
     return path
 
 

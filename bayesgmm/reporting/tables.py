@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..comparison.table import Comparison
-from ..posterior.posterior import without_copies
+from ..posterior.parameter_table import without_copies
 from .analysis import Analysis
 
 if TYPE_CHECKING:

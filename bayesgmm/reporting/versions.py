@@ -63,10 +63,10 @@ def _version(name: str) -> str:
 
 def _numba_cache() -> str:
     """Where Numba keeps the machine code of `kernels`, by its own rules."""
-    from numba.core.caching import FunctionCache
+    from numba import njit
 
     try:
-        return str(FunctionCache(for_each_chunk).cache_path)
+        return str(njit(cache=True)(for_each_chunk).stats.cache_path)
     except RuntimeError:
         return "none: no directory can be written to (NUMBA_CACHE_DIR sets one)"
 

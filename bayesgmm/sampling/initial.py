@@ -1,15 +1,17 @@
-"""The posterior's mode next to a fit: where samplers start, labels kept."""
+"""A posterior to sample: what it is of, made once, and where samplers start on it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data.data import Data
 from ..em.problem import Problem
 from ..em.run import run_em
+from ..families import Family
 from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
@@ -25,58 +27,93 @@ _MAX_ITER, _TOL = 200, 1e-6
 _SMALLEST = 1e-6
 
 
-def prior_of(data: Data, fit: Fit, prior: Prior | None) -> Prior:
-    """The prior asked for, else the fit's own, else the weakly informative one.
+@dataclass(frozen=True, eq=False)
+class PosteriorProblem:
+    """A posterior to sample: rows, family and prior; K and the labels are those of a fit.
 
-    Raises
-    ------
-    ValueError
-        It is for another number of columns.
+    Attributes
+    ----------
+    data : Data
+        The rows.
+    family : Family
+        Of the covariances.
+    prior : Prior
+        The prior.
+    fitted : Parameters
+        The fit's parameters, in centred coordinates.
+    fitted_under_prior : bool
+        Whether the fit maximises this posterior already.
     """
-    prior = prior or fit.prior or Prior.from_data(data)
-    check_columns(prior, data)
-    return prior
+
+    data: Data
+    family: Family
+    prior: Prior
+    fitted: Parameters
+    fitted_under_prior: bool
+
+    @classmethod
+    def of(cls, x: Any, fit: Fit, prior: Prior | None = None) -> PosteriorProblem:
+        """The posterior of a fit's rows x under the prior, else the fit's own, else the default.
+
+        Raises
+        ------
+        DataError
+            Rows that do not belong to the fit.
+        ValueError
+            The prior is for another number of columns.
+        """
+        data = fit.mixture.rows(x)
+        prior = prior or fit.prior or Prior.from_data(data)
+        check_columns(prior, data)
+        same = fit.prior is not None and fit.prior.to_dict() == prior.to_dict()
+        return cls(data, fit.family, prior, fit.mixture.parameters_about(data.center), same)
+
+    @property
+    def n_components(self) -> int:
+        """Number K of components."""
+        return len(self.fitted.weights)
+
+    @cached_property
+    def mode(self) -> Parameters:
+        """The mode by MAP-EM from the fit; the fit's own parameters if that was its prior.
+
+        A fit without a prior, or with another one, can lie far down the posterior's side: a
+        component narrower than the prior expects costs thousands of units of log density.
+        """
+        if self.fitted_under_prior:
+            return self.fitted
+        problem = Problem(self.data, self.family, self.prior_for_em)
+        return run_em(problem, self.fitted, max_iter=_MAX_ITER, tol=_TOL).parameters
+
+    @property
+    def prior_for_em(self) -> Prior:
+        """What EM maximises under: below 1 the Dirichlet's mode is an empty component."""
+        return replace(self.prior, concentration=max(self.prior.expected_concentration, 1.0))
+
+    @cached_property
+    def parametrisation(self) -> Parametrisation:
+        """The family's parametrisation about the fit."""
+        return self.parametrisation_at(self.fitted)
+
+    def parametrisation_at(self, parameters: Parameters) -> Parametrisation:
+        """The family's parametrisation about these parameters."""
+        return parametrisation(self.family, self.n_components, self.data.d, _full(parameters))
+
+    def initial_values(
+        self, parameters: Parameters, parametrisation: Parametrisation
+    ) -> dict[str, FloatArray]:
+        """The variables at these parameters; random hyperparameters at their prior means."""
+        weights = np.maximum(parameters.weights, _SMALLEST)
+        return {
+            "concentration": np.array(self.prior.expected_concentration),
+            "scale": np.diagonal(self.prior.expected_scale).copy(),
+            "pi": weights / weights.sum(),
+            "mu": parameters.means + self.data.center,
+            **parametrisation.values_from(_full(parameters), self.prior.inverse_wishart),
+        }
 
 
-def map_estimate(data: Data, fit: Fit, prior: Prior) -> Parameters:
-    """The mode by MAP-EM from the fit; the fit's own parameters if that was its prior.
-
-    A fit without a prior, or with another one, can lie far down the posterior's side: a component
-    narrower than the prior expects costs thousands of units of log density.
-    """
-    parameters = fit.mixture.parameters_about(data.center)
-    if fit.prior is not None and fit.prior.to_dict() == prior.to_dict():
-        return parameters
-    problem = Problem(data, fit.family, prior_for_em(prior))
-    return run_em(problem, parameters, max_iter=_MAX_ITER, tol=_TOL).parameters
-
-
-def prior_for_em(prior: Prior) -> Prior:
-    """The prior that EM maximises under: below 1 the Dirichlet's mode is an empty component."""
-    return replace(prior, concentration=max(prior.expected_concentration, 1.0))
-
-
-def form_near(mode: Parameters, fit: Fit) -> Parametrisation:
-    """The parametrisation of the fit's family about these parameters."""
-    n_components, d = mode.means.shape
-    return parametrisation(fit.family, n_components, d, _full(mode))
-
-
-def values_at(
-    mode: Parameters, form: Parametrisation, prior: Prior, center: FloatArray
-) -> dict[str, FloatArray]:
-    """The model's variables at these parameters; random hyperparameters at their prior means."""
-    weights = np.maximum(mode.weights, _SMALLEST)
-    return {
-        "concentration": np.array(prior.expected_concentration),
-        "scale": np.diagonal(prior.expected_scale).copy(),
-        "pi": weights / weights.sum(),
-        "mu": mode.means + center,
-        **form.values_from(_full(mode), prior.inverse_wishart),
-    }
-
-
-def _full(mode: Parameters) -> FloatArray:
-    if mode.diagonal:
-        return mode.covariances[:, :, None] * np.eye(mode.means.shape[1])
-    return mode.covariances
+def _full(parameters: Parameters) -> FloatArray:
+    if parameters.diagonal:
+        return parameters.covariances[:, :, None] * np.eye(parameters.means.shape[1])
+    return parameters.covariances

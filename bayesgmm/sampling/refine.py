@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any, get_args
+from typing import Any
 
 import xarray as xr
 
 from .._version import __version__
-from ..data.data import Data
 from ..em.result import Fit
 from ..em.status import Status
+from ..families import Family
 from ..mixture.prior import Prior
-from ..posterior.labels.relabel import Method, check_method
+from ..posterior.labels.methods import Method
+from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
 from ..utils.validation import check_integer
 from ..utils.warnings import warn
-from .compiled.sample import ENGINES, sample_directly
-from .initial import prior_of
-from .run.settings import Sampler, Settings, check_sampler
+from .compiled.sample import sample_directly
+from .initial import PosteriorProblem
+from .registry import Sampler, SamplerName, names_where, sampler_named
+from .run.settings import Settings
 
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
@@ -35,7 +36,7 @@ def refine(
     tune: int | None = None,
     chains: int = 4,
     prior: Prior | None = None,
-    sampler: Sampler = "nutpie",
+    sampler: SamplerName = "nutpie",
     n_modes: int = 1,
     thin: int | None = None,
     relabel: Method = "ecr",
@@ -120,48 +121,24 @@ def refine(
     >>> fit = bayesgmm.fit(X, 2, random_seed=1)
     >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
     """
-    check_sampler(sampler, get_args(Sampler))
-    if tune is None:
-        tune = _TUNE_WHITENED if sampler in ENGINES else _TUNE
-    for name, value, least in (
-        ("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1), ("n_modes", n_modes, 1),
-        ("thin", 1 if thin is None else thin, 1),
-    ):  # fmt: skip
-        check_integer(name, value, least)
-    if thin is not None and sampler != "gibbs":
-        raise ValueError(f"thin is {thin}: only sampler='gibbs' has sweeps; leave it out.")
-    if n_modes > 1 and sampler not in ENGINES:
-        raise ValueError(
-            f"n_modes is {n_modes}: sampler {sampler!r} starts in one; use {' or '.join(ENGINES)}."
-        )
+    chosen = sampler_named(sampler)
+    settings = _settings(
+        chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
+    )
     check_method(relabel)
-    if not 0 < target_accept < 1:
-        raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
-    if fit.status is Status.DEGENERATE:
-        raise ValueError(f"the fit cannot be refined: {fit.advice}")
-    if fit.weighted:
-        raise ValueError(
-            "the fit is of rows with weights, which a posterior does not know: fit without weights "
-            "(repeat rows that count several times), and refine that fit."
-        )
-    data = fit.mixture.rows(X)
-    prior = prior_of(data, fit, prior)
-    if sampler in ("gibbs", "smc") and not fit.family.conjugate:
-        raise NotImplementedError(
-            f"{sampler!r} draws from a family's prior or from what it becomes, which is not known "
-            f"for {fit.family.name}: use sampler='nutpie'."
-        )
-    sweeps = (thin or _THIN) if sampler == "gibbs" else 1
-    settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar, sweeps)
-    if sampler in ENGINES:
-        tree = sample_directly(data, fit, prior, sampler, settings, n_modes)
+    _check_modes(n_modes, chosen)
+    _check_fit(fit)
+    problem = PosteriorProblem.of(X, fit, prior)
+    _check_family(problem.family, chosen)
+    if chosen.of_density:
+        tree = sample_directly(problem, chosen, settings, n_modes)
     else:
-        tree = _sample_model(data, fit, prior, sampler, settings)
-    posterior = Posterior.assemble(tree, fit, prior, {
+        tree = _sample_model(problem, chosen, settings)
+    posterior = Posterior.assemble(tree, fit, problem.prior, {
         "creation_library": "bayesgmm",
         "creation_library_version": __version__,
-        "sampler": sampler,
-        "tune": tune,
+        "sampler": chosen.name,
+        "tune": settings.tune,
         "random_seed": -1 if random_seed is None else random_seed,
     }).relabel(relabel)  # fmt: skip
     if problems := posterior.diagnostics.problems:
@@ -169,16 +146,59 @@ def refine(
     return posterior
 
 
-def _sample_model(
-    data: Data, fit: Fit, prior: Prior, sampler: Any, settings: Settings
-) -> xr.DataTree:
-    """The same of the PyMC model."""
-    from .pymc.model import build_model, initial_point  # PyMC takes seconds to import
-    from .pymc.sample import add_covariances, sample
+def _settings(
+    sampler: Sampler, draws: int, tune: int | None, chains: int, random_seed: int | None,
+    target_accept: float, cores: int | None, progressbar: bool, thin: int | None,
+) -> Settings:  # fmt: skip
+    """The settings with what this sampler takes where a number is left out."""
+    if tune is None:
+        tune = _TUNE_WHITENED if sampler.of_density else _TUNE
+    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
+        check_integer(name, value, least)
+    if thin is None:
+        thin = _THIN if sampler.has_sweeps else 1
+    else:
+        check_integer("thin", thin, 1)
+        if not sampler.has_sweeps:
+            those = " or ".join(map(repr, names_where(lambda s: s.has_sweeps)))
+            raise ValueError(f"thin is {thin}: only sampler={those} has sweeps; leave it out.")
+    if not 0 < target_accept < 1:
+        raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
+    return Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar, thin)
 
-    model = build_model(data, fit, prior)
-    start = initial_point(model, fit, prior)
-    options = asdict(settings)
-    del options["thin"]
-    tree = sample(model, start, sampler=sampler, **options)
-    return add_covariances(tree, fit.family, prior)
+
+def _check_modes(n_modes: int, sampler: Sampler) -> None:
+    check_integer("n_modes", n_modes, 1)
+    if n_modes > 1 and not sampler.of_density:
+        several = " or ".join(names_where(lambda s: s.of_density))
+        raise ValueError(
+            f"n_modes is {n_modes}: sampler {sampler.name!r} starts in one; use {several}."
+        )
+
+
+def _check_fit(fit: Fit) -> None:
+    if fit.status is Status.DEGENERATE:
+        raise ValueError(f"the fit cannot be refined: {fit.advice}")
+    if fit.weighted:
+        raise ValueError(
+            "the fit is of rows with weights, which a posterior does not know: fit without weights "
+            "(repeat rows that count several times), and refine that fit."
+        )
+
+
+def _check_family(family: Family, sampler: Sampler) -> None:
+    if sampler.draws_from_prior and not family.conjugate:
+        raise NotImplementedError(
+            f"{sampler.name!r} draws from a family's prior or from what it becomes, which is not "
+            f"known for {family.name}: use sampler='nutpie'."
+        )
+
+
+def _sample_model(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> xr.DataTree:
+    """The same of the PyMC model."""
+    from .pymc.model import pymc_model, values_to_start_at  # PyMC takes seconds to import
+    from .pymc.sample import sample_model, tree_with_covariances
+
+    model = pymc_model(problem)
+    tree = sample_model(model, values_to_start_at(model, problem), sampler, settings)
+    return tree_with_covariances(tree, problem.parametrisation, problem.prior)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ..em.result import Fit
 
+#: The names that `select` takes.
+type CriterionName = Literal["bic", "icl", "aic", "cv"]
 #: Cross-validated log-likelihood per row of a cell, and its standard error.
 type Score = tuple[float, float]
 

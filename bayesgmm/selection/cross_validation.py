@@ -19,7 +19,6 @@ from ..em.starts.sample import Start
 from ..em.starts.starts import Seed, generators
 from ..families import Family
 from ..kernels.e_step.e_step import evaluate
-from ..kernels.e_step.few_rows import Features
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.progress import track
 from ..utils.types import FloatArray
@@ -65,12 +64,12 @@ def cross_validate[Cell](
     rng = generators(random_seed, 1)[0]
     fold = rng.permutation(np.arange(data.n) % n_folds)
     weights = np.ones(data.n) if data.weights is None else data.weights
-    features = Features(data)
+    whole = problem.of_rows(data)
     problems: dict[tuple[Family, int], Problem] = {}
     for f in range(n_folds):
         kept = replace(data, weights=np.where(fold == f, 0.0, weights))
         for family in {fit.family for fit in fits.values()}:
-            problems[family, f] = replace(problem, rows=kept, family=family, features=features)
+            problems[family, f] = replace(whole, rows=kept, family=family)
     scores = {}
     for name, fit in track(list(fits.items()), "Cross-validating", progressbar):
         start = Start(fit.mixture.parameters_about(data.center), guess=True)

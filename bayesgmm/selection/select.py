@@ -15,7 +15,6 @@ from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
 from ..em.starts.starts import Seed, check_name, generators, named_starts
 from ..families import FAMILIES, Family, get_family
-from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
 from ..utils.progress import progress
 from ..utils.threads import default_threads
@@ -225,8 +224,7 @@ class _Search:
         return grid
 
     def _grid(self, data: Data, auto: bool) -> Grid:
-        features = Features(data)
-        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio, features)
+        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio)
         problems = {family: replace(problem, family=family) for family in self.families}
         few = all(len(problem.phi) for problem in problems.values())
         effort = self.effort if auto else self.effort.to_the_end

@@ -31,7 +31,7 @@ from .proposal import Proposal
 from .region import best_region
 from .target import Target
 
-type Method = Literal["bridge", "laplace", "importance"]
+Method = Literal["bridge", "laplace", "importance"]
 
 _MAX_ERROR = 0.5
 _MAX_PARETO_K = 0.7

@@ -68,7 +68,7 @@ class Target:
 
     def points(self, draws: Draws) -> FloatArray:
         """The coordinates (S, P) of S draws."""
-        form, prior = self.density.form, self.density.prior
+        form, prior = self.density.parametrisation, self.density.prior
         return np.concatenate([
             self.density.space.free(
                 {
@@ -103,7 +103,7 @@ class Target:
         if self.prior.random:
             regular = np.flatnonzero(np.isfinite(out))
             draws = self.mixtures(free[regular])
-            out[regular] += log_correction(self.prior, self.density.form.family, draws)
+            out[regular] += log_correction(self.prior, self.density.parametrisation.family, draws)
         return out
 
     def log_ratios(self, proposal: Proposal, size: int, rng: np.random.Generator) -> FloatArray:
@@ -113,7 +113,7 @@ class Target:
         if not inside.any():
             raise ValueError(
                 f"none of {size} proposals has its components in order: the draws do not tell "
-                f"{self.density.form.n_components} components apart; use fewer."
+                f"{self.density.parametrisation.n_components} components apart; use fewer."
             )
         out = np.full(size, -np.inf)
         out[inside] = self.log_joint(free[inside]) - proposal.log_density(free[inside])
@@ -125,7 +125,7 @@ class Target:
         return float(np.all(orders[1:] == orders[0], axis=1).mean())
 
     def _mixtures(self, free: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        form = self.density.form
+        form = self.density.parametrisation
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.density.space.values(free)
             covariances = form.covariances(values, self.density.prior.inverse_wishart)
@@ -136,7 +136,7 @@ class Target:
 
     def _blocks(self, size: int) -> list[NDArray[np.intp]]:
         """Positions of so many draws, in blocks whose full covariances fit in memory."""
-        form = self.density.form
+        form = self.density.parametrisation
         blocks = 1 + size * form.n_components * form.d**2 // _NUMBERS
         return np.array_split(np.arange(size), blocks)
 

@@ -9,13 +9,15 @@ the draws let them; the assignments are solved exactly, for any number of compon
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from dataclasses import dataclass
 
 from ...data.data import Data
+from ...kernels.e_step.contract import Parameters
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
 from ...utils.types import FloatArray
 from .allocation import ecr, ecr_iterative_1, ecr_iterative_2, stephens
+from .methods import Method
 from .position import data_based, ordering, pra
 from .relabelling import Relabelling, counted, permuted, recorded, settled
 
@@ -38,10 +40,64 @@ __all__ = [
     "stephens",
 ]
 
-Method = Literal[
-    "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens", "data-based", "pra", "ordering"
-]
-METHODS: tuple[str, ...] = get_args(Method)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unlabelled:
+    """Draws whose labels are to be settled, and what a method may go by.
+
+    Attributes
+    ----------
+    data : Data
+        Rows (n, d).
+    draws : Draws
+        S draws of K components.
+    pivot : Mixture
+        Whose labels are kept.
+    log_posterior : array (S,)
+        Log posterior density of the draws, to a constant.
+    order_by : str
+        "pi", or a column.
+    """
+
+    data: Data
+    draws: Draws
+    pivot: Mixture
+    log_posterior: FloatArray
+    order_by: str
+
+    @property
+    def parameters(self) -> Parameters:
+        """The pivot's, in the rows' centred coordinates."""
+        return self.pivot.parameters_about(self.data.center)
+
+    @property
+    def pivot_draw(self) -> Draws:
+        """The pivot as one draw."""
+        mixture = self.pivot
+        return Draws(mixture.weights[None], mixture.means[None], self.parameters.covariances[None])
+
+    @property
+    def column(self) -> int | None:
+        """The number of the column that "ordering" goes by; None for the proportions."""
+        if self.order_by == "pi":
+            return None
+        if self.order_by not in self.pivot.names:
+            raise ValueError(
+                f"order_by is {self.order_by!r}: choose 'pi' or a column, of "
+                f"{list(self.pivot.names)}."
+            )
+        return self.pivot.names.index(self.order_by)
+
+
+METHODS: dict[str, Callable[[Unlabelled], Relabelling]] = {
+    "ecr": lambda u: ecr(u.data, u.draws, u.parameters),
+    "ecr-iterative-1": lambda u: ecr_iterative_1(u.data, u.draws, u.parameters),
+    "ecr-iterative-2": lambda u: ecr_iterative_2(u.data, u.draws, u.parameters),
+    "stephens": lambda u: stephens(u.data, u.draws, u.parameters),
+    "data-based": lambda u: data_based(u.data, u.draws, u.parameters),
+    "pra": lambda u: pra(u.draws, u.pivot_draw, u.log_posterior),
+    "ordering": lambda u: ordering(u.draws, u.pivot_draw, u.column),
+}
 
 
 def check_method(method: str) -> None:
@@ -94,24 +150,4 @@ def relabel(
     [[0, 1], [1, 0]]
     """
     check_method(method)
-    parameters = pivot.parameters_about(data.center)
-    as_draw = Draws(pivot.weights[None], pivot.means[None], parameters.covariances[None])
-    methods: dict[str, Callable[[], Relabelling]] = {
-        "ecr": lambda: ecr(data, draws, parameters),
-        "ecr-iterative-1": lambda: ecr_iterative_1(data, draws, parameters),
-        "ecr-iterative-2": lambda: ecr_iterative_2(data, draws, parameters),
-        "stephens": lambda: stephens(data, draws, parameters),
-        "data-based": lambda: data_based(data, draws, parameters),
-        "pra": lambda: pra(draws, as_draw, log_posterior),
-        "ordering": lambda: ordering(draws, as_draw, _column(order_by, pivot.names)),
-    }
-    return methods[method]()
-
-
-def _column(order_by: str, names: tuple[str, ...]) -> int | None:
-    """The number of the column that "ordering" goes by; None for the proportions."""
-    if order_by == "pi":
-        return None
-    if order_by not in names:
-        raise ValueError(f"order_by is {order_by!r}: choose 'pi' or a column, of {list(names)}.")
-    return names.index(order_by)
+    return METHODS[method](Unlabelled(data, draws, pivot, log_posterior, order_by))

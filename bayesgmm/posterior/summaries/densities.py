@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,6 +14,9 @@ from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
 from ...utils.types import FloatArray
 from .intervals import band, tails
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Points of a default grid along one column, and along each of two.
 _ONE, _TWO = 200, 60
@@ -97,3 +101,19 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
     return xr.Dataset(
         {name: (tuple(along), v.reshape(shape)) for name, v in out.items()}, coords=along
     )
+
+
+def log_density_bands(data: Data, draws: Draws, ci_prob: float) -> pd.DataFrame:
+    """Log of the rows' mean density over the draws, and an equal-tailed band of the log densities.
+
+    Columns log_density, lower, upper; n rows.
+    """
+    import pandas as pd
+
+    ends = tails(ci_prob)
+    out = np.empty((data.n, 3))
+    for rows, values in log_densities(data, draws):
+        peak = values.max(axis=0)
+        out[rows, 0] = peak + np.log(np.mean(np.exp(values - peak), axis=0))
+        out[rows, 1:] = np.quantile(values, ends, axis=0).T
+    return pd.DataFrame(out, columns=["log_density", "lower", "upper"])

@@ -95,17 +95,17 @@ class _State:
 
     @classmethod
     def at(cls, density: LogPosterior, mode: Mode) -> _State:
-        data, form, prior = density.data, density.form, density.prior
+        data, parametrisation, prior = density.data, density.parametrisation, density.prior
         [start] = density.parameters(mode.origin[None])
         values = density.space.values(mode.origin)
         covariances = start.covariances
-        if form.diagonal:
+        if parametrisation.diagonal:
             covariances = covariances[:, None, :].copy()
         a, scale = prior.concentration, prior.scale
         b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
         kinds = np.zeros(5, dtype=np.int64)
-        kinds[compiled.COMMON] = form.family.common
-        kinds[compiled.SPHERICAL] = form.family.spherical and data.d > 1
+        kinds[compiled.COMMON] = parametrisation.family.common
+        kinds[compiled.SPHERICAL] = parametrisation.family.spherical and data.d > 1
         kinds[compiled.CONJUGATE] = b0_covariance is None
         kinds[compiled.RANDOM_CONCENTRATION] = "concentration" in values
         kinds[compiled.RANDOM_SCALE] = "scale" in values
@@ -118,9 +118,9 @@ class _State:
             numbers[compiled.SCALE_SHAPE] = scale.shape
             rates[:] = scale.rate
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
-        few = form.diagonal and data.d > 1
+        few = parametrisation.diagonal and data.d > 1
         numbers[compiled.DOF] = (
-            prior.inverse_wishart.inverse_gamma(form.family)[0] if few else prior.dof
+            prior.inverse_wishart.inverse_gamma(parametrisation.family)[0] if few else prior.dof
         )
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
         psi = np.diag(values["scale"]) if "scale" in values else np.array(prior.scale)
@@ -151,13 +151,13 @@ class _State:
         """The point (P,), as the density has it."""
         density = self.density
         covariances = self.covariances
-        if density.form.diagonal:
+        if density.parametrisation.diagonal:
             covariances = covariances[:, 0, :, None] * np.eye(density.data.d)
         values = {
             "concentration": self.concentration[0],
             "scale": np.diagonal(self.psi),
             "pi": np.maximum(self.weights, np.finfo(np.float64).tiny),
             "mu": self.means + density.data.center,
-            **density.form.values_from(covariances, density.prior.inverse_wishart),
+            **density.parametrisation.values_from(covariances, density.prior.inverse_wishart),
         }
         return density.space.free(values)

@@ -1,25 +1,25 @@
 """NUTS by nutpie on the compiled density, in coordinates in which the posterior is round.
 
-nutpie takes addresses of functions where it otherwise takes what it has compiled of a PyMC model:
-nothing is compiled here, and a gradient costs no call into Python. With u = mode + L z, L L' the
-inverse of minus the second derivatives at the mode, z is about standard normal, and what is left to
-learn in the warm-up is little.
+Nothing is compiled here, and a gradient costs no call into Python (`nutpie_model.py`). With
+u = mode + L z, L L' the inverse of minus the second derivatives at the mode, z is about standard
+normal, and what is left to learn in the warm-up is little.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ...density.log_posterior import LogPosterior, shims
+from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...utils.types import FloatArray
 from ..run.nutpie import finished
+from ..run.nutpie_model import COORDINATES, nutpie_model
 from ..run.settings import Settings
 
-_NAME = "z"
 # Chains start at so many standard deviations from the mode, about; nearer where that is too far.
 _SPREAD = 1.0
 _MOST_LOST = 5.0  # log density lost, in units of what a normal density loses on average
@@ -37,7 +37,7 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
     tree = _run(white, settings)
     while white.narrow():  # met a component that is too narrow for the code there was
         tree = _run(white, settings)
-    z = tree["posterior"][_NAME].to_numpy()
+    z = tree["posterior"][COORDINATES].to_numpy()
     stats = tree["sample_stats"].to_dataset()
     # The density in whitened coordinates lacks |L|, so that it is the one in u already.
     return mode.origin + z @ mode.root.T, stats
@@ -47,21 +47,17 @@ def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
     import nutpie
 
     run = nutpie.sample(
-        _model(white), draws=settings.draws, tune=settings.tune, chains=settings.chains,
+        nutpie_model(white, _start(white)),
+        draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
     return finished(run)
 
 
-def _model(white: LogPosterior) -> Any:
-    """The density as nutpie's own compiled model; it is asked for little of one."""
-    from nutpie.compile_pymc import CompiledPyMCModel
-
-    density, copy = shims()
-    size = white.size
-    table = white.table
-    highest = white(np.zeros(size))[0]
+def _start(white: LogPosterior) -> Callable[[Any], FloatArray]:
+    """Where a chain begins, by its seed."""
+    size, highest = white.size, white(np.zeros(white.size))[0]
 
     def start(seed: Any) -> FloatArray:
         z = _SPREAD * np.random.default_rng(seed).standard_normal(size)
@@ -69,20 +65,4 @@ def _model(white: LogPosterior) -> Any:
             z *= 0.5
         return np.asarray(z)
 
-    return CompiledPyMCModel(
-        compiled_logp_func=density,
-        compiled_expand_func=copy,
-        initial_point_func=start,
-        shared_data={"density": white, "table": table},
-        shared_var_keys={},
-        user_data=table,
-        n_expanded=size,
-        shape_info=([_NAME], [slice(0, size)], [(size,)]),
-        logp_func=None,
-        expand_func=None,
-        _n_dim=size,
-        _shapes={_NAME: (size,)},
-        _coords={},
-        dims={},
-        reparameterized_names=[],
-    )
+    return start

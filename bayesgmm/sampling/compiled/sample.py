@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
-from ...data.data import Data
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
-from ...em.result import Fit
 from ...kernels.e_step.contract import Parameters
-from ...mixture.prior import Prior
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
-from ..initial import form_near, map_estimate, prior_for_em, values_at
+from ..initial import PosteriorProblem
+from ..registry import DensityEngine, Sampler
 from ..run.datatree import tree_of
 from ..run.interruption import warn_if_stopped
 from ..run.settings import Settings
-from .gibbs import gibbs
-from .laplace import laplace
-from .nuts import nuts
 
 # A mode that is expected to be so many nats higher at most is near enough for Newton's method.
 _NEAR = 10.0
@@ -41,10 +35,8 @@ _POINTS, _SPREAD = 16, 2.0
 # Draws at which the whole density is asked for.
 _CHECKED = 64
 
-_Engine = Callable[[LogPosterior, Mode, Settings], tuple[FloatArray, xr.Dataset]]
 
-
-def sparing(engine: _Engine) -> _Engine:
+def with_pruning(engine: DensityEngine) -> DensityEngine:
     """The engine on a density that leaves out what does not matter, if its draws bear that out."""
 
     def run(whole: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
@@ -69,12 +61,8 @@ def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> b
     return not np.ptp(lost) < _UNEVEN
 
 
-# Gibbs sampling looks at the rows, and asks for the density at its draws alone.
-ENGINES = {"nutpie": sparing(nuts), "gibbs": gibbs, "laplace": sparing(laplace)}
-
-
 @dataclass(frozen=True, slots=True)
-class Launch:
+class InitialPoint:
     """Where chains start: a mode of the posterior, and the density in coordinates about it."""
 
     density: LogPosterior
@@ -82,23 +70,19 @@ class Launch:
 
 
 def sample_directly(
-    data: Data, fit: Fit, prior: Prior, sampler: str, settings: Settings, n_modes: int = 1
+    problem: PosteriorProblem, sampler: Sampler, settings: Settings, n_modes: int = 1
 ) -> xr.DataTree:
-    """Draws of the posterior of a fit's family and K.
+    """Draws of the posterior.
 
     The statistic lp is the log posterior density in free coordinates; of orientations it is that
     with respect to Haar's measure, which every D_k of the same Sigma_k has in common.
 
     Parameters
     ----------
-    data : Data
-        The rows.
-    fit : Fit
-        Where to start.
-    prior : Prior
-        The prior.
-    sampler : str
-        A name in `ENGINES`.
+    problem : PosteriorProblem
+        What to sample, and the fit to start at.
+    sampler : Sampler
+        One with an engine for densities.
     settings : Settings
         How many draws, and how.
     n_modes : int
@@ -110,27 +94,20 @@ def sample_directly(
     xarray.DataTree
         As of `sampling.sample`, with `Sigma`.
     """
+    assert sampler.of_density is not None
     begin = time.perf_counter()
-    launches = _launches(data, fit, prior, n_modes, settings.random_seed)
-    runs = []
-    for i, launch in enumerate(launches):
-        seed = None if settings.random_seed is None else settings.random_seed + i
-        vectors, stats = ENGINES[sampler](
-            launch.density, launch.mode, replace(settings, random_seed=seed)
-        )
-        warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
-        values = launch.density.space.values(vectors)
-        # Without what differs between orientations that make the same covariances.
-        runs.append(
-            (values, stats.assign(lp=stats["lp"] - launch.density.form.log_jacobian(values)))
-        )
+    engine = sampler.of_density()
+    if sampler.with_pruning:
+        engine = with_pruning(engine)
+    points = _initial_points(problem, n_modes, settings.random_seed)
+    runs = [_run(engine, point, _nth(settings, i)) for i, point in enumerate(points)]
     shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
     values = {
         name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]
     }
     stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
-    tree = tree_of(values, stats, data, launches[0].density.form, prior)
+    tree = tree_of(values, stats, problem.data, points[0].density.parametrisation, problem.prior)
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": settings.tune,
@@ -139,37 +116,56 @@ def sample_directly(
     return tree
 
 
-def _launches(data: Data, fit: Fit, prior: Prior, n_modes: int, seed: int | None) -> list[Launch]:
+def _nth(settings: Settings, i: int) -> Settings:
+    """The settings of the chains in the i-th mode: with a seed of their own."""
+    seed = None if settings.random_seed is None else settings.random_seed + i
+    return replace(settings, random_seed=seed)
+
+
+def _run(
+    engine: DensityEngine, point: InitialPoint, settings: Settings
+) -> tuple[dict[str, FloatArray], xr.Dataset]:
+    """Draws of the variables from a point on, and statistics."""
+    vectors, stats = engine(point.density, point.mode, settings)
+    warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
+    values = point.density.space.values(vectors)
+    # Without what differs between orientations that make the same covariances.
+    return values, stats.assign(lp=stats["lp"] - point.density.parametrisation.log_jacobian(values))
+
+
+def _initial_points(
+    problem: PosteriorProblem, n_modes: int, seed: int | None
+) -> list[InitialPoint]:
     """The mode next to the fit, then the highest others: of EM from random starts."""
-    first = _launch(fit.mixture.parameters_about(data.center), data, fit, prior, _NEAR)
+    first = _initial_point(problem, problem.fitted, _NEAR)
     if first is None:  # far up: MAP-EM keeps the labels on the way
-        first = _launch(map_estimate(data, fit, prior), data, fit, prior)
+        first = _initial_point(problem, problem.mode)
     assert first is not None
     if n_modes == 1:
         return [first]
-    rng, found = np.random.default_rng(seed), [first]
+    data, rng, found = problem.data, np.random.default_rng(seed), [first]
     for _ in range(_TRIED):
         other = estimate(
-            data, fit.n_components, fit.family.name, prior=prior_for_em(prior),
+            data, problem.n_components, problem.family.name, prior=problem.prior_for_em,
             start="k-means++", n_init=1, random_seed=rng,
         )  # fmt: skip
-        launch = _launch(other.mixture.parameters_about(data.center), data, fit, prior)
-        if launch is not None and all(_differ(launch, known) for known in found):
-            found.append(launch)
-    return [first, *sorted(found[1:], key=lambda launch: -launch.mode.log_density)[: n_modes - 1]]
+        point = _initial_point(problem, other.mixture.parameters_about(data.center))
+        if point is not None and all(_differ(point, known) for known in found):
+            found.append(point)
+    return [first, *sorted(found[1:], key=lambda point: -point.mode.log_density)[: n_modes - 1]]
 
 
-def _differ(a: Launch, b: Launch) -> bool:
+def _differ(a: InitialPoint, b: InitialPoint) -> bool:
     """Whether modes are of different height, as they are but for a relabelling."""
     return abs(a.mode.log_density - b.mode.log_density) > _DIFFERENT
 
 
-def _launch(
-    at: Parameters, data: Data, fit: Fit, prior: Prior, within: float = np.inf
-) -> Launch | None:
+def _initial_point(
+    problem: PosteriorProblem, parameters: Parameters, within: float = np.inf
+) -> InitialPoint | None:
     """From parameters to the mode by Newton's method; none if that is farther than `within`."""
-    form = form_near(at, fit)
-    density = LogPosterior(data, form, prior)
-    start = density.space.free(values_at(at, form, prior, data.center))
+    parametrisation = problem.parametrisation_at(parameters)
+    density = LogPosterior(problem.data, parametrisation, problem.prior)
+    start = density.space.free(problem.initial_values(parameters, parametrisation))
     mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
-    return None if mode is None else Launch(density, mode)
+    return None if mode is None else InitialPoint(density, mode)

@@ -5,7 +5,7 @@ An interruption ends the run without draws: all draws are made in one compiled c
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from inspect import signature
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ def blackjax(model: pm.Model, start: dict[str, FloatArray], settings: Settings) 
     try:
         return _sampled("blackjax", model, start, settings, {})
     except TypeError as error:
-        if "progress_bar" not in str(error):
+        if _adapts_with_progress_bar():
             raise
         raise ImportError(
             "this PyMC does not know how to call so new a BlackJAX: "
@@ -37,19 +37,11 @@ def blackjax(model: pm.Model, start: dict[str, FloatArray], settings: Settings) 
         ) from error
 
 
-def need(sampler: str, *packages: str) -> None:
-    """Say what is missing, and how to get it.
+def _adapts_with_progress_bar() -> bool:
+    """Whether BlackJAX's adaptation takes what PyMC hands it (pymc-devs/pymc issue 8367)."""
+    from blackjax import window_adaptation
 
-    Raises
-    ------
-    ModuleNotFoundError
-        One of the packages is not installed.
-    """
-    if missing := [name for name in packages if find_spec(name) is None]:
-        raise ModuleNotFoundError(
-            f"sampler {sampler!r} needs {' and '.join(missing)}, which is not installed: "
-            "pip install 'bayesgmm[jax]', or choose 'nutpie'."
-        )
+    return "progress_bar" in signature(window_adaptation).parameters
 
 
 def _sampled(
@@ -59,7 +51,6 @@ def _sampled(
     settings: Settings,
     options: dict[str, Any],
 ) -> xr.DataTree:
-    need(library, "jax", library)
     import jax
     from pymc.sampling.jax import sample_jax_nuts
 

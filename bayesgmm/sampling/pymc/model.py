@@ -17,7 +17,7 @@ from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
-from ..initial import form_near, map_estimate, prior_of, values_at
+from ..initial import PosteriorProblem
 from ..run.datatree import coordinates
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
 
@@ -77,21 +77,24 @@ def build_model(
     >>> [variable.name for variable in model.free_RVs]
     ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """
-    data = fit.mixture.rows(x)
-    prior = prior_of(data, fit, prior)
-    form = form_near(fit.mixture.parameters_about(data.center), fit)
-    form.check(prior.inverse_wishart)
-    with pm.Model(coords=coordinates(data, form)) as model:
+    return pymc_model(PosteriorProblem.of(x, fit, prior), likelihood=likelihood)
+
+
+def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Model:
+    """The model of `build_model`."""
+    data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
+    parametrisation.check(prior.inverse_wishart)
+    with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
         scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
-        pi = _proportions(form.n_components, prior)
+        pi = _proportions(parametrisation.n_components, prior)
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
-        if isinstance(form, Axes):
-            covariance = covariances_along_axes(form, prior)
+        if isinstance(parametrisation, Axes):
+            covariance = covariances_along_axes(parametrisation, prior)
         else:
-            covariance = _independent_variables(form, prior, scale)
+            covariance = _independent_variables(parametrisation, prior, scale)
         if prior.mean_strength is not None:
             mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
         if likelihood:
@@ -102,16 +105,20 @@ def build_model(
     return model
 
 
-def _independent_variables(form: Parametrisation, prior: Prior, scale: Any) -> Covariances:
+def _independent_variables(
+    parametrisation: Parametrisation, prior: Prior, scale: Any
+) -> Covariances:
     variables = [
         getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
         for v, distribution in zip(
-            form.variables, form.priors(prior.inverse_wishart, scale), strict=True
+            parametrisation.variables,
+            parametrisation.priors(prior.inverse_wishart, scale),
+            strict=True,
         )
     ]
     return Covariances(
-        (*variables, *form.constants(prior.inverse_wishart)),
-        (form.kind, form.by_component, form.by_feature),
+        (*variables, *parametrisation.constants(prior.inverse_wishart)),
+        (parametrisation.kind, parametrisation.by_component, parametrisation.by_feature),
     )
 
 
@@ -193,15 +200,16 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     Every number is moved by about 1e-6 of its size: at a point of exact symmetry a coordinate of
     the gradient is exactly 0, and nutpie refuses such a start.
     """
-    data = fit.mixture.rows(model["x"].get_value())
-    prior = prior_of(data, fit, prior)
-    mode = map_estimate(data, fit, prior)
-    form = form_near(fit.mixture.parameters_about(data.center), fit)
+    return values_to_start_at(model, PosteriorProblem.of(model["x"].get_value(), fit, prior))
+
+
+def values_to_start_at(model: pm.Model, problem: PosteriorProblem) -> dict[str, FloatArray]:
+    """The values of `initial_point`."""
     offsets = _offsets()
     free = {variable.name for variable in model.free_RVs}
-    values = values_at(mode, form, prior, data.center)
+    values = problem.initial_values(problem.mode, problem.parametrisation)
     start = {
-        name: value + _size(name, value, data) * _next(offsets, value.shape)
+        name: value + _size(name, value, problem.data) * _next(offsets, value.shape)
         for name, value in values.items()
         if name in free
     }

@@ -15,7 +15,6 @@ import xarray as xr
 from ...utils.types import FloatArray
 from ..run.importance import corrected
 from ..run.settings import Settings
-from .jax_nuts import need
 from .points import Points
 
 # Where the paths begin: so many widths about the start. Too near, and a path is too short to
@@ -29,7 +28,6 @@ _TRIALS = 50
 
 def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
     """One path, and the best normal density along it, for every chain."""
-    need("pathfinder", "jax", "blackjax")
     import jax
     from blackjax.vi import pathfinder as paths
 

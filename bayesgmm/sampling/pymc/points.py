@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,9 +10,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 from arviz_base import dict_to_dataset
-from pymc.blocking import DictToArrayBijection
 from pymc.initial_point import make_initial_point_fn
-from pymc.util import get_default_varnames
 from scipy.optimize import minimize
 
 from ...utils.types import FloatArray
@@ -35,9 +34,9 @@ class Points:
         self._model = model
         initial = make_initial_point_fn(model=model, overrides=dict(start), return_transformed=True)
         values = initial(0)  # variables without a start have PyMC's own, which is not random
-        raveled = DictToArrayBijection.map({v.name: values[v.name] for v in model.value_vars})
-        self.start: FloatArray = np.asarray(raveled.data, dtype=np.float64)
-        self._info = raveled.point_map_info
+        arrays = {v.name: np.asarray(values[v.name], np.float64) for v in model.value_vars}
+        self._shapes = {name: array.shape for name, array in arrays.items()}
+        self.start: FloatArray = np.concatenate([array.ravel() for array in arrays.values()])
         self._log_density = model.compile_logp()
 
     def log_density(self, vectors: FloatArray) -> FloatArray:
@@ -46,7 +45,8 @@ class Points:
 
     def posterior(self, vectors: FloatArray) -> xr.Dataset:
         """The model's variables, and what it derives from them, of vectors (chain, draw, P)."""
-        wanted = get_default_varnames(self._model.unobserved_value_vars, include_transformed=False)
+        own = {v.name for v in self._model.unobserved_RVs}
+        wanted = [v for v in self._model.unobserved_value_vars if v.name in own]
         function = self._model.compile_fn(
             wanted, inputs=self._model.value_vars, on_unused_input="ignore"
         )
@@ -97,13 +97,12 @@ class Points:
 
     def split(self, vector: Any) -> list[Any]:
         """The values of `model.value_vars` in a vector (P,) of any kind of array."""
-        ends = np.cumsum([size for _, _, size, _ in self._info])
+        ends = np.cumsum([math.prod(shape) for shape in self._shapes.values()])
         return [
-            vector[end - size : end].reshape(shape)
-            for end, (_, shape, size, _) in zip(ends, self._info, strict=True)
+            vector[end - math.prod(shape) : end].reshape(shape)
+            for end, shape in zip(ends, self._shapes.values(), strict=True)
         ]
 
     def _points(self, vectors: FloatArray) -> Iterator[dict[str, FloatArray]]:
-        names = [name for name, *_ in self._info]
         for vector in vectors:
-            yield dict(zip(names, self.split(vector), strict=True))
+            yield dict(zip(self._shapes, self.split(vector), strict=True))

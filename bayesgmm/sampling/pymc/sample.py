@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import nutpie
 import pymc as pm
 import xarray as xr
 from arviz_base import dict_to_dataset
 from pymc.backends.arviz import find_observations
 
 from ...families import Family
-from ...families.parametrisation.base import COMPONENT, FEATURE
+from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
 from ...families.parametrisation.parametrisation import parametrisation
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
+from ..registry import ModelSamplerName, Sampler, sampler_named
 from ..run.datatree import with_covariances
-from ..run.interruption import TOO_EARLY, warn_if_stopped
-from ..run.nutpie import finished
-from ..run.settings import ModelSampler, Settings, check_sampler
+from ..run.interruption import warn_if_stopped
+from ..run.settings import Settings
 from ..run.statistics import kept_statistics
-from . import jax_nuts, pathfinder, smc, variational
-
-# nutpie's mass matrix: low-rank corrections give 1 to 10 times the effective draws per second of a
-# diagonal one (for well separated components in two columns, 0.8), until their cost explodes
-# between 111 and 143 variables (nutpie 0.16.11).
-_MAX_LOW_RANK = 120
 
 
 def sample(
@@ -39,7 +32,7 @@ def sample(
     tune: int = 500,
     chains: int = 4,
     random_seed: int | None = None,
-    sampler: ModelSampler = "nutpie",
+    sampler: ModelSamplerName = "nutpie",
     target_accept: float = 0.8,
     cores: int | None = None,
     progressbar: bool = True,
@@ -107,64 +100,24 @@ def sample(
     ConvergenceAdvice
         Interrupted; the message says what is kept.
     """
-    check_sampler(sampler, get_args(ModelSampler))
     settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
+    return sample_model(model, start, sampler_named(sampler, lambda s: s.of_model), settings)
+
+
+def sample_model(
+    model: pm.Model, start: Mapping[str, FloatArray], sampler: Sampler, settings: Settings
+) -> xr.DataTree:
+    """The draws of `sample`."""
+    assert sampler.of_model is not None
+    sampler.check_installed()
+    engine = sampler.of_model()
     begin = time.perf_counter()
-    tree = _ENGINES[sampler](model, dict(start), settings)
-    found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": tune}
+    tree = engine(model, dict(start), settings)
+    found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": settings.tune}
     tree["posterior"].attrs = found | tree["posterior"].attrs
     sizes = tree["posterior"].sizes
     warn_if_stopped(sizes["chain"], sizes["draw"], settings)
     return _assemble(tree, model)
-
-
-def _nutpie(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    # Called directly, not through pm.sample, for `blocking=False`: an interruption keeps the draws.
-    compiled = nutpie.compile_pymc_model(
-        model, backend="numba", initial_points=start, jitter_rvs=set()
-    )
-    begin = time.perf_counter()
-    run = nutpie.sample(
-        compiled, draws=settings.draws, tune=settings.tune, chains=settings.chains,
-        cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
-        adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
-        save_warmup=False, progress_bar=settings.progressbar, blocking=False,
-    )  # fmt: skip
-    tree = finished(run)
-    tree["posterior"].attrs |= {
-        "inference_library": "nutpie",
-        "inference_library_version": nutpie.__version__,
-        "sampling_time": time.perf_counter() - begin,
-        "tuning_steps": settings.tune,
-    }
-    return tree
-
-
-def _pymc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    try:
-        return pm.sample(
-            settings.draws, tune=settings.tune, chains=settings.chains, cores=settings.cores,
-            random_seed=settings.random_seed, target_accept=settings.target_accept,
-            nuts_sampler="pymc", initvals=start, init="adapt_diag",
-            progressbar=settings.progressbar, quiet=not settings.progressbar,
-            compute_convergence_checks=False, model=model,
-        )  # fmt: skip
-    except ValueError as error:
-        if "Not enough samples" in str(error):  # what PyMC makes of an early interruption
-            raise KeyboardInterrupt(TOO_EARLY) from None
-        raise
-
-
-_ENGINES: dict[str, Callable[[pm.Model, dict[str, FloatArray], Settings], xr.DataTree]] = {
-    "nutpie": _nutpie,
-    "pymc": _pymc,
-    "numpyro": jax_nuts.numpyro,
-    "blackjax": jax_nuts.blackjax,
-    "advi": variational.advi,
-    "fullrank_advi": variational.fullrank_advi,
-    "pathfinder": pathfinder.pathfinder,
-    "smc": smc.smc,
-}
 
 
 def _assemble(tree: xr.DataTree, model: pm.Model) -> xr.DataTree:
@@ -207,7 +160,15 @@ def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataT
         The tree with `Sigma` added.
     """
     posterior = tree["posterior"].to_dataset()
-    form = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
+    own = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
+    return tree_with_covariances(tree, own, prior)
+
+
+def tree_with_covariances(
+    tree: xr.DataTree, parametrisation: Parametrisation, prior: Prior
+) -> xr.DataTree:
+    """The same with `Sigma`, of draws in this parametrisation."""
     result = tree.copy()
-    result["posterior"] = xr.DataTree(with_covariances(posterior, form, prior))
+    draws = with_covariances(tree["posterior"].to_dataset(), parametrisation, prior)
+    result["posterior"] = xr.DataTree(draws)
     return result

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +17,31 @@ from ...utils.warnings import warn
 from .settings import Settings
 
 TOO_EARLY = "stopped before a chain had a draw"
+
+
+@contextmanager
+def keyboard_watched() -> Iterator[threading.Event]:
+    """An event that is set when the keyboard interrupts the block, whoever catches that there.
+
+    Only the main thread can be interrupted; in another, and where no Python function answers the
+    interruption, the event stays as it is.
+    """
+    interrupted = threading.Event()
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield interrupted
+        return
+    answer: Callable[[int, FrameType | None], Any] = handler
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        answer(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def largest_rectangle(made: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:

@@ -1,30 +1,8 @@
-"""The engines' names, and what every engine is told."""
+"""How many draws to make, and how: the same for every engine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-# Of the library's own density.
-DirectSampler = Literal["nutpie", "gibbs", "laplace"]
-# Of any PyMC model: NUTS; normal approximations, corrected; from prior to posterior.
-ModelSampler = Literal[
-    "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
-]
-Sampler = Literal[DirectSampler, ModelSampler]
-
-
-def check_sampler(sampler: str, accepted: tuple[str, ...]) -> None:
-    """Refuse a name that no engine has.
-
-    Raises
-    ------
-    ValueError
-        There is no such engine.
-    """
-    if sampler not in accepted:
-        names = ", ".join(map(repr, accepted))
-        raise ValueError(f"sampler is {sampler!r}: choose one of {names}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.logprob.transforms import Transform
+from pymc.distributions.transforms import Transform
 from scipy.special import gammaln
 from scipy.stats import special_ortho_group
 

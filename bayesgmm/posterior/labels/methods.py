@@ -1,0 +1,7 @@
+"""The names of the ways to settle labels, as types and the command line know them."""
+
+from typing import Literal
+
+Method = Literal[
+    "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens", "data-based", "pra", "ordering"
+]
