@@ -14,7 +14,7 @@ from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
-from bayesgmm.sampling.initial import PosteriorProblem
+from bayesgmm.sampling.problem import PosteriorProblem
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")
 #: Families whose prior is known with its constant.

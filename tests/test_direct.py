@@ -140,7 +140,7 @@ print([m for m in ("pymc", "pytensor") if m in sys.modules])
 def test_log_density_is_kept_with_every_draw(x):
     """Lp of a draw is the density at its variables, but for the rotations' own Jacobian."""
     from bayesgmm.density.log_posterior import LogPosterior
-    from bayesgmm.sampling.initial import PosteriorProblem
+    from bayesgmm.sampling.problem import PosteriorProblem
 
     fit = short_first(x, covariance_type="EVE")
     posterior = refined(x, fit, prior=FAITHFUL_PRIOR, draws=1000)

@@ -17,7 +17,7 @@ from bayesgmm.density.mode import Mode
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled import gibbs as engine
-from bayesgmm.sampling.initial import PosteriorProblem
+from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.utils.errors import ConvergenceAdvice
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case

@@ -21,7 +21,7 @@ from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled.nuts import nuts
-from bayesgmm.sampling.initial import PosteriorProblem
+from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.sampling.run.settings import Settings
 
 D, K, N = 2, 2, 60

@@ -18,7 +18,7 @@ from ..utils.errors import ConvergenceAdvice
 from ..utils.validation import check_integer
 from ..utils.warnings import warn
 from .compiled.sample import sample_directly
-from .initial import PosteriorProblem
+from .problem import PosteriorProblem
 from .registry import Sampler, SamplerName, names_where, sampler_named
 from .run.settings import Settings
 

@@ -15,7 +15,7 @@ from ...em.fit import fit as estimate
 from ...kernels.e_step.contract import Parameters
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
-from ..initial import PosteriorProblem
+from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
 from ..run.datatree import tree_of
 from ..run.interruption import warn_if_stopped

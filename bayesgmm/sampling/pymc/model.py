@@ -17,7 +17,7 @@ from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
-from ..initial import PosteriorProblem
+from ..problem import PosteriorProblem
 from ..run.datatree import coordinates
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
 
