@@ -20,7 +20,8 @@ from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.kernels.e_step.contract import Parameters
 from bayesgmm.kernels.e_step.e_step import expected_statistics
 from bayesgmm.selection import bootstrap_lrt as bootstrap
-from bayesgmm.selection.bootstrap_lrt import BootstrapLRT, LikelihoodRatioTest, bootstrap_lrt
+from bayesgmm.selection.bootstrap_lrt import bootstrap_lrt
+from bayesgmm.selection.bootstrap_result import BootstrapLRT, LikelihoodRatioTest
 from bayesgmm.utils.errors import DataError
 from tests.conftest import families_for, simulate
 

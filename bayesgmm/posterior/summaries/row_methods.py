@@ -1,0 +1,216 @@
+"""What a posterior is asked about rows: to which component, and which of them belong together.
+
+Thin faces over the modules that answer; `Posterior` has them as its methods.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ...data.data import Data
+from ...em.result import Fit
+from ...mixture.draws import Draws
+from ...utils.types import FloatArray
+from .allocations import responsibility_bands
+from .coclustering import coclustering_among, matrix_blocks, picked_rows
+from .mixture_draws import MixtureDraws
+from .partition import Loss, Partition, best_partition
+
+if TYPE_CHECKING:
+    pass
+
+
+class RowSummaries(ABC):
+    """Questions about rows, to draws of a mixture and a fit whose columns they have.
+
+    In all of them `X` are rows (those of the posterior if left out), `n_draws` uses only so many
+    draws, evenly spaced, and intervals are equal-tailed, of probability `ci_prob`.
+    """
+
+    fit: Fit
+    tree: xr.DataTree
+
+    @property
+    @abstractmethod
+    def draws(self) -> Draws:
+        """The draws of all chains as plain arrays."""
+
+    @property
+    @abstractmethod
+    def data(self) -> Data:
+        """The rows the posterior is of."""
+
+    @abstractmethod
+    def _warn_of_modes(self) -> None:
+        """Warn whoever is about to average over chains in different modes."""
+
+    @property
+    def mixture_draws(self) -> MixtureDraws:
+        """The draws as mixtures of named columns."""
+        self._warn_of_modes()
+        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws)
+
+    def responsibilities(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+    ) -> xr.Dataset:
+        """Responsibilities with their uncertainty.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        ci_prob : float
+            Probability of the equal-tailed interval, between 0 and 1.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+
+        Returns
+        -------
+        xarray.Dataset
+            Over obs_id and component: `mean` (what `predict_proba` gives), `sd`, `lower` and
+            `upper` of the responsibility over the draws, and `most_probable`, the share of draws
+            in which the component is the row's most probable one.
+
+        Raises
+        ------
+        ValueError
+            ci_prob or n_draws is out of range.
+
+        Examples
+        --------
+        >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
+        """
+        return responsibility_bands(*self._asked(X, n_draws), ci_prob)
+
+    def coclustering(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        rows: int | Sequence[int] | None = None,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> xr.DataArray:
+        """How probable it is that two rows belong to the same component.
+
+        The mean over draws of sum_k r_ik r_jk, r the responsibilities; 1 for a row and itself. It
+        does not depend on how the components are labelled.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        rows : int or sequence of int, optional
+            Only these rows, by position; or so many random ones. Needed for more than 5000.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced. The cost is n^2 K multiplications a draw.
+        random_seed : int or Generator, optional
+            Draws the rows if `rows` is a number.
+
+        Returns
+        -------
+        xarray.DataArray
+            Symmetric (n, n) over obs_id and obs_id_bis, positions of the rows.
+
+        Raises
+        ------
+        ValueError
+            More than 5000 rows; rows or n_draws out of range.
+
+        Examples
+        --------
+        >>> posterior.coclustering(rows=500, random_seed=1)  # doctest: +SKIP
+        """
+        data, draws = self._asked(X, n_draws)
+        return coclustering_among(data, draws, picked_rows(data.n, rows, random_seed))
+
+    def coclustering_blocks(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        n_draws: int | None = None,
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """The matrix of `coclustering` for any number of rows, some of its rows at a time.
+
+        Yields
+        ------
+        rows : slice
+        block : array (rows, n)
+        """
+        return matrix_blocks(*self._asked(X, n_draws))
+
+    def partition(
+        self,
+        loss: Loss = "vi",
+        X: Any = None,  # noqa: N803
+        *,
+        max_clusters: int | None = None,
+        n_runs: int = 4,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> Partition:
+        """One partition of the rows: that of least posterior expected loss.
+
+        The posterior of partitions is that of the allocations: one partition is drawn from the
+        responsibilities of every draw, and the loss is averaged over these as it stands, without a
+        bound. The search moves single rows and joins clusters until nothing helps, from cuts of a
+        tree, the draws' own partitions, and `n_runs` partitions built row by row in random order.
+        Like every such search it may end above the optimum.
+
+        Parameters
+        ----------
+        loss : {"vi", "binder"}
+            Variation of information, in bits; or Binder's loss, the share of ordered pairs of rows
+            that are together in one partition and apart in the other. Binder's tends to leave
+            small clusters of doubtful rows (Wade & Ghahramani 2018).
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        max_clusters : int, optional
+            Most clusters allowed: 4 K, and at least 10, if left out.
+        n_runs : int
+            Partitions built row by row.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced. Memory is 2 bytes for every row and draw, and
+            time grows with rows x draws x clusters.
+        random_seed : int or Generator, optional
+            Draws the allocations and the orders. The same seed gives the same partition, on any
+            number of threads and however the draws are labelled. Of equally good clusters a row
+            takes the one it is in, or the first.
+
+        Returns
+        -------
+        Partition
+            `.labels`, `.expected_loss`, `.n_clusters`, `.radius(ci_prob)` of the ball around it.
+
+        Raises
+        ------
+        ValueError
+            An unknown loss; n_runs, max_clusters or n_draws out of range.
+
+        References
+        ----------
+        Wade & Ghahramani (2018), Bayesian Anal. 13, 559-626. Rastelli & Friel (2018), Stat.
+        Comput. 28, 1169-1186. Dahl, Johnson & Mueller (2022), J. Comput. Graph. Stat. 31,
+        1189-1201.
+
+        Examples
+        --------
+        >>> posterior.partition("vi", random_seed=1)  # doctest: +SKIP
+        """
+        return best_partition(
+            *self._asked(X, n_draws), loss, max_clusters=max_clusters, n_runs=n_runs,
+            random_seed=random_seed,
+        )  # fmt: skip
+
+    def _asked(self, x: Any, n_draws: int | None) -> tuple[Data, Draws]:
+        self._warn_of_modes()
+        data = self.data if x is None else self.fit.mixture.rows(x)
+        return data, self.draws.thinned(n_draws)
