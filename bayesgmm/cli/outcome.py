@@ -50,6 +50,8 @@ def print_json(value: Any) -> None:
 
 def plain(value: Any) -> Any:
     """Nested values as JSON has them."""
+    import pandas as pd
+
     if isinstance(value, dict):
         return {str(key): plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple):
@@ -58,7 +60,7 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return None if str(value) == "<NA>" else value
+    return None if value is pd.NA else value
 
 
 def fit_facts(fit: Any) -> dict[str, Any]:

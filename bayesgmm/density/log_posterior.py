@@ -92,7 +92,6 @@ class LogPosterior:
             [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
         )
         few, self.rows = _rows(data, parametrisation) if likelihood else (None, np.empty(0))
-        random = prior.random
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
             (compiled.N, data.n if likelihood else 0),
@@ -106,9 +105,9 @@ class LogPosterior:
             (compiled.FACTORING, inverse_factors.address),
             (
                 compiled.RANDOM_CONCENTRATION,
-                "concentration" in random and parametrisation.n_components > 1,
+                prior.random_concentration and parametrisation.n_components > 1,
             ),
-            (compiled.RANDOM_SCALE, "scale" in random),
+            (compiled.RANDOM_SCALE, prior.inverse_wishart.random_scale),
             (compiled.CONJUGATE, prior.mean_strength is not None),
         ):
             self.sizes[place] = value

@@ -56,9 +56,9 @@ class Space:
         """The space of `build_model`'s variables, for data centred there."""
         k, d = form.n_components, form.d
         pieces = []
-        if "concentration" in prior.random and k > 1:
+        if prior.random_concentration and k > 1:
             pieces.append(Piece("concentration", (), Log()))
-        if "scale" in prior.random:
+        if prior.inverse_wishart.random_scale:
             pieces.append(Piece("scale", (d,), Log()))
         if k > 1:
             pieces.append(Piece("pi", (k,), LogRatios()))

@@ -23,7 +23,7 @@ from .problem import Problem
 from .result import Fit
 from .run import EMResult
 from .starts.sample import Sample, Start
-from .starts.starts import Seed, make_starts, named_starts, subset_rng
+from .starts.starts import Seed, is_screened, make_starts, named_starts, subset_rng
 
 # A named start is made from, and its short runs are run on, so many features of rows at most
 # (what stays in the processor's cache), but on no fewer rows than this for every parameter.
@@ -147,7 +147,7 @@ def fit_from(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    if not (isinstance(start, str) and start == "auto"):
+    if not is_screened(start):
         starts = make_starts(start, data, n_components, n_init, random_seed)
         return best_fit(problem, data, starts, effort.to_the_end)
     sample = search_sample(data, n_components, random_seed)

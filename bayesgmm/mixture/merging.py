@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -144,15 +145,13 @@ class Merging:
         ValueError
             Fewer than 3 components, or an unknown `against`.
         """
-        if against not in ("rows", "clusters"):
-            raise ValueError(f"against is {against!r}: pass 'rows' or 'clusters'.")
+        if against not in AGAINST:
+            raise ValueError(f"against is {against!r}: pass {' or '.join(map(repr, AGAINST))}.")
         k = self.n_components
         if k < 3:
             raise ValueError(f"an elbow needs at least 3 components, the mixture has {k}.")
         y = np.array(self.entropies[::-1])
-        x = np.arange(1.0, k + 1)
-        if against == "rows":
-            x = np.concatenate([[0.0], np.cumsum(self.rows[::-1])])
+        x = AGAINST[against].points(self)
         fits = {c: (_line(x[:c], y[:c]), _line(x[c - 1 :], y[c - 1 :])) for c in range(2, k)}
         best = min(fits, key=lambda c: fits[c][0][2] + fits[c][1][2])
         left, right = fits[best]
@@ -223,6 +222,29 @@ class Merging:
         table = self.table.to_html(index=False, border=0, na_rep="", formatters=_FORMATS)
         title = f"Merging of {self.n_components} components by entropy</b> ({self.n:.10g} rows)"
         return f"<p><b>{title}</p><table>{facts}</table>{table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What entropies are looked at against: its name on an axis, and a merging's points (K,)."""
+
+    label: str
+    points: Callable[[Merging], FloatArray]
+
+
+def _clusters(merging: Merging) -> FloatArray:
+    return np.arange(1.0, merging.n_components + 1)
+
+
+def _merged_rows(merging: Merging) -> FloatArray:
+    return np.concatenate([[0.0], np.cumsum(merging.rows[::-1])])
+
+
+#: By the name that `Merging.suggest` takes.
+AGAINST = {
+    "rows": Against("cumulative number of merged rows, from 1 cluster up", _merged_rows),
+    "clusters": Against("number of clusters", _clusters),
+}
 
 
 def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803

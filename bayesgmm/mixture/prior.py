@@ -216,6 +216,11 @@ class Prior:
         )
 
     @property
+    def random_concentration(self) -> bool:
+        """Whether a is random itself."""
+        return isinstance(self.concentration, Gamma)
+
+    @property
     def expected_concentration(self) -> float:
         """a, or its prior mean if it is random."""
         a = self.concentration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..mixture.merging import Cluster, Merging
+from ..mixture.merging import AGAINST, Cluster, Merging
 from ..utils.types import FloatArray
 from .style import BEST, Figure, bare, colour, marker
 
@@ -44,11 +44,7 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     n_clusters = merging.suggest(against)
     y = np.array(merging.entropies[::-1])
-    x = np.arange(1.0, k + 1)
-    label = "number of clusters"
-    if against == "rows":
-        x = np.concatenate([[0.0], np.cumsum(merging.rows[::-1])])
-        label = "cumulative number of merged rows, from 1 cluster up"
+    x, label = AGAINST[against].points(merging), AGAINST[against].label
     fitted = y
     if k > 2:
         (a1, b1), (a2, b2) = merging.elbow(against).lines

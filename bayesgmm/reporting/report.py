@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..comparison.table import Comparison
 from ..mixture.prior import Prior
 from . import repeat, tables, verdict
 from .analysis import Analysis, ReportRequest, analyse
@@ -96,6 +98,25 @@ def report(
     return path
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a report is written: its template, its tables, and where its pictures lie."""
+
+    template: str
+    table: Callable[[Any, str], str]
+    comparison: Callable[[Comparison], str | None]
+    escape: bool
+    pictures_beside: bool
+
+
+_FORMS: dict[Format, _Form] = {
+    "html": _Form(
+        "report.html", tables.html_table, Comparison.to_html, escape=True, pictures_beside=False
+    ),
+    "markdown": _Form("report.md", tables.markdown_table, str, escape=False, pictures_beside=True),
+}
+
+
 def format_of(path: Path) -> Format:
     """What a file of this name holds."""
     if path.suffix.lower() not in _SUFFIXES:
@@ -110,7 +131,7 @@ def write(analysis: Analysis, path: Path, form: Format) -> None:
     pictures = pictures_of(analysis)
     folder = path.with_name(f"{path.stem}_pictures")
     text = render(analysis, form, pictures, folder.name)
-    if form == "markdown":
+    if _FORMS[form].pictures_beside:
         _write_pictures(pictures, folder)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
@@ -143,13 +164,13 @@ def render(
     folder : str
         Where Markdown finds the pictures.
     """
-    html = form == "html"
+    kind = _FORMS[form]
     environment = Environment(
-        loader=PackageLoader("bayesgmm.reporting"), autoescape=html, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        loader=PackageLoader("bayesgmm.reporting"), autoescape=kind.escape,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    template = environment.get_template("report.html" if html else "report.md")
-    table = tables.html_table if html else tables.markdown_table
+    template = environment.get_template(kind.template)
+    table = kind.table
     posterior = analysis.posterior
     return template.render(
         a=analysis,
@@ -167,7 +188,7 @@ def render(
         estimates=tables.estimates_table(analysis),
         summary=None if posterior is None else tables.summary_table(analysis),
         diagnostics=None if posterior is None else tables.diagnostics_table(analysis),
-        comparison=analysis.comparison.to_html() if html else str(analysis.comparison),
+        comparison=kind.comparison(analysis.comparison),
         meanings=tables.meanings_of(analysis.comparison),
         prior=tables.prior_table(analysis),
         shell=repeat.shell_command(analysis),

@@ -157,7 +157,9 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(value: Any) -> str:
     """Missing as a dash, whole numbers whole, others to about four digits."""
-    if value is None or (isinstance(value, float) and np.isnan(value)) or str(value) == "<NA>":
+    import pandas as pd
+
+    if pd.isna(value):
         return "–"
     if isinstance(value, float | np.floating):
         value = float(value)

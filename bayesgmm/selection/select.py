@@ -13,7 +13,7 @@ from ..em.multistart import Effort
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
-from ..em.starts.starts import Seed, check_name, generators, named_starts
+from ..em.starts.starts import Seed, check_name, generators, is_screened, named_starts
 from ..families import FAMILIES, Family, get_family
 from ..mixture.prior import Prior
 from ..utils.progress import progress
@@ -183,7 +183,7 @@ class _Search:
 
     def steps(self, start: str) -> int:
         """How often the progress bar moves."""
-        return len(self.allowed) * (1 + (ROUNDS if start == "auto" else 0))
+        return len(self.allowed) * (1 + (ROUNDS if is_screened(start) else 0))
 
     def run(
         self,
@@ -194,7 +194,7 @@ class _Search:
         tick: Callable[[], None],
     ) -> Grid:
         """The grid with its best fits; what there is of it when interrupted."""
-        auto = start == "auto"
+        auto = is_screened(start)
         sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
         streams = generators(random_seed, max(self.ks))  # by K: part of a grid has the same starts
         if auto:

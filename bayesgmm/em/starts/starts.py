@@ -61,12 +61,17 @@ def named_starts(
     kind = STARTS[name]
     if n_components == 1:
         return [sample.of_labels(np.zeros(sample.data.n, dtype=np.int64), 1)]
-    if name == "hc":
-        return [sample.hierarchical(n_components)]
+    made = [sample.hierarchical(n_components)] if kind.hierarchical else []
+    if kind.make is None:
+        return made
     count = kind.n_init if n_init is None else n_init
-    made = [] if name != "auto" else [sample.hierarchical(n_components)]
     rng = generators(random_seed, 1)[0]  # in turn: more starts leave the first ones as they were
     return made + [kind.make(sample, n_components, rng, i) for i in range(count)]
+
+
+def is_screened(start: Any) -> bool:
+    """Whether starts of that name are run for a while, and only the best of them to the end."""
+    return isinstance(start, str) and start in STARTS and STARTS[start].screened
 
 
 def generators(seed: Seed, n: int) -> list[np.random.Generator]:
@@ -158,23 +163,26 @@ def _random(sample: Sample, n_components: int, rng: np.random.Generator, i: int)
     return sample.of_responsibilities(rng.dirichlet(np.ones(n_components), size=sample.data.n))
 
 
-def _no_more(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
-    raise AssertionError("the hierarchical start is one")
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A way to make starts, and how many of it are usual."""
+    """A way to make starts.
 
-    make: Callable[[Sample, int, np.random.Generator, int], Start]
-    n_init: int
+    make, from the rows, K, a stream and a number in the series, one of them; None where there are
+    no random ones. n_init, how many are usual. hierarchical, whether the hierarchical partition
+    comes first. screened, whether all are run for a while and only the best of them to the end.
+    """
+
+    make: Callable[[Sample, int, np.random.Generator, int], Start] | None
+    n_init: int = 10
+    hierarchical: bool = False
+    screened: bool = False
 
 
 STARTS: dict[str, Kind] = {
-    "auto": Kind(_seeds_in_turn, 30),
-    "hc": Kind(_no_more, 1),
-    "kmeans": Kind(_kmeans, 10),
-    "k-means++": Kind(_seeds, 10),
-    "random_from_data": Kind(_random_rows, 10),
-    "random": Kind(_random, 10),
+    "auto": Kind(_seeds_in_turn, 30, hierarchical=True, screened=True),
+    "hc": Kind(None, 1, hierarchical=True),
+    "kmeans": Kind(_kmeans),
+    "k-means++": Kind(_seeds),
+    "random_from_data": Kind(_random_rows),
+    "random": Kind(_random),
 }

@@ -194,6 +194,10 @@ def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
     return weights, float(weights.sum())
 
 
+# The forms of the pass, by name.
+_IS_QUADRATIC = {"quadratic": True, "centred": False}
+
+
 class _Pass:
     """One evaluation of the mixture over the rows: form chosen, parameters encoded."""
 
@@ -201,22 +205,21 @@ class _Pass:
         self.rows = rows
         self.scaled = scaled = _factor(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
+        quadratic = None if form is None else _IS_QUADRATIC[form]
         n_components, d = scaled.means.shape
         few = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
         stack = _NO_STACK
         if scaled.diagonal:
             stack = scaled.factors[:, 0] ** 2
             size = np.sqrt(np.sum(stack**2, axis=1))
-        elif few or form == "quadratic":
+        elif few or quadratic:
             stack = np.empty_like(scaled.factors)
             precisions(scaled.factors, stack)
             size = np.sqrt(np.sum(stack**2, axis=(1, 2)))
         else:  # the trace, which is at least the norm
             size = np.einsum("kij,kij->k", scaled.factors, scaled.factors)
         loss = float(np.max(size * (1.0 + np.sum(scaled.means**2, axis=1))))
-        if form is None:
-            form = "quadratic" if loss < QUADRATIC_LIMIT and few else "centred"
-        self.quadratic = form == "quadratic"
+        self.quadratic = loss < QUADRATIC_LIMIT and few if quadratic is None else quadratic
         # z'Pz cancels against m'Pm in the quadratic form; in the centred one only z - m does.
         self.rounding = ROUNDING * (loss if self.quadratic else OF_FACTORS * math.sqrt(loss))
         if self.quadratic:

@@ -107,8 +107,10 @@ class _State:
         kinds[compiled.COMMON] = parametrisation.family.common
         kinds[compiled.SPHERICAL] = parametrisation.family.spherical and data.d > 1
         kinds[compiled.CONJUGATE] = b0_covariance is None
-        kinds[compiled.RANDOM_CONCENTRATION] = "concentration" in values
-        kinds[compiled.RANDOM_SCALE] = "scale" in values
+        kinds[compiled.RANDOM_CONCENTRATION] = (
+            prior.random_concentration and parametrisation.n_components > 1
+        )
+        kinds[compiled.RANDOM_SCALE] = prior.inverse_wishart.random_scale
         numbers = np.zeros(5)
         if isinstance(a, Gamma):
             numbers[compiled.CONCENTRATION_SHAPE] = a.shape
@@ -123,7 +125,8 @@ class _State:
             prior.inverse_wishart.inverse_gamma(parametrisation.family)[0] if few else prior.dof
         )
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
-        psi = np.diag(values["scale"]) if "scale" in values else np.array(prior.scale)
+        random_scale = prior.inverse_wishart.random_scale
+        psi = np.diag(values["scale"]) if random_scale else np.array(prior.scale)
         return cls(
             density=density,
             arguments=(

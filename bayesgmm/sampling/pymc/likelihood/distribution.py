@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from pytensor.tensor.random.op import RandomVariable
 
 from ....utils.types import FloatArray
 from .means import draw_bartlett
-from .op import MixtureLogLikelihood
+from .op import N_VARIABLES, MixtureLogLikelihood
 
 # Changes with the code of the draws: PyTensor keeps the compiled code on disk.
 _VERSION = 2
@@ -37,9 +37,9 @@ class GaussianMixtureRV(RandomVariable):
         self.by_component = by_component
         self.by_feature = by_feature
         k, d = ["k"] * by_component, ["d"] * by_feature
-        covariance = [[*k, "d"], [*k, "m"], ["d", "d"]] if kind == "bartlett" else [[*k, *d]]
-        parameters = [["k"], ["k", "d"], *covariance, ["d"], ["d"]]
-        inputs = ",".join(f"({','.join(dims)})" for dims in parameters)
+        dims = {"bartlett": [[*k, "d"], [*k, "m"], ["d", "d"]], "variance": [[*k, *d]]}
+        parameters = [["k"], ["k", "d"], *dims[kind], ["d"], ["d"]]
+        inputs = ",".join(f"({','.join(of_one)})" for of_one in parameters)
         super().__init__(dtype="float64", inplace=inplace, signature=f"{inputs}->(d)")
 
     def rng_fn(self, rng: np.random.Generator, *args: Any) -> FloatArray:
@@ -62,20 +62,32 @@ class GaussianMixtureRV(RandomVariable):
 
     def _coloured(self, k: int, z: FloatArray, covariance: list[FloatArray]) -> FloatArray:
         """Rows of unit normals made rows of Normal(0, Sigma_k)."""
-        if self.kind == "variance":
-            [variance] = covariance
-            return z * np.sqrt(variance[k] if self.by_component else variance)
-        chi2, lower = (v[k] if self.by_component else v for v in covariance[:2])
-        triangle = np.diag(np.sqrt(chi2))
-        triangle[np.tril_indices(len(chi2), -1)] = lower
-        return np.linalg.solve((covariance[2] @ triangle).T, z.T).T
+        free = [v[k] if self.by_component else v for v in covariance[: N_VARIABLES[self.kind]]]
+        return _COLOURED[self.kind](z, *free, *covariance[len(free) :])
+
+
+def _coloured_by_variances(z: FloatArray, variance: FloatArray) -> FloatArray:
+    return z * np.sqrt(variance)
+
+
+def _coloured_by_bartlett(
+    z: FloatArray, chi2: FloatArray, lower: FloatArray, root: FloatArray
+) -> FloatArray:
+    triangle = np.diag(np.sqrt(chi2))
+    triangle[np.tril_indices(len(chi2), -1)] = lower
+    return np.linalg.solve((root @ triangle).T, z.T).T
+
+
+_COLOURED: dict[str, Callable[..., FloatArray]] = {
+    "bartlett": _coloured_by_bartlett,
+    "variance": _coloured_by_variances,
+}
 
 
 @numba_core_rv_funcify.register(GaussianMixtureRV)
 def _compile_draw(op: GaussianMixtureRV, node: Apply) -> tuple[Any, int]:
     """One row; `rng_fn` in compiled code."""
-    draw = _compile_bartlett_draw if op.kind == "bartlett" else _compile_variance_draw
-    return draw(op), _VERSION
+    return _COMPILE_DRAW[op.kind](op), _VERSION
 
 
 @numba_njit
@@ -118,6 +130,9 @@ def _compile_bartlett_draw(op: GaussianMixtureRV) -> Any:
         return draw_bartlett(rng, mu[k], diagonal, below, root)
 
     return draw
+
+
+_COMPILE_DRAW = {"bartlett": _compile_bartlett_draw, "variance": _compile_variance_draw}
 
 
 class GaussianMixture(pm.Continuous):

@@ -24,7 +24,7 @@ from ....utils.types import FloatArray
 from .native import VERSION, bartlett_symbol, native, variance_symbol
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
-_N_VARIABLES = {"bartlett": 2, "variance": 1}
+N_VARIABLES = {"bartlett": 2, "variance": 1}
 
 
 class MixtureLogLikelihood(Op):
@@ -48,7 +48,7 @@ class MixtureLogLikelihood(Op):
     @property
     def n_parameters(self) -> int:
         """Number of inputs that have a gradient."""
-        return 2 + _N_VARIABLES[self.kind]
+        return 2 + N_VARIABLES[self.kind]
 
     def make_node(self, *inputs: Any) -> Apply:
         """Apply to inputs of any float type; every gradient has the type of its parameter."""
@@ -122,7 +122,7 @@ def _common_factor(cotangent: Variable) -> Variable | None:
 @register_funcify_default_op_cache_key(MixtureLogLikelihood)
 def _compile_likelihood(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, int]:
     native(op.kind)  # registers the symbol
-    compiled = _compile_bartlett(op) if op.kind == "bartlett" else _compile_variance(op)
+    compiled = _COMPILE[op.kind](op)
     if op.weighted:
         return compiled, VERSION
 
@@ -172,3 +172,6 @@ def _compile_variance(op: MixtureLogLikelihood) -> Any:
         return log_density, g_pi, g_mu, g_variance
 
     return variances
+
+
+_COMPILE = {"bartlett": _compile_bartlett, "variance": _compile_variance}
