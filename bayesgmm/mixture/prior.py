@@ -112,8 +112,7 @@ class Prior:
                 f"prior mean_covariance is {self.mean_covariance!r} and mean_strength "
                 f"{self.mean_strength!r}: give one of the two, the other is None."
             )
-        d = len(mean)
-        wishart = InverseWishart(d, self.dof, self.scale)
+        d, wishart = len(mean), InverseWishart(len(mean), self.dof, self.scale)
         values: dict[str, Any] = {
             "mean": mean,
             "dof": wishart.dof,
@@ -121,8 +120,8 @@ class Prior:
             "concentration": concentration_or_gamma(self.concentration),
         }
         if self.mean_covariance is not None:
-            name = "mean_covariance"
-            values[name] = positive_definite(self.mean_covariance, d, f"prior {name}")
+            spread = positive_definite(self.mean_covariance, d, "prior mean_covariance")
+            values["mean_covariance"] = spread
         if self.mean_strength is not None:
             values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
         for name, value in values.items():
@@ -211,9 +210,8 @@ class Prior:
     @property
     def random(self) -> tuple[str, ...]:
         """Names of the hyperparameters that are random themselves."""
-        return tuple(
-            name for name in ("concentration", "scale") if isinstance(getattr(self, name), Gamma)
-        )
+        names = ("concentration", "scale")
+        return tuple(name for name in names if isinstance(getattr(self, name), Gamma))
 
     @property
     def random_concentration(self) -> bool:
