@@ -22,11 +22,11 @@ ROOT = Path(__file__).parents[1]
 
 #: They touch every row of docs/decisions/0022-private-interfaces.md.
 TESTS = (
-    "tests/test_private_interfaces.py",
-    "tests/test_nutpie_model.py",
-    "tests/test_products.py",
-    "tests/test_likelihood.py",
-    "tests/test_sampling.py",
+    "tests/project/test_private_interfaces.py",
+    "tests/sampling/test_nutpie_model.py",
+    "tests/kernels/test_products.py",
+    "tests/sampling/test_likelihood.py",
+    "tests/sampling/test_sampling.py",
 )
 
 

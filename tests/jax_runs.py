@@ -1,7 +1,7 @@
 """What needs JAX, run in a process of its own: JAX's threads do not go together with fork.
 
 `python jax_runs.py FOLDER JOB...` does the jobs and leaves in the folder, for each, a JSON file of
-numbers or a NetCDF file of draws, which tests/test_engines.py looks at.
+numbers or a NetCDF file of draws, which tests/sampling/test_engines.py looks at.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 
 # Nodes of the two integrals. The trapezoidal rule converges exponentially for both: with these the
-# error is that of rounding (`tests/test_integrated_prior.py`).
+# error is that of rounding (`tests/posterior/test_integrated_prior.py`).
 _NODES = 400
 _STEPS = np.arange(0.0, 20.05, 0.1)
 # Probability beyond the ends of the integral over a concentration.

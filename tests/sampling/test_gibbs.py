@@ -21,8 +21,8 @@ from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.utils.errors import ConvergenceAdvice
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case
-from tests.test_direct import refined
-from tests.test_refine import FAITHFUL_PRIOR, short_first
+from tests.sampling.test_direct import refined
+from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
 #: Geweke's test of every family and kind of prior; one kind of each is quick.
 GEWEKE = [

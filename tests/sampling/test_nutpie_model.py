@@ -15,7 +15,7 @@ from scipy.stats import truncnorm
 
 import bayesgmm
 from bayesgmm.density.compiled import DENSITY
-from tests.test_refine import FAITHFUL_PRIOR, short_first
+from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
 
 @pytest.fixture(autouse=True)

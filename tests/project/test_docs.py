@@ -10,7 +10,6 @@ import importlib
 import json
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -18,8 +17,8 @@ from typer.testing import CliRunner
 import bayesgmm
 from bayesgmm.cli.app import app
 from bayesgmm.datasets import load_faithful
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "_build" not in p.parts)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from importlib.resources import files
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from bayesgmm.datasets import loaders as datasets
+from tests.places import SHARED
 
 NAMES = sorted(name.removeprefix("load_") for name in datasets.__all__)
 SHAPES = {
@@ -28,7 +28,7 @@ N_FEATURES = {
     "penguins": 4,
 }
 # The same files as other programs' reference numbers were computed from; not part of the package.
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "data"
+REFERENCE = SHARED / "data"
 
 
 def load(name: str, *, features_only: bool = False) -> pd.DataFrame:

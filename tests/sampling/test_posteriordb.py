@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import arviz as az
 import numpy as np
@@ -13,10 +12,9 @@ import bayesgmm
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.pymc.model import build_model, initial_point
 from bayesgmm.sampling.pymc.sample import sample
+from tests.places import SHIPPED
 
-REFERENCE = json.loads(
-    (Path(__file__).parent / "data" / "reference" / "low_dim_gauss_mix.json").read_text()
-)
+REFERENCE = json.loads((SHIPPED / "low_dim_gauss_mix.json").read_text())
 SHAPE, SCALE = 2.0, 2.0
 
 

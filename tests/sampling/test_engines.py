@@ -10,7 +10,6 @@ import subprocess
 import sys
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 import arviz as az
@@ -29,9 +28,9 @@ from bayesgmm.sampling.pymc.sample import add_covariances, sample
 from bayesgmm.sampling.run.importance import corrected
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.jax_runs import edited
-from tests.test_sampling import FAITHFUL, FAITHFUL_PRIOR, check_means
+from tests.places import ROOT
+from tests.sampling.test_sampling import FAITHFUL, FAITHFUL_PRIOR, check_means
 
-RUNS = Path(__file__).parent / "jax_runs.py"
 with_jax = pytest.mark.skipif(find_spec("jaxlib") is None, reason="JAX is not installed")
 
 
@@ -62,8 +61,8 @@ def run(folder, *jobs):
     """Do jobs of jax_runs.py in another process, and read what it leaves."""
     strict = ["-W", "error", "-W", "ignore:Importing:DeprecationWarning"]
     subprocess.run(
-        [sys.executable, *strict, str(RUNS), str(folder), *jobs],
-        check=True, env=os.environ | {"PYTHONPATH": str(RUNS.parents[1])},
+        [sys.executable, *strict, str(ROOT / "tests" / "jax_runs.py"), str(folder), *jobs],
+        check=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     numbers = {f.stem: json.loads(f.read_text()) for f in folder.glob("*.json")}
     return numbers | {f.stem: xr.load_datatree(f, engine="h5netcdf") for f in folder.glob("*.nc")}

@@ -16,8 +16,8 @@ import bayesgmm
 from bayesgmm.mixture import draws
 from bayesgmm.mixture.mixture import Mixture
 from bayesgmm.posterior.summaries import coclustering
+from tests.posterior.test_posterior import by_scipy
 from tests.synthetic import make_posterior
-from tests.test_posterior import by_scipy
 
 TURN = count()
 

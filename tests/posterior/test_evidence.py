@@ -7,7 +7,6 @@ import json
 import warnings
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,10 +21,11 @@ from bayesgmm.mixture.prior import Prior
 from bayesgmm.posterior.evidence.evidence import Evidence, evidence_of
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.gibbs import ScaleConditional, gibbs_posterior, log_concentration_density
+from tests.places import SHIPPED
 from tests.synthetic import draws_dataset, posterior_of
 
-REFERENCE = Path(__file__).parent / "data" / "reference" / "posterior_references.json"
-GALAXIES = json.loads(REFERENCE.read_text())["marginal_likelihood_galaxies"]["log_ml"]
+PUBLISHED = SHIPPED / "posterior_references.json"
+GALAXIES = json.loads(PUBLISHED.read_text())["marginal_likelihood_galaxies"]["log_ml"]
 # (data, family, K) to log evidence and its error: bridge sampling by other programs. The galaxies'
 # agree with Neal (1999): -239.764 and -226.803; Old Faithful with Chib's method, -1310.297.
 KNOWN = {
@@ -495,7 +495,7 @@ def log_bayes_factors(name):
     Only where both probabilities are known to a fifth: of the galaxies' K = 2 it has seen so few
     draws that the ratio says nothing.
     """
-    nmix = json.loads(REFERENCE.read_text())[name]["nmix"]
+    nmix = json.loads(PUBLISHED.read_text())[name]["nmix"]
     p, se = (dict(zip(nmix["k"], nmix[key], strict=True)) for key in ("post", "se"))
     known = [k for k in nmix["k"] if p[k] > 5 * se[k]]
     return {

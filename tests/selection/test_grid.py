@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from bayesgmm.mixture.prior import Prior
 from bayesgmm.selection import grid
 from bayesgmm.selection.selection import Selection
 from tests.conftest import simulate
+from tests.places import SHARED
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "reference" / "reference"
+REFERENCE = SHARED / "reference"
 NAMES = ("faithful", "iris", "galaxies", "acidity", "diabetes", "penguins")
 
 
@@ -63,12 +63,12 @@ def test_a_family_without_a_maximum_above_a_smaller_one_says_so():
     assert "degenerate component" in reasons or "runs into a singularity" in reasons
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the full reference folder")
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the full reference folder")
 def test_best_known_log_likelihoods():
     """95 % of the cells with K <= 5 reach the best that anyone is known to have found."""
     reached, missed = 0, []
     for name in NAMES:
-        reference = json.loads((SHARED / f"ref_{name}.json").read_text())
+        reference = json.loads((REFERENCE / f"ref_{name}.json").read_text())
         x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[reference["columns"]]
         selection = bayesgmm.select(x, range(1, 6), random_seed=0, progressbar=False)
         for cell in reference["grid"]:
@@ -84,14 +84,14 @@ def test_best_known_log_likelihoods():
     assert reached + len(missed) == 298
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the full reference folder")
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the full reference folder")
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_best_known_log_likelihoods_of_single_fits(seed):
     """The same for `fit` alone, which has no neighbours to learn from."""
     reached = total = 0
     for name in NAMES:
-        reference = json.loads((SHARED / f"ref_{name}.json").read_text())
+        reference = json.loads((REFERENCE / f"ref_{name}.json").read_text())
         x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[reference["columns"]]
         for cell in reference["grid"]:
             best = cell.get("loglik_best_known")

@@ -10,7 +10,7 @@ import bayesgmm
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.eigenvalue_bound import bounded_m_step
 from tests.conftest import families_for, simulate
-from tests.test_families import deviance, scatters_of
+from tests.families.test_families import deviance, scatters_of
 
 BOUNDABLE = [name for name, family in FAMILIES.items() if family.boundable]
 

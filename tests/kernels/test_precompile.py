@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from bayesgmm.kernels import compilation as primitives
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 FIT = "import bayesgmm; bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, n_init=1)"
 
 

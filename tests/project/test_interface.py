@@ -25,8 +25,8 @@ from bayesgmm.reporting.versions import environment, versions
 from bayesgmm.utils.display import Shown
 from bayesgmm.utils.progress import track
 from bayesgmm.utils.validation import nearest
+from tests.reporting.test_report import Page
 from tests.synthetic import make_posterior
-from tests.test_report import Page
 
 # Modules whose classes and functions users get objects of, besides the names of the package.
 RESULTS = ("data", "diagnostics", "draws", "evidence", "mixture_draws", "modes", "partitions",

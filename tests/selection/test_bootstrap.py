@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,10 +23,7 @@ from bayesgmm.selection.bootstrap_lrt import bootstrap_lrt
 from bayesgmm.selection.bootstrap_result import BootstrapLRT, LikelihoodRatioTest
 from bayesgmm.utils.errors import DataError
 from tests.conftest import families_for, simulate
-
-HERE = Path(__file__).parent
-SHARED = HERE.parent.parent / "shared" / "reference"
-REFERENCE = SHARED if SHARED.is_dir() else HERE / "data" / "reference"
+from tests.places import REFERENCE
 
 QUIET = {"progressbar": False}
 EVERY = [(d, k, f) for d in (1, 2, 3) for k in (1, 2, 3) for f in families_for(d)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,7 @@ import pytest
 import bayesgmm
 from bayesgmm.em.starts.agglomeration import agglomerate
 from bayesgmm.em.starts.hierarchical import _LIMIT, hierarchical_partitions
-
-HERE = Path(__file__).parent
-SHARED = HERE.parent.parent / "shared" / "reference"
-REFERENCE = (SHARED if SHARED.is_dir() else HERE / "data" / "reference") / "reference"
+from tests.places import REFERENCE
 
 
 def same_partition(a, b):
@@ -25,7 +21,7 @@ def same_partition(a, b):
 
 def load_case(name):
     """Centred rows, and mclust's partitions of them."""
-    path = REFERENCE / f"ref_{name}.json"
+    path = REFERENCE / "reference" / f"ref_{name}.json"
     if not path.is_file():
         pytest.skip("the reference data are not here")
     case = json.loads(path.read_text())

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
 import bayesgmm
+from tests.places import ROOT
 
-ROOT = Path(__file__).parent.parent
 #: The files that are not text, and the bytes that each may have.
 BINARIES = {"docs/figures/growth.png": 200_000}
 #: Beside the package, the tests and what hatchling adds: the project's own files of the sdist.

@@ -14,8 +14,8 @@ from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.density_cases import members
-from tests.test_refine import FAITHFUL_PRIOR, short_first
-from tests.test_sampling import interrupted
+from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
+from tests.sampling.test_sampling import interrupted
 
 RUNS = [("E", 1, 0), ("E", 1, 1), ("V", 1, 0), ("V", 1, 1)] + [
     (name, 2 + (i + seed) % 2, seed) for seed in (0, 1) for i, name in enumerate(FAMILIES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +10,8 @@ import pytest
 
 import bayesgmm
 from bayesgmm.families import get_family
+from tests.places import REFERENCE, SHARED
 
-HERE = Path(__file__).parent
-SHARED = HERE.parent.parent / "shared" / "reference"
-REFERENCE = SHARED if SHARED.is_dir() else HERE / "data" / "reference"
 OURS = {*bayesgmm.FAMILIES, "E", "V"}
 
 

@@ -154,7 +154,7 @@ def test_evidence_on_request(all_of_them):
     np.testing.assert_array_equal(table["evidence_error"], expected["error"])
     np.testing.assert_array_equal(table["probability"], expected["probability"])
     np.testing.assert_array_equal(table["probability_high"], expected["upper"])
-    # Published: -1310.30 and -1162.47 (tests/test_evidence.py).
+    # Published: -1310.30 and -1162.47 (tests/posterior/test_evidence.py).
     assert table["log_evidence"].iloc[:2].tolist() == pytest.approx([-1310.30, -1162.47], abs=0.1)
 
 
@@ -421,7 +421,7 @@ def test_what_was_changed_in_place_still_shows():
 
 def test_html_and_latex(all_of_them, tmp_path):
     """HTML is well formed and escaped, with meanings; LaTeX compiles to balanced tables."""
-    from tests.test_report import Page
+    from tests.reporting.test_report import Page
 
     html = all_of_them.to_html()
     page = Page(html)

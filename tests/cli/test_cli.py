@@ -391,7 +391,7 @@ def test_compare_prints_and_writes(saved):
     assert pd.read_csv(saved / "table.csv", index_col="model").index.tolist() == [
         "grid: EEE, K = 2", "grid: EEE, K = 1", "fit", "posterior"
     ]  # fmt: skip
-    from tests.test_report import Page
+    from tests.reporting.test_report import Page
 
     page = Page((saved / "table.html").read_text())
     assert page.open == [] and "Verdicts" in "".join(page.text)

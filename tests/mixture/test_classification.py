@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,8 +14,9 @@ from bayesgmm.comparison.agreement import agreement
 from bayesgmm.mixture import mixture as mixture_module
 from bayesgmm.mixture.classification import classify
 from bayesgmm.utils.errors import DataError
+from tests.places import SHARED
 
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "reference"
+REFERENCE = SHARED / "reference"
 
 
 @pytest.fixture(scope="module")
