@@ -629,7 +629,7 @@ def test_the_package_runs_as_a_module():
 )
 def test_shell_completion(line, expected):
     """What bash would be offered."""
-    script = "import sys; sys.argv[0] = 'bayesgmm'; from bayesgmm.cli import main; main()"
+    script = "import sys; sys.argv[0] = 'bayesgmm'; from bayesgmm.cli.app import main; main()"
     environment = os.environ | {
         "_BAYESGMM_COMPLETE": "complete_bash",
         "COMP_WORDS": line,
@@ -646,7 +646,7 @@ def test_a_wrong_path_does_not_wait_for_pymc():
     code = """
 import sys
 from typer.testing import CliRunner
-from bayesgmm.cli import app
+from bayesgmm.cli.app import app
 CliRunner().invoke(app, ["refine", "no.csv", "no.npz"])
 CliRunner().invoke(app, ["refine", "--help"])
 print([m for m in ("pymc", "pytensor", "matplotlib", "arviz") if m in sys.modules])

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from bayesgmm.posterior.labels.relabel.relabel import METHODS
 from scipy.stats import multivariate_normal
 
 import bayesgmm
@@ -14,6 +13,7 @@ from bayesgmm.mixture import draws
 from bayesgmm.mixture.draws import Draws
 from bayesgmm.posterior.labels import allocation
 from bayesgmm.posterior.labels import relabel as labels
+from bayesgmm.posterior.labels.relabel import METHODS
 from bayesgmm.posterior.posterior import Posterior
 from tests.synthetic import make_posterior, posterior_of, scattered_draws, shuffled
 

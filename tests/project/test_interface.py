@@ -23,14 +23,17 @@ from bayesgmm.posterior.evidence.evidence import Evidence
 from bayesgmm.posterior.parameter_table import without_copies
 from bayesgmm.reporting.versions import environment, versions
 from bayesgmm.utils.display import Shown
-from bayesgmm.utils.progress import track
-from bayesgmm.utils.validation import nearest
 from tests.reporting.test_report import Page
 from tests.synthetic import make_posterior
 
 # Modules whose classes and functions users get objects of, besides the names of the package.
-RESULTS = ("data", "diagnostics", "draws", "evidence", "mixture_draws", "modes", "partitions",
-           "merging", "bootstrap", "uncertainty", "classification", "plots.accessors")  # fmt: skip
+RESULTS = (
+    "data.data", "em.standard_errors.result", "mixture.classification", "mixture.draws",
+    "mixture.merging", "plots.accessors", "posterior.diagnostics.chain_modes",
+    "posterior.diagnostics.diagnostics", "posterior.evidence.evidence",
+    "posterior.summaries.mixture_draws", "posterior.summaries.partition",
+    "selection.bootstrap_lrt",
+)  # fmt: skip
 
 
 @cache
@@ -131,17 +134,6 @@ def test_families_show_their_letters():
     assert repr(get_family("E", 1)) == "<Family E: variances equal>"
 
 
-def test_nearest_name():
-    """One letter off, another case, and nothing near."""
-    names = ["eruptions", "waiting", "Bill length"]
-    assert nearest("waitng", names) == " (did you mean 'waiting'?)"
-    assert nearest("WAITING", names) == " (did you mean 'waiting'?)"
-    assert nearest("bill_length", names) == " (did you mean 'Bill length'?)"
-    assert nearest("mass", names) == nearest("x", []) == ""
-    with pytest.raises(bayesgmm.DataError, match="did you mean 'waiting'"):
-        bayesgmm.fit(bayesgmm.datasets.load_faithful(), 1, columns=["waitin"])
-
-
 # ---- versions ----
 
 
@@ -162,9 +154,11 @@ def test_environment_says_where_caches_lie(tmp_path):
     """Numba's own cache directory, PyTensor's, and the threads asked for."""
     here = environment()
     assert os.path.isdir(os.path.dirname(here["EM's cache"]))
-    code = (
-        "import json; from bayesgmm.versions import environment; print(json.dumps(environment()))"
-    )
+    code = """
+import json
+from bayesgmm.reporting.versions import environment
+print(json.dumps(environment()))
+"""
     result = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {
@@ -223,12 +217,3 @@ def test_the_public_interface_is_typed():
 def test_the_marker_of_types_ships():
     """py.typed lies in the package, which type checkers look for."""
     assert importlib.resources.files("bayesgmm").joinpath("py.typed").is_file()
-
-
-def test_progress_in_a_notebook_without_widgets(monkeypatch, capsys):
-    """Rich would warn that ipywidgets is missing, which is an error here: a plain line instead."""
-    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
-    monkeypatch.setattr("bayesgmm.progress.find_spec", lambda name: None)
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    assert list(track([1, 2], "Counting", True)) == [1, 2]
-    assert "Counting" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import bayesgmm
+from tests.places import ROOT as REPOSITORY
 
 PACKAGE = Path(bayesgmm.__file__).parent
 
@@ -149,6 +150,17 @@ def test_every_wing_is_in_the_table():
     wings = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert wings == set(WINGS)
     assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT
+
+
+def test_tests_lie_in_folders_that_mirror_the_wings():
+    """One folder a wing, with tests in it; `project` has those of the repository as a whole."""
+    tests = list((REPOSITORY / "tests").rglob("test_*.py"))
+    assert {path.parent.relative_to(REPOSITORY / "tests").as_posix() for path in tests} == {
+        *WINGS,
+        "project",
+    }
+    folders = {path for path in (REPOSITORY / "tests").iterdir() if path.is_dir()}
+    assert {path.name for path in folders} - {"__pycache__", "reference"} == {*WINGS, "project"}
 
 
 def test_the_table_goes_down():
