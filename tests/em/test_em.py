@@ -15,6 +15,7 @@ from scipy.stats import multivariate_normal
 import bayesgmm
 from bayesgmm.em.problem import Problem
 from bayesgmm.em.run import run_em
+from bayesgmm.em.starts.starts import STARTS
 from bayesgmm.em.status import Status
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.kernels.e_step import few_rows as ready
@@ -202,7 +203,7 @@ def test_every_seed_gives_its_own_fit_again(rng, d_and_family):
     """Bit for bit, from every named start."""
     d, family = d_and_family
     x, _ = simulate(rng, 100, d, 3, spread=1.5)
-    for start in ("kmeans", "k-means++", "random_from_data", "random"):
+    for start in STARTS:
         arguments = {"start": start, "n_init": 2, "random_seed": 11, "max_iter": 100}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateFitWarning)
