@@ -1,1 +1,1 @@
-"""scikit-learn's contract."""
+"""Mixtures as estimators under scikit-learn's contract."""

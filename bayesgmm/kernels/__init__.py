@@ -1,1 +1,1 @@
-"""Compiled building blocks."""
+"""Compiled building blocks, and of them the E-step: one pass over the data."""

@@ -17,13 +17,16 @@ from typer.testing import CliRunner
 import bayesgmm
 from bayesgmm.cli.app import app
 from bayesgmm.datasets import load_faithful
+from docs import house
 from tests.places import ROOT
+from tests.project.test_structure import WINGS
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "_build" not in p.parts)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REFERENCE = (DOCS / "reference" / "index.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"`([\w/]+\.py)`")
 COMMANDS = re.compile(r"^```\n(bayesgmm .*?)^```$", re.MULTILINE | re.DOTALL)
 # Those that sample, or fit every family and number of components.
 LONG = {"refine", "compare", "report", "demo"}
@@ -169,20 +172,79 @@ def recipes():
 @pytest.mark.parametrize(("heading", "recipe"), recipes(), ids=lambda v: v[:30])
 def test_recipes_name_files_and_functions_that_are_there(heading, recipe):
     """Files of the package and of the tests, the test that follows, and constants in capitals."""
-    files = re.findall(r"`([\w/]+\.py)`", recipe)
+    files = FILE.findall(recipe)
     assert files, f"{heading!r} names no file"
     for file in files:
         assert root_of(file).exists(), f"{heading!r} names {file}"
-    assert any(file.startswith("tests/test_") for file in files) or "None exists" in recipe
+    tested = any(re.match(r"tests/\w+/test_", file) for file in files)
+    assert tested or "None exists" in recipe
     named = set(re.findall(r"`(_?[A-Z]{3,}[A-Z_]*)`", recipe)) - set(bayesgmm.FAMILIES)
     sources = [root_of(file).read_text() for file in files]
     for constant in named:
         assert any(assigns(source, constant) for source in sources), f"{heading!r}: {constant}"
 
 
+def rows_of(heading):
+    """The cells of the table under a heading of the architecture page."""
+    section = (DOCS / "architecture.md").read_text().partition(f"\n## {heading}\n")[2]
+    lines = re.findall(r"^\| (.*) \|$", section.partition("\n## ")[0], re.MULTILINE)
+    return [line.split(" | ") for line in lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("what", "count", "where"), [(r[0], r[2], r[3]) for r in rows_of("Growth")]
+)
+def test_growth_is_what_the_recipe_says(what, count, where):
+    """So many files, "its ..." a new one; those that are there are named in the recipe."""
+    recipe = next(text for heading, text in recipes() if heading.split()[3] == what)
+    files = set(FILE.findall(where)) | set(re.findall(r"`(docs/[\w/]+\.md)`", where))
+    assert len(files) + where.startswith("its ") == int(count)
+    for file in files:
+        assert root_of(file).exists() and f"`{file}`" in recipe, file
+    lists = {f for f in FILE.findall(recipe) if "add its name" in recipe and f.startswith("tests/")}
+    assert lists <= files
+
+
+def allowed(words):
+    """The wings that a cell of the table lets a wing import."""
+    if words == "nothing":
+        return frozenset()
+    granted, _, without = words.partition("; without ")
+    found = set()
+    for part in granted.split(", "):
+        wing = part.removesuffix(" and below")
+        found |= {wing}
+    if " and below" in granted:
+        named = granted.partition(" and below")[0].split(", ")
+        found |= {low for wing in named for low in WINGS[wing]}
+    return frozenset(found - set(filter(None, without.split(", "))))
+
+
+def test_table_of_wings_is_the_one_that_tests_hold():
+    """Every wing, on its floor, with what it may import."""
+    rows = [(int(r[0]), r[1].strip("`/"), r[3]) for r in rows_of("The wings")]
+    assert {wing: allowed(words) for _, wing, words in rows} == WINGS
+    assert {wing: level for level, wing, _ in rows} == {wing: house.floor(wing) for wing in WINGS}
+    assert [wing for _, wing, _ in rows] == list(reversed(WINGS))
+
+
+def test_picture_of_the_house_is_that_of_the_imports():
+    """Made anew, it is the same."""
+    assert house.PICTURE.read_text() == house.picture(), "run `python -m docs.house`"
+    assert (
+        f"({house.PICTURE.relative_to(DOCS).as_posix()})" in (DOCS / "architecture.md").read_text()
+    )
+
+
+def test_architecture_is_read_in_ten_minutes():
+    """At 180 words a minute, everything with a letter in it a word."""
+    words = (DOCS / "architecture.md").read_text().split()
+    assert sum(bool(re.search("[A-Za-z]", word)) for word in words) <= 1800
+
+
 def root_of(file):
     """Where a file that a recipe names lies."""
-    return ROOT / file if file.startswith("tests/") else ROOT / "bayesgmm" / file
+    return ROOT / file if file.startswith(("tests/", "docs/")) else ROOT / "bayesgmm" / file
 
 
 def assigns(source, name):

@@ -7,18 +7,15 @@ modules named by strings.
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 import bayesgmm
+from tests.imports import PACKAGE, files, imports, wing_of
 from tests.places import ROOT as REPOSITORY
-
-PACKAGE = Path(bayesgmm.__file__).parent
 
 GROUND = frozenset({"utils", "datasets"})
 KERNELS = frozenset({"utils", "kernels"})
@@ -64,53 +61,6 @@ HEAVY = {
 AT_ONCE = {"arviz": set(), "pandas": {"comparison"}}
 
 
-@cache
-def files() -> dict[str, Path]:
-    """Every file of the package by its dotted name in it, "" for the root's `__init__`."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        found[".".join(parts).removesuffix("__init__").removesuffix(".")] = path
-    return found
-
-
-def module_of(parts: list[str]) -> str:
-    """The file that a dotted path leads to: its longest beginning that is one."""
-    while parts and ".".join(parts) not in files():
-        parts = parts[:-1]
-    return ".".join(parts)
-
-
-@cache
-def imports(name: str) -> frozenset[str]:
-    """Files of the package that a file imports, or names in a string."""
-    path = files()[name]
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            module = (node.module or "").split(".") if node.module else []
-            if node.level == 0 and (not module or module.pop(0) != "bayesgmm"):
-                continue
-            found |= {module_of([*base, *module, alias.name]) for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {
-                module_of(alias.name.split(".")[1:])
-                for alias in node.names
-                if alias.name.split(".")[0] == "bayesgmm"
-            }
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for dotted in re.findall(r"from bayesgmm\.([\w.]+) import", node.value):
-                if ">>>" not in node.value:
-                    found.add(module_of(dotted.split(".")))
-            if re.fullmatch(r"\.?[a-z_]+(\.[a-z_]+)+", node.value.removeprefix("bayesgmm.")):
-                named = node.value.removeprefix("bayesgmm.").strip(".").split(".")
-                if ".".join(named) in files():
-                    found.add(".".join(named))
-    return frozenset(found - {name})
-
-
 def libraries(path: Path, at_once: bool = False) -> set[str]:
     """Other libraries that a file imports (when it is imported itself)."""
     tree = ast.parse(path.read_text())
@@ -128,11 +78,6 @@ def libraries(path: Path, at_once: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             found.add((node.module or "").split(".")[0])
     return found
-
-
-def wing_of(name: str) -> str:
-    """The folder in the package's root that a file is in; "" for files of the root itself."""
-    return "" if files()[name].parent == PACKAGE else name.split(".")[0]
 
 
 @pytest.mark.parametrize("name", files())
