@@ -19,7 +19,7 @@ SAME = 1e-3
 
 def rows(name: str) -> np.ndarray:
     """The features of a data set (n, d)."""
-    frame = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    frame = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     return frame.to_numpy(dtype=np.float64)
 
 

@@ -4,7 +4,7 @@
     value, gradient = posterior(u)
 
 It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py`
-has the mathematics, `charts.py` the families'.
+has the mathematics, `covariances.py` the families'.
 """
 
 from __future__ import annotations

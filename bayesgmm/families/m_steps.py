@@ -48,7 +48,7 @@ def m_step(shape: int, orientation: int) -> Entry:
     most `sweeps` inner iterations are made; they start from volumes (K,) and axes (d, d) if warm,
     and leave there what they found. From a warm start the objective never rises, however few they
     are. A singular scatter may give covariances that are singular or not numbers. The ratio is
-    for families under a bound (`bound.py`).
+    for families under a bound (`eigenvalue_bound.py`).
     """
     if orientation == IDENTITY:
         return _along_columns

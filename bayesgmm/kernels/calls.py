@@ -1,4 +1,4 @@
-"""Compiled code that calls a part of its computation by address (`primitives.part`).
+"""Compiled code that calls a part of its computation by address (`compilation.part`).
 
 Numba optimises and keeps a whole copy of everything a compiled function calls. A part is compiled
 once, when it is first needed, and its callers hold nothing of it but an address, which they are

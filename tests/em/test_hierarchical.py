@@ -25,7 +25,7 @@ def load_case(name):
     if not path.is_file():
         pytest.skip("the reference data are not here")
     case = json.loads(path.read_text())
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[case["columns"]].to_numpy(dtype=float)
+    x = getattr(bayesgmm.datasets, f"load_{name}")()[case["columns"]].to_numpy(dtype=float)
     return x - x.mean(axis=0), {int(k): p for k, p in case["start_partitions"].items()}
 
 

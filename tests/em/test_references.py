@@ -28,7 +28,7 @@ CASES = list(onestep_cases())
 
 def load_case(path, family):
     case = json.loads(path.read_text())
-    loader = getattr(bayesgmm.datasets.loaders, f"load_{case['dataset']}")
+    loader = getattr(bayesgmm.datasets, f"load_{case['dataset']}")
     x = loader()[case["columns"]]
     z = pd.read_csv(REFERENCE / case["z_file"]).to_numpy()
     return case, case["families"][family], x, z
@@ -97,7 +97,7 @@ def test_parameter_counts():
 def test_mclust_start_partitions(name):
     """From mclust's own start partition, never below its tightly converged log-likelihood."""
     reference = json.loads((SHARED / "reference" / f"ref_{name}.json").read_text())
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[reference["columns"]]
+    x = getattr(bayesgmm.datasets, f"load_{name}")()[reference["columns"]]
     compared = 0
     for cell in reference["grid"]:
         k, family = cell["K"], cell["model"]
@@ -127,7 +127,7 @@ def test_mclust_start_partitions(name):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_headline_results_from_our_own_starts(name, family, k, bic, start, seed):
     """The best known BIC (mclust's with its sign turned) is reached from the default start."""
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     columns = json.loads((SHARED / "reference" / f"ref_{name}.json").read_text())["columns"]
     fit = bayesgmm.fit(x[columns], k, family, start=start, random_seed=seed, n_init=50)
     assert fit.bic <= bic + 2e-3

@@ -74,7 +74,7 @@ def test_adjusted_rand_index_is_that_of_mclust(name, cell, ari):
     """Its classification of its best models against the true classes."""
     reference = json.loads((REFERENCE / f"ref_{name}.json").read_text())
     details = reference["details"][cell]
-    data = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=False)
+    data = getattr(bayesgmm.datasets, f"load_{name}")(features_only=False)
     found = agreement(details["classification"], data[reference["class_column"]])
     assert found.ari == pytest.approx(ari, abs=5e-5)
     assert found.ari == pytest.approx(details["ari"], abs=1e-9)

@@ -130,7 +130,7 @@ def by_mclust(name):
     sigma[:, *np.tril_indices(d)] = values["lower_triangles"]  # faithful's, EEE, serves them all
     sigma += np.tril(sigma, -1).swapaxes(1, 2)
     weights = np.array(values["weights"])
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     return Mixture(weights / weights.sum(), means, sigma, tuple(x.columns)), x
 
 

@@ -506,7 +506,7 @@ def log_bayes_factors(name):
 
 
 def load_for_green(name):
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()
+    x = getattr(bayesgmm.datasets, f"load_{name}")()
     return x, Prior.from_data(x, random_scale=True)
 
 

@@ -11,14 +11,21 @@ import warnings
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
+from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm.data import data as border
 from bayesgmm.em.standard_errors import standard_errors as uncertainty
 from bayesgmm.em.starts import starts as start
+from bayesgmm.mixture.evaluation import responsibilities
 from bayesgmm.mixture.mixture import Mixture
+from bayesgmm.plots import FitPlots
 from bayesgmm.posterior.summaries import predictive_checks as checks
+from bayesgmm.posterior.summaries.methods import Summaries
 from bayesgmm.sampling.registry import SAMPLERS, Sampler
+from bayesgmm.selection.criteria import CRITERIA, Criterion
+from tests.synthetic import make_posterior
 
 
 @pytest.fixture
@@ -132,3 +139,58 @@ def test_a_sampler(faithful, monkeypatch):
     monkeypatch.setitem(SAMPLERS, "normal", Sampler("normal", of_density=lambda: normal))
     with pytest.raises(ValueError, match="thin is 7"):
         bayesgmm.refine(faithful, fit, thin=7, **options)
+
+
+def test_a_criterion(faithful, monkeypatch):
+    """One Criterion: `select` ranks by it, `Selection` tabulates it.
+
+    Hannan and Quinn's, by its formula.
+    """
+
+    def hannan_quinn(fit, score):
+        return -2 * fit.loglik + 2 * fit.n_parameters * np.log(np.log(len(faithful)))
+
+    criterion = Criterion("hqc", "Hannan-Quinn criterion", "HQC (lower is better)", hannan_quinn)
+    monkeypatch.setitem(CRITERIA, "hqc", criterion)
+    grid = bayesgmm.select(
+        faithful, [1, 2, 3], ["EEE"], criterion="hqc", random_seed=1, progressbar=False
+    )
+    of_fits = [hannan_quinn(fit, None) for fit in grid.fits.values()]
+    assert hannan_quinn(grid.best, None) == min(of_fits) < max(of_fits)
+    assert "HQC" in grid.plot.bic("hqc").axes[0].get_ylabel()
+
+
+def test_a_summary(faithful, monkeypatch):
+    """A function of Draws and Data, and its face: what `Posterior` is asked. Here by SciPy too."""
+
+    def in_largest(draws, data):
+        """How probable it is that a row is of the largest component, (n,)."""
+        largest = draws.weights.argmax(axis=1)
+        of_draws = zip(responsibilities(data, draws), largest, strict=True)
+        return np.mean([each[:, k] for each, k in of_draws], axis=0)
+
+    face = property(lambda posterior: in_largest(posterior.draws, posterior.data))
+    monkeypatch.setattr(Summaries, "in_largest", face, raising=False)
+    posterior = make_posterior(faithful, bayesgmm.fit(faithful, 2, random_seed=1))
+    draws, expected = posterior.draws, []
+    for s in range(len(draws)):
+        terms = zip(draws.weights[s], draws.means[s], draws.covariances[s], strict=True)
+        joint = np.array([w * multivariate_normal(m, c).pdf(faithful) for w, m, c in terms])
+        expected.append(joint[draws.weights[s].argmax()] / joint.sum(axis=0))
+    np.testing.assert_allclose(posterior.in_largest, np.mean(expected, axis=0), rtol=1e-9)
+
+
+def test_a_picture(faithful, monkeypatch):
+    """A function, and a thin method: it is in `plot` of the result, and in what that lists."""
+
+    def plot_proportions(fit):
+        figure = Figure()
+        figure.subplots().bar(range(fit.n_components), fit.weights)
+        return figure
+
+    method = lambda self: plot_proportions(self._result)  # noqa: E731
+    monkeypatch.setattr(FitPlots, "proportions", method, raising=False)
+    fit = bayesgmm.fit(faithful, 2, random_seed=1)
+    bars = fit.plot.proportions().axes[0].patches
+    assert [bar.get_height() for bar in bars] == fit.weights.tolist()
+    assert "proportions" in repr(fit.plot)

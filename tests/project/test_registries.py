@@ -6,13 +6,13 @@ import inspect
 from typing import get_args
 
 import pytest
-from bayesgmm.posterior.labels.relabel.methods import Method
 from typer.testing import CliRunner
 
 from bayesgmm.cli import app as cli
 from bayesgmm.em.starts.starts import STARTS
 from bayesgmm.posterior.evidence import evidence
 from bayesgmm.posterior.labels import relabel as labels
+from bayesgmm.posterior.labels.methods import Method
 from bayesgmm.sampling.registry import (
     SAMPLERS,
     DensitySamplerName,
@@ -22,7 +22,7 @@ from bayesgmm.sampling.registry import (
     names_where,
     sampler_named,
 )
-from bayesgmm.selection import selection
+from bayesgmm.selection.criteria import CRITERIA
 
 
 def test_types_name_what_is_registered():
@@ -41,7 +41,7 @@ def test_types_name_what_is_registered():
         ("refine", "sampler", SAMPLERS),
         ("refine", "relabel", labels.METHODS),
         ("compare", "evidence", evidence.METHODS),
-        ("select", "criterion", selection.CRITERIA),
+        ("select", "criterion", CRITERIA),
         ("fit", "start", STARTS),
     ],
 )

@@ -10,11 +10,11 @@ import nutpie
 import nutpie.compile_pymc
 import pytest
 from arviz_stats.base import array_stats
-from bayesgmm.engines import nutpie_model
 from scipy.stats import truncnorm
 
 import bayesgmm
 from bayesgmm.density.compiled import DENSITY
+from bayesgmm.sampling.run import nutpie_model
 from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
 

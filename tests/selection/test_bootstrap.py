@@ -501,7 +501,7 @@ def test_mclust_s_standard_errors(name, family, k, method, kind):
     reference = json.loads((REFERENCE / "bootstrap.json").read_text())
     reference = reference[f"MclustBootstrap_{name}_{family}{k}_{kind}"]
     starts = json.loads((REFERENCE / "reference" / f"ref_{name}.json").read_text())
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     fit = bayesgmm.fit(x, k, family, start=starts["start_partitions"][str(k)])
     order = np.argsort(-np.asarray(reference["estimate"]["pi"]))
     result = errors_of(fit, x, method)

@@ -38,7 +38,7 @@ def inversions(selection):
 @pytest.mark.parametrize("name", NAMES)
 def test_no_inversion(name, seed):
     """A family never reports a lower log-likelihood than one it contains."""
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     selection = bayesgmm.select(x, range(1, 7), random_seed=seed, progressbar=False)
     assert not inversions(selection)
     assert len(selection.sound) >= 0.9 * len(selection.table)
@@ -69,7 +69,7 @@ def test_best_known_log_likelihoods():
     reached, missed = 0, []
     for name in NAMES:
         reference = json.loads((REFERENCE / f"ref_{name}.json").read_text())
-        x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[reference["columns"]]
+        x = getattr(bayesgmm.datasets, f"load_{name}")()[reference["columns"]]
         selection = bayesgmm.select(x, range(1, 6), random_seed=0, progressbar=False)
         for cell in reference["grid"]:
             best, place = cell.get("loglik_best_known"), (cell["model"], cell["K"])
@@ -92,7 +92,7 @@ def test_best_known_log_likelihoods_of_single_fits(seed):
     reached = total = 0
     for name in NAMES:
         reference = json.loads((REFERENCE / f"ref_{name}.json").read_text())
-        x = getattr(bayesgmm.datasets.loaders, f"load_{name}")()[reference["columns"]]
+        x = getattr(bayesgmm.datasets, f"load_{name}")()[reference["columns"]]
         for cell in reference["grid"]:
             best = cell.get("loglik_best_known")
             if best is None or cell["K"] > 5:
@@ -119,7 +119,7 @@ def test_best_known_log_likelihoods_of_single_fits(seed):
 )
 def test_headline_results(name, family, k, bic):
     """The best known models (../shared/reference/README.md; mclust's BIC with its sign turned)."""
-    x = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
+    x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
     selection = bayesgmm.select(x, range(1, 10), random_seed=0, progressbar=False)
     assert (selection.best.family.name, selection.best.n_components) == (family, k)
     assert selection.best.bic <= bic + 1e-3
