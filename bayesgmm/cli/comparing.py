@@ -10,6 +10,7 @@ import typer
 
 from ..posterior.evidence.evidence import Method
 from ..selection.selection import Selection
+from ..utils.archive import write_text
 from . import options
 from .outcome import FAILED, errors_as_text, print_error, print_json
 from .saved import load
@@ -38,8 +39,8 @@ padding: 0 1rem; }} table {{ font-size: 0.9rem; font-variant-numeric: tabular-nu
 
 
 def _checked_ending(path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in _WRITERS:
-        raise typer.BadParameter(f"{path.name} ends in none of {', '.join(_WRITERS)}.")
+    if path is not None and path.suffix.lower() not in _AS_TEXT:
+        raise typer.BadParameter(f"{path.name} ends in none of {', '.join(_AS_TEXT)}.")
     return options.writable(path)
 
 
@@ -84,7 +85,7 @@ def _compare(
         grid = only if len(models) == 1 and isinstance(only, Selection) else None
         table = compare(grid or models, evidence=evidence, random_seed=seed)
         if out is not None:
-            _WRITERS[out.suffix.lower()](table, out)
+            write_text(out, _AS_TEXT[out.suffix.lower()](table))
     if json:
         print_json(
             {
@@ -113,13 +114,13 @@ def _names(paths: list[Path]) -> list[str]:
     ]
 
 
-def _write_html(table: Comparison, path: Path) -> None:
+def _page(table: Comparison) -> str:
     title = escape("Comparison of Gaussian mixtures")
-    path.write_text(_PAGE.format(title=title, body=table.to_html()), encoding="utf-8")
+    return _PAGE.format(title=title, body=table.to_html())
 
 
-_WRITERS = {
-    ".csv": lambda table, path: table.to_csv(path),
-    ".html": _write_html,
-    ".tex": lambda table, path: table.to_latex(path),
+_AS_TEXT = {
+    ".csv": lambda table: table.to_csv(),
+    ".html": _page,
+    ".tex": lambda table: table.to_latex(),
 }

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..em.result import Fit
 from ..selection.selection import Selection
-from ..utils.archive import DAMAGED
+from ..utils.archive import read_format, unsealed
 
 if TYPE_CHECKING:
     from ..posterior.posterior import Posterior
@@ -24,26 +21,14 @@ def load(path: Path) -> Fit | Selection | Posterior:
     Raises
     ------
     ValueError
-        The file is no saved fit, grid or posterior.
+        The file is no saved fit, grid or posterior, or is damaged.
     """
-    with open(path, "rb") as file:
-        start = file.read(4)
+    with unsealed(path, "fit, grid or posterior") as file:
+        start = file.read(len(_HDF5))
+        file.seek(0)
+        name = "" if start == _HDF5 else read_format(file)
     if start == _HDF5:
         from ..posterior.posterior import Posterior
 
         return Posterior.load(path)
-    return (
-        Selection.load(path) if _format(path).startswith("bayesgmm.Selection") else Fit.load(path)
-    )
-
-
-def _format(path: Path) -> str:
-    """The format a NumPy archive names."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return str(json.loads(str(archive["meta"]))["format"])
-    except DAMAGED:
-        raise ValueError(
-            f"{path} is no fit, grid or posterior saved by bayesgmm: write one with "
-            "`bayesgmm fit`, `select` or `refine` and --out."
-        ) from None
+    return Selection.load(path) if name.startswith("bayesgmm.Selection") else Fit.load(path)

@@ -6,11 +6,11 @@ import io
 import math
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..utils.archive import write_text
 from .columns import COLUMNS, PARTS, Column
 from .rows import CONVERGED, FAILED
 from .verdict import best_of, conclusion
@@ -224,7 +224,7 @@ def _given(text: str, buf: Any) -> str | None:
     if hasattr(buf, "write"):
         buf.write(text)
     else:
-        Path(buf).write_text(text, encoding="utf-8")
+        write_text(buf, text)
     return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
-from ..families import Family, get_family
+from ..families import Family
 from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
-from ..utils.archive import DAMAGED
+from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.display import Shown
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray
+from .parts import fields_of
 from .status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/2"
+_FORMAT = "bayesgmm.Fit/3"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -229,7 +229,6 @@ class Fit(Shown):
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
         return {
-            "format": _FORMAT,
             "version": __version__,
             "family": self.family.name,
             "names": list(self.names),
@@ -257,10 +256,11 @@ class Fit(Shown):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write the fit to a NumPy archive (.npz), without pickle."""
-        with open(path, "wb") as file:
-            arrays: dict[str, Any] = dict(self.to_arrays())
-            np.savez(file, meta=np.array(json.dumps(self.to_meta())), **arrays)
+        """Write the fit to a NumPy archive (.npz), without pickle.
+
+        An old file is replaced when the new one is complete, and stays as it was otherwise.
+        """
+        write_arrays(path, _FORMAT, self.to_meta(), self.to_arrays())
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
@@ -273,43 +273,19 @@ class Fit(Shown):
         ValueError
             The file is not a saved fit, or is damaged.
         """
-        with open(path, "rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as archive:
-                    meta = json.loads(str(archive["meta"]))
-                    arrays = {name: archive[name] for name in archive.files if name != "meta"}
-                if meta["format"] != _FORMAT:
-                    raise ValueError(f"format {meta['format']}")
-                return cls.from_parts(meta, arrays)
-            except DAMAGED as error:
-                raise ValueError(f"{path} is not a fit saved by bayesgmm ({error}).") from None
+        with unsealed(path, "fit") as file:
+            return cls.from_parts(*read_arrays(file, _FORMAT))
 
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> Fit:
-        """A fit from saved metadata and arrays."""
-        names = tuple(meta["names"])
-        family = get_family(meta["family"], len(names))
-        covariances = arrays["covariances"]
-        if family.diagonal:
-            covariances = np.diagonal(covariances, axis1=1, axis2=2)
-        return cls(
-            mixture=Mixture(
-                arrays["weights"], arrays["means"], covariances, names, arrays["scale"]
-            ),
-            family=family,
-            n=meta["n"],
-            loglik=meta["loglik"],
-            objective=meta["objective"],
-            entropy=meta["entropy"],
-            log_map=meta["log_map"],
-            history=tuple(float(v) for v in arrays["history"]),
-            status=Status[meta["status"]],
-            degenerate_component=meta["degenerate_component"],
-            prior=None if meta["prior"] is None else Prior(**meta["prior"]),
-            starts=(meta["starts"][0], meta["starts"][1], meta["starts"][2]),
-            moments=arrays["moments"],
-            weighted=meta["weighted"],
-        )
+        """A fit from saved metadata and arrays.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError
+            They do not make one: something is missing, of another type or impossible.
+        """
+        return cls(**fields_of(meta, arrays))
 
     def _facts(self) -> list[tuple[str, str]]:
         return [

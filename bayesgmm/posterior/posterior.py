@@ -31,7 +31,7 @@ from .labels import relabel as labels
 from .labels.methods import Method
 from .labels.relabelling import Relabelling
 from .parameter_table import parameter_table, without_copies
-from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior
+from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 from .summaries.densities import log_density_bands
 from .summaries.methods import Summaries
 
@@ -333,8 +333,11 @@ class Posterior(Shown, Summaries):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle)."""
-        self.tree.to_netcdf(path, engine="h5netcdf")
+        """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle).
+
+        An old file is replaced when the new one is complete, and stays as it was otherwise.
+        """
+        write_tree(self.tree, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Posterior:
@@ -342,14 +345,22 @@ class Posterior(Shown, Summaries):
 
         Raises
         ------
+        OSError
+            The file cannot be opened.
         ValueError
-            The file is not a saved posterior.
+            The file is not a saved posterior, or is damaged.
         """
-        return cls.from_tree(read_tree(path))
+        return cls(*read_tree(path))
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> Posterior:
-        """The posterior in a tree that `save` wrote or `refine` made."""
+        """The posterior in a tree that `save` wrote or `refine` made.
+
+        Raises
+        ------
+        ValueError, LookupError, TypeError
+            The tree is none of those.
+        """
         return cls(tree, *fit_and_prior(tree))
 
     @classmethod

@@ -11,25 +11,34 @@ import xarray as xr
 
 from ..em.result import Fit
 from ..mixture.prior import Prior
+from ..utils.archive import sealed, unsealed
 
-_FORMAT = "bayesgmm.Posterior/2"
+_FORMAT = "bayesgmm.Posterior/3"
+_GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit", "relabelling")
+# How far drawn proportions may sum from 1.
+_SIMPLEX_TOLERANCE = 1e-6
 
 
-def read_tree(path: str | Path) -> xr.DataTree:
-    """The tree in a NetCDF file.
+def write_tree(tree: xr.DataTree, path: str | Path) -> None:
+    """Write a tree to a sealed NetCDF file."""
+    with sealed(path) as file:
+        # Made in memory: the HDF5 library crashes where it cannot write on.
+        file.write(tree.to_netcdf(engine="h5netcdf"))
+
+
+def read_tree(path: str | Path) -> tuple[xr.DataTree, Fit, Prior]:
+    """The tree in a file that `write_tree` wrote, with the fit and the prior that it holds.
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        There is no such file, or it is another kind of file.
+    OSError
+        The file cannot be opened.
+    ValueError
+        The file is no posterior, or is damaged.
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no file {path}.")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as file:
-            return file.load()
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not a NetCDF file ({error}).") from None
+    with unsealed(path, "posterior"), xr.open_datatree(path, engine="h5netcdf") as file:
+        tree = file.load()
+        return tree, *fit_and_prior(tree)
 
 
 def with_fit_and_prior(
@@ -51,26 +60,54 @@ def with_fit_and_prior(
 
 
 def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
-    """The fit that the chains started at, and the prior.
+    """The fit that the chains started at, and the prior, of a tree whose draws are theirs.
 
     Raises
     ------
-    ValueError
-        The tree has another format.
+    ValueError, LookupError, TypeError
+        The tree has another format, or something is missing, of another type or impossible.
     """
     if tree.attrs.get("format") != _FORMAT:
         raise ValueError(
             f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
-            "this version's bayesgmm.refine made."
+            "this version's bayesgmm.refine made"
         )
-    fit = tree["em_fit"]
+    missing = [name for name in _GROUPS if name not in tree]
+    if missing:
+        raise ValueError(f"the tree has no {', '.join(missing)}")
+    kept = tree["em_fit"]
     arrays = {
-        "weights": fit["pi"].to_numpy(),
-        "means": fit["mu"].to_numpy(),
-        "covariances": fit["Sigma"].to_numpy(),
-        "scale": fit["scale"].to_numpy(),
-        "history": fit["history"].to_numpy(),
-        "moments": fit["moments"].to_numpy(),
+        "weights": kept["pi"].to_numpy(),
+        "means": kept["mu"].to_numpy(),
+        "covariances": kept["Sigma"].to_numpy(),
+        "scale": kept["scale"].to_numpy(),
+        "history": kept["history"].to_numpy(),
+        "moments": kept["moments"].to_numpy(),
     }
+    fit = Fit.from_parts(json.loads(tree.attrs["fit"]), arrays)
     prior = Prior(**json.loads(tree.attrs["prior"]))
-    return Fit.from_parts(json.loads(tree.attrs["fit"]), arrays), prior
+    if prior.d != fit.d:
+        raise ValueError(f"the prior is of {prior.d} columns, the fit of {fit.d}")
+    _check_draws(tree["posterior"].to_dataset(), fit)
+    rows = tree["observed_data"]["y"]
+    if rows.ndim != 2 or rows.shape[1] != fit.d:
+        raise ValueError(f"the rows have shape {rows.shape}, the fit has {fit.d} columns")
+    return fit, prior
+
+
+def _check_draws(posterior: xr.Dataset, fit: Fit) -> None:
+    """Draws of the fit's shapes, finite, with proportions that are some."""
+    k, d = fit.n_components, fit.d
+    chains = posterior.sizes["chain"], posterior.sizes["draw"]
+    for name, shape in {"pi": (k,), "mu": (k, d), "Sigma": (k, d, d)}.items():
+        values = posterior[name].to_numpy()
+        if values.shape != (*chains, *shape):
+            raise ValueError(f"the draws of {name} have shape {values.shape}, the fit {shape}")
+        if not np.all(np.isfinite(values)):
+            raise ValueError(f"a draw of {name} is NaN or infinite")
+    pi = posterior["pi"].to_numpy()
+    if np.any(pi < 0) or np.any(np.abs(pi.sum(axis=-1) - 1) > _SIMPLEX_TOLERANCE):
+        raise ValueError("the drawn proportions are negative or do not sum to 1")
+    variances = np.diagonal(posterior["Sigma"].to_numpy(), axis1=-2, axis2=-1)
+    if np.any(variances <= 0):
+        raise ValueError("a drawn variance is not positive")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..comparison.table import Comparison
 from ..mixture.prior import Prior
+from ..utils.archive import atomic, write_text
 from . import repeat, tables, verdict
 from .analysis import Analysis, ReportRequest, analyse
 from .pictures import Picture, pictures_of
@@ -133,16 +133,15 @@ def write(analysis: Analysis, path: Path, form: Format) -> None:
     text = render(analysis, form, pictures, folder.name)
     if _FORMS[form].pictures_beside:
         _write_pictures(pictures, folder)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, text)
 
 
 def _write_pictures(pictures: dict[str, Picture], folder: Path) -> None:
     """Those of an earlier report under the same name are replaced, nothing else is touched."""
     folder.mkdir(exist_ok=True)
     for name, picture in pictures.items():
-        (folder / f"{name}.png").write_bytes(picture.png)
+        with atomic(folder / f"{name}.png") as partial:
+            partial.write_bytes(picture.png)
 
 
 def render(

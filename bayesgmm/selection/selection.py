@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +11,15 @@ import numpy as np
 
 from ..em.result import Fit
 from ..families import FAMILIES
-from ..utils.archive import DAMAGED
+from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.plotting import PlotAccessor
+from ..utils.validation import check_integer, number
 from .criteria import Criterion, Score, criterion_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = "bayesgmm.Selection/2"
+_FORMAT = "bayesgmm.Selection/3"
 
 type CellName = tuple[str, int]
 
@@ -147,16 +147,18 @@ class Selection:
         return criterion.sign * value
 
     def save(self, path: str | Path) -> None:
-        """Write the grid to a NumPy archive (.npz), without pickle."""
+        """Write the grid to a NumPy archive (.npz), without pickle.
+
+        An old file is replaced when the new one is complete, and stays as it was otherwise.
+        """
         arrays: dict[str, Any] = {}
-        meta: dict[str, Any] = {"format": _FORMAT, "criterion": self.criterion, "fits": []}
+        meta: dict[str, Any] = {"criterion": self.criterion, "fits": []}
         meta["failures"] = [[family, k, text] for (family, k), text in self.failures.items()]
         meta["cv"] = [[family, k, *values] for (family, k), values in self.cv.items()]
         for i, ((family, k), fit) in enumerate(self.fits.items()):
             meta["fits"].append([family, k, fit.to_meta()])
             arrays |= {f"{i}/{name}": array for name, array in fit.to_arrays().items()}
-        with open(path, "wb") as file:
-            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        write_arrays(path, _FORMAT, meta, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Selection:
@@ -169,26 +171,25 @@ class Selection:
         ValueError
             The file is not a saved grid, or is damaged.
         """
-        with open(path, "rb") as file:
-            try:
-                with np.load(file, allow_pickle=False) as archive:
-                    meta = json.loads(str(archive["meta"]))
-                    if meta["format"] != _FORMAT:
-                        raise ValueError(f"format {meta['format']}")
-                    parts: list[dict[str, Any]] = [{} for _ in meta["fits"]]
-                    for key in archive.files:
-                        if key != "meta":
-                            i, name = key.split("/")
-                            parts[int(i)][name] = archive[key]
-                fits = {
-                    (family, k): Fit.from_parts(fit, arrays)
-                    for (family, k, fit), arrays in zip(meta["fits"], parts, strict=True)
-                }
-                failures = {(family, k): text for family, k, text in meta["failures"]}
-                cv = {(family, k): (mean, se) for family, k, mean, se in meta["cv"]}
-                return cls(fits, failures, criterion_of(meta["criterion"]).name, cv)
-            except DAMAGED as error:
-                raise ValueError(f"{path} is not a grid saved by bayesgmm ({error}).") from None
+        with unsealed(path, "grid") as file:
+            meta, arrays = read_arrays(file, _FORMAT)
+            parts: list[dict[str, Any]] = [{} for _ in meta["fits"]]
+            for key, array in arrays.items():
+                i, name = key.split("/")
+                parts[int(i)][name] = array
+            fits = {
+                _cell(family, k): Fit.from_parts(fit, part)
+                for (family, k, fit), part in zip(meta["fits"], parts, strict=True)
+            }
+            for cell, fit in fits.items():
+                if cell != (fit.family.name, fit.n_components):
+                    raise ValueError(f"cell {cell} holds a fit of {fit.family.name}")
+            failures = {_cell(family, k): str(text) for family, k, text in meta["failures"]}
+            cv = {
+                _cell(family, k): (number(mean, "cv"), number(se, "cv"))
+                for family, k, mean, se in meta["cv"]
+            }
+            return cls(fits, failures, criterion_of(meta["criterion"]).name, cv)
 
     def __repr__(self) -> str:
         sound, failed = len(self.sound), len(self.failures)
@@ -211,6 +212,13 @@ class Selection:
         table = self.table.drop(columns="note").head(10)
         html = table.to_html(index=False, border=0, float_format=lambda v: f"{v:.3f}", na_rep="")
         return f"<p><b>{repr(self).splitlines()[0]}</b></p>{html}"
+
+
+def _cell(family: Any, k: Any) -> CellName:
+    """A cell's name, from a file."""
+    if family not in (*FAMILIES, "E", "V"):
+        raise ValueError(f"unknown family {family!r}")
+    return str(family), check_integer("K", k, 1)
 
 
 _NO_SCORE: Score = (np.nan, np.nan)

@@ -427,7 +427,7 @@ def test_refine_says_what_it_can_be_given(csv, saved):
     refused = run("refine", csv, saved / "posterior.nc")
     assert refused.exit_code == 2 and "holds a posterior already" in error_of(refused)
     refused = run("refine", csv, csv)
-    assert refused.exit_code == 1 and "is no fit, grid or posterior" in error_of(refused)
+    assert refused.exit_code == 1 and "is not a fit, grid or posterior" in error_of(refused)
 
 
 @pytest.mark.parametrize("name", ["grid.npz", "fit.npz", "posterior.nc"])

@@ -336,7 +336,7 @@ def test_a_fit_survives_saving(tmp_path):
     (tmp_path / "text.npz").write_text("no archive")
     np.savez(tmp_path / "pickle.npz", meta=np.array({"a": 1}, dtype=object))
     for name in ("other", "text", "pickle"):
-        with pytest.raises(ValueError, match="not a fit saved by bayesgmm"):
+        with pytest.raises(ValueError, match="not a fit saved by this version of bayesgmm"):
             Fit.load(tmp_path / f"{name}.npz")
 
 

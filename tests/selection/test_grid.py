@@ -192,7 +192,7 @@ def test_saved_and_loaded(tmp_path):
     selection.best.save(tmp_path / "fit.npz")
     (tmp_path / "text.npz").write_text("hello")
     for name in ("fit.npz", "text.npz"):
-        with pytest.raises(ValueError, match="is not a grid saved by bayesgmm"):
+        with pytest.raises(ValueError, match="is not a grid saved by this version of bayesgmm"):
             Selection.load(tmp_path / name)
     with pytest.raises(OSError):
         Selection.load(tmp_path / "nothing.npz")

@@ -1,0 +1,53 @@
+"""Whether covariances are such as a family has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..utils.types import FloatArray
+from .family import Family
+from .matrices import EQUAL, IDENTITY, VARIABLE
+
+# Far above what rounding does to nearly singular covariances, far below what a family frees.
+_CLOSE = 1e-3
+
+
+def belongs(family: Family, covariances: FloatArray) -> bool:
+    """Whether the covariances (K, d, d), positive definite, are of the family, up to rounding.
+
+    Examples
+    --------
+    >>> from bayesgmm.families import get_family
+    >>> sigma = np.array([[[1.0, 0.5], [0.5, 1.0]], [[2.0, 1.0], [1.0, 2.0]]])
+    >>> [belongs(get_family(name, 2), sigma) for name in ("VEE", "EEE", "VVI", "VVV")]
+    [True, False, False, True]
+    """
+    volume, shape, orientation = family.codes
+    d = covariances.shape[-1]
+    if covariances.ndim != 3 or covariances.shape[1] != d:
+        return False
+    signs, log_dets = np.linalg.slogdet(covariances)
+    if not np.all(signs > 0):
+        return False
+    if volume == EQUAL and np.ptp(log_dets) > d * _CLOSE:
+        return False
+    if (family.spherical or orientation == IDENTITY) and np.any(covariances * (1 - np.eye(d))):
+        return False
+    forms = covariances / np.exp(log_dets / d)[:, None, None]  # of volume 1
+    if family.spherical:
+        return _close(forms, np.eye(d), 1.0)
+    if shape == EQUAL and orientation == VARIABLE:
+        eigenvalues = np.linalg.eigvalsh(forms)
+        return _close(eigenvalues, eigenvalues[0], eigenvalues[0].max())
+    if shape == EQUAL:
+        sd = np.sqrt(np.diagonal(forms[0]))
+        return _close(forms, forms[0], np.outer(sd, sd))
+    if orientation == EQUAL:  # matrices of the same axes commute
+        products = forms @ forms[0]
+        size = np.abs(products).max(axis=(1, 2), keepdims=True)
+        return _close(products, np.swapaxes(products, 1, 2), size)
+    return True
+
+
+def _close(a: FloatArray, b: FloatArray, size: FloatArray | float) -> bool:
+    return bool(np.all(np.abs(a - b) <= _CLOSE * size))
