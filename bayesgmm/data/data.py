@@ -6,7 +6,7 @@ so nothing behind this border checks again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ..kernels.summary import column_summary
 from ..utils.display import Shown
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
+from .blocks import slices
 from .summary import _weighted_summary
 from .tables import _missing, _numeric, _read, _select, _Table
 
@@ -87,6 +88,13 @@ class Data(Shown):
         """Rows start..stop with their weights, in the coordinates of the whole."""
         weights = None if self.weights is None else self.weights[start:stop]
         return replace(self, values=self.values[start:stop], weights=weights)
+
+    def blocks(
+        self, numbers_each: int = 1, at_most: int | None = None
+    ) -> Iterator[tuple[slice, Data]]:
+        """The rows a block at a time, as `slices` divides them: where they are, and they."""
+        for rows in slices(self.n, numbers_each, at_most):
+            yield rows, self.part(rows.start, rows.stop)
 
     def has_distinct_rows(self, at_least: int) -> bool:
         """Whether there are at least so many different rows (stops reading once it knows).

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils.types import FloatArray
+from .blocks import slices
 
+# Rows whose sums are made at a time.
 _BLOCK = 65_536
 
 
@@ -18,7 +20,7 @@ def _weighted_summary(
     A row of weight 0 counts nowhere, not even in the range. As in `column_summary` there are two
     passes, each about a value near the mean.
     """
-    blocks = [slice(i, i + _BLOCK) for i in range(0, len(values), _BLOCK)]
+    blocks = list(slices(len(values), at_most=_BLOCK))
     share = weights / weights.sum()
     shift = values[np.argmax(weights)].astype(np.float64)
     low, high = np.full(len(shift), np.inf), np.full(len(shift), -np.inf)

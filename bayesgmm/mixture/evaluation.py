@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..data.blocks import slices
 from ..data.data import Data
 from ..kernels.cholesky import inverse_factors
 from ..kernels.e_step.contract import Parameters
@@ -18,23 +18,8 @@ from ..utils.threads import default_threads, for_each_chunk
 from ..utils.types import FloatArray
 from .draws import Draws
 
-# Numbers held at a time when rows meet draws: 64 MiB.
-_BLOCK_NUMBERS = 2**23
 # Rows up to which draws are evaluated many at a time, and calls into which these are divided.
 _FEW_ROWS, _CALLS = 20_000, 16
-
-
-def fits_in_memory(numbers: int) -> bool:
-    """Whether so many numbers may be held at a time: 64 MiB of them."""
-    return numbers <= _BLOCK_NUMBERS
-
-
-def row_blocks(data: Data, per_row: int) -> Iterator[tuple[slice, Data]]:
-    """The rows in blocks, so that per_row numbers for each of a block's rows fit in memory."""
-    size = max(1, _BLOCK_NUMBERS // per_row)
-    for start in range(0, data.n, size):
-        rows = slice(start, min(start + size, data.n))
-        yield rows, replace(data, values=data.values[rows])
 
 
 def responsibilities(data: Data, draws: Draws) -> Iterator[FloatArray]:
@@ -45,7 +30,7 @@ def responsibilities(data: Data, draws: Draws) -> Iterator[FloatArray]:
 
 def log_densities(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]]:
     """Blocks of rows with their log density under every draw, (S, rows of the block)."""
-    for rows, block in row_blocks(data, len(draws)):
+    for rows, block in data.blocks(len(draws)):
         values = np.empty((len(draws), block.n))
         for s, (value, _) in enumerate(_evaluated(block, draws, responsibilities=False)):
             values[s] = value
@@ -61,9 +46,9 @@ def _evaluated(
     evaluated many at a time, as many as fit in memory.
     """
     few = data.n <= _FEW_ROWS
-    step = max(1, _BLOCK_NUMBERS // (data.n * (1 + draws.n_components))) if few else 1
-    for start in range(0, len(draws), step):
-        some = draws.at(np.arange(start, min(start + step, len(draws))))
+    numbers_each = data.n * (1 + draws.n_components)
+    for part in slices(len(draws), numbers_each, at_most=None if few else 1):
+        some = draws.at(np.arange(part.start, part.stop))
         if few:
             yield from zip(*_evaluate_all(data, some, responsibilities), strict=True)
         else:

@@ -271,10 +271,7 @@ def draw_rows(
 
 def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:
     """The rows' responsibilities a block at a time, so that n x K of them are never held."""
-    size = max(_HELD // len(parameters.weights), 1)
-    for start in range(0, rows.n, size):
-        block = slice(start, min(start + size, rows.n))
-        part = rows.part(block.start, block.stop)
+    for block, part in rows.blocks(len(parameters.weights), _HELD):
         yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 

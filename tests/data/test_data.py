@@ -206,3 +206,20 @@ def test_new_rows_are_matched_by_name():
     assert fit.predict(np.repeat(VALUES[:1], 3, axis=0)).shape == (
         3,
     )  # constant rows are fine here
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("size", [1, 3, 7, 20, 100])
+def test_blocks_are_the_rows_in_order(rng, weighted, size):
+    """Each row once, with its weight, in blocks that keep the bound; the last one may be short."""
+    x = rng.normal(size=(20, 2))
+    data = as_data(x, sample_weight=rng.integers(1, 9, 20) if weighted else None)
+    blocks = list(data.blocks(5, at_most=5 * size + 4))
+    assert [block.n for _, block in blocks[:-1]] == [size] * (len(blocks) - 1)
+    np.testing.assert_array_equal(np.concatenate([block.values for _, block in blocks]), x)
+    for rows, block in blocks:
+        np.testing.assert_array_equal(block.values, x[rows])
+        np.testing.assert_array_equal(block.center, data.center)
+        if weighted:
+            np.testing.assert_array_equal(block.weights, data.weights[rows])
+    assert all(block.n == 1 for _, block in data.blocks(5, at_most=2))  # never less than a row

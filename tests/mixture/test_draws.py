@@ -39,7 +39,7 @@ def scipy_s(x, draws, s):
 @pytest.fixture(params=["many at a time", "few at a time", "one by one"])
 def way(request, monkeypatch):
     if request.param == "few at a time":
-        monkeypatch.setattr("bayesgmm.mixture.evaluation._BLOCK_NUMBERS", 3000)
+        monkeypatch.setattr("bayesgmm.data.blocks.MEMORY", 3000)
     elif request.param == "one by one":
         monkeypatch.setattr("bayesgmm.mixture.evaluation._FEW_ROWS", 0)
 

@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from bayesgmm.mixture import draws
 from bayesgmm.mixture.draws import Draws
 from bayesgmm.posterior.labels import allocation
 from bayesgmm.posterior.labels import relabel as labels
@@ -291,7 +290,7 @@ def test_memory_does_not_change_the_result(method, monkeypatch):
     x, fit = in_a_row((1.2, 1.5), 2, "VVV", 0, n=40)
     mixed, _ = shuffled(scattered_draws(fit, 1, 25, 0, width=0.4), 0)
     kept = relabelled(method, x, fit, mixed)
-    monkeypatch.setattr(draws, "_BLOCK_NUMBERS", 100)
+    monkeypatch.setattr("bayesgmm.data.blocks.MEMORY", 100)
     anew = relabelled(method, x, fit, mixed)
     np.testing.assert_array_equal(anew.permutations, kept.permutations)
     assert anew.losses == pytest.approx(kept.losses, rel=1e-12)

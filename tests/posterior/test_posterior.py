@@ -98,11 +98,10 @@ def posterior_efficiency(posterior):
 
 def test_blocks_do_not_change_loo(posterior, monkeypatch):
     """However few rows fit in a block, the result is the same."""
-    from bayesgmm.mixture import draws
     from bayesgmm.posterior.diagnostics import loo
 
     whole = posterior.loo()
-    monkeypatch.setattr(draws, "_BLOCK_NUMBERS", 7 * len(posterior.draws))
+    monkeypatch.setattr("bayesgmm.data.blocks.MEMORY", 7 * len(posterior.draws))
     parts = loo.psis_loo(posterior.data, posterior.draws, 4, posterior_efficiency(posterior))
     assert parts.elpd == pytest.approx(whole.elpd, rel=1e-12)
 

@@ -58,7 +58,7 @@ def test_responsibilities_with_uncertainty(posterior, x, monkeypatch):
     """Mean, sd, quantiles and most probable component over the draws, by SciPy's densities."""
     rows = x.to_numpy()[:40]
     values = responsibilities_by_scipy(posterior, rows)
-    monkeypatch.setattr(draws, "_BLOCK_NUMBERS", 7 * values[:, 0].size)  # several blocks
+    monkeypatch.setattr("bayesgmm.data.blocks.MEMORY", 7 * values[:, 0].size)  # several blocks
     found = posterior.responsibilities(rows, ci_prob=0.8)
     assert found["mean"].dims == ("obs_id", "component")
     np.testing.assert_allclose(found["mean"], values.mean(axis=0), atol=1e-12)

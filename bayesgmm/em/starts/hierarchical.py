@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.blocks import slices
 from ...utils.types import FloatArray
 from .agglomeration import agglomerate
 
@@ -134,10 +135,10 @@ def _tree_partitions(
     partitions = _cut(*_tree(scores, counts[some]), ks)
     groups = {k: _Groups.of(scores, counts[some], labels) for k, labels in partitions.items()}
     everywhere = {k: np.empty(m, dtype=np.int64) for k in partitions}
-    for i in range(0, m, _BLOCK):
-        scores = transform(rows[i : i + _BLOCK])
+    for block in slices(m, at_most=_BLOCK):
+        scores = transform(rows[block])
         for k, labels in everywhere.items():
-            labels[i : i + _BLOCK] = groups[k].most_likely(scores)
+            labels[block] = groups[k].most_likely(scores)
     for k, labels in everywhere.items():
         labels[some] = partitions[k]
     return everywhere

@@ -21,6 +21,7 @@ type Memberships = Callable[[slice], FloatArray]
 
 # Rows a named start looks at: more would cost time, and sharpen a guess that EM sharpens anyway.
 _SUBSET = 20_000
+# Rows whose sums are made at a time.
 _BLOCK = 4096
 
 
@@ -153,9 +154,8 @@ def _statistics(data: Data, n_components: int, memberships: Memberships) -> Stat
 
 def _weighted_blocks(data: Data, memberships: Memberships) -> Iterator[tuple[FloatArray, ...]]:
     """Blocks of centred rows (m, d) and of what they count for in each component (m, K)."""
-    for start in range(0, data.n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    for rows, block in data.blocks(at_most=_BLOCK):
         resp = memberships(rows)
-        if data.weights is not None:
-            resp = resp * data.weights[rows, None]
-        yield data.values[rows] - data.center, resp
+        if block.weights is not None:
+            resp = resp * block.weights[:, None]
+        yield block.values - data.center, resp

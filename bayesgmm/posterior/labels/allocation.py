@@ -11,11 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...data.blocks import fits_in_memory
 from ...data.data import Data
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
 from ...mixture.draws import Draws
-from ...mixture.evaluation import fits_in_memory, responsibilities
+from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
 from .matching import assign, assign_all, concluded
 from .relabelling import Relabelling

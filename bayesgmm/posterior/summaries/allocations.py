@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.data import Data
 from ...mixture.draws import Draws
-from ...mixture.evaluation import responsibilities, row_blocks
+from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
 from .intervals import band, tails
 
@@ -39,7 +39,7 @@ def responsibility_bands(data: Data, draws: Draws, ci_prob: float) -> xr.Dataset
     n_components = draws.n_components
     names = ("mean", "sd", "lower", "upper", "most_probable")
     out = {name: np.empty((data.n, n_components)) for name in names}
-    for rows, block in row_blocks(data, len(draws) * n_components):
+    for rows, block in data.blocks(len(draws) * n_components):
         values = _responsibilities(block, draws)
         first = np.argmax(values, axis=2)[:, :, None] == np.arange(n_components)
         for name, value in (band(values, ci_prob) | {"most_probable": first.mean(axis=0)}).items():

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ...data.blocks import slices
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
@@ -81,14 +82,12 @@ def coclustering_matrix(data: Data, draws: Draws) -> FloatArray:
 
 def matrix_blocks(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]]:
     """Blocks of the matrix's rows, (m, n) each, for any n."""
-    size = max(1, _LIMIT // data.n)
-    for start in range(0, data.n, size):
-        rows = slice(start, min(start + size, data.n))
-        matrix = np.zeros((rows.stop - start, data.n))
+    for rows in slices(data.n, data.n, _LIMIT):
+        matrix = np.zeros((rows.stop - rows.start, data.n))
         for resp in _side_by_side(data, draws):
             matrix += resp[rows] @ resp.T
         matrix /= len(draws)
-        matrix[np.arange(len(matrix)), np.arange(start, rows.stop)] = 1.0
+        matrix[np.arange(len(matrix)), np.arange(rows.start, rows.stop)] = 1.0
         yield rows, matrix
 
 

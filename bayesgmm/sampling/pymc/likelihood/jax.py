@@ -18,7 +18,8 @@ from pytensor.link.jax.dispatch import jax_funcify
 from .op import MixtureLogLikelihood
 
 # Rows at a time: of more, only so many are on the way at once, and are computed again for the
-# gradient, so that memory does not grow with rows x components x columns.
+# gradient, so that memory does not grow with rows x components x columns. XLA compiles the loop
+# for this number, so it stands here and not in `Data.blocks`.
 _BLOCK = 2**16
 
 
