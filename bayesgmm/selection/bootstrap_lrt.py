@@ -22,6 +22,7 @@ from ..em.result import Fit
 from ..em.starts.starts import Seed, check_name, generators
 from ..families import Family, get_family
 from ..mixture.mixture import Mixture
+from ..mixture.splitting import halves, longest_axis
 from ..utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
 from ..utils.progress import progress
 from ..utils.validation import check_integer
@@ -225,20 +226,18 @@ def _no_fit(family: Family, k: int) -> str:
 def _splits(mixture: Mixture) -> list[Mixture]:
     """Mixtures of one component more: each component in turn split along its longest axis.
 
-    The halves keep the component's mean and covariance, so that the density hardly changes
-    (Richardson & Green 1997, JRSS B 59, section 3.2, moments as in eq. 9).
+    The halves keep the component's mean and covariance, so that the density hardly changes.
     """
     out = []
     for j in range(mixture.n_components):
-        values, vectors = np.linalg.eigh(mixture.covariances[j])
-        shift = _SPLIT * np.sqrt(values[-1]) * vectors[:, -1]
+        variance, axis = longest_axis(mixture.covariances[j])
+        shift = _SPLIT * np.sqrt(variance) * axis
+        low, high, narrower = halves(mixture.means[j], mixture.covariances[j], shift)
         half = 0.5 * mixture.weights[j]
-        means, mean = np.delete(mixture.means, j, axis=0), mixture.means[j]
-        narrower = mixture.covariances[j] - np.outer(shift, shift)
         out.append(
             Mixture(
                 np.append(np.delete(mixture.weights, j), [half, half]),
-                np.vstack([means, mean - shift, mean + shift]),
+                np.vstack([np.delete(mixture.means, j, axis=0), low, high]),
                 np.concatenate([np.delete(mixture.covariances, j, axis=0), [narrower] * 2]),
                 mixture.names,
             )

@@ -23,6 +23,7 @@ from ..em.run import EMResult, run_em
 from ..em.starts.sample import Start
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Statistics
+from ..mixture.splitting import halves, longest_axis
 from ..utils.errors import DegenerateComponentError
 from ..utils.types import FloatArray
 
@@ -273,18 +274,18 @@ def _splits(s: Statistics) -> list[Statistics]:
     """The largest components, each in turn halved across its longest axis."""
     out = []
     for k in np.argsort(-s.counts, kind="stable")[:_SPLITS]:
-        values, vectors = np.linalg.eigh(s.scatters[k] / s.counts[k])
-        if not values[-1] > 0:
+        variance, axis = longest_axis(s.scatters[k] / s.counts[k])
+        if not variance > 0:
             continue
         # the halves of a Gaussian have their means at sqrt(2/pi) standard deviations
-        half = vectors[:, -1] * np.sqrt(values[-1] * 2 / np.pi)
+        shift = axis * np.sqrt(variance * 2 / np.pi)
+        low, high, narrower = halves(s.means[k], s.scatters[k], shift, s.counts[k])
         counts, means, scatters = (
             np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters)
         )
         counts[[k, -1]] /= 2
-        means[k] += half
-        means[-1] -= half
-        scatters[k] = scatters[-1] = (s.scatters[k] - s.counts[k] * np.outer(half, half)) / 2
+        means[[k, -1]] = high, low
+        scatters[k] = scatters[-1] = narrower / 2
         out.append(Statistics(counts, means, scatters))
     return out
 
