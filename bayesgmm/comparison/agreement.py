@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..utils.display import Shown
 from ..utils.errors import DataError
+from ..utils.types import IntArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ class Agreement(Shown):
     error: float
     table: pd.DataFrame
     matching: dict[Any, Any]
-    misclassified: NDArray[np.intp]
+    misclassified: IntArray
 
     def _facts(self) -> list[tuple[str, str]]:
         pairs = ", ".join(f"{label} = {cls}" for label, cls in self.matching.items())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 
 # Rows looked at together, and rows of a segment at least, whose call costs about as much as ten.
 _CHUNK, _SEGMENT = 2**16, 256
@@ -90,7 +90,7 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
     return Pruned(np.concatenate(shared)[order], settled, segments)
 
 
-def _segments(pattern: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+def _segments(pattern: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.int64]]:
     """An order of rows by what matters to them (m, K), and the segments in that order.
 
     Rows whose pattern is rare come last, and are taken together with others.

@@ -15,7 +15,7 @@ from ..mixture.prior import Prior
 from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.display import Shown
 from ..utils.plotting import PlotAccessor
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .parts import fields_of
 from .status import Status
 
@@ -185,7 +185,7 @@ class Fit(Shown):
             "(prior=Prior.from_data(X))."
         )
 
-    def predict(self, X: Any) -> np.ndarray[Any, np.dtype[np.intp]]:  # noqa: N803
+    def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int."""
         return self.mixture.predict(X)
 
@@ -199,7 +199,7 @@ class Fit(Shown):
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
-    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    ) -> tuple[FloatArray, IntArray]:
         """Draw n rows (n, d) and their components (n,) from the fitted mixture."""
         return self.mixture.sample(n, random_seed)
 

@@ -23,7 +23,7 @@ from ..em.starts.starts import STARTS, make_starts
 from ..em.status import Status
 from ..families import get_family
 from ..mixture.mixture import Mixture
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 
@@ -125,12 +125,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self._fit(X)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> NDArray[np.intp]:  # noqa: N803
+    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> IntArray:  # noqa: N803
         """Fit, and give the most probable component of each row."""
         rows = self._fit(X)
         return self.fit_.predict(rows)
 
-    def predict(self, X: Any) -> NDArray[np.intp]:  # noqa: N803
+    def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,)."""
         rows = self._check(X)
         return self.fit_.predict(rows)
@@ -149,7 +149,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Mean log density per row."""
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples: int = 1) -> tuple[FloatArray, NDArray[np.intp]]:
+    def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows (n_samples, d) and their components, grouped by component."""
         check_is_fitted(self)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..families import Family
 from ..kernels.e_step.contract import Parameters
 from ..utils.display import Shown
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -67,11 +66,11 @@ class Draws(Shown):
             raise ValueError(f"n_draws is {n_draws}: use at least one draw.")
         return self.at(np.linspace(0, len(self) - 1, n_draws).round().astype(int))
 
-    def at(self, index: NDArray[np.intp]) -> Draws:
+    def at(self, index: IntArray) -> Draws:
         """The draws at those positions."""
         return Draws(self.weights[index], self.means[index], self.covariances[index])
 
-    def permuted(self, permutations: NDArray[np.intp]) -> Draws:
+    def permuted(self, permutations: IntArray) -> Draws:
         """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
         rows = np.arange(len(self))[:, None]
         return Draws(*(a[rows, permutations] for a in (self.weights, self.means, self.covariances)))

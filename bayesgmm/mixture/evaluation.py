@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from ..kernels.e_step.e_step import evaluate
 from ..kernels.e_step.many_draws import evaluate_each
 from ..kernels.e_step.quadratic import quadratic_pass
 from ..utils.threads import default_threads, for_each_chunk
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .draws import Draws
 
 # Rows up to which draws are evaluated many at a time, and calls into which these are divided.
@@ -101,9 +100,7 @@ def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
     return total / len(draws)
 
 
-def occupied(
-    data: Data, draws: Draws, rng: np.random.Generator
-) -> np.ndarray[Any, np.dtype[np.intp]]:
+def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
     """Components that hold at least one row, in an allocation drawn for every draw, (S,)."""
     counts = np.empty(len(draws), dtype=np.intp)
     for s, resp in enumerate(responsibilities(data, draws)):

@@ -8,13 +8,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr
 
 from ..data.data import Data
 from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class Merging:
             proba[block] = resp @ member
         return proba
 
-    def predict(self, X: Any, n_clusters: int | None = None) -> NDArray[np.intp]:  # noqa: N803
+    def predict(self, X: Any, n_clusters: int | None = None) -> IntArray:  # noqa: N803
         """The most probable cluster of each row, (n,) of int: a position in `clusters`."""
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)

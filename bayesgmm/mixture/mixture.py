@@ -13,7 +13,7 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
 from ..utils.display import Shown
 from ..utils.errors import DegenerateComponentError
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .conditional import conditional, marginal, positions, split
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Mixture(Shown):
         """
         return evaluate(self.rows(x), self._parameters, responsibilities=True)[1]
 
-    def predict(self, x: Any) -> np.ndarray[Any, np.dtype[np.intp]]:
+    def predict(self, x: Any) -> IntArray:
         """The most probable component of each row, (n,) of int."""
         rows = self.rows(x)
         labels = np.empty(rows.n, dtype=np.intp)
@@ -188,7 +188,7 @@ class Mixture(Shown):
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
-    ) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+    ) -> tuple[FloatArray, IntArray]:
         """Draw n independent rows and their components.
 
         Returns
@@ -257,7 +257,7 @@ def mixture_of(fit: HasMixture | Mixture) -> Mixture:
 
 def draw_rows(
     parameters: Parameters, n: int, rng: np.random.Generator
-) -> tuple[FloatArray, np.ndarray[Any, np.dtype[np.intp]]]:
+) -> tuple[FloatArray, IntArray]:
     """Independent rows (n, d) of a mixture, in its means' coordinates, and their components."""
     n_components, d = parameters.means.shape
     component = rng.choice(n_components, size=n, p=parameters.weights)

@@ -11,11 +11,10 @@ from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.classification import classify
 from ..mixture.mixture import Mixture, mixture_of
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .style import (
     SIZES,
     Figure,
-    IntArray,
     Units,
     colour,
     component_legend,

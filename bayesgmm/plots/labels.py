@@ -8,8 +8,8 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
 
 from ..posterior.posterior import Posterior
-from ..utils.types import FloatArray
-from .style import Figure, IntArray, Units, bare, marker, named, shade, telling_columns, units_of
+from ..utils.types import FloatArray, IntArray
+from .style import Figure, Units, bare, marker, named, shade, telling_columns, units_of
 
 # Draws shown at most: beyond them points only cover one another.
 _MOST_DRAWS = 4000

@@ -16,13 +16,11 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure as _Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
-from numpy.typing import NDArray
 
 from ..data.data import Data
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray
 
-IntArray = NDArray[np.intp]
 type Units = Mapping[str, str] | None
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8B6F00")
 # One more than the colours: the pair of them repeats only after 72 components.

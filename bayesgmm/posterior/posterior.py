@@ -20,7 +20,7 @@ from ..mixture.prior import Prior
 from ..utils.display import Shown
 from ..utils.errors import ConvergenceAdvice
 from ..utils.plotting import PlotAccessor
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from ..utils.warnings import warn
 from .diagnostics.chain_modes import ChainModes
 from .diagnostics.diagnostics import Diagnostics, diagnose, relative_efficiency
@@ -229,7 +229,7 @@ class Posterior(Shown, Summaries):
 
     def occupied(
         self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
-    ) -> np.ndarray[Any, np.dtype[np.intp]]:
+    ) -> IntArray:
         """How many components hold at least one row, draw by draw (chains one after another).
 
         The rows' components, which the model sums out, are drawn from their responsibilities.

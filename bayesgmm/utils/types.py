@@ -6,6 +6,4 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-
-
-type IntArray = NDArray[np.intp]
+IntArray = NDArray[np.intp]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...families import Family
 from ...mixture.draws import Draws
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from ..labels.matching import assign_all
 
 # A gap of so many standard deviations has hardly a draw on its other side.
@@ -45,7 +45,7 @@ class Region(ABC):
     center: FloatArray
 
     @abstractmethod
-    def permutations(self, draws: Draws) -> NDArray[np.intp]:
+    def permutations(self, draws: Draws) -> IntArray:
         """The order (S, K) that the rule picks for each draw's components."""
 
     def holds(self, draws: Draws) -> NDArray[np.bool_]:
@@ -76,7 +76,7 @@ class Ordering(Region):
 
     feature: int
 
-    def permutations(self, draws: Draws) -> NDArray[np.intp]:
+    def permutations(self, draws: Draws) -> IntArray:
         """The order that makes the components ascend."""
         return np.argsort(_features(draws, self.center)[:, :, self.feature], axis=1)
 
@@ -124,7 +124,7 @@ class Matching(Region):
             draws = matching.applied(draws)
         return matching
 
-    def permutations(self, draws: Draws) -> NDArray[np.intp]:
+    def permutations(self, draws: Draws) -> IntArray:
         """The order in which the densities of all components multiply to most."""
         features = _features(draws, self.center)
         agreement = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...data.data import Data
 from ...density.log_posterior import LogPosterior
@@ -18,7 +17,7 @@ from ...families.parametrisation.parametrisation import parametrisation
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
 from ...utils.threads import default_threads, for_each_chunk
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from .marginal_prior import log_correction
 from .proposal import Proposal
 from .region import Region
@@ -134,7 +133,7 @@ class Target:
         weights = values.get("pi", np.ones((len(free), 1)))
         return np.maximum(weights, _SMALLEST), values["mu"], covariances
 
-    def _blocks(self, size: int) -> list[NDArray[np.intp]]:
+    def _blocks(self, size: int) -> list[IntArray]:
         """Positions of so many draws, in blocks whose full covariances fit in memory."""
         form = self.density.parametrisation
         blocks = 1 + size * form.n_components * form.d**2 // _NUMBERS

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ...mixture.draws import Draws
-from ...utils.types import FloatArray
-from .relabelling import IntArray, Relabelling
+from ...utils.types import FloatArray, IntArray
+from .relabelling import Relabelling
 
 
 def assign(agreement: FloatArray) -> IntArray:

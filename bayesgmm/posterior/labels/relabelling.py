@@ -9,8 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ...utils.display import Shown
-
-IntArray = NDArray[np.intp]
+from ...utils.types import IntArray
 
 # Where a tree keeps what relabelling did.
 _GROUP = "relabelling"

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...utils.errors import ConvergenceAdvice
+from ...utils.types import IntArray
 from ...utils.warnings import warn
 from .settings import Settings
 
@@ -44,7 +44,7 @@ def keyboard_watched() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, handler)
 
 
-def largest_rectangle(made: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
+def largest_rectangle(made: IntArray) -> tuple[IntArray, int]:
     """Which chains to keep, and how many draws of each, where they have made so many.
 
     Raises
