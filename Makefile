@@ -13,7 +13,7 @@ VENVS_VERSIONS := .venv-lowest .venv-newest
 # gmmx and JAX, which only the benchmarks compare with, stay away from everything else.
 VENV_JAX := .venv-jax
 
-.PHONY: demo test test-slow test-versions format format-check lint types notebooks notebooks-write docs bench ci clean force
+.PHONY: demo test test-slow test-versions test-lowest test-newest format format-check lint types notebooks notebooks-write docs bench ci clean force
 
 demo: $(VENV)/.installed
 	@rm -f report.html
@@ -31,8 +31,12 @@ test-slow: $(VENV)/.installed-dev
 	$(PY) -m pytest -m slow $(PYTEST_ARGS)
 
 # The tests of what other libraries do not promise, at both ends of the bounds in pyproject.toml.
-test-versions: $(VENV)/.installed-dev
+test-versions: test-lowest test-newest
+
+test-lowest: $(VENV)/.created
 	$(PY) -m tests.bounds lowest .venv-lowest
+
+test-newest: $(VENV)/.created
 	$(PY) -m tests.bounds newest .venv-newest
 
 format: $(VENV)/.installed-dev

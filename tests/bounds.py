@@ -20,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 
-#: They touch every row of docs/decisions/0022-private-interfaces.md.
+#: They touch the rows of docs/decisions/0022-private-interfaces.md but for the engines beside NUTS
+#: (JAX, ADVI, SMC), whose tests take longer than all of these.
 TESTS = (
     "tests/project/test_private_interfaces.py",
     "tests/sampling/test_nutpie_model.py",

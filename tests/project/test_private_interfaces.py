@@ -9,6 +9,7 @@ WATCHED, and other people's texts as conditions.
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import re
 import sys
@@ -248,3 +249,21 @@ def test_every_requirement_has_a_lower_bound():
     for form in ("a", "a<2", "a>1", "a>=1,!=1.5"):
         with pytest.raises(ValueError, match="has no lower bound"):
             lowest(form)
+
+
+#: Loading JAX does not go together with fork, by which other tests sample.
+LOADS_JAX = ("jax", "blackjax", "numpyro", "pymc.sampling.jax", "pytensor.link.jax")
+
+
+def test_every_import_from_another_library_is_there():
+    """Those inside functions too: a version within the bounds that lacks one would fail late."""
+    names = {name for tree in files().values() for _, name in imported(tree) if foreign(name)}
+    for name in sorted(
+        n for n in names if not f"{n}.".startswith(tuple(f"{j}." for j in LOADS_JAX))
+    ):
+        module, _, attribute = name.rpartition(".")
+        if not is_module(name):
+            assert hasattr(importlib.import_module(module), attribute), name
+        importlib.import_module(
+            name if is_module(name) and name not in FUNCTIONS else module or name
+        )

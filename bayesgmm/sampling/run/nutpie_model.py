@@ -8,10 +8,8 @@ draws are of the same posterior, and come more slowly.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ import numpy as np
 from ...density.log_posterior import LogPosterior, shims
 from ...density.standard_normal import standard_normal
 from ...utils.types import FloatArray
+from ...utils.warnings import warn
 
 #: The name under which nutpie keeps the coordinates.
 COORDINATES = "z"
@@ -37,11 +36,10 @@ def nutpie_model(density: LogPosterior, start: _Start) -> Any:
     problem = problem_with_addresses()
     if problem is None:
         return _by_address(shims()[0], density.table, density.size, start, density)
-    warnings.warn(
+    warn(
         f"this version of nutpie does not take compiled densities as earlier ones do ({problem}): "
         "it is given a Python function instead, which is slower and gives the same posterior.",
         UserWarning,
-        skip_file_prefixes=(str(Path(__file__).parents[1]),),
     )
     return _by_function(density, start)
 
