@@ -378,18 +378,11 @@ class Posterior(Shown, Summaries):
         efficiency = f"ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
         return [
             ("draws", f"{d.chains} chains x {d.draws}, sampler {self.tree.attrs['sampler']}"),
-            ("labels", self._label_facts()),
+            ("labels", self.relabelling.in_words),
             ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}; "
              + ", ".join(map(str, d.checks.values()))),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
-
-    def _label_facts(self) -> str:
-        done = self.relabelling
-        text = f"{done.relabelled_draws} draws relabelled to the EM fit ({done.method})"
-        if done.ambiguous_draws:
-            text += f"; {done.ambiguous_draws} draws form no permutation of its components"
-        return text if done.converged else f"{text}; not settled after {done.iterations} sweeps"
 
     def _warn_of_modes(self) -> None:
         if self.chain_modes.differ:

@@ -57,6 +57,14 @@ class Relabelling(Shown):
         """Draws that form no permutation."""
         return int(np.sum(self.ambiguous))
 
+    @property
+    def in_words(self) -> str:
+        """What was done, in a line."""
+        text = f"{self.relabelled_draws} draws relabelled to the EM fit ({self.method})"
+        if self.ambiguous_draws:
+            text += f"; {self.ambiguous_draws} draws form no permutation of its components"
+        return text if self.converged else f"{text}; not settled after {self.iterations} sweeps"
+
     def _title(self) -> str:
         n, k = self.permutations.shape
         return f"Relabelling of {n} draws of {k} components ({self.method})"
