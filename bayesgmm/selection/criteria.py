@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..em.result import Fit
 
 #: The names that `select` takes.
-type CriterionName = Literal["bic", "icl", "aic", "cv"]
+CriterionName = Literal["bic", "icl", "aic", "cv"]
 #: Cross-validated log-likelihood per row of a cell, and its standard error.
 type Score = tuple[float, float]
 

@@ -142,10 +142,7 @@ def test_a_sampler(faithful, monkeypatch):
 
 
 def test_a_criterion(faithful, monkeypatch):
-    """One Criterion: `select` ranks by it, `Selection` tabulates it.
-
-    Hannan and Quinn's, by its formula.
-    """
+    """One Criterion, Hannan and Quinn's: `select` ranks by it, `Selection` has its table."""
 
     def hannan_quinn(fit, score):
         return -2 * fit.loglik + 2 * fit.n_parameters * np.log(np.log(len(faithful)))
@@ -157,7 +154,9 @@ def test_a_criterion(faithful, monkeypatch):
     )
     of_fits = [hannan_quinn(fit, None) for fit in grid.fits.values()]
     assert hannan_quinn(grid.best, None) == min(of_fits) < max(of_fits)
-    assert "HQC" in grid.plot.bic("hqc").axes[0].get_ylabel()
+    assert grid.grid("hqc")["EEE"].tolist() == [
+        hannan_quinn(grid.fits["EEE", k], None) for k in (1, 2, 3)
+    ]
 
 
 def test_a_summary(faithful, monkeypatch):
