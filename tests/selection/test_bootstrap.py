@@ -12,7 +12,7 @@ from scipy.stats import kstest, kurtosis
 import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.em.standard_errors.information import LocalCoordinates, observed_information
-from bayesgmm.em.standard_errors.replicates import _allocation, _labels
+from bayesgmm.em.standard_errors.replicates import allocation_by, labels_of
 from bayesgmm.em.standard_errors.result import Estimates, StandardErrors
 from bayesgmm.em.standard_errors.standard_errors import METHODS, standard_errors
 from bayesgmm.families import FAMILIES, get_family
@@ -462,11 +462,11 @@ def test_labels_are_matched(faithful, faithful_fit):
     data = as_data(faithful)
     m = faithful_fit.mixture
     turned = bayesgmm.Mixture(m.weights[::-1], m.means[::-1], m.covariances[::-1], m.names)
-    allocation = _allocation(faithful_fit, data)
+    allocation = allocation_by(faithful_fit, data)
     assert np.bincount(allocation).tolist() == [175, 97]
-    order = _labels(replace(faithful_fit, mixture=turned), data, allocation)
+    order = labels_of(replace(faithful_fit, mixture=turned), data, allocation)
     assert order.tolist() == [1, 0]
-    assert _labels(faithful_fit, data, allocation).tolist() == [0, 1]
+    assert labels_of(faithful_fit, data, allocation).tolist() == [0, 1]
 
 
 def ratio_and_noise(result, reference, pi, n_boot=999):

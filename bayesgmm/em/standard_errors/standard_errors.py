@@ -30,7 +30,7 @@ from ..fit import fit as refit
 from ..result import Fit
 from ..starts.starts import Seed, generators
 from .information import LocalCoordinates, inverse, observed_information
-from .replicates import REPLICATES, _allocation, _matched
+from .replicates import REPLICATES, allocation_by, matched
 from .result import Estimates, StandardErrors
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _by_replicates(
     progressbar: bool,
 ) -> StandardErrors:
     """Refit every replicate from the fit, and take its components by the fit's labels."""
-    allocation = _allocation(fit, data)
+    allocation = allocation_by(fit, data)
     found: list[tuple[Estimates, bool, bool] | None] = []
     with (
         warnings.catch_warnings(),
@@ -218,7 +218,7 @@ def _by_replicates(
             except (DataError, DegenerateComponentError):
                 found.append(None)
             else:
-                found.append(_matched(fit, other, data, allocation))
+                found.append(matched(fit, other, data, allocation))
             tick()
     sound = [result for result in found if result is not None]
     failed = len(found) - len(sound)

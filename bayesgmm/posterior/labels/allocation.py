@@ -17,8 +17,9 @@ from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
+from ...mixture.matching import assign, ecr_order, most_probable
 from ...utils.types import FloatArray
-from .matching import assign, assign_all, concluded
+from .matching import concluded
 from .relabelling import Relabelling
 
 # Which component is which so many rows tell; every draw is a pass over them, or several.
@@ -48,13 +49,10 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     Relabelling
         For `settled`.
     """
-    n_components = draws.n_components
-    agreement = np.zeros((len(draws), n_components, n_components))
     rows = _some_rows(data)
-    member = _hard(_responsibilities(rows, pivot))
-    for s, resp in enumerate(responsibilities(rows, draws)):
-        agreement[s] = member.T @ resp
-    return concluded("ecr", draws, assign_all(agreement))
+    member = most_probable(_responsibilities(rows, pivot))
+    orders = [ecr_order([(member, resp)]) for resp in responsibilities(rows, draws)]
+    return concluded("ecr", draws, np.array(orders))
 
 
 def ecr_iterative_1(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
@@ -71,7 +69,7 @@ def ecr_iterative_1(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
 
     Parameters and result as of `ecr`.
     """
-    return _fixed_point("ecr-iterative-1", data, draws, pivot, _hard, _hard)
+    return _fixed_point("ecr-iterative-1", data, draws, pivot, most_probable, most_probable)
 
 
 def ecr_iterative_2(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
@@ -83,7 +81,7 @@ def ecr_iterative_2(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
 
     Parameters and result as of `ecr`.
     """
-    return _fixed_point("ecr-iterative-2", data, draws, pivot, _as_is, _hard)
+    return _fixed_point("ecr-iterative-2", data, draws, pivot, _as_is, most_probable)
 
 
 def stephens(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
@@ -164,11 +162,6 @@ def _responsibilities(rows: Data, parameters: Parameters) -> FloatArray:
 
 def _as_is(probabilities: FloatArray) -> FloatArray:
     return probabilities
-
-
-def _hard(probabilities: FloatArray) -> FloatArray:
-    """1 for each row's most probable component, else 0."""
-    return np.eye(probabilities.shape[1])[np.argmax(probabilities, axis=1)]
 
 
 def _log(probabilities: FloatArray) -> FloatArray:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ...mixture.draws import Draws
+from ...mixture.matching import assign
 from ...utils.types import FloatArray, IntArray
 from .relabelling import Relabelling
 
 
-def assign(agreement: FloatArray) -> IntArray:
-    """The sampled component for each component of the reference, (K,): most total agreement.
-
-    agreement (K, K) has a row for each component of the reference, a column for each sampled one.
-
-    Examples
-    --------
-    >>> assign(np.array([[5.0, 4.0], [3.0, 0.5]])).tolist()
-    [1, 0]
-    """
-    return np.asarray(linear_sum_assignment(agreement, maximize=True)[1], dtype=np.intp)
-
-
 def assign_all(agreement: FloatArray) -> IntArray:
-    """The same for every draw, (S, K) of (S, K, K)."""
+    """`assign` of every draw, (S, K) of (S, K, K)."""
     return np.array([assign(a) for a in agreement])
 
 

@@ -8,8 +8,9 @@ from ...data.data import Data
 from ...kernels.e_step.contract import Parameters, Statistics
 from ...kernels.e_step.e_step import expected_statistics
 from ...mixture.draws import Draws
+from ...mixture.matching import assign
 from ...utils.types import FloatArray
-from .matching import assign, assign_all, column_sd, concluded, points, squared_distances
+from .matching import assign_all, column_sd, concluded, points, squared_distances
 from .relabelling import Relabelling
 
 
