@@ -30,6 +30,7 @@ from ..kernels.e_step.many_rows import many_pass
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError
+from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 from . import compiled
 from . import covariances as charts
@@ -178,7 +179,7 @@ class LogPosterior:
             values = self.space.values(points)
             covariances = self.parametrisation.covariances(values, self.prior.inverse_wishart)
         if self.parametrisation.diagonal:
-            covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+            covariances = diagonals(covariances)
         means = values["mu"] - self.data.center
         weights = values.get("pi", np.ones((len(points), 1)))
         return [

@@ -13,6 +13,7 @@ from ..kernels.compilation import Entry
 from ..kernels.e_step.contract import Rows, Statistics
 from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
+from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
 
 
@@ -77,7 +78,5 @@ class Problem:
 
 def pack(statistics: Statistics, diagonal: bool) -> FloatArray:
     """Counts, means and scatters, or the diagonals of these, one after the other."""
-    scatters = statistics.scatters
-    if diagonal and scatters.ndim == 3:
-        scatters = np.diagonal(scatters, axis1=1, axis2=2)
+    scatters = as_diagonals(statistics.scatters) if diagonal else statistics.scatters
     return np.concatenate([statistics.counts, statistics.means.ravel(), scatters.ravel()])

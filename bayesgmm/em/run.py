@@ -19,6 +19,7 @@ from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import centred_form, ready_pass
 from ..mixture.log_prior import log_kernel
 from ..utils.errors import DegenerateComponentError
+from ..utils.matrices import diagonal_matrices
 from ..utils.types import FloatArray
 from . import iteration
 from .acceleration import WINDOW, leap, n_coordinates
@@ -143,7 +144,7 @@ class Run:
         counts = self.problem.total * np.maximum(start.weights, iteration.LEAST_WEIGHT)
         spread = start.covariances
         if start.diagonal and self.shape[1] > 1:
-            spread = spread[:, :, None] * np.eye(spread.shape[1])
+            spread = diagonal_matrices(spread)
         spread = spread * counts.reshape(-1, *[1] * (spread.ndim - 1))
         as_scatters = Statistics(counts, start.means, spread)
         self._statistics[:] = pack(as_scatters, self.problem.family.diagonal)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils.matrices import diagonal_matrices, diagonals
 from ..utils.types import FloatArray
 
 
@@ -31,8 +32,8 @@ _TYPES = {
     ),
     "diag": CovarianceType(
         lambda k, d: (k, d),
-        lambda full: np.diagonal(full, axis1=1, axis2=2).copy(),
-        lambda variances, k, d: variances[:, :, None] * np.eye(d),
+        lambda full: diagonals(full).copy(),
+        lambda variances, k, d: diagonal_matrices(variances),
     ),
     "spherical": CovarianceType(
         lambda k, d: (k,),

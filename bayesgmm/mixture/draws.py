@@ -12,6 +12,7 @@ import xarray as xr
 from ..families import Family
 from ..kernels.e_step.contract import Parameters
 from ..utils.display import Shown
+from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Draws(Shown):
 
         covariances = flat("Sigma", "component", "feature", "feature_bis")
         if family.diagonal:
-            covariances = np.diagonal(covariances, axis1=2, axis2=3).copy()
+            covariances = diagonals(covariances).copy()
         return cls(flat("pi", "component"), flat("mu", "component", "feature"), covariances)
 
     def _title(self) -> str:

@@ -11,6 +11,7 @@ from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
 from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
 from ..kernels.e_step.contract import Parameters
+from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 
 _I, _F, _B = nb.int64, nb.float64, nb.boolean
@@ -61,7 +62,7 @@ def log_kernel_at(parameters: Parameters, family: Family, hyper: FloatArray) -> 
     n_components, d = parameters.means.shape
     covariances = parameters.covariances.reshape(n_components, -1, d)
     if (family.spherical or family.diagonal) and covariances.shape[1] > 1:  # by their variances
-        covariances = np.diagonal(covariances, axis1=1, axis2=2)[:, None, :]
+        covariances = diagonals(covariances)[:, None, :]
     arrays = parameters.weights, parameters.means, covariances
     copies = (np.array(array, dtype=np.float64, order="C") for array in arrays)
     return float(log_kernel(*family.codes, hyper, *copies))

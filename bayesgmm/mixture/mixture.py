@@ -13,6 +13,7 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
 from ..utils.display import Shown
 from ..utils.errors import DegenerateComponentError
+from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
 from .conditional import conditional, marginal, positions, split
 
@@ -84,7 +85,7 @@ class Mixture(Shown):
                 "least 0 and sum to 1."
             )
         weights /= weights.sum()
-        variances = covariances if covariances.ndim == 2 else np.diagonal(covariances, 0, 1, 2)
+        variances = as_diagonals(covariances)
         if np.any(variances <= 0):
             raise ValueError("a component has a variance that is not positive.")
         center = weights @ means
@@ -103,7 +104,7 @@ class Mixture(Shown):
                 f"of the columns' spread): "
                 f"{covariances[error.component].tolist()}."
             ) from None
-        full = covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
+        full = as_full(covariances)
         for array in (weights, means, full, covariances, scale):
             array.flags.writeable = False
         for name, value in (
@@ -131,7 +132,7 @@ class Mixture(Shown):
         """One row per component: proportion, means, standard deviations and correlations."""
         import pandas as pd
 
-        sd = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
+        sd = np.sqrt(diagonals(self.covariances))
         table = {"pi": self.weights}
         table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
         table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
@@ -288,7 +289,7 @@ def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArra
             f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
         )
     if covariances.ndim == 3:
-        size = np.sqrt(np.abs(np.diagonal(covariances, 0, 1, 2)))
+        size = np.sqrt(np.abs(diagonals(covariances)))
         tolerance = 1e-8 * size[:, :, None] * size[:, None, :]
         if np.any(np.abs(covariances - np.swapaxes(covariances, 1, 2)) > tolerance):
             raise ValueError("a covariance is not symmetric.")

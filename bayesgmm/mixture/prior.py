@@ -24,6 +24,7 @@ from ..families.hyperparameters import Gamma, concentration_or_gamma, plain, pos
 from ..families.inverse_wishart import InverseWishart
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
+from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 from ..utils.validation import _check_numbers, positive
 from .default_priors import conjugate_hyperparameters, weakly_informative_hyperparameters
@@ -289,7 +290,7 @@ class Prior:
         z = rng.standard_normal((draws, n_components, d, 1))
         means = self.mean + (np.linalg.cholesky(spread) @ z)[..., 0]
         if family.diagonal:
-            covariances = np.diagonal(covariances, axis1=2, axis2=3).copy()
+            covariances = diagonals(covariances).copy()
         return Draws(self._draw_weights(rng, draws, n_components), means, covariances)
 
     def _draw_weights(self, rng: np.random.Generator, draws: int, n_components: int) -> FloatArray:

@@ -15,6 +15,7 @@ from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
 from ..posterior.posterior import Posterior
 from ..posterior.summaries.intervals import tails
+from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from .style import Figure, Units, bare, colour, labelled, marker, telling_columns, units_of
 
@@ -80,10 +81,7 @@ def plot_posterior(
     fit, draws = posterior.fit, posterior.draws
     ends = tails(ci_prob)
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
-    sigma = draws.covariances
-    if sigma.ndim == 3:
-        sigma = sigma[..., None] * np.eye(fit.d)
-    drawn = Estimates(draws.weights, draws.means, sigma)
+    drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
     estimate = Estimates(fit.weights, fit.means, fit.covariances)
     panels = _panels(fit, units_of(None, units))
     across = min(3, len(panels))

@@ -19,6 +19,7 @@ from matplotlib.patches import Ellipse
 
 from ..data.data import Data
 from ..mixture.mixture import Mixture
+from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 
 type Units = Mapping[str, str] | None
@@ -89,7 +90,7 @@ def telling_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:
     if mixture.d <= at_most:
         return list(range(mixture.d))
     between = mixture.weights @ (mixture.means - mixture.weights @ mixture.means) ** 2
-    within = mixture.weights @ np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    within = mixture.weights @ diagonals(mixture.covariances)
     return sorted(np.argsort(-between / within, kind="stable")[:at_most].tolist())
 
 

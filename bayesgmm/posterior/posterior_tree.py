@@ -12,6 +12,7 @@ import xarray as xr
 from ..em.result import Fit
 from ..mixture.prior import Prior
 from ..utils.archive import sealed, unsealed
+from ..utils.matrices import diagonals
 
 _FORMAT = "bayesgmm.Posterior/3"
 _GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit", "relabelling")
@@ -108,6 +109,6 @@ def _check_draws(posterior: xr.Dataset, fit: Fit) -> None:
     pi = posterior["pi"].to_numpy()
     if np.any(pi < 0) or np.any(np.abs(pi.sum(axis=-1) - 1) > _SIMPLEX_TOLERANCE):
         raise ValueError("the drawn proportions are negative or do not sum to 1")
-    variances = np.diagonal(posterior["Sigma"].to_numpy(), axis1=-2, axis2=-1)
+    variances = diagonals(posterior["Sigma"].to_numpy())
     if np.any(variances <= 0):
         raise ValueError("a drawn variance is not positive")

@@ -16,6 +16,7 @@ from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..mixture.prior import Prior, check_columns
+from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ class PosteriorProblem:
 
     def parametrisation_at(self, parameters: Parameters) -> Parametrisation:
         """The family's parametrisation about these parameters."""
-        return parametrisation(self.family, self.n_components, self.data.d, _full(parameters))
+        return parametrisation(
+            self.family, self.n_components, self.data.d, as_full(parameters.covariances)
+        )
 
     def initial_values(
         self, parameters: Parameters, parametrisation: Parametrisation
@@ -109,11 +112,7 @@ class PosteriorProblem:
             "scale": np.diagonal(self.prior.expected_scale).copy(),
             "pi": weights / weights.sum(),
             "mu": parameters.means + self.data.center,
-            **parametrisation.values_from(_full(parameters), self.prior.inverse_wishart),
+            **parametrisation.values_from(
+                as_full(parameters.covariances), self.prior.inverse_wishart
+            ),
         }
-
-
-def _full(parameters: Parameters) -> FloatArray:
-    if parameters.diagonal:
-        return parameters.covariances[:, :, None] * np.eye(parameters.means.shape[1])
-    return parameters.covariances

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from ...utils.matrices import diagonals
 from ...utils.types import FloatArray
 from ..result import Fit
 
@@ -114,7 +115,7 @@ class StandardErrors:
 
     def _normal(self, z: float) -> Estimates:
         """Estimates moved by z standard errors, within their ranges."""
-        pi, variances = self.fit.weights, np.diagonal(self.fit.covariances, axis1=1, axis2=2)
+        pi, variances = self.fit.weights, diagonals(self.fit.covariances)
         spread = np.where(pi < 1, pi * (1 - pi), 1.0)
         odds = np.exp(z * self.weights / spread)
         weights = pi * odds / (1 - pi + pi * odds)

@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 from scipy.special import gammaln
 
+from ...utils.matrices import diagonal_matrices
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
@@ -122,7 +123,7 @@ class Axes(Parametrisation):
             shape = shape[..., None, :]
         variances = volume[..., None] * shape
         if not self.turned:
-            return variances[..., None] * np.eye(self.d)
+            return diagonal_matrices(variances)
         axes = np.asarray(values[self.names[2]])
         if self.family.orientation == Letter.EQUAL:
             axes = axes[..., None, :, :]

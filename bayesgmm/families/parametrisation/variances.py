@@ -8,6 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
+from ...utils.matrices import diagonal_matrices, diagonals
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from .base import FEATURE, Distribution, Parametrisation, Variable
@@ -42,11 +43,11 @@ class Variances(Parametrisation):
         variance = np.asarray(values[self.names[0]])
         if not self.by_feature:
             variance = np.repeat(variance[..., None], self.d, axis=-1)
-        return self._for_all(variance[..., None] * np.eye(self.d))
+        return self._for_all(diagonal_matrices(variance))
 
     def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
         """The diagonals, averaged over what is shared."""
-        variance = np.diagonal(self._distinct(covariances), axis1=-2, axis2=-1)
+        variance = diagonals(self._distinct(covariances))
         if not self.by_feature:
             variance = variance.mean(axis=-1)
         if not self.by_component:

@@ -20,6 +20,7 @@ from ...families import Family
 from ...families.hyperparameters import Gamma
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
+from ...utils.matrices import diagonals
 from ...utils.types import FloatArray
 
 # Nodes of the two integrals. The trapezoidal rule converges exponentially for both: with these the
@@ -118,7 +119,7 @@ def _precisions(covariances: FloatArray) -> FloatArray:
     """Diagonals (S, D, d) of the inverses of covariances (S, D, d, d) or of variances (S, D, d)."""
     if covariances.ndim == 3:
         return 1.0 / covariances
-    return np.diagonal(np.linalg.inv(covariances), axis1=2, axis2=3)
+    return diagonals(np.linalg.inv(covariances))
 
 
 def _log_moment(psi: Gamma, power: float, rates: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from ...families import Family
 from ...families.parametrisation.parametrisation import parametrisation
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
+from ...utils.matrices import as_full, diagonals
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray, IntArray
 from .marginal_prior import log_correction
@@ -53,7 +54,7 @@ class Target:
         cls, draws: Draws, data: Data, family: Family, prior: Prior, region: Region
     ) -> Target:
         """In coordinates about draws of the posterior, which say where orientations are 0."""
-        sigma = _full(draws.covariances.mean(axis=0, keepdims=True))[0]
+        sigma = as_full(draws.covariances.mean(axis=0, keepdims=True), leading=2)[0]
         form = parametrisation(family, draws.n_components, data.d, sigma)
         given = replace(
             prior, concentration=prior.expected_concentration, scale=prior.expected_scale
@@ -73,7 +74,7 @@ class Target:
                 {
                     "pi": some.weights,
                     "mu": some.means,
-                    **form.values_from(_full(some.covariances), prior.inverse_wishart),
+                    **form.values_from(as_full(some.covariances, leading=2), prior.inverse_wishart),
                 }
             )
             for some in (draws.at(rows) for rows in self._blocks(len(draws)))
@@ -129,7 +130,7 @@ class Target:
             values = self.density.space.values(free)
             covariances = form.covariances(values, self.density.prior.inverse_wishart)
         if form.diagonal:
-            covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+            covariances = diagonals(covariances)
         weights = values.get("pi", np.ones((len(free), 1)))
         return np.maximum(weights, _SMALLEST), values["mu"], covariances
 
@@ -138,10 +139,3 @@ class Target:
         form = self.density.parametrisation
         blocks = 1 + size * form.n_components * form.d**2 // _NUMBERS
         return np.array_split(np.arange(size), blocks)
-
-
-def _full(covariances: FloatArray) -> FloatArray:
-    """Covariances (S, K, d, d) as they are, or of variances (S, K, d)."""
-    if covariances.ndim == 4:
-        return covariances
-    return np.asarray(covariances[..., None] * np.eye(covariances.shape[-1]))

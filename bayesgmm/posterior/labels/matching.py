@@ -6,6 +6,7 @@ import numpy as np
 
 from ...mixture.draws import Draws
 from ...mixture.matching import assign
+from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray, IntArray
 from .relabelling import Relabelling
 
@@ -33,7 +34,7 @@ def concluded(
 def column_sd(draws: Draws) -> FloatArray:
     """Standard deviations of the columns under the draws' mixtures, (d,): no labels matter."""
     sigma, weights = draws.covariances, draws.weights[:, None]
-    variances = sigma if sigma.ndim == 3 else np.diagonal(sigma, axis1=2, axis2=3)
+    variances = as_diagonals(sigma, leading=2)
     offsets = draws.means - weights @ draws.means
     return np.sqrt((weights @ (variances + offsets**2)).mean(axis=(0, 1)))
 

@@ -9,6 +9,7 @@ from ...kernels.e_step.contract import Parameters, Statistics
 from ...kernels.e_step.e_step import expected_statistics
 from ...mixture.draws import Draws
 from ...mixture.matching import assign
+from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray
 from .matching import assign_all, column_sd, concluded, points, squared_distances
 from .relabelling import Relabelling
@@ -124,7 +125,7 @@ _Held = tuple[FloatArray, FloatArray, FloatArray]
 def _held(statistics: list[Statistics]) -> _Held:
     """Counts (S, K, 1), means (S, K, d) and summed squares about them (S, K, d) by column."""
     scatters = np.array([s.scatters for s in statistics])
-    squares = scatters if scatters.ndim == 3 else np.diagonal(scatters, axis1=2, axis2=3)
+    squares = as_diagonals(scatters, leading=2)
     counts = np.array([s.counts for s in statistics])[:, :, None]
     return counts, np.array([s.means for s in statistics]), squares
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
+from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray
 from .intervals import band, tails
 
@@ -56,9 +57,7 @@ def default_axes(draws: Draws, columns: Sequence[str]) -> Axes:
         )
     heavy = draws.weights.mean(axis=0) > _LIGHT
     means = draws.means.mean(axis=0)[heavy]
-    variances = draws.covariances.mean(axis=0)[heavy]
-    if variances.ndim == 3:
-        variances = np.diagonal(variances, axis1=1, axis2=2)
+    variances = as_diagonals(draws.covariances.mean(axis=0)[heavy])
     reach = _REACH * np.sqrt(variances)
     low, high = (means - reach).min(axis=0), (means + reach).max(axis=0)
     size = _ONE if len(columns) == 1 else _TWO

@@ -15,6 +15,7 @@ from ...mixture.conditional import conditional, marginal, positions, split
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
 from ...utils.display import Shown
+from ...utils.matrices import as_diagonals, as_full
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
 from .densities import default_axes, density_bands, grid_axes, grid_rows
@@ -148,9 +149,7 @@ class MixtureDraws(Shown):
     def rows(self, x: Any) -> Data:
         """Rows in the coordinates of these mixtures: centre and scale of their mean."""
         d = self.draws
-        variances = d.covariances
-        if variances.ndim == 4:
-            variances = np.diagonal(variances, axis1=2, axis2=3)
+        variances = as_diagonals(d.covariances, leading=2)
         share = d.weights[:, :, None] / len(d)
         center = np.sum(share * d.means, axis=(0, 1))
         total = np.sum(share * (variances + (d.means - center) ** 2), axis=(0, 1))
@@ -158,10 +157,7 @@ class MixtureDraws(Shown):
 
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         d = self.draws
-        sigma = d.covariances
-        if sigma.ndim == 3:
-            sigma = sigma[..., None] * np.eye(len(self.names))
-        return d.weights, d.means, sigma
+        return d.weights, d.means, as_full(d.covariances, leading=2)
 
     def _of(self, draws: Draws, keep: Sequence[int]) -> MixtureDraws:
         return MixtureDraws(draws, tuple(self.names[j] for j in keep), self.chain, self.draw)

@@ -14,6 +14,7 @@ from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
+from ...utils.matrices import diagonal_matrices
 from ...utils.progress import progress
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
@@ -155,7 +156,7 @@ class _State:
         density = self.density
         covariances = self.covariances
         if density.parametrisation.diagonal:
-            covariances = covariances[:, 0, :, None] * np.eye(density.data.d)
+            covariances = diagonal_matrices(covariances[:, 0])
         values = {
             "concentration": self.concentration[0],
             "scale": np.diagonal(self.psi),
