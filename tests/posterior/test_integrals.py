@@ -155,3 +155,14 @@ def test_proposal_of_points_that_fill_no_volume():
     """Parameters that vary only together are named as the trouble."""
     with pytest.raises(ValueError, match="fill no volume"):
         Proposal.of(np.zeros((50, 2)), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_points_that_vary_by_rounding_alone_fill_no_volume(seed):
+    """A coordinate that stands still, or follows others, has no density."""
+    rng = np.random.default_rng(seed)
+    points = rng.standard_normal((200, 3))
+    for third in (7.0 + 1e-16 * points[:, 2], points[:, 0] - 2 * points[:, 1]):
+        with pytest.raises(np.linalg.LinAlgError):
+            Whitening.of(np.column_stack([points[:, :2], third]))
+    Whitening.of(1e-9 * points + 1e-3)  # small is not still

@@ -38,6 +38,10 @@ class Integral:
     diagnostics: dict[str, float]
 
 
+# Coordinates that vary by less, relative to their size or to each other, vary by rounding.
+_ROUNDING = 1e-12
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Whitening:
     """Coordinates z of points x = m + L z in which given points have mean 0 and unit covariance.
@@ -57,6 +61,12 @@ class Whitening:
         LinAlgError
             Points that fill no volume.
         """
+        sd = points.std(axis=0)
+        if np.any(sd <= _ROUNDING * np.abs(points).max(axis=0)):
+            raise np.linalg.LinAlgError("a coordinate does not vary")
+        correlation = np.corrcoef(points, rowvar=False).reshape(points.shape[1], -1)
+        if np.linalg.eigvalsh(correlation)[0] <= _ROUNDING:
+            raise np.linalg.LinAlgError("coordinates vary only together")
         covariance = np.cov(points, rowvar=False).reshape(points.shape[1], -1)
         return cls(points.mean(axis=0), np.linalg.cholesky(covariance))
 
