@@ -377,11 +377,8 @@ class Prior:
         """The prior in words, one row per parameter and per random hyperparameter."""
         import pandas as pd
 
-        rows = [
-            proportions_in_words(self.concentration),
-            means_in_words(self.mean, self.mean_covariance, self.mean_strength),
-            self.inverse_wishart.in_words(),
-        ]
+        means = means_in_words(self.mean, self.mean_covariance, self.mean_strength)
+        rows = [proportions_in_words(self.concentration), means, self.inverse_wishart.in_words()]
         rows += [random_in_words(name, getattr(self, name)) for name in self.random]
         return pd.DataFrame(rows, columns=["parameter", "prior", "note"])
 
