@@ -46,12 +46,14 @@ if TYPE_CHECKING:
     from .selection.selection import Selection as Selection
     from .utils.errors import ConvergenceAdvice as ConvergenceAdvice
     from .utils.errors import DataError as DataError
+    from .utils.errors import DataWarning as DataWarning
     from .utils.errors import DegenerateFitWarning as DegenerateFitWarning
 
 _HOME = {
     "Comparison": "comparison.table",
     "ConvergenceAdvice": "utils.errors",
     "DataError": "utils.errors",
+    "DataWarning": "utils.errors",
     "DegenerateFitWarning": "utils.errors",
     "FAMILIES": "families",
     "Fit": "em.result",

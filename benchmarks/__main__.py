@@ -13,14 +13,15 @@ from . import (
     memory,
     optima,
     posterior,
+    small_samples,
     startup,
 )
 from .command import main_of_all
 
 # What a user waits for first, then the fits, then how the library's own choices were made.
 ORDER = (
-    startup, em, convergence, posterior, growth, memory, float32, grid, optima, acceleration,
-    kernel_forms,
+    startup, em, convergence, posterior, growth, memory, float32, grid, optima, small_samples,
+    acceleration, kernel_forms,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Runs:
         for problem, start in self.problems:
             data = problem.rows
             try:
-                out.append(follow(problem, data, [start], effort)[0])  # type: ignore[arg-type]
+                out.append(follow(problem, data, [start], effort).results[0])  # type: ignore[arg-type]
             except DegenerateComponentError:
                 out.append(None)
         return out

@@ -10,12 +10,13 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
+from ..data.rounding import discrete_columns
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.mixture import Mixture, responsibility_blocks
 from ..mixture.prior import Prior
-from ..utils.errors import DegenerateComponentError, DegenerateFitWarning
+from ..utils.errors import DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.warnings import warn
 from .checks import check_options, check_problem
 from .multistart import SAME_OPTIMUM, Effort, follow
@@ -24,11 +25,14 @@ from .result import Fit
 from .run import EMResult
 from .starts.sample import Sample, Start
 from .starts.starts import Seed, is_screened, make_starts, named_starts, subset_rng
+from .status import Status
 
 # A named start is made from, and its short runs are run on, so many features of rows at most
 # (what stays in the processor's cache), but on no fewer rows than this for every parameter.
 _SEARCHED = 2**17
 _ROWS_PER_PARAMETER = 5
+# Starts of which so large a part leads to no estimate make one that does suspicious.
+_MANY_STARTS, _MOST = 10, 0.9
 # Rounding of an entropy, per row, that is too little to matter.
 _DIGITS = 1e-9
 
@@ -110,7 +114,9 @@ def fit(
     -----
     DegenerateFitWarning
         Every start ran into a singular covariance (the fit then holds the last regular
-        parameters), or to a spurious maximum beside one.
+        parameters), or to a spurious maximum beside one; or nearly every start did.
+    DataWarning
+        Columns of few different values, of coarsely rounded ones, or with sentinels such as -999.
 
     Examples
     --------
@@ -124,11 +130,25 @@ def fit(
     family = get_family(covariance_type, data.d)
     check_problem(data, n_components, family, prior, ridge, max_ratio)
     problem = Problem(data, family, prior, ridge, max_ratio)
+    tell_of_columns(data, n_components > 1 and not problem.bounded)
     effort = Effort(max_iter, tol, accelerate=accelerate)
     result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
-    if not result.status.sound:
+    if not result.status.sound or mostly_unsound(result):
         warn(result.advice, DegenerateFitWarning)
     return result
+
+
+def tell_of_columns(data: Data, collapsible: bool) -> None:
+    """Warn of columns onto whose few values components can shrink."""
+    told = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
+    if told:
+        warn(told, DataWarning)
+
+
+def mostly_unsound(fit: Fit) -> bool:
+    """Whether an estimate is the odd one out among many ends that are none."""
+    made = fit.starts[0]
+    return fit.status.sound and made >= _MANY_STARTS and fit.unsound >= _MOST * made
 
 
 def fit_from(
@@ -181,14 +201,15 @@ def best_fit(
         No start gives sound parameters to begin with.
     """
     try:
-        results = follow(problem, data, starts, effort, first)
+        ends = follow(problem, data, starts, effort, first)
     except DegenerateComponentError as error:
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
-    best = by_weight(results[0]) if starts[0].guess else results[0]
-    sound = [result.objective for result in results if result.status.sound]
-    near = [o for o in sound if best.objective - o <= SAME_OPTIMUM * problem.total]
-    return as_fit(best, problem, data, (len(starts), len(sound), len(near)))
+    best = by_weight(ends.results[0]) if starts[0].guess else ends.results[0]
+    near = [r for r in ends.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
+    counts = len(starts), len(ends.sound), len(near)
+    remark = set_aside(ends.results, ends.unsound, len(starts))
+    return as_fit(best, problem, data, counts, ends.unsound, remark)
 
 
 def by_weight(result: EMResult) -> EMResult:
@@ -207,6 +228,21 @@ def by_weight(result: EMResult) -> EMResult:
     )
 
 
+def set_aside(results: Sequence[EMResult], unsound: int, made: int) -> str:
+    """What was found beside an estimate that is none, in words; nothing if there is nothing."""
+    if not unsound:
+        return ""
+    text = f"{unsound} of {made} starts ended at or beside a singular covariance"
+    best = max((r.objective for r in results if r.status.sound), default=np.inf)
+    for result in results:
+        if result.status is Status.SPURIOUS and result.objective > best:
+            return (
+                f"{text}, set aside: in the highest, at a log-likelihood of {result.loglik:.2f}, a "
+                f"component {result.reason}"
+            )
+    return text
+
+
 def start_advice(error: DegenerateComponentError, family: Family) -> str:
     """What a start that cannot be used says."""
     return (
@@ -216,8 +252,15 @@ def start_advice(error: DegenerateComponentError, family: Family) -> str:
     )
 
 
-def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, int, int]) -> Fit:
-    """What EM found, in the user's coordinates."""
+def as_fit(
+    result: EMResult,
+    problem: Problem,
+    data: Data,
+    starts: tuple[int, int, int],
+    unsound: int = 0,
+    remark: str = "",
+) -> Fit:
+    """What EM found, in the user's coordinates; remark: what is to be said beside an estimate."""
     p = result.parameters
     return Fit(
         mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names, data.scale),
@@ -234,6 +277,8 @@ def as_fit(result: EMResult, problem: Problem, data: Data, starts: tuple[int, in
         starts=starts,
         moments=np.array([data.center, data.sd]),
         weighted=data.weights is not None,
+        unsound=unsound,
+        remark=remark if result.status.sound else result.reason,
     )
 
 

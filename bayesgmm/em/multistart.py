@@ -1,13 +1,14 @@
 """Which of many starts to follow: short runs of EM from all of them, the best run on.
 
 Biernacki, Celeux & Govaert (2003), Comput. Stat. Data Anal. 41, 561-575 ("small EM"). A maximum
-that rests on a coincidence of few rows is marked, and loses to any sound one.
+that rests on a coincidence of few rows is marked, and loses to any sound one; a saddle is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -18,11 +19,11 @@ from ..utils.types import FloatArray
 from .iteration import DEGENERATE, N_ITER
 from .problem import Problem
 from .run import EMResult, Run
+from .saddle import beyond_saddles
+from .spurious import has_few_rows, mark_spurious, of_few_rows
 from .starts.sample import Start
 from .status import Status
 
-# Rows beyond the fewest possible below which a component's likelihood is that of a coincidence.
-_ROOM = 0.25
 # So many times its last gain a short run may rise when it is run on.
 _PATIENCE = 50
 # Two runs whose objectives differ by less than this per row ended at the same optimum.
@@ -63,6 +64,22 @@ class _Left:
         return bool(self.history[-1] + _PATIENCE * last < bar)
 
 
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where EM from some starts ended: results, best first, and how many came to no estimate.
+
+    unsound: those that ran to or beside a singularity, of the short runs too.
+    """
+
+    results: list[EMResult]
+    unsound: int
+
+    @property
+    def sound(self) -> list[EMResult]:
+        """The estimates among the results."""
+        return [result for result in self.results if result.status.sound]
+
+
 def follow(
     problem: Problem,
     data: Data,
@@ -70,59 +87,106 @@ def follow(
     effort: Effort,
     first: Problem | None = None,
     bar: float = -np.inf,
-) -> list[EMResult]:
+) -> Ends:
     """Results from these starts, best first: sound ones before spurious before degenerate.
 
     Short runs are made of `first`, a smaller problem of the same kind, if there is one. Those far
-    below `bar`, an objective to beat (up to the prior's constant), are not run on.
+    below `bar`, an objective to beat (up to the prior's constant), are not run on. If the best end
+    is a saddle, EM goes on beyond it.
 
     Raises
     ------
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    failure = DegenerateComponentError(0)
-    n_components = len(starts[0].given.means)
-    run = effort.run(problem, n_components)
-    candidates: list[_Left | Start] = list(starts)
-    enough = len(starts)
-    if effort.short and len(starts) > 1:
-        enough = effort.keep
-        short = run if first is None else effort.run(first, n_components)
+    ends = _Following(problem, data, effort, first, bar).ends(starts)
+    if not ends.sound:
+        return ends
+    beyond = partial(_best_beyond, problem, data, replace(effort, short=10, keep=1))
+    ends.results[0] = beyond_saddles(problem, ends.results[0], effort.tol * problem.total, beyond)
+    return ends
+
+
+def _best_beyond(
+    problem: Problem, data: Data, effort: Effort, starts: Sequence[Start]
+) -> EMResult | None:
+    """The best sound end from some starts, saddles among them."""
+    try:
+        ends = _Following(problem, data, effort, None, -np.inf).ends(starts)
+    except DegenerateComponentError:
+        return None
+    return ends.sound[0] if ends.sound else None
+
+
+class _Following:
+    """EM from one start after the other: short runs first, the best of them to the end."""
+
+    def __init__(
+        self, problem: Problem, data: Data, effort: Effort, first: Problem | None, bar: float
+    ) -> None:
+        self.problem, self.data, self.effort, self.first, self.bar = (
+            problem, data, effort, first, bar,
+        )  # fmt: skip
+        self.failure = DegenerateComponentError(0)
+        self.done: list[EMResult] = []
+        self.unsound = 0
+
+    def ends(self, starts: Sequence[Start]) -> Ends:
+        """Where they lead."""
+        run = self.effort.run(self.problem, len(starts[0].given.means))
+        candidates: list[_Left | Start] = list(starts)
+        enough, skipped = len(starts), False
+        if self.effort.short and len(starts) > 1:
+            enough = self.effort.keep
+            sure = [start for start in starts if start.sure]
+            candidates = [*sure, *self._short_runs(run, [s for s in starts if not s.sure])]
+        for candidate in candidates:
+            if sum(result.status.sound for result in self.done) == enough:
+                break
+            if isinstance(candidate, _Left) and candidate.hopeless(self.bar):
+                skipped = True
+            else:
+                self._to_the_end(run, candidate)
+        if not (self.done or skipped):
+            raise self.failure
+        return Ends(sorted(self.done, key=rank, reverse=True), self.unsound)
+
+    def _short_runs(self, run: Run, starts: Sequence[Start]) -> list[_Left]:
+        """Where short runs were left, best first."""
+        short = run if self.first is None else self.effort.run(self.first, run.shape[0])
         left: list[_Left] = []
         for start in starts:
             try:
-                _begin(short, data, start, min(effort.short, effort.max_iter))
+                _begin(short, self.data, start, min(self.effort.short, self.effort.max_iter))
             except DegenerateComponentError as error:
-                failure = error
+                self.failure = error
+                self.unsound += 1
                 continue
             history = short.history[: short.whole[N_ITER] + 1].copy()
             left.append(_Left(_rank(short), short.new.copy(), history))
-        left.sort(key=lambda place: place.rank, reverse=True)
-        candidates = [place for place in left if not place.hopeless(bar)]
-        if left and not candidates:
-            return []
-    done: list[EMResult] = []
-    n_sound = 0
-    for candidate in candidates:
-        if n_sound == enough:
-            break
+            self.unsound += not left[-1].rank[0]
+        return sorted(left, key=lambda place: place.rank, reverse=True)
+
+    def _to_the_end(self, run: Run, candidate: _Left | Start) -> None:
+        """Run on from where a short run was left, or from a start."""
         before = None
         try:
             if isinstance(candidate, Start):
-                _begin(run, data, candidate, effort.max_iter)
+                _begin(run, self.data, candidate, self.effort.max_iter)
             else:
                 run.take_up(candidate.point)
-                before = candidate.history if first is None else None
-                run.go(effort.max_iter - (0 if before is None else len(before) - 1))
+                before = candidate.history if self.first is None else None
+                run.go(self.effort.max_iter - (0 if before is None else len(before) - 1))
         except DegenerateComponentError as error:
-            failure = error
-            continue
-        done.append(mark_spurious(run.result(before), problem))
-        n_sound += done[-1].status.sound
-    if not done:
-        raise failure
-    return sorted(done, key=rank, reverse=True)
+            self.failure = error
+            self.unsound += isinstance(candidate, Start)
+            return
+        result = mark_spurious(run.result(before), self.problem)
+        self.done.append(result)
+        if result.status.sound and self.first is None:
+            self.bar = max(self.bar, run.objective)
+        if not result.status.sound and (isinstance(candidate, Start) or candidate.rank[0]):
+            self.unsound += 1
 
 
 def _begin(run: Run, data: Data, start: Start, max_iter: int) -> None:
@@ -149,27 +213,10 @@ def rank(result: EMResult) -> tuple[bool, bool, float]:
 
 def _rank(run: Run) -> tuple[bool, bool, float]:
     """The same for a run that has just ended."""
-    spurious = _coincidence(run.problem, run.weights) is not None
     regular = run.status != DEGENERATE
+    spurious = (
+        regular
+        and has_few_rows(run.problem, run.weights)
+        and of_few_rows(run.problem, run.parameters()) is not None
+    )
     return regular and not spurious, regular, run.objective
-
-
-def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
-    """Mark a maximum that owes its height to a component of hardly more rows than it must have.
-
-    As the rows of such a component come closer its likelihood grows without bound, so every few
-    neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10.
-    """
-    which = _coincidence(problem, result.parameters.weights)
-    if which is None or not result.status.sound:
-        return result
-    return replace(result, status=Status.SPURIOUS, component=which)
-
-
-def _coincidence(problem: Problem, weights: FloatArray) -> int | None:
-    """The component of too few rows, if there is one."""
-    if problem.bounded or len(weights) == 1:
-        return None
-    fewest = problem.family.fewest_rows(len(problem.rows.scale))
-    which = int(weights.argmin())
-    return which if fewest and weights[which] * problem.total < fewest + _ROOM else None

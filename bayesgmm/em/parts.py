@@ -51,6 +51,8 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
         "starts": _starts(meta),
         "moments": _moments(arrays, mixture.d),
         "weighted": _truth(meta, "weighted"),
+        "unsound": check_integer("unsound", meta["unsound"], 0),
+        "remark": _text(meta, "remark"),
     }
 
 

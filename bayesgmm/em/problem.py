@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..data.rounding import steps
 from ..families import Family
 from ..families.eigenvalue_bound import bounded_m_step
 from ..kernels.compilation import Entry
@@ -69,6 +70,11 @@ class Problem:
         """Sum of the rows' weights: the number of rows without weights."""
         rows = self.rows
         return float(len(rows.values) if rows.weights is None else rows.weights.sum())
+
+    @cached_property
+    def units(self) -> FloatArray:
+        """Steps of the grid of values on which each column stands, 0 where there is none; (d,)."""
+        return steps(self.rows.values, self.rows.weights)
 
     @property
     def bounded(self) -> bool:

@@ -61,6 +61,10 @@ class Fit(Shown):
         apart.
     weighted : bool
         Whether the rows had weights.
+    unsound : int
+        Starts, of those made, that ran to or beside a singular covariance.
+    remark : str
+        Why the fit is spurious; beside an estimate, which ends of EM were set aside and why.
     """
 
     mixture: Mixture
@@ -77,6 +81,8 @@ class Fit(Shown):
     starts: tuple[int, int, int]
     moments: FloatArray
     weighted: bool = False
+    unsound: int = 0
+    remark: str = ""
     plot = PlotAccessor()
 
     @property
@@ -156,27 +162,14 @@ class Fit(Shown):
     @property
     def advice(self) -> str:
         """How EM ended, in words, and what to do next."""
-        if self.status is Status.CONVERGED:
-            made, followed, same = self.starts
-            text = f"converged after {self.n_iter} iterations"
-            if made > 1:
-                text += f"; of {made} starts {followed} led to a sound end"
-                text += f" and {same} to this optimum"
-                if same == 1:
-                    text += ": raise n_init to look for a better one"
-            return text + "."
-        if self.status is Status.MAX_ITER:
-            return (
-                f"reached max_iter = {self.n_iter} before converging: raise max_iter, or loosen "
-                "tol; the log-likelihood given belongs to the parameters given."
-            )
+        if self.status.sound:
+            return f"{self._end}{'; ' if self.remark else ''}{self.remark}."
         which = self.degenerate_component
         if self.status is Status.SPURIOUS:
             return (
-                f"spurious maximum: component {which} holds {self.n * self.weights[which]:.1f} "
-                "rows, too few for a covariance of its own, and owes its likelihood to their "
-                "closeness. Use fewer components, a family with a common covariance, or a prior "
-                "(prior=Prior.from_data(X))."
+                f"spurious maximum: component {which} {self.remark}, and the fit owes its "
+                "likelihood to that. Use fewer components, a family with fewer parameters, or a "
+                "prior (prior=Prior.from_data(X))."
             )
         return (
             f"degenerate component {which}: its covariance shrank to a singular one, where the "
@@ -184,6 +177,22 @@ class Fit(Shown):
             "estimate: use fewer components, a family with fewer parameters, or a prior "
             "(prior=Prior.from_data(X))."
         )
+
+    @property
+    def _end(self) -> str:
+        """How a sound run ended, and how many starts came to the same."""
+        if self.status is Status.MAX_ITER:
+            return (
+                f"reached max_iter = {self.n_iter} before converging: raise max_iter, or loosen "
+                "tol; the log-likelihood given belongs to the parameters given"
+            )
+        made, followed, same = self.starts
+        text = f"converged after {self.n_iter} iterations"
+        if made > 1:
+            text += f"; of {made} starts {followed} led to a sound end and {same} to this optimum"
+            if same == 1:
+                text += ": raise n_init to look for a better one"
+        return text
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int."""
@@ -241,6 +250,8 @@ class Fit(Shown):
             "degenerate_component": self.degenerate_component,
             "starts": list(self.starts),
             "weighted": self.weighted,
+            "unsound": self.unsound,
+            "remark": self.remark,
             "prior": None if self.prior is None else self.prior.to_dict(),
         }
 

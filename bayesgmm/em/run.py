@@ -34,8 +34,9 @@ class EMResult:
     """Where EM ended: parameters and log-likelihood that belong together.
 
     statistics are those of the parameters; history is the objective after the start and after
-    every iteration; component names the degenerate one, if any; n_passes counts the passes over
-    the rows. log_certainty: sum of the logarithms of the rows' largest responsibilities.
+    every iteration; component names the degenerate one, if any, and reason says why it is that;
+    n_passes counts the passes over the rows. log_certainty: sum of the logarithms of the rows'
+    largest responsibilities.
     """
 
     parameters: Parameters
@@ -47,6 +48,7 @@ class EMResult:
     status: Status
     component: int | None = None
     n_passes: int = 0
+    reason: str = ""
 
     @property
     def n_iter(self) -> int:
@@ -205,7 +207,7 @@ class Run:
 
     def _make_pass(self) -> None:
         """Statistics of the point that `iterate` wants to know, where it has not the features."""
-        rows, parameters = self.problem.rows, self._parameters()
+        rows, parameters = self.problem.rows, self.parameters()
         whole, real = self.whole, self.real
         whole[iteration.FAILED] = 0
         whole[iteration.N_PASSES] += 1
@@ -219,7 +221,8 @@ class Run:
         real[iteration.LOSS] = step.rounding / ROUNDING
         real[iteration.NEW_LOG_CERTAINTY] = step.log_certainty
 
-    def _parameters(self) -> Parameters:
+    def parameters(self) -> Parameters:
+        """A copy of the mixture that the run is at."""
         weights, means, covariances = (view.copy() for view in self.views[:3])
         if self.problem.family.diagonal:
             covariances = covariances[:, 0]
@@ -239,7 +242,7 @@ class Run:
             history = np.concatenate([before, history[1:]])
         component = int(whole[iteration.COMPONENT])
         return EMResult(
-            parameters=self._parameters(),
+            parameters=self.parameters(),
             statistics=Statistics(counts, means, scatters),
             loglik=float(real[iteration.LOGLIK]),
             log_certainty=float(real[iteration.LOG_CERTAINTY]),

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.data import Data, as_data
 from ..em.checks import check_options, check_problem
-from ..em.fit import best_fit, fit_from
+from ..em.fit import best_fit, fit_from, tell_of_columns
 from ..em.multistart import Effort, follow
 from ..em.problem import Problem
 from ..em.result import Fit
@@ -146,8 +146,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return self.fit_.score_samples(rows)
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
-        """Mean log density per row."""
-        return float(np.mean(self.score_samples(X)))
+        """Mean log density per row; NaN, as `bic`, for a degenerate fit."""
+        log_densities = self.score_samples(X)
+        return float(np.mean(log_densities)) if self._has_estimate else float("nan")
 
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows (n_samples, d) and their components, grouped by component."""
@@ -158,13 +159,25 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return x[order], component[order]
 
     def bic(self, X: Any) -> float:  # noqa: N803
-        """Schwarz's criterion of the fitted mixture on X; lower is better."""
+        """Schwarz's criterion of the fitted mixture on X; lower is better.
+
+        NaN, like `aic` and as `fit_.bic`, for a degenerate fit: its parameters are no estimate.
+        """
         loglik = self.score_samples(X)
-        return -2 * float(loglik.sum()) + self.fit_.n_parameters * float(np.log(len(loglik)))
+        return self._penalised(loglik, float(np.log(len(loglik))))
 
     def aic(self, X: Any) -> float:  # noqa: N803
         """Akaike's criterion of the fitted mixture on X; lower is better."""
-        return -2 * float(self.score_samples(X).sum()) + 2 * self.fit_.n_parameters
+        return self._penalised(self.score_samples(X), 2.0)
+
+    def _penalised(self, loglik: FloatArray, price: float) -> float:
+        if not self._has_estimate:
+            return float("nan")
+        return -2 * float(loglik.sum()) + self.fit_.n_parameters * price
+
+    @property
+    def _has_estimate(self) -> bool:
+        return self.fit_.status is not Status.DEGENERATE
 
     def _fit(self, x: Any) -> NDArray[np.floating]:
         rows = validate_data(
@@ -174,7 +187,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
         check_problem(data, self.n_components, family, None, self.reg_covar)
-        fit = self._best(Problem(data, family, None, self.reg_covar), data)
+        problem = Problem(data, family, None, self.reg_covar)
+        tell_of_columns(data, self.n_components > 1 and not problem.bounded)
+        fit = self._best(problem, data)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         if fit.status is not Status.CONVERGED and self.max_iter > 0:
@@ -206,7 +221,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         at_once = Effort(0, 0.0).to_the_end
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
-            guess = follow(problem, data, [start], at_once)[0].parameters
+            guess = follow(problem, data, [start], at_once).results[0].parameters
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:

@@ -121,9 +121,17 @@ class Family:
         return all(FREEDOM.index(a) >= FREEDOM.index(b) for a, b in pairs)
 
     def fewest_rows(self, d: int) -> int:
-        """Rows a component needs so that its own covariance is regular; 0 if others see to that."""
-        if self.volume == Letter.EQUAL and self.shape != Letter.VARIABLE:
-            return 0
+        """Rows of its own that a component needs for what its covariance does not share; or 0.
+
+        With fewer, the component's width shrinks to nothing or its axes are anybody's guess: one
+        row has no volume, and d rows lie in a hyperplane to which axes can turn.
+        """
+        if Letter.VARIABLE in (self.shape, self.orientation):
+            return 2 if self.diagonal or self.spherical else d + 1
+        return 2 if self.volume == Letter.VARIABLE else 0
+
+    def fewest_shared_rows(self, d: int) -> int:
+        """Rows that all components need together, less one for every mean but the first."""
         return 2 if self.spherical or self.diagonal else d + 1
 
     def estimate(self, counts: FloatArray, scatters: FloatArray) -> FloatArray:

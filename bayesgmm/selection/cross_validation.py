@@ -87,7 +87,7 @@ def _held_out(
 ) -> FloatArray | float:
     """Log densities of the rows left out, or NaN where the others give no sound estimate."""
     try:
-        result = follow(problem, data, [start], effort)[0]
+        result = follow(problem, data, [start], effort).results[0]
     except DegenerateComponentError:
         return np.nan
     if not result.status.sound:

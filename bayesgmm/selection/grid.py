@@ -17,21 +17,19 @@ from functools import partial
 import numpy as np
 
 from ..data.data import Data
-from ..em.multistart import SAME_OPTIMUM, Effort, follow, rank
+from ..em.moves import merges, splits
+from ..em.multistart import SAME_OPTIMUM, Effort, Ends, follow, rank
 from ..em.problem import Problem
 from ..em.run import EMResult, run_em
 from ..em.starts.sample import Start
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Statistics
-from ..mixture.splitting import halves, longest_axis
 from ..utils.errors import DegenerateComponentError
 from ..utils.types import FloatArray
 
-# Rounds of starts from other cells; the pairs of components that are tried merged, and the
-# components that are tried split.
+# Rounds of starts from other cells, and how many iterations their short runs have.
 ROUNDS = 2
-_PAIRS = 2
-_SPLITS = 2
+_SHORT = 5
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, that are none.
@@ -46,17 +44,25 @@ class Cell:
 
     best: EMResult | None = None
     made: int = 0
+    unsound: int = 0
     sound: list[float] = field(default_factory=list)
+    #: The highest end that is no estimate.
+    aside: EMResult | None = None
     failure: DegenerateComponentError | None = None
-    #: A smaller family's log-likelihood that no sound maximum of this one reaches.
+    #: A smaller family whose log-likelihood no sound maximum of this one reaches.
     surpassed_by: Family | None = None
     _full: Statistics | None = None
     _signature: FloatArray | None = None
 
-    def take(self, results: Sequence[EMResult], n_starts: int, least: float) -> bool:
+    def take(self, ends: Ends, n_starts: int, least: float) -> bool:
         """Keep the best of new results; whether it is better by more than `least`."""
+        results = ends.results
         self.made += n_starts
-        self.sound += [result.objective for result in results if result.status.sound]
+        self.unsound += ends.unsound
+        self.sound += [result.objective for result in ends.sound]
+        for result in results:
+            if not result.status.sound and (self.aside is None or rank(result) > rank(self.aside)):
+                self.aside = result
         if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
             return False
         last, self.best = self.best, results[0]
@@ -142,6 +148,21 @@ class Grid:
             self.cells.setdefault((family, k), Cell())
             self.offer(family, k, [start])
 
+    def rescue(self, starts: Callable[[int], list[Start]]) -> None:
+        """Look for a sound end in cells that have none: from more starts, until there is one."""
+
+        def work(k: int) -> None:
+            lacking = [f for f in self.problems if (f, k) in self.cells and not self._has(f, k)]
+            if lacking:
+                made = starts(k)
+                for family in lacking:
+                    self.offer(family, k, made, keep=1)
+
+        self._for_each_k(work)
+
+    def _has(self, family: Family, k: int) -> bool:
+        return _sound(self.cells[family, k])
+
     def help_each_other(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
         """Start cells from what their neighbours found, until no cell gets better."""
         fresh = {place for place, cell in self.cells.items() if _sound(cell)}
@@ -177,9 +198,9 @@ class Grid:
                     seen.append(signature)
                     candidates.append(self._statistics(place))
             if (family, k - 1) in neighbours:
-                candidates += _splits(neighbours[family, k - 1])
+                candidates += splits(neighbours[family, k - 1])
             if (family, k + 1) in neighbours:
-                candidates += _merges(neighbours[family, k + 1])
+                candidates += merges(neighbours[family, k + 1])
             starts = [Start(statistics, guess=True) for statistics in candidates]
             if starts and self.offer(family, k, starts, keep=1):
                 improved.add((family, k))
@@ -188,8 +209,8 @@ class Grid:
     def climb_the_lattice(self) -> None:
         """No family ends below one that it contains, at the same K.
 
-        Where EM from the smaller family's estimate runs into a singularity there is no sound
-        maximum above it: the cell says by whom it is surpassed.
+        Where EM from the smaller family's estimate runs into a singularity no sound maximum above
+        it is known: the cell keeps its best one, and says by whom it is surpassed.
         """
         for k in self.ks:
             for family in self.problems:
@@ -212,7 +233,7 @@ class Grid:
             cell = self.cells.get((other, k))
             if other is family or cell is None or not family.contains(other):
                 continue
-            if cell.best is not None and cell.best.status.sound and cell.surpassed_by is None:
+            if cell.best is not None and cell.best.status.sound:
                 objectives[other] = cell.best.objective
         return max(objectives, key=objectives.__getitem__, default=None)
 
@@ -224,14 +245,14 @@ class Grid:
         cell = self.cells[family, k]
         effort, bar, problem = self.effort, -np.inf, self.problems[family]
         if keep is not None:
-            effort = replace(effort, keep=keep)
+            effort = replace(effort, short=_SHORT, keep=keep)
             if cell.best is not None and cell.best.status.sound and problem.prior is None:
                 bar = cell.best.objective
         try:
-            results = follow(problem, self.data, starts, effort, bar=bar)
+            ends = follow(problem, self.data, starts, effort, bar=bar)
         except DegenerateComponentError as error:
-            cell.failure, results = error, []
-        return cell.take(results, len(starts), self._least)
+            cell.failure, ends = error, Ends([], len(starts))
+        return cell.take(ends, len(starts), self._least)
 
     def _for_each_k(self, work: Callable[[int], None]) -> None:
         # The largest first: they take longest.
@@ -268,45 +289,3 @@ def _sound(cell: Cell) -> bool:
 
 def _reaches(cell: Cell, objective: float) -> bool:
     return cell.best is not None and cell.best.status.sound and cell.best.objective >= objective
-
-
-def _splits(s: Statistics) -> list[Statistics]:
-    """The largest components, each in turn halved across its longest axis."""
-    out = []
-    for k in np.argsort(-s.counts, kind="stable")[:_SPLITS]:
-        variance, axis = longest_axis(s.scatters[k] / s.counts[k])
-        if not variance > 0:
-            continue
-        # the halves of a Gaussian have their means at sqrt(2/pi) standard deviations
-        shift = axis * np.sqrt(variance * 2 / np.pi)
-        low, high, narrower = halves(s.means[k], s.scatters[k], shift, s.counts[k])
-        counts, means, scatters = (
-            np.concatenate([a, a[k : k + 1]]) for a in (s.counts, s.means, s.scatters)
-        )
-        counts[[k, -1]] /= 2
-        means[[k, -1]] = high, low
-        scatters[k] = scatters[-1] = narrower / 2
-        out.append(Statistics(counts, means, scatters))
-    return out
-
-
-def _merges(s: Statistics) -> list[Statistics]:
-    """The closest pairs of components merged, by their distance in the pooled spread."""
-    spread = np.diagonal(s.scatters.sum(axis=0)) / s.counts.sum()
-    scaled = s.means / np.sqrt(spread)
-    distance = np.sum((scaled[:, None] - scaled[None]) ** 2, axis=2)
-    pairs = sorted((distance[a, b], a, b) for a in range(len(scaled)) for b in range(a))
-    return [_merged(s, a, b) for _, a, b in pairs[:_PAIRS]]
-
-
-def _merged(s: Statistics, a: int, b: int) -> Statistics:
-    rest = [k for k in range(len(s.counts)) if k not in (a, b)]
-    count = s.counts[a] + s.counts[b]
-    mean = (s.counts[a] * s.means[a] + s.counts[b] * s.means[b]) / count
-    gap = s.means[a] - s.means[b]
-    scatter = s.scatters[a] + s.scatters[b] + s.counts[a] * s.counts[b] / count * np.outer(gap, gap)
-    return Statistics(
-        np.append(s.counts[rest], count),
-        np.vstack([s.means[rest], mean]),
-        np.concatenate([s.scatters[rest], scatter[None]]),
-    )

@@ -8,12 +8,19 @@ from typing import Any
 
 from ..data.data import Data, as_data
 from ..em.checks import check_bounds, check_family, check_number, check_options
-from ..em.fit import as_fit, by_weight, search_sample, start_advice
+from ..em.fit import as_fit, by_weight, search_sample, set_aside, start_advice, tell_of_columns
 from ..em.multistart import Effort
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
-from ..em.starts.starts import Seed, check_name, generators, is_screened, named_starts
+from ..em.starts.starts import (
+    Seed,
+    check_name,
+    is_screened,
+    named_starts,
+    repeatable,
+    subset_rng,
+)
 from ..families import FAMILIES, Family, get_family
 from ..mixture.prior import Prior
 from ..utils.progress import progress
@@ -25,8 +32,8 @@ from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
 from .selection import CellName, Selection
 
-# Random partitions of a K; its cells have each other's results to start from as well.
-_N_INIT = 10
+# Random partitions of a K that are tried where no estimate has been found.
+_N_RESCUE = 60
 
 
 def select(
@@ -63,8 +70,8 @@ def select(
     covariance_type : str or iterable of str, optional
         Families; all of them if left out (for one column: E and V).
     start, n_init
-        As for `fit`; "auto" takes 10 random partitions besides the hierarchical one, shared by
-        all families of a K. With other starts each cell is alone, but for what it contains.
+        As for `fit`: every cell begins with the search that `fit` makes with the same seed. With
+        other starts than "auto" each cell is alone, but for what it contains.
     prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight
         As for `fit`. The same seed gives the same table on any number of threads.
     criterion : {"bic", "icl", "aic", "cv"}
@@ -88,6 +95,11 @@ def select(
     ------
     DataError, ValueError
         As `fit`; unknown families and numbers of components below 1.
+
+    Warns
+    -----
+    DataWarning
+        As `fit`.
 
     Examples
     --------
@@ -124,7 +136,8 @@ def select(
                 allowed.add((family, k))
     if not allowed:
         return Selection({}, failures, criterion)
-    effort = Effort(max_iter, tol, short=5, keep=2)
+    tell_of_columns(data, max(ks) > 1 and not bounded)
+    effort = Effort(max_iter, tol)
     search = _Search(data, families, ks, allowed, prior, max_ratio, effort)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid = search.run(start, n_init, random_seed, resume, tick)
@@ -139,16 +152,9 @@ def select(
                 failures[name] = start_advice(cell.failure, family)
             elif cell.best is not None:
                 problem = grid.problems[family]
-                fit = as_fit(by_weight(cell.best), problem, data, agreeing(cell, problem.total))
-                fits[name] = fit
-                if not fit.status.sound:
-                    failures[name] = fit.advice
-                elif cell.surpassed_by is not None:
-                    failures[name] = (
-                        f"no sound maximum above that of {cell.surpassed_by}, which {family} "
-                        "contains: from there EM runs into a singularity. Use fewer components, a "
-                        "family with fewer parameters, or a prior."
-                    )
+                fits[name] = _fit_of(cell, problem, data)
+                if not fits[name].status.sound:
+                    failures[name] = fits[name].advice
     found = Selection(fits, failures, criterion)
     if cv is None or not found.sound:
         return found
@@ -162,6 +168,21 @@ def select(
         )  # fmt: skip
         return replace(found, criterion="bic" if ranked_by.folds else criterion)
     return replace(found, cv=scores)
+
+
+def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
+    """A cell's best end, and what was found beside it."""
+    assert cell.best is not None
+    ends = [cell.best] if cell.aside is None else [cell.best, cell.aside]
+    remarks = [set_aside(ends, cell.unsound, cell.made)]
+    if cell.surpassed_by is not None:
+        remarks.append(
+            f"no estimate above that of {cell.surpassed_by} is known, which {problem.family} "
+            "contains: from there EM runs into a singularity"
+        )
+    remark = "; ".join(text for text in remarks if text)
+    counts = agreeing(cell, problem.total)
+    return as_fit(by_weight(cell.best), problem, data, counts, cell.unsound, remark)
 
 
 class _Search:
@@ -194,15 +215,16 @@ class _Search:
         tick: Callable[[], None],
     ) -> Grid:
         """The grid with its best fits; what there is of it when interrupted."""
-        auto = is_screened(start)
+        auto, random_seed = is_screened(start), repeatable(random_seed)
         sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
-        streams = generators(random_seed, max(self.ks))  # by K: part of a grid has the same starts
         if auto:
             sample.grow(self.ks)
-            n_init = _N_INIT if n_init is None else n_init
 
         def starts(k: int) -> list[Start]:
-            return named_starts(start, sample, k, n_init, streams[k - 1])
+            return named_starts(start, sample, k, n_init, random_seed)
+
+        def more_starts(k: int) -> list[Start]:
+            return named_starts("k-means++", sample, k, _N_RESCUE, subset_rng(random_seed))
 
         some = sample.data.n < self.data.n and auto
         grid = self._grid(sample.data if some else self.data, auto)
@@ -212,6 +234,7 @@ class _Search:
                 grid.take_over(self._known(resume))
             if auto:
                 grid.help_each_other(tick)
+                grid.rescue(more_starts)
             if some:
                 grid = self._on_all_rows(grid)
             if self.prior is None:  # restricted prior densities cannot be compared

@@ -53,7 +53,8 @@ class Selection:
 
         Columns: family, K, n_parameters, loglik, aic, bic, icl (lower is better), cv_loglik and
         cv_se (per row, higher is better; only if cross-validated), delta_bic (to the lowest),
-        n_iter, starts_agreeing (of those made), status, note (why a cell failed).
+        n_iter, starts_agreeing (of those made), status, note (why a cell
+        has no estimate, or what was set aside beside it).
         """
         import pandas as pd
 
@@ -70,7 +71,7 @@ class Selection:
                 "n_iter": fit.n_iter,
                 "starts_agreeing": f"{fit.starts[2]}/{fit.starts[0]}",
                 "status": fit.status.value,
-                "note": "" if fit.converged else fit.advice,
+                "note": fit.remark if fit.converged else fit.advice,
             }
             rows.append(row)
         rows.sort(key=lambda row: self._key(ranked_by, (row["family"], row["K"])))

@@ -19,5 +19,9 @@ class DegenerateFitWarning(UserWarning):
     """EM ran into a singular covariance; the fit holds the last sound parameters."""
 
 
+class DataWarning(UserWarning):
+    """Columns of few values, of rounded ones or with sentinels: a Gaussian can shrink onto them."""
+
+
 class ConvergenceAdvice(UserWarning):
     """A result is usable with care: EM stopped early, or the draws have not converged."""

@@ -31,11 +31,12 @@ class Start:
 
     given: parameters, or expected statistics of a partition. guess: made here, not handed in. A
     guess's singular covariance may be shrunk towards the overall one, and its components have no
-    order to keep.
+    order to keep. sure: run to the end, whatever a short run would promise.
     """
 
     given: Parameters | Statistics
     guess: bool = False
+    sure: bool = False
 
     @cached_property
     def full(self) -> FloatArray:

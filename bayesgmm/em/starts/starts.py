@@ -8,7 +8,7 @@ user hands in is used as it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ def named_starts(
     made = [sample.hierarchical(n_components)] if kind.hierarchical else []
     if kind.make is None:
         return made
+    made = [replace(start, sure=True) for start in made]
     count = kind.n_init if n_init is None else n_init
     rng = generators(random_seed, 1)[0]  # in turn: more starts leave the first ones as they were
     return made + [kind.make(sample, n_components, rng, i) for i in range(count)]
@@ -84,6 +85,13 @@ def generators(seed: Seed, n: int) -> list[np.random.Generator]:
     else:
         seed = np.random.SeedSequence(seed)
     return [np.random.default_rng(child) for child in seed.spawn(n)]
+
+
+def repeatable(seed: Seed) -> int | np.random.SeedSequence:
+    """A seed that gives the same streams however often it is used."""
+    if isinstance(seed, np.random.Generator):
+        return np.random.SeedSequence(generators(seed, 1)[0].integers(2**32, size=4).tolist())
+    return np.random.SeedSequence() if seed is None else seed
 
 
 def subset_rng(seed: Seed) -> np.random.Generator:

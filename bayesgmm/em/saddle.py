@@ -1,0 +1,82 @@
+"""Saddles: stationary points of EM at which components coincide, and the way on from there.
+
+Components that are equal stay equal, whatever the rows: EM from near such a point gains next to
+nothing for many steps. Whether it is a maximum shows when the components are taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..kernels.e_step.contract import Parameters, Statistics
+from ..utils.types import FloatArray
+from .moves import parted
+from .problem import Problem
+from .run import EMResult
+from .starts.sample import Start
+from .status import Status
+
+# Differences of means, in standard deviations, and of variances, in parts of them, up to which
+# components coincide.
+_ALIKE = 0.25
+
+type Follow = Callable[[Sequence[Start]], EMResult | None]
+
+
+def beyond_saddles(problem: Problem, found: EMResult, enough: float, follow: Follow) -> EMResult:
+    """The maximum that is reached when components that coincide are taken apart, or `found`.
+
+    The pair that is most alike is tried, until that leads nowhere higher by more than `enough`.
+    follow: the best sound end of EM from some starts, if there is one.
+    """
+    for _ in range(len(found.parameters.weights)):
+        pair = _coinciding(found.parameters)
+        if found.status is not Status.CONVERGED or pair is None:
+            break
+        apart = [Start(s, guess=True) for s in parted(_full(found.statistics), *pair)]
+        better = follow(apart) if apart else None
+        if better is None or not better.objective > found.objective + enough:
+            break
+        found = better
+    return found
+
+
+def _coinciding(p: Parameters) -> tuple[int, int] | None:
+    """The two components that are most alike, if they coincide."""
+    covariances = p.covariances
+    variances = covariances if p.diagonal else np.diagonal(covariances, axis1=1, axis2=2)
+    # bounds first, of all pairs at once: most are far apart
+    mean = variances[:, None] + variances[None]
+    gap = (p.means[:, None] - p.means[None]) ** 2
+    change = np.abs(variances[:, None] - variances[None])
+    near = np.all((2 * gap < _ALIKE**2 * mean) & (2 * change < _ALIKE * mean), axis=2)
+    closest, pair = _ALIKE, None
+    for a, b in zip(*np.nonzero(np.triu(near, 1)), strict=True):
+        difference = _difference(p, a, b)
+        if difference < closest:
+            closest, pair = difference, (int(a), int(b))
+    return pair
+
+
+def _difference(p: Parameters, a: int, b: int) -> float:
+    """How far two components are apart in standard deviations, or in width in parts of it."""
+    mean = (p.covariances[a] + p.covariances[b]) / 2
+    gap, change = p.means[a] - p.means[b], p.covariances[a] - p.covariances[b]
+    if p.diagonal:
+        return float(max(np.sqrt(np.sum(gap**2 / mean)), np.abs(change / mean).max()))
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(mean))
+        width = np.abs(np.linalg.eigvalsh(root @ change @ root.T)).max()
+    except np.linalg.LinAlgError:  # singular to rounding
+        return np.inf
+    return float(max(np.linalg.norm(root @ gap), width))
+
+
+def _full(s: Statistics) -> Statistics:
+    """Statistics with full scatters, whatever the family keeps of them."""
+    if s.scatters.ndim == 3:
+        return s
+    scatters: FloatArray = s.scatters[:, :, None] * np.eye(s.scatters.shape[1])
+    return Statistics(s.counts, s.means, scatters)

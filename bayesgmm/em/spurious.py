@@ -1,0 +1,138 @@
+"""Maxima that are no estimates: components whose width the rows do not determine.
+
+One rule for all families, in the grid and in single fits. A component's width, in whatever
+direction, must be known from the rows: not narrow because it rests on hardly more rows than make
+it singular, and not narrower than the grid of values on which the measurements stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..kernels.e_step.contract import Parameters
+from ..utils.types import FloatArray
+from .problem import Problem
+from .run import EMResult
+from .status import Status
+
+# Variance in some direction, as a part of the whole mixture's there, below which a component of as
+# few rows as can be is narrow; and by what that falls with each row more.
+_NARROW = 0.03
+_PER_ROW = 0.01
+# Rows more with which no width above the smallest regular one is too narrow.
+_AMPLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Coincidence:
+    """A component that is no estimate, and why."""
+
+    component: int
+    reason: str
+
+
+def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
+    """Mark a maximum that owes its height to a component whose width the rows do not determine.
+
+    As the rows of such a component come closer its likelihood grows without bound, so every few
+    neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10;
+    Garcia-Escudero, Gordaliza, Greselin, Ingrassia & Mayo-Iscar (2018), Adv. Data Anal. Classif.
+    12, 203-233.
+    """
+    if not result.status.sound:
+        return result
+    found = of_few_rows(problem, result.parameters) or within_rounding(problem, result.parameters)
+    if found is None:
+        return result
+    return replace(result, status=Status.SPURIOUS, component=found.component, reason=found.reason)
+
+
+def has_few_rows(problem: Problem, weights: FloatArray) -> bool:
+    """Whether some component rests on so few rows that its width is to be looked at."""
+    if problem.bounded or len(weights) == 1:
+        return False
+    fewest = min(_rows_more(problem, weights).min(), _together(problem, weights))
+    return bool(fewest < _AMPLE)
+
+
+def _rows_more(problem: Problem, weights: FloatArray) -> FloatArray:
+    """Rows of components of these weights beyond the fewest that their own covariances need."""
+    fewest = problem.family.fewest_rows(len(problem.rows.scale))
+    more: FloatArray = weights * problem.total - fewest if fewest else np.full_like(weights, np.inf)
+    return more
+
+
+def _together(problem: Problem, weights: FloatArray) -> float:
+    """Rows beyond the fewest that determine what all components share."""
+    fewest = problem.family.fewest_shared_rows(len(problem.rows.scale))
+    return problem.total - len(weights) + 1 - fewest
+
+
+def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
+    """The component that is narrowest for the rows it rests on, if one is too narrow.
+
+    A component of the fewest rows possible is as wide as the gaps between them, and the closest
+    among many rows have small ones. With every row more a coincidence has to be a greater one.
+    """
+    weights = parameters.weights
+    if not has_few_rows(problem, weights):
+        return None
+    more = np.minimum(_rows_more(problem, weights), _together(problem, weights))
+    limits = _NARROW * _PER_ROW ** np.maximum(more, 0.0)
+    few = np.flatnonzero(more < _AMPLE)
+    widths = _widths(_full(parameters.covariances[few]), _whole(parameters)) / limits[few]
+    if widths.min() >= 1.0:
+        return None
+    k = int(few[widths.argmin()])
+    rows = weights[k] * problem.total
+    return Coincidence(k, f"holds {rows:.1f} rows, too few for a covariance that narrow")
+
+
+def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:
+    """The narrowest component that is narrower than rounding makes any, if there is one.
+
+    Rounding to multiples of h gives whatever is measured a variance of h^2 / 12 at the least.
+    """
+    units = problem.units
+    if problem.bounded or len(parameters.weights) == 1 or not units.any():
+        return None
+    covariances = _full(parameters.covariances)
+    # sqrt(h^2 / 12) as a factor: the largest eigenvalue of F Sigma^-1 F is above 1 if Sigma is
+    # narrower somewhere. Scaled, for columns without a grid are 0 there.
+    noise = units / np.sqrt(12.0)
+    with np.errstate(all="ignore"):
+        try:
+            inverse = np.linalg.inv(covariances)
+            largest = np.linalg.eigvalsh(noise[:, None] * inverse * noise)[:, -1]
+        except np.linalg.LinAlgError:
+            largest = np.full(len(covariances), np.inf)
+    largest = np.where(largest > 0, largest, np.inf)  # singular to rounding
+    k = int(largest.argmax())
+    if largest[k] <= 1.0:
+        return None
+    return Coincidence(k, "is narrower than the steps between the values that the columns take")
+
+
+def _full(covariances: FloatArray) -> FloatArray:
+    """Covariances (K, d, d), of variances (K, d) too."""
+    if covariances.ndim == 3:
+        return covariances
+    return covariances[:, :, None] * np.eye(covariances.shape[1])
+
+
+def _whole(p: Parameters) -> FloatArray:
+    """Covariance of the whole mixture."""
+    within = np.einsum("k,kij->ij", p.weights, _full(p.covariances))
+    about = p.means - p.weights @ p.means
+    return within + np.einsum("k,ki,kj->ij", p.weights, about, about)
+
+
+def _widths(covariances: FloatArray, whole: FloatArray) -> FloatArray:
+    """Each one's smallest variance in any direction, as a part of the whole's there; (K,)."""
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(whole))
+        return np.linalg.eigvalsh(root @ covariances @ root.T)[:, 0]
+    except np.linalg.LinAlgError:  # singular to rounding
+        return np.zeros(len(covariances))
