@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from scipy.linalg import expm
@@ -68,6 +70,14 @@ def path_within(family, sigma, rng):
 def slope(function, h=1e-5):
     """The derivative at 0, by central differences."""
     return (function(h) - function(-h)) / (2 * h)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Ctrl-C interrupts, though a shell ignores it for what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(params=[0, 1, 2], ids=lambda s: f"seed{s}")
