@@ -11,20 +11,22 @@ for the means (`space.py`).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 
-from ..kernels.calls import array_at, caller
+from ..kernels.calls import caller
 from ..kernels.compilation import F1, I1, inlined, jit, part
 from ..kernels.e_step.few_rows import call_ready_pass
 from ..kernels.e_step.many_rows import call_many_pass
-from ..kernels.e_step.preparation import MADE, NO_CENTRED
+from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
+from ..utils.types import FloatArray
 from .covariances import COVARIANCES, GRADIENTS, call_chart
 
 _I, _F = nb.int64, nb.float64
 LOG_POSTERIOR = _F(F1, F1, I1, F1, F1, F1)
-_call_log_posterior = caller(LOG_POSTERIOR)
+call_log_posterior = caller(LOG_POSTERIOR)
 # Where things are in `sizes`.
 (
     N, D, K, ROWS, FREE, SHARED, CHART_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
@@ -34,6 +36,79 @@ _call_log_posterior = caller(LOG_POSTERIOR)
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
+class _Numbers(NamedTuple):
+    """Views of `numbers`: what `LogPosterior` lays out one after another.
+
+    of_concentration (2,) and of_psi (1 + d,) are a gamma's shape and rates, or a 0 or a value in
+    their places; b0 (d,), strength and root (d, d) the means' prior; fixed the covariances' own;
+    origin (P,) and whitening (P, P) are empty where the coordinates are not whitened.
+    """
+
+    scale: FloatArray
+    center: FloatArray
+    log_unit: FloatArray
+    of_concentration: FloatArray
+    of_psi: FloatArray
+    b0: FloatArray
+    strength: FloatArray
+    root: FloatArray
+    fixed: FloatArray
+    origin: FloatArray
+    whitening: FloatArray
+
+
+@inlined
+def _numbers_at(numbers, d, n_fixed, n_white):  # type: ignore[no-untyped-def]
+    center = d
+    log_unit = center + d
+    of_concentration = log_unit + 1
+    of_psi = of_concentration + 2
+    b0 = of_psi + 1 + d
+    strength = b0 + d
+    root = strength + 1
+    fixed = root + d * d
+    origin = fixed + n_fixed
+    whitening = origin + n_white
+    return _Numbers(
+        numbers[:center], numbers[center:log_unit], numbers[log_unit:of_concentration],
+        numbers[of_concentration:of_psi], numbers[of_psi:b0], numbers[b0:strength],
+        numbers[strength:root], numbers[root:fixed].reshape((d, d)), numbers[fixed:origin],
+        numbers[origin:whitening], numbers[whitening:].reshape((n_white, n_white)),
+    )  # fmt: skip
+
+
+class _Variables(NamedTuple):
+    """Views of the coordinates (P,), or of a gradient in them, by the variable they stand for."""
+
+    concentration: FloatArray
+    scale: FloatArray
+    pi: FloatArray
+    mu: FloatArray
+    of_chart: FloatArray
+
+
+@inlined
+def _variables(u, sizes):  # type: ignore[no-untyped-def]
+    d, n_components = sizes[D], sizes[K]
+    scale = 1 if sizes[RANDOM_CONCENTRATION] > 0 else 0
+    pi = scale + (d if sizes[RANDOM_SCALE] > 0 else 0)
+    mu = pi + n_components - 1
+    chart = mu + n_components * d
+    return _Variables(
+        u[:scale], u[scale:pi], u[pi:mu], u[mu:chart].reshape((n_components, d)), u[chart:]
+    )
+
+
+class _Moments(NamedTuple):
+    """What rows and pseudo-rows tell of the components, about their means (`charts.py`)."""
+
+    counts: FloatArray
+    first: FloatArray
+    second: FloatArray
+    pseudo_counts: FloatArray
+    pseudo: FloatArray
+
+
 @part(LOG_POSTERIOR, level=1)
 def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: ignore[no-untyped-def]
     """The log density at z (P,), to a constant that does not depend on z, and its gradient.
@@ -41,161 +116,163 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     z are whitened coordinates where sizes[WHITENED], u = origin + root z; root (P, P) is lower
     triangular. Not a number where the density is not defined.
     """
-    n, d, n_components, rows = sizes[N], sizes[D], sizes[K], sizes[ROWS]
-    free = sizes[FREE]
-    # numbers: scale, centre, concentration, psi, prior mean, its root or strength, chart, whitening
-    at = 0
-    scale = numbers[at : at + d]
-    center = numbers[at + d : at + 2 * d]
-    log_unit = numbers[at + 2 * d]
-    at += 2 * d + 1
-    of_concentration = numbers[at : at + 2]
-    at += 2
-    of_psi = numbers[at : at + d + 1]
-    at += d + 1
-    b0 = numbers[at : at + d]
-    at += d
-    strength = numbers[at]
-    root = numbers[at + 1 : at + 1 + d * d].reshape((d, d))
-    at += 1 + d * d
-    fixed = numbers[at : at + sizes[CHART_FIXED]]
-    at += sizes[CHART_FIXED]
+    d, n_components, rows, free = sizes[D], sizes[K], sizes[ROWS], sizes[FREE]
+    given = _numbers_at(numbers, d, sizes[CHART_FIXED], free if sizes[WHITENED] > 0 else 0)
     u = np.empty(free)
     if sizes[WHITENED] > 0:
-        _whiten(z, numbers[at : at + free], numbers[at + free :].reshape((free, free)), u)
+        _whiten(z, given.origin, given.whitening, u)
     else:
         _copied(z, u)
     g = np.zeros(free)
-    total = 0.0
+    at, slope = _variables(u, sizes), _variables(g, sizes)
+    psi, g_psi = np.empty(d), np.zeros(d)
+    concentration, total = _hyperparameters(given, at, slope, psi)
 
-    at_u = 0
-    concentration = of_concentration[0]
-    if sizes[RANDOM_CONCENTRATION] > 0:
-        concentration = np.exp(u[0])
-        total += _log_gamma(of_concentration[0], of_concentration[1], u[0], g[0:1])
-        at_u = 1
-    at_scale = at_u
-    psi = np.empty(d)
-    for j in range(d):
-        if sizes[RANDOM_SCALE] > 0:
-            psi[j] = np.exp(u[at_u])
-            total += _log_gamma(of_psi[0], of_psi[1 + j], u[at_u], g[at_u : at_u + 1])
-            at_u += 1
-        else:
-            psi[j] = of_psi[1 + j]
-
-    at_pi = at_u
-    at_mu = at_pi + n_components - 1
-    at_chart = at_mu + n_components * d
     weights = np.empty(n_components)
-    log_sum = _softmax(u[at_pi:at_mu], weights)
-    means = u[at_mu:at_chart].copy().reshape((n_components, d))
-    of_chart = u[at_chart:].copy()
+    log_sum = _softmax(at.pi, weights)
     covariances = np.empty((n_components, rows, d))
-    counts = np.zeros(n_components)
-    first = np.zeros((n_components, d))
-    second = np.zeros((n_components, rows, d))
-    pseudo_counts = np.zeros(n_components)
-    pseudo = np.zeros((n_components, rows, d))
-    g_chart = np.zeros(free - at_chart)
-    g_means = np.zeros((n_components, d))
-    g_psi = np.zeros(d)
-    shared = sizes[SHARED]
-    call_chart(
-        sizes[CHART_ADDRESS],
-        (
-            COVARIANCES, of_chart, shared, fixed, psi, covariances, counts, first, second,
-            pseudo_counts, pseudo, g_chart, g_means, g_psi,
-        ),
+    of_rows = _Moments(
+        np.zeros(n_components), np.zeros((n_components, d)), np.zeros((n_components, rows, d)),
+        np.zeros(n_components), np.zeros((n_components, rows, d)),
     )  # fmt: skip
-    n_settled = sizes[SETTLED]  # features of the rows that a component has to itself
-    if n + n_settled > 0:
-        centers = np.empty((n_components, d))
-        result = np.empty(3)
-        if sizes[BLOCKS] > 0:
-            made = call_ready_pass(
-                sizes[PASS],
-                (
-                    sizes[FACTORING], sizes[CENTRED],
-                    data.reshape((sizes[BLOCKS], sizes[FEATURES], sizes[BLOCK])), n, row_weights,
-                    scale, log_unit, weights, means, covariances, counts, centers, second, result,
-                ),
-            )  # fmt: skip
-        else:
-            segments = sizes[N_SIZES:]
-            made = call_many_pass(
-                sizes[PASS],
-                (
-                    sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED],
-                    data[: n * d].reshape((n, d)),
-                    data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
-                    segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
-                    center, scale, row_weights, log_unit, weights, means, covariances, counts,
-                    centers, second, result,
-                ),
-            )  # fmt: skip
-        if made != MADE:
-            if made == NO_CENTRED:
-                sizes[ASKED_FOR_CENTRED] = 1
+    _chart(COVARIANCES, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
+    if sizes[N] + sizes[SETTLED] > 0:
+        loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
+        if np.isnan(loglik):
             return np.nan
-        total += result[0]
-        _about_means(counts, centers, means, first, second)
-
+        total += loglik
+    # Between the same branches as ever: LLVM may reorder a sum where they are elsewhere, and a
+    # density that differs in its last digit makes other draws of the same seed.
     in_all = 0.0
     for k in range(n_components):
-        in_all += counts[k]
+        in_all += of_rows.counts[k]
     total += _proportions(concentration, weights, log_sum)
     if n_components > 1:
-        last = counts[n_components - 1] - in_all * weights[n_components - 1]
-        last += concentration * (1.0 - n_components * weights[n_components - 1])
-        for k in range(n_components - 1):
-            of_k = counts[k] - in_all * weights[k]
-            of_k += concentration * (1.0 - n_components * weights[k])
-            g[at_pi + k] = of_k - last
+        _slope_of_proportions(concentration, weights, of_rows.counts, in_all, slope.pi)
     if sizes[RANDOM_CONCENTRATION] > 0:
-        slope = log_sum + n_components * (
+        of_log_sum = log_sum + n_components * (
             digamma(n_components * concentration) - digamma(concentration)
         )
-        g[0] += concentration * slope
-
+        slope.concentration[0] += concentration * of_log_sum
     if sizes[CONJUGATE] > 0:
-        for k in range(n_components):
-            total += 0.5 * d * (np.log(strength) - _LOG_2PI)
-            pseudo_counts[k] = 1.0
-            counts[k] += 1.0
-            for i in range(d):
-                of_i = strength * (means[k, i] - b0[i])
-                first[k, i] -= of_i
-                for j in range(d):
-                    v = of_i * (means[k, j] - b0[j])
-                    if rows == d:
-                        pseudo[k, i, j] = v
-                        second[k, i, j] += v
-                    elif i == j:
-                        pseudo[k, 0, j] = v
-                        second[k, 0, j] += v
-    total += call_chart(
-        sizes[CHART_ADDRESS],
-        (
-            GRADIENTS, of_chart, shared, fixed, psi, covariances, counts, first, second,
-            pseudo_counts, pseudo, g_chart, g_means, g_psi,
-        ),
-    )  # fmt: skip
+        total = _add_pseudo_rows(total, given.strength[0], given.b0, at.mu, of_rows)
+    total += _chart(GRADIENTS, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
     if sizes[CONJUGATE] == 0:
-        total += _means_prior(means, b0, root, g_means)
-
-    for j in range(d):
-        if sizes[RANDOM_SCALE] > 0:
-            g[at_scale + j] += g_psi[j]
-    for k in range(n_components):
-        for j in range(d):
-            g[at_mu + k * d + j] = g_means[k, j]
-    for i in range(len(g_chart)):
-        g[at_chart + i] = g_chart[i]
+        total += _means_prior(at.mu, given.b0, given.root, slope.mu)
+    for j in range(len(slope.scale)):
+        slope.scale[j] += g_psi[j]
     if sizes[WHITENED] > 0:
-        _pull_back_whitening(g, numbers[at + free :].reshape((free, free)), gradient)
+        _pull_back_whitening(g, given.whitening, gradient)
     else:
         _copied(g, gradient)
+    return total
+
+
+@inlined
+def _hyperparameters(given, at, slope, psi):  # type: ignore[no-untyped-def]
+    """Write Psi's diagonal; return the concentration, and the log density of what is random."""
+    total = 0.0
+    concentration = given.of_concentration[0]
+    if len(at.concentration) > 0:
+        shape, rate = given.of_concentration[0], given.of_concentration[1]
+        concentration = np.exp(at.concentration[0])
+        total += _log_gamma(shape, rate, at.concentration[0], slope.concentration)
+    for j in range(len(psi)):
+        psi[j] = given.of_psi[1 + j]
+        if len(at.scale) > 0:
+            shape, rate = given.of_psi[0], given.of_psi[1 + j]
+            psi[j] = np.exp(at.scale[j])
+            total += _log_gamma(shape, rate, at.scale[j], slope.scale[j : j + 1])
+    return concentration, total
+
+
+@inlined
+def _chart(step, sizes, given, at, psi, covariances, of_rows, slope, g_psi):  # type: ignore[no-untyped-def]
+    """The covariances of their coordinates, or the gradients in these, as `charts.py` has it."""
+    return call_chart(
+        sizes[CHART_ADDRESS],
+        (
+            step, at.of_chart, sizes[SHARED], given.fixed, psi, covariances, of_rows.counts,
+            of_rows.first, of_rows.second, of_rows.pseudo_counts, of_rows.pseudo, slope.of_chart,
+            slope.mu, g_psi,
+        ),
+    )  # fmt: skip
+
+
+@inlined
+def _see_rows(  # type: ignore[no-untyped-def]
+    sizes, given, data, row_weights, weights, means, covariances, of_rows
+):
+    """Write the rows' moments about the means; return their log-likelihood, or not a number."""
+    n, d, n_components = sizes[N], sizes[D], sizes[K]
+    n_settled = sizes[SETTLED]  # features of the rows that a component has to itself
+    centers = np.empty((n_components, d))
+    result = np.empty(3)
+    if sizes[BLOCKS] > 0:
+        phi = data.reshape((sizes[BLOCKS], sizes[FEATURES], sizes[BLOCK]))
+        made = call_ready_pass(
+            sizes[PASS],
+            (
+                sizes[FACTORING], sizes[CENTRED], phi, n, row_weights, given.scale,
+                given.log_unit[0], weights, means, covariances, of_rows.counts, centers,
+                of_rows.second, result,
+            ),
+        )  # fmt: skip
+    else:
+        segments = sizes[N_SIZES:]
+        made = call_many_pass(
+            sizes[PASS],
+            (
+                sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED],
+                data[: n * d].reshape((n, d)),
+                data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
+                segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
+                given.center, given.scale, row_weights, given.log_unit[0], weights, means,
+                covariances, of_rows.counts, centers, of_rows.second, result,
+            ),
+        )  # fmt: skip
+    if made != MADE:
+        if made == NO_CENTRED:
+            sizes[ASKED_FOR_CENTRED] = 1
+        return np.nan
+    _about_means(of_rows.counts, centers, means, of_rows.first, of_rows.second)
+    return result[LOGLIK]
+
+
+@inlined
+def _slope_of_proportions(concentration, weights, counts, in_all, out):  # type: ignore[no-untyped-def]
+    """The gradient in the K - 1 coordinates of the proportions, of the rows and of the prior."""
+    n_components = len(weights)
+    last = counts[n_components - 1] - in_all * weights[n_components - 1]
+    last += concentration * (1.0 - n_components * weights[n_components - 1])
+    for k in range(n_components - 1):
+        of_k = counts[k] - in_all * weights[k]
+        of_k += concentration * (1.0 - n_components * weights[k])
+        out[k] = of_k - last
+
+
+@inlined
+def _add_pseudo_rows(total, strength, b0, means, of_rows):  # type: ignore[no-untyped-def]
+    """Add the conjugate prior of the means, Normal(b0, Sigma_k / strength), as a row of each.
+
+    Returns the total with what of its log density does not depend on the covariances.
+    """
+    n_components, rows, d = of_rows.pseudo.shape
+    for k in range(n_components):
+        total += 0.5 * d * (np.log(strength) - _LOG_2PI)
+        of_rows.pseudo_counts[k] = 1.0
+        of_rows.counts[k] += 1.0
+        for i in range(d):
+            of_i = strength * (means[k, i] - b0[i])
+            of_rows.first[k, i] -= of_i
+            for j in range(d):
+                v = of_i * (means[k, j] - b0[j])
+                if rows == d:
+                    of_rows.pseudo[k, i, j] = v
+                    of_rows.second[k, i, j] += v
+                elif i == j:
+                    of_rows.pseudo[k, 0, j] = v
+                    of_rows.second[k, 0, j] += v
     return total
 
 
@@ -310,38 +387,3 @@ def digamma(x):  # type: ignore[no-untyped-def]
     v = 1.0 / (x * x)
     series = v * (1 / 12 - v * (1 / 120 - v * (1 / 252 - v * (1 / 240 - v * (1 / 132)))))
     return total + np.log(x) - 0.5 / x - series
-
-
-# Addresses and lengths of what `log_posterior` takes besides z, then its own address.
-_SIZES, _NUMBERS, _DATA, _WEIGHTS, _ADDRESS = 0, 2, 4, 6, 8
-_P = nb.types.CPointer(nb.float64)
-DENSITY = _I(nb.uint64, _P, _P, _P, nb.types.voidptr)
-COPY = _I(nb.uint64, nb.uint64, _P, _P, nb.types.voidptr)
-
-
-def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
-    """What nutpie calls: 0 where there is a density, 3 or 4 where there is none."""
-    table = nb.carray(where, (9,), np.int64)
-    g = nb.carray(gradient, (size,))
-    total = _call_log_posterior(
-        table[_ADDRESS],
-        (
-            nb.carray(z, (size,)), g,
-            array_at(table[_SIZES], table[_SIZES + 1], np.int64(0)),
-            array_at(table[_NUMBERS], table[_NUMBERS + 1], 0.0),
-            array_at(table[_DATA], table[_DATA + 1], 0.0),
-            array_at(table[_WEIGHTS], table[_WEIGHTS + 1], 0.0),
-        ),
-    )  # fmt: skip
-    nb.carray(value, (1,))[0] = total
-    for v in g:
-        if not np.isfinite(v):
-            return 3
-    return 0 if np.isfinite(total) else 4
-
-
-def copy(size, size_out, z, out, where):  # type: ignore[no-untyped-def]
-    """What nutpie stores of a point: the point."""
-    for i in range(size):
-        out[i] = z[i]
-    return 0

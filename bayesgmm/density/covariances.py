@@ -17,6 +17,7 @@ import math
 import numba as nb
 import numpy as np
 
+from ..families.matrices import compose
 from ..kernels.calls import caller
 from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
 from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
@@ -197,9 +198,7 @@ def axes(  # type: ignore[no-untyped-def]
     skew = u[contrasts:].reshape((orientations, angles))
     variance = np.empty((n_components, d))  # along the axes
     for k in range(n_components):
-        _whole(log_a[k % shapes], variance[k])
-        for j in range(d):
-            variance[k, j] = np.exp(u[k % volumes] + variance[k, j])
+        _along_axes(u[k % volumes], log_a[k % shapes], variance[k])
     resolvent = np.empty((orientations, d, d))
     axis = np.empty((orientations, d, d))
     total = constant
@@ -211,7 +210,7 @@ def axes(  # type: ignore[no-untyped-def]
                 for j in range(d):
                     covariances[k, 0, j] = variance[k, j]
             else:
-                _turned_back(axis[k % orientations], variance[k], covariances[k])
+                compose(variance[k], axis[k % orientations], covariances[k])
         return 0.0
     g_log_a = g_u[volumes:contrasts].reshape((shapes, d - 1))
     g_skew = g_u[contrasts:].reshape((orientations, angles))
@@ -237,21 +236,36 @@ def axes(  # type: ignore[no-untyped-def]
             for j in range(d):
                 g_means[k, j] = first[k, j] / variance[k, j]
         else:
-            for j in range(d):
-                about_axes[j] = 0.0
-                for i in range(d):
-                    about_axes[j] += axis[o, i, j] * first[k, i]
-                about_axes[j] /= variance[k, j]
-            for i in range(d):
-                g_means[k, i] = 0.0
-                for j in range(d):
-                    g_means[k, i] += axis[o, i, j] * about_axes[j]
+            _precision_by_axes(axis[o], variance[k], first[k], about_axes, g_means[k])
     for v in range(volumes):
         total += power * u[v]
         g_u[v] += power
     for o in range(orientations):
         pull_back_cayley(g_axis[o], about[o], resolvent[o], g_skew[o])
     return total
+
+
+@inlined
+def _along_axes(log_volume, log_a, variance):  # type: ignore[no-untyped-def]
+    """Write a component's variances along its axes."""
+    _whole(log_a, variance)
+    for j in range(len(variance)):
+        variance[j] = np.exp(log_volume + variance[j])
+
+
+@inlined
+def _precision_by_axes(axis, variance, vector, work, out):  # type: ignore[no-untyped-def]
+    """D diag(1/v) D' times a vector."""
+    d = len(variance)
+    for j in range(d):
+        work[j] = 0.0
+        for i in range(d):
+            work[j] += axis[i, j] * vector[i]
+        work[j] /= variance[j]
+    for i in range(d):
+        out[i] = 0.0
+        for j in range(d):
+            out[i] += axis[i, j] * work[j]
 
 
 @inlined
@@ -277,19 +291,6 @@ def _pull_back_whole(gradient, out):  # type: ignore[no-untyped-def]
     shift = s / (np.sqrt(d) + d) + gradient[d - 1] / np.sqrt(d)
     for j in range(d - 1):
         out[j] += gradient[j] - shift
-
-
-@inlined
-def _turned_back(axis, variance, out):  # type: ignore[no-untyped-def]
-    """D diag(v) D'."""
-    d = len(variance)
-    for i in range(d):
-        for j in range(i + 1):
-            v = 0.0
-            for q in range(d):
-                v += axis[i, q] * variance[q] * axis[j, q]
-            out[i, j] = v
-            out[j, i] = v
 
 
 @jit()

@@ -32,7 +32,7 @@ from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
-from . import compiled
+from . import callbacks, compiled
 from . import covariances as charts
 from .pruning import prune
 from .space import Space
@@ -236,7 +236,7 @@ def shims() -> tuple[Any, Any]:
             signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
         )(function)
 
-    return compile_(compiled.DENSITY, compiled.density), compile_(compiled.COPY, compiled.copy)
+    return compile_(callbacks.DENSITY, callbacks.density), compile_(callbacks.COPY, callbacks.copy)
 
 
 def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numba as nb
 
-from ..density.compiled import DENSITY
+from .callbacks import DENSITY
 
 
 @lru_cache

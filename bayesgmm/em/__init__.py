@@ -1,1 +1,1 @@
-"""EM: starts, one run, many runs, a fit, its standard errors."""
+"""Expectation-maximisation, written once for all families, with and without a prior."""

@@ -2,41 +2,34 @@
 
 `iterate` runs until EM ends or, where the rows are not at hand in compiled code, until it needs
 the next pass over them: its caller makes the pass and calls again. What must survive such a call
-is in flat arrays of the caller's: `new` is the point looked at and `old` the last one accepted,
-each a mixture, its expected statistics and what warms up the next M-step.
+is the caller's: a record of numbers (`STATE`) and `Arrays`, of which `new` is the point looked at
+and `old` the last one accepted, laid out by `point_of`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
 from ..families.matrices import FEW_SWEEPS
+from ..kernels.calls import uncounted
 from ..kernels.compilation import F1, F2, F3, R1, inlined, part
 from ..kernels.e_step.accuracy import OF_FACTORS
 from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
 from ..kernels.e_step.few_rows import call_ready_pass
-from ..kernels.e_step.preparation import MADE, NO_CENTRED
+from ..kernels.e_step.preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE, NO_CENTRED
 from ..mixture.log_prior import call_log_kernel
+from ..utils.types import FloatArray
 from .acceleration import call_leap
 from .degeneracy import NARROW, ROUNDING, call_atom
 from .m_step import call_maximise
 
 # What `iterate` returns.
 NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
-
-# Slots of the whole numbers and of the numbers that survive a call.
-STAGE, N_ITER, MOST, COMPONENT, STEP, N_KEPT = range(6)
-PLAIN_STEPS, FAILED, WARM, THOROUGH, N_PASSES = range(6, 11)
-OBJECTIVE, LOGLIK, LOG_CERTAINTY = range(3)
-NEW_LOGLIK, LOSS, NEW_LOG_CERTAINTY, LAST_GAIN, STRETCH = range(3, 8)
-N_WHOLE, N_REAL = 11, 8
-# Addresses of the parts: always there; with a prior; the family's; where components are narrow.
-READY_PASS, FACTORING, MAXIMISE, LEAP, PRIOR_MEANS, LOG_KERNEL, M_STEP, CENTRED, ATOM = range(9)
-N_PARTS = 9
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -56,223 +49,337 @@ _ALL_SWEEPS = 1000
 LEAST_WEIGHT = 1e-6
 
 
-def size_of_point(n_components: int, rows: int, d: int) -> int:
-    """Length of `new` and `old`."""
-    return n_components * (3 + 2 * d + 2 * rows * d) + d * d
+# What does not change while EM runs: family, sizes, n_rows, total (the sum of the rows' weights),
+# log_unit, and when it ends; addresses of compiled parts, 0 where one is not needed, or not yet.
+TASK = np.dtype([
+    *((name, np.int64) for name in (
+        "volume", "shape", "orientation", "n_components", "rows", "d", "n_rows", "accelerate",
+        "maximise", "m_step", "leap", "ready_pass", "factoring", "prior_means", "log_kernel",
+        "centred", "atom",
+    )),
+    *((name, np.float64) for name in ("ridge", "ratio", "total", "log_unit", "tol")),
+], align=True)  # fmt: skip
+# Where EM stands. component is the degenerate or the empty one, or -1; step the kind of the step
+# that led to `new`, n_kept the points that the long step remembers, plain_steps those since the
+# last long one. failed, new_loglik, loss (of digits) and new_log_certainty are the last pass's
+# word on `new`; objective, loglik and log_certainty are those of `old`.
+STATE = np.dtype([
+    *((name, np.int64) for name in (
+        "stage", "thorough", "warm", "n_iter", "n_passes", "failed", "component", "step",
+        "n_kept", "plain_steps",
+    )),
+    *((name, np.float64) for name in (
+        "objective", "loglik", "log_certainty", "new_loglik", "loss", "new_log_certainty",
+        "last_gain", "stretch",
+    )),
+], align=True)  # fmt: skip
+
+
+class Arrays(NamedTuple):
+    """The arrays of a run: what it reads, then what it writes.
+
+    `hyper` is the prior as `pseudo_data` reads it, or nothing; `phi` (blocks, F, rows of a block)
+    the features of the rows, or nothing, and row_weights their weights, or nothing. history gets
+    the objective of every accepted point; new and old are points; the rest is the long step's.
+    """
+
+    hyper: FloatArray
+    scale: FloatArray
+    row_weights: FloatArray
+    phi: FloatArray
+    history: FloatArray
+    new: FloatArray
+    old: FloatArray
+    units: FloatArray
+    images: FloatArray
+    steps: FloatArray
+    gram: FloatArray
+
+
+class Point(NamedTuple):
+    """A mixture, its expected statistics, and the M-step's volumes and axes: a warm start."""
+
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+    counts: FloatArray
+    centers: FloatArray
+    scatters: FloatArray
+    volumes: FloatArray
+    axes: FloatArray
 
 
 @register_jitable
-def parts(point, n_components, rows, d):  # type: ignore[no-untyped-def]
-    """Weights, means, covariances; counts, centres, scatters; volumes, axes: views of a point."""
-    k, m, c = n_components, n_components * d, n_components * rows * d
-    a = k
-    b = a + m
-    e = b + c
-    f = e + k
-    g = f + m
-    h = g + c
-    i = h + k
+def size_of_mixture(n_components, rows, d):  # type: ignore[no-untyped-def]
+    """Numbers of a mixture, and of its expected statistics."""
+    return n_components * (1 + d + rows * d)
+
+
+def size_of_point(n_components: int, rows: int, d: int) -> int:
+    """Length of `new` and `old`."""
+    return 2 * int(size_of_mixture(n_components, rows, d)) + n_components + d * d
+
+
+@register_jitable
+def _triple(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
+    """(K,), (K, d) and (K, rows, d), one after the other."""
+    of_means = n_components * (1 + d)
     return (
-        point[:a],
-        point[a:b].reshape((n_components, d)),
-        point[b:e].reshape((n_components, rows, d)),
-        point[e:f],
-        point[f:g].reshape((n_components, d)),
-        point[g:h].reshape((n_components, rows, d)),
-        point[h:i],
-        point[i:].reshape((d, d)),
+        flat[:n_components],
+        flat[n_components:of_means].reshape((n_components, d)),
+        flat[of_means:].reshape((n_components, rows, d)),
     )
 
 
-_I, _F = nb.int64, nb.float64
-_I1 = nb.types.Array(_I, 1, "C")
+@register_jitable
+def point_of(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
+    """The views of a flat point: a mixture, statistics of the same shapes, volumes and axes."""
+    size = size_of_mixture(n_components, rows, d)
+    weights, means, covariances = _triple(flat[:size], n_components, rows, d)
+    counts, centers, scatters = _triple(flat[size : 2 * size], n_components, rows, d)
+    volumes = flat[2 * size : 2 * size + n_components]
+    axes = flat[2 * size + n_components :].reshape((d, d))
+    return Point(weights, means, covariances, counts, centers, scatters, volumes, axes)
 
 
-@part(
-    _I(
-        _I, _I, _I, R1, _F, _F, R1, _F, _F, F3, _I, R1, _I, _I, _F, nb.boolean,
-        _I1, _I1, F1, F1, F1, F1, F1, F2, F2, F2, nb.boolean,
-    ),
-    level=1,
-)  # fmt: skip
-def iterate(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, ratio, scale, n, log_unit, phi, n_rows, row_weights,
-    n_components, rows, tol, accelerate,
-    where, whole, real, history, new, old, units, images, steps, gram, passed,
-):  # fmt: skip
+_TASKS, _STATES = (nb.types.Array(nb.from_dtype(record), 1, "C") for record in (TASK, STATE))
+_ARRAYS = nb.types.NamedTuple((R1, R1, R1, F3, F1, F1, F1, F1, F2, F2, F2), Arrays)
+
+
+@part(nb.int64(_TASKS, _STATES, _ARRAYS, nb.int64, nb.boolean), level=1)
+def iterate(tasks, states, arrays, max_iter, passed):  # type: ignore[no-untyped-def]
     """Iterate until EM ends, or until a pass over the rows is needed.
 
-    `phi` (blocks, F, rows of a block) holds the features of the rows, or nothing; n is the sum of
-    the rows' weights; `hyper` is the prior as `pseudo_data` reads it, or nothing. where: the parts'
-    addresses. history gets the objective of every accepted point. passed: the caller has made the
-    pass for `new`.
+    tasks and states are one record each. passed: the caller has made the pass for `new`.
     """
-    weights, means, covariances, counts, centers, scatters, volumes, axes = parts(
-        new, n_components, rows, len(scale)
-    )
+    task, state, arrays = tasks[0], states[0], uncounted(arrays)
+    point = point_of(arrays.new, task.n_components, task.rows, task.d)
+    result = np.empty(3)
     while True:
-        if not passed and whole[STAGE] >= PARAMETERS:
-            if len(phi) == 0:
-                return NEEDS_PASS
-            bad = call_ready_pass(
-                where[READY_PASS],
-                (
-                    where[FACTORING], where[CENTRED], phi, n_rows, row_weights, scale, log_unit,
-                    weights, means, covariances, counts, centers, scatters,
-                    real[NEW_LOGLIK : NEW_LOG_CERTAINTY + 1],
-                ),
-            )  # fmt: skip
-            if bad == NO_CENTRED:
-                return NEEDS_CENTRED
-            whole[N_PASSES] += 1
-            whole[FAILED] = bad != MADE
-            if bad != MADE:
-                whole[COMPONENT] = bad
-        if real[LOSS] > _NARROW_LOSS and where[ATOM] == 0:
+        if not passed and state.stage >= PARAMETERS:
+            missing = _make_pass(task, state, arrays, point, result)
+            if missing >= 0:
+                return missing
+        if state.loss > _NARROW_LOSS and task.atom == 0:
             return NEEDS_ATOM
         passed = False
-        status = _advance(
-            volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows,
-            tol, accelerate, where, whole, real, history, new, old, units, images, steps, gram,
-            weights, means, covariances, counts, centers, scatters, volumes, axes,
-        )  # fmt: skip
-        if status != NEEDS_PASS:
-            return status
+        if state.stage >= PARAMETERS:
+            ended = _judge(task, state, arrays, point, max_iter)
+            if ended >= 0:
+                return ended
+        ended = _next_point(task, state, arrays, point)
+        if ended >= 0:
+            return ended
 
 
 @inlined
-def _advance(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, hyper, ridge, ratio, n, scale, n_components, rows, tol, accelerate,
-    where, whole, real, history, new, old, units, images, steps, gram,
-    weights, means, covariances, counts, centers, scatters, volumes, axes,
-):  # fmt: skip
-    """Judge the point just passed: end at the last accepted point, or write the next one."""
-    d = len(scale)
-    stage = whole[STAGE]
-    if stage >= PARAMETERS:
-        failed = whole[FAILED] != 0
-        objective = real[NEW_LOGLIK]
-        if not failed:
-            if len(hyper) > 0:
-                objective += call_log_kernel(
-                    where[LOG_KERNEL],
-                    (volume, shape, orientation, hyper, weights, means, covariances),
-                )
-            failed = not np.isfinite(objective)
-        accepted = not failed
-        converged = False
-        if stage == PARAMETERS:
-            if failed:
-                return DEGENERATE
-            whole[STAGE] = RUNNING
-            real[LAST_GAIN] = np.inf
-            real[STRETCH] = _FIRST_STRETCH
-            history[0] = objective
-        else:
-            gain = objective - real[OBJECTIVE]
-            strict = ROUNDING * (n + abs(objective))
-            noise = strict + n * ROUNDING_OF_PASS * real[LOSS]
-            enough = max(tol * n, noise)
-            allowed = noise if whole[STEP] == _PLAIN else strict
-            accepted = accepted and (gain >= -allowed or ridge > 0.0)
-            if not accepted and whole[STEP] == _PLAIN:
-                # A plain step that fails, or falls by more than rounding.
-                if failed:
-                    _copy(old, new)
-                    return DEGENERATE
-                real[LAST_GAIN] = gain
+def _make_pass(task, state, arrays, point, result):  # type: ignore[no-untyped-def]
+    """Write the statistics of the point looked at; return what is missing for it, or -1."""
+    if len(arrays.phi) == 0:
+        return NEEDS_PASS
+    bad = call_ready_pass(
+        task.ready_pass,
+        (
+            task.factoring, task.centred, arrays.phi, task.n_rows, arrays.row_weights, arrays.scale,
+            task.log_unit, point.weights, point.means, point.covariances, point.counts,
+            point.centers, point.scatters, result,
+        ),
+    )  # fmt: skip
+    if bad == NO_CENTRED:
+        return NEEDS_CENTRED
+    state.n_passes += 1
+    state.failed = bad != MADE
+    if bad == MADE:
+        state.new_loglik, state.loss = result[LOGLIK], result[LOSS]
+        state.new_log_certainty = result[LOG_CERTAINTY]
+    else:
+        state.component = bad
+    return -1
+
+
+@inlined
+def _judge(task, state, arrays, point, max_iter):  # type: ignore[no-untyped-def]
+    """Accept the point just passed, or go back to the last one; return how EM ended, or -1."""
+    objective = _objective(task, state, arrays, point)
+    accepted, converged = True, False
+    first = state.stage == PARAMETERS
+    if first:
+        if not np.isfinite(objective):
+            return DEGENERATE
+        state.stage = RUNNING
+        state.last_gain, state.stretch = np.inf, _FIRST_STRETCH
+        arrays.history[0] = objective
+    else:
+        accepted, converged = _compare(task, state, arrays.history, objective)
+        if not accepted and state.step == _PLAIN:
+            if np.isfinite(objective):
                 return FELL
-            if accepted:
-                whole[N_ITER] += 1
-                history[whole[N_ITER]] = objective
-            if accepted and whole[STEP] == _PLAIN:
-                whole[PLAIN_STEPS] += 1
-                left = _remaining(gain, real[LAST_GAIN], noise)
-                real[LAST_GAIN] = gain
-                converged = left <= enough and (whole[PLAIN_STEPS] >= _SETTLE or not accelerate)
-            elif not accepted or gain <= enough:
-                # A long step that went wrong, or perhaps the end, of which plain steps must judge.
-                whole[PLAIN_STEPS] = 0 if accepted else _SETTLE - 1
-                whole[N_KEPT] = 0
-                real[LAST_GAIN] = np.inf
-            if whole[STEP] == _STRETCHED:
-                real[STRETCH] = min(2.0 * real[STRETCH], 1e3) if accepted else _FIRST_STRETCH
-        if accepted and ridge + ratio == 0.0 and len(hyper) == 0 and real[LOSS] > _NARROW_LOSS:
-            atom = call_atom(where[ATOM], (volume, shape, covariances, scatters, counts, scale))
-            if atom >= 0:
-                whole[COMPONENT] = atom
-                if stage != PARAMETERS:
-                    _copy(old, new)
-                return DEGENERATE
-        if accepted:
-            _copy(new, old)
-            real[OBJECTIVE] = objective
-            real[LOGLIK] = real[NEW_LOGLIK]
-            real[LOG_CERTAINTY] = real[NEW_LOG_CERTAINTY]
-        else:
-            _copy(old, new)
-        if converged:
-            return CONVERGED
-        if whole[N_ITER] >= whole[MOST]:
-            return MAX_ITER
-    proportions = np.empty(n_components)
-    for turn in range(2):
-        if turn == 1:
-            if not accelerate or whole[PLAIN_STEPS] < _SETTLE:
-                break
-            # A start that was handed in keeps its own hill: no long steps while it is steep.
-            if whole[THOROUGH] == 1 and whole[N_KEPT] == 0 and real[LAST_GAIN] > _STEEP * n:
-                break
-            old_weights, old_means, old_covariances, _, _, _, _, _ = parts(
-                old, n_components, rows, d
-            )
-            stretched = call_leap(
-                where[LEAP],
-                (
-                    old_weights, old_means, old_covariances, real[STRETCH], whole[N_KEPT],
-                    units, images, steps, gram, weights, means, covariances,
-                ),
-            )  # fmt: skip
-            whole[N_KEPT] = min(whole[N_KEPT] + 1, len(images))
-            whole[STEP] = _STRETCHED if stretched else _COMBINED
-            for k in range(n_components):
-                proportions[k] = weights[k]
-                counts[k] = n * max(weights[k], LEAST_WEIGHT)
-                for j in range(d):
-                    centers[k, j] = means[k, j]
-                    for i in range(rows):
-                        scatters[k, i, j] = counts[k] * covariances[k, i, j]
-        else:
-            whole[STEP] = _PLAIN
-        first = turn == 0 and stage < PARAMETERS
-        # The family's closest member to a mixture is the M-step on its covariances as scatters.
-        project = turn == 1 or stage == MIXTURE
-        empty = call_maximise(
-            where[MAXIMISE],
+            _copy(arrays.old, arrays.new)
+            return DEGENERATE
+    if accepted and state.loss > _NARROW_LOSS and _unbounded(task, arrays):
+        atom = call_atom(
+            task.atom,
             (
-                where[M_STEP], where[PRIOR_MEANS], volume, shape, orientation,
-                hyper[:0] if project else hyper, 0.0 if project else ridge, ratio,
-                counts, centers, scatters,
-                _ALL_SWEEPS if first and whole[THOROUGH] == 1 else FEW_SWEEPS, first,
-                whole[WARM] == 1, volumes, axes, weights, means, covariances,
+                task.volume, task.shape, point.covariances, point.scatters, point.counts,
+                arrays.scale,
             ),
         )  # fmt: skip
-        if empty >= 0 and turn == 0:
-            whole[COMPONENT] = empty
-            if stage >= PARAMETERS:
-                _copy(old, new)
+        if atom >= 0:
+            state.component = atom
+            if first:  # there is no point to go back to: the figures are of this one
+                _record(state, objective)
+            else:
+                _copy(arrays.old, arrays.new)
             return DEGENERATE
-        whole[WARM] = 1
-        if turn == 1:
-            for k in range(n_components):
-                weights[k] = proportions[k]
-        if first:
-            if stage == MIXTURE:
-                for i in range(n_components * (1 + d)):
-                    new[i] = old[i]
-            whole[STAGE] = PARAMETERS
-            break
-    return NEEDS_PASS
+    if accepted:
+        _copy(arrays.new, arrays.old)
+        _record(state, objective)
+    else:
+        _copy(arrays.old, arrays.new)
+    if converged:
+        return CONVERGED
+    return MAX_ITER if state.n_iter >= max_iter else -1
+
+
+@inlined
+def _record(state, objective):  # type: ignore[no-untyped-def]
+    """What the last pass said becomes what is known of the point."""
+    state.objective = objective
+    state.loglik = state.new_loglik
+    state.log_certainty = state.new_log_certainty
+
+
+@inlined
+def _objective(task, state, arrays, point):  # type: ignore[no-untyped-def]
+    """Log-likelihood, plus the log prior up to a constant; not a number where there is none."""
+    if state.failed != 0:
+        return np.nan
+    objective = state.new_loglik
+    if len(arrays.hyper) > 0:
+        objective += call_log_kernel(
+            task.log_kernel,
+            (
+                task.volume, task.shape, task.orientation, arrays.hyper, point.weights, point.means,
+                point.covariances,
+            ),
+        )  # fmt: skip
+    return objective
+
+
+@inlined
+def _unbounded(task, arrays):  # type: ignore[no-untyped-def]
+    """Whether narrow components make the objective as large as they please."""
+    return task.ridge + task.ratio == 0.0 and len(arrays.hyper) == 0
+
+
+@inlined
+def _compare(task, state, history, objective):  # type: ignore[no-untyped-def]
+    """Whether the point is accepted, and whether EM ends there, from what the step gained."""
+    gain = objective - state.objective
+    strict = ROUNDING * (task.total + abs(objective))
+    noise = strict + task.total * ROUNDING_OF_PASS * state.loss
+    enough = max(task.tol * task.total, noise)
+    plain = state.step == _PLAIN
+    risen = gain >= -(noise if plain else strict) or task.ridge > 0.0
+    accepted = np.isfinite(objective) and risen
+    converged = False
+    if accepted:
+        state.n_iter += 1
+        history[state.n_iter] = objective
+    if plain:
+        if accepted:
+            state.plain_steps += 1
+            certain = state.plain_steps >= _SETTLE or task.accelerate == 0
+            converged = _remaining(gain, state.last_gain, noise) <= enough and certain
+        state.last_gain = gain
+    elif not accepted or gain <= enough:
+        # A long step that went wrong, or perhaps the end, of which plain steps must judge.
+        state.plain_steps = 0 if accepted else _SETTLE - 1
+        state.n_kept = 0
+        state.last_gain = np.inf
+    if state.step == _STRETCHED:
+        state.stretch = min(2.0 * state.stretch, 1e3) if accepted else _FIRST_STRETCH
+    return accepted, converged
+
+
+@inlined
+def _next_point(task, state, arrays, point):  # type: ignore[no-untyped-def]
+    """Write the next point: the M-step's, or one further on; return how EM ended, or -1."""
+    first = state.stage < PARAMETERS
+    # The family's closest member to a mixture is the M-step on its covariances as scatters.
+    project = state.stage == MIXTURE
+    sweeps = _ALL_SWEEPS if first and state.thorough == 1 else FEW_SWEEPS
+    state.step = _PLAIN
+    empty = _m_step(task, state, arrays, point, project, first, sweeps)
+    if empty >= 0:
+        state.component = empty
+        if not first:
+            _copy(arrays.old, arrays.new)
+        return DEGENERATE
+    if first:
+        if project:
+            _copy(arrays.old[: point.weights.size + point.means.size], arrays.new)
+        state.stage = PARAMETERS
+    elif _may_leap(task, state):
+        _leap(task, state, arrays, point)
+    return -1
+
+
+@inlined
+def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore[no-untyped-def]
+    """Write the mixture of the point's statistics; return the first empty component, or -1.
+
+    project: without prior and ridge, which a mixture that is only made a member of the family has
+    in it already.
+    """
+    empty = call_maximise(
+        task.maximise,
+        (
+            task.m_step, task.prior_means, task.volume, task.shape, task.orientation,
+            arrays.hyper[:0] if project else arrays.hyper,
+            0.0 if project else task.ridge, task.ratio,
+            point.counts, point.centers, point.scatters, sweeps, first, state.warm == 1,
+            point.volumes, point.axes, point.weights, point.means, point.covariances,
+        ),
+    )  # fmt: skip
+    state.warm = 1
+    return empty
+
+
+@inlined
+def _may_leap(task, state):  # type: ignore[no-untyped-def]
+    """Whether the next step may be a long one."""
+    if task.accelerate == 0 or state.plain_steps < _SETTLE:
+        return False
+    # A start that was handed in keeps its own hill: no long steps while it is steep.
+    steep = state.last_gain > _STEEP * task.total
+    return not (state.thorough == 1 and state.n_kept == 0 and steep)
+
+
+@inlined
+def _leap(task, state, arrays, point):  # type: ignore[no-untyped-def]
+    """Write a point further on than the M-step's; the proportions are those of the long step."""
+    n_components, rows, d = point.covariances.shape
+    old = point_of(arrays.old, n_components, rows, d)
+    stretched = call_leap(
+        task.leap,
+        (
+            old.weights, old.means, old.covariances, state.stretch, state.n_kept, arrays.units,
+            arrays.images, arrays.steps, arrays.gram, point.weights, point.means,
+            point.covariances,
+        ),
+    )  # fmt: skip
+    state.n_kept = min(state.n_kept + 1, len(arrays.images))
+    state.step = _STRETCHED if stretched else _COMBINED
+    proportions = point.weights.copy()
+    for k in range(n_components):
+        point.counts[k] = task.total * max(proportions[k], LEAST_WEIGHT)
+        for j in range(d):
+            point.centers[k, j] = point.means[k, j]
+            for i in range(rows):
+                point.scatters[k, i, j] = point.counts[k] * point.covariances[k, i, j]
+    _m_step(task, state, arrays, point, True, False, FEW_SWEEPS)
+    _copy(proportions, point.weights)
 
 
 @inlined

@@ -16,7 +16,6 @@ from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..utils.errors import DegenerateComponentError
 from ..utils.types import FloatArray
-from .iteration import DEGENERATE, N_ITER
 from .problem import Problem
 from .run import EMResult, Run
 from .saddle import beyond_saddles
@@ -162,7 +161,7 @@ class _Following:
                 self.failure = error
                 self.unsound += 1
                 continue
-            history = short.history[: short.whole[N_ITER] + 1].copy()
+            history = short.history[: short.n_iter + 1].copy()
             left.append(_Left(_rank(short), short.new.copy(), history))
             self.unsound += not left[-1].rank[0]
         return sorted(left, key=lambda place: place.rank, reverse=True)
@@ -213,10 +212,9 @@ def rank(result: EMResult) -> tuple[bool, bool, float]:
 
 def _rank(run: Run) -> tuple[bool, bool, float]:
     """The same for a run that has just ended."""
-    regular = run.status != DEGENERATE
     spurious = (
-        regular
+        run.regular
         and has_few_rows(run.problem, run.weights)
         and of_few_rows(run.problem, run.parameters()) is not None
     )
-    return regular and not spurious, regular, run.objective
+    return run.regular and not spurious, run.regular, run.objective

@@ -1,4 +1,4 @@
-"""What EM maximises, as one value."""
+"""What EM maximises, and the form in which it reads statistics."""
 
 from __future__ import annotations
 

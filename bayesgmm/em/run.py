@@ -1,4 +1,4 @@
-"""Expectation-maximisation, written once for all families, with and without a prior.
+"""A run of EM, from a start to its end, for all families, with and without a prior.
 
 Dempster, Laird & Rubin (1977), JRSS B 39, 1-38. The objective (log-likelihood, plus log prior)
 never falls. `run_em` is the door; the loop is `iteration.py`, compiled, and what makes its steps
@@ -8,6 +8,7 @@ longer is `acceleration.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,37 +104,53 @@ class Run:
         d = len(rows.scale)
         self.problem = problem
         self.shape = n_components, 1 if problem.family.diagonal else d, d
-        self.new = np.empty(iteration.size_of_point(*self.shape))
-        self.views = iteration.parts(self.new, *self.shape)
-        n_first = n_components * (1 + d + self.shape[1] * d)
+        size = iteration.size_of_point(*self.shape)
+        self.new, self.old = np.empty(size), np.empty(size)
+        self.point = iteration.point_of(self.new, *self.shape)
+        n_first = iteration.size_of_mixture(*self.shape)
         self._statistics = self.new[n_first : 2 * n_first]
-        self.old = np.empty_like(self.new)
-        self.whole = np.zeros(iteration.N_WHOLE, dtype=np.int64)
-        self.real = np.zeros(iteration.N_REAL)
         self.history = np.empty(max_iter + 1)
+        self._numbers = np.empty(iteration.STATE.itemsize // 8, dtype=np.int64)
+        # Views of these: what compiled code writes there is seen here.
+        self._states = self._numbers.view(iteration.STATE)
+        self.state = self._states[0]
         accelerate = accelerate and not problem.ridge
+        self._tasks = _task(problem, self.shape, tol, accelerate)
         size = n_coordinates(*self.shape) if accelerate else 0
-        shapes = (size,), (WINDOW + 1, size), (WINDOW + 1, size), (WINDOW + 1, WINDOW + 1)
-        self._where = _addresses(problem)
-        self._arguments = (
-            *problem.family.codes, problem.hyper, float(problem.ridge),
-            float(problem.max_ratio or 0.0), rows.scale, problem.total,
-            problem.total * float(np.log(rows.scale).sum()), problem.phi, len(rows.values),
-            problem.row_weights, *self.shape[:2], float(tol), accelerate,
-            self._where, self.whole, self.real, self.history, self.new, self.old,
-            *(np.empty(shape) for shape in shapes),
-        )  # fmt: skip
+        self._arrays = iteration.Arrays(
+            hyper=_only_read(problem.hyper),
+            scale=_only_read(rows.scale),
+            row_weights=_only_read(problem.row_weights),
+            phi=problem.phi,
+            history=self.history,
+            new=self.new,
+            old=self.old,
+            units=np.empty(size),
+            images=np.empty((WINDOW + 1, size)),
+            steps=np.empty((WINDOW + 1, size)),
+            gram=np.empty((WINDOW + 1, WINDOW + 1)),
+        )
         self.status = iteration.NEEDS_PASS
 
     @property
     def objective(self) -> float:
         """What is maximised, up to a constant of the prior."""
-        return float(self.real[iteration.OBJECTIVE])
+        return float(self.state["objective"])
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations made."""
+        return int(self.state["n_iter"])
+
+    @property
+    def regular(self) -> bool:
+        """Whether it did not end at a singularity."""
+        return self.status != iteration.DEGENERATE
 
     @property
     def weights(self) -> FloatArray:
         """Proportions (K,), a view."""
-        return self.views[0]
+        return self.point.weights
 
     def load(self, start: Parameters | Statistics, thorough: bool = True) -> None:
         """Start from a mixture, or from the M-step of expected statistics."""
@@ -159,15 +176,11 @@ class Run:
     def take_up(self, point: FloatArray) -> None:
         """Go on from a copy of `new` that an earlier run left."""
         self._reset(iteration.PARAMETERS, False)
-        self.whole[iteration.WARM] = 1
+        self.state["warm"] = 1
         self.new[:] = point
 
     def _reset(self, stage: int, thorough: bool) -> None:
-        self.whole[:] = 0
-        self.whole[iteration.STAGE] = stage
-        self.whole[iteration.THOROUGH] = thorough
-        self.whole[iteration.COMPONENT] = -1
-        self.real[:] = 0.0
+        self._numbers[:] = _at_start(stage, thorough)
 
     def go(self, max_iter: int) -> None:
         """Iterate until EM ends.
@@ -177,96 +190,125 @@ class Run:
         DegenerateComponentError
             The start itself is singular.
         """
-        self.whole[iteration.MOST] = max_iter
         passed = False
         while True:
-            self.status = iteration.iterate(*self._arguments, passed)
+            self.status = iteration.iterate(
+                self._tasks, self._states, self._arrays, max_iter, passed
+            )
             if self.status == iteration.NEEDS_PASS:
                 self._make_pass()
             elif self.status == iteration.NEEDS_ATOM:
-                self._where[iteration.ATOM] = atom.address
+                self._tasks["atom"] = atom.address
             elif self.status == iteration.NEEDS_CENTRED:
-                self._where[iteration.CENTRED] = centred_form.address
+                self._tasks["centred"] = centred_form.address
             else:
                 break
             passed = self.status != iteration.NEEDS_CENTRED
         if self.status == iteration.FELL:
             self._judge_fall()
-        if self.status == iteration.DEGENERATE and self.whole[iteration.STAGE] < iteration.RUNNING:
-            raise DegenerateComponentError(max(int(self.whole[iteration.COMPONENT]), 0))
+        if self.status == iteration.DEGENERATE and self.state["stage"] < iteration.RUNNING:
+            raise DegenerateComponentError(max(int(self.state["component"]), 0))
 
     def _judge_fall(self) -> None:
         """A plain step fell by more than rounding: a singularity, unless it is the axes' digits."""
         _, shape, orientation = self.problem.family.codes
-        covariances = self.views[2]
-        fall = -self.real[iteration.LAST_GAIN] / self.problem.total
-        self.whole[iteration.COMPONENT] = narrowest(covariances)
+        covariances = self.point.covariances
+        fall = -self.state["last_gain"] / self.problem.total
+        self.state["component"] = narrowest(covariances)
         axes_alone = blurred(shape, orientation, covariances, fall)
         self.status = iteration.CONVERGED if axes_alone else iteration.DEGENERATE
         self.new[:] = self.old
 
     def _make_pass(self) -> None:
         """Statistics of the point that `iterate` wants to know, where it has not the features."""
-        rows, parameters = self.problem.rows, self.parameters()
-        whole, real = self.whole, self.real
-        whole[iteration.FAILED] = 0
-        whole[iteration.N_PASSES] += 1
+        rows, parameters, state = self.problem.rows, self.parameters(), self.state
+        state["failed"] = 0
+        state["n_passes"] += 1
         try:
             step = measured_statistics(rows, parameters)
         except DegenerateComponentError as error:
-            whole[iteration.FAILED], whole[iteration.COMPONENT] = 1, error.component
+            state["failed"], state["component"] = 1, error.component
             return
         self._statistics[:] = pack(step.statistics, self.problem.family.diagonal)
-        real[iteration.NEW_LOGLIK] = step.loglik
-        real[iteration.LOSS] = step.rounding / ROUNDING
-        real[iteration.NEW_LOG_CERTAINTY] = step.log_certainty
+        state["new_loglik"] = step.loglik
+        state["loss"] = step.rounding / ROUNDING
+        state["new_log_certainty"] = step.log_certainty
 
     def parameters(self) -> Parameters:
         """A copy of the mixture that the run is at."""
-        weights, means, covariances = (view.copy() for view in self.views[:3])
+        weights, means, covariances = (view.copy() for view in self.point[:3])
         if self.problem.family.diagonal:
             covariances = covariances[:, 0]
         return Parameters(weights, means, covariances)
 
     def result(self, before: FloatArray | None = None) -> EMResult:
         """Where EM ended; `before` is the history of a run that this one went on from."""
-        whole, real, prior = self.whole, self.real, self.problem.prior
+        state, prior = self.state, self.problem.prior
         constant = 0.0
         if prior is not None:
             constant = prior.log_constant(self.problem.family, self.shape[0])
-        counts, means, scatters = (view.copy() for view in self.views[3:6])
+        counts, means, scatters = (view.copy() for view in self.point[3:6])
         if self.problem.family.diagonal:
             scatters = scatters[:, 0]
-        history = self.history[: whole[iteration.N_ITER] + 1]
+        history = self.history[: self.n_iter + 1]
         if before is not None:
             history = np.concatenate([before, history[1:]])
-        component = int(whole[iteration.COMPONENT])
+        component = int(state["component"])
         return EMResult(
             parameters=self.parameters(),
             statistics=Statistics(counts, means, scatters),
-            loglik=float(real[iteration.LOGLIK]),
-            log_certainty=float(real[iteration.LOG_CERTAINTY]),
+            loglik=float(state["loglik"]),
+            log_certainty=float(state["log_certainty"]),
             objective=self.objective + constant,
             history=tuple((history + constant).tolist()),
             status=_STATUS[self.status],
             component=component if self.status == iteration.DEGENERATE and component >= 0 else None,
-            n_passes=int(whole[iteration.N_PASSES]),
+            n_passes=int(state["n_passes"]),
         )
 
 
-def _addresses(problem: Problem) -> NDArray[np.int64]:
-    """Where `iterate` finds its parts, compiled if need be; not yet those for narrow components."""
-    where = np.zeros(iteration.N_PARTS, dtype=np.int64)
-    where[iteration.MAXIMISE] = maximise.address
-    where[iteration.LEAP] = leap.address
-    where[iteration.M_STEP] = problem.m_step.address
-    if len(problem.phi) > 0:
-        where[iteration.READY_PASS] = ready_pass.address
-        where[iteration.FACTORING] = inverse_factors.address
-    if problem.prior is not None:
-        where[iteration.PRIOR_MEANS] = prior_means.address
-        where[iteration.LOG_KERNEL] = log_kernel.address
-    return where
+def _only_read(values: FloatArray) -> FloatArray:
+    """A view that cannot be written, as arrays within a task have to come."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _task(
+    problem: Problem, sizes: tuple[int, int, int], tol: float, accelerate: bool
+) -> NDArray[np.void]:
+    """The record that `iterate` reads, its parts compiled if need be.
+
+    Not yet there are those for narrow components.
+    """
+    ready, prior = len(problem.phi) > 0, problem.prior is not None
+    scale = problem.rows.scale
+    volume, shape, orientation = problem.family.codes
+    n_components, rows, d = sizes
+    numbers = {
+        "volume": volume, "shape": shape, "orientation": orientation,
+        "n_components": n_components, "rows": rows, "d": d,
+        "n_rows": len(problem.rows.values), "accelerate": accelerate,
+        "maximise": maximise.address, "m_step": problem.m_step.address, "leap": leap.address,
+        "ready_pass": ready_pass.address if ready else 0,
+        "factoring": inverse_factors.address if ready else 0,
+        "prior_means": prior_means.address if prior else 0,
+        "log_kernel": log_kernel.address if prior else 0,
+        "centred": 0, "atom": 0,
+        "ridge": problem.ridge, "ratio": problem.max_ratio or 0.0, "total": problem.total,
+        "log_unit": problem.total * float(np.log(scale).sum()), "tol": tol,
+    }  # fmt: skip
+    record = tuple(numbers[name] for name in iteration.TASK.names or ())
+    return np.array([record], dtype=iteration.TASK)
+
+
+@cache
+def _at_start(stage: int, thorough: bool) -> NDArray[np.int64]:
+    """The numbers of a record of where EM stands before it runs."""
+    numbers = np.zeros(iteration.STATE.itemsize // 8, dtype=np.int64)
+    state = numbers.view(iteration.STATE)
+    state["stage"], state["thorough"], state["component"] = stage, thorough, -1
+    return numbers
 
 
 _STATUS = {

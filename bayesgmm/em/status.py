@@ -1,4 +1,4 @@
-"""How EM ended."""
+"""How a run of EM ended."""
 
 from __future__ import annotations
 

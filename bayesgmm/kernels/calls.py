@@ -50,3 +50,24 @@ def _pointer(typing_context, address, sample):  # type: ignore[no-untyped-def]
 def array_at(address, length, sample):  # type: ignore[no-untyped-def]
     """The array of so many numbers that lies at an address; the caller keeps it alive."""
     return nb.carray(_pointer(address, sample), (length,))
+
+
+@intrinsic
+def uncounted(typing_context, values):  # type: ignore[no-untyped-def]
+    """The same tuple, its arrays without count of references; the caller keeps them alive.
+
+    What hands many arrays from function to function would spend more time on counting.
+    """
+
+    def write(context, builder, typed, arguments):  # type: ignore[no-untyped-def]
+        members = []
+        for i, type_ in enumerate(values):
+            value = builder.extract_value(arguments[0], i)
+            if isinstance(type_, nb.types.Array):
+                array = context.make_array(type_)(context, builder, value)
+                array.meminfo = ir.Constant(array.meminfo.type, None)
+                value = array._getvalue()
+            members.append(value)
+        return context.make_tuple(builder, values, members)
+
+    return values(values), write

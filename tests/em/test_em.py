@@ -321,7 +321,8 @@ def test_one_far_outlier(rng, name, distance):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit = bayesgmm.fit(x, 2, name, random_seed=rng, n_init=3)
-    assert np.isfinite(fit.loglik) and np.all(np.isfinite(fit.covariances))
+    assert np.all(np.isfinite(fit.covariances))
+    assert fit.loglik == pytest.approx(fit.mixture.log_density(x).sum(), rel=1e-6)
     assert bool(caught) == (not fit.status.sound)
     if free and fit.status.sound:  # it found room for the outlier among others
         assert 100 * fit.weights.min() > get_family(name, 2).fewest_rows(2)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ..compilation import F1, F2, F3, R1, entry, jit
+from ..compilation import F1, F2, F3, R1, entry, inlined, jit
 from ..products import add_squared_lengths, add_symmetric_product, clear_padding, padded
 from .softmax import LOG_2PI, softmax
+from .weighing import weigh, write_rows
 
 
 @entry(
@@ -47,14 +48,7 @@ def centred_pass(  # type: ignore[no-untyped-def]
     i = start
     while i < stop:
         m = min(block, stop - i)
-        for j in range(d):
-            c = center[j]
-            s = inverse_scale[j]
-            row = z[j]
-            for r in range(m):
-                row[r] = (x[i + r, j] - c) * s
-            for r in range(m, padded(m)):
-                row[r] = 0.0
+        _scale(x, i, m, center, inverse_scale, z)
         for k in range(n_components):
             _subtract(z, means[k], m, delta)
             for r in range(padded(m)):
@@ -69,57 +63,53 @@ def centred_pass(  # type: ignore[no-untyped-def]
             for r in range(m):
                 logits[k, r] = constant - 0.5 * squares[0, r]
         softmax(logits, m, peak, total, power)
-        part = 0.0
-        peaks = 0.0
-        if row_weights.shape[0] == 0:
-            for r in range(m):
-                part += total[r]
-                peaks += peak[r]
-        else:
-            for r in range(m):
-                part += row_weights[i + r] * total[r]
-                peaks += row_weights[i + r] * peak[r]
-        loglik += part
-        certainty[0] += peaks - part
-        if row_weights.shape[0] > 0:
-            for k in range(n_components):
-                for r in range(m):
-                    logits[k, r] *= row_weights[i + r]
+        loglik += weigh(row_weights, i, m, peak, total, logits, certainty)
         if counts.shape[0] > 0:
             clear_padding(logits, m)
             for k in range(n_components):
-                weight = logits[k]
                 count = 0.0
                 for r in range(m):
-                    count += weight[r]
+                    count += logits[k, r]
                 counts[k] += count
-                for j in range(d):
-                    row = z[j]
-                    mean = means[k, j]
-                    target = delta[j]
-                    weighted = y[j]
-                    moment = 0.0
-                    for r in range(padded(m)):
-                        target[r] = row[r] - mean
-                        weighted[r] = weight[r] * target[r]
-                        moment += weighted[r]
-                    first[k, j] += moment
-                    if diagonal:
-                        moment = 0.0
-                        for r in range(m):
-                            moment += weighted[r] * target[r]
-                        second[k, 0, j] += moment
-                if not diagonal:
-                    add_symmetric_product(y, delta, m, second[k])
-        if log_density.shape[0] > 0:
-            for r in range(m):
-                log_density[i + r] = total[r]
-        if resp.shape[0] > 0:
-            for r in range(m):
-                for k in range(n_components):
-                    resp[i + r, k] = logits[k, r]
+                _add_moments(z, means[k], logits[k], m, diagonal, delta, y, first[k], second[k])
+        write_rows(i, m, total, logits, log_density, resp)
         i += m
     return loglik
+
+
+@inlined
+def _scale(x, start, m, center, inverse_scale, z):  # type: ignore[no-untyped-def]
+    """Write z (d, m and its padding) of rows start..start + m."""
+    for j in range(len(center)):
+        c = center[j]
+        s = inverse_scale[j]
+        row = z[j]
+        for r in range(m):
+            row[r] = (x[start + r, j] - c) * s
+        for r in range(m, padded(m)):
+            row[r] = 0.0
+
+
+@inlined
+def _add_moments(z, mean, weight, m, diagonal, delta, y, first, second):  # type: ignore[no-untyped-def]
+    """Add a component's moments about its mean to first (d,) and second (d, d) or (1, d)."""
+    for j in range(len(mean)):
+        row = z[j]
+        target = delta[j]
+        weighted = y[j]
+        moment = 0.0
+        for r in range(padded(m)):
+            target[r] = row[r] - mean[j]
+            weighted[r] = weight[r] * target[r]
+            moment += weighted[r]
+        first[j] += moment
+        if diagonal:
+            moment = 0.0
+            for r in range(m):
+                moment += weighted[r] * target[r]
+            second[0, j] += moment
+    if not diagonal:
+        add_symmetric_product(y, delta, m, second)
 
 
 @jit()

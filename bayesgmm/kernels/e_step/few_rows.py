@@ -1,4 +1,4 @@
-"""The pass over few rows, whose features lie ready, compiled, for callers that are compiled.
+"""The compiled pass over few rows, from quadratic features that are made once for all passes.
 
 EM's loop makes it, and a sampler's density. As the pass over many rows it has a form in quadratic
 features and one about the components' means, for narrow components; the second is a part of its
@@ -26,7 +26,16 @@ from ..products import (
 from .accuracy import OF_FACTORS
 from .contract import Rows
 from .moments import central_moments
-from .preparation import MADE, NO_CENTRED, encode_any, prepare, workspace
+from .preparation import (
+    LOG_CERTAINTY,
+    LOGLIK,
+    LOSS,
+    MADE,
+    NO_CENTRED,
+    encode_any,
+    prepare,
+    workspace,
+)
 from .quadratic import QUADRATIC_LIMIT, decode
 from .softmax import LOG_2PI, softmax
 
@@ -99,12 +108,12 @@ def ready_pass(  # type: ignore[no-untyped-def]
     )  # fmt: skip
     if bad >= 0:
         return bad
-    quadratic = result[1] < QUADRATIC_LIMIT
+    quadratic = result[LOSS] < QUADRATIC_LIMIT
     if not quadratic:
-        result[1] = OF_FACTORS * np.sqrt(result[1])
+        result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
         if centred == 0:
             return NO_CENTRED
-    result[2] = 0.0
+    result[LOG_CERTAINTY] = 0.0
     sums = np.zeros((n_components, n_features))
     second = np.zeros((n_components, rows, d))
     if quadratic:
@@ -119,7 +128,7 @@ def ready_pass(  # type: ignore[no-untyped-def]
                 result,
             ),
         )  # fmt: skip
-    result[0] = loglik - log_unit
+    result[LOGLIK] = loglik - log_unit
     first = np.empty((n_components, d))
     if quadratic:
         decode(sums, rows < d, first, second)
@@ -216,7 +225,7 @@ def _weigh(row_weights, start, m, peak, total, logits, result):  # type: ignore[
         for r in range(m):
             loglik += total[r]
             peaks += peak[r]
-    result[2] += peaks - loglik
+    result[LOG_CERTAINTY] += peaks - loglik
     return loglik
 
 

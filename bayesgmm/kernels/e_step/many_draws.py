@@ -7,8 +7,8 @@ import numpy as np
 
 from ..compilation import F2, F3, R1, part
 from .many_rows import BLOCK, call_quadratic
-from .preparation import encode_any, prepare, workspace
-from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS
+from .preparation import LOSS, encode_any, prepare, workspace
+from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, number_of_features
 
 _I, _F = nb.int64, nb.float64
 # What is only read may be read-only.
@@ -31,7 +31,7 @@ def evaluate_each(  # type: ignore[no-untyped-def]
     if not diagonal and d > QUADRATIC_MAX_COLUMNS:
         return start
     inverse_scale = 1.0 / scale
-    n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+    n_features = number_of_features(d, diagonal)
     theta = np.empty((n_components, n_features))
     log_weights, z, factors, half_log_dets, precision = workspace(covariances[0])
     result = np.empty(3)
@@ -42,7 +42,7 @@ def evaluate_each(  # type: ignore[no-untyped-def]
             factoring, scale, weights[s], means[s], covariances[s], log_weights, z, factors,
             half_log_dets, precision, result,
         )  # fmt: skip
-        if bad >= 0 or not result[1] < QUADRATIC_LIMIT:
+        if bad >= 0 or not result[LOSS] < QUADRATIC_LIMIT:
             return s
         encode_any(log_weights, z, precision, half_log_dets, theta)
         of_rows = log_density[s]

@@ -12,11 +12,20 @@ import numba as nb
 import numpy as np
 
 from ..calls import caller
-from ..compilation import F1, F2, F3, I2, R1, part
+from ..compilation import F1, F2, F3, I2, R1, inlined, part
 from .accuracy import OF_FACTORS
 from .moments import central_moments
-from .preparation import MADE, NO_CENTRED, encode_any, prepare, workspace
-from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode
+from .preparation import (
+    LOG_CERTAINTY,
+    LOGLIK,
+    LOSS,
+    MADE,
+    NO_CENTRED,
+    encode_any,
+    prepare,
+    workspace,
+)
+from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode, number_of_features
 
 _I, _F, _B = nb.int64, nb.float64, nb.boolean
 _ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)
@@ -58,45 +67,14 @@ def many_pass(  # type: ignore[no-untyped-def]
     second = np.zeros((n_components, rows, d))
     certainty = np.zeros(1)
     none = np.empty(0)
-    if result[1] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
-        n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
-        theta = np.empty((n_components, n_features))
-        sums = np.zeros((n_components, n_features))
+    if result[LOSS] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
+        theta = np.empty((n_components, number_of_features(d, diagonal)))
+        sums = np.zeros(theta.shape)
         encode_any(log_weights, z, precision, half_log_dets, theta)
-        loglik = 0.0
-        if settled.size == 0:
-            loglik = call_quadratic(
-                quadratic,
-                (
-                    x, center, inverse_scale, theta, diagonal, 0, n, BLOCK, row_weights, sums,
-                    none, np.empty((0, 0)), certainty,
-                ),
-            )  # fmt: skip
-        for k in range(len(settled)):
-            for f in range(n_features):
-                loglik += theta[k, f] * settled[k, f]
-                sums[k, f] += settled[k, f]
-        some = np.empty((n_components, n_features))
-        of_some = np.empty((n_components, n_features))
-        for s in range(len(segments)):
-            number = segments[s, 2]
-            for i in range(number):
-                k = segments[s, 3 + i]
-                for f in range(n_features):
-                    some[i, f] = theta[k, f]
-                    of_some[i, f] = 0.0
-            loglik += call_quadratic(
-                quadratic,
-                (
-                    x, center, inverse_scale, some[:number], diagonal, segments[s, 0],
-                    segments[s, 1], BLOCK, row_weights, of_some[:number], none,
-                    np.empty((0, 0)), certainty,
-                ),
-            )  # fmt: skip
-            for i in range(number):
-                k = segments[s, 3 + i]
-                for f in range(n_features):
-                    sums[k, f] += of_some[i, f]
+        loglik = _quadratic_sums(
+            quadratic, x, settled, segments, center, inverse_scale, row_weights, theta, diagonal,
+            sums, certainty,
+        )  # fmt: skip
         decode(sums, diagonal, first, second)
         for k in range(n_components):
             counts[k] = sums[k, 0]
@@ -105,7 +83,7 @@ def many_pass(  # type: ignore[no-untyped-def]
     elif centred == 0 or settled.size > 0:
         return NO_CENTRED
     else:
-        result[1] = OF_FACTORS * np.sqrt(result[1])
+        result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
         for k in range(n_components):
             counts[k] = 0.0
         loglik = _call_centred(
@@ -115,7 +93,51 @@ def many_pass(  # type: ignore[no-untyped-def]
                 BLOCK, row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
             ),
         )  # fmt: skip
-    result[0] = loglik - log_unit
-    result[2] = certainty[0]
+    result[LOGLIK] = loglik - log_unit
+    result[LOG_CERTAINTY] = certainty[0]
     central_moments(counts, first, second, z, scale, centers, scatters)
     return MADE
+
+
+@inlined
+def _quadratic_sums(  # type: ignore[no-untyped-def]
+    quadratic, x, settled, segments, center, inverse_scale, row_weights, theta, diagonal,
+    sums, certainty,
+):  # fmt: skip
+    """Add all rows, or the pairs that matter, to sums (K, F), and return their log-likelihood."""
+    n_components, n_features = theta.shape
+    none, no_resp = np.empty(0), np.empty((0, 0))
+    loglik = 0.0
+    if settled.size == 0:
+        loglik = call_quadratic(
+            quadratic,
+            (
+                x, center, inverse_scale, theta, diagonal, 0, len(x), BLOCK, row_weights, sums,
+                none, no_resp, certainty,
+            ),
+        )  # fmt: skip
+    for k in range(len(settled)):
+        for f in range(n_features):
+            loglik += theta[k, f] * settled[k, f]
+            sums[k, f] += settled[k, f]
+    some = np.empty((n_components, n_features))
+    of_some = np.empty((n_components, n_features))
+    for s in range(len(segments)):
+        start, stop, number = segments[s, 0], segments[s, 1], segments[s, 2]
+        for i in range(number):
+            k = segments[s, 3 + i]
+            for f in range(n_features):
+                some[i, f] = theta[k, f]
+                of_some[i, f] = 0.0
+        loglik += call_quadratic(
+            quadratic,
+            (
+                x, center, inverse_scale, some[:number], diagonal, start, stop, BLOCK,
+                row_weights, of_some[:number], none, no_resp, certainty,
+            ),
+        )  # fmt: skip
+        for i in range(number):
+            k = segments[s, 3 + i]
+            for f in range(n_features):
+                sums[k, f] += of_some[i, f]
+    return loglik

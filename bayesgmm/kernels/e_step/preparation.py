@@ -13,6 +13,11 @@ from .quadratic import encode, encode_diagonal
 MADE, NO_CENTRED = -1, -2
 
 
+# Places in what a pass tells besides its statistics: the log-likelihood, the loss of digits, and
+# the sum of the logarithms of the rows' largest responsibilities.
+LOGLIK, LOSS, LOG_CERTAINTY = range(3)
+
+
 @inlined
 def workspace(covariances):  # type: ignore[no-untyped-def]
     """Uninitialised log_weights, z, factors, half_log_dets and precision, for `prepare`."""
@@ -33,7 +38,7 @@ def prepare(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Write log_weights (K,), and in scaled coordinates means z (K, d), factors and precisions.
 
-    Those have the shape of covariances: (K, d, d), or (K, 1, d) if diagonal. result[1] becomes
+    Those have the shape of covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS] becomes
     what the quadratic form loses, in units of rounding. Returns the first k whose covariance is
     singular, or -1.
     """
@@ -62,7 +67,7 @@ def prepare(  # type: ignore[no-untyped-def]
                 for i in range(rows):
                     square += precision[k, i, j] * precision[k, i, j]
             loss = max(loss, norm * np.sqrt(square))
-        result[1] = loss
+        result[LOSS] = loss
     return bad
 
 

@@ -14,15 +14,23 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
+from numba.extending import register_jitable
 
 from ..compilation import F1, F2, R1, entry, jit
 from ..products import add_outer_product, clear_padding, padded, product
 from .softmax import LOG_2PI, softmax
+from .weighing import weigh, write_rows
 
 # The form loses about eps * |P| * |m|^2 in a log density: 2e-10 at this limit.
 QUADRATIC_LIMIT = 1e6
 # Above this many columns the features leave the cache (benchmarks/kernel_forms.py).
 QUADRATIC_MAX_COLUMNS = 48
+
+
+@register_jitable
+def number_of_features(d, diagonal):  # type: ignore[no-untyped-def]
+    """The length F of phi and theta."""
+    return 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
 
 
 @jit()
@@ -81,32 +89,11 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
         features(x, i, m, center, inverse_scale, diagonal, phi)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        part = 0.0
-        peaks = 0.0
-        if row_weights.shape[0] == 0:
-            for r in range(m):
-                part += total[r]
-                peaks += peak[r]
-        else:
-            for r in range(m):
-                part += row_weights[i + r] * total[r]
-                peaks += row_weights[i + r] * peak[r]
-        loglik += part
-        certainty[0] += peaks - part
-        if row_weights.shape[0] > 0:
-            for k in range(n_components):
-                for r in range(m):
-                    logits[k, r] *= row_weights[i + r]
+        loglik += weigh(row_weights, i, m, peak, total, logits, certainty)
         if sums.shape[0] > 0:
             clear_padding(logits, m)
             add_outer_product(logits, phi, m, sums)
-        if log_density.shape[0] > 0:
-            for r in range(m):
-                log_density[i + r] = total[r]
-        if resp.shape[0] > 0:
-            for r in range(m):
-                for k in range(n_components):
-                    resp[i + r, k] = logits[k, r]
+        write_rows(i, m, total, logits, log_density, resp)
         i += m
     return loglik
 

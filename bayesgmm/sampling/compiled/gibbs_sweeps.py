@@ -18,8 +18,8 @@ from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, F3, I1, R1, entry, inlined, jit
 from ...kernels.e_step.many_rows import BLOCK
 from ...kernels.e_step.moments import central_moments
-from ...kernels.e_step.preparation import encode_any, prepare, workspace
-from ...kernels.e_step.quadratic import decode, features
+from ...kernels.e_step.preparation import LOSS, encode_any, prepare, workspace
+from ...kernels.e_step.quadratic import decode, features, number_of_features
 from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
 
@@ -53,7 +53,7 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     n, d = x.shape
     n_components, rows, _ = covariances.shape
     diagonal = rows < d
-    n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+    n_features = number_of_features(d, diagonal)
     inverse_scale = 1.0 / scale
     log_weights, z, factors, half_log_dets, precision = workspace(covariances)
     result = np.empty(3)
@@ -72,7 +72,7 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
             factoring, scale, weights, means, covariances, log_weights, z, factors,
             half_log_dets, precision, result,
         )  # fmt: skip
-        if bad >= 0 or result[1] > _MOST_LOST:
+        if bad >= 0 or result[LOSS] > _MOST_LOST:
             return max(bad, 0)
         encode_any(log_weights, z, precision, half_log_dets, theta)
         for k in range(n_components):

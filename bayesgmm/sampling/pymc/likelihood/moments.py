@@ -15,6 +15,7 @@ from ....kernels.e_step.quadratic import (
     decode,
     encode,
     encode_diagonal,
+    number_of_features,
     quadratic_pass,
 )
 
@@ -48,25 +49,9 @@ def moments(  # type: ignore[no-untyped-def]
     no_resp = np.empty((0, 0))
     certainty = np.zeros(1)
     precisions = np.empty((n_components, second.shape[1], d))
-    largest = 0.0
-    for k in range(n_components):
-        size = 0.0
-        norm = 1.0
-        for i in range(second.shape[1]):
-            for j in range(d):
-                p = 0.0
-                if diagonal:
-                    p = factors[k, 0, j] * factors[k, 0, j]
-                else:
-                    for q in range(d):
-                        p += factors[k, q, i] * factors[k, q, j]
-                precisions[k, i, j] = p
-                size += p * p
-        for j in range(d):
-            norm += means[k, j] * means[k, j]
-        largest = max(largest, np.sqrt(size) * norm)
+    largest = _write_precisions(factors, means, diagonal, precisions)
     if largest < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
-        n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+        n_features = number_of_features(d, diagonal)
         theta = np.empty((n_components, n_features))
         sums = np.zeros((n_components, n_features))
         if diagonal:
@@ -80,19 +65,7 @@ def moments(  # type: ignore[no-untyped-def]
         decode(sums, diagonal, first, second)
         for k in range(n_components):
             counts[k] = sums[k, 0]
-            for i in range(d):  # from moments about 0 to moments about the mean
-                if diagonal:
-                    m = means[k, i]
-                    second[k, 0, i] += m * (m * counts[k] - 2.0 * first[k, i])
-                else:
-                    for j in range(d):
-                        second[k, i, j] += (
-                            counts[k] * means[k, i] * means[k, j]
-                            - first[k, i] * means[k, j]
-                            - means[k, i] * first[k, j]
-                        )
-            for i in range(d):
-                first[k, i] -= counts[k] * means[k, i]
+            _about_mean(counts[k], means[k], diagonal, first[k], second[k])
     else:
         _centred(
             x, center, inverse_scale, log_weights, means, factors, False, half_log_dets,
@@ -107,6 +80,44 @@ def moments(  # type: ignore[no-untyped-def]
     for r in range(n):
         total += log_density[r]
     return np.isfinite(total)
+
+
+@inlined
+def _write_precisions(factors, means, diagonal, out):  # type: ignore[no-untyped-def]
+    """Write P_k = B_k' B_k; return what the quadratic form loses, in units of rounding."""
+    n_components, d = means.shape
+    largest = 0.0
+    for k in range(n_components):
+        size = 0.0
+        norm = 1.0
+        for i in range(out.shape[1]):
+            for j in range(d):
+                p = 0.0
+                if diagonal:
+                    p = factors[k, 0, j] * factors[k, 0, j]
+                else:
+                    for q in range(d):
+                        p += factors[k, q, i] * factors[k, q, j]
+                out[k, i, j] = p
+                size += p * p
+        for j in range(d):
+            norm += means[k, j] * means[k, j]
+        largest = max(largest, np.sqrt(size) * norm)
+    return largest
+
+
+@inlined
+def _about_mean(count, mean, diagonal, first, second):  # type: ignore[no-untyped-def]
+    """From a component's moments about 0 to those about its mean."""
+    d = len(mean)
+    for i in range(d):
+        if diagonal:
+            second[0, i] += mean[i] * (mean[i] * count - 2.0 * first[i])
+        else:
+            for j in range(d):
+                second[i, j] += count * mean[i] * mean[j] - first[i] * mean[j] - mean[i] * first[j]
+    for i in range(d):
+        first[i] -= count * mean[i]
 
 
 @jit()

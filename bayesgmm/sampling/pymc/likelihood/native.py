@@ -1,7 +1,7 @@
 """The likelihood as machine code with a plain C signature, compiled once per installation.
 
 Whatever is compiled later (a PyTensor graph, a sampler's density) calls it by the symbol's name
-and neither inlines nor recompiles it. One version serves every n, d and K. `address` must be
+and neither inlines nor recompiles it. One version serves every n, d and K. `native` must be
 called in every process before anything that uses the symbol is compiled or loaded from a cache.
 """
 

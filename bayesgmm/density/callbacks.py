@@ -1,0 +1,46 @@
+"""The density as nutpie calls it: functions with plain C signatures and one table.
+
+The table holds addresses and lengths of what `log_posterior` takes besides z, then its own address.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from ..kernels.calls import array_at
+from .compiled import call_log_posterior
+
+_I = nb.int64
+_SIZES, _NUMBERS, _DATA, _WEIGHTS, _ADDRESS = 0, 2, 4, 6, 8
+_P = nb.types.CPointer(nb.float64)
+DENSITY = _I(nb.uint64, _P, _P, _P, nb.types.voidptr)
+COPY = _I(nb.uint64, nb.uint64, _P, _P, nb.types.voidptr)
+
+
+def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
+    """What nutpie calls: 0 where there is a density, 3 or 4 where there is none."""
+    table = nb.carray(where, (9,), np.int64)
+    g = nb.carray(gradient, (size,))
+    total = call_log_posterior(
+        table[_ADDRESS],
+        (
+            nb.carray(z, (size,)), g,
+            array_at(table[_SIZES], table[_SIZES + 1], np.int64(0)),
+            array_at(table[_NUMBERS], table[_NUMBERS + 1], 0.0),
+            array_at(table[_DATA], table[_DATA + 1], 0.0),
+            array_at(table[_WEIGHTS], table[_WEIGHTS + 1], 0.0),
+        ),
+    )  # fmt: skip
+    nb.carray(value, (1,))[0] = total
+    for v in g:
+        if not np.isfinite(v):
+            return 3
+    return 0 if np.isfinite(total) else 4
+
+
+def copy(size, size_out, z, out, where):  # type: ignore[no-untyped-def]
+    """What nutpie stores of a point: the point."""
+    for i in range(size):
+        out[i] = z[i]
+    return 0
