@@ -13,7 +13,7 @@ from arviz_stats.base import array_stats
 from scipy.stats import truncnorm
 
 import bayesgmm
-from bayesgmm.density.compiled import DENSITY
+from bayesgmm.density.callbacks import DENSITY
 from bayesgmm.sampling.run import nutpie_model
 from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
