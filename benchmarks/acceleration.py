@@ -14,7 +14,7 @@ import numpy as np
 
 import bayesgmm
 from bayesgmm.data.data import as_data
-from bayesgmm.em.multistart import Effort, follow
+from bayesgmm.em.multistart import SearchOptions, run_starts
 from bayesgmm.em.problem import Problem
 from bayesgmm.em.run import EMResult
 from bayesgmm.em.starts.sample import Start
@@ -56,12 +56,12 @@ class Runs:
 
     def run(self, accelerate: bool) -> list[EMResult | None]:
         """Where each ended; None where its start could not be used."""
-        effort = Effort(MAX_ITER, TOLERANCE, accelerate=accelerate).to_the_end
+        effort = SearchOptions(MAX_ITER, TOLERANCE, accelerate=accelerate).to_the_end
         out: list[EMResult | None] = []
         for problem, start in self.problems:
             data = problem.rows
             try:
-                out.append(follow(problem, data, [start], effort).results[0])  # type: ignore[arg-type]
+                out.append(run_starts(problem, data, [start], effort).results[0])  # type: ignore[arg-type]
             except DegenerateComponentError:
                 out.append(None)
         return out

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import IntArray
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Agreement(Shown):
+class Agreement(Displayed):
     """How well labels agree with known classes.
 
     Attributes
@@ -39,7 +39,7 @@ class Agreement(Shown):
     matching: dict[Any, Any]
     misclassified: IntArray
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         pairs = ", ".join(f"{label} = {cls}" for label, cls in self.matching.items())
         spare = [str(label) for label in self.table.index if label not in self.matching]
         if spare:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.summary import column_summary
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from .blocks import slices
@@ -30,7 +30,7 @@ _LARGEST = 1e100
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Data(Shown):
+class Data(Displayed):
     """Checked rows: finite numbers, named columns that vary.
 
     Attributes

@@ -18,19 +18,19 @@ import numpy as np
 
 from ..kernels.calls import caller
 from ..kernels.compilation import F1, I1, inlined, jit, part
-from ..kernels.e_step.few_rows import call_ready_pass
-from ..kernels.e_step.many_rows import call_many_pass
+from ..kernels.e_step.few_rows import call_few_rows_pass
+from ..kernels.e_step.many_rows import call_many_rows_pass
 from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
 from ..utils.types import FloatArray
-from .covariances import COVARIANCES, GRADIENTS, call_chart
+from .covariances import COVARIANCES, GRADIENTS, call_map
 
 _I, _F = nb.int64, nb.float64
 LOG_POSTERIOR = _F(F1, F1, I1, F1, F1, F1)
 call_log_posterior = caller(LOG_POSTERIOR)
 # Where things are in `sizes`.
 (
-    N, D, K, ROWS, FREE, SHARED, CHART_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
-    RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, CHART_FIXED,
+    N, D, K, ROWS, FREE, SHARED, MAP_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
+    RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, MAP_FIXED,
     QUADRATIC, SETTLED, N_SIZES,
 ) = range(22)  # fmt: skip
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -93,14 +93,18 @@ def _variables(u, sizes):  # type: ignore[no-untyped-def]
     scale = 1 if sizes[RANDOM_CONCENTRATION] > 0 else 0
     pi = scale + (d if sizes[RANDOM_SCALE] > 0 else 0)
     mu = pi + n_components - 1
-    chart = mu + n_components * d
+    of_covariances = mu + n_components * d
     return _Variables(
-        u[:scale], u[scale:pi], u[pi:mu], u[mu:chart].reshape((n_components, d)), u[chart:]
+        u[:scale],
+        u[scale:pi],
+        u[pi:mu],
+        u[mu:of_covariances].reshape((n_components, d)),
+        u[of_covariances:],
     )
 
 
 class _Moments(NamedTuple):
-    """What rows and pseudo-rows tell of the components, about their means (`charts.py`)."""
+    """What rows and pseudo-rows tell of the components, about their means (`covariances.py`)."""
 
     counts: FloatArray
     first: FloatArray
@@ -117,7 +121,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     triangular. Not a number where the density is not defined.
     """
     d, n_components, rows, free = sizes[D], sizes[K], sizes[ROWS], sizes[FREE]
-    given = _numbers_at(numbers, d, sizes[CHART_FIXED], free if sizes[WHITENED] > 0 else 0)
+    given = _numbers_at(numbers, d, sizes[MAP_FIXED], free if sizes[WHITENED] > 0 else 0)
     u = np.empty(free)
     if sizes[WHITENED] > 0:
         _whiten(z, given.origin, given.whitening, u)
@@ -135,7 +139,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         np.zeros(n_components), np.zeros((n_components, d)), np.zeros((n_components, rows, d)),
         np.zeros(n_components), np.zeros((n_components, rows, d)),
     )  # fmt: skip
-    _chart(COVARIANCES, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
+    _map_covariances(COVARIANCES, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
     if sizes[N] + sizes[SETTLED] > 0:
         loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
         if np.isnan(loglik):
@@ -156,7 +160,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         slope.concentration[0] += concentration * of_log_sum
     if sizes[CONJUGATE] > 0:
         total = _add_pseudo_rows(total, given.strength[0], given.b0, at.mu, of_rows)
-    total += _chart(GRADIENTS, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
+    total += _map_covariances(GRADIENTS, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
     if sizes[CONJUGATE] == 0:
         total += _means_prior(at.mu, given.b0, given.root, slope.mu)
     for j in range(len(slope.scale)):
@@ -187,10 +191,10 @@ def _hyperparameters(given, at, slope, psi):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _chart(step, sizes, given, at, psi, covariances, of_rows, slope, g_psi):  # type: ignore[no-untyped-def]
-    """The covariances of their coordinates, or the gradients in these, as `charts.py` has it."""
-    return call_chart(
-        sizes[CHART_ADDRESS],
+def _map_covariances(step, sizes, given, at, psi, covariances, of_rows, slope, g_psi):  # type: ignore[no-untyped-def]
+    """The covariances of their coordinates, or the gradients in these (`covariances.py`)."""
+    return call_map(
+        sizes[MAP_ADDRESS],
         (
             step, at.of_chart, sizes[SHARED], given.fixed, psi, covariances, of_rows.counts,
             of_rows.first, of_rows.second, of_rows.pseudo_counts, of_rows.pseudo, slope.of_chart,
@@ -210,7 +214,7 @@ def _see_rows(  # type: ignore[no-untyped-def]
     result = np.empty(3)
     if sizes[BLOCKS] > 0:
         phi = data.reshape((sizes[BLOCKS], sizes[FEATURES], sizes[BLOCK]))
-        made = call_ready_pass(
+        made = call_few_rows_pass(
             sizes[PASS],
             (
                 sizes[FACTORING], sizes[CENTRED], phi, n, row_weights, given.scale,
@@ -220,7 +224,7 @@ def _see_rows(  # type: ignore[no-untyped-def]
         )  # fmt: skip
     else:
         segments = sizes[N_SIZES:]
-        made = call_many_pass(
+        made = call_many_rows_pass(
             sizes[PASS],
             (
                 sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED],

@@ -1,6 +1,6 @@
-"""Covariances in free coordinates, compiled: one chart for each kind of parametrisation.
+"""Covariances in free coordinates, compiled: one map for each kind of parametrisation.
 
-A chart is called twice for each point. First it writes the covariances of its coordinates u. Then,
+A map is called twice for each point. First it writes the covariances of its coordinates u. Then,
 when the rows have been seen, it writes the gradients, and returns the log prior density of its
 coordinates with their Jacobian. By Fisher's identity the rows enter as counts n_k, sums of x - mu_k
 and sums of (x - mu_k)(x - mu_k)'. What the means' prior has of |Sigma_k| and Sigma_k^-1 is in them
@@ -25,13 +25,13 @@ from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
 _I, _F = nb.int64, nb.float64
 # step; u, shared (0 or 1), fixed, psi; covariances; counts, first, second; pseudo_counts, pseudo;
 # g_u, g_means, g_psi
-CHART = _F(_I, F1, _I, R1, F1, F3, F1, F2, F3, F1, F3, F1, F2, F1)
-call_chart = caller(CHART)
+MAP = _F(_I, F1, _I, R1, F1, F3, F1, F2, F3, F1, F3, F1, F2, F1)
+call_map = caller(MAP)
 COVARIANCES, GRADIENTS = 0, 1
 _LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 
 
-@part(CHART, level=1)
+@part(MAP, level=1)
 def variances(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,
@@ -86,7 +86,7 @@ def _of_pseudo_rows(covariances, pseudo_counts, pseudo):  # type: ignore[no-unty
     return total
 
 
-@part(CHART, level=1)
+@part(MAP, level=1)
 def bartlett(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,
@@ -175,7 +175,7 @@ def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
             out[i, j] = v
 
 
-@part(CHART, level=1)
+@part(MAP, level=1)
 def axes(  # type: ignore[no-untyped-def]
     step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
     g_u, g_means, g_psi,

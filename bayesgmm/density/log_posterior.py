@@ -25,21 +25,25 @@ from ..kernels.cholesky import inverse_factors
 from ..kernels.compilation import FASTMATH
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
-from ..kernels.e_step.few_rows import Features, centred_form, ready_pass
-from ..kernels.e_step.many_rows import many_pass
+from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
+from ..kernels.e_step.many_rows import many_rows_pass
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 from . import callbacks, compiled
-from . import covariances as charts
+from . import covariances as covariance_maps
 from .pruning import prune
 from .space import Space
 
 __all__ = ["LogPosterior", "Space"]
 
-_CHARTS = {"variance": charts.variances, "bartlett": charts.bartlett, "axes": charts.axes}
+_COVARIANCE_MAPS = {
+    "variance": covariance_maps.variances,
+    "bartlett": covariance_maps.bartlett,
+    "axes": covariance_maps.axes,
+}
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _DENSITY = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
@@ -85,7 +89,7 @@ class LogPosterior:
         self.data, self.parametrisation, self.prior = data, parametrisation, prior
         self._lock, self._changes = Lock(), 0
         self.space = Space.of(parametrisation, prior, data.center)
-        self.weights = np.empty(0) if data.weights is None else _held(data.weights)
+        self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.inverse_wishart)
         total = float(data.n) if data.weights is None else float(data.weights.sum())
         log_unit = total * float(np.sum(np.log(data.scale)))
@@ -101,8 +105,8 @@ class LogPosterior:
             (compiled.ROWS, 1 if parametrisation.diagonal else data.d),
             (compiled.FREE, self.space.size),
             (compiled.SHARED, parametrisation.family.common),
-            (compiled.CHART_ADDRESS, _CHARTS[parametrisation.kind].address),
-            (compiled.CHART_FIXED, len(fixed)),
+            (compiled.MAP_ADDRESS, _COVARIANCE_MAPS[parametrisation.kind].address),
+            (compiled.MAP_FIXED, len(fixed)),
             (compiled.FACTORING, inverse_factors.address),
             (
                 compiled.RANDOM_CONCENTRATION,
@@ -113,10 +117,10 @@ class LogPosterior:
         ):
             self.sizes[place] = value
         if few is not None:
-            self.sizes[compiled.PASS] = ready_pass.address
+            self.sizes[compiled.PASS] = few_rows_pass.address
             self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
         else:
-            self.sizes[compiled.PASS] = many_pass.address
+            self.sizes[compiled.PASS] = many_rows_pass.address
             self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
 
     @property
@@ -131,7 +135,7 @@ class LogPosterior:
         """
         z = np.ascontiguousarray(free, dtype=np.float64)
         value, gradient = np.empty(1), np.empty(len(z))
-        density, _ = shims()
+        density, _ = c_callbacks()
         pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
         while True:
             with self._lock:  # another thread may find a narrow component
@@ -183,7 +187,7 @@ class LogPosterior:
         means = values["mu"] - self.data.center
         weights = values.get("pi", np.ones((len(points), 1)))
         return [
-            Parameters(*(_held(value) for value in of_point))
+            Parameters(*(contiguous(value) for value in of_point))
             for of_point in zip(weights, means, covariances, strict=True)
         ]
 
@@ -220,7 +224,7 @@ class LogPosterior:
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
                 self.sizes[compiled.SETTLED] = 0
                 self.sizes[compiled.N] = self.data.n
-                self.rows = _held(self.data.values).ravel()
+                self.rows = contiguous(self.data.values).ravel()
             self.sizes[compiled.CENTRED] = part.address
             self.sizes[compiled.ASKED_FOR_CENTRED] = 0
             self._changes += 1
@@ -228,7 +232,7 @@ class LogPosterior:
 
 
 @lru_cache
-def shims() -> tuple[Any, Any]:
+def c_callbacks() -> tuple[Any, Any]:
     """The density and the copying of a point, as functions with nutpie's C signatures."""
 
     def compile_(signature: Any, function: Any) -> Any:
@@ -244,7 +248,7 @@ def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype
     return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
 
 
-def _held(values: np.ndarray[Any, Any]) -> FloatArray:
+def contiguous(values: np.ndarray[Any, Any]) -> FloatArray:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
@@ -257,7 +261,7 @@ def _rows(
     if phi.size:
         blocks, number, block = phi.shape
         return (blocks, block, number), phi.ravel()
-    return None, _held(data.values).ravel()
+    return None, contiguous(data.values).ravel()
 
 
 def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:

@@ -30,11 +30,11 @@ def n_coordinates(n_components: int, rows: int, d: int) -> int:
 
 
 _LEAP = nb.boolean(F1, F2, F3, nb.float64, nb.int64, F1, F2, F2, F2, F1, F2, F3)
-call_leap = caller(_LEAP)
+call_accelerated_step = caller(_LEAP)
 
 
 @part(_LEAP, level=1)
-def leap(  # type: ignore[no-untyped-def]
+def accelerated_step(  # type: ignore[no-untyped-def]
     old_weights, old_means, old_covariances, stretch, n_kept, units, images, steps, gram,
     weights, means, covariances,
 ):  # fmt: skip

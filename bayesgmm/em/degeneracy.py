@@ -20,18 +20,18 @@ NARROW = 1e-9
 ROUNDING = 64 * 2.0**-52
 
 _ATOM = nb.int64(nb.int64, nb.int64, F3, F3, F1, R1)
-call_atom = caller(_ATOM)
+call_degenerate_component = caller(_ATOM)
 
 
 @jit()
-def blurred(shape, orientation, covariances, fall):  # type: ignore[no-untyped-def]
+def within_rounding(shape, orientation, covariances, fall):  # type: ignore[no-untyped-def]
     """Whether a fall per row is no more than what axes have no digits for, where units differ."""
     turned = shape != orientation and orientation != IDENTITY
     return turned and fall <= ROUNDING * _condition(covariances)
 
 
 @part(_ATOM)
-def atom(volume, shape, covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
+def degenerate_component(volume, shape, covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
     """The component that has shrunk onto rows of one equal value along some direction, or -1.
 
     Its covariance is narrow and its rows' scatter singular; in all directions, where only its

@@ -19,7 +19,7 @@ from ..mixture.prior import Prior
 from ..utils.errors import DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.warnings import warn
 from .checks import check_options, check_problem
-from .multistart import SAME_OPTIMUM, Effort, follow
+from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
 from .problem import Problem
 from .result import Fit
 from .run import EMResult
@@ -130,15 +130,15 @@ def fit(
     family = get_family(covariance_type, data.d)
     check_problem(data, n_components, family, prior, ridge, max_ratio)
     problem = Problem(data, family, prior, ridge, max_ratio)
-    tell_of_columns(data, n_components > 1 and not problem.bounded)
-    effort = Effort(max_iter, tol, accelerate=accelerate)
-    result = fit_from(start, problem, data, n_components, n_init, random_seed, effort)
+    warn_of_columns(data, n_components > 1 and not problem.bounded)
+    options = SearchOptions(max_iter, tol, accelerate=accelerate)
+    result = fit_from(start, problem, data, n_components, n_init, random_seed, options)
     if not result.status.sound or mostly_unsound(result):
         warn(result.advice, DegenerateFitWarning)
     return result
 
 
-def tell_of_columns(data: Data, collapsible: bool) -> None:
+def warn_of_columns(data: Data, collapsible: bool) -> None:
     """Warn of columns onto whose few values components can shrink."""
     told = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
     if told:
@@ -158,7 +158,7 @@ def fit_from(
     n_components: int,
     n_init: int | None,
     random_seed: Seed,
-    effort: Effort,
+    options: SearchOptions,
 ) -> Fit:
     """Make starts of that kind, and the best of the fits from them.
 
@@ -169,14 +169,14 @@ def fit_from(
     """
     if not is_screened(start):
         starts = make_starts(start, data, n_components, n_init, random_seed)
-        return best_fit(problem, data, starts, effort.to_the_end)
+        return best_fit(problem, data, starts, options.to_the_end)
     sample = search_sample(data, n_components, random_seed)
     starts = named_starts(start, sample, n_components, n_init, random_seed)
     first = None
     if sample.data.n < data.n:
         rows = sample.data
         first = problem.of_rows(rows)
-    return best_fit(problem, data, starts, effort, first)
+    return best_fit(problem, data, starts, options, first)
 
 
 def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
@@ -190,7 +190,7 @@ def best_fit(
     problem: Problem,
     data: Data,
     starts: Sequence[Start],
-    effort: Effort,
+    options: SearchOptions,
     first: Problem | None = None,
 ) -> Fit:
     """The best result of EM from these starts, a sound one if there is any.
@@ -201,7 +201,7 @@ def best_fit(
         No start gives sound parameters to begin with.
     """
     try:
-        ends = follow(problem, data, starts, effort, first)
+        ends = run_starts(problem, data, starts, options, first)
     except DegenerateComponentError as error:
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None

@@ -20,16 +20,16 @@ from ..kernels.calls import uncounted
 from ..kernels.compilation import F1, F2, F3, R1, inlined, part
 from ..kernels.e_step.accuracy import OF_FACTORS
 from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
-from ..kernels.e_step.few_rows import call_ready_pass
+from ..kernels.e_step.few_rows import call_few_rows_pass
 from ..kernels.e_step.preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE, NO_CENTRED
 from ..mixture.log_prior import call_log_kernel
 from ..utils.types import FloatArray
-from .acceleration import call_leap
-from .degeneracy import NARROW, ROUNDING, call_atom
+from .acceleration import call_accelerated_step
+from .degeneracy import NARROW, ROUNDING, call_degenerate_component
 from .m_step import call_maximise
 
 # What `iterate` returns.
-NEEDS_PASS, NEEDS_CENTRED, NEEDS_ATOM, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
+NEEDS_PASS, NEEDS_CENTRED, NEEDS_DEGENERACY, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
 # Stages: `new` holds the statistics to start from, or those of a mixture to start from, which has
 # its proportions and means in `old`; the start's parameters are being looked at; EM runs.
 STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
@@ -54,8 +54,8 @@ LEAST_WEIGHT = 1e-6
 TASK = np.dtype([
     *((name, np.int64) for name in (
         "volume", "shape", "orientation", "n_components", "rows", "d", "n_rows", "accelerate",
-        "maximise", "m_step", "leap", "ready_pass", "factoring", "prior_means", "log_kernel",
-        "centred", "atom",
+        "maximise", "m_step", "accelerated_step", "few_rows_pass", "factoring", "prior_means",
+        "log_kernel", "centred", "degenerate_component",
     )),
     *((name, np.float64) for name in ("ridge", "ratio", "total", "log_unit", "tol")),
 ], align=True)  # fmt: skip
@@ -160,8 +160,8 @@ def iterate(tasks, states, arrays, max_iter, passed):  # type: ignore[no-untyped
             missing = _make_pass(task, state, arrays, point, result)
             if missing >= 0:
                 return missing
-        if state.loss > _NARROW_LOSS and task.atom == 0:
-            return NEEDS_ATOM
+        if state.loss > _NARROW_LOSS and task.degenerate_component == 0:
+            return NEEDS_DEGENERACY
         passed = False
         if state.stage >= PARAMETERS:
             ended = _judge(task, state, arrays, point, max_iter)
@@ -177,8 +177,8 @@ def _make_pass(task, state, arrays, point, result):  # type: ignore[no-untyped-d
     """Write the statistics of the point looked at; return what is missing for it, or -1."""
     if len(arrays.phi) == 0:
         return NEEDS_PASS
-    bad = call_ready_pass(
-        task.ready_pass,
+    bad = call_few_rows_pass(
+        task.few_rows_pass,
         (
             task.factoring, task.centred, arrays.phi, task.n_rows, arrays.row_weights, arrays.scale,
             task.log_unit, point.weights, point.means, point.covariances, point.counts,
@@ -217,15 +217,15 @@ def _judge(task, state, arrays, point, max_iter):  # type: ignore[no-untyped-def
             _copy(arrays.old, arrays.new)
             return DEGENERATE
     if accepted and state.loss > _NARROW_LOSS and _unbounded(task, arrays):
-        atom = call_atom(
-            task.atom,
+        degenerate_component = call_degenerate_component(
+            task.degenerate_component,
             (
                 task.volume, task.shape, point.covariances, point.scatters, point.counts,
                 arrays.scale,
             ),
         )  # fmt: skip
-        if atom >= 0:
-            state.component = atom
+        if degenerate_component >= 0:
+            state.component = degenerate_component
             if first:  # there is no point to go back to: the figures are of this one
                 _record(state, objective)
             else:
@@ -320,8 +320,8 @@ def _next_point(task, state, arrays, point):  # type: ignore[no-untyped-def]
         if project:
             _copy(arrays.old[: point.weights.size + point.means.size], arrays.new)
         state.stage = PARAMETERS
-    elif _may_leap(task, state):
-        _leap(task, state, arrays, point)
+    elif _may_step_further(task, state):
+        _step_further(task, state, arrays, point)
     return -1
 
 
@@ -347,7 +347,7 @@ def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore
 
 
 @inlined
-def _may_leap(task, state):  # type: ignore[no-untyped-def]
+def _may_step_further(task, state):  # type: ignore[no-untyped-def]
     """Whether the next step may be a long one."""
     if task.accelerate == 0 or state.plain_steps < _SETTLE:
         return False
@@ -357,12 +357,12 @@ def _may_leap(task, state):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _leap(task, state, arrays, point):  # type: ignore[no-untyped-def]
+def _step_further(task, state, arrays, point):  # type: ignore[no-untyped-def]
     """Write a point further on than the M-step's; the proportions are those of the long step."""
     n_components, rows, d = point.covariances.shape
     old = point_of(arrays.old, n_components, rows, d)
-    stretched = call_leap(
-        task.leap,
+    stretched = call_accelerated_step(
+        task.accelerated_step,
         (
             old.weights, old.means, old.covariances, state.stretch, state.n_kept, arrays.units,
             arrays.images, arrays.steps, arrays.gram, point.weights, point.means,

@@ -30,7 +30,7 @@ SAME_OPTIMUM = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class SearchOptions:
     """How much of a search: iterations of a short run, how many of them run on, when EM stops."""
 
     max_iter: int
@@ -44,13 +44,13 @@ class Effort:
         return Run(problem, n_components, self.max_iter, self.tol, self.accelerate)
 
     @property
-    def to_the_end(self) -> Effort:
+    def to_the_end(self) -> SearchOptions:
         """Every start runs to the end."""
         return replace(self, short=0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
+class _ShortRun:
     """Where a short run was left: how good it is, the point, and its history."""
 
     rank: tuple[bool, bool, float]
@@ -79,11 +79,11 @@ class Ends:
         return [result for result in self.results if result.status.sound]
 
 
-def follow(
+def run_starts(
     problem: Problem,
     data: Data,
     starts: Sequence[Start],
-    effort: Effort,
+    options: SearchOptions,
     first: Problem | None = None,
     bar: float = -np.inf,
 ) -> Ends:
@@ -98,33 +98,38 @@ def follow(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    ends = _Following(problem, data, effort, first, bar).ends(starts)
+    ends = _StartRunner(problem, data, options, first, bar).ends(starts)
     if not ends.sound:
         return ends
-    beyond = partial(_best_beyond, problem, data, replace(effort, short=10, keep=1))
-    ends.results[0] = beyond_saddles(problem, ends.results[0], effort.tol * problem.total, beyond)
+    beyond = partial(_best_beyond, problem, data, replace(options, short=10, keep=1))
+    ends.results[0] = beyond_saddles(problem, ends.results[0], options.tol * problem.total, beyond)
     return ends
 
 
 def _best_beyond(
-    problem: Problem, data: Data, effort: Effort, starts: Sequence[Start]
+    problem: Problem, data: Data, options: SearchOptions, starts: Sequence[Start]
 ) -> EMResult | None:
     """The best sound end from some starts, saddles among them."""
     try:
-        ends = _Following(problem, data, effort, None, -np.inf).ends(starts)
+        ends = _StartRunner(problem, data, options, None, -np.inf).ends(starts)
     except DegenerateComponentError:
         return None
     return ends.sound[0] if ends.sound else None
 
 
-class _Following:
+class _StartRunner:
     """EM from one start after the other: short runs first, the best of them to the end."""
 
     def __init__(
-        self, problem: Problem, data: Data, effort: Effort, first: Problem | None, bar: float
+        self,
+        problem: Problem,
+        data: Data,
+        options: SearchOptions,
+        first: Problem | None,
+        bar: float,
     ) -> None:
-        self.problem, self.data, self.effort, self.first, self.bar = (
-            problem, data, effort, first, bar,
+        self.problem, self.data, self.options, self.first, self.bar = (
+            problem, data, options, first, bar,
         )  # fmt: skip
         self.failure = DegenerateComponentError(0)
         self.done: list[EMResult] = []
@@ -132,17 +137,17 @@ class _Following:
 
     def ends(self, starts: Sequence[Start]) -> Ends:
         """Where they lead."""
-        run = self.effort.run(self.problem, len(starts[0].given.means))
-        candidates: list[_Left | Start] = list(starts)
+        run = self.options.run(self.problem, len(starts[0].given.means))
+        candidates: list[_ShortRun | Start] = list(starts)
         enough, skipped = len(starts), False
-        if self.effort.short and len(starts) > 1:
-            enough = self.effort.keep
+        if self.options.short and len(starts) > 1:
+            enough = self.options.keep
             sure = [start for start in starts if start.sure]
             candidates = [*sure, *self._short_runs(run, [s for s in starts if not s.sure])]
         for candidate in candidates:
             if sum(result.status.sound for result in self.done) == enough:
                 break
-            if isinstance(candidate, _Left) and candidate.hopeless(self.bar):
+            if isinstance(candidate, _ShortRun) and candidate.hopeless(self.bar):
                 skipped = True
             else:
                 self._to_the_end(run, candidate)
@@ -150,32 +155,32 @@ class _Following:
             raise self.failure
         return Ends(sorted(self.done, key=rank, reverse=True), self.unsound)
 
-    def _short_runs(self, run: Run, starts: Sequence[Start]) -> list[_Left]:
+    def _short_runs(self, run: Run, starts: Sequence[Start]) -> list[_ShortRun]:
         """Where short runs were left, best first."""
-        short = run if self.first is None else self.effort.run(self.first, run.shape[0])
-        left: list[_Left] = []
+        short = run if self.first is None else self.options.run(self.first, run.shape[0])
+        left: list[_ShortRun] = []
         for start in starts:
             try:
-                _begin(short, self.data, start, min(self.effort.short, self.effort.max_iter))
+                _begin(short, self.data, start, min(self.options.short, self.options.max_iter))
             except DegenerateComponentError as error:
                 self.failure = error
                 self.unsound += 1
                 continue
             history = short.history[: short.n_iter + 1].copy()
-            left.append(_Left(_rank(short), short.new.copy(), history))
+            left.append(_ShortRun(_rank(short), short.new.copy(), history))
             self.unsound += not left[-1].rank[0]
         return sorted(left, key=lambda place: place.rank, reverse=True)
 
-    def _to_the_end(self, run: Run, candidate: _Left | Start) -> None:
+    def _to_the_end(self, run: Run, candidate: _ShortRun | Start) -> None:
         """Run on from where a short run was left, or from a start."""
         before = None
         try:
             if isinstance(candidate, Start):
-                _begin(run, self.data, candidate, self.effort.max_iter)
+                _begin(run, self.data, candidate, self.options.max_iter)
             else:
-                run.take_up(candidate.point)
+                run.resume(candidate.point)
                 before = candidate.history if self.first is None else None
-                run.go(self.effort.max_iter - (0 if before is None else len(before) - 1))
+                run.iterate(self.options.max_iter - (0 if before is None else len(before) - 1))
         except DegenerateComponentError as error:
             self.failure = error
             self.unsound += isinstance(candidate, Start)
@@ -192,17 +197,17 @@ def _begin(run: Run, data: Data, start: Start, max_iter: int) -> None:
     """EM from a start; a guess with a singular covariance is shrunk towards the overall one."""
     if isinstance(start.given, Parameters):
         run.load(start.given, thorough=not start.guess)
-        run.go(max_iter)
+        run.iterate(max_iter)
         return
     packed = start.diagonal if run.problem.family.diagonal else start.full
     run.load_packed(packed, thorough=not start.guess)
     try:
-        run.go(max_iter)
+        run.iterate(max_iter)
     except DegenerateComponentError:
         if not start.guess:
             raise
         run.load(start.shrunk(data), thorough=False)
-        run.go(max_iter)
+        run.iterate(max_iter)
 
 
 def rank(result: EMResult) -> tuple[bool, bool, float]:

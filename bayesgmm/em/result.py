@@ -13,7 +13,7 @@ from ..families import Family
 from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
 from ..utils.archive import read_arrays, unsealed, write_arrays
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from .parts import fields_of
@@ -27,7 +27,7 @@ _FORMAT = "bayesgmm.Fit/3"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Shown):
+class Fit(Displayed):
     """A mixture fitted by EM.
 
     Attributes
@@ -298,7 +298,7 @@ class Fit(Shown):
         """
         return cls(**fields_of(meta, arrays))
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         return [
             ("rows x columns", f"{self.n} x {self.d}"),
             ("log-likelihood", f"{self.loglik:.3f}"),

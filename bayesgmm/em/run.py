@@ -17,14 +17,14 @@ from ..kernels.cholesky import inverse_factors
 from ..kernels.e_step.accuracy import ROUNDING
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import measured_statistics
-from ..kernels.e_step.few_rows import centred_form, ready_pass
+from ..kernels.e_step.few_rows import centred_form, few_rows_pass
 from ..mixture.log_prior import log_kernel
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import diagonal_matrices
 from ..utils.types import FloatArray
 from . import iteration
-from .acceleration import WINDOW, leap, n_coordinates
-from .degeneracy import atom, blurred, narrowest
+from .acceleration import WINDOW, accelerated_step, n_coordinates
+from .degeneracy import degenerate_component, narrowest, within_rounding
 from .m_step import maximise, prior_means
 from .problem import Problem, pack
 from .status import Status
@@ -81,14 +81,14 @@ def run_em(
     """
     run = Run(problem, len(start.means), max_iter, tol, accelerate)
     run.load(start, thorough)
-    run.go(max_iter)
+    run.iterate(max_iter)
     return run.result()
 
 
 class Run:
     """Runs of EM, one after the other in the same arrays.
 
-    `load` a start, or `take_up` a point where a run was left; `go`; then look at `objective`,
+    `load` a start, or `resume` a point where a run was left; `iterate`; then look at `objective`,
     `weights` and `result`.
     """
 
@@ -173,7 +173,7 @@ class Run:
         self._reset(iteration.STATISTICS, thorough)
         self._statistics[:] = statistics
 
-    def take_up(self, point: FloatArray) -> None:
+    def resume(self, point: FloatArray) -> None:
         """Go on from a copy of `new` that an earlier run left."""
         self._reset(iteration.PARAMETERS, False)
         self.state["warm"] = 1
@@ -182,7 +182,7 @@ class Run:
     def _reset(self, stage: int, thorough: bool) -> None:
         self._numbers[:] = _at_start(stage, thorough)
 
-    def go(self, max_iter: int) -> None:
+    def iterate(self, max_iter: int) -> None:
         """Iterate until EM ends.
 
         Raises
@@ -197,8 +197,8 @@ class Run:
             )
             if self.status == iteration.NEEDS_PASS:
                 self._make_pass()
-            elif self.status == iteration.NEEDS_ATOM:
-                self._tasks["atom"] = atom.address
+            elif self.status == iteration.NEEDS_DEGENERACY:
+                self._tasks["degenerate_component"] = degenerate_component.address
             elif self.status == iteration.NEEDS_CENTRED:
                 self._tasks["centred"] = centred_form.address
             else:
@@ -215,7 +215,7 @@ class Run:
         covariances = self.point.covariances
         fall = -self.state["last_gain"] / self.problem.total
         self.state["component"] = narrowest(covariances)
-        axes_alone = blurred(shape, orientation, covariances, fall)
+        axes_alone = within_rounding(shape, orientation, covariances, fall)
         self.status = iteration.CONVERGED if axes_alone else iteration.DEGENERATE
         self.new[:] = self.old
 
@@ -289,12 +289,13 @@ def _task(
         "volume": volume, "shape": shape, "orientation": orientation,
         "n_components": n_components, "rows": rows, "d": d,
         "n_rows": len(problem.rows.values), "accelerate": accelerate,
-        "maximise": maximise.address, "m_step": problem.m_step.address, "leap": leap.address,
-        "ready_pass": ready_pass.address if ready else 0,
+        "maximise": maximise.address, "m_step": problem.m_step.address,
+        "accelerated_step": accelerated_step.address,
+        "few_rows_pass": few_rows_pass.address if ready else 0,
         "factoring": inverse_factors.address if ready else 0,
         "prior_means": prior_means.address if prior else 0,
         "log_kernel": log_kernel.address if prior else 0,
-        "centred": 0, "atom": 0,
+        "centred": 0, "degenerate_component": 0,
         "ridge": problem.ridge, "ratio": problem.max_ratio or 0.0, "total": problem.total,
         "log_unit": problem.total * float(np.log(scale).sum()), "tol": tol,
     }  # fmt: skip

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.data import Data, as_data
 from ..em.checks import check_options, check_problem
-from ..em.fit import best_fit, fit_from, tell_of_columns
-from ..em.multistart import Effort, follow
+from ..em.fit import best_fit, fit_from, warn_of_columns
+from ..em.multistart import SearchOptions, run_starts
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
@@ -188,7 +188,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         family = get_family(self.covariance_type, data.d)
         check_problem(data, self.n_components, family, None, self.reg_covar)
         problem = Problem(data, family, None, self.reg_covar)
-        tell_of_columns(data, self.n_components > 1 and not problem.bounded)
+        warn_of_columns(data, self.n_components > 1 and not problem.bounded)
         fit = self._best(problem, data)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
@@ -198,30 +198,30 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return rows
 
     def _best(self, problem: Problem, data: Data) -> Fit:
-        effort = Effort(max(self.max_iter, 0), self.tol)
+        options = SearchOptions(max(self.max_iter, 0), self.tol)
         k, n_init = self.n_components, self.n_init
         if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
             if self.fit_.n_components == k:
-                return fit_from(self.fit_, problem, data, k, 1, None, effort)
+                return fit_from(self.fit_, problem, data, k, 1, None, options)
         if self.init_params not in STARTS:
             raise ValueError(
                 f"init_params is {self.init_params!r}: choose among {', '.join(STARTS)}."
             )
         seed = check_random_state(self.random_state).randint(2**31)
         if all(value is None for value in self._given()):
-            return fit_from(self.init_params, problem, data, k, n_init, seed, effort)
+            return fit_from(self.init_params, problem, data, k, n_init, seed, options)
         starts = self._given_starts(data, seed)
-        return best_fit(problem, data, starts, effort.to_the_end)
+        return best_fit(problem, data, starts, options.to_the_end)
 
     def _given_starts(self, data: Data, seed: int) -> list[Start]:
         """Starts with some parameters prescribed and the others from `init_params`."""
         k = self.n_components
         n_init = self.n_init if any(value is None for value in self._given()) else 1
         problem = Problem(data, get_family("VVV", data.d), None, self.reg_covar)
-        at_once = Effort(0, 0.0).to_the_end
+        at_once = SearchOptions(0, 0.0).to_the_end
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
-            guess = follow(problem, data, [start], at_once).results[0].parameters
+            guess = run_starts(problem, data, [start], at_once).results[0].parameters
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from ..families import Family
 from ..kernels.e_step.contract import Parameters
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Draws(Shown):
+class Draws(Displayed):
     """Parameters of S draws, chains one after another.
 
     weights (S, K); means (S, K, d) in the data's units; covariances (S, K, d, d), or variances
@@ -47,7 +47,7 @@ class Draws(Shown):
     def _title(self) -> str:
         return f"{len(self)} draws of a mixture of {self.n_components} components"
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         arrays = {"weights": self.weights, "means": self.means, "covariances": self.covariances}
         return [(name, f"array {array.shape}") for name, array in arrays.items()]
 

@@ -11,7 +11,7 @@ from ..data.data import Data
 from ..kernels.cholesky import inverse_factors
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
-from ..kernels.e_step.many_draws import evaluate_each
+from ..kernels.e_step.many_draws import evaluate_draws
 from ..kernels.e_step.quadratic import quadratic_pass
 from ..utils.threads import default_threads, for_each_chunk
 from ..utils.types import FloatArray, IntArray
@@ -75,7 +75,7 @@ def _evaluate_all(
         s, stop = int(bounds[call]), int(bounds[call + 1])
         while s < stop:
             s = int(
-                evaluate_each(
+                evaluate_draws(
                     *parts, s, stop, x, data.center, data.scale, log_unit, *mixtures, density, resp
                 )
             )

@@ -193,7 +193,7 @@ class Merging:
             member[list(cluster), j] = 1.0
         return member
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         k, c = self.n_components, self.suggest()
         share = self.entropies[0] / (self.n * np.log(k)) if k > 1 else 0.0
         overlap = f"{share:.2%} of its maximum, n log K"
@@ -212,12 +212,12 @@ class Merging:
 
     def __repr__(self) -> str:
         lines = [f"Merging of {self.n_components} components by entropy ({self.n:.10g} rows)"]
-        lines += [f"  {name}: {text}" for name, text in self._facts()]
+        lines += [f"  {name}: {text}" for name, text in self._lines()]
         table = self.table.to_string(index=False, na_rep="", formatters=_FORMATS)
         return "\n".join(lines) + "\n" + table
 
     def _repr_html_(self) -> str:
-        facts = html_rows(self._facts())
+        facts = html_rows(self._lines())
         table = self.table.to_html(index=False, border=0, na_rep="", formatters=_FORMATS)
         title = f"Merging of {self.n_components} components by entropy</b> ({self.n:.10g} rows)"
         return f"<p><b>{title}</p><table>{facts}</table>{table}"

@@ -11,7 +11,7 @@ import numpy as np
 from ..data.data import Data, as_rows_like
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
@@ -26,7 +26,7 @@ _HELD = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Mixture(Shown):
+class Mixture(Displayed):
     """Known Gaussian mixture: density, responsibilities, draws, marginals and conditionals.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..mixture.mixture import Mixture
 from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
-from .style import COLOURS, telling_columns
+from .style import COLOURS, separating_columns
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -173,4 +173,4 @@ def _columns(mixture: Mixture) -> list[str]:
     """Columns in which the components differ most, so few that their means fit."""
     k = mixture.n_components
     fit_in = max(1, (_MOST - k * (k > 1)) // k)
-    return [mixture.names[j] for j in telling_columns(mixture, fit_in)]
+    return [mixture.names[j] for j in separating_columns(mixture, fit_in)]

@@ -12,7 +12,7 @@ from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from .backends import checked_backend
 from .chains import panelled
-from .style import BEST, COLOURS, Figure, bare, footnote, telling_columns
+from .style import BEST, COLOURS, Figure, despine, footnote, separating_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def plot_predictive(
     backend = checked_backend(backend)  # before new data sets are drawn
     mixture = posterior.fit.mixture
     coords = dict(options.pop("coords", None) or {})
-    shown = [mixture.names[j] for j in telling_columns(mixture, _MOST_COLUMNS)]
+    shown = [mixture.names[j] for j in separating_columns(mixture, _MOST_COLUMNS)]
     coords.setdefault("feature", shown)
     n_chains = posterior.tree["posterior"].sizes["chain"]
     tree = posterior.with_predictive(n_draws=max(n_draws, n_chains), random_seed=random_seed).tree
@@ -154,7 +154,7 @@ def picture_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
         title=f"{len(z) - outside} of {len(z)} statistics within their {ci_prob:.0%} interval",
     )  # fmt: skip
     ax.tick_params(axis="y", length=0)
-    bare(ax)
+    despine(ax)
     if "of" in table.index.names and len(z) > len(names):
         footnote(figure, "One line for every column or pair of columns, from above.")
     return figure

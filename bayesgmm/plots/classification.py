@@ -25,7 +25,7 @@ from .style import (
     marginal_panel,
     marker,
     sample,
-    telling_columns,
+    separating_columns,
     units_of,
 )
 
@@ -76,7 +76,7 @@ def plot_classification(
     data, names = mixture.rows(X), labelled(mixture.names, units_of(X, units))
     if mixture.d == 1:
         return _strip(data, mixture, names[0])
-    shown = telling_columns(mixture)
+    shown = separating_columns(mixture)
     x, resp = sample(data, mixture)
     x = x[:, shown]
     size = len(shown)
@@ -253,7 +253,7 @@ def _uncertainty_map(
     mixture: Mixture,
     names: tuple[str, ...],
 ) -> None:
-    a, b = telling_columns(mixture, 2)
+    a, b = separating_columns(mixture, 2)
     for k in range(mixture.n_components):
         mine = labels == k
         doubtful = mine & (uncertainty > _DOUBTFUL)

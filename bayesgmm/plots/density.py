@@ -22,14 +22,14 @@ from .style import (
     BEST,
     Figure,
     Units,
-    bare,
     colour,
     density_panel,
+    despine,
     grid_along,
     labelled,
     marker,
+    separating_columns,
     some_rows,
-    telling_columns,
     units_of,
 )
 
@@ -97,7 +97,7 @@ def plot_density(
     mixture = mixture_of(fit)
     data = mixture.rows(X)
     if columns is None:
-        columns = telling_columns(mixture, 2)
+        columns = separating_columns(mixture, 2)
     chosen = [columns] if isinstance(columns, str | int) else list(columns)
     if len(chosen) not in (1, 2):
         raise ValueError(f"columns is {chosen}: a picture of a density has one or two.")
@@ -133,7 +133,7 @@ def _curve(
         Line2D([], [], color="0.45", marker="o", lw=1.4, label="components, and their means")
     )
     ax.legend(handles=handles, frameon=False)
-    bare(ax)
+    despine(ax)
     return figure
 
 
@@ -176,7 +176,7 @@ def _contours(
     ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
-    bare(ax)
+    despine(ax)
     return figure
 
 

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 
 from ..em.result import Fit
-from .style import COLOURS, QUIET, Figure, bare, footnote
+from .style import COLOURS, QUIET, Figure, despine, footnote
 
 # Gains below so much of the objective are its rounding.
 _ROUNDING = 1e-13
@@ -58,7 +58,7 @@ def plot_convergence(fit: Fit) -> Figure:
         ax.set_xlabel("iteration of EM")
         ax.set_xlim(-0.03 * max(fit.n_iter, 1), 1.03 * max(fit.n_iter, 1))
         ax.xaxis.get_major_locator().set_params(integer=True)
-        bare(ax)
+        despine(ax)
     name = f"{fit.family.name}, K = {fit.n_components}"
     footnote(figure, textwrap.fill(f"{name}: {fit.advice}", 120))
     return figure

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray, IntArray
-from .style import Figure, Units, bare, marker, named, shade, telling_columns, units_of
+from .style import Figure, Units, despine, marker, named, separating_columns, shade, units_of
 
 # Draws shown at most: beyond them points only cover one another.
 _MOST_DRAWS = 4000
@@ -46,7 +46,7 @@ def plot_label_moves(
     >>> posterior.plot_label_moves("waiting")  # doctest: +SKIP
     """
     fit = posterior.fit
-    j = telling_columns(fit.mixture, 1)[0] if column is None else _position(column, fit.names)
+    j = separating_columns(fit.mixture, 1)[0] if column is None else _position(column, fit.names)
     done = posterior.relabelling
     settled, permutations = posterior.draws.means[:, :, j], done.permutations
     sampled = np.empty_like(settled)
@@ -63,7 +63,7 @@ def plot_label_moves(
     for ax in (top, bottom):
         ax.set_ylabel(f"mu: {label}")
         ax.set_ylim(*_range(settled))
-        bare(ax)
+        despine(ax)
     _chains(figure, posterior.tree["posterior"].sizes["chain"], total)
     top.set_title("As sampled, by the sampler's labels")
     strip.set_title(

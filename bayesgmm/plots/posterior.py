@@ -17,7 +17,7 @@ from ..posterior.posterior import Posterior
 from ..posterior.summaries.intervals import tails
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
-from .style import Figure, Units, bare, colour, labelled, marker, telling_columns, units_of
+from .style import Figure, Units, colour, despine, labelled, marker, separating_columns, units_of
 
 # Columns of which every covariance gets a panel, and of which every variance does.
 _WITH_COVARIANCES = 3
@@ -100,7 +100,7 @@ def plot_posterior(
         ax.title.set_fontsize(10)
         ax.locator_params(axis="x", nbins=5)
         ax.tick_params(labelsize=9)
-        bare(ax)
+        despine(ax)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     for i in range(down):
@@ -131,7 +131,7 @@ def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
     names = labelled(fit.names, units)
     panels += [
         _Panel(textwrap.fill(f"mu: {names[j]}", _TITLE), "means", (j,))
-        for j in telling_columns(fit.mixture, _MOST_MEANS)
+        for j in separating_columns(fit.mixture, _MOST_MEANS)
     ]
     if fit.d > _WITH_VARIANCES:
         return panels

@@ -12,7 +12,7 @@ from ..em.result import Fit
 from ..mixture.mixture import Mixture, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
-from .style import COLOURS, Figure, bare, colour, some_rows
+from .style import COLOURS, Figure, colour, despine, some_rows
 
 # Laid over the colours when they come round again.
 _HATCHES = ("", "////", "....", "xxxx")
@@ -133,4 +133,4 @@ def _intervals(
         ax.step(at, np.append(resp[mine, k], resp[mine[-1], k]), where="post", lw=1.2,
                 color=colour(int(k)))  # fmt: skip
     ax.set(ylabel=f"of the most\nprobable, {ci_prob:.0%}", ylim=(0, 1.03))
-    bare(ax)
+    despine(ax)

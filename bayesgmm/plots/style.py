@@ -85,7 +85,7 @@ def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(named(name, units) for name in names)
 
 
-def telling_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:
+def separating_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:
     """A few columns, those with the largest variance between over within components."""
     if mixture.d <= at_most:
         return list(range(mixture.d))
@@ -180,7 +180,7 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color=QUIET)
 
 
-def bare(ax: Axes) -> None:
+def despine(ax: Axes) -> None:
     """Leave out the frame's upper and right side."""
     for spine in ("top", "right"):
         ax.spines[spine].set_visible(False)

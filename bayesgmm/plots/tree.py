@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from ..mixture.merging import AGAINST, Cluster, Merging
 from ..utils.types import FloatArray
-from .style import BEST, Figure, bare, colour, marker
+from .style import BEST, Figure, colour, despine, marker
 
 
 def plot_merging(merging: Merging, against: str = "rows") -> Figure:
@@ -97,7 +97,7 @@ def _tree(ax: Axes, merging: Merging, n_clusters: int) -> None:
         yticks=range(1, k + 1), ylim=(k + 0.4, 0.6), ylabel="number of clusters",
         title="Tree of merges (right: fall of entropy)",
     )  # fmt: skip
-    bare(ax)
+    despine(ax)
 
 
 def _apart(x: FloatArray, y: FloatArray, wanted: int) -> list[int]:

@@ -17,7 +17,7 @@ from ..em.result import Fit
 from ..mixture.draws import Draws
 from ..mixture.evaluation import log_densities, mean_responsibilities, occupied
 from ..mixture.prior import Prior
-from ..utils.display import Shown
+from ..utils.display import Displayed
 from ..utils.errors import ConvergenceAdvice
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
@@ -32,7 +32,7 @@ from .labels.methods import Method
 from .labels.relabelling import Relabelling
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
-from .summaries.densities import log_density_bands
+from .summaries.densities import log_density_intervals
 from .summaries.methods import Summaries
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Shown, Summaries):
+class Posterior(Displayed, Summaries):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -225,7 +225,7 @@ class Posterior(Shown, Summaries):
         DataFrame
             Columns log_density (log of the posterior mean density), lower, upper; n rows.
         """
-        return log_density_bands(*self._asked(X, n_draws), ci_prob)
+        return log_density_intervals(*self._asked(X, n_draws), ci_prob)
 
     def occupied(
         self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
@@ -373,7 +373,7 @@ class Posterior(Shown, Summaries):
     def _rows(self, x: Any) -> Data:
         return self.fit.mixture.rows(x)
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         d = self.diagnostics
         efficiency = f"ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
         return [

@@ -14,18 +14,19 @@ def precompile() -> None:
     import numpy as np
 
     from ..density import compiled
-    from ..density import covariances as charts
-    from ..density.log_posterior import shims
-    from ..em.acceleration import leap
-    from ..em.degeneracy import atom
+    from ..density import covariances as covariance_maps
+    from ..density.log_posterior import c_callbacks
+    from ..em.acceleration import accelerated_step
+    from ..em.degeneracy import degenerate_component
     from ..em.iteration import iterate
     from ..kernels.cholesky import inverse_factors
-    from ..kernels.e_step.many_draws import evaluate_each
+    from ..kernels.e_step.many_draws import evaluate_draws
     from ..kernels.e_step.quadratic import quadratic_pass
 
     for part in (
-        leap, iterate, inverse_factors, compiled.log_posterior, charts.bartlett, atom,
-        quadratic_pass.version(np.float64), evaluate_each,
+        accelerated_step, iterate, inverse_factors, compiled.log_posterior,
+        covariance_maps.bartlett, degenerate_component,
+        quadratic_pass.version(np.float64), evaluate_draws,
     ):  # fmt: skip
         _ = part.dispatcher
-    shims()
+    c_callbacks()

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data.data import Data
-from ..em.multistart import Effort, follow
+from ..em.multistart import SearchOptions, run_starts
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
@@ -38,7 +38,7 @@ def cross_validate[Cell](
     fits: Mapping[Cell, Fit],
     n_folds: int,
     random_seed: Seed,
-    effort: Effort,
+    options: SearchOptions,
     progressbar: bool = False,
 ) -> dict[Cell, tuple[float, float]]:
     """Held-out log-likelihood per row of each fit's model, and its standard error.
@@ -58,7 +58,7 @@ def cross_validate[Cell](
     n_folds : int
     random_seed : Seed
         Divides the rows; the same for all cells.
-    effort : Effort
+    options : SearchOptions
         When EM stops.
     """
     rng = generators(random_seed, 1)[0]
@@ -75,7 +75,9 @@ def cross_validate[Cell](
         start = Start(fit.mixture.parameters_about(data.center), guess=True)
         held_out = np.empty(data.n)
         for f in range(n_folds):
-            held_out[fold == f] = _held_out(problems[fit.family, f], data, fold == f, start, effort)
+            held_out[fold == f] = _held_out(
+                problems[fit.family, f], data, fold == f, start, options
+            )
         mean = float(weights @ held_out) / data.total
         spread = float(weights @ (held_out - mean) ** 2) / data.total
         scores[name] = mean, float(np.sqrt(spread / data.total))
@@ -83,11 +85,11 @@ def cross_validate[Cell](
 
 
 def _held_out(
-    problem: Problem, data: Data, out: np.ndarray, start: Start, effort: Effort
+    problem: Problem, data: Data, out: np.ndarray, start: Start, options: SearchOptions
 ) -> FloatArray | float:
     """Log densities of the rows left out, or NaN where the others give no sound estimate."""
     try:
-        result = follow(problem, data, [start], effort).results[0]
+        result = run_starts(problem, data, [start], options).results[0]
     except DegenerateComponentError:
         return np.nan
     if not result.status.sound:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..data.data import Data
 from ..em.moves import merges, splits
-from ..em.multistart import SAME_OPTIMUM, Effort, Ends, follow, rank
+from ..em.multistart import SAME_OPTIMUM, Ends, SearchOptions, rank, run_starts
 from ..em.problem import Problem
 from ..em.run import EMResult, run_em
 from ..em.starts.sample import Start
@@ -103,7 +103,7 @@ class Grid:
     problems : dict of Family to Problem
         Of those rows; families from small to large.
     ks : sequence of int
-    effort : Effort
+    options : SearchOptions
     n_threads : int
         Numbers of components worked on at once. The result does not depend on it.
     """
@@ -113,13 +113,13 @@ class Grid:
         data: Data,
         problems: dict[Family, Problem],
         ks: Sequence[int],
-        effort: Effort,
+        options: SearchOptions,
         n_threads: int,
     ) -> None:
         self.data = data
         self.problems = problems
         self.ks = list(ks)
-        self.effort = effort
+        self.options = options
         self.n_threads = n_threads
         self.cells: dict[Place, Cell] = {}
         any_problem = next(iter(problems.values()))
@@ -137,7 +137,7 @@ class Grid:
             for family in self.problems:
                 if (family, k) in allowed:
                     self.cells[family, k] = Cell()
-                    self.offer(family, k, made)
+                    self.try_starts(family, k, made)
                     tick()
 
         self._for_each_k(work)
@@ -146,7 +146,7 @@ class Grid:
         """Follow one more start in each of these cells: what an earlier search found."""
         for (family, k), start in known.items():
             self.cells.setdefault((family, k), Cell())
-            self.offer(family, k, [start])
+            self.try_starts(family, k, [start])
 
     def rescue(self, starts: Callable[[int], list[Start]]) -> None:
         """Look for a sound end in cells that have none: from more starts, until there is one."""
@@ -156,14 +156,14 @@ class Grid:
             if lacking:
                 made = starts(k)
                 for family in lacking:
-                    self.offer(family, k, made, keep=1)
+                    self.try_starts(family, k, made, keep=1)
 
         self._for_each_k(work)
 
     def _has(self, family: Family, k: int) -> bool:
         return _sound(self.cells[family, k])
 
-    def help_each_other(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
+    def exchange_starts(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
         """Start cells from what their neighbours found, until no cell gets better."""
         fresh = {place for place, cell in self.cells.items() if _sound(cell)}
         for _ in range(rounds):
@@ -202,11 +202,11 @@ class Grid:
             if (family, k + 1) in neighbours:
                 candidates += merges(neighbours[family, k + 1])
             starts = [Start(statistics, guess=True) for statistics in candidates]
-            if starts and self.offer(family, k, starts, keep=1):
+            if starts and self.try_starts(family, k, starts, keep=1):
                 improved.add((family, k))
             tick()
 
-    def climb_the_lattice(self) -> None:
+    def enforce_nesting(self) -> None:
         """No family ends below one that it contains, at the same K.
 
         Where EM from the smaller family's estimate runs into a singularity no sound maximum above
@@ -222,7 +222,7 @@ class Grid:
                 assert target is not None
                 rounding = 1e-9 * abs(target.objective)
                 if not _reaches(cell, target.objective - rounding):
-                    self.offer(family, k, [Start(target.parameters, guess=True)])
+                    self.try_starts(family, k, [Start(target.parameters, guess=True)])
                     if not _reaches(cell, target.objective - self._least - rounding):
                         cell.surpassed_by = smaller
 
@@ -240,16 +240,18 @@ class Grid:
     def _statistics(self, place: Place) -> Statistics:
         return self.cells[place].statistics(self.problems[place[0]], self._whole)
 
-    def offer(self, family: Family, k: int, starts: list[Start], keep: int | None = None) -> bool:
+    def try_starts(
+        self, family: Family, k: int, starts: list[Start], keep: int | None = None
+    ) -> bool:
         """Follow these starts, or the best `keep` of them; whether the cell got better."""
         cell = self.cells[family, k]
-        effort, bar, problem = self.effort, -np.inf, self.problems[family]
+        options, bar, problem = self.options, -np.inf, self.problems[family]
         if keep is not None:
-            effort = replace(effort, short=_SHORT, keep=keep)
+            options = replace(options, short=_SHORT, keep=keep)
             if cell.best is not None and cell.best.status.sound and problem.prior is None:
                 bar = cell.best.objective
         try:
-            ends = follow(problem, self.data, starts, effort, bar=bar)
+            ends = run_starts(problem, self.data, starts, options, bar=bar)
         except DegenerateComponentError as error:
             cell.failure, ends = error, Ends([], len(starts))
         return cell.take(ends, len(starts), self._least)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..data.data import Data, as_data
 from ..em.checks import check_bounds, check_family, check_number, check_options
-from ..em.fit import as_fit, by_weight, search_sample, set_aside, start_advice, tell_of_columns
-from ..em.multistart import Effort
+from ..em.fit import as_fit, by_weight, search_sample, set_aside, start_advice, warn_of_columns
+from ..em.multistart import SearchOptions
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
@@ -136,9 +136,9 @@ def select(
                 allowed.add((family, k))
     if not allowed:
         return Selection({}, failures, criterion)
-    tell_of_columns(data, max(ks) > 1 and not bounded)
-    effort = Effort(max_iter, tol)
-    search = _Search(data, families, ks, allowed, prior, max_ratio, effort)
+    warn_of_columns(data, max(ks) > 1 and not bounded)
+    options = SearchOptions(max_iter, tol)
+    search = _Search(data, families, ks, allowed, prior, max_ratio, options)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid = search.run(start, n_init, random_seed, resume, tick)
     fits: dict[CellName, Fit] = {}
@@ -160,7 +160,7 @@ def select(
         return found
     problem = next(iter(grid.problems.values()))
     try:
-        scores = cross_validate(problem, data, found.sound, cv, random_seed, effort, progressbar)
+        scores = cross_validate(problem, data, found.sound, cv, random_seed, options, progressbar)
     except KeyboardInterrupt:
         warn(
             "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
@@ -196,11 +196,11 @@ class _Search:
         allowed: set[Place],
         prior: Prior | None,
         max_ratio: float | None,
-        effort: Effort,
+        options: SearchOptions,
     ) -> None:
         self.data, self.families, self.allowed = data, families, allowed
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
-        self.prior, self.max_ratio, self.effort = prior, max_ratio, effort
+        self.prior, self.max_ratio, self.options = prior, max_ratio, options
 
     def steps(self, start: str) -> int:
         """How often the progress bar moves."""
@@ -233,12 +233,12 @@ class _Search:
             if resume is not None:
                 grid.take_over(self._known(resume))
             if auto:
-                grid.help_each_other(tick)
+                grid.exchange_starts(tick)
                 grid.rescue(more_starts)
             if some:
                 grid = self._on_all_rows(grid)
             if self.prior is None:  # restricted prior densities cannot be compared
-                grid.climb_the_lattice()
+                grid.enforce_nesting()
         except KeyboardInterrupt:
             warn(
                 "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
@@ -250,9 +250,9 @@ class _Search:
         problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio)
         problems = {family: replace(problem, family=family) for family in self.families}
         few = all(len(problem.phi) for problem in problems.values())
-        effort = self.effort if auto else self.effort.to_the_end
+        options = self.options if auto else self.options.to_the_end
         # Compiled code works on few rows by itself; a pass over many is divided over threads.
-        return Grid(data, problems, self.ks, effort, default_threads() if few else 1)
+        return Grid(data, problems, self.ks, options, default_threads() if few else 1)
 
     def _on_all_rows(self, found: Grid) -> Grid:
         """Every cell run on from its best fit to some of the rows."""
@@ -260,7 +260,7 @@ class _Search:
         for (family, k), cell in found.cells.items():
             grid.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
             if cell.best is not None:
-                grid.offer(family, k, [Start(cell.best.parameters, guess=True)])
+                grid.try_starts(family, k, [Start(cell.best.parameters, guess=True)])
         return grid
 
     def _known(self, resume: Selection) -> dict[Place, Start]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Shown(ABC):
+class Displayed(ABC):
     """A result that shows itself alike in a terminal and a notebook: a title, facts, a table."""
 
     __slots__ = ()
@@ -20,7 +20,7 @@ class Shown(ABC):
     def _title(self) -> str:
         """What it is, in a line."""
 
-    def _facts(self) -> Sequence[tuple[str, str]]:
+    def _lines(self) -> Sequence[tuple[str, str]]:
         """Names and texts, a line each."""
         return ()
 
@@ -29,7 +29,7 @@ class Shown(ABC):
         return None
 
     def __repr__(self) -> str:
-        lines = [self._title(), *(f"  {name}: {text}" for name, text in self._facts())]
+        lines = [self._title(), *(f"  {name}: {text}" for name, text in self._lines())]
         table = self._figures()
         if table is not None:
             lines.append(table.to_string(float_format=_short))
@@ -38,7 +38,7 @@ class Shown(ABC):
     def _repr_html_(self) -> str:
         table = self._figures()
         figures = "" if table is None else table.to_html(float_format=_short, border=0)
-        facts = f"<table>{html_rows(self._facts())}</table>" if self._facts() else ""
+        facts = f"<table>{html_rows(self._lines())}</table>" if self._lines() else ""
         return f"<p><b>{escape(self._title())}</b></p>{facts}{figures}"
 
 

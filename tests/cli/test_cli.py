@@ -244,7 +244,7 @@ def test_select_keeps_a_grid_and_takes_it_up(csv, tmp_path):
 
 
 def test_progress_is_on_standard_error(csv):
-    """Shown unless --quiet; standard output stays clean."""
+    """Displayed unless --quiet; standard output stays clean."""
     result = run("select", csv, "-k", 1, "--families", "EEE")
     assert "Fitting the grid" in result.stderr
     assert "Fitting the grid" not in result.stdout

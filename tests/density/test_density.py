@@ -296,7 +296,7 @@ def compilations(function):
 
 @pytest.mark.parametrize("name", ["VVV", "VEV", "EEI"])
 def test_another_model_compiles_nothing(name):
-    """Other rows, another K and other families of the same chart; a fresh prior."""
+    """Other rows, another K and other families of the same kind of covariances; a fresh prior."""
     rng = np.random.default_rng(0)
 
     def run(name, k, kind="plain", n=50):

@@ -22,7 +22,7 @@ from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.posterior.evidence.evidence import Evidence
 from bayesgmm.posterior.parameter_table import without_copies
 from bayesgmm.reporting.versions import environment, versions
-from bayesgmm.utils.display import Shown
+from bayesgmm.utils.display import Displayed
 from tests.reporting.test_report import Page
 from tests.synthetic import make_posterior
 
@@ -87,8 +87,8 @@ def test_results_show_themselves(name):
     seen = "".join("".join(page.text).split())
     title = text.splitlines()[0]
     assert "".join(title.split()) in seen
-    if isinstance(result, Shown):
-        for fact, words in result._facts():
+    if isinstance(result, Displayed):
+        for fact, words in result._lines():
             assert f"  {fact}: {words}" in text
             assert "".join(words.split()) in seen
 

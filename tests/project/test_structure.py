@@ -119,16 +119,16 @@ def test_no_circles():
     """No file imports itself by way of others, lazily or not."""
     done: set[str] = set()
 
-    def follow(name: str, path: tuple[str, ...]) -> None:
+    def trace(name: str, path: tuple[str, ...]) -> None:
         assert name not in path, " -> ".join([*path[path.index(name) :], name])
         if name not in done:
             for other in imports(name):
-                follow(other, (*path, name))
+                trace(other, (*path, name))
             done.add(name)
 
     for name in files():
         if name:  # the public face names all, and nobody names it
-            follow(name, ())
+            trace(name, ())
     assert not [name for name in files() if "" in imports(name) and name != "__main__"]
 
 

@@ -158,7 +158,7 @@ def test_moves_keep_the_moments(rng):
 def test_interrupted_and_resumed(monkeypatch):
     """What was found is kept, the rest is marked; going on never loses."""
     x = bayesgmm.datasets.load_faithful()
-    follow, calls = grid.follow, []
+    follow, calls = grid.run_starts, []
 
     def interrupted(*args, **options):
         calls.append(args)
@@ -167,10 +167,10 @@ def test_interrupted_and_resumed(monkeypatch):
         return follow(*args, **options)
 
     monkeypatch.setenv("BAYESGMM_NUM_THREADS", "1")
-    monkeypatch.setattr(grid, "follow", interrupted)
+    monkeypatch.setattr(grid, "run_starts", interrupted)
     with pytest.warns(UserWarning, match="interrupted: .* `resume`"):
         part = bayesgmm.select(x, range(1, 4), random_seed=0, progressbar=False)
-    monkeypatch.setattr(grid, "follow", follow)
+    monkeypatch.setattr(grid, "run_starts", follow)
     assert 0 < len(part.sound) < 42
     assert len(part.table) == 42
     assert any("interrupted" in text for text in part.failures.values())

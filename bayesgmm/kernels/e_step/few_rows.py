@@ -42,8 +42,8 @@ from .softmax import LOG_2PI, softmax
 _I, _F = nb.int64, nb.float64
 _CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3, F1)
 _call_centred = caller(_CENTRED)
-READY = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
-call_ready_pass = caller(READY)
+FEW_ROWS = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
+call_few_rows_pass = caller(FEW_ROWS)
 
 # Features that lie ready must stay in the processor's cache: a megabyte of them.
 _RESIDENT = 2**17
@@ -88,8 +88,8 @@ class Features:
         return phi
 
 
-@part(READY)
-def ready_pass(  # type: ignore[no-untyped-def]
+@part(FEW_ROWS)
+def few_rows_pass(  # type: ignore[no-untyped-def]
     factoring, centred, phi, n_rows, row_weights, scale, log_unit,
     weights, means, covariances, counts, centers, scatters, result,
 ):  # fmt: skip

@@ -16,7 +16,7 @@ _R2, _R3, _R4 = (nb.types.Array(nb.float64, n, "C", readonly=True) for n in (2, 
 
 
 @part(_I(_I, _I, _I, _I, _R2, R1, R1, _F, _R2, _R3, _R4, F2, F3), level=1)
-def evaluate_each(  # type: ignore[no-untyped-def]
+def evaluate_draws(  # type: ignore[no-untyped-def]
     factoring, quadratic, start, stop, x, center, scale, log_unit, weights, means, covariances,
     log_density, resp,
 ):  # fmt: skip

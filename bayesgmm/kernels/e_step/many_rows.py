@@ -34,16 +34,16 @@ _call_centred = caller(
     _F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1)
 )
 MANY = _I(_I, _I, _I, F2, F2, I2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
-call_many_pass = caller(MANY)
+call_many_rows_pass = caller(MANY)
 BLOCK = 256
 
 
 @part(MANY)
-def many_pass(  # type: ignore[no-untyped-def]
+def many_rows_pass(  # type: ignore[no-untyped-def]
     factoring, quadratic, centred, x, settled, segments, center, scale, row_weights, log_unit,
     weights, means, covariances, counts, centers, scatters, result,
 ):  # fmt: skip
-    """Write the statistics of a mixture; arguments, result and value as of `ready_pass`.
+    """Write the statistics of a mixture; arguments, result and value as of `few_rows_pass`.
 
     x (n, d) are the rows as they are; row_weights (n,) is empty where all count once.
 

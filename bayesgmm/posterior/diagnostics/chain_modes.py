@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from ...utils.display import Shown
+from ...utils.display import Displayed
 from ...utils.types import FloatArray
 
 # Chains are apart where this central part of their draws does not overlap, ...
@@ -19,7 +19,7 @@ _ERRORS = 6.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ChainModes(Shown):
+class ChainModes(Displayed):
     """Groups of chains that found different modes, the one of highest posterior density first.
 
     Attributes
@@ -54,7 +54,7 @@ class ChainModes(Shown):
         modes = "mode" if len(self.groups) == 1 else "modes"
         return f"{len(self.group_of)} chains in {len(self.groups)} {modes}"
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         means = self.means or (None,) * len(self.groups)
         return [
             (_named(chains), f"mean log posterior {density:.1f}"

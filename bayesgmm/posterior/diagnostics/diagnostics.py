@@ -16,7 +16,7 @@ import xarray as xr
 from ...em.result import Fit
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
-from ...utils.display import Shown
+from ...utils.display import Displayed
 from ...utils.types import FloatArray
 from .chain_modes import ChainModes, chain_modes
 from .engine_checks import Check, engine_checks
@@ -47,7 +47,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diagnostics(Shown):
+class Diagnostics(Displayed):
     """Convergence of a set of chains.
 
     Attributes
@@ -123,7 +123,7 @@ class Diagnostics(Shown):
     def _title(self) -> str:
         return f"Convergence of {self.chains} chains of {self.draws} draws"
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         return [
             ("r-hat", f"at most {self.rhat:.3f} ({self.rhat_variable}), {self.rhat_invariant:.3f} "
              f"of label-invariant quantities; at most {MAX_RHAT} is good"),

@@ -19,7 +19,7 @@ from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...mixture.matching import assign, ecr_order, most_probable
 from ...utils.types import FloatArray
-from .matching import concluded
+from .matching import relabelling_of
 from .relabelling import Relabelling
 
 # Which component is which so many rows tell; every draw is a pass over them, or several.
@@ -52,7 +52,7 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     rows = _some_rows(data)
     member = most_probable(_responsibilities(rows, pivot))
     orders = [ecr_order([(member, resp)]) for resp in responsibilities(rows, draws)]
-    return concluded("ecr", draws, np.array(orders))
+    return relabelling_of("ecr", draws, np.array(orders))
 
 
 def ecr_iterative_1(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
@@ -129,7 +129,7 @@ def _fixed_point(
         mean /= len(draws)
         losses.append(loss)
         converged = np.array_equal(permutations, before)
-    return concluded(method, draws, permutations, tuple(losses), converged)
+    return relabelling_of(method, draws, permutations, tuple(losses), converged)
 
 
 class _Allocations:

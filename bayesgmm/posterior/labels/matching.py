@@ -16,7 +16,7 @@ def assign_all(agreement: FloatArray) -> IntArray:
     return np.array([assign(a) for a in agreement])
 
 
-def concluded(
+def relabelling_of(
     method: str,
     draws: Draws,
     permutations: IntArray,

@@ -11,7 +11,7 @@ from ...mixture.draws import Draws
 from ...mixture.matching import assign
 from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray
-from .matching import assign_all, column_sd, concluded, points, squared_distances
+from .matching import assign_all, column_sd, points, relabelling_of, squared_distances
 from .relabelling import Relabelling
 
 
@@ -48,7 +48,7 @@ def data_based(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     means = (counts * means).sum(axis=0, keepdims=True) / total
     squares = squares.sum(axis=0, keepdims=True)
     permutations = assign_all(_closeness(held, (total, means, squares)))
-    return concluded("data-based", draws, permutations)
+    return relabelling_of("data-based", draws, permutations)
 
 
 def pra(draws: Draws, pivot: Draws, log_posterior: FloatArray) -> Relabelling:
@@ -77,7 +77,7 @@ def pra(draws: Draws, pivot: Draws, log_posterior: FloatArray) -> Relabelling:
     components = points(draws, sd)
     best = components[np.argmax(log_posterior)]
     best = best[assign(-squared_distances(best, points(pivot, sd)[0]))]
-    return concluded("pra", draws, assign_all(-squared_distances(components, best)))
+    return relabelling_of("pra", draws, assign_all(-squared_distances(components, best)))
 
 
 def ordering(draws: Draws, pivot: Draws, column: int | None = None) -> Relabelling:
@@ -112,7 +112,7 @@ def ordering(draws: Draws, pivot: Draws, column: int | None = None) -> Relabelli
     """
     rank = np.argsort(np.argsort(_quantity(pivot, column)[0], kind="stable"))
     permutations = np.argsort(_quantity(draws, column), axis=1, kind="stable")[:, rank]
-    return concluded("ordering", draws, permutations)
+    return relabelling_of("ordering", draws, permutations)
 
 
 def _quantity(draws: Draws, column: int | None) -> FloatArray:

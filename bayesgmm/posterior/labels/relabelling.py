@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ...utils.display import Shown
+from ...utils.display import Displayed
 from ...utils.types import IntArray
 
 # Where a tree keeps what relabelling did.
@@ -16,7 +16,7 @@ _GROUP = "relabelling"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Relabelling(Shown):
+class Relabelling(Displayed):
     """What relabelling did.
 
     Attributes
@@ -69,7 +69,7 @@ class Relabelling(Shown):
         n, k = self.permutations.shape
         return f"Relabelling of {n} draws of {k} components ({self.method})"
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         settled = "settled" if self.converged else "not settled"
         return [
             ("relabelled", f"{self.relabelled_draws} draws"),

@@ -18,7 +18,7 @@ from .intervals import band, tails
 Allocations = NDArray[np.int16]
 
 
-def responsibility_bands(data: Data, draws: Draws, ci_prob: float) -> xr.Dataset:
+def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dataset:
     """Mean, sd and interval of every responsibility, and how often it is the row's largest.
 
     Parameters

@@ -102,7 +102,7 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
     )
 
 
-def log_density_bands(data: Data, draws: Draws, ci_prob: float) -> pd.DataFrame:
+def log_density_intervals(data: Data, draws: Draws, ci_prob: float) -> pd.DataFrame:
     """Log of the rows' mean density over the draws, and an equal-tailed band of the log densities.
 
     Columns log_density, lower, upper; n rows.

@@ -14,7 +14,7 @@ from ...data.data import Data, as_rows_like
 from ...mixture.conditional import conditional, marginal, positions, split
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
-from ...utils.display import Shown
+from ...utils.display import Displayed
 from ...utils.matrices import as_diagonals, as_full
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
@@ -24,7 +24,7 @@ from .intervals import band
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixtureDraws(Shown):
+class MixtureDraws(Displayed):
     """Draws of a Gaussian mixture: the posterior of some columns, alone or given others.
 
     Attributes
@@ -168,7 +168,7 @@ class MixtureDraws(Shown):
             f"{self.draws.n_components} components in {', '.join(self.names)}"
         )
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         return [
             ("of other columns", ".marginal(columns), .conditional({column: value})"),
             ("what they say", ".mean(), .density(X), .function_of(f), .to_dataset() for ArviZ"),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
-from ...utils.display import Shown
+from ...utils.display import Displayed
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
@@ -39,7 +39,7 @@ _FEWEST_ALLOWED = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Partition(Shown):
+class Partition(Displayed):
     """The partition of the rows with the least posterior expected loss that was found.
 
     Attributes
@@ -83,7 +83,7 @@ class Partition(Shown):
     def _title(self) -> str:
         return f"Partition of {len(self.labels)} rows into {self.n_clusters} clusters"
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def _lines(self) -> list[tuple[str, str]]:
         bound = ", as many as max_clusters allows" if self.n_clusters == self.max_clusters else ""
         return [
             ("rows of the clusters", ", ".join(map(str, self.sizes)) + bound),

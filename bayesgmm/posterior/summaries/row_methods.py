@@ -16,7 +16,7 @@ from ...data.data import Data
 from ...em.result import Fit
 from ...mixture.draws import Draws
 from ...utils.types import FloatArray
-from .allocations import responsibility_bands
+from .allocations import responsibility_intervals
 from .coclustering import coclustering_among, matrix_blocks, picked_rows
 from .mixture_draws import MixtureDraws
 from .partition import Loss, Partition, best_partition
@@ -89,7 +89,7 @@ class RowSummaries(ABC):
         --------
         >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
         """
-        return responsibility_bands(*self._asked(X, n_draws), ci_prob)
+        return responsibility_intervals(*self._asked(X, n_draws), ci_prob)
 
     def coclustering(
         self,

@@ -17,7 +17,7 @@ from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
-from ..run.datatree import tree_of
+from ..run.datatree import to_datatree
 from ..run.interruption import warn_if_stopped
 from ..run.settings import Settings
 
@@ -107,7 +107,9 @@ def sample_directly(
     }
     stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
-    tree = tree_of(values, stats, problem.data, points[0].density.parametrisation, problem.prior)
+    tree = to_datatree(
+        values, stats, problem.data, points[0].density.parametrisation, problem.prior
+    )
     tree["posterior"].attrs |= {
         "sampling_time": time.perf_counter() - begin,
         "tuning_steps": settings.tune,

@@ -30,7 +30,7 @@ def coordinates(data: Data, form: Parametrisation) -> dict[str, Any]:
     return coords
 
 
-def tree_of(
+def to_datatree(
     values: Mapping[str, FloatArray],
     stats: xr.Dataset,
     data: Data,

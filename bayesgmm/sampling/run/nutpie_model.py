@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...density.log_posterior import LogPosterior, shims
+from ...density.log_posterior import LogPosterior, c_callbacks
 from ...density.standard_normal import standard_normal
 from ...utils.types import FloatArray
 from ...utils.warnings import warn
@@ -35,7 +35,7 @@ def nutpie_model(density: LogPosterior, start: _Start) -> Any:
     """
     problem = problem_with_addresses()
     if problem is None:
-        return _by_address(shims()[0], density.table, density.size, start, density)
+        return _by_address(c_callbacks()[0], density.table, density.size, start, density)
     warn(
         f"this version of nutpie does not take compiled densities as earlier ones do ({problem}): "
         "it is given a Python function instead, which is slower and gives the same posterior.",
@@ -75,7 +75,7 @@ def _by_address(
 
     return CompiledPyMCModel(
         compiled_logp_func=function,
-        compiled_expand_func=shims()[1],
+        compiled_expand_func=c_callbacks()[1],
         initial_point_func=start,
         shared_data={"held": held, "table": table},
         shared_var_keys={},
