@@ -395,7 +395,7 @@ def test_memory_of_a_fit(dtype, layout):
     x[: n // 2] += 3
     x = x[:, ::2] if layout == "strided" else np.asarray(x[:, :d], order=layout)
     arguments = {"start": "k-means++", "n_init": 1, "max_iter": 2, "random_seed": 1}
-    bayesgmm.fit(x[:2000], k, **arguments)  # compiled
+    bayesgmm.fit(x[:20_000], k, **arguments)  # compiled, as for all of them
     tracemalloc.start()
     fit = bayesgmm.fit(x, k, **arguments)
     peak = tracemalloc.get_traced_memory()[1]
