@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .utils.errors import DataError as DataError
     from .utils.errors import DataWarning as DataWarning
     from .utils.errors import DegenerateFitWarning as DegenerateFitWarning
+    from .utils.errors import InterruptionAdvice as InterruptionAdvice
 
 _HOME = {
     "Comparison": "comparison.table",
@@ -59,6 +60,7 @@ _HOME = {
     "Fit": "em.result",
     "Gamma": "families.hyperparameters",
     "GaussianMixture": "estimators.mixture",
+    "InterruptionAdvice": "utils.errors",
     "Mixture": "mixture.mixture",
     "Posterior": "posterior.posterior",
     "Prior": "mixture.prior",

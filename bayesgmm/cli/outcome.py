@@ -7,15 +7,18 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import typer
 
-from ..utils.errors import DegenerateComponentError
+from ..utils.errors import DegenerateComponentError, InterruptionAdvice
 
 #: Exit code where there is no result that can be used.
 FAILED = 1
+#: Exit code where Ctrl-C came, and there is no result or only what there was: a shell's own.
+INTERRUPTED = 130
 # What data, arguments, files, the mathematics, or a library that is not installed can raise.
 _EXPECTED = (
     ValueError, OSError, NotImplementedError, DegenerateComponentError, ImportError,
@@ -27,18 +30,35 @@ def print_error(text: str) -> None:
     typer.echo(f"bayesgmm: {text}", err=True)
 
 
+@dataclass(slots=True)
+class End:
+    """How a command ends: `check` it when all is printed."""
+
+    interrupted: bool = False
+
+    def check(self) -> None:
+        """Exit with the code of an interruption, if there was one."""
+        if self.interrupted:
+            raise typer.Exit(INTERRUPTED)
+
+
 @contextmanager
-def errors_as_text() -> Iterator[None]:
+def errors_as_text() -> Iterator[End]:
     """Errors of the data or the mathematics are one line and exit code 1; advice is a line too."""
+    end = End()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)  # the library's own, and ArviZ's
         try:
-            yield
+            yield end
+        except KeyboardInterrupt as error:
+            print_error(f"interrupted, nothing is kept: {error}".removesuffix(": "))
+            raise typer.Exit(INTERRUPTED) from None
         except _EXPECTED as error:
             print_error(str(error))
             raise typer.Exit(FAILED) from None
         finally:
+            end.interrupted = any(issubclass(w.category, InterruptionAdvice) for w in found)
             for text in dict.fromkeys(str(warning.message) for warning in found):
                 print_error(f"warning: {text}")
 

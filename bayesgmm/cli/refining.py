@@ -86,7 +86,7 @@ def _refine(
 
     Its prior is the fit's own, or the default, unless the options under "Prior" choose another.
     """
-    with errors_as_text():
+    with errors_as_text() as end:
         fit = _chosen(load(saved), saved, cell)
         rows = options.rows(data, ",".join(fit.names))
         prior = None
@@ -107,10 +107,11 @@ def _refine(
         facts = {"data": str(data), "sampler": sampler, **_facts(posterior)}
     if json:
         print_json({**facts, "saved": out and str(out)})
-        return
-    typer.echo(text)
-    if out is not None:
-        typer.echo(f"Posterior saved to {out}")
+    else:
+        typer.echo(text)
+        if out is not None:
+            typer.echo(f"Posterior saved to {out}")
+    end.check()
 
 
 def _facts(posterior: Posterior) -> dict[str, Any]:
@@ -123,6 +124,7 @@ def _facts(posterior: Posterior) -> dict[str, Any]:
         "K": fit.n_components,
         "chains": d.chains,
         "draws": d.draws,
+        "interrupted": posterior.interrupted,
         "relabel": posterior.relabelling.method,
         "label_moves": posterior.relabelled_draws,
         **{name: getattr(d, name) for name in figures},

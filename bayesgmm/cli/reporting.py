@@ -64,7 +64,7 @@ def _report(
 ) -> None:
     """Select a mixture for the rows of a file, refine it, and write a report."""
     numbers = options.numbers(k)
-    with errors_as_text():
+    with errors_as_text() as end:
         frame = options.rows(data, columns)
         rows = as_data(frame)
         prior = None
@@ -79,6 +79,7 @@ def _report(
             covariance_type=options.families(families, rows.d), prior=prior, refine=refine,
             n_init=n_init, draws=draws, tune=tune, chains=chains, random_seed=seed,
         )  # fmt: skip
+    end.check()
 
 
 def _demo(
@@ -90,11 +91,12 @@ def _demo(
     """Write a report on Old Faithful's eruptions, a data set that comes with the package."""
     from ..datasets import load_faithful
 
-    with errors_as_text():
+    with errors_as_text() as end:
         _write(
             load_faithful(), out, json, quiet, source="faithful.csv",
             title="Old Faithful: how many kinds of eruption?", random_seed=seed,
         )  # fmt: skip
+    end.check()
 
 
 def _write(frame: pd.DataFrame, out: Path, json: bool, quiet: bool, **arguments: Any) -> None:

@@ -54,7 +54,7 @@ def _select(
     from ..selection.selection import Selection
 
     numbers = options.numbers(k)
-    with errors_as_text():
+    with errors_as_text() as end:
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} holds no grid.", param_hint="--resume")
@@ -69,8 +69,12 @@ def _select(
     if json:
         table = grid.table.to_dict(orient="records")
         saved = out and str(out)
-        print_json({"data": str(data), "best": fit_facts(best), "table": table, "saved": saved})
-        return
-    typer.echo(repr(grid))
-    if out is not None:
-        typer.echo(f"Grid saved to {out}")
+        print_json({
+            "data": str(data), "interrupted": grid.interrupted, "best": fit_facts(best),
+            "table": table, "saved": saved,
+        })  # fmt: skip
+    else:
+        typer.echo(repr(grid))
+        if out is not None:
+            typer.echo(f"Grid saved to {out}")
+    end.check()

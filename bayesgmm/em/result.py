@@ -162,6 +162,11 @@ class Fit(Displayed):
     @property
     def advice(self) -> str:
         """How EM ended, in words, and what to do next."""
+        if self.status is Status.INTERRUPTED:
+            return (
+                "interrupted: EM was not run to its end on all rows; the log-likelihood given is "
+                "that of all rows at the parameters given. Pass the grid as `resume` to go on."
+            )
         if self.status.sound:
             return f"{self._end}{'; ' if self.remark else ''}{self.remark}."
         which = self.degenerate_component

@@ -77,6 +77,11 @@ class Posterior(Displayed, Summaries):
         return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit)
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C stopped the sampling: there are fewer draws than were asked for."""
+        return bool(self.tree["posterior"].attrs.get("interrupted", False))
+
+    @property
     def chain_modes(self) -> ChainModes:
         """Which chains found the same mode of the posterior, and how high it is."""
         return self.diagnostics.modes
@@ -155,8 +160,7 @@ class Posterior(Displayed, Summaries):
         --------
         >>> [posterior.of_chains(c) for c in posterior.chain_modes.groups]  # doctest: +SKIP
         """
-        there = self.tree["posterior"]["chain"].to_numpy().tolist()
-        chosen = list(chains)
+        there, chosen = self.tree["posterior"]["chain"].to_numpy().tolist(), list(chains)
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(there):
             raise ValueError(f"chains is {chosen}: name some of {there}, each once.")
         tree = self.tree.map_over_datasets(
@@ -375,12 +379,12 @@ class Posterior(Displayed, Summaries):
 
     def _lines(self) -> list[tuple[str, str]]:
         d = self.diagnostics
-        efficiency = f"ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
+        limits = f"r-hat at most {d.rhat:.3f}, ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
+        sampler = self.tree.attrs["sampler"] + (", INTERRUPTED" if self.interrupted else "")
         return [
-            ("draws", f"{d.chains} chains x {d.draws}, sampler {self.tree.attrs['sampler']}"),
+            ("draws", f"{d.chains} chains x {d.draws}, sampler {sampler}"),
             ("labels", self.relabelling.in_words),
-            ("convergence", f"r-hat at most {d.rhat:.3f}, {efficiency}; "
-             + ", ".join(map(str, d.checks.values()))),
+            ("convergence", "; ".join([limits, ", ".join(map(str, d.checks.values()))])),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
 
@@ -389,8 +393,9 @@ class Posterior(Displayed, Summaries):
             warn(str(self.chain_modes), ConvergenceAdvice)
 
     def _title(self) -> str:
-        fit = self.fit
-        return f"Posterior of a Gaussian mixture {fit.family.name}, K = {fit.n_components}"
+        return (
+            f"Posterior of a Gaussian mixture {self.fit.family.name}, K = {self.fit.n_components}"
+        )
 
     def _figures(self) -> pd.DataFrame:
         names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")

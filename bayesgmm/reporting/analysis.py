@@ -18,7 +18,7 @@ from ..posterior.evidence.evidence import Evidence
 from ..posterior.posterior import Posterior
 from ..selection.select import select
 from ..selection.selection import Selection
-from ..utils.errors import ConvergenceAdvice
+from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,9 @@ def analyse(
         random_seed=request.random_seed, progressbar=progressbar,
     )  # fmt: skip
     prior = request.prior or Prior.from_data(data)
-    posterior = _sampled(data, selection.best, prior, request, progressbar)
+    posterior = None
+    if request.refine and not selection.interrupted:  # what follows a Ctrl-C is not begun
+        posterior = _sampled(data, selection.best, prior, request, progressbar)
     return Analysis(
         data=data,
         selection=selection,
@@ -133,14 +135,13 @@ def analyse(
 
 def _sampled(
     data: Data, fit: Fit, prior: Prior, request: ReportRequest, progressbar: bool
-) -> Posterior | None:
-    """The posterior of the chosen fit, if it was asked for."""
-    if not request.refine:
-        return None
+) -> Posterior:
+    """The posterior of the chosen fit."""
     from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
     with warnings.catch_warnings():  # the report has a place for them
         warnings.simplefilter("ignore", ConvergenceAdvice)
+        warnings.simplefilter("default", InterruptionAdvice)
         return refine(
             data, fit, prior=prior, draws=request.draws, tune=request.tune, chains=request.chains,
             random_seed=request.random_seed, progressbar=progressbar,

@@ -68,7 +68,8 @@ def report(
     Returns
     -------
     Path
-        The file written.
+        The file written. Ctrl-C during the search or the sampling: of what there is, and it says
+        so first; what was to follow is not begun.
 
     Raises
     ------
@@ -78,6 +79,13 @@ def report(
         No such directory.
     ValueError
         A name that ends neither in .html nor in .md; no cell with an estimate.
+    KeyboardInterrupt
+        Interrupted before there was anything, or once more; no file is written.
+
+    Warns
+    -----
+    InterruptionAdvice
+        Interrupted; the message says what there is.
 
     Examples
     --------

@@ -15,7 +15,8 @@ _CERTAIN = 0.9
 
 def conclusion(analysis: Analysis) -> list[str]:
     """Sentences, most important first."""
-    sentences = [_choice(analysis), *_rivals(analysis), _groups(analysis)]
+    sentences = [*_interruptions(analysis), _choice(analysis)]
+    sentences += [*_rivals(analysis), _groups(analysis)]
     if analysis.posterior is not None:
         sentences += _posterior(analysis)
     failed = len(analysis.selection.failures)
@@ -26,6 +27,26 @@ def conclusion(analysis: Analysis) -> list[str]:
             "below the selection table."
         )
     return sentences
+
+
+def _interruptions(analysis: Analysis) -> list[str]:
+    """What Ctrl-C cut short, before anything is said of what there is."""
+    selection, posterior = analysis.selection, analysis.posterior
+    if selection.interrupted:
+        left_out = ", and no posterior was sampled" if analysis.request.refine else ""
+        return [
+            "Interrupted: the search over the grid was stopped before its end, so that better "
+            f"mixtures may be missing{left_out}. What follows is true of the cells that there are; "
+            "make the report again for the answer."
+        ]
+    if posterior is not None and posterior.interrupted:
+        d = posterior.diagnostics
+        return [
+            f"Interrupted: sampling was stopped, and the posterior rests on {d.chains} chains of "
+            f"{d.draws} draws, fewer than the {analysis.request.chains} of "
+            f"{analysis.request.draws} that were asked for."
+        ]
+    return []
 
 
 def _choice(analysis: Analysis) -> str:

@@ -98,6 +98,7 @@ def refine(
     Returns
     -------
     Posterior
+        Ctrl-C: of the draws made so far (`.interrupted`), if the engine leaves any.
 
     Raises
     ------
@@ -108,11 +109,15 @@ def refine(
         whose prior cannot be drawn from.
     ModuleNotFoundError
         The engine needs a library that is not installed.
+    KeyboardInterrupt
+        Interrupted before there were draws.
 
     Warns
     -----
     ConvergenceAdvice
         The chains have not converged, or found different modes; the message says what to do.
+    InterruptionAdvice
+        Interrupted; the message says how many draws there are.
 
     Examples
     --------

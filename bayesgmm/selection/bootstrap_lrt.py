@@ -8,6 +8,7 @@ replicate go through one procedure, `_fit_pair`, with the same starts.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +24,15 @@ from ..em.starts.starts import Seed, check_name, generators
 from ..families import Family, get_family
 from ..mixture.mixture import Mixture
 from ..mixture.splitting import halves, longest_axis
-from ..utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
-from ..utils.progress import progress
+from ..utils.errors import (
+    DataError,
+    DegenerateComponentError,
+    DegenerateFitWarning,
+    InterruptionAdvice,
+)
+from ..utils.progress import until_interrupted
 from ..utils.validation import check_integer
+from ..utils.warnings import warn
 from .bootstrap_result import BootstrapLRT, LikelihoodRatioTest, count_of
 
 if TYPE_CHECKING:
@@ -87,12 +94,21 @@ def bootstrap_lrt(
     Returns
     -------
     BootstrapLRT
-        `.table`, `.n_components`, `.conclusion`, `.tests` with the replicates' statistics.
+        `.table`, `.n_components`, `.conclusion`, `.tests` with the replicates' statistics. Ctrl-C:
+        the tests made so far (`.interrupted`), the last with the replicates that it has, if these
+        are enough for a p-value at the level (19 for 0.05).
 
     Raises
     ------
     DataError, ValueError
         As `fit`; no sound fit of the first K or K + 1 components.
+    KeyboardInterrupt
+        Interrupted before the first test had replicates enough.
+
+    Warns
+    -----
+    InterruptionAdvice
+        Interrupted; the message says what there is.
 
     References
     ----------
@@ -121,22 +137,34 @@ def bootstrap_lrt(
     search = _Search(get_family(covariance_type, data.d), start, n_init, max_iter, tol)
     streams = generators(random_seed, ks[-1])
     tests: list[LikelihoodRatioTest] = []
-    stopped = ""
+    stopped, interrupted = "", False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
         for k in ks:
             of_data, *of_replicates = streams[k - 1].spawn(n_boot + 1)
             try:
                 pair = _fit_pair(data, k, search, of_data)
+                test, interrupted = _test(pair, data, search, of_replicates, level, progressbar)
             except (DataError, DegenerateComponentError) as error:
                 if not tests:
                     raise
                 stopped = f"Stopped before {k} against {k + 1}: {error}"
                 break
-            tests.append(_test(pair, data, search, of_replicates, progressbar))
+            except KeyboardInterrupt:
+                if not tests:
+                    raise
+                interrupted, stopped = True, f"Interrupted in {k} against {k + 1}: it is left out."
+                break
+            tests.append(test)
+            if interrupted:
+                made = f"{len(test.replicates) + test.failed} of {n_boot} replicates"
+                stopped = f"Interrupted in {k} against {k + 1}, after {made}."
+                break
             if tests[-1].p_value > level and not all_tests:
                 break
-    return BootstrapLRT(search.family, level, tuple(tests), stopped)
+    if interrupted:
+        warn(stopped, InterruptionAdvice)
+    return BootstrapLRT(search.family, level, tuple(tests), stopped, interrupted)
 
 
 def _null_hypotheses(n_components: int | None, max_components: int | None) -> range:
@@ -250,22 +278,37 @@ def _test(
     data: Data,
     search: _Search,
     streams: Sequence[np.random.Generator],
+    level: float,
     progressbar: bool,
-) -> LikelihoodRatioTest:
-    """The replicates of one test, sampled from the null hypothesis's fit."""
+) -> tuple[LikelihoodRatioTest, bool]:
+    """One test, its replicates sampled from the null hypothesis's fit, and whether Ctrl-C came.
+
+    It then has the replicates made until then.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        They are too few for a p-value at the level.
+    """
     k, n = pair.null.n_components, round(data.total)
 
-    found: list[_Pair | None] = []
+    def replicate(rng: np.random.Generator) -> _Pair | None:
+        try:
+            return _fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng)
+        except (DataError, DegenerateComponentError):
+            return None
+
     # One after another: between the compiled parts there is too much Python for threads to help.
-    with progress(f"{k} against {k + 1} components", len(streams), progressbar) as tick:
-        for rng in streams:
-            try:
-                found.append(_fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng))
-            except (DataError, DegenerateComponentError):
-                found.append(None)
-            tick()
+    description = f"{k} against {k + 1} components"
+    found, interrupted = until_interrupted(replicate, streams, description, progressbar)
+    enough = math.ceil(1 / level - 1e-9) - 1
+    if len(found) < min(len(streams), enough):
+        raise KeyboardInterrupt(
+            f"stopped after {len(found)} replicates of {description}: a test at level {level:g} "
+            f"needs {enough}"
+        )
     sound = [other for other in found if other is not None]
-    return LikelihoodRatioTest(
+    test = LikelihoodRatioTest(
         null=pair.null,
         alternative=pair.alternative,
         statistic=pair.statistic,
@@ -275,3 +318,4 @@ def _test(
         rescued=sum(other.rescued for other in sound),
         unimproved=sum(other.unimproved for other in sound),
     )
+    return test, interrupted

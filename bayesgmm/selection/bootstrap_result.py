@@ -87,12 +87,15 @@ class BootstrapLRT:
         The tests in the order made; the first that does not reject decides.
     stopped : str
         Why no more tests were made, where it was not for a p-value above the level; else empty.
+    interrupted : bool
+        Whether that was Ctrl-C; the last test may have fewer replicates than were asked for.
     """
 
     family: Family
     level: float
     tests: tuple[LikelihoodRatioTest, ...]
     stopped: str = ""
+    interrupted: bool = False
 
     @property
     def n_components(self) -> int:

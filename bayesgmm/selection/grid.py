@@ -10,7 +10,6 @@ a lower log-likelihood than one it contains.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -25,6 +24,7 @@ from ..em.starts.sample import Start
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Statistics
 from ..utils.errors import DegenerateComponentError
+from ..utils.threads import for_each_task
 from ..utils.types import FloatArray
 
 # Rounds of starts from other cells, and how many iterations their short runs have.
@@ -122,6 +122,7 @@ class Grid:
         self.options = options
         self.n_threads = n_threads
         self.cells: dict[Place, Cell] = {}
+        self._stopped = False
         any_problem = next(iter(problems.values()))
         family = get_family("VVV", data.d)
         self._whole = Problem(data, family, features=any_problem.features)
@@ -135,7 +136,7 @@ class Grid:
         def work(k: int) -> None:
             made = starts(k)
             for family in self.problems:
-                if (family, k) in allowed:
+                if (family, k) in allowed and not self._stopped:
                     self.cells[family, k] = Cell()
                     self.try_starts(family, k, made)
                     tick()
@@ -185,7 +186,7 @@ class Grid:
         """Offer each family of this K what has been found since the last round."""
         for family in self.problems:
             cell = self.cells.get((family, k))
-            if cell is None:
+            if cell is None or self._stopped:
                 continue
             seen = [cell.signature(self.data)] if _sound(cell) else []
             candidates = []
@@ -259,17 +260,11 @@ class Grid:
     def _for_each_k(self, work: Callable[[int], None]) -> None:
         # The largest first: they take longest.
         order = sorted(self.ks, reverse=True)
-        if self.n_threads == 1:
-            for k in order:
-                work(k)
-            return
-        with ThreadPoolExecutor(self.n_threads) as pool:
-            try:
-                for _ in pool.map(work, order):
-                    pass
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for_each_task(work, order, self.n_threads, self._stop)
+
+    def _stop(self) -> None:
+        """Begin no other cell."""
+        self._stopped = True
 
 
 def from_small_to_large(families: Iterable[Family]) -> list[Family]:

@@ -21,8 +21,10 @@ from ..em.starts.starts import (
     repeatable,
     subset_rng,
 )
+from ..em.status import Status
 from ..families import FAMILIES, Family, get_family
 from ..mixture.prior import Prior
+from ..utils.errors import InterruptionAdvice
 from ..utils.progress import progress
 from ..utils.threads import default_threads
 from ..utils.validation import check_integer
@@ -89,17 +91,22 @@ def select(
     -------
     Selection
         `.table`, `.best`, `.top(n)`. A cell that has no estimate does not stop the others: it is
-        marked with its reason.
+        marked with its reason. Ctrl-C once: what was found so far (`.interrupted`), every fit with
+        the log-likelihood that it has on all rows; what was to follow is not begun.
 
     Raises
     ------
     DataError, ValueError
         As `fit`; unknown families and numbers of components below 1.
+    KeyboardInterrupt
+        Interrupted before there was an estimate, or a second time.
 
     Warns
     -----
     DataWarning
         As `fit`.
+    InterruptionAdvice
+        Interrupted; the message says what there is.
 
     Examples
     --------
@@ -140,33 +147,24 @@ def select(
     options = SearchOptions(max_iter, tol)
     search = _Search(data, families, ks, allowed, prior, max_ratio, options)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-        grid = search.run(start, n_init, random_seed, resume, tick)
-    fits: dict[CellName, Fit] = {}
-    for k in ks:
-        for family in families:
-            name = family.name, k
-            cell = grid.cells.get((family, k))
-            if cell is None or (cell.best is None and cell.failure is None):
-                failures.setdefault(name, "not fitted: the search was interrupted.")
-            elif cell.failure is not None and cell.best is None:
-                failures[name] = start_advice(cell.failure, family)
-            elif cell.best is not None:
-                problem = grid.problems[family]
-                fits[name] = _fit_of(cell, problem, data)
-                if not fits[name].status.sound:
-                    failures[name] = fits[name].advice
+        grid, interrupted = search.run(start, n_init, random_seed, resume, tick)
+    places = [(family, k) for k in ks for family in families if (family, k) in allowed]
+    fits, without = _found(grid, places, data)
+    failures |= without
     found = Selection(fits, failures, criterion)
+    if interrupted:
+        return _interrupted(
+            found, "the grid holds what was found so far; `resume` goes on from it."
+        )
     if cv is None or not found.sound:
         return found
     problem = next(iter(grid.problems.values()))
     try:
         scores = cross_validate(problem, data, found.sound, cv, random_seed, options, progressbar)
     except KeyboardInterrupt:
-        warn(
-            "interrupted: the grid is whole but not cross-validated; pass it as `resume`.",
-            UserWarning,
-        )  # fmt: skip
-        return replace(found, criterion="bic" if ranked_by.folds else criterion)
+        return _interrupted(
+            found, "the grid is whole but not cross-validated: pass it as `resume`."
+        )
     return replace(found, cv=scores)
 
 
@@ -183,6 +181,41 @@ def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
     remark = "; ".join(text for text in remarks if text)
     counts = agreeing(cell, problem.total)
     return as_fit(by_weight(cell.best), problem, data, counts, cell.unsound, remark)
+
+
+def _found(
+    grid: Grid, places: list[Place], data: Data
+) -> tuple[dict[CellName, Fit], dict[CellName, str]]:
+    """The cells' fits, and why cells have no estimate."""
+    fits: dict[CellName, Fit] = {}
+    failures: dict[CellName, str] = {}
+    for family, k in places:
+        name = family.name, k
+        cell = grid.cells.get((family, k))
+        if cell is None or (cell.best is None and cell.failure is None):
+            failures[name] = "not fitted: the search was interrupted."
+        elif cell.failure is not None and cell.best is None:
+            failures[name] = start_advice(cell.failure, family)
+        elif cell.best is not None:
+            fits[name] = _fit_of(cell, grid.problems[family], data)
+            if not fits[name].status.sound:
+                failures[name] = fits[name].advice
+    return fits, failures
+
+
+def _interrupted(found: Selection, what_there_is: str) -> Selection:
+    """The grid of a search that was stopped, ranked by what it has.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It has nothing.
+    """
+    if not found.sound:
+        raise KeyboardInterrupt("stopped before a cell of the grid had an estimate")
+    warn(f"interrupted: {what_there_is}", InterruptionAdvice)
+    without_scores = "bic" if criterion_of(found.criterion).folds else found.criterion
+    return replace(found, criterion=without_scores, interrupted=True)
 
 
 class _Search:
@@ -213,8 +246,8 @@ class _Search:
         random_seed: Seed,
         resume: Selection | None,
         tick: Callable[[], None],
-    ) -> Grid:
-        """The grid with its best fits; what there is of it when interrupted."""
+    ) -> tuple[Grid, bool]:
+        """The grid of all rows with its best fits, and whether it was interrupted."""
         auto, random_seed = is_screened(start), repeatable(random_seed)
         sample = search_sample(self.data, max(self.ks), random_seed) if auto else Sample(self.data)
         if auto:
@@ -226,25 +259,45 @@ class _Search:
         def more_starts(k: int) -> list[Start]:
             return named_starts("k-means++", sample, k, _N_RESCUE, subset_rng(random_seed))
 
+        known = {} if resume is None else self._known(resume)
         some = sample.data.n < self.data.n and auto
-        grid = self._grid(sample.data if some else self.data, auto)
+        whole = self._grid(self.data, auto and not some)
+        first = self._grid(sample.data, auto) if some else whole
         try:
-            grid.start(starts, self.allowed, tick)
-            if resume is not None:
-                grid.take_over(self._known(resume))
+            first.start(starts, self.allowed, tick)
+            first.take_over(known)
             if auto:
-                grid.exchange_starts(tick)
-                grid.rescue(more_starts)
+                first.exchange_starts(tick)
+                first.rescue(more_starts)
             if some:
-                grid = self._on_all_rows(grid)
+                _run_on(first, whole)
             if self.prior is None:  # restricted prior densities cannot be compared
-                grid.enforce_nesting()
+                whole.enforce_nesting()
         except KeyboardInterrupt:
-            warn(
-                "interrupted: the grid holds what was found so far; pass it as `resume` to go on.",
-                UserWarning,
-            )  # fmt: skip
-        return grid
+            self._settle(first, whole, known)
+            return whole, True
+        return whole, False
+
+    def _settle(self, first: Grid, whole: Grid, known: dict[Place, Start]) -> None:
+        """Give the cells of an interrupted grid what is known, by one pass over all rows each.
+
+        That is what was found on some of the rows, and what was known before: a grid that is
+        resumed and interrupted again loses nothing.
+        """
+        whole.options = replace(self.options, max_iter=0).to_the_end
+        for family, k in self.allowed:
+            cell = whole.cells.setdefault((family, k), Cell())
+            before = cell.best
+            starts = [known[family, k]] if (family, k) in known else []
+            found = first.cells.get((family, k))
+            # The way into a singularity would look like an estimate after one pass.
+            if before is None and found and found.best and found.best.status.sound:
+                starts.append(Start(found.best.parameters, guess=True))
+            if starts:
+                whole.try_starts(family, k, starts)
+            best = cell.best
+            if best is not None and best is not before and best.status is Status.MAX_ITER:
+                cell.best = replace(best, status=Status.INTERRUPTED)
 
     def _grid(self, data: Data, auto: bool) -> Grid:
         problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio)
@@ -254,23 +307,22 @@ class _Search:
         # Compiled code works on few rows by itself; a pass over many is divided over threads.
         return Grid(data, problems, self.ks, options, default_threads() if few else 1)
 
-    def _on_all_rows(self, found: Grid) -> Grid:
-        """Every cell run on from its best fit to some of the rows."""
-        grid = self._grid(self.data, auto=False)
-        for (family, k), cell in found.cells.items():
-            grid.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
-            if cell.best is not None:
-                grid.try_starts(family, k, [Start(cell.best.parameters, guess=True)])
-        return grid
-
     def _known(self, resume: Selection) -> dict[Place, Start]:
         return {
             (family, k): Start(
                 resume.fits[family.name, k].mixture.parameters_about(self.data.center)
             )
             for family, k in self.allowed
-            if (family.name, k) in resume.fits
+            if (family.name, k) in resume.fits and resume.fits[family.name, k].status.sound
         }
+
+
+def _run_on(first: Grid, whole: Grid) -> None:
+    """Every cell run on, on all rows, from its best fit to some of them."""
+    for (family, k), cell in first.cells.items():
+        whole.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
+        if cell.best is not None:
+            whole.try_starts(family, k, [Start(cell.best.parameters, guess=True)])
 
 
 def _reason(check: Callable[..., None], *arguments: Any) -> str:

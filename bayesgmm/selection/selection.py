@@ -19,7 +19,7 @@ from .criteria import Criterion, Score, criterion_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = "bayesgmm.Selection/3"
+_FORMAT = "bayesgmm.Selection/4"
 
 type CellName = tuple[str, int]
 
@@ -39,12 +39,15 @@ class Selection:
         What `best` and `top` go by.
     cv : dict of (family name, K) to (float, float)
         Cross-validated log-likelihood per row and its standard error, where it was asked for.
+    interrupted : bool
+        Whether the search was stopped by Ctrl-C: cells are missing, or may have better estimates.
     """
 
     fits: dict[CellName, Fit]
     failures: dict[CellName, str]
     criterion: str = "bic"
     cv: Mapping[CellName, Score] = field(default_factory=dict)
+    interrupted: bool = False
     plot = PlotAccessor()
 
     @property
@@ -154,6 +157,7 @@ class Selection:
         """
         arrays: dict[str, Any] = {}
         meta: dict[str, Any] = {"criterion": self.criterion, "fits": []}
+        meta["interrupted"] = self.interrupted
         meta["failures"] = [[family, k, text] for (family, k), text in self.failures.items()]
         meta["cv"] = [[family, k, *values] for (family, k), values in self.cv.items()]
         for i, ((family, k), fit) in enumerate(self.fits.items()):
@@ -190,13 +194,16 @@ class Selection:
                 _cell(family, k): (number(mean, "cv"), number(se, "cv"))
                 for family, k, mean, se in meta["cv"]
             }
-            return cls(fits, failures, criterion_of(meta["criterion"]).name, cv)
+            interrupted = meta["interrupted"] is True
+            return cls(fits, failures, criterion_of(meta["criterion"]).name, cv, interrupted)
 
     def __repr__(self) -> str:
         sound, failed = len(self.sound), len(self.failures)
         text = f"Selection of {sound + failed} cells"
         if failed:
             text += f", {failed} without an estimate (see .table.note)"
+        if self.interrupted:
+            text += ", INTERRUPTED (pass it as `resume` to go on)"
         if not sound:
             return text
         best = self.best

@@ -25,3 +25,7 @@ class DataWarning(UserWarning):
 
 class ConvergenceAdvice(UserWarning):
     """A result is usable with care: EM stopped early, or the draws have not converged."""
+
+
+class InterruptionAdvice(ConvergenceAdvice):
+    """Ctrl-C stopped a computation: the result is what there was, and says so (`interrupted`)."""

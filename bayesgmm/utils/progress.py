@@ -26,6 +26,21 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
         yield lambda: bar.advance(task)
 
 
+def until_interrupted[T, R](
+    work: Callable[[T], R], items: Sequence[T], description: str, show: bool
+) -> tuple[list[R], bool]:
+    """What the work makes of the items, one by one, with a bar, up to Ctrl-C; whether that came."""
+    done: list[R] = []
+    try:
+        with progress(description, len(items), show) as tick:
+            for item in items:
+                done.append(work(item))
+                tick()
+    except KeyboardInterrupt:
+        return done, True
+    return done, False
+
+
 def track[T](items: Sequence[T], description: str, show: bool) -> Iterator[T]:
     """Iterate over the items with a bar that says how many are done."""
     with progress(description, len(items), show) as tick:

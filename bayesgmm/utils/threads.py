@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
+from typing import Any
+
+_NOTICED = 0.05  # seconds: a wait without an end does not notice Ctrl-C everywhere
 
 
 def default_threads() -> int:
@@ -44,7 +47,7 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
 
     todo = deque(range(n_chunks))  # whoever is free takes the next: chunks differ in size
 
-    def share(_: int) -> None:
+    def share() -> None:
         while True:
             try:
                 chunk = todo.popleft()
@@ -52,5 +55,48 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
                 return
             work(chunk)
 
-    for _ in _pool(n_threads).map(share, range(n_threads)):
+    runs: list[Future[None]] = []
+    try:
+        for _ in range(n_threads):
+            runs.append(_pool(n_threads).submit(share))
+        for run in runs:
+            run.result()
+    except BaseException:
+        todo.clear()  # nobody is at work any more when the caller goes on
+        wait(runs)
+        raise
+
+
+def for_each_task[T](
+    work: Callable[[T], None], tasks: Sequence[T], n_threads: int, stop: Callable[[], None]
+) -> None:
+    """Call work(t) for every task t, on so many threads; `stop` where one fails or is interrupted.
+
+    What has begun is waited for, so that `stop` should make it end soon.
+    """
+    if n_threads <= 1:
+        for task in tasks:
+            work(task)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        runs: list[Future[None]] = []
+        try:
+            for task in tasks:
+                runs.append(pool.submit(work, task))
+            all_done(runs)
+            for run in runs:
+                run.result()
+        except BaseException:
+            stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def all_done(runs: Sequence[Future[Any]]) -> None:
+    """Wait until all have ended, or one has failed."""
+    while wait(runs, _NOTICED, FIRST_EXCEPTION).not_done and not any(map(_failed, runs)):
         pass
+
+
+def _failed(run: Future[Any]) -> bool:
+    return run.done() and run.exception() is not None

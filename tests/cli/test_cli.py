@@ -655,3 +655,55 @@ print([m for m in ("pymc", "pytensor", "matplotlib", "arviz") if m in sys.module
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+# ---- Ctrl-C ----
+
+
+def test_an_interrupted_grid(csv, tmp_path, monkeypatch):
+    """What there was is printed and kept and says so; exit code 130."""
+
+    def stop(self, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesgmm.selection.grid.Grid.enforce_nesting", stop)
+    out = tmp_path / "grid.npz"
+    arguments = ("select", csv, "-k", "1:2", "--families", "EEE,VVV", "--quiet", "--out", out)
+    result = run(*arguments)
+    assert result.exit_code == 130
+    assert "INTERRUPTED" in result.stdout and "bayesgmm: warning: interrupted: " in result.stderr
+    assert bayesgmm.Selection.load(out).interrupted
+    result = run(*arguments, "--json")
+    assert result.exit_code == 130 and json.loads(result.stdout)["interrupted"] is True
+
+
+def test_an_interruption_that_leaves_nothing(csv, tmp_path, monkeypatch):
+    """One line, exit code 130, and an old file stays."""
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "two.npz"
+    assert run("fit", csv, "-k", 2, "--out", out).exit_code == 0
+    before = out.read_bytes()
+    monkeypatch.setattr("bayesgmm.em.fit.fit", stop)
+    result = run("fit", csv, "-k", 2, "--out", out)
+    assert result.exit_code == 130
+    assert result.stderr == "bayesgmm: interrupted, nothing is kept\n" and not result.stdout
+    assert out.read_bytes() == before
+
+
+def test_a_report_on_an_interrupted_grid(csv, tmp_path, monkeypatch):
+    """The report says so first, nothing is sampled any more, and the exit code is 130."""
+
+    def stop(self, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayesgmm.selection.grid.Grid.enforce_nesting", stop)
+    out = tmp_path / "report.md"
+    result = run("report", csv, "-k", "1:2", "--families", "EEE,VVV", "--quiet", "--out", out)
+    assert result.exit_code == 130, result.output
+    text = out.read_text()
+    assert text.split("## Answer")[1].strip().startswith("**Interrupted: the search over the grid")
+    assert "no posterior was sampled" in text and "## Posterior" not in text
+    assert "bayesgmm: warning: interrupted: " in result.stderr

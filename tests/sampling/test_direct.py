@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import pytest
 import bayesgmm
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.compiled import sample as directly
+from bayesgmm.sampling.run.settings import Settings
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.density_cases import members
 from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
@@ -155,3 +158,36 @@ def test_log_density_is_kept_with_every_draw(x):
         value = density(density.space.free(values))[0] - form.log_jacobian(values)
         apart.append(abs(value - lp[1, 7]))
     assert min(apart) < 1e-8 * abs(lp[1, 7])
+
+
+@pytest.mark.parametrize("second", [None, 7])
+def test_modes_after_an_interruption_are_not_begun(monkeypatch, second):
+    """Whole modes are kept; that in which Ctrl-C came is not, unless it is the first."""
+    settings = Settings(20, 5, 2, 0, 0.8, None, False)
+
+    def run(engine, point, settings):
+        made = {"first": 20, "second": second}[point]
+        if made is None:
+            raise KeyboardInterrupt
+        return {"mu": np.zeros((2, made, 1, 1))}, None
+
+    monkeypatch.setattr(directly, "_run", run)
+    runs, interrupted = directly._runs(None, ["first", "second", "never"], settings)
+    assert interrupted and [len(values["mu"][0]) for values, _ in runs] == [20]
+    if second is None:
+        with pytest.raises(KeyboardInterrupt):
+            directly._runs(None, ["second"], settings)
+    else:
+        runs, interrupted = directly._runs(None, ["second", "never"], settings)
+        assert interrupted and runs[0][0]["mu"].shape[1] == 7
+
+
+def test_draws_of_a_density_that_is_not_the_posteriors_are_not_kept(monkeypatch):
+    """Ctrl-C, and pruning turns out to leave out too much: nothing is sampled anew."""
+    settings = Settings(20, 5, 2, 0, 0.8, None, False)
+    whole = SimpleNamespace(size=1, pruned=lambda points, left_out: object())
+    mode = SimpleNamespace(origin=np.zeros(1), root=np.eye(1))
+    monkeypatch.setattr(directly, "_uneven", lambda *a: True)
+    made = iter([(np.zeros((2, 7, 1)), None)])
+    with pytest.raises(KeyboardInterrupt, match="cannot be kept"):
+        directly.with_pruning(lambda *a: next(made))(whole, mode, settings)

@@ -434,7 +434,7 @@ def test_an_interruption_of_pymc_keeps_the_draws(model, fit, monkeypatch):
 def test_an_interruption_of_pymc_without_draws(model, fit, monkeypatch):
     """Ctrl-C during warm-up leaves nothing to return."""
     interrupt_pymc(monkeypatch, at=(0, 10))
-    with pytest.raises(KeyboardInterrupt, match="before a chain had a draw"):
+    with pytest.raises(KeyboardInterrupt, match="before a chain had 4 draws"):
         sample(
             model, initial_point(model, fit), draws=100, tune=50, chains=1, cores=1,
             random_seed=0, progressbar=False, sampler="pymc",

@@ -64,6 +64,8 @@ class StandardErrors:
         Replicates whose components came out in another order than the fit's, and were put back.
     notes : tuple of str
         Reasons for care that the information gave; `advice` has all.
+    interrupted : bool
+        Whether Ctrl-C stopped the replicates: there are fewer than were asked for.
     """
 
     fit: Fit
@@ -74,6 +76,7 @@ class StandardErrors:
     unconverged: int = 0
     moved: int = 0
     notes: tuple[str, ...] = ()
+    interrupted: bool = False
 
     @property
     def weights(self) -> FloatArray:
@@ -160,6 +163,8 @@ class StandardErrors:
         if self.replicates is None:
             return " ".join(notes)
         made = len(self.replicates.weights) + self.failed
+        if self.interrupted:
+            notes.append(f"Interrupted after {made} replicates.")
         if self.failed:
             note = f"{self.failed} of {made} replicates had no sound fit and are left out"
             if self.failed > _MANY * made:

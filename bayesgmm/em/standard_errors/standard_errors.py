@@ -21,10 +21,16 @@ import numpy as np
 from ...data.data import Data, as_data, as_rows_like
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import expected_statistics
-from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
-from ...utils.progress import progress
+from ...utils.errors import (
+    DataError,
+    DegenerateComponentError,
+    DegenerateFitWarning,
+    InterruptionAdvice,
+)
+from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
+from ...utils.warnings import warn
 from ..checks import check_options
 from ..fit import fit as refit
 from ..result import Fit
@@ -44,6 +50,9 @@ _NEARLY_SINGULAR = 1e-3
 _ROWS_PER_PARAMETER = 5
 # Distance from the maximum, in standard errors, that is no longer rounding.
 _OFF_MAXIMUM = 0.1
+# Replicates below which an interrupted bootstrap has no result: a standard error of so many has a
+# relative error of 16 %.
+_FEWEST = 20
 
 
 def standard_errors(
@@ -86,7 +95,8 @@ def standard_errors(
     Returns
     -------
     StandardErrors
-        `.weights`, `.means`, `.covariances`, `.interval()`, `.to_frame()`, `.advice`.
+        `.weights`, `.means`, `.covariances`, `.interval()`, `.to_frame()`, `.advice`. Ctrl-C: of
+        the replicates made so far (`.interrupted`), if they are at least 20.
 
     Raises
     ------
@@ -95,6 +105,13 @@ def standard_errors(
     ValueError
         An unknown method; a fit that is no estimate; rows that are not the fit's; an information
         that is not positive definite; every replicate failed.
+    KeyboardInterrupt
+        Interrupted before 20 replicates were made.
+
+    Warns
+    -----
+    InterruptionAdvice
+        Interrupted; the message says how many replicates there are.
 
     References
     ----------
@@ -191,6 +208,18 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
 METHODS = (*REPLICATES, "information")
 
 
+def _tell_of_interruption(made: int, asked: int) -> None:
+    """Warn of fewer replicates than were asked for, or raise if they are too few."""
+    if made < min(_FEWEST, asked):
+        raise KeyboardInterrupt(
+            f"stopped after {made} replicates: at least {_FEWEST} make standard errors"
+        )
+    warn(
+        f"interrupted: the standard errors are of {made} replicates, not {asked}.",
+        InterruptionAdvice,
+    )
+
+
 def _by_replicates(
     fit: Fit,
     data: Data,
@@ -203,23 +232,24 @@ def _by_replicates(
 ) -> StandardErrors:
     """Refit every replicate from the fit, and take its components by the fit's labels."""
     allocation = allocation_by(fit, data)
-    found: list[tuple[Estimates, bool, bool] | None] = []
-    with (
-        warnings.catch_warnings(),
-        progress("Bootstrap replicates", len(streams), progressbar) as tick,
-    ):
+
+    def replicate(rng: np.random.Generator) -> tuple[Estimates, bool, bool] | None:
+        try:
+            other = refit(
+                make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
+                start=fit, max_iter=max_iter, tol=tol,
+            )  # fmt: skip
+        except (DataError, DegenerateComponentError):
+            return None
+        return matched(fit, other, data, allocation)
+
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
-        for rng in streams:
-            try:
-                other = refit(
-                    make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
-                    start=fit, max_iter=max_iter, tol=tol,
-                )  # fmt: skip
-            except (DataError, DegenerateComponentError):
-                found.append(None)
-            else:
-                found.append(matched(fit, other, data, allocation))
-            tick()
+        found, interrupted = until_interrupted(
+            replicate, streams, "Bootstrap replicates", progressbar
+        )
+    if interrupted:
+        _tell_of_interruption(len(found), len(streams))
     sound = [result for result in found if result is not None]
     failed = len(found) - len(sound)
     if len(sound) < 2:
@@ -230,4 +260,6 @@ def _by_replicates(
     estimates, stopped, moved = zip(*sound, strict=True)
     replicates = Estimates(*(np.array(part) for part in zip(*estimates, strict=True)))
     se = replicates.map(lambda values: np.std(values, axis=0, ddof=1))
-    return StandardErrors(fit, method, se, replicates, failed, sum(stopped), sum(moved))
+    return StandardErrors(
+        fit, method, se, replicates, failed, sum(stopped), sum(moved), interrupted=interrupted
+    )

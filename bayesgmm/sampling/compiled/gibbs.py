@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -16,13 +16,11 @@ from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
 from ...utils.matrices import diagonal_matrices
 from ...utils.progress import progress
-from ...utils.threads import default_threads
+from ...utils.threads import all_done, default_threads
 from ...utils.types import FloatArray
 from ..run.interruption import largest_rectangle
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
-
-_NOTICED = 0.05  # seconds
 
 
 def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
@@ -33,7 +31,7 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had a draw.
+        Stopped before a chain had draws enough to be judged.
     ValueError
         A component became too narrow for double precision.
     """
@@ -63,9 +61,7 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
         runs: list[Future[Any]] = []
         try:
             runs += [pool.submit(chain, seed) for seed in seeds]
-            # A wait without an end does not notice Ctrl-C everywhere.
-            while wait(runs, _NOTICED, FIRST_EXCEPTION).not_done and not _failed(runs):
-                pass
+            all_done(runs)
         except KeyboardInterrupt:
             pass
         finally:
@@ -75,10 +71,6 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     vectors = np.array([[u for u, _ in chains[c][:n_draws]] for c in which])
     values = np.array([[value for _, value in chains[c][:n_draws]] for c in which])
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
-
-
-def _failed(runs: list[Future[Any]]) -> bool:
-    return any(run.done() and run.exception() is not None for run in runs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ import xarray as xr
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...utils.types import FloatArray
+from ..run.interruption import refuse_if_stopped
 from ..run.nutpie import finished
 from ..run.nutpie_model import COORDINATES, nutpie_model
 from ..run.settings import Settings
@@ -31,11 +32,13 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had a draw.
+        Stopped before there were draws that can be kept.
     """
     white = density.whitened(mode.origin, mode.root)
     tree = _run(white, settings)
     while white.narrow():  # met a component that is too narrow for the code there was
+        sizes = tree["posterior"].sizes
+        refuse_if_stopped(sizes["chain"], sizes["draw"], settings)
         tree = _run(white, settings)
     z = tree["posterior"][COORDINATES].to_numpy()
     stats = tree["sample_stats"].to_dataset()

@@ -18,7 +18,7 @@ from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
-from ..run.interruption import warn_if_stopped
+from ..run.interruption import refuse_if_stopped, tell_of_interruption, was_stopped
 from ..run.settings import Settings
 
 # A mode that is expected to be so many nats higher at most is near enough for Newton's method.
@@ -35,6 +35,9 @@ _POINTS, _SPREAD = 16, 2.0
 # Draws at which the whole density is asked for.
 _CHECKED = 64
 
+# The variables' draws by name, and statistics.
+type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
+
 
 def with_pruning(engine: DensityEngine) -> DensityEngine:
     """The engine on a density that leaves out what does not matter, if its draws bear that out."""
@@ -46,6 +49,7 @@ def with_pruning(engine: DensityEngine) -> DensityEngine:
         density = whole.pruned(points, _LEFT_OUT)
         vectors, stats = engine(density, mode, settings)
         if density is not whole and _uneven(whole, density, vectors):
+            refuse_if_stopped(vectors.shape[0], vectors.shape[1], settings)
             vectors, stats = engine(whole, mode, settings)
         return vectors, stats
 
@@ -100,12 +104,9 @@ def sample_directly(
     if sampler.with_pruning:
         engine = with_pruning(engine)
     points = _initial_points(problem, n_modes, settings.random_seed)
-    runs = [_run(engine, point, _nth(settings, i)) for i, point in enumerate(points)]
-    shortest = min(len(stats["draw"]) for _, stats in runs)  # all of one length, if one was stopped
-    values = {
-        name: np.concatenate([run[name][:, :shortest] for run, _ in runs]) for name in runs[0][0]
-    }
-    stats = xr.concat([stats.isel(draw=slice(0, shortest)) for _, stats in runs], "chain")
+    runs, interrupted = _runs(engine, points, settings)
+    values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
+    stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
@@ -115,7 +116,33 @@ def sample_directly(
         "tuning_steps": settings.tune,
         "thin": settings.thin,
     }
+    if interrupted:
+        sizes = tree["posterior"].sizes
+        tell_of_interruption(sizes["chain"], sizes["draw"])
+        tree["posterior"].attrs["interrupted"] = 1
     return tree
+
+
+def _runs(
+    engine: DensityEngine, points: list[InitialPoint], settings: Settings
+) -> tuple[list[_Draws], bool]:
+    """Runs from all points, and whether they were interrupted.
+
+    Then those that are whole are kept; the first one as far as it got.
+    """
+    runs: list[_Draws] = []
+    for i, point in enumerate(points):
+        try:
+            run = _run(engine, point, _nth(settings, i))
+        except KeyboardInterrupt:
+            if not runs:
+                raise
+            return runs, True
+        made = run[0]["mu"].shape
+        if was_stopped(made[0], made[1], settings):
+            return runs or [run], True
+        runs.append(run)
+    return runs, False
 
 
 def _nth(settings: Settings, i: int) -> Settings:
@@ -124,12 +151,9 @@ def _nth(settings: Settings, i: int) -> Settings:
     return replace(settings, random_seed=seed)
 
 
-def _run(
-    engine: DensityEngine, point: InitialPoint, settings: Settings
-) -> tuple[dict[str, FloatArray], xr.Dataset]:
+def _run(engine: DensityEngine, point: InitialPoint, settings: Settings) -> _Draws:
     """Draws of the variables from a point on, and statistics."""
     vectors, stats = engine(point.density, point.mode, settings)
-    warn_if_stopped(vectors.shape[0], vectors.shape[1], settings)
     values = point.density.space.values(vectors)
     # Without what differs between orientations that make the same covariances.
     return values, stats.assign(lp=stats["lp"] - point.density.parametrisation.log_jacobian(values))

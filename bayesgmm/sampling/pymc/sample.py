@@ -19,7 +19,7 @@ from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 from ..registry import ModelSamplerName, Sampler, sampler_named
 from ..run.datatree import with_covariances
-from ..run.interruption import warn_if_stopped
+from ..run.interruption import tell_of_interruption, was_stopped
 from ..run.settings import Settings
 from ..run.statistics import kept_statistics
 
@@ -97,7 +97,7 @@ def sample(
 
     Warns
     -----
-    ConvergenceAdvice
+    InterruptionAdvice
         Interrupted; the message says what is kept.
     """
     settings = Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar)
@@ -114,9 +114,11 @@ def sample_model(
     begin = time.perf_counter()
     tree = engine(model, dict(start), settings)
     found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": settings.tune}
-    tree["posterior"].attrs = found | tree["posterior"].attrs
     sizes = tree["posterior"].sizes
-    warn_if_stopped(sizes["chain"], sizes["draw"], settings)
+    if was_stopped(sizes["chain"], sizes["draw"], settings):
+        tell_of_interruption(sizes["chain"], sizes["draw"])
+        found["interrupted"] = 1
+    tree["posterior"].attrs = found | tree["posterior"].attrs
     return _assemble(tree, model)
 
 

@@ -15,7 +15,7 @@ import pymc as pm
 import pytensor
 import xarray as xr
 
-from ...utils.errors import ConvergenceAdvice
+from ...utils.errors import InterruptionAdvice
 from ...utils.types import FloatArray
 from ...utils.warnings import warn
 from ..run.importance import corrected
@@ -37,8 +37,10 @@ def advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> x
     rho = _unsoftened(widths)
     # In terms of the width itself, a step of rho is of d rho / d log(width).
     units = {"mu": widths, "rho": widths / _slope(rho)}
-    parameters = _searched(search, {"mu": points.start, "rho": rho}, units, settings)
-    return _drawn(points, parameters["mu"], np.diag(_softened(parameters["rho"])), settings)
+    first = {"mu": points.start, "rho": rho}
+    parameters, interrupted = _searched(search, first, units, settings)
+    lower = np.diag(_softened(parameters["rho"]))
+    return _drawn(points, parameters["mu"], lower, settings, interrupted)
 
 
 def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
@@ -53,10 +55,10 @@ def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Setti
     np.fill_diagonal(unit, widths / _slope(rho))
     units = {"mu": widths, "L_tril": unit[rows, columns]}
     first = {"mu": points.start, "L_tril": lower[rows, columns]}
-    parameters = _searched(search, first, units, settings)
+    parameters, interrupted = _searched(search, first, units, settings)
     lower[rows, columns] = parameters["L_tril"]
     np.fill_diagonal(lower, _softened(np.diagonal(lower)))
-    return _drawn(points, parameters["mu"], lower, settings)
+    return _drawn(points, parameters["mu"], lower, settings, interrupted)
 
 
 def _softened(rho: FloatArray) -> FloatArray:
@@ -75,8 +77,8 @@ def _slope(rho: FloatArray) -> FloatArray:
 
 def _searched(
     search: Any, first: dict[str, FloatArray], units: dict[str, FloatArray], settings: Settings
-) -> dict[str, FloatArray]:
-    """The approximation's parameters by name, after the search."""
+) -> tuple[dict[str, FloatArray], bool]:
+    """The approximation's parameters by name, after the search, and whether that was stopped."""
     parameters = {p.name: p for p in search.approx.params}
     for name, value in first.items():
         parameters[name].set_value(value)
@@ -104,9 +106,9 @@ def _searched(
         warn(
             f"the search was interrupted after {made} of {n_steps} steps: the draws are of the "
             "approximation found so far.",
-            ConvergenceAdvice,
+            InterruptionAdvice,
         )
-    return {name: np.asarray(p.get_value()) for name, p in parameters.items()}
+    return {name: np.asarray(p.get_value()) for name, p in parameters.items()}, made < n_steps
 
 
 def _in_units(rate: Any, units: dict[str, FloatArray]) -> Callable[[Any, list[Any]], Any]:
@@ -121,9 +123,14 @@ def _in_units(rate: Any, units: dict[str, FloatArray]) -> Callable[[Any, list[An
     return optimizer
 
 
-def _drawn(points: Points, mean: FloatArray, lower: FloatArray, settings: Settings) -> xr.DataTree:
+def _drawn(
+    points: Points, mean: FloatArray, lower: FloatArray, settings: Settings, interrupted: bool
+) -> xr.DataTree:
     rng = np.random.default_rng(settings.random_seed)
     z = rng.standard_normal((settings.chains, settings.draws, len(mean)))
     log_q = -0.5 * (z**2).sum(axis=2) - np.log(np.diagonal(lower)).sum()
     log_q -= 0.5 * len(mean) * np.log(2 * np.pi)
-    return corrected(points, mean + z @ lower.T, log_q, rng, shared=True)
+    tree = corrected(points, mean + z @ lower.T, log_q, rng, shared=True)
+    if interrupted:
+        tree["posterior"].attrs["interrupted"] = 1
+    return tree

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ...utils.errors import ConvergenceAdvice
+from ...utils.errors import InterruptionAdvice
 from ...utils.types import IntArray
 from ...utils.warnings import warn
 from .settings import Settings
 
-TOO_EARLY = "stopped before a chain had a draw"
+# Draws of a chain below which its convergence cannot be judged.
+_FEWEST = 4
+
+TOO_EARLY = f"stopped before a chain had {_FEWEST} draws"
 
 
 @contextmanager
@@ -50,8 +53,9 @@ def largest_rectangle(made: IntArray) -> tuple[IntArray, int]:
     Raises
     ------
     KeyboardInterrupt
-        No chain has made one.
+        No chain has made enough.
     """
+    made = np.where(made < _FEWEST, 0, made)
     if not made.any():
         raise KeyboardInterrupt(TOO_EARLY)
     longest_first = np.argsort(-made, kind="stable")
@@ -60,10 +64,27 @@ def largest_rectangle(made: IntArray) -> tuple[IntArray, int]:
     return kept, int(made[kept].min())
 
 
-def warn_if_stopped(chains: int, draws: int, settings: Settings) -> None:
-    """Warn where there are fewer chains or draws than were asked for."""
-    if (chains, draws) != (settings.chains, settings.draws):
-        warn(
-            f"sampling was interrupted: {draws} draws of {chains} chains are kept.",
-            ConvergenceAdvice,
-        )
+def was_stopped(chains: int, draws: int, settings: Settings) -> bool:
+    """Whether there are fewer chains or draws than were asked for."""
+    return (chains, draws) != (settings.chains, settings.draws)
+
+
+def refuse_if_stopped(chains: int, draws: int, settings: Settings) -> None:
+    """Raise KeyboardInterrupt if the run was stopped that would have to be made anew."""
+    if was_stopped(chains, draws, settings):
+        raise KeyboardInterrupt("stopped in a run whose draws cannot be kept")
+
+
+def tell_of_interruption(chains: int, draws: int) -> None:
+    """Warn that there are only so many.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        They are too few.
+    """
+    if draws < _FEWEST:
+        raise KeyboardInterrupt(TOO_EARLY)
+    warn(
+        f"sampling was interrupted: {draws} draws of {chains} chains are kept.", InterruptionAdvice
+    )

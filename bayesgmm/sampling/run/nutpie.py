@@ -24,7 +24,7 @@ def finished(run: Any) -> xr.DataTree:
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had a draw.
+        Stopped before a chain had draws enough to be judged.
     """
     try:
         tree = run.wait()
