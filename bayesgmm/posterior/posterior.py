@@ -164,7 +164,7 @@ class Posterior(Displayed, Summaries):
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(there):
             raise ValueError(f"chains is {chosen}: name some of {there}, each once.")
         tree = self.tree.map_over_datasets(
-            lambda group: group.sel(chain=chosen) if "chain" in group.dims else group
+            lambda g: g.sel(chain=chosen) if "chain" in g.dims else g
         )
         tree.attrs = self.tree.attrs
         return Posterior(labels.counted(tree), self.fit, self.prior)

@@ -90,7 +90,8 @@ def test_page_is_whole_and_self_contained(faithful):
     frames = [attrs for _, attrs in parsed.seen if attrs.get("class") == "scroll"]
     ours = [f for f in frames if f.get("role") == "region"]
     assert len(ours) > 10 and all(f["tabindex"] == "0" and f["aria-label"] for f in ours)
-    assert "http" not in page.replace("http-equiv", "")
+    text = re.sub(r"base64,[\w+/=]+", "", page)  # letters of a picture may say anything
+    assert "http" not in text.replace("http-equiv", "")
 
 
 def test_page_tells_what_was_found(faithful):
