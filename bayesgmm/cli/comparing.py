@@ -75,6 +75,7 @@ def _compare(
     json: options.AsJson = False,
 ) -> None:
     """Compare fits, grids and posteriors of the same data in one table."""
+    options.spare_inputs(out, *saved)
     with errors_as_text():
         models: dict[str, Any] = {}
         for path, name in zip(saved, _names(saved), strict=True):

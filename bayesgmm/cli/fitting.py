@@ -82,6 +82,7 @@ def _fit(
         raise typer.BadParameter(
             "--concentration, --random-scale and --conjugate choose a prior: add --prior."
         )
+    options.spare_inputs(out, data)
     with errors_as_text():
         rows = options.weighted_rows(data, columns, weights)
         family = family or ("V" if rows.d == 1 else "VVV")

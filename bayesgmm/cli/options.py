@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,10 @@ from ..utils.validation import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# Numbers of components that are no slip of the hand.
+_MOST_NUMBERS = 10_000
 
 
 def _complete_families(incomplete: str) -> list[str]:
@@ -81,12 +86,22 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def spare_inputs(out: Path | None, *inputs: Path | None) -> None:
+    """Refuse to write over a file that is read, unless it is a saved result that goes on."""
+    for given in inputs:
+        if out is not None and given is not None and out.exists() and out.samefile(given):
+            raise typer.BadParameter(
+                f"{out} is the file to read: name another, or it would be lost.",
+                param_hint="--out",
+            )
+
+
 def out(help_text: str) -> Any:
     """The option for the file to write."""
     return typer.Option("--out", "-o", help=help_text, callback=writable)
 
 
-def rows(path: Path, columns: str) -> pd.DataFrame:
+def rows(path: Path, columns: str | Sequence[str]) -> pd.DataFrame:
     """The columns asked for, of numbers, from the file."""
     return _chosen(_read(path), path, columns)
 
@@ -118,10 +133,16 @@ def _read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _chosen(frame: pd.DataFrame, path: Path, columns: str) -> pd.DataFrame:
-    names = listed(columns)
+def _chosen(frame: pd.DataFrame, path: Path, columns: str | Sequence[str]) -> pd.DataFrame:
+    names = listed(columns) if isinstance(columns, str) else list(columns)
     for name in names or []:
         _known(name, frame, path, "--columns")
+    if names is None and (unnamed := [c for c in frame.columns if c.startswith("Unnamed: ")]):
+        raise DataError(
+            f"{path.name} has {len(unnamed)} column{'s' if len(unnamed) > 1 else ''} without a "
+            "name, such as row numbers or what follows a last comma: name those to use with "
+            "--columns."
+        )
     _refuse_text(frame, names)
     return frame[names] if names else frame
 
@@ -175,20 +196,25 @@ def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:
 
 def numbers(text: str) -> list[int]:
     """1:9, 3 or 1,2,5 as a list of numbers."""
+    found: Sequence[int]
     try:
         if ":" in text:
             low, high = (int(part) for part in text.split(":"))
-            found = list(range(low, high + 1))
+            found = range(low, high + 1)
         else:
             found = [int(part) for part in text.split(",")]
     except ValueError:
         found = []
+    if len(found) > _MOST_NUMBERS or (found and max(found) >= 2**63):
+        raise typer.BadParameter(
+            f"{text!r} names too many numbers of components: write such as 1:9.", param_hint="-k"
+        )
     if not found or min(found) < 1:
         raise typer.BadParameter(
             f"{text!r} names no numbers of components: write 1:9, 3, or 1,2,5 (at least 1).",
             param_hint="-k",
         )
-    return found
+    return list(found)
 
 
 def families(text: str, d: int, option: str = "--families") -> list[str] | None:

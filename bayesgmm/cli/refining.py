@@ -86,9 +86,10 @@ def _refine(
 
     Its prior is the fit's own, or the default, unless the options under "Prior" choose another.
     """
+    options.spare_inputs(out, data, saved)
     with errors_as_text() as end:
         fit = _chosen(load(saved), saved, cell)
-        rows = options.rows(data, ",".join(fit.names))
+        rows = options.rows(data, fit.names if fit.mixture.named else "")
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             prior = priors.prior_from_options(

@@ -63,6 +63,7 @@ def _report(
     quiet: options.Quiet = False,
 ) -> None:
     """Select a mixture for the rows of a file, refine it, and write a report."""
+    options.spare_inputs(out, data)
     numbers = options.numbers(k)
     with errors_as_text() as end:
         frame = options.rows(data, columns)

@@ -53,6 +53,7 @@ def _select(
     from ..selection.select import select
     from ..selection.selection import Selection
 
+    options.spare_inputs(out, data)
     numbers = options.numbers(k)
     with errors_as_text() as end:
         earlier = None if resume is None else load(resume)

@@ -143,8 +143,11 @@ def _categorical(values: Any, what: str) -> pd.Categorical:
         raise DataError(f"{what} has shape {tuple(shape)}: pass one column, shape (n,).")
     try:
         found = pd.Categorical(values if hasattr(values, "dtype") else pd.Series(list(values)))
-    except TypeError as error:
-        raise DataError(f"{what} does not hold one label per row ({error}).") from None
+    except TypeError:
+        raise DataError(
+            f"{what} is a {type(values).__name__} that does not hold one label per row: pass an "
+            "array or a list of them."
+        ) from None
     if not len(found):
         raise DataError(f"{what} is empty: pass at least one row.")
     missing = np.flatnonzero(found.codes < 0)

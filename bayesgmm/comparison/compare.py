@@ -10,6 +10,7 @@ from ..em.result import Fit
 from ..posterior.evidence.evidence import METHODS, Method
 from ..posterior.posterior import Posterior
 from ..selection.selection import Selection
+from ..utils.validation import check_choice, whole_seed
 from .columns import COLUMNS
 from .rows import Row, cross_validated, expanded, fit_row, posterior_row, refuse_different_data
 from .scores import add_differences, add_evidence, add_loo
@@ -70,6 +71,7 @@ def compare(
     >>> print(table.conclusion)
     BIC and ICL agree on K = 2 (VVV).
     """
+    random_seed = whole_seed(random_seed)
     found, cells = expanded(models)
     refuse_different_data(found)
     posteriors = {name: m for name, m in found.items() if isinstance(m, Posterior)}
@@ -93,8 +95,7 @@ def compare(
 
 
 def _check_evidence(method: str, posteriors: Mapping[str, Posterior]) -> None:
-    if method not in METHODS:
-        raise ValueError(f"evidence is {method!r}: choose among {', '.join(METHODS)}.")
+    check_choice("evidence", method, METHODS)
     if not posteriors:
         raise ValueError("fits have no evidence: compare posteriors, as refine returns.")
 

@@ -11,6 +11,8 @@ from scipy.special import softmax
 from ..posterior.evidence.evidence import Evidence, Method
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
+from ..utils.validation import check_probability, number, whole_seed
+from .rows import refuse_different_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +80,9 @@ def model_probabilities(
     """
     import pandas as pd
 
-    _check(posteriors, ci_prob)
+    _check(posteriors)
+    ci_prob = check_probability("ci_prob", ci_prob)
+    random_seed = whole_seed(random_seed)
     prior = _prior(list(posteriors), prior_probabilities)
     seeds = np.random.SeedSequence(random_seed).generate_state(len(posteriors) + 1)
     evidences = [
@@ -116,7 +120,11 @@ def weighed(
     return np.asarray(softmax(log_prior + values)), lower, upper
 
 
-def _check(posteriors: Mapping[str, Posterior], ci_prob: float) -> None:
+def _check(posteriors: Mapping[str, Posterior]) -> None:
+    if not isinstance(posteriors, Mapping):
+        raise TypeError(
+            f"posteriors is a {type(posteriors).__name__}: pass a mapping of names to posteriors."
+        )
     if not posteriors:
         raise ValueError("no models: pass {name: posterior, ...}.")
     for name, posterior in posteriors.items():
@@ -124,28 +132,25 @@ def _check(posteriors: Mapping[str, Posterior], ci_prob: float) -> None:
             raise TypeError(
                 f"{name!r} is a {type(posterior).__name__}: pass posteriors, as refine returns."
             )
-    first, *others = posteriors
-    for name in others:
-        a, b = posteriors[first], posteriors[name]
-        if a.fit.names != b.fit.names or not np.array_equal(a.data.values, b.data.values):
-            raise ValueError(
-                f"{first!r} and {name!r} are of different data: evidences compare models of the "
-                "same rows and columns only."
-            )
-    if not 0 < ci_prob < 1:
-        raise ValueError(f"ci_prob is {ci_prob}: pass a probability between 0 and 1.")
+    refuse_different_data(posteriors)
 
 
 def _prior(names: list[str], probabilities: Mapping[str, float] | None) -> FloatArray:
     """Prior probabilities in the order of the names, of sum 1."""
     if probabilities is None:
         return np.full(len(names), 1 / len(names))
+    if not isinstance(probabilities, Mapping):
+        raise TypeError(
+            f"prior_probabilities is a {type(probabilities).__name__}: pass a mapping by name."
+        )
     if set(probabilities) != set(names):
         raise ValueError(
             f"prior_probabilities are of {', '.join(map(str, probabilities))}, the models are "
             f"{', '.join(map(str, names))}: pass one for each."
         )
-    prior = np.array([probabilities[name] for name in names], dtype=np.float64)
+    prior = np.array(
+        [number(probabilities[name], f"prior probability of {name!r}") for name in names]
+    )
     if not (np.all(np.isfinite(prior)) and np.all(prior >= 0) and prior.sum() > 0):
         raise ValueError(f"prior_probabilities are {dict(probabilities)}: pass numbers from 0 up.")
     return np.asarray(prior / prior.sum())

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
-from ..utils.types import FloatArray
 from ..utils.warnings import warn
 
 type Row = dict[str, Any]
@@ -23,9 +23,6 @@ type Row = dict[str, Any]
 FAILED = "no estimate"
 CONVERGED = "converged"
 EVIDENCE_DOUBT = "evidence: "
-# Moments of the same rows differ by rounding only: in parts of an sd, and of the moment.
-_SAME_SD = 1e-8
-_SAME_SIZE = 1e-12
 
 
 def expanded(
@@ -34,6 +31,11 @@ def expanded(
     """Models by name, every grid by its cells, and the rows of the cells without an estimate."""
     if isinstance(models, Selection):
         models = {"": models}
+    if not isinstance(models, Mapping):
+        raise TypeError(
+            f"models is a {type(models).__name__}: pass a mapping of names to fits, posteriors and "
+            "grids, such as {'two': fit, 'three': other}, or one Selection."
+        )
     found: dict[str, Fit | Posterior] = {}
     cells: dict[str, Row] = {}
     for name, model in models.items():
@@ -151,33 +153,27 @@ def named[T](name: str, work: Callable[[], T]) -> T:
 
 
 def refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
-    """A criterion compares models of the same rows and columns only."""
-    if not models:
-        return
-    (first, model), *others = models.items()
-    n, names, moments = _rows_of(model)
-    for name, other in others:
-        n2, names2, moments2 = _rows_of(other)
-        if (n, names) != (n2, names2):
-            raise ValueError(
-                f"{first!r} is of {n} rows of {', '.join(names)}, {name!r} of {n2} rows of "
-                f"{', '.join(names2)}: criteria compare models of the same data only."
-            )
-        allowed = _SAME_SD * moments[1] + _SAME_SIZE * np.abs(moments)
-        if np.any(different := np.abs(moments - moments2) > allowed):
-            j = int(np.argmax(different.any(axis=0)))
-            raise ValueError(
-                f"{first!r} and {name!r} are of different rows: column {names[j]!r} has mean "
-                f"{moments[0, j]:.10g} and sd {moments[1, j]:.10g} in the first, "
-                f"{moments2[0, j]:.10g} and {moments2[1, j]:.10g} in the second; criteria compare "
-                "models of the same data only."
-            )
+    """A criterion compares models of the same rows and columns only; of posteriors, row by row.
+
+    Raises
+    ------
+    DataError
+        Two of them are of different data: what differs.
+    """
+    _refuse_others(models, ordered=False)
+    _refuse_others({n: m for n, m in models.items() if isinstance(m, Posterior)}, ordered=True)
 
 
-def _rows_of(model: Fit | Posterior) -> tuple[float, tuple[str, ...], FloatArray]:
-    """Number of rows, columns, and the columns' means and standard deviations."""
-    if isinstance(model, Fit):
-        return model.n, model.names, model.moments
-    data = model.data
-    mean = np.mean(data.values, axis=0, dtype=np.float64)
-    return data.n, data.names, np.array([mean, data.sd])
+def _refuse_others(models: Mapping[str, Fit | Posterior], ordered: bool) -> None:
+    kept = {name: _fingerprint_of(model) for name, model in models.items()}
+    names, cure = list(kept), "criteria compare models of the same data only: use one table."
+    for name in names[1:]:
+        refuse_other_data(
+            kept[names[0]], kept[name], cure, f"the table of {names[0]!r}",
+            f"that of {name!r}", ordered,
+        )  # fmt: skip
+
+
+def _fingerprint_of(model: Fit | Posterior) -> Fingerprint:
+    """What tells the rows of a model from others."""
+    return model.fingerprint if isinstance(model, Fit) else model.data.fingerprint

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from ..kernels.summary import column_summary
 from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
+from ..utils.validation import real_array
 from .blocks import slices
+from .same_data import Fingerprint, fingerprint
 from .summary import _weighted_summary
 from .tables import _missing, _numeric, _read, _select, _Table
 
@@ -29,7 +32,7 @@ _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
 _LARGEST = 1e100
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Data(Displayed):
     """Checked rows: finite numbers, named columns that vary.
 
@@ -40,6 +43,8 @@ class Data(Displayed):
         float64 copy.
     names : tuple of d str
         Column names; "x0", "x1", ... where the input had none.
+    named : bool
+        Whether the input had them: made-up names are never looked up in another table.
     center, scale : array (d,)
         Column means, and the powers of two nearest to the standard deviations.
     low, high, sd : array (d,)
@@ -58,6 +63,7 @@ class Data(Displayed):
     high: FloatArray
     sd: FloatArray
     weights: FloatArray | None = None
+    named: bool = True
 
     @property
     def n(self) -> int:
@@ -73,6 +79,11 @@ class Data(Displayed):
     def d(self) -> int:
         """Number of columns."""
         return int(self.values.shape[1])
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What tells these rows, weights and columns, in their order, from others."""
+        return fingerprint(self.values, self.weights, self.names, self.named, self.low, self.sd)
 
     def _title(self) -> str:
         weights = "" if self.weights is None else f", of weight {self.total:.10g} together"
@@ -96,23 +107,23 @@ class Data(Displayed):
         for rows in slices(self.n, numbers_each, at_most):
             yield rows, self.part(rows.start, rows.stop)
 
-    def has_distinct_rows(self, at_least: int) -> bool:
-        """Whether there are at least so many different rows (stops reading once it knows).
+    def distinct_rows(self, at_most: int) -> int:
+        """How many different rows there are, counted to that number (stops reading then).
 
         Rows of weight 0 do not count.
         """
         seen: set[bytes] = set()
-        start, size = 0, 2 * at_least  # usually enough
+        start, size = 0, 2 * min(at_most, self.n)  # usually enough
         while start < self.n:
             values = self.values[start : start + size]
             if self.weights is not None:
                 values = values[self.weights[start : start + size] > 0]
             block = np.ascontiguousarray(values) + 0.0  # -0.0 is 0.0
             seen.update(row.tobytes() for row in block)
-            if len(seen) >= at_least:
-                return True
+            if len(seen) >= at_most:
+                return at_most
             start, size = start + size, 1024
-        return False
+        return len(seen)
 
 
 def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = None) -> Data:
@@ -139,7 +150,7 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
     if isinstance(x, Data):
         if columns is None and sample_weight is None:
             return x
-        table = _Table(x.values, x.names)
+        table = _Table(x.values, x.names, x.named)
     else:
         table = _read(x)
     if columns is not None:
@@ -149,19 +160,30 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
         weights = _read_weights(sample_weight, len(values))
     else:
         weights = x.weights if isinstance(x, Data) else None
-    data = _summarise(values, table.names, weights)
+    data = _summarise(values, table.names, weights, table.named)
     _refuse_constant_columns(data)
     return data
 
 
-def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatArray) -> Data:
-    """Check new rows for an existing fit: same columns, its coordinates, constants allowed."""
+def as_rows_like(
+    x: Any,
+    names: Sequence[str],
+    center: FloatArray,
+    scale: FloatArray,
+    named: bool = True,
+    sample_weight: Any = None,
+) -> Data:
+    """Check new rows for an existing fit: same columns, its coordinates, constants allowed.
+
+    Columns of a table are found by the fit's names, unless these were made up (`named`).
+    """
     weights = None
     if isinstance(x, Data):
-        table, weights = _Table(x.values, x.names), x.weights
+        table, weights = _Table(x.values, x.names, x.named), x.weights
     else:
         table = _read(x, width=len(names))
-    if table.named and set(table.names) >= set(names) and tuple(table.names) != tuple(names):
+    others = table.named and tuple(table.names) != tuple(names)
+    if named and others and set(table.names) >= set(names):
         table = _select(table, names)  # a table may bring more columns, in any order
     if table.values.shape[1] != len(names):
         raise DataError(
@@ -169,22 +191,26 @@ def as_rows_like(x: Any, names: Sequence[str], center: FloatArray, scale: FloatA
             f"({', '.join(names)}): pass the same columns."
         )
     if table.named and tuple(table.names) != tuple(names):
+        made_up = ", which were made up: pass an array with the columns in the fit's order"
         raise DataError(
-            f"the columns are {list(table.names)}, the fit was made with {list(names)}: "
-            "pass the same columns."
+            f"the columns are {list(table.names)}, the fit was made with {list(names)}"
+            f"{': pass the same columns' if named else made_up}."
         )
     values = _numeric(table)
-    summary = _summarise(values, tuple(names), weights)
+    if sample_weight is not None:
+        weights = _read_weights(sample_weight, len(values))
+    summary = _summarise(values, tuple(names), weights, named)
     return replace(summary, center=center, scale=scale)
 
 
 def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
     """Checked weights in memory of their own, None where they are all 1."""
     try:
-        weights = np.array(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
+        weights = real_array(_plain_column(sample_weight), "sample_weight")
+    except ValueError:
         raise DataError(
-            "sample_weight holds values that are not numbers: pass one number per row."
+            "sample_weight holds values that are not numbers (text, dates, categories, complex), "
+            "or missing ones: pass one number per row."
         ) from None
     if weights.shape != (n,):
         raise DataError(
@@ -209,8 +235,19 @@ def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
     return None if np.all(weights == 1) else weights
 
 
+def _plain_column(values: Any) -> Any:
+    """A column as an array, whose missing values are no numbers; categories are none either."""
+    if hasattr(values, "cat") and hasattr(values.cat, "categories"):
+        return "categories"
+    kind = getattr(values, "dtype", None)
+    if isinstance(kind, np.dtype) or not hasattr(values, "to_numpy"):
+        truth = isinstance(kind, np.dtype) and kind.kind == "b"
+        return values.astype(np.float64) if truth else values
+    return np.asarray(values, dtype=object)
+
+
 def _summarise(
-    values: NDArray[np.floating], names: tuple[str, ...], weights: FloatArray | None
+    values: NDArray[np.floating], names: tuple[str, ...], weights: FloatArray | None, named: bool
 ) -> Data:
     d = values.shape[1]
     low, high, mean, sd = (np.empty(d) for _ in range(4))
@@ -237,7 +274,7 @@ def _summarise(
             "express it in a larger unit."
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
-    return Data(values, names, mean, scale, low, high, sd, weights)
+    return Data(values, names, mean, scale, low, high, sd, weights, named)
 
 
 def _refuse_constant_columns(data: Data) -> None:

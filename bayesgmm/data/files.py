@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..utils.errors import DataError
 
@@ -60,11 +63,56 @@ def read_table(path: str | Path) -> pd.DataFrame:
 def _read_text(path: Path, separator: str) -> pd.DataFrame:
     import pandas as pd
 
+    kind = "CSV" if separator == "," else "TSV"
     try:
-        return pd.read_csv(path, sep=separator)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        kind = "CSV" if separator == "," else "TSV"
+        with warnings.catch_warnings():
+            # fields beyond the header, which pandas would drop
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, sep=separator, index_col=False)
+            header = pd.read_csv(
+                path, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False
+            )
+    except (FileNotFoundError, PermissionError):
+        raise
+    except pd.errors.ParserWarning:
+        raise DataError(
+            f"{path}: rows have more fields than the header has names. Name every column, and "
+            "write decimal points, not commas."
+        ) from None
+    except Exception as error:
+        if path.suffix.lower() in _COMPRESSED:
+            raise DataError(
+                f"{path} is damaged, or is no {path.suffix} file ({error}): write it anew."
+            ) from None
+        if not isinstance(error, ValueError):
+            raise
         raise DataError(f"{path} is not a {kind} file with a header row ({error}).") from None
+    _refuse_header(path, [str(name) for name in header.iloc[0]])
+    return frame
+
+
+def _refuse_header(path: Path, names: list[str]) -> None:
+    """Refuse a first row that is numbers, or names a column twice or not at all."""
+    for name in names:
+        if _is_number(name):
+            raise DataError(
+                f"{path}: the first row has the number {name}, no names: add a header row, such "
+                f"as {','.join(f'x{j}' for j in range(len(names)))}."
+            )
+        if name and names.count(name) > 1:
+            raise DataError(f"{path}: two columns are named {name!r}: rename one.")
+        if ";" in name:
+            raise DataError(
+                f"{path}: the header {name!r} has semicolons: separate columns by commas (or tabs "
+                "in a .tsv), and write decimal points."
+            )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return np.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _read_columnar(path: Path, reader: str) -> pd.DataFrame:

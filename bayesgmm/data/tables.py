@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ..utils.errors import DataError
 from ..utils.validation import holds_real_numbers, nearest
+
+# What converts to a number, but is none.
+_NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +34,49 @@ def _read(x: Any, width: int | None = None) -> _Table:
     if hasattr(x, "tocsr"):
         raise DataError("the data are a sparse matrix: pass X.toarray().")
     if hasattr(x, "data_vars") or hasattr(x, "isel"):
-        x, names = _from_xarray(x)
-        return _Table(x, names)
+        return _from_xarray(x)
     if not isinstance(x, np.ndarray) and not isinstance(x, list | tuple):
         frame = _from_frame(x)
         if frame is not None:
             return frame
+    if isinstance(x, Mapping | set | frozenset) or isinstance(x, Iterator):
+        raise DataError(
+            f"the data are a {type(x).__name__}: pass an array, a list of rows, or a data frame "
+            "(pd.DataFrame(X))."
+        )
+    if getattr(getattr(x, "dtype", None), "names", None):
+        raise DataError("the data are a record array: pass pd.DataFrame(X), which has its columns.")
     if isinstance(x, np.ma.MaskedArray):  # what is masked is missing, not a number
         x = np.where(np.ma.getmaskarray(x), np.nan, x.data) if np.ma.is_masked(x) else x.data
     try:
         values = np.asarray(x)
-    except ValueError as error:
-        raise DataError(f"the rows do not have equal lengths ({error}).") from None
+    except ValueError:
+        raise DataError(
+            "the rows do not have equal lengths: pass one number per column in every row."
+        ) from None
     if values.ndim == 1:
         # One number per row is a column; for a fit of d columns it can only be a single row.
         values = values.reshape(1, -1) if width not in (None, 1) else values.reshape(-1, 1)
     if values.ndim != 2:
-        raise DataError(f"the data have {values.ndim} dimensions: pass rows by columns (n, d).")
+        kind = f"a {type(x).__name__}" if values.ndim == 0 else f"of {values.ndim} dimensions"
+        raise DataError(f"the data are {kind}: pass rows by columns, an array (n, d).")
     return _Table(values, tuple(f"x{j}" for j in range(values.shape[1])), named=False)
 
 
-def _from_xarray(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _from_xarray(x: Any) -> _Table:
     if hasattr(x, "data_vars"):
         return _from_dataset(x)
     if x.ndim == 1:
-        return np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),)
+        return _Table(np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),), bool(x.name))
     if x.ndim != 2:
         raise DataError(f"the DataArray has {x.ndim} dimensions: pass rows by columns (n, d).")
     dim = x.dims[1]
     if dim in x.coords:
-        return np.asarray(x), tuple(str(c) for c in x.coords[dim].values)
-    return np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1]))
+        return _Table(np.asarray(x), tuple(str(c) for c in x.coords[dim].values))
+    return _Table(np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1])), named=False)
 
 
-def _from_dataset(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _from_dataset(x: Any) -> _Table:
     """The data variables as columns; coordinates are names of rows, not data."""
     variables = dict(x.data_vars)
     if not variables:
@@ -79,7 +91,7 @@ def _from_dataset(x: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
     columns = [np.asarray(variable) for variable in variables.values()]
     if not all(map(holds_real_numbers, columns)):
         columns = [column.astype(object) for column in columns]
-    return np.column_stack(columns), tuple(str(name) for name in variables)
+    return _Table(np.column_stack(columns), tuple(str(name) for name in variables))
 
 
 def _from_frame(x: Any) -> _Table | None:
@@ -94,8 +106,8 @@ def _from_frame(x: Any) -> _Table | None:
     except TypeError:
         return None
     if isinstance(frame, nw.Series):
-        name = str(frame.name) if frame.name is not None and str(frame.name) else "x0"
-        return _Table(_column(frame)[:, None], (name,))
+        name = "" if frame.name is None else str(frame.name)
+        return _Table(_column(frame)[:, None], (name or "x0",), bool(name))
     names = tuple(str(c) for c in frame.columns)
     if not names:
         return _Table(np.empty((len(frame), 0)), ())
@@ -111,6 +123,9 @@ def _column(series: Any) -> NDArray[Any]:
     """One column as numbers where it holds numbers (nulls become NaN), else as objects."""
     import narwhals.stable.v2 as nw
 
+    if isinstance(series.dtype, nw.Categorical | nw.Enum):
+        labels = [None if v is None else str(v) for v in series.to_list()]
+        return np.asarray([*labels, None], dtype=object)[:-1]
     if not (series.dtype.is_numeric() or isinstance(series.dtype, nw.Boolean)):
         return np.asarray([*series.to_list(), None], dtype=object)[:-1]
     null = series.is_null().to_numpy().astype(bool)
@@ -121,15 +136,39 @@ def _column(series: Any) -> NDArray[Any]:
     return numbers
 
 
-def _select(table: _Table, columns: Sequence[str]) -> _Table:
-    if isinstance(columns, str):
-        columns = [columns]
-    missing = [c for c in columns if c not in table.names]
-    if missing:
-        meant = nearest(missing[0], table.names)
-        raise DataError(f"no column {missing[0]!r}{meant}: the table has {', '.join(table.names)}.")
-    index = [table.names.index(c) for c in columns]
-    return _Table(table.values[:, index], tuple(columns))
+def _select(table: _Table, columns: Any) -> _Table:
+    """Columns by their names (whatever these are), of an array by position, or by a mask."""
+    try:
+        asked = [columns] if isinstance(columns, str) else list(columns)
+    except TypeError:
+        raise DataError(
+            f"columns is {columns!r}: pass a list of names, such as {list(table.names[:2])}."
+        ) from None
+    if asked and all(isinstance(c, bool | np.bool) for c in asked):
+        if len(asked) != len(table.names):
+            raise DataError(
+                f"columns is a mask of {len(asked)} for {len(table.names)} columns: pass one truth "
+                "value for each, or names."
+            )
+        index = [j for j, chosen in enumerate(asked) if chosen]
+    else:
+        index = [_position(table, c) for c in asked]
+    if not index:
+        raise DataError(f"columns names none: name some of {', '.join(table.names)}.")
+    names = tuple(table.names[j] for j in index)
+    return _Table(table.values[:, index], names, table.named)
+
+
+def _position(table: _Table, column: Any) -> int:
+    """Where a column stands; an array's have positions, and the names made up of these."""
+    d = len(table.names)
+    if str(column) in table.names:
+        return table.names.index(str(column))
+    whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
+    if not table.named and whole and -d <= column < d:
+        return int(column) % d
+    meant = nearest(str(column), table.names)
+    raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
 def _numeric(table: _Table) -> NDArray[np.floating]:
@@ -140,6 +179,11 @@ def _numeric(table: _Table) -> NDArray[np.floating]:
     _refuse_equal_names(table.names)
     if np.iscomplexobj(values):
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
+    if values.dtype.kind in "mM":
+        raise DataError(
+            f"the data are dates or durations ({values.dtype}): convert them to numbers, such as "
+            "days since a day."
+        )
     if not holds_real_numbers(values):
         for j in range(d):
             _refuse_text(values[:, j], table.names[j])
@@ -160,7 +204,7 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
         if missing[i]:
             raise DataError(_missing(name, sum(missing), i))
         try:
-            ok = not isinstance(v, str | bytes) and float(v) is not None
+            ok = not isinstance(v, _NO_NUMBERS) and float(v) is not None
         except OverflowError:
             raise DataError(
                 f"column {name!r} holds a number that overflows in row {i}: express it in a "

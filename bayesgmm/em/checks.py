@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,9 +10,14 @@ from ..data.data import Data
 from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
-from ..mixture.prior import Prior, check_columns
+from ..mixture.mixture import Mixture
+from ..mixture.prior import Prior
+from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError
-from ..utils.validation import check_integer
+from ..utils.validation import MOST_STEPS, check_at_least, check_integer
+
+if TYPE_CHECKING:
+    from .result import Fit
 
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
@@ -20,14 +25,36 @@ _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
 _FIRST_ROWS = 4096
 
 
-def check_options(n_init: int | None, max_iter: int, tol: float, ridge: float = 0.0) -> None:
-    """Refuse options out of range, before any work starts."""
-    if n_init is not None:
-        check_integer("n_init", n_init, 1)
-    check_integer("max_iter", max_iter, 0)
-    for name, value in (("tol", tol), ("ridge", ridge)):
-        if not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name} is {value!r}: pass a number that is at least 0.")
+class Options(NamedTuple):
+    """How hard EM tries, checked: Python's own numbers."""
+
+    n_init: int | None
+    max_iter: int
+    tol: float
+    ridge: float
+
+
+def check_options(n_init: Any, max_iter: Any, tol: Any, ridge: Any = 0.0) -> Options:
+    """The options as numbers; those out of range are refused before any work starts."""
+    return Options(
+        None if n_init is None else check_integer("n_init", n_init, 1, MOST_STEPS),
+        check_integer("max_iter", max_iter, 0, MOST_STEPS),
+        check_at_least("tol", tol, 0),
+        check_at_least("ridge", ridge, 0),
+    )
+
+
+def check_fit(fit: Any) -> Fit:
+    """The fit, or a TypeError that says what to pass instead."""
+    from .result import Fit
+
+    if isinstance(fit, Fit):
+        return fit
+    held = {"fit_": "its .fit_", "best": "its .best", "fit": "its .fit"}
+    cure = next((text for name, text in held.items() if hasattr(fit, name)), "a Fit")
+    if isinstance(fit, Mixture):
+        cure = "a Fit, such as bayesgmm.fit(X, K, start=mixture, max_iter=0)"
+    raise TypeError(f"fit is a {type(fit).__name__}: pass {cure}, as bayesgmm.fit returns.")
 
 
 def check_problem(
@@ -56,16 +83,16 @@ def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> No
                 "is random) the posterior has its maximum at an empty component; use at least 1 "
                 "for fit(), and pass this prior to refine()."
             )
-    if max_ratio is not None and not (math.isfinite(max_ratio) and max_ratio >= 1):
-        raise ValueError(f"max_ratio is {max_ratio!r}: pass a number of at least 1.")
+    if max_ratio is not None:
+        check_at_least("max_ratio", max_ratio, 1)
 
 
 def check_number(data: Data, n_components: int, bounded: bool) -> None:
     """Refuse more components than there are rows for."""
     needed = n_components if bounded else n_components + 1
-    if data.has_distinct_rows(needed):
+    distinct = data.distinct_rows(needed)
+    if distinct == needed:
         return
-    distinct = next(m for m in range(needed, 0, -1) if data.has_distinct_rows(m))
     most, cure = distinct, ""
     if needed > n_components:
         most, cure = max(distinct - 1, 1), ", or pass a prior"

@@ -17,6 +17,7 @@ from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.mixture import Mixture, responsibility_blocks
 from ..mixture.prior import Prior
 from ..utils.errors import DataWarning, DegenerateComponentError, DegenerateFitWarning
+from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
 from .checks import check_options, check_problem
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
@@ -24,7 +25,7 @@ from .problem import Problem
 from .result import Fit
 from .run import EMResult
 from .starts.sample import Sample, Start
-from .starts.starts import Seed, is_screened, make_starts, named_starts, subset_rng
+from .starts.starts import is_screened, make_starts, named_starts, subset_rng
 from .status import Status
 
 # A named start is made from, and its short runs are run on, so many features of rows at most
@@ -125,14 +126,17 @@ def fit(
     >>> fit.weights.round(3).tolist(), round(fit.loglik, 3)
     ([0.644, 0.356], -1130.264)
     """
-    check_options(n_init, max_iter, tol, ridge)
+    options = check_options(n_init, max_iter, tol, ridge)
+    k = check_integer("n_components", n_components, 1)
+    seed = check_seed(random_seed)
     data = as_data(X, columns, sample_weight)
     family = get_family(covariance_type, data.d)
-    check_problem(data, n_components, family, prior, ridge, max_ratio)
-    problem = Problem(data, family, prior, ridge, max_ratio)
-    warn_of_columns(data, n_components > 1 and not problem.bounded)
-    options = SearchOptions(max_iter, tol, accelerate=accelerate)
-    result = fit_from(start, problem, data, n_components, n_init, random_seed, options)
+    check_problem(data, k, family, prior, options.ridge, max_ratio)
+    bound = None if max_ratio is None else float(max_ratio)
+    problem = Problem(data, family, prior, options.ridge, bound)
+    warn_of_columns(data, k > 1 and not problem.bounded)
+    search = SearchOptions(options.max_iter, options.tol, accelerate=accelerate)
+    result = fit_from(start, problem, data, k, options.n_init, seed, search)
     if not result.status.sound or mostly_unsound(result):
         warn(result.advice, DegenerateFitWarning)
     return result
@@ -263,7 +267,9 @@ def as_fit(
     """What EM found, in the user's coordinates; remark: what is to be said beside an estimate."""
     p = result.parameters
     return Fit(
-        mixture=Mixture(p.weights, p.means + data.center, p.covariances, data.names, data.scale),
+        mixture=Mixture(
+            p.weights, p.means + data.center, p.covariances, data.names, data.scale, data.named
+        ),
         family=problem.family,
         n=data.n if data.weights is None else data.total,
         loglik=result.loglik,
@@ -275,8 +281,7 @@ def as_fit(
         degenerate_component=result.component,
         prior=problem.prior,
         starts=starts,
-        moments=np.array([data.center, data.sd]),
-        weighted=data.weights is not None,
+        fingerprint=data.fingerprint,
         unsound=unsound,
         remark=remark if result.status.sound else result.reason,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.same_data import Fingerprint
 from ..families import get_family
 from ..families.membership import belongs
 from ..mixture.mixture import Mixture
@@ -37,7 +38,7 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
         covariances = diagonals(covariances)
     mixture = Mixture(
         _numbers(arrays, "weights"), _numbers(arrays, "means"), covariances, tuple(names),
-        _numbers(arrays, "scale"),
+        _numbers(arrays, "scale"), _truth(meta, "named"),
     )  # fmt: skip
     return {
         "mixture": mixture,
@@ -49,11 +50,23 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
         "degenerate_component": _component(meta, mixture.n_components),
         "prior": _prior(meta, mixture.d),
         "starts": _starts(meta),
-        "moments": _moments(arrays, mixture.d),
-        "weighted": _truth(meta, "weighted"),
+        "fingerprint": _fingerprint(meta, arrays, mixture.names),
         "unsound": check_integer("unsound", meta["unsound"], 0),
         "remark": _text(meta, "remark"),
     }
+
+
+def _fingerprint(
+    meta: Mapping[str, Any], arrays: Mapping[str, Any], names: tuple[str, ...]
+) -> Fingerprint:
+    projections = _numbers(arrays, "projections")
+    if projections.shape != (len(names) + 2,) or not np.all(np.isfinite(projections)):
+        raise ValueError("the projections are not a number for each column and two more")
+    return Fingerprint(
+        check_integer("rows", meta["rows"], 1), float(_positive(meta, "total")),
+        _truth(meta, "weighted"), names, _truth(meta, "named"), _moments(arrays, len(names)),
+        projections,
+    )  # fmt: skip
 
 
 def _text(meta: Mapping[str, Any], name: str) -> str:

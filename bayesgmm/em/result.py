@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._version import __version__
+from ..data.same_data import Fingerprint
 from ..families import Family
 from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/3"
+_FORMAT = "bayesgmm.Fit/4"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,11 +57,8 @@ class Fit(Displayed):
         The prior maximised under.
     starts : tuple of 3 int
         Starts made, those run to a sound end, and those that found this optimum.
-    moments : array (2, d)
-        Means and standard deviations of the rows fitted, by which fits of different data are told
-        apart.
-    weighted : bool
-        Whether the rows had weights.
+    fingerprint : Fingerprint
+        What tells the rows fitted, their weights, columns and order from others.
     unsound : int
         Starts, of those made, that ran to or beside a singular covariance.
     remark : str
@@ -79,11 +77,20 @@ class Fit(Displayed):
     degenerate_component: int | None
     prior: Prior | None
     starts: tuple[int, int, int]
-    moments: FloatArray
-    weighted: bool = False
+    fingerprint: Fingerprint
     unsound: int = 0
     remark: str = ""
     plot = PlotAccessor()
+
+    @property
+    def moments(self) -> FloatArray:
+        """Means and standard deviations of the rows fitted, (2, d)."""
+        return self.fingerprint.moments
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the rows had weights."""
+        return self.fingerprint.weighted
 
     @property
     def weights(self) -> FloatArray:
@@ -254,7 +261,10 @@ class Fit(Displayed):
             "status": self.status.name,
             "degenerate_component": self.degenerate_component,
             "starts": list(self.starts),
+            "rows": self.fingerprint.n,
+            "total": self.fingerprint.total,
             "weighted": self.weighted,
+            "named": self.fingerprint.named,
             "unsound": self.unsound,
             "remark": self.remark,
             "prior": None if self.prior is None else self.prior.to_dict(),
@@ -269,6 +279,7 @@ class Fit(Displayed):
             "scale": self.mixture.scale,
             "history": np.array(self.history),
             "moments": self.moments,
+            "projections": self.fingerprint.projections,
         }
 
     def save(self, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.data import Data, as_data
-from ..em.checks import check_options, check_problem
+from ..em.checks import Options, check_options, check_problem
 from ..em.fit import best_fit, fit_from, warn_of_columns
 from ..em.multistart import SearchOptions, run_starts
 from ..em.problem import Problem
@@ -24,6 +24,7 @@ from ..em.status import Status
 from ..families import get_family
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 
@@ -180,44 +181,45 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return self.fit_.status is not Status.DEGENERATE
 
     def _fit(self, x: Any) -> NDArray[np.floating]:
-        rows = validate_data(
-            self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
-        )
-        check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
+        try:
+            rows = validate_data(
+                self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
+            )
+        except ValueError as error:
+            if "could not convert" in str(error):  # names the value, but not the column
+                as_data(x)
+            raise
+        options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
+        k = check_integer("n_components", self.n_components, 1)
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
-        check_problem(data, self.n_components, family, None, self.reg_covar)
-        problem = Problem(data, family, None, self.reg_covar)
-        warn_of_columns(data, self.n_components > 1 and not problem.bounded)
-        fit = self._best(problem, data)
+        check_problem(data, k, family, None, options.ridge)
+        problem = Problem(data, family, None, options.ridge)
+        warn_of_columns(data, k > 1 and not problem.bounded)
+        fit = self._best(problem, data, k, options)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
-        if fit.status is not Status.CONVERGED and self.max_iter > 0:
+        if fit.status is not Status.CONVERGED and options.max_iter > 0:
             warn(fit.advice, ConvergenceWarning)
         self._store(fit)
         return rows
 
-    def _best(self, problem: Problem, data: Data) -> Fit:
-        options = SearchOptions(max(self.max_iter, 0), self.tol)
-        k, n_init = self.n_components, self.n_init
+    def _best(self, problem: Problem, data: Data, k: int, options: Options) -> Fit:
+        search, n_init = SearchOptions(options.max_iter, options.tol), options.n_init
         if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
             if self.fit_.n_components == k:
-                return fit_from(self.fit_, problem, data, k, 1, None, options)
-        if self.init_params not in STARTS:
-            raise ValueError(
-                f"init_params is {self.init_params!r}: choose among {', '.join(STARTS)}."
-            )
+                return fit_from(self.fit_, problem, data, k, 1, None, search)
+        check_choice("init_params", self.init_params, STARTS)
         seed = check_random_state(self.random_state).randint(2**31)
         if all(value is None for value in self._given()):
-            return fit_from(self.init_params, problem, data, k, n_init, seed, options)
-        starts = self._given_starts(data, seed)
-        return best_fit(problem, data, starts, options.to_the_end)
+            return fit_from(self.init_params, problem, data, k, n_init, seed, search)
+        starts = self._given_starts(data, seed, k, options)
+        return best_fit(problem, data, starts, search.to_the_end)
 
-    def _given_starts(self, data: Data, seed: int) -> list[Start]:
+    def _given_starts(self, data: Data, seed: int, k: int, options: Options) -> list[Start]:
         """Starts with some parameters prescribed and the others from `init_params`."""
-        k = self.n_components
-        n_init = self.n_init if any(value is None for value in self._given()) else 1
-        problem = Problem(data, get_family("VVV", data.d), None, self.reg_covar)
+        n_init = options.n_init if any(value is None for value in self._given()) else 1
+        problem = Problem(data, get_family("VVV", data.d), None, options.ridge)
         at_once = SearchOptions(0, 0.0).to_the_end
         out = []
         for start in make_starts(self.init_params, data, k, n_init, seed):
@@ -225,12 +227,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:
-                weights = np.asarray(self.weights_init, dtype=np.float64)
+                weights = real_array(self.weights_init, "weights_init")
             if self.means_init is not None:
-                means = np.asarray(self.means_init, dtype=np.float64)
+                means = real_array(self.means_init, "means_init")
             if self.precisions_init is not None:
                 precisions = _expanded(self.precisions_init, self.covariance_type, k, data.d)
-                covariances = np.linalg.inv(precisions)
+                covariances = _inverse(precisions)
             try:
                 mixture = Mixture(weights, means, covariances, data.names)
             except ValueError as error:
@@ -267,12 +269,22 @@ def _with_names(data: Data, names: Any) -> Data:
     """Errors and results name the columns, if the caller did."""
     if names is None:
         return data
-    return replace(data, names=tuple(str(name) for name in names))
+    return replace(data, names=tuple(str(name) for name in names), named=True)
+
+
+def _inverse(precisions: FloatArray) -> FloatArray:
+    """The covariances of these precisions."""
+    try:
+        return np.asarray(np.linalg.inv(precisions))
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "precisions_init has a singular matrix: pass positive definite ones."
+        ) from None
 
 
 def _expanded(precisions: Any, name: str, k: int, d: int) -> FloatArray:
     """Precisions in scikit-learn's shape for its type as (K, d, d)."""
-    matrices, kind = np.asarray(precisions, dtype=np.float64), covariance_type(name)
+    matrices, kind = real_array(precisions, "precisions_init"), covariance_type(name)
     if matrices.shape != kind.shape(k, d):
         raise ValueError(
             f"precisions_init has shape {matrices.shape}: covariance_type {name!r} takes "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..utils.types import FloatArray
-from ..utils.validation import positive
+from ..utils.validation import positive, real_array
 
 
 @final
@@ -42,7 +42,7 @@ class Gamma:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", positive(self.shape, "Gamma shape"))
-        rate = np.array(self.rate, dtype=np.float64)
+        rate = real_array(self.rate, "Gamma rate")
         if rate.ndim > 1 or not np.all(np.isfinite(rate) & (rate > 0)):
             raise ValueError(
                 f"Gamma rate is {self.rate!r}: pass a positive number, or one for each column."
@@ -95,7 +95,7 @@ def concentration_or_gamma(value: Any) -> float | Gamma:
 
 def positive_definite(value: ArrayLike, d: int, name: str) -> FloatArray:
     """A (d, d) positive definite matrix, read-only; a vector stands for its diagonal."""
-    matrix = np.array(value, dtype=np.float64)
+    matrix = real_array(value, name)
     if matrix.ndim == 0 and d == 1:
         matrix = matrix.reshape(1)
     if matrix.ndim == 1 and len(matrix) == d:
@@ -112,7 +112,10 @@ def positive_definite(value: ArrayLike, d: int, name: str) -> FloatArray:
         or not np.all(np.diagonal(matrix) > 0)
         or np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] <= 1e-14
     ):
-        raise ValueError(f"{name} is not symmetric positive definite: {matrix.tolist()}.")
+        raise ValueError(
+            f"{name} is not symmetric positive definite: {matrix.tolist()}; pass a covariance, or "
+            "positive variances."
+        )
     matrix.flags.writeable = False
     return matrix
 

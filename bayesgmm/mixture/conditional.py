@@ -11,10 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ..utils.types import FloatArray
+from ..utils.validation import number
 
 
 def position(column: str | int, names: Sequence[str]) -> int:
     """Where a column stands, given by its name or by its position from either end."""
+    if isinstance(column, bool | np.bool) or not isinstance(column, str | int | np.integer):
+        raise ValueError(
+            f"no column {column!r}: pass names ({', '.join(names)}), positions, or a mask of "
+            f"{len(names)}."
+        )
     d = len(names)
     if isinstance(column, str):
         if column not in names:
@@ -27,7 +33,11 @@ def position(column: str | int, names: Sequence[str]) -> int:
 
 def positions(columns: Iterable[str | int] | str | int, names: Sequence[str]) -> list[int]:
     """Where the columns to keep stand: at least one, none twice."""
-    several = [columns] if isinstance(columns, str | int) else columns
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        columns = [columns]
+    several = list(columns)
+    if len(several) == len(names) and all(isinstance(c, bool | np.bool) for c in several):
+        several = [j for j, chosen in enumerate(several) if chosen]
     keep = [position(c, names) for c in several]
     if not keep:
         raise ValueError(f"no columns: name at least one of {', '.join(names)}.")
@@ -40,6 +50,13 @@ def split(
     given: Mapping[str | int, float], names: Sequence[str]
 ) -> tuple[list[int], FloatArray, list[int]]:
     """Positions and values of the columns that are given, and positions of the others."""
+    if hasattr(given, "to_dict"):  # a row of a data frame
+        given = given.to_dict()
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"conditional() got a {type(given).__name__}: pass values by column, such as "
+            f"{{{names[0]!r}: 1.0}}."
+        )
     known = [position(c, names) for c in given]
     rest = [j for j in range(len(names)) if j not in known]
     if len(set(known)) != len(known):
@@ -47,7 +64,7 @@ def split(
     if not known or not rest:
         raise ValueError("conditional() needs values for at least one column, and not for all.")
     for column, value in given.items():
-        if np.ndim(value) or isinstance(value, str) or not np.isfinite(value):
+        if not np.isfinite(number(value, f"column {column!r}")):
             raise ValueError(f"column {column!r} is given {value!r}: pass one finite number.")
     return known, np.array(list(given.values()), dtype=np.float64), rest
 

@@ -7,6 +7,7 @@ from typing import Any
 from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..utils.types import FloatArray
+from ..utils.validation import check_integer
 
 # Mean of the default covariance prior: (0.02^(1/2) range)^2, as the prior mean of Richardson &
 # Green (1997, section 2.4), beta's mean over alpha - 1, gives for one column.
@@ -57,6 +58,7 @@ def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
     """The columns' covariance, as K components of equal volume would share it."""
     if n_components is None:
         raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
+    n_components = check_integer("n_components", n_components, 1)
     if data.total < 2:
         raise ValueError(
             f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "

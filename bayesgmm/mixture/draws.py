@@ -14,6 +14,7 @@ from ..kernels.e_step.contract import Parameters
 from ..utils.display import Displayed
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import check_integer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,10 +62,8 @@ class Draws(Displayed):
 
     def thinned(self, n_draws: int | None) -> Draws:
         """At most n_draws of them, evenly spaced."""
-        if n_draws is None or n_draws >= len(self):
+        if n_draws is None or check_integer("n_draws", n_draws, 1) >= len(self):
             return self
-        if n_draws < 1:
-            raise ValueError(f"n_draws is {n_draws}: use at least one draw.")
         return self.at(np.linspace(0, len(self) - 1, n_draws).round().astype(int))
 
     def at(self, index: IntArray) -> Draws:

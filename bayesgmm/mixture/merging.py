@@ -11,9 +11,11 @@ import numpy as np
 from scipy.special import entr
 
 from ..data.data import Data
+from ..data.same_data import refuse_other_data
 from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import check_integer
 from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
@@ -180,11 +182,7 @@ class Merging:
 
     def _whole(self, n_clusters: int | None) -> int:
         c = self.suggest() if n_clusters is None else n_clusters
-        if not isinstance(c, int | np.integer) or not 1 <= c <= self.n_components:
-            raise ValueError(
-                f"n_clusters is {c!r}: pass a whole number from 1 to {self.n_components}."
-            )
-        return int(c)
+        return check_integer("n_clusters", c, 1, self.n_components, ", the number of components")
 
     def _membership(self, n_clusters: int | None) -> FloatArray:
         clusters = self.clusters(n_clusters)
@@ -246,7 +244,12 @@ AGAINST = {
 }
 
 
-def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803
+def merge(
+    fit: HasMixture | Mixture,
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    *,
+    sample_weight: Any = None,
+) -> Merging:
     """Merge components one pair after another, always the pair whose merge lowers entropy most.
 
     A group of rows that is no Gaussian may need several components. They overlap, and merging
@@ -258,7 +261,9 @@ def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803
     fit : Fit or Mixture
         K components.
     X : array-like (n, d)
-        The rows fitted.
+        The rows fitted. Other rows are merged under the density alone: pass `fit.mixture`.
+    sample_weight : array-like (n,), optional
+        What each row counts for, as it was fitted.
 
     Returns
     -------
@@ -268,7 +273,8 @@ def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803
     Raises
     ------
     DataError
-        Rows that do not fit the mixture's columns.
+        Rows that do not fit the mixture's columns, or, of a Fit, other rows or weights than its
+        own.
     TypeError
         `fit` is neither a Fit nor a Mixture.
 
@@ -292,7 +298,10 @@ def merge(fit: HasMixture | Mixture, X: Any) -> Merging:  # noqa: N803
     [1, 2]
     """
     mixture = mixture_of(fit)
-    rows = mixture.rows(X)
+    rows = mixture.rows(X, sample_weight)
+    if (kept := getattr(fit, "fingerprint", None)) is not None:
+        cure = "pass the rows fitted (and sample_weight), or fit.mixture for others."
+        refuse_other_data(kept, rows.fingerprint, cure)
     parts: list[Cluster] = [(k,) for k in range(mixture.n_components)]
     pairs = list(combinations(parts, 2))
     drops: dict[_Pair, float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ from ..utils.display import Displayed
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import check_size, random_stream, real_array
 from .conditional import conditional, marginal, positions, split
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Mixture(Displayed):
     scale : array (d,), optional
         Spread of the columns, which the components' widths are measured against; the mixture's
         own if left out.
+    named : bool
+        False where the names were made up for an array: no table is searched for them.
 
     Raises
     ------
@@ -62,15 +65,18 @@ class Mixture(Displayed):
     covariances: FloatArray
     names: tuple[str, ...] = ()
     scale: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    named: bool = field(default=True, repr=False)
     _center: FloatArray = field(init=False, repr=False)
     _parameters: Parameters = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        weights = np.array(self.weights, dtype=np.float64)
-        means = np.array(self.means, dtype=np.float64)
-        covariances = np.array(self.covariances, dtype=np.float64)
+        weights = real_array(self.weights, "weights")
+        means = real_array(self.means, "means")
+        covariances = real_array(self.covariances, "covariances")
         _check_shapes(weights, means, covariances)
         n_components, d = means.shape
+        if isinstance(self.names, str) or not isinstance(self.names, Iterable):
+            raise TypeError(f"names is {self.names!r}: pass a sequence of one name per column.")
         names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
         if len(names) != d:
             raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
@@ -112,6 +118,7 @@ class Mixture(Displayed):
             ("means", means),
             ("covariances", full),
             ("names", names),
+            ("named", self.named and len(self.names) > 0),
             ("_center", center),
             ("scale", scale),
             ("_parameters", parameters),
@@ -153,9 +160,9 @@ class Mixture(Displayed):
         p = self._parameters
         return Parameters(p.weights, self.means - center, p.covariances)
 
-    def rows(self, x: Any) -> Data:
+    def rows(self, x: Any, sample_weight: Any = None) -> Data:
         """New rows checked against the mixture's columns, in its own coordinates."""
-        return as_rows_like(x, self.names, self._center, self.scale)
+        return as_rows_like(x, self.names, self._center, self.scale, self.named, sample_weight)
 
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row, (n,).
@@ -199,10 +206,9 @@ class Mixture(Displayed):
         component : int array (n,)
             The component each row came from.
         """
-        if n < 1:
-            raise ValueError(f"n is {n}: ask for at least one row.")
+        n = check_size("n", n, self.d)
         parameters = Parameters(self.weights, self.means, self._parameters.covariances)
-        return draw_rows(parameters, n, np.random.default_rng(random_seed))
+        return draw_rows(parameters, n, random_stream(random_seed))
 
     def marginal(self, columns: Sequence[str | int]) -> Mixture:
         """The mixture of some columns alone.
@@ -217,6 +223,7 @@ class Mixture(Displayed):
             self.weights,
             *marginal(self.means, self.covariances, keep),
             tuple(self.names[j] for j in keep),
+            named=self.named,
         )
 
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
@@ -231,6 +238,7 @@ class Mixture(Displayed):
         return Mixture(
             *conditional(self.weights, self.means, self.covariances, known, value, rest),
             tuple(self.names[j] for j in rest),
+            named=self.named,
         )
 
 
@@ -276,6 +284,12 @@ def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[
         yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 
+def _looks_like_one(matrix: FloatArray) -> bool:
+    """Whether it could be a covariance itself: symmetric, and positive definite."""
+    finite = bool(np.all(np.isfinite(matrix))) and np.array_equal(matrix, matrix.T)
+    return finite and bool(np.linalg.eigvalsh(matrix)[0] > 1e-8 * np.trace(matrix))
+
+
 def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:
     if weights.ndim != 1 or means.ndim != 2 or means.shape[0] != len(weights) or not weights.size:
         raise ValueError(
@@ -287,6 +301,11 @@ def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArra
         raise ValueError(
             f"covariances have shape {covariances.shape}: for {n_components} components in "
             f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
+        )
+    if covariances.ndim == 2 and n_components == d > 1 and _looks_like_one(covariances):
+        raise ValueError(
+            f"covariances of shape ({d}, {d}) may be variances (K, d), or one covariance for all "
+            f"components: pass all of them, ({d}, {d}, {d})."
         )
     if covariances.ndim == 3:
         size = np.sqrt(np.abs(diagonals(covariances)))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import gammaln
 
-from ..data.data import Data, as_data
+from ..data.data import as_data
 from ..families import Family, get_family
 from ..families.hyperparameters import Gamma, concentration_or_gamma, plain, positive_definite
 from ..families.inverse_wishart import InverseWishart
@@ -26,7 +26,7 @@ from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
-from ..utils.validation import _check_numbers, positive
+from ..utils.validation import check_size, positive, random_stream, real_array
 from .default_priors import conjugate_hyperparameters, weakly_informative_hyperparameters
 from .draws import Draws
 from .log_prior import log_kernel_at
@@ -63,6 +63,8 @@ class Prior:
     mean_strength : float, optional
         kappa0 > 0 of the conjugate prior mu_k | Sigma_k ~ Normal(b0, Sigma_k / kappa0), which is
         worth so many rows at b0; give it or `mean_covariance`, not both.
+    names : sequence of d str, optional
+        The columns it is for, in this order; no others are then accepted.
 
     Raises
     ------
@@ -102,9 +104,10 @@ class Prior:
     scale: FloatArray | Gamma
     concentration: float | Gamma = 1.0
     mean_strength: float | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        mean = np.atleast_1d(np.array(self.mean, dtype=np.float64))
+        mean = np.atleast_1d(real_array(self.mean, "prior mean"))
         if mean.ndim != 1 or not np.all(np.isfinite(mean)):
             raise ValueError(f"prior mean is {self.mean!r}: pass one finite number per column.")
         mean.flags.writeable = False
@@ -120,13 +123,15 @@ class Prior:
             "scale": wishart.scale,
             "concentration": concentration_or_gamma(self.concentration),
         }
-        if self.mean_covariance is not None:
-            spread = positive_definite(self.mean_covariance, d, "prior mean_covariance")
-            values["mean_covariance"] = spread
+        if (spread := self.mean_covariance) is not None:
+            values["mean_covariance"] = positive_definite(spread, d, "prior mean_covariance")
         if self.mean_strength is not None:
             values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        if self.names is not None:
+            values["names"] = tuple(str(name) for name in self.names)
+            if len(values["names"]) != d:
+                raise ValueError(f"prior names are {self.names!r}: pass one for each of {d}.")
+        vars(self).update(values)  # the instance is frozen
 
     @classmethod
     def from_data(
@@ -179,7 +184,8 @@ class Prior:
             values = conjugate_hyperparameters(data, random_scale, n_components)
         else:
             values = weakly_informative_hyperparameters(data, random_scale)
-        return cls(**values, concentration=concentration)
+        names = data.names if data.named else None
+        return cls(**values, concentration=concentration, names=names)
 
     @classmethod
     def univariate(
@@ -278,8 +284,9 @@ class Prior:
         >>> prior.sample(2, "V", draws=500, random_seed=1).means.shape
         (500, 2, 1)
         """
-        _check_numbers(n_components=n_components, draws=draws)
-        rng = np.random.default_rng(random_seed)
+        n_components = check_size("n_components", n_components, self.d**2)
+        draws = check_size("draws", draws, n_components * self.d**2)
+        rng = random_stream(random_seed)
         family, d = get_family(family, self.d), self.d
         covariances = parametrisation(family, n_components, d).draw(
             self.inverse_wishart, rng, draws
@@ -327,8 +334,9 @@ class Prior:
         >>> prior.predictive(272, n_components=2, draws=20, random_seed=1).shape
         (20, 272, 2)
         """
-        _check_numbers(n_rows=n_rows)
-        rng = np.random.default_rng(random_seed)
+        draws = check_size("draws", draws, self.d)
+        n_rows = check_size("n_rows", n_rows, self.d * draws)
+        rng = random_stream(random_seed)
         mixtures = self.sample(n_components, family, draws, rng).parameters(np.zeros(self.d))
         return np.array([draw_rows(mixture, n_rows, rng)[0] for mixture in mixtures])
 
@@ -390,9 +398,3 @@ class Prior:
         rows = list(self.to_frame().itertuples(index=False))
         width = max(8, *(len(name) + 1 for name, _, _ in rows))
         return "\n".join(["Prior", *(f"  {name:{width}s}~ {text}" for name, text, _ in rows)])
-
-
-def check_columns(prior: Prior, data: Data) -> None:
-    """Refuse a prior for another number of columns than the data have."""
-    if prior.d != data.d:
-        raise ValueError(f"the prior is for {prior.d} columns, the data have {data.d}.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..utils.validation import check_choice, check_probability
+
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
@@ -18,9 +20,14 @@ def parameter_table(tree: xr.DataTree, ci_prob: float, var_names: Sequence[str])
     """ArviZ's summary of variables, unrounded, with equal-tailed intervals."""
     from arviz_stats import summary
 
+    ci_prob = check_probability("ci_prob", ci_prob)
+    there = [str(name) for name in tree["posterior"].data_vars]
+    chosen = [var_names] if isinstance(var_names, str) else list(var_names)
+    for name in chosen:
+        check_choice("var_names", name, there)
     with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
         table: pd.DataFrame = summary(
-            tree, var_names=list(var_names), ci_prob=ci_prob, ci_kind="eti", round_to="none"
+            tree, var_names=chosen, ci_prob=ci_prob, ci_kind="eti", round_to="none"
         )
     return table
 

@@ -21,6 +21,7 @@ from ..utils.display import Displayed
 from ..utils.errors import ConvergenceAdvice
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import random_stream
 from ..utils.warnings import warn
 from .diagnostics.chain_modes import ChainModes
 from .diagnostics.diagnostics import Diagnostics, diagnose, relative_efficiency
@@ -163,9 +164,8 @@ class Posterior(Displayed, Summaries):
         there, chosen = self.tree["posterior"]["chain"].to_numpy().tolist(), list(chains)
         if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(there):
             raise ValueError(f"chains is {chosen}: name some of {there}, each once.")
-        tree = self.tree.map_over_datasets(
-            lambda g: g.sel(chain=chosen) if "chain" in g.dims else g
-        )
+        only = {"chain": chosen}
+        tree = self.tree.map_over_datasets(lambda g: g.sel(only) if "chain" in g.dims else g)
         tree.attrs = self.tree.attrs
         return Posterior(labels.counted(tree), self.fit, self.prior)
 
@@ -252,7 +252,7 @@ class Posterior(Displayed, Summaries):
         -------
         int array (S,)
         """
-        rng = np.random.default_rng(random_seed)
+        rng = random_stream(random_seed)
         return occupied(self.data, self.draws.thinned(n_draws), rng)
 
     @cached_property
@@ -393,10 +393,9 @@ class Posterior(Displayed, Summaries):
             warn(str(self.chain_modes), ConvergenceAdvice)
 
     def _title(self) -> str:
-        return (
-            f"Posterior of a Gaussian mixture {self.fit.family.name}, K = {self.fit.n_components}"
-        )
+        name, k = self.fit.family.name, self.fit.n_components
+        return f"Posterior of a Gaussian mixture {name}, K = {k}"
 
     def _figures(self) -> pd.DataFrame:
-        names = ("pi", "mu", "Sigma") if self.fit.d <= 3 else ("pi", "mu")
+        names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []))
         return without_copies(parameter_table(self.tree, 0.89, names), self.fit)

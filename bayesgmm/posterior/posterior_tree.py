@@ -14,7 +14,7 @@ from ..mixture.prior import Prior
 from ..utils.archive import sealed, unsealed
 from ..utils.matrices import diagonals
 
-_FORMAT = "bayesgmm.Posterior/3"
+_FORMAT = "bayesgmm.Posterior/4"
 _GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit", "relabelling")
 # How far drawn proportions may sum from 1.
 _SIMPLEX_TOLERANCE = 1e-6
@@ -55,6 +55,7 @@ def with_fit_and_prior(
         history=("iteration", np.array(fit.history)),
         scale=("feature", fit.mixture.scale),
         moments=(("moment", "feature"), fit.moments),
+        projections=("projection", fit.fingerprint.projections),
     )
     tree["em_fit"] = xr.DataTree(em)
     return tree
@@ -84,6 +85,7 @@ def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
         "scale": kept["scale"].to_numpy(),
         "history": kept["history"].to_numpy(),
         "moments": kept["moments"].to_numpy(),
+        "projections": kept["projections"].to_numpy(),
     }
     fit = Fit.from_parts(json.loads(tree.attrs["fit"]), arrays)
     prior = Prior(**json.loads(tree.attrs["prior"]))

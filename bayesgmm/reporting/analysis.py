@@ -19,6 +19,7 @@ from ..posterior.posterior import Posterior
 from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
+from ..utils.validation import whole_seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,14 +52,15 @@ class ReportRequest:
 
     def __post_init__(self) -> None:
         """Several numbers of components are read more than once."""
-        if not isinstance(self.n_components, int):
+        if isinstance(self.n_components, Iterable):
             object.__setattr__(self, "n_components", list(self.n_components))
+        object.__setattr__(self, "random_seed", whole_seed(self.random_seed) or 0)
 
     @property
     def ks(self) -> list[int]:
         """The numbers of components."""
         ks = self.n_components
-        return [ks] if isinstance(ks, int) else list(ks)
+        return list(ks) if isinstance(ks, Iterable) else [ks]
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,7 +94,7 @@ def _prior_options(analysis: Analysis) -> str | None:
         )  # fmt: skip
     except ValueError:  # no conjugate prior has one scale for several K, or for these columns
         return None
-    if same.to_dict() != prior.to_dict():
+    if same.to_dict() | {"names": None} != prior.to_dict() | {"names": None}:
         return None
     options = {
         f"--concentration {prior.concentration!r}": prior.concentration != 1,

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ..comparison.table import Comparison
 from ..mixture.prior import Prior
 from ..utils.archive import atomic, write_text
+from ..utils.validation import check_path
 from . import repeat, tables, verdict
 from .analysis import Analysis, ReportRequest, analyse
 from .pictures import Picture, pictures_of
@@ -94,7 +95,7 @@ def report(
     >>> bayesgmm.report(X, "report.html", n_components=range(1, 7))  # doctest: +SKIP
     PosixPath('report.html')
     """
-    path = Path(path)
+    path = check_path(path)
     form = format_of(path)
     if not path.parent.is_dir():  # before minutes of work, not after
         raise FileNotFoundError(f"no directory {path.parent} to write {path.name} to.")
@@ -129,7 +130,7 @@ def format_of(path: Path) -> Format:
     """What a file of this name holds."""
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(
-            f"{path.name} ends neither in .html nor in .md: a report is HTML or Markdown."
+            f"{path.name} ends neither in .html nor in .md: name it as HTML or Markdown."
         )
     return _SUFFIXES[path.suffix.lower()]
 

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.data import Data
+from ..data.same_data import refuse_other_data
+from ..em.checks import check_fit
 from ..em.problem import Problem
 from ..em.run import run_em
 from ..families import Family
 from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
-from ..mixture.prior import Prior, check_columns
+from ..mixture.prior import Prior
+from ..mixture.prior_columns import check_columns
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
 
 # MAP-EM from the fit to the start: a start needs few digits.
 _MAX_ITER, _TOL = 200, 1e-6
+# What to do with rows that are not the fit's.
+_FOR_OTHERS = (
+    "pass the rows fitted, or make a fit of these: bayesgmm.fit(X, fit.n_components, fit.family, "
+    "start=fit), with max_iter=0 if its parameters are to stay."
+)
 # Proportions of empty components, which have no logarithm.
 _SMALLEST = 1e-6
 
@@ -61,10 +69,17 @@ class PosteriorProblem:
         DataError
             Rows that do not belong to the fit.
         ValueError
-            The prior is for another number of columns.
+            The prior is for other columns.
         """
-        data = fit.mixture.rows(x)
-        prior = prior or fit.prior or Prior.from_data(data)
+        data = check_fit(fit).mixture.rows(x)
+        refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
+        return cls.of_rows(data, fit, prior)
+
+    @classmethod
+    def of_rows(cls, data: Data, fit: Fit, prior: Prior | None = None) -> PosteriorProblem:
+        """The same of any rows of the fit's columns."""
+        if prior is None:
+            prior = fit.prior or Prior.from_data(data)
         check_columns(prior, data)
         same = fit.prior is not None and fit.prior.to_dict() == prior.to_dict()
         return cls(data, fit.family, prior, fit.mixture.parameters_about(data.center), same)

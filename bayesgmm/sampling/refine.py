@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from .._version import __version__
+from ..em.checks import check_fit
 from ..em.result import Fit
 from ..em.status import Status
 from ..families import Family
@@ -20,7 +21,7 @@ from ..utils.warnings import warn
 from .compiled.sample import sample_directly
 from .problem import PosteriorProblem
 from .registry import Sampler, SamplerName, names_where, sampler_named
-from .run.settings import Settings
+from .run.settings import MOST_CHAINS, Settings
 
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
@@ -131,9 +132,10 @@ def refine(
         chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
     )
     check_method(relabel)
-    _check_modes(n_modes, chosen)
-    _check_fit(fit)
+    n_modes = _modes(n_modes, chosen)
+    _check_refinable(check_fit(fit))
     problem = PosteriorProblem.of(X, fit, prior)
+    settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     _check_family(problem.family, chosen)
     if chosen.of_density:
         tree = sample_directly(problem, chosen, settings, n_modes)
@@ -144,7 +146,7 @@ def refine(
         "creation_library_version": __version__,
         "sampler": chosen.name,
         "tune": settings.tune,
-        "random_seed": -1 if random_seed is None else random_seed,
+        "random_seed": -1 if settings.random_seed is None else settings.random_seed,
     }).relabel(relabel)  # fmt: skip
     if problems := posterior.diagnostics.problems:
         warn(" ".join(problems), ConvergenceAdvice)
@@ -158,8 +160,6 @@ def _settings(
     """The settings with what this sampler takes where a number is left out."""
     if tune is None:
         tune = _TUNE_WHITENED if sampler.of_density else _TUNE
-    for name, value, least in (("draws", draws, 4), ("tune", tune, 1), ("chains", chains, 1)):
-        check_integer(name, value, least)
     if thin is None:
         thin = _THIN if sampler.has_sweeps else 1
     else:
@@ -167,21 +167,20 @@ def _settings(
         if not sampler.has_sweeps:
             those = " or ".join(map(repr, names_where(lambda s: s.has_sweeps)))
             raise ValueError(f"thin is {thin}: only sampler={those} has sweeps; leave it out.")
-    if not 0 < target_accept < 1:
-        raise ValueError(f"target_accept is {target_accept!r}: pass a number between 0 and 1.")
     return Settings(draws, tune, chains, random_seed, target_accept, cores, progressbar, thin)
 
 
-def _check_modes(n_modes: int, sampler: Sampler) -> None:
-    check_integer("n_modes", n_modes, 1)
+def _modes(n_modes: int, sampler: Sampler) -> int:
+    n_modes = check_integer("n_modes", n_modes, 1, MOST_CHAINS)
     if n_modes > 1 and not sampler.of_density:
         several = " or ".join(names_where(lambda s: s.of_density))
         raise ValueError(
             f"n_modes is {n_modes}: sampler {sampler.name!r} starts in one; use {several}."
         )
+    return n_modes
 
 
-def _check_fit(fit: Fit) -> None:
+def _check_refinable(fit: Fit) -> None:
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     if fit.weighted:

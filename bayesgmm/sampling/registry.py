@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ..utils.validation import check_choice
+
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
@@ -185,7 +187,4 @@ def sampler_named(name: str, has: Callable[[Sampler], object] = lambda sampler: 
     ValueError
         There is none.
     """
-    if name not in (accepted := names_where(has)):
-        names = ", ".join(map(repr, accepted))
-        raise ValueError(f"sampler is {name!r}: choose one of {names}.")
-    return SAMPLERS[name]
+    return SAMPLERS[check_choice("sampler", name, names_where(has))]

@@ -20,7 +20,7 @@ from ..data.data import Data, as_data
 from ..em.checks import check_options
 from ..em.fit import fit
 from ..em.result import Fit
-from ..em.starts.starts import Seed, check_name, generators
+from ..em.starts.starts import check_name, generators
 from ..families import Family, get_family
 from ..mixture.mixture import Mixture
 from ..mixture.splitting import halves, longest_axis
@@ -31,7 +31,7 @@ from ..utils.errors import (
     InterruptionAdvice,
 )
 from ..utils.progress import until_interrupted
-from ..utils.validation import check_integer
+from ..utils.validation import MOST_STEPS, Seed, check_integer, check_probability, check_seed
 from ..utils.warnings import warn
 from .bootstrap_result import BootstrapLRT, LikelihoodRatioTest, count_of
 
@@ -125,16 +125,17 @@ def bootstrap_lrt(
     >>> print(test.conclusion)
     1 component rejected in favour of 2 (p = 0.05), at level 0.05.
     """
-    check_options(n_init, max_iter, tol)
-    check_integer("n_boot", n_boot, 1)
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level!r}: pass a number between 0 and 1, such as 0.05.")
+    options = check_options(n_init, max_iter, tol)
+    n_boot = check_integer("n_boot", n_boot, 1, MOST_STEPS)
+    level = check_probability("level", level)
     if not isinstance(start, str):
         raise ValueError("bootstrap_lrt() starts all replicates alike: pass the name of a start.")
     check_name(start)
-    ks = _null_hypotheses(n_components, max_components)
+    random_seed = check_seed(random_seed)
     data = as_data(X, columns)
-    search = _Search(get_family(covariance_type, data.d), start, n_init, max_iter, tol)
+    ks = _null_hypotheses(n_components, max_components, data.n)
+    family = get_family(covariance_type, data.d)
+    search = _Search(family, start, options.n_init, options.max_iter, options.tol)
     streams = generators(random_seed, ks[-1])
     tests: list[LikelihoodRatioTest] = []
     stopped, interrupted = "", False
@@ -167,18 +168,20 @@ def bootstrap_lrt(
     return BootstrapLRT(search.family, level, tuple(tests), stopped, interrupted)
 
 
-def _null_hypotheses(n_components: int | None, max_components: int | None) -> range:
+def _null_hypotheses(n_components: int | None, max_components: int | None, n: int) -> range:
     if n_components is not None and max_components is not None:
         raise ValueError(
             f"n_components = {n_components} asks for one test and max_components = "
             f"{max_components} for a sequence: pass one of them."
         )
     if n_components is not None:
-        k = check_integer("n_components", n_components, 1)
+        k = check_integer("n_components", n_components, 1, n, f", the number of rows ({n})")
         return range(k, k + 1)
-    return range(
-        1, check_integer("max_components", 9 if max_components is None else max_components, 2)
-    )
+    if max_components is None:
+        return range(1, 9)
+    most = max(n, 2)
+    reason = f", the number of rows ({n})"
+    return range(1, check_integer("max_components", max_components, 2, most, reason))
 
 
 @dataclass(frozen=True, slots=True)

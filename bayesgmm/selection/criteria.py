@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
+from ..utils.validation import check_choice
+
 if TYPE_CHECKING:
     from ..em.result import Fit
 
@@ -68,6 +70,4 @@ def criterion_of(name: str) -> Criterion:
     ValueError
         There is none: the message names those there are.
     """
-    if name not in CRITERIA:
-        raise ValueError(f"unknown criterion {name!r}: choose among {', '.join(CRITERIA)}.")
-    return CRITERIA[name]
+    return CRITERIA[check_choice("criterion", name, CRITERIA)]

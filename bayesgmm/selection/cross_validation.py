@@ -16,18 +16,18 @@ from ..em.multistart import SearchOptions, run_starts
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
-from ..em.starts.starts import Seed, generators
+from ..em.starts.starts import generators
 from ..families import Family
 from ..kernels.e_step.e_step import evaluate
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.progress import track
 from ..utils.types import FloatArray
+from ..utils.validation import Seed, check_integer
 
 
 def check_folds(n_folds: int, data: Data) -> None:
     """Refuse a number of folds that the rows cannot be divided into."""
-    if isinstance(n_folds, bool) or not isinstance(n_folds, int | np.integer) or n_folds < 2:
-        raise ValueError(f"cv is {n_folds!r}: pass a whole number of folds of at least 2.")
+    check_integer("cv", n_folds, 2)
     if n_folds > data.n:
         raise DataError(f"cv = {n_folds} folds of {data.n} rows: pass at most as many as rows.")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..data.data import Data, as_data
+from ..data.same_data import refuse_other_data
 from ..em.checks import check_bounds, check_family, check_number, check_options
 from ..em.fit import as_fit, by_weight, search_sample, set_aside, start_advice, warn_of_columns
 from ..em.multistart import SearchOptions
@@ -14,7 +15,6 @@ from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
 from ..em.starts.starts import (
-    Seed,
     check_name,
     is_screened,
     named_starts,
@@ -27,7 +27,7 @@ from ..mixture.prior import Prior
 from ..utils.errors import InterruptionAdvice
 from ..utils.progress import progress
 from ..utils.threads import default_threads
-from ..utils.validation import check_integer
+from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
@@ -36,6 +36,8 @@ from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
 _N_RESCUE = 60
+# Numbers of components that are no mistake even for few rows.
+_MOST_ANYWAY = 100
 
 
 def select(
@@ -116,7 +118,8 @@ def select(
     >>> grid.best.family.name, grid.best.n_components, round(grid.best.bic, 2)
     ('EEE', 3, 2314.3)
     """
-    check_options(n_init, max_iter, tol)
+    options = check_options(n_init, max_iter, tol)
+    seed = check_seed(random_seed)
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
@@ -124,10 +127,12 @@ def select(
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
     data = as_data(X, columns, sample_weight)
+    if resume is not None:
+        _check_resume(resume, data)
     if cv is not None:
         check_folds(cv, data)
     families = from_small_to_large(_families(covariance_type, data.d))
-    ks = _numbers(n_components)
+    ks = _numbers(n_components, data.n)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
     of_number = {k: _reason(check_number, data, k, bounded) for k in ks}
@@ -144,10 +149,10 @@ def select(
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
-    options = SearchOptions(max_iter, tol)
-    search = _Search(data, families, ks, allowed, prior, max_ratio, options)
+    how_hard = SearchOptions(options.max_iter, options.tol)
+    search = _Search(data, families, ks, allowed, prior, max_ratio, how_hard)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-        grid, interrupted = search.run(start, n_init, random_seed, resume, tick)
+        grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
     places = [(family, k) for k in ks for family in families if (family, k) in allowed]
     fits, without = _found(grid, places, data)
     failures |= without
@@ -160,7 +165,7 @@ def select(
         return found
     problem = next(iter(grid.problems.values()))
     try:
-        scores = cross_validate(problem, data, found.sound, cv, random_seed, options, progressbar)
+        scores = cross_validate(problem, data, found.sound, cv, seed, how_hard, progressbar)
     except KeyboardInterrupt:
         return _interrupted(
             found, "the grid is whole but not cross-validated: pass it as `resume`."
@@ -325,6 +330,18 @@ def _run_on(first: Grid, whole: Grid) -> None:
             whole.try_starts(family, k, [Start(cell.best.parameters, guess=True)])
 
 
+def _check_resume(resume: Selection, data: Data) -> None:
+    """Refuse what is no grid, or one of other data."""
+    if not isinstance(resume, Selection):
+        raise TypeError(
+            f"resume is a {type(resume).__name__}: pass a Selection, as select returns and "
+            "Selection.load reads."
+        )
+    cure = "select without resume; a fit of other rows is a start for bayesgmm.fit(X, K, start=)."
+    for fit in resume.fits.values():
+        refuse_other_data(fit.fingerprint, data.fingerprint, cure, "the grid's table")
+
+
 def _reason(check: Callable[..., None], *arguments: Any) -> str:
     """What a check has against its arguments, nothing if they pass."""
     try:
@@ -341,14 +358,23 @@ def _families(
         covariance_type = FAMILIES
     if isinstance(covariance_type, str | Family):
         covariance_type = [covariance_type]
+    if not isinstance(covariance_type, Iterable):
+        raise TypeError(
+            f"covariance_type is {covariance_type!r}: pass a family, such as 'VVV', or a list."
+        )
     families = [get_family(name, d) for name in covariance_type]
     if not families:
         raise ValueError("covariance_type is empty: name at least one family.")
     return list(dict.fromkeys(families))
 
 
-def _numbers(n_components: int | Iterable[int]) -> list[int]:
-    numbers = [n_components] if not isinstance(n_components, Iterable) else list(n_components)
-    if not numbers:
+def _numbers(n_components: int | Iterable[int], n: int) -> list[int]:
+    """The numbers asked for; cells beyond few rows are marked, but nobody means millions."""
+    if isinstance(n_components, str) or not isinstance(n_components, Iterable):
+        n_components = [n_components]
+    most, found = max(n, _MOST_ANYWAY), set()
+    for k in n_components:
+        found.add(check_integer("n_components", k, 1, most, f": the data have {n} rows"))
+    if not found:
         raise ValueError("n_components is empty: name at least one number of components.")
-    return sorted({check_integer("n_components", k, 1) for k in numbers})
+    return sorted(found)

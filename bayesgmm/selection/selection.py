@@ -106,7 +106,8 @@ class Selection:
         ValueError
             No cell has an estimate; an unknown criterion, or "cv" of a grid without it.
         """
-        ranked_by = criterion_of(criterion or self.criterion)
+        n = check_integer("n", n, 1)
+        ranked_by = criterion_of(self.criterion if criterion is None else criterion)
         if ranked_by.folds and not self.cv:
             raise ValueError("the grid was not cross-validated: select(..., cv=10) does that.")
         sound = self.sound

@@ -23,6 +23,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from .validation import check_path
+
 _SEAL = b"\nbayesgmm sha256 "
 _DIGEST = 64
 # What NumPy, zipfile, json and h5netcdf raise for contents that are not as expected.
@@ -47,7 +49,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     OSError
         The folder or the file cannot be written to; the error names `path`.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = Path(os.path.realpath(check_path(path)))  # a link stays a link
     if target.exists() and not target.is_file():
         yield target
         return
@@ -119,7 +121,7 @@ def unsealed(path: str | Path, what: str) -> Iterator[BinaryIO]:
     ValueError
         It was not written by `sealed`, has changed since, or what is read from it is refused.
     """
-    with open(path, "rb") as file:
+    with open(check_path(path), "rb") as file:
         try:
             _check_seal(file)
             yield file

@@ -502,7 +502,7 @@ def test_other_rows_of_the_same_columns_are_refused(models, kind):
     if kind == "posterior":
         other = make_posterior(changed, other)
     for pair in ({"a": models["ml"], "b": other}, {"a": other, "b": models["posterior"]}):
-        with pytest.raises(ValueError, match="different rows: column 'waiting' has mean"):
+        with pytest.raises(ValueError, match="not the same data: column 'waiting' has mean"):
             bayesgmm.compare(pair)
 
 

@@ -184,10 +184,10 @@ def test_fewer_distinct_rows_than_components():
     for k in (3, 4, 10):
         with pytest.raises(DataError, match=f"3 distinct rows .* n_components = {k}: .* at most 2"):
             bayesgmm.fit(x, k, "EII")
-    assert as_data(x).has_distinct_rows(3)
-    assert not as_data(x).has_distinct_rows(4)
-    assert as_data(np.array([[0.0], [-0.0], [1.0]])).has_distinct_rows(2)
-    assert not as_data(np.array([[0.0], [-0.0], [1.0]])).has_distinct_rows(3)
+    assert as_data(x).distinct_rows(3) == 3
+    assert as_data(x).distinct_rows(4) == 3
+    assert as_data(np.array([[0.0], [-0.0], [1.0]])).distinct_rows(2) == 2
+    assert as_data(np.array([[0.0], [-0.0], [1.0]])).distinct_rows(3) == 2
 
 
 def test_new_rows_are_matched_by_name():

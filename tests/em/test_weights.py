@@ -115,9 +115,9 @@ def test_data_counts_weighted_rows(rng):
 def test_distinct_rows_have_positive_weight():
     """A row of weight 0 is no distinct row."""
     x = np.array([[0.0], [1.0], [2.0], [2.0]])
-    assert as_data(x).has_distinct_rows(3)
-    assert as_data(x, sample_weight=[1, 0.5, 1, 0]).has_distinct_rows(3)
-    assert not as_data(x, sample_weight=[1, 0, 1, 1]).has_distinct_rows(3)
+    assert as_data(x).distinct_rows(3) == 3
+    assert as_data(x, sample_weight=[1, 0.5, 1, 0]).distinct_rows(3) == 3
+    assert as_data(x, sample_weight=[1, 0, 1, 1]).distinct_rows(3) == 2
 
 
 BAD = [

@@ -95,6 +95,7 @@ def wrong_meta():
     for key, value in {
         "n": "abc", "family": "XYZ", "names": ["a", "a"], "status": "HAPPY", "loglik": None,
         "starts": [1, 2], "degenerate_component": 7, "weighted": "yes", "prior": {"mean": [1]},
+        "named": 1, "rows": 0, "total": -1.0,
     }.items():  # fmt: skip
         yield pytest.param({key: value}, {}, id=key)
     yield pytest.param({"n": -3}, {}, id="negative n")
@@ -105,6 +106,7 @@ def wrong_meta():
     for name, array in {
         "weights": np.array([-0.5, 1.5]), "means": np.zeros((3, 2)), "history": np.array(["a"]),
         "covariances": -np.ones((2, 2, 2)), "scale": np.zeros(2), "moments": np.zeros((2, 2)),
+        "projections": np.zeros(3),
     }.items():  # fmt: skip
         yield pytest.param({}, {name: array}, id=f"{name} array")
     yield pytest.param({}, {"covariances": np.ones(3)}, id="covariances shape")
@@ -117,7 +119,7 @@ def test_crafted_fits_are_refused(results, tmp_path, meta, arrays):
     fit = results["fit.npz"]
     kept, path = fit.to_arrays() | arrays, tmp_path / "fit.npz"
     with archive.sealed(path) as file:
-        text = np.array(json.dumps({"format": "bayesgmm.Fit/3"} | fit.to_meta() | meta))
+        text = np.array(json.dumps({"format": "bayesgmm.Fit/4"} | fit.to_meta() | meta))
         np.savez(file, meta=text, **kept)
     refused("fit.npz", path)
 

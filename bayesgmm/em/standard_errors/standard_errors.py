@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.data import Data, as_data, as_rows_like
+from ...data.data import Data, as_data
+from ...data.same_data import refuse_other_data
 from ...kernels.e_step.contract import Parameters
-from ...kernels.e_step.e_step import expected_statistics
 from ...utils.errors import (
     DataError,
     DegenerateComponentError,
@@ -29,12 +29,12 @@ from ...utils.errors import (
 )
 from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray
-from ...utils.validation import check_integer
+from ...utils.validation import MOST_STEPS, Seed, check_choice, check_integer, check_seed
 from ...utils.warnings import warn
-from ..checks import check_options
+from ..checks import check_fit, check_options
 from ..fit import fit as refit
 from ..result import Fit
-from ..starts.starts import Seed, generators
+from ..starts.starts import generators
 from .information import LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, allocation_by, matched
 from .result import Estimates, StandardErrors
@@ -60,6 +60,7 @@ def standard_errors(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     method: str = "bootstrap",
     *,
+    sample_weight: Any = None,
     n_boot: int = 999,
     max_iter: int = 1000,
     tol: float = 1e-8,
@@ -73,8 +74,7 @@ def standard_errors(
     fit : Fit
         A sound fit.
     X : array-like (n, d)
-        The rows it was fitted to; a `Data` with weights if these were, whose weights are taken
-        for frequencies.
+        The rows it was fitted to.
     method : str
         "bootstrap" (rows drawn with replacement), "weighted" (weighted-likelihood bootstrap:
         Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
@@ -82,6 +82,8 @@ def standard_errors(
         replicates, but right only if the model is and its components have rows enough). Of a MAP
         fit the replicates tell how the estimates vary with the data, the information (of the log
         posterior) how far the posterior reaches, which is more.
+    sample_weight : array-like (n,), optional
+        The weights of the rows, if they had some when fitted; taken for frequencies.
     n_boot : int
         Replicates. A standard error then has a relative error of 1 / sqrt(2 n_boot), or more
         where the estimates have long tails.
@@ -132,30 +134,27 @@ def standard_errors(
     >>> bool(np.all((low.means < fit.means) & (fit.means < high.means)))
     True
     """
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}: choose among {', '.join(METHODS)}.")
-    check_options(1, max_iter, tol)
-    check_integer("n_boot", n_boot, 2)
+    check_choice("method", method, METHODS)
+    fit = check_fit(fit)
+    options = check_options(1, max_iter, tol)
+    n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
+    seed = check_seed(random_seed)
     if not fit.status.sound:
         raise ValueError(f"the fit has no standard errors, it is no estimate: {fit.advice}")
-    data = _rows_of(fit, X)
+    data = _rows_of(fit, X, sample_weight)
     make = REPLICATES.get(method)
     if make is None:
         return _by_information(fit, data)
-    streams = generators(random_seed, n_boot)
-    return _by_replicates(fit, data, method, make, streams, max_iter, tol, progressbar)
+    streams = generators(seed, n_boot)
+    most, enough = options.max_iter, options.tol
+    return _by_replicates(fit, data, method, make, streams, most, enough, progressbar)
 
 
-def _rows_of(fit: Fit, x: Any) -> Data:
+def _rows_of(fit: Fit, x: Any, sample_weight: Any) -> Data:
     """The data of the fit, checked to be that."""
-    given = as_rows_like(x, fit.names, np.zeros(fit.d), np.ones(fit.d))
-    data = as_data(given, fit.names)
-    loglik = expected_statistics(data, fit.mixture.parameters_about(data.center))[0]
-    if abs(loglik - fit.loglik) > 1e-6 * (data.total + abs(fit.loglik)):
-        raise ValueError(
-            f"these rows have a log-likelihood of {loglik:.6g} under the fit, its own have "
-            f"{fit.loglik:.6g}: pass the rows (and weights) that it was fitted to."
-        )
+    data = as_data(fit.mixture.rows(x, sample_weight), fit.names)
+    cure = "pass the rows (and sample_weight) that it was fitted to, or fit these first."
+    refuse_other_data(fit.fingerprint, data.fingerprint, cure)
     return data
 
 

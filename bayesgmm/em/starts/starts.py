@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.data import Data
 from ...mixture.mixture import Mixture
+from ...utils.validation import Seed, check_seed, real_array
 from .sample import Memberships, Sample, Start, _statistics
-
-type Seed = int | np.random.Generator | np.random.SeedSequence | None
 
 
 def make_starts(
@@ -39,8 +39,15 @@ def make_starts(
         if mixture.n_components != n_components or mixture.d != data.d:
             raise ValueError(
                 f"start has {mixture.n_components} components in {mixture.d} columns; the fit "
-                f"asks for {n_components} in {data.d}."
+                f"asks for {n_components} in {data.d}: pass a start of that many."
             )
+        if mixture.named and data.named and mixture.names != data.names:
+            if set(mixture.names) != set(data.names):
+                raise ValueError(
+                    f"start has columns {', '.join(mixture.names)}, the data "
+                    f"{', '.join(data.names)}: pass a start of the same columns."
+                )
+            mixture = mixture.marginal(data.names)  # the same in the data's order
         return [Start(mixture.parameters_about(data.center))]
     return [Start(_statistics(data, n_components, _memberships(start, data.n, n_components)))]
 
@@ -77,6 +84,7 @@ def is_screened(start: Any) -> bool:
 
 def generators(seed: Seed, n: int) -> list[np.random.Generator]:
     """Independent streams: more of them leave the first ones as they were."""
+    seed = check_seed(seed)
     if isinstance(seed, np.random.Generator):
         return list(seed.spawn(n))
     if isinstance(seed, np.random.SeedSequence):
@@ -101,8 +109,21 @@ def subset_rng(seed: Seed) -> np.random.Generator:
 
 def _memberships(start: Any, n: int, n_components: int) -> Memberships:
     """What the user's labels, or responsibilities (n, K), say of some rows."""
-    array = np.asarray(start)
+    if isinstance(start, np.ma.MaskedArray) and np.ma.is_masked(start):
+        raise ValueError("start has masked values: pass a label or responsibilities for each row.")
+    try:
+        array = np.asarray(start)
+    except ValueError:
+        array = np.empty(0)
+    if array.ndim == 0:
+        held = " its .fit_," if hasattr(start, "fit_") else ""
+        raise TypeError(
+            f"start is a {type(start).__name__}: pass{held} a Fit, a Mixture, n labels, "
+            f"responsibilities (n, K), or one of {', '.join(STARTS)}."
+        )
     if array.ndim == 1 and len(array) == n:
+        if _any_missing(array):
+            raise ValueError("start has a missing label: pass a label for each row.")
         labels, index = np.unique(array, return_inverse=True)
         if len(labels) != n_components:
             raise ValueError(
@@ -116,9 +137,11 @@ def _memberships(start: Any, n: int, n_components: int) -> Memberships:
             f"({n}, {n_components})."
         )
     try:
-        resp = np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("start holds values that are not numbers.") from None
+        resp = real_array(array, "start")
+    except ValueError:
+        raise ValueError(
+            "start holds values that are not numbers: pass labels or responsibilities (n, K)."
+        ) from None
     if not np.all(np.isfinite(resp)) or np.any(resp < 0):
         raise ValueError("start holds a responsibility that is negative, NaN or infinite.")
     sums = resp.sum(axis=1)
@@ -128,6 +151,13 @@ def _memberships(start: Any, n: int, n_components: int) -> Memberships:
             f"responsibilities of row {worst} of start sum to {sums[worst]:.6g}, not to 1."
         )
     return lambda rows: resp[rows]
+
+
+def _any_missing(labels: NDArray[Any]) -> bool:
+    """Whether a label is NaN, NaT or None: what is not equal to itself, or nothing."""
+    return bool(np.any(labels != labels)) or (  # noqa: PLR0124
+        labels.dtype == object and any(v is None for v in labels)
+    )
 
 
 def _kmeans(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:

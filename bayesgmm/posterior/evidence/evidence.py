@@ -25,6 +25,7 @@ from ...mixture.draws import Draws
 from ...mixture.prior import Prior
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
+from ...utils.validation import check_choice, random_stream
 from ...utils.warnings import warn
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .proposal import Proposal
@@ -134,8 +135,8 @@ def evidence_of(
     ConvergenceAdvice
         The evidence is not to be trusted; the message is in its `problems`.
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: choose among {', '.join(METHODS)}.")
+    check_choice("method", method, METHODS)
+    rng = random_stream(random_seed)
     if not family.conjugate:
         raise NotImplementedError(
             f"family {family.name} has no evidence: its prior density is known to a constant only. "
@@ -146,7 +147,7 @@ def evidence_of(
     ordered = region.applied(draws)
     target = Target.about(ordered, data, family, prior, region)
     points = target.points(ordered).reshape(n_chains, -1, target.size)
-    integral = METHODS[method].integrate(target, points, np.random.default_rng(random_seed))
+    integral = METHODS[method].integrate(target, points, rng)
     diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
         integral.log_value + float(gammaln(draws.n_components + 1)), integral.error, method,

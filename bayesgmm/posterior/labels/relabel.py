@@ -16,6 +16,7 @@ from ...kernels.e_step.contract import Parameters
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
 from ...utils.types import FloatArray
+from ...utils.validation import check_choice
 from .allocation import ecr, ecr_iterative_1, ecr_iterative_2, stephens
 from .methods import Method
 from .position import data_based, ordering, pra
@@ -102,10 +103,7 @@ METHODS: dict[str, Callable[[Unlabelled], Relabelling]] = {
 
 def check_method(method: str) -> None:
     """Raise ValueError, naming the methods, if this is none."""
-    if method not in METHODS:
-        raise ValueError(
-            f"there is no relabelling method {method!r}: choose {', '.join(map(repr, METHODS))}."
-        )
+    check_choice("relabelling method", method, METHODS)
 
 
 def relabel(

@@ -20,7 +20,7 @@ from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
-from ...utils.validation import check_integer
+from ...utils.validation import check_integer, random_stream
 
 # Numbers of a matrix, 200 MB, and of the responsibilities multiplied at a time, 32 MB.
 _LIMIT = 5000**2
@@ -38,7 +38,7 @@ def picked_rows(
         size = check_integer("rows", rows, 1)
         if size > n:
             raise ValueError(f"rows is {size}: there are {n}.")
-        return np.sort(np.random.default_rng(random_seed).choice(n, size, replace=False))
+        return np.sort(random_stream(random_seed).choice(n, size, replace=False))
     ok = picked.ndim == 1 and picked.size and picked.dtype.kind in "iu"
     if not ok or picked.min() < 0 or picked.max() >= n or len(np.unique(picked)) < len(picked):
         raise ValueError(f"rows is {rows!r}: pass positions from 0 to {n - 1}, each once.")

@@ -14,6 +14,7 @@ from ...utils.validation import holds_real_numbers
 
 def value_by_draw[T](function: Callable[[T], Any], mixtures: Iterable[T]) -> FloatArray:
     """What the function makes of each draw, (S, ...): numbers, of the same shape for every draw."""
+    _check_callable(function)
     values: list[FloatArray] = []
     for s, mixture in enumerate(mixtures):
         value = as_numbers(function(mixture), f"draw {s}")
@@ -28,6 +29,7 @@ def value_by_draw[T](function: Callable[[T], Any], mixtures: Iterable[T]) -> Flo
 
 def value_of_arrays(function: Callable[..., Any], arrays: Sequence[FloatArray]) -> FloatArray:
     """What the function makes of the arrays of all draws, (S, ...)."""
+    _check_callable(function)
     value = as_numbers(function(*arrays), "all draws")
     if value.shape[:1] != (len(arrays[0]),):
         raise ValueError(
@@ -35,6 +37,11 @@ def value_of_arrays(function: Callable[..., Any], arrays: Sequence[FloatArray]) 
             "vectorized=True its first axis is that of the draws."
         )
     return value
+
+
+def _check_callable(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"function is {function!r}: pass a function of a mixture.")
 
 
 def as_numbers(value: Any, where: str) -> FloatArray:

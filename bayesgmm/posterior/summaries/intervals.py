@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.types import FloatArray
+from ...utils.validation import check_probability
 
 
 def tails(ci_prob: float) -> tuple[float, float]:
     """The two probabilities whose quantiles are the ends of the interval."""
-    if not 0 < ci_prob < 1:
-        raise ValueError(f"ci_prob is {ci_prob}: pass a probability between 0 and 1.")
+    ci_prob = check_probability("ci_prob", ci_prob)
     return (1 - ci_prob) / 2, (1 + ci_prob) / 2
 
 

@@ -21,7 +21,7 @@ from ...mixture.evaluation import responsibilities
 from ...utils.display import Displayed
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
-from ...utils.validation import check_integer
+from ...utils.validation import check_integer, random_stream
 from .allocations import Allocations, sampled_allocations
 from .coclustering import coclustering_matrix
 from .intervals import tails
@@ -108,7 +108,7 @@ def best_partition(
     if max_clusters is None:
         max_clusters = max(_FEWEST_ALLOWED, 4 * draws.n_components)
     limit = check_integer("max_clusters", max_clusters, 1)
-    rng = np.random.default_rng(random_seed)
+    rng = random_stream(random_seed)
     target = _Target(sampled_allocations(data, draws, rng), loss, min(limit, data.n))
     starts = [
         target.best(_cuts(data, draws, target.limit)),

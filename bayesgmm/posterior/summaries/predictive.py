@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ...utils.types import FloatArray
-from ...utils.validation import check_integer
+from ...utils.validation import check_integer, random_stream
 from .mixture_draws import MixtureDraws
 
 # Numbers that are kept at most: 1 GiB of them.
@@ -19,7 +19,7 @@ def replicates(
     mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
 ) -> Iterator[FloatArray]:
     """A new data set (n_rows, d) from every draw."""
-    rng = np.random.default_rng(random_seed)
+    rng = random_stream(random_seed)
     for mixture in mixtures.mixtures():
         yield mixture.sample(n_rows, rng)[0]
 

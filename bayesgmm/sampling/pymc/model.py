@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from ...data.data import Data
+from ...em.checks import check_fit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
@@ -62,9 +63,9 @@ def build_model(
     Raises
     ------
     DataError
-        Data whose columns are not the fit's, missing or infinite values.
+        Data that are not the fit's, missing or infinite values.
     ValueError
-        The prior is for another number of columns.
+        The prior is for other columns.
     NotImplementedError
         A random scale in a family whose prior's constant is not known (VEI, EVI, VEE, EVE, VVE,
         EEV, VEV, EVV).
@@ -200,7 +201,10 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     Every number is moved by about 1e-6 of its size: at a point of exact symmetry a coordinate of
     the gradient is exactly 0, and nutpie refuses such a start.
     """
-    return values_to_start_at(model, PosteriorProblem.of(model["x"].get_value(), fit, prior))
+    if not isinstance(model, pm.Model):
+        raise TypeError(f"model is a {type(model).__name__}: pass what build_model returns.")
+    rows = check_fit(fit).mixture.rows(model["x"].get_value())  # which the user may have changed
+    return values_to_start_at(model, PosteriorProblem.of_rows(rows, fit, prior))
 
 
 def values_to_start_at(model: pm.Model, problem: PosteriorProblem) -> dict[str, FloatArray]:

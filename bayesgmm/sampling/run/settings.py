@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...utils.validation import (
+    MOST_STEPS,
+    check_integer,
+    check_probability,
+    check_size,
+    whole_seed,
+)
+
+#: Most chains, and cores, of one run.
+MOST_CHAINS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -20,3 +31,23 @@ class Settings:
     cores: int | None
     progressbar: bool
     thin: int = 1
+
+    def __post_init__(self) -> None:
+        """Checked, as Python's own numbers."""
+        checked = {
+            "draws": check_integer("draws", self.draws, 4, MOST_STEPS),
+            "tune": check_integer("tune", self.tune, 1, MOST_STEPS),
+            "chains": check_integer("chains", self.chains, 1, MOST_CHAINS),
+            "thin": check_integer("thin", self.thin, 1, MOST_STEPS),
+            "random_seed": whole_seed(self.random_seed),
+            "target_accept": check_probability("target_accept", self.target_accept),
+            "cores": None
+            if self.cores is None
+            else check_integer("cores", self.cores, 1, MOST_CHAINS),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def refuse_too_many(self, numbers_each: int) -> None:
+        """Refuse more draws of so many numbers each than memory holds."""
+        check_size("draws", self.draws, self.chains * numbers_each, least=4)

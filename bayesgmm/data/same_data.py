@@ -1,0 +1,164 @@
+"""Whether two tables are the same data: rows, weights, columns and order, told by a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils.errors import DataError
+from ..utils.types import FloatArray
+from .blocks import slices
+
+# What moments and projections of the same rows may differ by: in parts of an sd (rounding to
+# single precision), and of the number itself.
+_SAME_SD = 1e-6
+_SAME_SIZE = 1e-12
+# Rows looked at at a time.
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint:
+    """What is kept of a table, so that it can be told from others.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    total : float
+        Sum of their weights; n without.
+    weighted : bool
+        Whether they had weights.
+    names : tuple of d str
+        Column names.
+    named : bool
+        Whether these are the table's own; names made here say nothing.
+    moments : array (2, d)
+        Means and standard deviations of the columns, of weighted rows weighted.
+    projections : array (d + 2,)
+        Sums over the rows of fixed pseudo-random numbers times the columns and the weights, which
+        change when rows change places; and a sum that does not, but with values of one row.
+    """
+
+    n: int
+    total: float
+    weighted: bool
+    names: tuple[str, ...]
+    named: bool
+    moments: FloatArray
+    projections: FloatArray
+
+
+def fingerprint(
+    values: NDArray[np.floating],
+    weights: FloatArray | None,
+    names: tuple[str, ...],
+    named: bool,
+    low: FloatArray,
+    sd: FloatArray,
+) -> Fingerprint:
+    """The fingerprint of checked rows, by one pass over them in blocks."""
+    n, d = values.shape
+    total = float(n) if weights is None else float(weights.sum())
+    direction = (1.5 + _signs(0, d)) / (np.where(sd > 0, sd, 1.0) * np.sqrt(d))
+    mean, projections = np.zeros(d), np.zeros(d + 2)
+    for block in slices(n, d, at_most=_BLOCK):
+        rows = values[block] - low
+        share = np.full(len(rows), 1.0) if weights is None else weights[block] * (n / total)
+        signs = _signs(block.start, len(rows))
+        mean += share @ rows
+        projections[:d] += signs @ rows
+        projections[d] += signs @ share
+        projections[d + 1] += share @ np.sin(rows @ direction)
+    projections[: d + 1] /= np.sqrt(n)
+    projections[d + 1] /= n
+    moments = np.array([low + mean / n, sd])
+    return Fingerprint(n, total, weights is not None, names, named, moments, projections)
+
+
+def _signs(start: int, n: int) -> FloatArray:
+    """Pseudo-random numbers from -1 to 1 for rows start..start + n, always the same ones.
+
+    Steele, Lea & Flood (2014), OOPSLA, 453-472: a counter, mixed.
+    """
+    with np.errstate(over="ignore"):
+        z = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
+
+
+def difference(
+    a: Fingerprint, b: Fingerprint, first: str, second: str, ordered: bool = True
+) -> str:
+    """In what two tables differ, with these names for them; "" if they are the same data.
+
+    The order of the rows counts where it is `ordered`.
+    """
+    d, other = len(a.names), len(b.names)
+    if d != other or (a.named and b.named and a.names != b.names):
+        return f"{first} has columns {', '.join(a.names)}, {second} {', '.join(b.names)}"
+    if a.n != b.n:
+        return f"{first} has {a.n} rows, {second} {b.n}"
+    if a.weighted != b.weighted:
+        return f"{first} has {_weights(a)}, {second} {_weights(b)}"
+    if abs(a.total - b.total) > _SAME_SD * a.total:
+        return f"the weights of {first} sum to {a.total:.10g}, those of {second} to {b.total:.10g}"
+    return _difference_in_columns(a, b, first, second) or _difference_in_rows(a, b, ordered)
+
+
+def _weights(a: Fingerprint) -> str:
+    return f"weights that sum to {a.total:.10g}" if a.weighted else "no weights"
+
+
+def _allowed(a: Fingerprint) -> FloatArray:
+    """By what numbers of the columns may differ for rounding."""
+    mean, sd = a.moments
+    return np.asarray(_SAME_SD * sd + _SAME_SIZE * np.abs(mean))
+
+
+def _difference_in_columns(a: Fingerprint, b: Fingerprint, first: str, second: str) -> str:
+    mean, sd = a.moments
+    apart = np.any(~(np.abs(a.moments - b.moments) <= _allowed(a)), axis=0)
+    if apart.any():
+        j = int(np.argmax(apart))
+        return (
+            f"column {a.names[j]!r} has mean {mean[j]:.10g} and sd {sd[j]:.10g} in {first}, "
+            f"{b.moments[0, j]:.10g} and {b.moments[1, j]:.10g} in {second}"
+        )
+    return ""
+
+
+def _difference_in_rows(a: Fingerprint, b: Fingerprint, ordered: bool) -> str:
+    apart = np.abs(a.projections - b.projections)
+    if not apart[-1] <= _SAME_SD:
+        return "the columns have the same means and sds in both, but belong to other rows"
+    moved = ~(apart[:-2] <= _allowed(a))
+    if ordered and moved.any():
+        name = a.names[int(np.argmax(moved))]
+        return f"column {name!r} has the same values in both, but the rows in another order"
+    if ordered and not apart[-2] <= _SAME_SD * max(1.0, abs(a.projections[-2])):
+        return "the weights have the same sum in both, but stand in another order"
+    return ""
+
+
+def refuse_other_data(
+    a: Fingerprint,
+    b: Fingerprint,
+    cure: str,
+    first: str = "the fit's table",
+    second: str = "this",
+    ordered: bool = True,
+) -> None:
+    """Refuse rows that are not the ones a result was made of, with these names for the tables.
+
+    Raises
+    ------
+    DataError
+        What differs, and what to do.
+    """
+    if found := difference(a, b, first, second, ordered):
+        raise DataError(f"not the same data: {found}; {cure}")
