@@ -393,8 +393,7 @@ class Posterior(Displayed, Summaries):
             warn(str(self.chain_modes), ConvergenceAdvice)
 
     def _title(self) -> str:
-        name, k = self.fit.family.name, self.fit.n_components
-        return f"Posterior of a Gaussian mixture {name}, K = {k}"
+        return f"Posterior of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
 
     def _figures(self) -> pd.DataFrame:
         names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []))

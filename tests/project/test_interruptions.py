@@ -21,9 +21,13 @@ from bayesgmm.reporting import report as reporting
 from bayesgmm.selection.selection import Selection
 from tests.conftest import simulate
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="signals go to a thread on POSIX systems only"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not hasattr(signal, "pthread_kill"), reason="signals go to a thread on POSIX systems only"
+    ),
+    # A signal that arrives in another library's callback is lost there, and reported.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 QUIET = {"random_seed": 1, "progressbar": False}
 
 
