@@ -24,7 +24,7 @@ from ..em.status import Status
 from ..families import get_family
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray, IntArray
-from ..utils.validation import check_choice, check_integer, holds_real_numbers, real_array
+from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 
@@ -186,7 +186,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
             )
         except ValueError:
-            if not holds_real_numbers(np.asarray(x)):  # scikit-learn does not name the column
+            if np.asarray(x).dtype.hasobject:  # scikit-learn does not name the column of a text
                 as_data(x)
             raise
         options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
