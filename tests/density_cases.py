@@ -59,11 +59,9 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     mixture = bayesgmm.Mixture(weights, means, covariances)
     x = mixture.sample(n, rng)[0]
     data = as_data(x)
-    fit = SimpleNamespace(
-        mixture=bayesgmm.Mixture(weights, means, covariances, data.names),
-        family=family, prior=prior, names=data.names,
-    )  # fmt: skip
-    form = PosteriorProblem.of(data, fit).parametrisation
+    known = bayesgmm.Mixture(weights, means, covariances, data.names)
+    fitted = known.parameters_about(data.center)
+    form = PosteriorProblem(data, family, prior, fitted, fitted_under_prior=False).parametrisation
     posterior = LogPosterior(data, form, prior, **options)
     a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)
     values = {"concentration": a, "scale": psi, "pi": weights, "mu": means}
@@ -75,7 +73,6 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     return SimpleNamespace(
         x=x,
         data=data,
-        fit=fit,
         form=form,
         prior=prior,
         posterior=posterior,

@@ -77,9 +77,11 @@ def gamma_or(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A hyperparameter as numbers and lists."""
+    """A hyperparameter as numbers, texts and lists."""
     if isinstance(value, Gamma):
         return value.to_dict()
+    if isinstance(value, tuple):
+        return list(value)
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 

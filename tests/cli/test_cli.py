@@ -130,7 +130,7 @@ def test_fit_under_a_chosen_prior(csv, tmp_path, arguments, prior):
     ("arguments", "code", "message"),
     [
         (("--start", "best"), 2, "'k-means++'"),
-        (("--tol", -1), 1, "tol is -1.0: pass a number that is at least 0"),
+        (("--tol", -1), 1, "tol is -1.0: pass a number of at least 0"),
         (("--max-iter", -1), 2, "--max-iter"),
         (("--concentration", 2), 2, "add --prior"),
         (("--random-scale",), 2, "add --prior"),
@@ -254,7 +254,8 @@ def test_a_grid_without_an_estimate_is_exit_code_1(tmp_path):
     """Every cell failed: the reasons, and no traceback."""
     path = tmp_path / "x.csv"
     x = np.random.default_rng(0).normal(size=(30, 2))
-    pd.DataFrame(np.column_stack([x, x.sum(axis=1)])).to_csv(path, index=False)
+    frame = pd.DataFrame(np.column_stack([x, x.sum(axis=1)]), columns=["a", "b", "both"])
+    frame.to_csv(path, index=False)
     result = run("select", path, "-k", 1, "--families", "VVV", "-q")
     assert result.exit_code == 1
     assert "no cell of the grid has an estimate: columns" in error_of(result)
@@ -347,7 +348,7 @@ def test_refine_under_a_chosen_prior(csv, saved, arguments, prior):
         (("--n-modes", 2, "--sampler", "pymc"), 1, "n_modes is 2: sampler 'pymc' starts in one"),
         (("--n-modes", 0), 2, "--n-modes"),
         (("--relabel", "best"), 2, "'stephens'"),
-        (("--target-accept", 1), 1, "target_accept is 1.0: pass a number between 0 and 1"),
+        (("--target-accept", 1), 1, "target_accept is 1.0: pass a probability between 0 and 1"),
         (("--concentration", 0), 1, "concentration is 0"),
         (("--concentration", "x"), 2, "--concentration"),
         (("--sampler", "gibs"), 2, "'gibbs'"),

@@ -129,7 +129,7 @@ BAD = {
     "empty columns": (pd.DataFrame(index=range(3)), "empty"),
     "ragged": ([[1, 2], [3]], "equal lengths"),
     "three dimensions": (np.ones((2, 2, 2)), "3 dimensions"),
-    "number": (3.0, "0 dimensions"),
+    "number": (3.0, "the data are a float: pass rows by columns"),
     "None at all": (None, "NoneType"),
     "path": ("data.csv", "str, not a table"),
     "lazy": (pl.LazyFrame({"a": [1, 2]}), "collect"),

@@ -107,5 +107,5 @@ def test_columns_are_checked(mixture):
         lambda: mixture.sample(0),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="no column|at least one"):
+        with pytest.raises(ValueError, match="no column|at least (one|1)"):
             call()

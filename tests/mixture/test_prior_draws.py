@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -50,8 +50,10 @@ def model_of(prior, family, **arguments):
     d, weights = prior.d, np.array([0.4, 0.6])
     sigma = np.broadcast_to(np.diag(np.diagonal(prior.expected_scale)) / 10, (K, d, d))
     mixture = bayesgmm.Mixture(weights, prior.mean + np.arange(K)[:, None], sigma)
-    fit = SimpleNamespace(mixture=mixture, family=family, prior=prior, names=mixture.names)
-    model = build_model(mixture.sample(7, 1)[0], fit, **arguments)
+    x = mixture.sample(7, 1)[0]
+    near = bayesgmm.fit(x, K, family, start=mixture, max_iter=0, prior=Prior.from_data(x))
+    fit = replace(near, mixture=mixture, prior=prior)
+    model = build_model(x, fit, **arguments)
     return model, initial_point(model, fit)
 
 
@@ -172,7 +174,7 @@ def test_a_prior_without_a_constant_has_no_draws(name):
 def test_nothing_cannot_be_drawn(number):
     """Each number is named with its value."""
     numbers = {"n_rows": 3, "n_components": 2, "draws": 2} | {number: 0}
-    with pytest.raises(ValueError, match=f"{number} is 0: ask for at least one"):
+    with pytest.raises(ValueError, match=f"{number} is 0: pass a whole number of at least 1"):
         prior_of("plain", 2).predictive(**numbers)
 
 

@@ -81,7 +81,8 @@ def test_what_is_missing_is_named():
 
 def test_an_unknown_name_lists_those_there_are():
     """Of the kind that is asked for."""
-    with pytest.raises(ValueError, match="sampler is 'nuts': choose one of 'nutpie', 'gibbs', "):
+    meant = "sampler is 'nuts' .did you mean 'nutpie'..: choose among 'nutpie', 'gibbs', "
+    with pytest.raises(ValueError, match=meant):
         sampler_named("nuts")
-    with pytest.raises(ValueError, match="sampler is 'gibbs': choose one of 'nutpie', 'pymc', "):
+    with pytest.raises(ValueError, match="sampler is 'gibbs': choose among 'nutpie', 'pymc', "):
         sampler_named("gibbs", lambda s: s.of_model)

@@ -192,7 +192,7 @@ def test_silence(model, fit, sampler, capfd, caplog):
 
 def test_an_unknown_sampler(model):
     """Named, with those there are."""
-    with pytest.raises(ValueError, match="'stan': choose one of 'nutpie', 'pymc'"):
+    with pytest.raises(ValueError, match="'stan': choose among 'nutpie', 'pymc'"):
         sample(model, {}, sampler="stan")
 
 
