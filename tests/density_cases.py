@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -60,8 +61,9 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     x = mixture.sample(n, rng)[0]
     data = as_data(x)
     known = bayesgmm.Mixture(weights, means, covariances, data.names)
-    fitted = known.parameters_about(data.center)
-    form = PosteriorProblem(data, family, prior, fitted, fitted_under_prior=False).parametrisation
+    near = bayesgmm.fit(data, k, family, start=known, max_iter=0, prior=Prior.from_data(x))
+    fit = replace(near, mixture=known, prior=prior)
+    form = PosteriorProblem.of(data, fit).parametrisation
     posterior = LogPosterior(data, form, prior, **options)
     a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)
     values = {"concentration": a, "scale": psi, "pi": weights, "mu": means}
@@ -73,6 +75,7 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     return SimpleNamespace(
         x=x,
         data=data,
+        fit=fit,
         form=form,
         prior=prior,
         posterior=posterior,
