@@ -9,6 +9,7 @@ import numba as nb
 import numpy as np
 
 from ..kernels.calls import array_at
+from ..kernels.compilation import part
 from .compiled import call_log_posterior
 
 _I = nb.int64
@@ -18,6 +19,7 @@ DENSITY = _I(nb.uint64, _P, _P, _P, nb.types.voidptr)
 COPY = _I(nb.uint64, nb.uint64, _P, _P, nb.types.voidptr)
 
 
+@part(DENSITY)
 def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
     """What nutpie calls: 0 where there is a density, 3 or 4 where there is none."""
     table = nb.carray(where, (9,), np.int64)
@@ -39,6 +41,7 @@ def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
     return 0 if np.isfinite(total) else 4
 
 
+@part(COPY)
 def copy(size, size_out, z, out, where):  # type: ignore[no-untyped-def]
     """What nutpie stores of a point: the point."""
     for i in range(size):

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import ctypes
 from copy import copy
-from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..families.parametrisation.base import Parametrisation
 from ..kernels.cholesky import inverse_factors
-from ..kernels.compilation import FASTMATH
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
@@ -135,13 +132,12 @@ class LogPosterior:
         """
         z = np.ascontiguousarray(free, dtype=np.float64)
         value, gradient = np.empty(1), np.empty(len(z))
-        density, _ = c_callbacks()
         pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
         while True:
             with self._lock:  # another thread may find a narrow component
                 held, changes = self._arrays(), self._changes
                 table = _table(held)
-            _DENSITY(density.address)(len(z), *pointers, table.ctypes.data)
+            _DENSITY(callbacks.density.address)(len(z), *pointers, table.ctypes.data)
             if not self.narrow() and changes == self._changes:
                 return float(value[0]), gradient
 
@@ -229,18 +225,6 @@ class LogPosterior:
             self.sizes[compiled.ASKED_FOR_CENTRED] = 0
             self._changes += 1
             return True
-
-
-@lru_cache
-def c_callbacks() -> tuple[Any, Any]:
-    """The density and the copying of a point, as functions with nutpie's C signatures."""
-
-    def compile_(signature: Any, function: Any) -> Any:
-        return nb.cfunc(
-            signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
-        )(function)
-
-    return compile_(callbacks.DENSITY, callbacks.density), compile_(callbacks.COPY, callbacks.copy)
 
 
 def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
-import numba as nb
-
+from ..kernels.compilation import part
 from .callbacks import DENSITY
 
 
-@lru_cache
-def standard_normal() -> Any:
-    """The compiled function, without the constant: the log density of z is -z'z / 2."""
-    return nb.cfunc(DENSITY, cache=True)(_standard_normal)
-
-
-def _standard_normal(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
+@part(DENSITY)
+def standard_normal(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
+    """Without the constant: the log density of z is -z'z / 2."""
     value[0] = 0.0
     for i in range(size):
         value[0] -= 0.5 * z[i] * z[i]

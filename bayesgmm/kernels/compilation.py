@@ -13,15 +13,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any
 
 import numba as nb
 import numpy as np
 from numba import config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+
+from ..utils import code_store
+from .cache import Cache
 
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
 I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
@@ -36,17 +39,33 @@ FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 # Set in the environment of the process that compiles ahead, and for whoever wants none.
 _HELPER = "BAYESGMM_COMPILES_ALONE"
 
-
-def jit(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile without the interpreter lock, division by zero giving infinity, cached on disk."""
-    return nb.njit(
-        *signature,
-        nogil=True,
-        cache=True,
-        fastmath=FASTMATH,
-        error_model="numpy",
-        boundscheck=False,
+if config.DISABLE_JIT:
+    raise ImportError(
+        f"Numba's compiler is switched off (NUMBA_DISABLE_JIT={config.DISABLE_JIT}), and bayesgmm "
+        "has nothing that runs without it: unset that variable before Python starts."
     )
+
+if hasattr(os, "register_at_fork"):
+    # A fork waits until no thread compiles: its child would find the lock taken for ever by a
+    # thread that it does not have, and the compiler in the middle of its work.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+
+def jit() -> Callable[[Callable[..., Any]], Any]:
+    """Compile without the interpreter lock, division by zero giving infinity, kept on disk."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        dispatcher = nb.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False)(
+            function
+        )
+        dispatcher._cache = Cache(function)
+        return dispatcher
+
+    return compiled
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -88,9 +107,12 @@ def _get_help() -> None:
     # nothing at all from the current directory (-P).
     code = f"import importlib, sys, typing; sys.path.insert(0, {root!r}); import bayesgmm\n"
     code += "del sys.path[0]; bayesgmm._precompile()"
+    # What the user has on the path by the current directory's name alone is not looked for there.
+    paths = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    environment = os.environ | {_HELPER: "1", "PYTHONPATH": os.pathsep.join(paths)}
     with suppress(OSError):  # where no process can be started there is one less
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code], env=os.environ | {_HELPER: "1"},
+            [sys.executable, "-P", "-c", code], env=environment,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
@@ -111,27 +133,38 @@ class Entry:
         self.signature = signature
         self.level = level
         self._dispatcher: Any = None
-        self._lock = Lock()
+        self._address: int | None = None
 
     @property
     def dispatcher(self) -> Any:
         """Numba's own object, which other compiled functions can call."""
         if self._dispatcher is None:
-            with self._lock:  # numba compiles under a lock, but would do it once per thread
+            with global_compiler_lock:  # numba takes it too, but would compile once per thread
                 if self._dispatcher is None:
-                    with _compiling(self.level):
-                        dispatcher = jit(self.signature)(self.function)
-                    first, Entry._any = not Entry._any, True
-                    if first and dispatcher.stats.cache_misses:  # nothing is compiled yet
-                        _get_help()
-                    self._dispatcher = dispatcher
+                    self._compile()
         return self._dispatcher
 
-    @cached_property
+    def _compile(self) -> None:
+        dispatcher = jit()(self.function)
+        with _compiling(self.level):
+            dispatcher.compile(self.signature)
+        dispatcher.disable_compile()
+        first, Entry._any = not Entry._any, True
+        self._dispatcher = dispatcher
+        if dispatcher.stats.cache_misses:
+            if first and code_store.problem() is None:  # nothing is compiled yet
+                _get_help()
+            code_store.warn_of_problem()
+
+    @property
     def address(self) -> int:
-        """Where the machine code is, for compiled code that calls it there (`calls.py`)."""
-        version = self.dispatcher.overloads[self.signature.args]
-        return int(version.library.get_pointer_to_function(version.fndesc.llvm_cfunc_wrapper_name))
+        """Where the machine code is, for compiled code that calls it there (`calls.py`), or C."""
+        if self._address is None:
+            version = self.dispatcher.overloads[self.signature.args]
+            name = version.fndesc.llvm_cfunc_wrapper_name
+            with global_compiler_lock:
+                self._address = int(version.library.get_pointer_to_function(name))
+        return self._address
 
     def __call__(self, *args: Any) -> Any:
         """Call the compiled function."""

@@ -8,7 +8,8 @@ import platform
 from pathlib import Path
 
 from .._version import __version__
-from ..utils.threads import default_threads, for_each_chunk
+from ..utils.code_store import writable
+from ..utils.threads import default_threads
 
 #: The packages that figures depend on, by the names they are installed under.
 _PACKAGES = (
@@ -49,7 +50,9 @@ def environment() -> dict[str, str]:
     return {
         "processor": platform.machine(),
         "threads": f"{default_threads()} of {os.cpu_count()} (BAYESGMM_NUM_THREADS sets it)",
-        "EM's cache": _numba_cache(),
+        "EM's cache": str(
+            writable() or "none: no folder can be written to, NUMBA_CACHE_DIR sets one"
+        ),
         "PyMC's cache": _pytensor_cache(),
     }
 
@@ -59,16 +62,6 @@ def _version(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _numba_cache() -> str:
-    """Where Numba keeps the machine code of `kernels`, by its own rules."""
-    from numba import njit
-
-    try:
-        return str(njit(cache=True)(for_each_chunk).stats.cache_path)
-    except RuntimeError:
-        return "none: no directory can be written to (NUMBA_CACHE_DIR sets one)"
 
 
 def _pytensor_cache() -> str:

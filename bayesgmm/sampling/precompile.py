@@ -1,7 +1,7 @@
 """What a new installation's first fit and posterior need last, compiled by a second process first.
 
 Numba compiles under one lock, so that a second thread could not help. Both processes keep what
-they make in Numba's cache, where the other finds it; they begin at opposite ends, and at worst both
+they make on disk (`kernels/cache.py`), where the other finds it; they begin at opposite ends, and at worst both
 compile one part where they meet. `kernels/compilation.py` starts it by the package's public face,
 and knows of nothing above itself.
 """
@@ -13,9 +13,8 @@ def precompile() -> None:
     """Compile the default path's parts: the long step, then those of the posterior."""
     import numpy as np
 
-    from ..density import compiled
+    from ..density import callbacks, compiled
     from ..density import covariances as covariance_maps
-    from ..density.log_posterior import c_callbacks
     from ..em.acceleration import accelerated_step
     from ..em.degeneracy import degenerate_component
     from ..em.iteration import iterate
@@ -29,4 +28,4 @@ def precompile() -> None:
         quadratic_pass.version(np.float64), evaluate_draws,
     ):  # fmt: skip
         _ = part.dispatcher
-    c_callbacks()
+    _ = callbacks.density.address, callbacks.copy.address

@@ -59,6 +59,27 @@ def test_one_process_that_starts_no_other(started):
     assert options["env"]["BAYESGMM_COMPILES_ALONE"] == "1"
 
 
+def test_no_file_of_the_current_directory_is_run(tmp_path, monkeypatch):
+    """Nor one that a relative or empty part of PYTHONPATH leads to; the helper does its work."""
+    seen = tmp_path / "seen"
+    for name in ("platform", "numba", "typing", "importlib", "bayesgmm", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(seen)!r}, 'a').write({name!r})\n")
+    processes, start = [], subprocess.Popen
+    monkeypatch.setattr(
+        primitives.subprocess, "Popen",
+        lambda *what, **options: processes.append(start(*what, **options)) or processes[0],
+    )  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", ".", str(ROOT / "tests")]))
+    monkeypatch.delenv("BAYESGMM_COMPILES_ALONE", raising=False)
+    monkeypatch.setattr(primitives.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(primitives.multiprocessing, "parent_process", lambda: None)
+    primitives._get_help()
+    [process] = processes
+    assert process.wait(timeout=600) == 0
+    assert not seen.exists()
+
+
 @pytest.mark.parametrize(
     "reason", ["asked not to", "one core", "no Python of its own", "frozen", "worker"]
 )

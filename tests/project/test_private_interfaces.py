@@ -48,7 +48,10 @@ FUNCTIONS = {"arviz_stats.summary", "nutpie.sample"}
 #: Documented names with an underscore in front: IPython's, and pandas' for subclasses.
 DOCUMENTED = {"_constructor", "_repr_html_", "_repr_png_"}
 #: Attributes of Numba's compiled functions that its documentation does not have.
-WATCHED = {"cache_misses", "fndesc", "get_pointer_to_function", "library", "overloads", "stats"}
+WATCHED = {
+    "_cache", "cache_misses", "disable_compile", "fndesc", "get_pointer_to_function",
+    "has_dynamic_globals", "library", "magic_tuple", "overloads", "stats",
+}  # fmt: skip
 
 
 def files():

@@ -1,4 +1,7 @@
-"""How small a variance may be, and what a pass loses of its digits."""
+"""How small a variance may be, and what a pass loses of its digits.
+
+Compiled code holds these numbers: `kernels/cache.py` knows this file by the word compilation.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ...density.log_posterior import LogPosterior, c_callbacks
+from ...density import callbacks
+from ...density.log_posterior import LogPosterior
 from ...density.standard_normal import standard_normal
 from ...utils.types import FloatArray
 from ...utils.warnings import warn
@@ -35,7 +36,7 @@ def nutpie_model(density: LogPosterior, start: _Start) -> Any:
     """
     problem = problem_with_addresses()
     if problem is None:
-        return _by_address(c_callbacks()[0], density.table, density.size, start, density)
+        return _by_address(callbacks.density, density.table, density.size, start, density)
     warn(
         f"this version of nutpie does not take compiled densities as earlier ones do ({problem}): "
         "it is given a Python function instead, which is slower and gives the same posterior.",
@@ -52,7 +53,7 @@ def problem_with_addresses() -> str | None:
     try:
         table = np.zeros(1, dtype=np.int64)  # the normal density reads nothing
         tree = nutpie.sample(
-            _by_address(standard_normal(), table, 2, lambda seed: np.ones(2), None),
+            _by_address(standard_normal, table, 2, lambda seed: np.ones(2), None),
             draws=10, tune=10, chains=1, cores=1, seed=0, save_warmup=False, progress_bar=False,
         )  # fmt: skip
         z = tree["posterior"][COORDINATES].to_numpy()
@@ -75,7 +76,7 @@ def _by_address(
 
     return CompiledPyMCModel(
         compiled_logp_func=function,
-        compiled_expand_func=c_callbacks()[1],
+        compiled_expand_func=callbacks.copy,
         initial_point_func=start,
         shared_data={"held": held, "table": table},
         shared_var_keys={},

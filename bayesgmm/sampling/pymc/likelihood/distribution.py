@@ -15,12 +15,10 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
+from ....kernels.cache import VERSION_NUMBER
 from ....utils.types import FloatArray
 from .means import draw_bartlett
 from .op import N_VARIABLES, MixtureLogLikelihood
-
-# Changes with the code of the draws: PyTensor keeps the compiled code on disk.
-_VERSION = 2
 
 
 class GaussianMixtureRV(RandomVariable):
@@ -87,7 +85,7 @@ _COLOURED: dict[str, Callable[..., FloatArray]] = {
 @numba_core_rv_funcify.register(GaussianMixtureRV)
 def _compile_draw(op: GaussianMixtureRV, node: Apply) -> tuple[Any, int]:
     """One row; `rng_fn` in compiled code."""
-    return _COMPILE_DRAW[op.kind](op), _VERSION
+    return _COMPILE_DRAW[op.kind](op), VERSION_NUMBER
 
 
 @numba_njit

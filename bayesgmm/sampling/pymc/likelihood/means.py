@@ -16,10 +16,8 @@ from pytensor.link.numba.dispatch.basic import numba_njit
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
+from ....kernels.cache import VERSION_NUMBER
 from ....utils.types import FloatArray
-
-# Changes with the code of the draws: PyTensor keeps the compiled code on disk.
-_VERSION = 1
 
 
 @numba_njit
@@ -73,7 +71,7 @@ class BartlettNormalRV(RandomVariable):
 @numba_core_rv_funcify.register(BartlettNormalRV)
 def _compile_draw(op: BartlettNormalRV, node: Apply) -> tuple[Any, int]:
     """One row; `rng_fn` in compiled code."""
-    return draw_bartlett, _VERSION
+    return draw_bartlett, VERSION_NUMBER
 
 
 class BartlettNormal(pm.Continuous):

@@ -8,16 +8,13 @@ called in every process before anything that uses the symbol is compiled or load
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import llvmlite.binding
 import numba as nb
 
-from ....kernels.compilation import FASTMATH
+from ....kernels.cache import VERSION
+from ....kernels.compilation import Entry, part
 from .gradient import bartlett_likelihood, variance_likelihood
-
-# Part of the symbols' names, so that code cached by an older version cannot call a newer one.
-VERSION = 1
 
 _I = nb.int64
 _P = nb.types.CPointer(nb.float64)
@@ -28,9 +25,10 @@ _P = nb.types.CPointer(nb.float64)
 _BARTLETT = nb.void(*[_I] * 6, *[_P] * 9, *[_P] * 5)
 _VARIANCE = nb.void(*[_I] * 6, *[_P] * 7, *[_P] * 4)
 
+# With the version, so that what PyTensor keeps on disk cannot call code of another one.
 SYMBOLS = {
-    "bartlett": f"bayesgmm_bartlett_likelihood_v{VERSION}",
-    "variance": f"bayesgmm_variance_likelihood_v{VERSION}",
+    "bartlett": f"bayesgmm_bartlett_likelihood_{VERSION}",
+    "variance": f"bayesgmm_variance_likelihood_{VERSION}",
 }
 # What compiled code calls; only the name is in it, so that it can be cached on disk.
 bartlett_symbol = nb.types.ExternalFunction(SYMBOLS["bartlett"], _BARTLETT)
@@ -38,19 +36,14 @@ variance_symbol = nb.types.ExternalFunction(SYMBOLS["variance"], _VARIANCE)
 
 
 @lru_cache
-def native(kind: str) -> Any:
+def native(kind: str) -> Entry:
     """The compiled function of that kind ("bartlett" or "variance"); its symbol is registered."""
-    signature, function = {
-        "bartlett": (_BARTLETT, _bartlett),
-        "variance": (_VARIANCE, _variance),
-    }[kind]
-    compiled = nb.cfunc(
-        signature, cache=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False
-    )(function)
+    compiled = {"bartlett": _bartlett, "variance": _variance}[kind]
     llvmlite.binding.add_symbol(SYMBOLS[kind], compiled.address)
     return compiled
 
 
+@part(_BARTLETT)
 def _bartlett(  # type: ignore[no-untyped-def]
     n, d, n_components, rows, columns, n_weights, pi, mu, chi2, lower, root, center,
     inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_chi2, g_lower,
@@ -74,6 +67,7 @@ def _bartlett(  # type: ignore[no-untyped-def]
     )
 
 
+@part(_VARIANCE)
 def _variance(  # type: ignore[no-untyped-def]
     n, d, n_components, rows, columns, n_weights, pi, mu, variance, center,
     inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_variance,

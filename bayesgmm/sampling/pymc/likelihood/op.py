@@ -20,8 +20,9 @@ from pytensor.scalar import Second
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
+from ....kernels.cache import VERSION_NUMBER
 from ....utils.types import FloatArray
-from .native import VERSION, bartlett_symbol, native, variance_symbol
+from .native import bartlett_symbol, native, variance_symbol
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 N_VARIABLES = {"bartlett": 2, "variance": 1}
@@ -70,10 +71,10 @@ class MixtureLogLikelihood(Op):
         outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in arrays[: self.n_parameters])]
         rows = n_components if self.by_component else 1
         columns = d if self.by_feature else 1
-        native(self.kind).ctypes(
-            len(x), d, n_components, rows, columns, len(weights),
-            *(a.ctypes.data_as(_DOUBLES) for a in (*arrays, *outputs)),
-        )  # fmt: skip
+        sizes = (len(x), d, n_components, rows, columns, len(weights))
+        pointers = [a.ctypes.data_as(_DOUBLES) for a in (*arrays, *outputs)]
+        types = [ctypes.c_int64] * len(sizes) + [_DOUBLES] * len(pointers)
+        ctypes.CFUNCTYPE(None, *types)(native(self.kind).address)(*sizes, *pointers)
         for storage, value in zip(output_storage, outputs, strict=True):
             storage[0] = value
 
@@ -124,13 +125,13 @@ def _compile_likelihood(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) ->
     native(op.kind)  # registers the symbol
     compiled = _COMPILE[op.kind](op)
     if op.weighted:
-        return compiled, VERSION
+        return compiled, VERSION_NUMBER
 
     @numba_njit
     def unweighted(*inputs):  # type: ignore[no-untyped-def]
         return compiled(*inputs, np.empty(0))
 
-    return unweighted, VERSION
+    return unweighted, VERSION_NUMBER
 
 
 def _compile_bartlett(op: MixtureLogLikelihood) -> Any:
