@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import numba as nb
 import numpy as np
 import nutpie
 import nutpie.compile_pymc
@@ -14,6 +13,7 @@ from scipy.stats import truncnorm
 
 import bayesgmm
 from bayesgmm.density.callbacks import DENSITY
+from bayesgmm.kernels.compilation import part
 from bayesgmm.sampling.run import nutpie_model
 from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
@@ -44,7 +44,7 @@ def with_other_arguments(monkeypatch):
 def with_another_density(monkeypatch):
     """What is sampled is not what was given: twice the log density."""
 
-    @nb.cfunc(DENSITY)
+    @part(DENSITY)
     def twice(size, z, gradient, value, where):
         value[0] = 0.0
         for i in range(size):
@@ -52,7 +52,7 @@ def with_another_density(monkeypatch):
             gradient[i] = -2 * z[i]
         return 0
 
-    monkeypatch.setattr(nutpie_model, "standard_normal", lambda: twice)
+    monkeypatch.setattr(nutpie_model, "standard_normal", twice)
 
 
 def test_the_installed_nutpie_takes_addresses():
