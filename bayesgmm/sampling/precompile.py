@@ -2,8 +2,8 @@
 
 Numba compiles under one lock, so that a second thread could not help. Both processes keep what
 they make on disk (`kernels/cache.py`), where the other finds it; they begin at opposite ends, and
-at worst both compile one part where they meet. `kernels/compilation.py` starts it by the package's public face,
-and knows of nothing above itself.
+at worst both compile one part where they meet. `kernels/compilation.py` starts it by the
+package's public face, and knows of nothing above itself.
 """
 
 from __future__ import annotations
