@@ -12,12 +12,13 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cache, partial
+from importlib import import_module
 
 import numpy as np
 import pytest
 
 import bayesgmm
-from bayesgmm.reporting import report as reporting
+from bayesgmm.reporting import render
 from bayesgmm.selection.selection import Selection
 from tests.conftest import simulate
 
@@ -25,7 +26,8 @@ pytestmark = [
     pytest.mark.skipif(
         not hasattr(signal, "pthread_kill"), reason="signals go to a thread on POSIX systems only"
     ),
-    # A signal that arrives in another library's callback is lost there, and reported.
+    # Where the collector of garbage calls Python (JAX has it do so) a Ctrl-C is lost, as it would
+    # be in any program, and the result is whole.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -129,7 +131,7 @@ def check_report(x, analysis, whole):
     stopped = analysis.selection.interrupted
     assert analysis.posterior is None or not stopped
     stopped = stopped or (analysis.posterior is not None and analysis.posterior.interrupted)
-    text = reporting.render(analysis, "markdown", {})
+    text = render(analysis, "markdown", {})
     assert ("**Interrupted: " in text) == stopped
 
 
@@ -138,8 +140,11 @@ def make_report(x, path):
     path.unlink(missing_ok=True)
     kept = []
     with pytest.MonkeyPatch.context() as patch:
-        original = reporting.write
-        patch.setattr(reporting, "write", lambda *a: (kept.append(a[0]), original(*a)))
+        module = import_module(
+            "bayesgmm.reporting.report"
+        )  # the package has a function of the name
+        write = module.write
+        patch.setattr(module, "write", lambda *a: (kept.append(a[0]), write(*a)))
         try:
             bayesgmm.report(
                 x, path, n_components=[1, 2], covariance_type=["EEE", "VVV"], draws=100, tune=50,
@@ -153,7 +158,7 @@ def make_report(x, path):
 
 
 def selected(x, **options):
-    return bayesgmm.select(x, **{"n_components": range(1, 6)} | options, **QUIET)
+    return bayesgmm.select(x, **{"n_components": range(1, 4)} | options, **QUIET)
 
 
 def refined(n, sampler, **options):
@@ -168,18 +173,18 @@ FEW, MANY = partial(rows, 300), partial(rows, 40_000)
 #: What is called, and the check of what comes back against the same call left alone.
 CASES = {
     "fit": (
-        lambda: bayesgmm.fit(MANY(), 6, random_seed=1),
+        lambda: bayesgmm.fit(MANY(), 4, random_seed=1),
         lambda found, whole: check_fit(MANY(), found, whole),
     ),
     "select few rows": (
         lambda: selected(FEW()), lambda found, whole: check_selection(FEW(), found, whole),
     ),
     "select many rows": (
-        lambda: selected(MANY(), covariance_type=["EEI", "EEE", "VVV"]),
+        lambda: selected(MANY(), n_components=range(1, 6), covariance_type=["EEI", "VVV"]),
         lambda found, whole: check_selection(MANY(), found, whole),
     ),
     "select cv": (
-        lambda: selected(FEW(), covariance_type=["EEE", "VVV"], cv=20, criterion="cv"),
+        lambda: selected(FEW(), covariance_type=["EEE", "VVV"], cv=100, criterion="cv"),
         lambda found, whole: check_selection(FEW(), found, whole),
     ),
     "bootstrap_lrt": (
@@ -193,7 +198,7 @@ CASES = {
         for method in ("bootstrap", "weighted", "parametric")
     },
     "refine nutpie": (partial(refined, 400, "nutpie", cores=2), check_posterior),
-    "refine gibbs": (partial(refined, 400, "gibbs", draws=500, cores=2), check_posterior),
+    "refine gibbs": (partial(refined, 400, "gibbs", draws=300, cores=2), check_posterior),
     "refine laplace": (partial(refined, 400, "laplace", draws=2000), check_posterior),
 }  # fmt: skip
 
@@ -235,10 +240,14 @@ def test_three_moments(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_twenty_moments(name):
-    interrupt(*CASES[name], moments=20)
+    """Of all but `fit`, which is all or nothing, something comes back at some of them."""
+    kept = interrupt(*CASES[name], moments=20)
+    print(f"{name}: something came back at {kept} of 20 moments")
+    assert kept > 0 or name == "fit"
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_report(tmp_path):
     """Twenty moments: a report that says so first, or no file."""
     interrupt(
