@@ -54,27 +54,32 @@ class Outcome:
 
 
 def call(work, delay=None):
-    """Call, and press Ctrl-C after so many seconds."""
+    """Call, and press Ctrl-C after so many seconds of work (a busy machine makes time pass)."""
     main, pressed, result = threading.main_thread().ident, threading.Event(), None
+    ended, begin = threading.Event(), time.process_time()
 
     def press():
-        pressed.set()
-        signal.pthread_kill(main, signal.SIGINT)
+        while not ended.wait(0.001):
+            if delay is not None and time.process_time() - begin >= delay:
+                pressed.set()
+                signal.pthread_kill(main, signal.SIGINT)
+                return
 
-    timer = threading.Timer(1e6 if delay is None else delay, press)
+    watch = threading.Thread(target=press)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        begin = time.perf_counter()
         try:
-            timer.start()
+            watch.start()
             result = work()
             in_time = pressed.is_set()
-            timer.cancel()
-            timer.join()
+            ended.set()
+            watch.join()
             time.sleep(0.001)  # a Ctrl-C that came too late is noticed here
         except KeyboardInterrupt:
             in_time = True
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
+        ended.set()
+        watch.join()
     warned = any(issubclass(w.category, bayesgmm.InterruptionAdvice) for w in caught)
     return Outcome(result, in_time, warned, seconds)
 
