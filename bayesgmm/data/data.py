@@ -21,8 +21,8 @@ from ..utils.types import FloatArray
 from ..utils.validation import real_array
 from .blocks import slices
 from .same_data import Fingerprint, fingerprint
-from .summary import _weighted_summary
-from .tables import _missing, _numeric, _read, _select, _Table
+from .summary import weighted_summary
+from .tables import Table, as_numbers, missing_values, read_table, select_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,12 +150,12 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
     if isinstance(x, Data):
         if columns is None and sample_weight is None:
             return x
-        table = _Table(x.values, x.names, x.named)
+        table = Table(x.values, x.names, x.named)
     else:
-        table = _read(x)
+        table = read_table(x)
     if columns is not None:
-        table = _select(table, columns)
-    values = _numeric(table)
+        table = select_columns(table, columns)
+    values = as_numbers(table)
     if sample_weight is not None:
         weights = _read_weights(sample_weight, len(values))
     else:
@@ -179,12 +179,12 @@ def as_rows_like(
     """
     weights = None
     if isinstance(x, Data):
-        table, weights = _Table(x.values, x.names, x.named), x.weights
+        table, weights = Table(x.values, x.names, x.named), x.weights
     else:
-        table = _read(x, width=len(names))
+        table = read_table(x, width=len(names))
     others = table.named and tuple(table.names) != tuple(names)
     if named and others and set(table.names) >= set(names):
-        table = _select(table, names)  # a table may bring more columns, in any order
+        table = select_columns(table, names)  # a table may bring more columns, in any order
     if table.values.shape[1] != len(names):
         raise DataError(
             f"the rows have {table.values.shape[1]} columns, the fit has {len(names)} "
@@ -196,7 +196,7 @@ def as_rows_like(
             f"the columns are {list(table.names)}, the fit was made with {list(names)}"
             f"{': pass the same columns' if named else made_up}."
         )
-    values = _numeric(table)
+    values = as_numbers(table)
     if sample_weight is not None:
         weights = _read_weights(sample_weight, len(values))
     summary = _summarise(values, tuple(names), weights, named)
@@ -259,14 +259,14 @@ def _summarise(
         column = values[:, j]
         n_nan = int(np.sum(np.isnan(column)))
         if n_nan:
-            raise DataError(_missing(names[j], n_nan, int(np.argmax(np.isnan(column)))))
+            raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
         row = int(np.argmax(np.isinf(column)))
         raise DataError(
             f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
             "correct or drop that row."
         )
     if weights is not None:
-        low, high, mean, sd = _weighted_summary(values, weights)
+        low, high, mean, sd = weighted_summary(values, weights)
     size = np.maximum(np.abs(low), np.abs(high))
     for j in np.flatnonzero(size > _LARGEST):
         raise DataError(

@@ -12,7 +12,7 @@ from .blocks import slices
 _BLOCK = 65_536
 
 
-def _weighted_summary(
+def weighted_summary(
     values: NDArray[np.floating], weights: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Low, high, mean and sd (d,) of rows that count by their weights, by blocks of rows.

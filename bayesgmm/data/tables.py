@@ -17,7 +17,7 @@ _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """Columns as they came: a 2-D array of any type, or object columns to be looked at."""
 
     values: NDArray[Any]
@@ -25,7 +25,8 @@ class _Table:
     named: bool = True
 
 
-def _read(x: Any, width: int | None = None) -> _Table:
+def read_table(x: Any, width: int | None = None) -> Table:
+    """The columns of whatever is tabular; `width` is how many there should be."""
     if x is None or isinstance(x, str | bytes):
         raise DataError(
             f"the data are {type(x).__name__}, not a table: pass an array, a data frame or a list "
@@ -60,23 +61,23 @@ def _read(x: Any, width: int | None = None) -> _Table:
     if values.ndim != 2:
         kind = f"a {type(x).__name__}" if values.ndim == 0 else f"of {values.ndim} dimensions"
         raise DataError(f"the data are {kind}: pass rows by columns, an array (n, d).")
-    return _Table(values, tuple(f"x{j}" for j in range(values.shape[1])), named=False)
+    return Table(values, tuple(f"x{j}" for j in range(values.shape[1])), named=False)
 
 
-def _from_xarray(x: Any) -> _Table:
+def _from_xarray(x: Any) -> Table:
     if hasattr(x, "data_vars"):
         return _from_dataset(x)
     if x.ndim == 1:
-        return _Table(np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),), bool(x.name))
+        return Table(np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),), bool(x.name))
     if x.ndim != 2:
         raise DataError(f"the DataArray has {x.ndim} dimensions: pass rows by columns (n, d).")
     dim = x.dims[1]
     if dim in x.coords:
-        return _Table(np.asarray(x), tuple(str(c) for c in x.coords[dim].values))
-    return _Table(np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1])), named=False)
+        return Table(np.asarray(x), tuple(str(c) for c in x.coords[dim].values))
+    return Table(np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1])), named=False)
 
 
-def _from_dataset(x: Any) -> _Table:
+def _from_dataset(x: Any) -> Table:
     """The data variables as columns; coordinates are names of rows, not data."""
     variables = dict(x.data_vars)
     if not variables:
@@ -91,10 +92,10 @@ def _from_dataset(x: Any) -> _Table:
     columns = [np.asarray(variable) for variable in variables.values()]
     if not all(map(holds_real_numbers, columns)):
         columns = [column.astype(object) for column in columns]
-    return _Table(np.column_stack(columns), tuple(str(name) for name in variables))
+    return Table(np.column_stack(columns), tuple(str(name) for name in variables))
 
 
-def _from_frame(x: Any) -> _Table | None:
+def _from_frame(x: Any) -> Table | None:
     import narwhals.stable.v2 as nw
 
     if hasattr(x, "collect"):
@@ -107,16 +108,16 @@ def _from_frame(x: Any) -> _Table | None:
         return None
     if isinstance(frame, nw.Series):
         name = "" if frame.name is None else str(frame.name)
-        return _Table(_column(frame)[:, None], (name or "x0",), bool(name))
+        return Table(_column(frame)[:, None], (name or "x0",), bool(name))
     names = tuple(str(c) for c in frame.columns)
     if not names:
-        return _Table(np.empty((len(frame), 0)), ())
+        return Table(np.empty((len(frame), 0)), ())
     if all(dtype in (nw.Float64, nw.Float32) for dtype in frame.schema.values()):
-        return _Table(frame.to_numpy(), names)
+        return Table(frame.to_numpy(), names)
     columns = [_column(column) for column in frame.iter_columns()]
     if any(column.dtype == object for column in columns):
         columns = [column.astype(object) for column in columns]
-    return _Table(np.column_stack(columns), names)
+    return Table(np.column_stack(columns), names)
 
 
 def _column(series: Any) -> NDArray[Any]:
@@ -136,7 +137,7 @@ def _column(series: Any) -> NDArray[Any]:
     return numbers
 
 
-def _select(table: _Table, columns: Any) -> _Table:
+def select_columns(table: Table, columns: Any) -> Table:
     """Columns by their names (whatever these are), of an array by position, or by a mask."""
     try:
         asked = [columns] if isinstance(columns, str) else list(columns)
@@ -156,10 +157,10 @@ def _select(table: _Table, columns: Any) -> _Table:
     if not index:
         raise DataError(f"columns names none: name some of {', '.join(table.names)}.")
     names = tuple(table.names[j] for j in index)
-    return _Table(table.values[:, index], names, table.named)
+    return Table(table.values[:, index], names, table.named)
 
 
-def _position(table: _Table, column: Any) -> int:
+def _position(table: Table, column: Any) -> int:
     """Where a column stands; an array's have positions, and the names made up of these."""
     d = len(table.names)
     if str(column) in table.names:
@@ -171,7 +172,8 @@ def _position(table: _Table, column: Any) -> int:
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
-def _numeric(table: _Table) -> NDArray[np.floating]:
+def as_numbers(table: Table) -> NDArray[np.floating]:
+    """The values (n, d) as float64 or float32; text and complex numbers are refused."""
     values = table.values
     n, d = values.shape
     if n == 0 or d == 0:
@@ -202,7 +204,7 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
     missing = [v is None or type(v).__name__ in ("NAType", "NaTType") for v in column]
     for i, v in enumerate(column):
         if missing[i]:
-            raise DataError(_missing(name, sum(missing), i))
+            raise DataError(missing_values(name, sum(missing), i))
         try:
             ok = not isinstance(v, _NO_NUMBERS) and float(v) is not None
         except OverflowError:
@@ -219,7 +221,8 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
             )
 
 
-def _missing(name: str, count: int, row: int) -> str:
+def missing_values(name: str, count: int, row: int) -> str:
+    """What to say of a column with missing values."""
     return (
         f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
         f"{row}): drop or impute those rows first (for a data frame: X.dropna())."

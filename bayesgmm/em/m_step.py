@@ -14,15 +14,15 @@ import numpy as np
 from ..families.m_steps import call_m_step
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky, solve
-from ..kernels.compilation import F1, F2, F3, R1, part
-from ..mixture.log_prior import _B, _F, _I, _variable
+from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, R1, part
+from ..mixture.log_prior import differ
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
 
 
-MAXIMISE = _I(
-    _I, _I, _I, _I, _I, R1, _F, _F, F1, F2, F3, _I, _B, _B, F1, F2, F1, F2, F3,
+MAXIMISE = INT(
+    INT, INT, INT, INT, INT, R1, FLOAT, FLOAT, F1, F2, F3, INT, BOOL, BOOL, F1, F2, F1, F2, F3,
 )  # fmt: skip
 call_maximise = caller(MAXIMISE)
 MEANS = nb.void(R1, F1, F2, F3, F2)
@@ -46,7 +46,7 @@ def maximise(  # type: ignore[no-untyped-def]
     prior = len(hyper) > 0
     concentration = hyper[0] if prior else 1.0
     strength = hyper[2] if prior else 0.0
-    share = 1.0 if _variable(volume, shape, orientation) else 1.0 / n_components
+    share = 1.0 if differ(volume, shape, orientation) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
     pseudo = np.empty((n_components, rows, d)) if prior else scatters
     total = 0.0

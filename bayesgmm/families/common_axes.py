@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..kernels.compilation import inlined, jit
-from .matrices import _TINY, EQUAL, FEW_SWEEPS, _copy, eigen
+from .matrices import EQUAL, FEW_SWEEPS, TINY, copy_matrix, eigen
 
 _ANGLE = 1e-10
 
 
 @inlined
-def _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type: ignore[no-untyped-def]
+def common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type: ignore[no-untyped-def]
     """EVE and VVE: write axes D in common, and the sums of squares (K, d) along them.
 
     Minimises sum_k n_k sum_j log (D'W_kD)_jj for VVE (Flury 1984, JASA 79, 892-898), or
@@ -32,14 +32,14 @@ def _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # typ
     alone = warm or n_components == 1 or sweeps <= FEW_SWEEPS
     for start in range(1 if alone else n_components + 1):
         if warm:
-            _copy(axes, trial)
+            copy_matrix(axes, trial)
         else:
             eigen(pooled if start == 0 else scatters[start - 1], values, trial)
         _turn_all(scatters, trial, turned)
         value = _rotate(volume, counts, turned, trial, sweeps, not warm)
         if start == 0 or value < best:
             best = value
-            _copy(trial, axes)
+            copy_matrix(trial, axes)
             for k in range(n_components):
                 for j in range(d):
                     profiles[k, j] = turned[k, j, j]
@@ -92,7 +92,7 @@ def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-
                         rest = 0.0
                         for j in range(d):
                             if j != p and j != q:
-                                rest += np.log(max(w[j, j], _TINY))
+                                rest += np.log(max(w[j, j], TINY))
                         factor[k] = np.exp(rest / d)
                 angle = 0.5 * _best_angle(volume, d, mean, cosine, sine, factor, globally)
                 if angle == 0.0:
@@ -123,7 +123,7 @@ def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-
     for k in range(n_components):
         logs = 0.0
         for j in range(d):
-            logs += np.log(max(turned[k, j, j], _TINY))
+            logs += np.log(max(turned[k, j, j], TINY))
         value += np.exp(logs / d) if volume == EQUAL else counts[k] * logs
     return value
 
@@ -143,7 +143,7 @@ def _plane(volume, d, mean, cosine, sine, factor, t):  # type: ignore[no-untyped
         u = cosine[k] * c + sine[k] * s
         du = sine[k] * c - cosine[k] * s
         m = mean[k]
-        product = max((m - u) * (m + u), 1e-30 * m * m + _TINY)
+        product = max((m - u) * (m + u), 1e-30 * m * m + TINY)
         log1 = -2.0 * u * du / product  # derivatives of log(product); u'' = -u
         log2 = -2.0 * (du * du - u * u) / product - log1 * log1
         if volume == EQUAL:

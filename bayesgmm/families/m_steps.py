@@ -17,16 +17,16 @@ import numpy as np
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
 from ..kernels.compilation import F1, F2, F3, Entry, jit, part
-from .common_axes import _common_axes
+from .common_axes import common_axes
 from .matrices import (
     EQUAL,
     IDENTITY,
     VARIABLE,
-    _copy,
-    _fill,
-    _sum,
     compose,
+    copy_matrix,
     eigen,
+    fill_matrix,
+    sum_of,
     trace_of_quotient,
 )
 
@@ -104,7 +104,7 @@ def _along_common_axes(  # type: ignore[no-untyped-def]
     n_components, d, _ = scatters.shape
     profiles = np.empty((n_components, d))
     variances = np.empty((n_components, d))
-    _common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
+    common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
     for k in range(n_components):
         for j in range(d):
             profiles[k, j] = max(profiles[k, j], 0.0)
@@ -117,7 +117,7 @@ def _along_common_axes(  # type: ignore[no-untyped-def]
 def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
     """Variances (K, d) along known axes from sums of squares (K, d): EII VII EEI VEI EVI VVI."""
     n_components, d = profiles.shape
-    n = _sum(counts)
+    n = sum_of(counts)
     if shape == VARIABLE:
         total = 0.0
         for k in range(n_components):
@@ -134,11 +134,11 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
     if shape == IDENTITY:
         total = 0.0
         for k in range(n_components):
-            total += _sum(profiles[k])
+            total += sum_of(profiles[k])
         for k in range(n_components):
             v = total / (n * d)
             if volume == VARIABLE:
-                v = _sum(profiles[k]) / (counts[k] * d)
+                v = sum_of(profiles[k]) / (counts[k] * d)
             volumes[k] = v
             for j in range(d):
                 variances[k, j] = v
@@ -156,7 +156,7 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
     # VEI: volumes and shape in turn; convex in their logarithms, so there is one optimum.
     if not warm:
         for k in range(n_components):
-            volumes[k] = _sum(profiles[k]) / (counts[k] * d)
+            volumes[k] = sum_of(profiles[k]) / (counts[k] * d)
     for _ in range(sweeps):
         logs = 0.0
         for j in range(d):
@@ -189,17 +189,17 @@ def _pooled(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """EEE and VEE: volumes and one matrix in common, in turn."""
     n_components, d, _ = scatters.shape
-    n = _sum(counts)
+    n = sum_of(counts)
     common = np.empty((d, d))
     lower = np.empty((d, d))
     if volume == EQUAL:
-        _fill(common, 0.0)
+        fill_matrix(common, 0.0)
         for k in range(n_components):
             for i in range(d):
                 for j in range(d):
                     common[i, j] += scatters[k, i, j] / n
         for k in range(n_components):
-            _copy(common, out[k])
+            copy_matrix(common, out[k])
         return
     if not warm:
         for k in range(n_components):
@@ -208,7 +208,7 @@ def _pooled(  # type: ignore[no-untyped-def]
                 trace += scatters[k, j, j]
             volumes[k] = trace / (counts[k] * d)
     for _ in range(sweeps):
-        _fill(common, 0.0)
+        fill_matrix(common, 0.0)
         for k in range(n_components):
             factor = 1.0 / volumes[k]
             for i in range(d):
@@ -246,7 +246,7 @@ def _separate(  # type: ignore[no-untyped-def]
         for k in range(n_components):
             sizes[k] = np.exp(cholesky(scatters[k], lower) / d)
             total += sizes[k]
-    n = _sum(counts)
+    n = sum_of(counts)
     for k in range(n_components):
         factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * sizes[k])
         for i in range(d):

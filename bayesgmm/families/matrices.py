@@ -9,18 +9,20 @@ from ..kernels.compilation import jit
 EQUAL, VARIABLE, IDENTITY = 0, 1, 2
 # Inner sweeps of one M-step among many: none lowers the objective, and the next goes on.
 FEW_SWEEPS = 2
-_TINY = 1e-300
+TINY = 1e-300
 
 
 @jit()
-def _fill(matrix, value):  # type: ignore[no-untyped-def]
+def fill_matrix(matrix, value):  # type: ignore[no-untyped-def]
+    """Write a value everywhere."""
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
             matrix[i, j] = value
 
 
 @jit()
-def _copy(matrix, out):  # type: ignore[no-untyped-def]
+def copy_matrix(matrix, out):  # type: ignore[no-untyped-def]
+    """Write a matrix into another."""
     # Numba's own assignment brings code for error messages with it, seconds to compile.
     for i in range(matrix.shape[0]):
         for j in range(matrix.shape[1]):
@@ -28,7 +30,8 @@ def _copy(matrix, out):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _sum(x):  # type: ignore[no-untyped-def]
+def sum_of(x):  # type: ignore[no-untyped-def]
+    """The sum of a vector, in order."""
     total = 0.0
     for v in x:
         total += v

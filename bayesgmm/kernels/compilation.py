@@ -26,6 +26,7 @@ from numba.core.registry import cpu_target
 from ..utils import code_store
 from .cache import Cache
 
+INT, FLOAT, BOOL = nb.int64, nb.float64, nb.boolean
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
 I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
 R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
 from ..families.family import Family
 from ..families.matrices import VARIABLE, trace_of_quotient
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
-from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from ..kernels.compilation import F1, F2, F3, FLOAT, INT, R1, inlined, jit, part
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 
-_I, _F, _B = nb.int64, nb.float64, nb.boolean
-LOG_KERNEL = _F(_I, _I, _I, R1, F1, F2, F3)
+LOG_KERNEL = FLOAT(INT, INT, INT, R1, F1, F2, F3)
 call_log_kernel = caller(LOG_KERNEL)
 
 
 @inlined
-def _variable(volume, shape, orientation):  # type: ignore[no-untyped-def]
+def differ(volume, shape, orientation):  # type: ignore[no-untyped-def]
     """Whether the components' covariances may differ."""
     return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE
 
@@ -39,7 +37,7 @@ def log_kernel(volume, shape, orientation, hyper, weights, means, covariances): 
     b0 = hyper[3 : 3 + d]
     root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
     psi = hyper[3 + d + 2 * d * d :].reshape((d, d))
-    distinct = n_components if _variable(volume, shape, orientation) else 1
+    distinct = n_components if differ(volume, shape, orientation) else 1
     total = 0.0
     lower = np.zeros((d, d))
     log_det = 0.0

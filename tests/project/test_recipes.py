@@ -51,7 +51,7 @@ def test_a_start(faithful, monkeypatch):
 
 
 def test_a_source_of_data(faithful, monkeypatch):
-    """A branch of _read that makes a two-dimensional array and names."""
+    """A branch of read_table that makes a two-dimensional array and names."""
 
     class Columns:
         """A table that no library knows."""
@@ -59,14 +59,14 @@ def test_a_source_of_data(faithful, monkeypatch):
         def __init__(self, columns):
             self.by_name = columns
 
-    read = border._read
+    read = border.read_table
 
     def branch(x, width=None):
         if isinstance(x, Columns):
-            return border._Table(np.column_stack(list(x.by_name.values())), tuple(x.by_name))
+            return border.Table(np.column_stack(list(x.by_name.values())), tuple(x.by_name))
         return read(x, width)
 
-    monkeypatch.setattr(border, "_read", branch)
+    monkeypatch.setattr(border, "read_table", branch)
     table = Columns({name: faithful[name].to_numpy() for name in faithful})
     ours = bayesgmm.fit(table, 2, random_seed=1)
     assert ours.names == tuple(faithful)

@@ -80,6 +80,19 @@ def libraries(path: Path, at_once: bool = False) -> set[str]:
     return found
 
 
+def test_private_names_stay_in_their_file():
+    """A name that begins with an underscore is used where it is defined, and nowhere else."""
+    found = [
+        f"{name}: {alias.name}"
+        for name, path in files().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.level or node.module == "bayesgmm")
+        for alias in node.names
+        if alias.name.startswith("_") and alias.name not in ROOT and alias.name != "__version__"
+    ]
+    assert not found
+
+
 @pytest.mark.parametrize("name", files())
 def test_imports_go_down(name):
     """A file imports from its own wing, and from those its wing may know."""

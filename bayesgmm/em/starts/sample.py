@@ -134,10 +134,10 @@ class Sample:
 
     def of_responsibilities(self, resp: FloatArray) -> Start:
         """The start from responsibilities (n, K)."""
-        return Start(_statistics(self.data, resp.shape[1], lambda rows: resp[rows]), guess=True)
+        return Start(statistics_of(self.data, resp.shape[1], lambda rows: resp[rows]), guess=True)
 
 
-def _statistics(data: Data, n_components: int, memberships: Memberships) -> Statistics:
+def statistics_of(data: Data, n_components: int, memberships: Memberships) -> Statistics:
     """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
     counts = np.zeros(n_components)
     means = np.zeros((n_components, data.d))
