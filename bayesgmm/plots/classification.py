@@ -72,8 +72,7 @@ def plot_classification(
     >>> figure.axes[0].get_xlabel()
     'eruptions (min)'
     """
-    mixture = mixture_of(fit)
-    data, names = mixture.rows(X), labelled(mixture.names, units_of(X, units))
+    mixture, data, names = _asked(X, fit, units)
     if mixture.d == 1:
         return _strip(data, mixture, names[0])
     shown = separating_columns(mixture)
@@ -148,10 +147,9 @@ def plot_uncertainty(
     >>> figure.axes[1].get_xlabel()
     'eruptions (min)'
     """
-    mixture = mixture_of(fit)
-    data, names = mixture.rows(X), labelled(mixture.names, units_of(X, units))
+    mixture, data, names = _asked(X, fit, units)
     x, resp = sample(data, mixture)
-    labels, uncertainty = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
+    labels, uncertainty = _most_probable(resp)
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     order = np.argsort(uncertainty, kind="stable")
@@ -181,6 +179,17 @@ def plot_uncertainty(
     return figure
 
 
+def _asked(x: Any, fit: Fit | Mixture, units: Units) -> tuple[Mixture, Data, tuple[str, ...]]:
+    """The mixture, the rows as its columns, and the columns' labels."""
+    mixture = mixture_of(fit)
+    return mixture, mixture.rows(x), labelled(mixture.names, units_of(x, units))
+
+
+def _most_probable(resp: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The rows' most probable components, and how uncertain these are."""
+    return np.argmax(resp, axis=1), 1 - resp.max(axis=1)
+
+
 def _pair(
     ax: Axes,
     x: FloatArray,
@@ -191,8 +200,7 @@ def _pair(
     j: int,
     names: tuple[str, ...],
 ) -> None:
-    labels = np.argmax(resp, axis=1)
-    uncertainty = 1 - resp.max(axis=1)
+    labels, uncertainty = _most_probable(resp)
     for k in range(mixture.n_components):
         mine = labels == k
         ax.scatter(
@@ -210,7 +218,7 @@ def _strip(data: Data, mixture: Mixture, name: str) -> Figure:
         2, 1, sharex=True, height_ratios=(3.2, 0.5 + 0.2 * mixture.n_components)
     )
     x, resp = sample(data, mixture)
-    labels, uncertainty = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
+    labels, uncertainty = _most_probable(resp)
     density_panel(top, x[:, 0], mixture)
     for k in range(mixture.n_components):
         mine = labels == k
