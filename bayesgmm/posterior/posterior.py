@@ -358,7 +358,7 @@ class Posterior(Displayed, Summaries):
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> Posterior:
-        """The posterior in a tree that `save` wrote or `refine` made; a ValueError for others."""
+        """The posterior in a tree that `save` wrote or `refine` made; others are refused."""
         return cls(tree, *fit_and_prior(tree))
 
     @classmethod
