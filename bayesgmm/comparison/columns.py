@@ -63,6 +63,9 @@ COLUMNS = {
         "expected log predictive density by PSIS-LOO of a posterior", "higher", 2,
     ),
     "elpd_se": Column("elpd se", PREDICTION, "standard error of elpd_loo", "", 2),
+    "elpd_mcse": Column(
+        "elpd mcse", PREDICTION, "Monte Carlo standard error of elpd_loo: of other draws", "", 2
+    ),
     "elpd_diff": Column(
         "elpd diff", PREDICTION, "elpd_loo less the highest one: 0 for the best", "higher", 2
     ),

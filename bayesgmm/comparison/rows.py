@@ -121,6 +121,7 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
         "loglik": posterior.mean_loglik,
         "elpd_loo": loo.elpd,
         "elpd_se": loo.se,
+        "elpd_mcse": loo["mcse"],
         "p_loo": loo.p,
         "pareto_k_max": float(khat.max()),
         "pareto_k_bad": int(np.sum(khat > loo.good_k)),

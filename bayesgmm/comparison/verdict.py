@@ -180,6 +180,13 @@ def _troubles(table: pd.DataFrame) -> list[str]:
     ]  # fmt: skip
     if doubtful:
         said.append(f"The chains of {_listed(doubtful)} have problems: see the notes.")
+    off = posteriors[posteriors["pareto_k_bad"] > 0]
+    if len(off):
+        names = _listed([repr(name) for name in off.index])
+        said.append(
+            f"LOO may be far off for {names}: a Pareto k of {off['pareto_k_max'].max():.2f} is "
+            "above the limit."
+        )
     if bad := len(table) - len(_sound(table)):
         have = "has" if bad == 1 else "have"
         said.append(f"{bad} of {len(table)} models {have} no estimate: the notes say why.")

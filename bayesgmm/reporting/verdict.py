@@ -171,7 +171,7 @@ def _posterior(analysis: Analysis) -> list[str]:
     trust = "all Pareto k are fine" if not bad else f"{bad} rows have a Pareto k above the limit"
     out.append(
         f"Expected log predictive density by leave-one-out: {loo.elpd:.1f} "
-        f"(standard error {loo.se:.1f}; {trust})."
+        f"(standard error {loo.se:.1f}, Monte Carlo error {loo['mcse']:.2f}; {trust})."
     )
     out.append(checks(analysis))
     return out

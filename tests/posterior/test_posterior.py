@@ -93,7 +93,7 @@ def test_loo_is_arviz_own(posterior):
 def posterior_efficiency(posterior):
     from bayesgmm.posterior.diagnostics.diagnostics import relative_efficiency
 
-    return relative_efficiency(posterior.tree["posterior"].to_dataset())
+    return relative_efficiency(posterior.tree["posterior"].to_dataset(), posterior.fit)
 
 
 def test_blocks_do_not_change_loo(posterior, monkeypatch):

@@ -237,14 +237,16 @@ def _varying(elements: Iterable[tuple[str, FloatArray]]) -> dict[str, FloatArray
     return {name: values for name, values in elements if np.ptp(values) > 0}
 
 
-def relative_efficiency(posterior: xr.Dataset) -> float:
-    """Mean effective over actual number of draws of pi, mu and Sigma, at most 1."""
+def relative_efficiency(posterior: xr.Dataset, fit: Fit) -> float:
+    """Mean effective over actual number of draws, at most 1, whatever the labels.
+
+    Of the entropy of pi and the mixture's density at and between the fit's means.
+    """
     from arviz_stats.base import array_stats
 
     ess = [
         float(array_stats.ess(values, method="mean"))
-        for name in _PARAMETERS
-        for values in _elements(posterior[name]).values()
+        for values in _varying(_invariants(posterior, fit)).values()
     ]
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     return min(1.0, float(np.mean(ess)) / total)

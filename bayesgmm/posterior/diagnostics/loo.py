@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from scipy.special import logsumexp
 
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
+from ...utils.types import FloatArray
 
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
@@ -37,23 +39,27 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     Returns
     -------
     arviz_stats ELPDData
-        elpd, se, p, and pointwise elpd_i and pareto_k over obs_id.
+        elpd, se, p, and pointwise elpd_i and pareto_k over obs_id; and mcse, the Monte Carlo
+        standard error of elpd.
     """
     from arviz_stats.base import array_stats
     from arviz_stats.utils import ELPDDataLOO
 
     elpd_i, khat, p_i = (np.empty(data.n) for _ in range(3))
+    influence = np.zeros(len(draws))
     for rows, values in log_densities(data, draws):
-        by_chain = values.T.reshape(-1, n_chains, len(draws) // n_chains)
-        with warnings.catch_warnings():  # Pareto k is reported with advice, row by row
+        by_row = values.T
+        with warnings.catch_warnings():  # `unreliable` says it, with what to do
             warnings.simplefilter("ignore", UserWarning)
-            elpd_i[rows], khat[rows], p_i[rows] = array_stats.loo(
-                by_chain, chain_axis=-2, draw_axis=-1, r_eff=relative_efficiency
-            )
+            log_weights, khat[rows] = array_stats.psislw(by_row, r_eff=relative_efficiency)
+        elpd_i[rows] = logsumexp(log_weights + by_row, axis=1)
+        p_i[rows] = logsumexp(by_row, axis=1) - np.log(len(draws)) - elpd_i[rows]
+        influence += _influence(by_row, log_weights, elpd_i[rows])
     elpd, se, p, _ = array_stats.loo_summary(elpd_i, p_i)
     good_k = min(1 - 1 / np.log10(len(draws)), 0.7)
+    by_chain = influence.reshape(n_chains, -1)
     obs: dict[str, Any] = {"dims": ["obs_id"], "coords": {"obs_id": np.arange(data.n)}}
-    return ELPDDataLOO(
+    result = ELPDDataLOO(
         elpd=float(elpd),
         se=float(se),
         p=float(p),
@@ -64,4 +70,32 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
         good_k=good_k,
         elpd_i=xr.DataArray(elpd_i, name="elpd_i", **obs),
         pareto_k=xr.DataArray(khat, name="pareto_k", **obs),
+    )
+    result["mcse"] = float(np.std(by_chain) / np.sqrt(array_stats.ess(by_chain, method="mean")))
+    return result
+
+
+def _influence(by_row: FloatArray, log_weights: FloatArray, elpd_i: FloatArray) -> FloatArray:
+    """What each draw adds to the rows' elpd, to first order: S w_is (p_is / p_i - 1), summed.
+
+    The rows share the draws, so their errors are not independent: their sum, draw by draw, is the
+    series whose mean has the error of elpd.
+    """
+    ratio = np.exp(by_row - elpd_i[:, None])
+    return len(by_row.T) * np.sum(np.exp(log_weights) * (ratio - 1), axis=0)
+
+
+def unreliable(loo: ELPDData) -> str:
+    """Which rows importance sampling cannot leave out, and what to do; "" if it can."""
+    khat = np.asarray(loo.pareto_k)
+    bad = np.flatnonzero(~(khat <= loo.good_k))
+    if not len(bad):
+        return ""
+    worst = int(bad[np.argmax(np.nan_to_num(khat[bad], nan=np.inf))])
+    which = f"row {worst} is" if len(bad) == 1 else f"{len(bad)} of {len(khat)} rows are"
+    return (
+        f"{which} too influential for leave-one-out by importance sampling: Pareto k of row {worst} "
+        f"is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far off, and its "
+        "errors mean little: refine without these rows and score them (log_density) for their exact "
+        "terms, or compare by log_evidence or by cross-validation (select with cv=10)."
     )
