@@ -31,7 +31,8 @@ Conjugate = Annotated[
     bool,
     typer.Option(
         "--conjugate",
-        help="Means that are spread like their covariances, as of mclust's priorControl.",
+        help="Means that are spread like their covariances; for EEE, VVV, E and V "
+        "mclust's priorControl.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -167,7 +167,7 @@ class Prior:
         conjugate : bool
             mu_k | Sigma_k ~ Normal(mean of the columns, Sigma_k / 0.01) instead; with nu = d + 2
             and Psi = (covariance of the columns) / K^(2/d) unless the scale is random (Fraley &
-            Raftery 2007, J. Classif. 24, 155-181; mclust's `priorControl`).
+            Raftery 2007, J. Classif. 24, 155-181). mclust's `priorControl` for EEE, VVV, E and V.
         n_components : int, optional
             K in the conjugate prior's Psi.
 
