@@ -12,7 +12,7 @@ from ..posterior.evidence.evidence import Method
 from ..selection.selection import Selection
 from ..utils.archive import write_text
 from . import options
-from .outcome import FAILED, errors_as_text, print_error, print_json
+from .outcome import FAILED, errors_as_text, print_error, print_json, print_text
 from .saved import load
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ bayesgmm compare grid.npz
 bayesgmm compare two.npz two.nc three.nc --out comparison.html
 
 bayesgmm compare two.nc three.nc --evidence bridge --json"""
+
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -98,9 +101,9 @@ def _compare(
             }
         )
     else:
-        typer.echo(repr(table))
+        print_text(repr(table))
         if out is not None:
-            typer.echo(f"Table written to {out}")
+            print_text(f"Table written to {out}")
     if table["status"].str.startswith("no estimate").all():
         print_error("none of the models has an estimate.")
         raise typer.Exit(FAILED)
@@ -120,8 +123,19 @@ def _page(table: Comparison) -> str:
     return _PAGE.format(title=title, body=table.to_html())
 
 
+def _csv(table: Comparison) -> str:
+    """The table, with texts that a spreadsheet would run as formulas marked as texts."""
+    safe = table.map(_no_formula).rename(index=_no_formula)
+    return str(safe.to_csv())
+
+
+def _no_formula(cell: Any) -> Any:
+    """A text behind an apostrophe where it begins as a formula does; numbers as they are."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
 _AS_TEXT = {
-    ".csv": lambda table: table.to_csv(),
+    ".csv": _csv,
     ".html": _page,
     ".tex": lambda table: table.to_latex(),
 }

@@ -10,7 +10,7 @@ import typer
 
 from ..em.starts.starts import STARTS
 from . import options, priors
-from .outcome import FAILED, errors_as_text, fit_facts, print_json
+from .outcome import FAILED, errors_as_text, fit_facts, print_json, print_text
 
 _EPILOG = """Examples:
 
@@ -101,8 +101,8 @@ def _fit(
     if json:
         print_json({"data": str(data), **fit_facts(result), "saved": out and str(out)})
     else:
-        typer.echo(repr(result))
+        print_text(repr(result))
         if out is not None:
-            typer.echo(f"Fit saved to {out}")
+            print_text(f"Fit saved to {out}")
     if not result.status.sound:
         raise typer.Exit(FAILED)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import typer
 
+from ..utils.display import visible
 from ..utils.errors import DegenerateComponentError, InterruptionAdvice
 
 #: Exit code where there is no result that can be used.
@@ -27,7 +28,12 @@ _EXPECTED = (
 
 def print_error(text: str) -> None:
     """A line on standard error."""
-    typer.echo(f"bayesgmm: {text}", err=True)
+    typer.echo(visible(f"bayesgmm: {text}"), err=True)
+
+
+def print_text(text: str) -> None:
+    """Lines on standard output: names in them cannot steer the terminal."""
+    typer.echo(visible(text))
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from ..posterior.labels.methods import Method
 from ..sampling.registry import SamplerName, names_where
 from ..selection.selection import Selection
 from . import options, priors
-from .outcome import errors_as_text, print_json
+from .outcome import errors_as_text, print_json, print_text
 from .saved import load
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _refine(
     if json:
         print_json({**facts, "saved": out and str(out)})
     else:
-        typer.echo(text)
+        print_text(text)
         if out is not None:
-            typer.echo(f"Posterior saved to {out}")
+            print_text(f"Posterior saved to {out}")
     end.check()
 
 

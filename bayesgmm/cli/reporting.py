@@ -9,7 +9,7 @@ import typer
 
 from ..data.data import as_data
 from . import options, priors
-from .outcome import errors_as_text, print_json
+from .outcome import errors_as_text, print_json, print_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,4 +107,4 @@ def _write(frame: pd.DataFrame, out: Path, json: bool, quiet: bool, **arguments:
     if json:
         print_json({"report": str(path), "source": arguments["source"]})
     else:
-        typer.echo(f"Report written to {path}")
+        print_text(f"Report written to {path}")

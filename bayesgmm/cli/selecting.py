@@ -9,7 +9,7 @@ import typer
 
 from ..selection.criteria import CriterionName
 from . import options
-from .outcome import errors_as_text, fit_facts, print_json
+from .outcome import errors_as_text, fit_facts, print_json, print_text
 from .saved import load
 
 _EPILOG = """Examples:
@@ -75,7 +75,7 @@ def _select(
             "table": table, "saved": saved,
         })  # fmt: skip
     else:
-        typer.echo(repr(grid))
+        print_text(repr(grid))
         if out is not None:
-            typer.echo(f"Grid saved to {out}")
+            print_text(f"Grid saved to {out}")
     end.check()

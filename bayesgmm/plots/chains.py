@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..mixture.mixture import Mixture
 from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
-from .style import COLOURS, separating_columns
+from .style import COLOURS, as_it_is, separating_columns
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -144,9 +144,10 @@ def _asked(
     there = {name: at for name, at in coords.items() if name in chosen.dims}
     picked = chosen.sel({n: at if isinstance(at, list) else [at] for n, at in there.items()})
     count = sum(v.size for v in picked.isel(chain=0, draw=0).data_vars.values())
+    asked_backend = checked_backend(backend)
     asked = {
-        "var_names": names, "coords": there or None, "backend": checked_backend(backend),
-        "labeller": _labeller(), "color": list(COLOURS), **options,
+        "var_names": names, "coords": there or None, "backend": asked_backend,
+        "labeller": labeller(asked_backend), "color": list(COLOURS), **options,
     }  # fmt: skip
     return panelled(asked, count)
 
@@ -159,12 +160,16 @@ def panelled(asked: dict[str, Any], count: int) -> dict[str, Any]:
     return {"figure_kwargs": size, "col_wrap": across} | asked
 
 
-def _labeller() -> Any:
+def labeller(backend: str) -> Any:
     """Titles on one line, as the summary's names: pi[0], mu[0, waiting]."""
     from arviz_base.labels import BaseLabeller
 
     class Flat(BaseLabeller):
         make_label_vert = BaseLabeller.make_label_flat
+
+        def dim_coord_to_str(self, dim: Any, coord_val: Any, coord_idx: Any) -> str:
+            text = str(super().dim_coord_to_str(dim, coord_val, coord_idx))
+            return as_it_is(text) if backend == "matplotlib" else text
 
     return Flat()
 

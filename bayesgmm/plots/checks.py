@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from .backends import checked_backend
-from .chains import panelled
-from .style import BEST, COLOURS, Figure, despine, footnote, separating_columns
+from .chains import labeller, panelled
+from .style import BEST, COLOURS, Figure, as_it_is, despine, footnote, separating_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def plot_predictive(
     there = tree["posterior_predictive"].sizes
     asked = {
         "coords": coords, "backend": backend, "cols": ["feature"], "sample_dims": ["chain", "draw"],
-        "kind": "ecdf",
+        "kind": "ecdf", "labeller": labeller(backend),
         "num_samples": min(n_draws, there["chain"] * there["draw"]), **options,
     }  # fmt: skip
     return plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
@@ -149,7 +149,8 @@ def picture_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
     reach = max(2.6, 1.12 * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(
-        yticks=ticks, yticklabels=names, ylim=(y, 0), xlim=(-reach, reach),
+        yticks=ticks, yticklabels=[as_it_is(name) for name in names], ylim=(y, 0),
+        xlim=(-reach, reach),
         xlabel="distance from the predictive mean, in predictive standard deviations",
         title=f"{len(z) - outside} of {len(z)} statistics within their {ci_prob:.0%} interval",
     )  # fmt: skip
@@ -173,7 +174,7 @@ def _dots(
     ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", ms=ms + 1, zorder=3)
     farthest = np.argsort(-np.abs(z))[:_NAMED]
     for i in [i for i in farthest.tolist() if outside[i]]:
-        text = f"{of[i]}" + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
+        text = as_it_is(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
         ax.annotate(
             text, (shown[i], at[i]), xytext=(-7 if z[i] > 0 else 7, 0), fontsize=8,
             textcoords="offset points", ha="right" if z[i] > 0 else "left", va="center",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from .style import (
     BEST,
     Figure,
     Units,
+    as_it_is,
     colour,
     density_panel,
     despine,
@@ -172,7 +172,7 @@ def _contours(
         ax.plot(*mixture.means[k], marker(k), color=colour(k), ms=9, mec="white", mew=1, zorder=5)
     handles.append(Line2D([], [], color="0.45", marker="o", ls="", label="component means"))
     whose = "Density" if posterior is None else "Posterior mean density"
-    title = textwrap.fill(f"{whose} of {mixture.names[0]} and {mixture.names[1]}", 48)
+    title = as_it_is(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
     ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)

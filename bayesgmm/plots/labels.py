@@ -9,7 +9,17 @@ from matplotlib.lines import Line2D
 
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray, IntArray
-from .style import Figure, Units, despine, marker, named, separating_columns, shade, units_of
+from .style import (
+    Figure,
+    Units,
+    as_it_is,
+    despine,
+    marker,
+    named,
+    separating_columns,
+    shade,
+    units_of,
+)
 
 # Draws shown at most: beyond them points only cover one another.
 _MOST_DRAWS = 4000
@@ -54,7 +64,7 @@ def plot_label_moves(
     became = np.argsort(permutations, axis=1)  # of every sampled component, the settled one
     total, k = settled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
-    label = named(fit.names[j], units_of(None, units))
+    label = as_it_is(named(fit.names[j], units_of(None, units)))
     figure = Figure(figsize=(9, 5.6 + 0.12 * k), layout="constrained")
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])

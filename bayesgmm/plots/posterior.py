@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +16,17 @@ from ..posterior.posterior import Posterior
 from ..posterior.summaries.intervals import tails
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
-from .style import Figure, Units, colour, despine, labelled, marker, separating_columns, units_of
+from .style import (
+    Figure,
+    Units,
+    as_it_is,
+    colour,
+    despine,
+    marker,
+    named,
+    separating_columns,
+    units_of,
+)
 
 # Columns of which every covariance gets a panel, and of which every variance does.
 _WITH_COVARIANCES = 3
@@ -128,9 +137,8 @@ def _interval(errors: StandardErrors, fit: Fit, ci_prob: float) -> tuple[Estimat
 
 def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
     panels = [_Panel("pi, proportion", "weights", ())] if fit.n_components > 1 else []
-    names = labelled(fit.names, units)
     panels += [
-        _Panel(textwrap.fill(f"mu: {names[j]}", _TITLE), "means", (j,))
+        _Panel(as_it_is(f"mu: {named(fit.names[j], units)}", _TITLE), "means", (j,))
         for j in separating_columns(fit.mixture, _MOST_MEANS)
     ]
     if fit.d > _WITH_VARIANCES:
@@ -148,7 +156,7 @@ def _sigma_title(fit: Fit, i: int, j: int, units: Mapping[str, str]) -> str:
     square = f"({u})²" if " " in u or "/" in u else f"{u}²"
     unit = (square if u == v else f"{u} · {v}") if u and v else ""
     title = f"Sigma: {a}, {'variance' if i == j else b}"
-    return textwrap.fill(f"{title} [{unit}]" if unit else title, _TITLE)
+    return as_it_is(f"{title} [{unit}]" if unit else title, _TITLE)
 
 
 def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) -> None:

@@ -7,6 +7,7 @@ Ito's (2008), which colour-blind readers can tell apart; components also differ 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ _MOST_POINTS = 5000
 MOST_PANELS = 5
 SIZES = "larger: less certain"
 _ENTRIES = 16
+# Characters of a label that there is room for, and on one of its lines.
+_LONGEST, _ACROSS = 90, 48
 # Bins of a histogram at most, rows for one of those added, rows of a component they are for.
 _MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
 
@@ -80,9 +83,20 @@ def named(name: str, units: Mapping[str, str]) -> str:
     return f"{name} ({units[name]})" if name in units else name
 
 
+def as_it_is(text: str, width: int = _ACROSS) -> str:
+    """A text with the user's names for matplotlib: no mathematics, of a size that fits.
+
+    Dollars would set what is between them as mathematics, or raise where that is none.
+    """
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    if len(clean) > _LONGEST:
+        clean = f"{clean[: _LONGEST // 2]}...{clean[-_LONGEST // 3 :]}"
+    return textwrap.fill(clean, width).replace("$", r"\$")
+
+
 def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
-    """Labels of several columns."""
-    return tuple(named(name, units) for name in names)
+    """Labels of several columns, as matplotlib takes them."""
+    return tuple(as_it_is(named(name, units)) for name in names)
 
 
 def separating_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:

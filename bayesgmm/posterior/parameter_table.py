@@ -34,14 +34,12 @@ def parameter_table(tree: xr.DataTree, ci_prob: float, var_names: Sequence[str])
 
 def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
-    kept = {
-        f"Sigma[{k}, {fit.names[i]}, {fit.names[j]}]"
-        for k in range(1 if fit.family.common else fit.n_components)
-        for i in range(fit.d)
-        for j in range(i, fit.d)
-        if not (fit.family.diagonal and i < j)
-    }
-    table = summary.loc[[i for i in summary.index if not i.startswith("Sigma") or i in kept]]
+    k, i, j = np.indices((fit.n_components, fit.d, fit.d)).reshape(3, -1)
+    own = (i <= j) & ~(fit.family.diagonal & (i < j)) & ~(fit.family.common & (k > 0))
+    kept = np.ones(len(summary), dtype=bool)  # by place: names with commas may look like others
+    sigma = summary.index.str.startswith("Sigma[")
+    kept[sigma] = own[: sigma.sum()]
+    table = summary[kept]
     if fit.family.common:
         table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
     return table

@@ -177,6 +177,7 @@ def render(
         loader=PackageLoader("bayesgmm.reporting"), autoescape=kind.escape,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.filters |= {"md": tables.markdown_text, "fenced": tables.fenced}
     template = environment.get_template(kind.template)
     table = kind.table
     posterior = analysis.posterior

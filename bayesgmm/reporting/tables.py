@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +148,32 @@ def markdown_table(table: pd.DataFrame, caption: str) -> str:
     lines += [
         [str(name), *row] for name, row in zip(table.index, table.to_numpy().tolist(), strict=True)
     ]
-    rows = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-    return "\n".join([f"*{caption}*", "", *rows])
+    head, ruler, *body = lines
+    rows = [" | ".join(map(markdown_text, line)) for line in (head, *body)]
+    rows.insert(1, " | ".join(ruler))
+    return "\n".join([f"*{caption}*", "", *(f"| {row} |" for row in rows)])
+
+
+def markdown_text(value: Any) -> str:
+    """A text as Markdown shows it letter by letter: no HTML, link, heading, list or new line.
+
+    An underscore between letters (a_b) means nothing there and stays.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    line = re.sub(r"[\\`\[\]|*~$]|(?<!\w)_+|_+(?!\w)", _escaped, escape(line, quote=False))
+    line = re.sub(r"^(\d+)(?=[.)] )", r"\1\\", line)
+    return re.sub(r"^(?=#|[-+=]( |$|[-+=]))", r"\\", line)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"\\{sign}" for sign in found[0])
+
+
+def fenced(text: str) -> str:
+    """A block of code with a fence that nothing in the text closes."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:

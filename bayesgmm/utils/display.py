@@ -42,6 +42,19 @@ class Displayed(ABC):
         return f"<p><b>{escape(self._title())}</b></p>{facts}{figures}"
 
 
+def pair(a: str, b: str) -> str:
+    """Two names as one text, unlike that of any other two: quoted where they hold commas."""
+    return f"{a!r}, {b!r}" if ", " in a + b else f"{a}, {b}"
+
+
+def visible(text: str) -> str:
+    """The text without what steers a terminal: escapes and other control characters are spelt."""
+    kept = (
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )
+    return "".join(kept)
+
+
 def _short(value: float) -> str:
     return f"{value:.4g}"
 

@@ -94,8 +94,9 @@ def unreliable(loo: ELPDData) -> str:
     worst = int(bad[np.argmax(np.nan_to_num(khat[bad], nan=np.inf))])
     which = f"row {worst} is" if len(bad) == 1 else f"{len(bad)} of {len(khat)} rows are"
     return (
-        f"{which} too influential for leave-one-out by importance sampling: Pareto k of row {worst} "
-        f"is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far off, and its "
-        "errors mean little: refine without these rows and score them (log_density) for their exact "
-        "terms, or compare by log_evidence or by cross-validation (select with cv=10)."
+        f"{which} too influential for leave-one-out by importance sampling: Pareto k of row "
+        f"{worst} is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far "
+        "off, and its errors mean little: refine without these rows and score them (log_density) "
+        "for their exact terms, or compare by log_evidence or by cross-validation (select with "
+        "cv=10)."
     )

@@ -81,21 +81,21 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
     Returns
     -------
     Dataset
-        mean, sd, lower and upper.
+        mean, sd, lower and upper, and the columns as coordinates; one that is called as these are
+        (or "point") is there as "column mean".
     """
     tails(ci_prob)
-    taken = set(_STATISTICS) & set(data.names)
-    if taken:
-        raise ValueError(f"a column is called {taken.pop()!r}, as a result is: rename it.")
     out = {name: np.empty(data.n) for name in _STATISTICS}
     for rows, values in log_densities(data, draws):
         for name, value in band(np.exp(values), ci_prob).items():
             out[name][rows] = value
-    columns = dict(zip(data.names, data.values.T, strict=True))
+    taken = (*_STATISTICS, "point")
+    own = {c: f"column {c}" if c in taken else c for c in data.names}
+    columns = {own[c]: v for c, v in zip(data.names, data.values.T, strict=True)}
     if axes is None and data.d > 1:
         listed = {c: ("point", v) for c, v in columns.items()}
         return xr.Dataset({name: ("point", v) for name, v in out.items()}, coords=listed)
-    along = axes or columns
+    along = {own[c]: v for c, v in axes.items()} if axes else columns
     shape = [len(v) for v in along.values()]
     return xr.Dataset(
         {name: (tuple(along), v.reshape(shape)) for name, v in out.items()}, coords=along

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...data.data import Data
 from ...mixture.mixture import Mixture
+from ...utils.display import pair
 from ...utils.types import FloatArray
 from .functions import as_numbers, value_by_draw
 from .intervals import band, tails
@@ -89,7 +90,7 @@ def _built_in(mixture: Mixture) -> dict[str, Statistic]:
     """Statistics by name; those of the log density are under this one mixture."""
     known = {name: Statistic(function) for name, function in _BY_COLUMN.items()}
     if mixture.d > 1:
-        pairs = tuple(f"{a}, {b}" for a, b in combinations(mixture.names, 2))
+        pairs = tuple(pair(a, b) for a, b in combinations(mixture.names, 2))
         known["correlation"] = Statistic(_correlations, pairs)
     known["log density"] = Statistic(partial(_log_densities, mixture), ("min", "mean", "max"))
     return known
