@@ -172,7 +172,7 @@ def test_evidence_that_cannot_be_had_says_why():
     assert table["probability"].notna().tolist() == [False, True, True]
     cell = re.search(r'<td[^>]*title="family VVE has no evidence[^>]*>-</td>', table.to_html())
     assert cell is not None
-    with pytest.raises(ValueError, match="evidence is 'magic': choose among bridge"):
+    with pytest.raises(ValueError, match="evidence is 'magic': choose among 'bridge'"):
         bayesgmm.compare(posteriors(), evidence="magic")
     with pytest.raises(ValueError, match="fits have no evidence"):
         bayesgmm.compare(fits(), evidence="bridge")
@@ -243,7 +243,8 @@ def made_up(**columns):
         "elpd_diff": [np.nan] * 3 + [-10.0, 0.0, -1.0],
         "elpd_diff_se": [np.nan] * 3 + [2.0, 0.0, 1.5],
         "weight": [np.nan] * 3 + [0.0, 0.7, 0.3],
-        "pareto_k_bad": [np.nan] * 3 + [0, 0, 2],
+        "pareto_k_max": [np.nan] * 3 + [0.3, 0.4, 0.5],
+        "pareto_k_bad": [np.nan] * 3 + [0, 0, 0],
         "status": ["converged"] * n,
     }
     return Comparison(pd.DataFrame(values | columns, index=["f1", "f2", "f3", "p1", "p2", "p3"]))
@@ -285,6 +286,14 @@ def made_up(**columns):
             {"K": [1, 2, 4, 3, 2, 3]},
             "BIC, LOO and ICL agree on K = 2 (VVV). 'p3' is within one standard error by LOO. "
             "Posteriors are of K = 2 and 3 only.",
+        ),
+        (
+            {
+                "pareto_k_max": [np.nan] * 3 + [0.3, 0.4, 1.75],
+                "pareto_k_bad": [np.nan] * 3 + [0, 0, 2],
+            },
+            "BIC, LOO and ICL agree on K = 2 (VVV). K = 3 is within one standard error by LOO. "
+            "LOO may be far off for 'p3': a Pareto k of 1.75 is above the limit.",
         ),
     ],
 )  # fmt: skip

@@ -353,7 +353,9 @@ def test_relabelling_again_counts_from_what_was_sampled():
 def test_what_there_is_not_is_refused():
     """Methods and columns, by name."""
     posterior = make_posterior(*in_a_row((6.0,), 2, "VVV", 0))
-    with pytest.raises(ValueError, match="no relabelling method 'sjw': choose 'ecr', .*'pra'"):
+    with pytest.raises(
+        ValueError, match="relabelling method is 'sjw': choose among 'ecr', .*'pra'"
+    ):
         posterior.relabel("sjw")
     with pytest.raises(ValueError, match="order_by is 'x7': choose 'pi' or a column"):
         posterior.relabel("ordering", order_by="x7")

@@ -270,7 +270,7 @@ def test_what_cannot_be_refined_is_refused(x):
         bayesgmm.refine(x[["waiting"]].to_numpy(), fit)
     with pytest.raises(ValueError, match="sampler is 'stan'"):
         bayesgmm.refine(x, fit, sampler="stan")
-    with pytest.raises(ValueError, match="no relabelling method 'sjw': choose 'ecr'"):
+    with pytest.raises(ValueError, match="relabelling method is 'sjw': choose among 'ecr'"):
         bayesgmm.refine(x, fit, relabel="sjw")
     for bad in ({"draws": 0}, {"tune": -1}, {"chains": 0}, {"draws": 10.5}, {"target_accept": 1}):
         with pytest.raises(ValueError, match=next(iter(bad))):

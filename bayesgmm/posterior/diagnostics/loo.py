@@ -81,8 +81,8 @@ def _influence(by_row: FloatArray, log_weights: FloatArray, elpd_i: FloatArray) 
     The rows share the draws, so their errors are not independent: their sum, draw by draw, is the
     series whose mean has the error of elpd.
     """
-    ratio = np.exp(by_row - elpd_i[:, None])
-    return len(by_row.T) * np.sum(np.exp(log_weights) * (ratio - 1), axis=0)
+    weighted = np.exp(log_weights + by_row - elpd_i[:, None])  # at most 1, whatever the densities
+    return len(by_row.T) * np.sum(weighted - np.exp(log_weights), axis=0)
 
 
 def unreliable(loo: ELPDData) -> str:
