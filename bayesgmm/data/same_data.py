@@ -68,10 +68,12 @@ def fingerprint(
         rows = values[block] - low
         share = np.full(len(rows), 1.0) if weights is None else weights[block] * (n / total)
         signs = _signs(block.start, len(rows))
-        mean += share @ rows
-        projections[:d] += signs @ rows
-        projections[d] += signs @ share
-        projections[d + 1] += share @ np.sin(rows @ direction)
+        # In one thread: such products gain nothing by more, and lose much on a full machine.
+        mean += np.einsum("i,ij->j", share, rows)
+        projections[:d] += np.einsum("i,ij->j", signs, rows)
+        projections[d] += np.einsum("i,i->", signs, share)
+        along = np.einsum("ij,j->i", rows, direction)
+        projections[d + 1] += np.einsum("i,i->", share, np.sin(along))
     projections[: d + 1] /= np.sqrt(n)
     projections[d + 1] /= n
     moments = np.array([low + mean / n, sd])

@@ -208,6 +208,6 @@ def test_the_fingerprint_costs_one_pass():
     """A million rows of five columns in less than the time of ten iterations of EM over them."""
     x = np.random.default_rng(0).normal(size=(10**6, 5))
     data = as_data(x)
-    start = time.perf_counter()
+    start = time.process_time()
     _ = data.fingerprint
-    assert time.perf_counter() - start < 2.0  # 0.1 s on an idle core
+    assert time.process_time() - start < 1.0  # 0.1 s on an idle core

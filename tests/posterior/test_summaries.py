@@ -178,8 +178,7 @@ def test_a_grid_is_made_up_for_two_columns_at_most(iris):
         iris.density()
     assert iris.density(columns=[2, 0])["mean"].dims == (iris.fit.names[2], iris.fit.names[0])
     renamed = iris.marginal([0]).__class__(iris.marginal([0]).draws, ("mean",), *[range(4)] * 2)
-    with pytest.raises(ValueError, match="a column is called 'mean'"):
-        renamed.density()
+    assert renamed.density()["mean"].dims == ("column mean",)  # beside the mean of the density
 
 
 # marginals and conditionals
@@ -256,8 +255,8 @@ def test_regression_of_one_normal():
         ({"eruptions": 3.0, 0: 3.0}, "two values for one column"),
         ({"height": 1.0}, "no column 'height'"),
         ({"eruptions": np.nan}, "given nan: pass one finite number"),
-        ({"eruptions": [3.0, 4.0]}, "pass one finite number"),
-        ({"eruptions": "long"}, "pass one finite number"),
+        ({"eruptions": [3.0, 4.0]}, "pass (one finite|a) number"),
+        ({"eruptions": "long"}, "pass (one finite|a) number"),
     ],
 )
 def test_bad_conditions_are_named(posterior, given, message):

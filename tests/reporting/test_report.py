@@ -262,8 +262,9 @@ def test_markdown_tells_the_same(faithful, tmp_path):
     path = tmp_path / "r.md"
     write(faithful, path, format_of(path))
     text = path.read_text()
+    read = re.sub(r"\\(?=[^\w\s])", "", text)  # as a reader sees what is escaped
     for sentence in verdict.conclusion(faithful):
-        assert sentence in text
+        assert sentence in read
     pictures = re.findall(r"^!\[(.{20,})\]\((.*)\)$", text, re.MULTILINE)
     assert len(pictures) == 11
     for _, target in pictures:
