@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +15,7 @@ from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.problem import PosteriorProblem
+from tests.synthetic import known_fit
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")
 #: Families whose prior is known with its constant.
@@ -61,8 +61,7 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     x = mixture.sample(n, rng)[0]
     data = as_data(x)
     known = bayesgmm.Mixture(weights, means, covariances, data.names)
-    near = bayesgmm.fit(data, k, family, start=known, max_iter=0, prior=Prior.from_data(x))
-    fit = replace(near, mixture=known, prior=prior)
+    fit = known_fit(data, known, family, prior)
     form = PosteriorProblem.of(data, fit).parametrisation
     posterior = LogPosterior(data, form, prior, **options)
     a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
+import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.em.result import Fit
 from bayesgmm.mixture.prior import Prior
@@ -37,6 +39,15 @@ def shuffled(draws: xr.Dataset, seed: int) -> tuple[xr.Dataset, np.ndarray]:
     size = draws.sizes["chain"] * draws.sizes["draw"]
     chosen = orders[np.random.default_rng(seed).integers(len(orders), size=size)]
     return labels.permuted(draws, chosen), np.argsort(chosen, axis=1)
+
+
+def known_fit(x, mixture, family, prior=None) -> Fit:
+    """A Fit of rows at a mixture that EM did not make, under any prior."""
+    by_default = Prior.from_data(x)
+    near = bayesgmm.fit(
+        x, mixture.n_components, family, start=mixture, max_iter=0, prior=by_default
+    )
+    return replace(near, mixture=mixture, prior=prior)
 
 
 def make_posterior(x, fit: Fit, n_chains: int = 4, n_draws: int = 100, seed: int = 0) -> Posterior:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pymc as pm
 import pytest
@@ -19,6 +17,7 @@ from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.pymc.likelihood.means import BartlettNormalRV
 from bayesgmm.sampling.pymc.model import build_model, initial_point
 from bayesgmm.sampling.pymc.sample import add_covariances, sample
+from tests.synthetic import known_fit
 
 K = 2
 CASES = [("E", 1), ("V", 1), *((name, 2) for name in ("EII", "VII", "EEI", "VVI", "EEE", "VVV"))]
@@ -51,8 +50,7 @@ def model_of(prior, family, **arguments):
     sigma = np.broadcast_to(np.diag(np.diagonal(prior.expected_scale)) / 10, (K, d, d))
     mixture = bayesgmm.Mixture(weights, prior.mean + np.arange(K)[:, None], sigma)
     x = mixture.sample(7, 1)[0]
-    near = bayesgmm.fit(x, K, family, start=mixture, max_iter=0, prior=Prior.from_data(x))
-    fit = replace(near, mixture=mixture, prior=prior)
+    fit = known_fit(x, mixture, family, prior)
     model = build_model(x, fit, **arguments)
     return model, initial_point(model, fit)
 

@@ -20,6 +20,7 @@ from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.kernels.e_step.contract import Parameters
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.pymc.model import _Simplex, build_model, initial_point
+from tests.synthetic import known_fit
 
 FAMILIES = [("E", 1), ("V", 1)] + [
     (name, d) for name in ("EII", "VII", "EEI", "VVI", "EEE", "VVV") for d in (2, 3)
@@ -146,7 +147,7 @@ def test_the_prior_is_the_library_s(rng, name, d, means):
     covariances = random_covariances(rng, family, d, k)
     mixture = bayesgmm.Mixture(rng.dirichlet([2.0, 3.0]), rng.standard_normal((k, d)), covariances)
     x = mixture.sample(30, rng)[0]
-    model = build_model(x, _Like(mixture, family), prior)
+    model = build_model(x, known_fit(x, mixture, family), prior)
     form = parametrisation(family, k, d)
     values = form.values_from(covariances, prior.inverse_wishart)
     at = {"pi": mixture.weights, "mu": mixture.means, **values}
@@ -158,14 +159,6 @@ def test_the_prior_is_the_library_s(rng, name, d, means):
         )
     expected = prior.log_density(parameters, family, np.zeros(d))
     assert density - log_jacobian(form, values, prior, family) == pytest.approx(expected, abs=1e-6)
-
-
-class _Like:
-    """What the model reads of a Fit, for a mixture that EM did not make."""
-
-    def __init__(self, mixture, family, prior=None):
-        self.mixture, self.family, self.prior = mixture, family, prior
-        self.names = mixture.names
 
 
 @pytest.mark.parametrize("k", [2, 5])
@@ -300,7 +293,7 @@ def test_no_coordinate_of_the_gradient_is_zero():
     x = np.array([-3.0, -2.0, -1.0, 1.0, 2.0, 3.0])[:, None]
     prior = Prior.univariate(0, 9, 3, 2)
     mixture = bayesgmm.Mixture([0.5, 0.5], [[0.0], [0.0]], [[[4.0]], [[4.0]]])
-    fit = _Like(mixture, get_family("V", 1), prior)
+    fit = known_fit(x, mixture, get_family("V", 1), prior)
     model = build_model(x, fit)
     point = transformed(model, initial_point(model, fit))
     gradient = model.compile_dlogp(mode="FAST_COMPILE")(point)
@@ -314,7 +307,7 @@ def test_an_emptied_component_has_a_start(x):
     """A weight of 0 in the mixture does not make the start impossible."""
     fit = fitted(x)
     mixture = bayesgmm.Mixture([1.0, 0.0], fit.means, fit.covariances, fit.names)
-    empty = _Like(mixture, fit.family, Prior.from_data(x))
+    empty = known_fit(x, mixture, fit.family, Prior.from_data(x))
     model = build_model(x, empty)
     start = initial_point(model, empty)
     assert np.all(start["pi"] > 0) and start["pi"].sum() == pytest.approx(1)

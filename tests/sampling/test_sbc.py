@@ -6,8 +6,6 @@ among draws of the posterior of data simulated from it is uniform. What no label
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -23,6 +21,7 @@ from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.sampling.run.settings import Settings
+from tests.synthetic import known_fit
 
 D, K, N = 2, 2, 60
 REPLICATES, DRAWS, THIN = 200, 99, 8
@@ -51,12 +50,16 @@ def from_prior(name, seed):
     centre = np.repeat((PRIOR.scale / (PRIOR.dof - D - 1))[None], K, axis=0)
     form = parametrisation(family, K, D, centre)
     density = LogPosterior(as_data(np.eye(3, 2)), form, PRIOR, likelihood=False)
-    values = {"pi": np.full(K, 1 / K), "mu": np.ones((K, D)), **form.values_from(centre, PRIOR)}
+    values = {
+        "pi": np.full(K, 1 / K),
+        "mu": np.ones((K, D)),
+        **form.values_from(centre, PRIOR.inverse_wishart),
+    }
     origin = density.space.free(values)
     mode = Mode(origin, density(origin)[0], 0.5 * np.eye(len(origin)), True)
     vectors, _ = nuts(density, mode, settings(50 * REPLICATES, 1000, seed))
     values = density.space.values(vectors[0, ::50])
-    return values["pi"], values["mu"], form.covariances(values, PRIOR)
+    return values["pi"], values["mu"], form.covariances(values, PRIOR.inverse_wishart)
 
 
 def quantities(x, weights, means, covariances):
@@ -89,15 +92,14 @@ def rank(name, truth, seed):
     x = bayesgmm.Mixture(weights, means, covariances).sample(N, rng)[0]
     data = as_data(x)
     mixture = bayesgmm.Mixture(weights, means, covariances, data.names)
-    fit = SimpleNamespace(mixture=mixture, family=get_family(name, D), prior=PRIOR)
-    problem = PosteriorProblem.of(data, fit)
+    problem = PosteriorProblem.of(data, known_fit(data, mixture, get_family(name, D), PRIOR))
     form = problem.parametrisation
     density = LogPosterior(data, form, PRIOR)
     start = density.space.free(problem.initial_values(problem.fitted, form))
     mode = mode_near(density, start)
     vectors, _ = nuts(density, mode, settings(DRAWS * THIN, 300, int(rng.integers(2**31))))
     values = density.space.values(vectors[0, ::THIN])
-    sigma = form.covariances(values, PRIOR)
+    sigma = form.covariances(values, PRIOR.inverse_wishart)
     drawn = quantities(x, values["pi"], values["mu"], sigma)
     true = quantities(x, *(v[None] for v in truth))
     return np.sum(drawn < true, axis=1)
