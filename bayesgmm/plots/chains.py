@@ -147,7 +147,7 @@ def _asked(
     asked_backend = checked_backend(backend)
     asked = {
         "var_names": names, "coords": there or None, "backend": asked_backend,
-        "labeller": labeller(asked_backend), "color": list(COLOURS), **options,
+        "labeller": _labeller(asked_backend), "color": list(COLOURS), **options,
     }  # fmt: skip
     return panelled(asked, count)
 
@@ -160,7 +160,7 @@ def panelled(asked: dict[str, Any], count: int) -> dict[str, Any]:
     return {"figure_kwargs": size, "col_wrap": across} | asked
 
 
-def labeller(backend: str) -> Any:
+def _labeller(backend: str) -> Any:
     """Titles on one line, as the summary's names: pi[0], mu[0, waiting]."""
     from arviz_base.labels import BaseLabeller
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from .backends import checked_backend
-from .chains import labeller, panelled
+from .chains import panelled
 from .style import BEST, COLOURS, Figure, as_it_is, despine, footnote, separating_columns
 
 if TYPE_CHECKING:
@@ -77,10 +77,14 @@ def plot_predictive(
     there = tree["posterior_predictive"].sizes
     asked = {
         "coords": coords, "backend": backend, "cols": ["feature"], "sample_dims": ["chain", "draw"],
-        "kind": "ecdf", "labeller": labeller(backend),
+        "kind": "ecdf",
         "num_samples": min(n_draws, there["chain"] * there["draw"]), **options,
     }  # fmt: skip
-    return plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
+    drawn = plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
+    if backend == "matplotlib":
+        for ax in drawn.viz["figure"].item().axes:  # its titles are the columns' names
+            ax.set_title(as_it_is(ax.get_title()))
+    return drawn
 
 
 def plot_check(

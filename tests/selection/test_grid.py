@@ -250,10 +250,10 @@ def test_criteria():
         assert values.min().min() == getattr(selection.top(1, name)[0], name)
     with pytest.raises(ValueError, match="was not cross-validated"):
         selection.top(1, "cv")
-    with pytest.raises(ValueError, match="unknown criterion 'best'"):
+    with pytest.raises(ValueError, match="criterion is 'best': choose among"):
         selection.grid("best")
     for arguments, message in [
-        ({"criterion": "bik"}, "unknown criterion 'bik'"),
+        ({"criterion": "bik"}, "criterion is 'bik' .did you mean 'bic'"),
         ({"cv": 1}, "cv is 1"),
         ({"cv": 2.5}, "cv is 2.5"),
         ({"cv": 500}, "cv = 500 folds of 272 rows"),

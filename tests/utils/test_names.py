@@ -137,7 +137,7 @@ def test_spreadsheets_run_no_formulas():
     back = pd.read_csv(io.StringIO(_csv(compared)), index_col=0)
     assert sorted(back.index) == sorted(["'=cmd()", "'@a", "'+b", "'-c", "plain"])
     np.testing.assert_allclose(back["loglik"], compared["loglik"], rtol=1e-12)
-    assert not [c for c in back.astype(str).to_numpy().ravel() if c[:1] in "=+@"]
+    assert not [c for c in back.to_numpy().ravel() if str(c)[:1] in "=+@"]
 
 
 def test_a_name_twice_is_refused():
