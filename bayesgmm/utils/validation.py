@@ -156,7 +156,7 @@ def real_array(value: Any, name: str) -> FloatArray:
         array = np.asarray("")
     if array.size and (not holds_real_numbers(array) or array.dtype == bool):
         raise ValueError(f"{name} is {_shown(value)}: pass numbers.")
-    return np.array(array, dtype=np.float64)
+    return np.array(array, dtype=np.float64, order="C")
 
 
 def check_path(value: Any) -> Path:

@@ -109,3 +109,19 @@ def test_columns_are_checked(mixture):
     for call in calls:
         with pytest.raises(ValueError, match="no column|at least (one|1)"):
             call()
+
+
+def test_arrays_of_any_layout(rng):
+    """Fortran's order, and marginals of components far apart: SciPy's densities."""
+    means = np.asfortranarray([[0.0, 0.0, 1.0], [1000.0, 1000.0, 2.0]])
+    sigma = np.asfortranarray(np.eye(3) + 0.1)
+    mixture = Mixture([0.4, 0.6], means, np.stack([sigma, sigma]))
+    x, _ = mixture.sample(20, rng)
+    for columns in ([0, 1, 2], [2, 0], [1]):
+        part, spread = mixture.marginal(columns), sigma[np.ix_(columns, columns)]
+        densities = [
+            w * stats.multivariate_normal(m[columns], spread).pdf(x[:, columns])
+            for w, m in zip(mixture.weights, means, strict=True)
+        ]
+        expected = np.log(np.sum(densities, axis=0))
+        np.testing.assert_allclose(part.log_density(x[:, columns]), expected, rtol=1e-9)
