@@ -82,7 +82,7 @@ def posterior_of(
     done = labels.Relabelling("none", unmoved, np.zeros(n_chains * n_draws, dtype=bool))
     attrs = {"sampler": "synthetic", "tune": 0}
     prior = prior or fit.prior or Prior.from_data(data)
-    return Posterior.assemble(labels.settled(tree, done), fit, prior, attrs)
+    return Posterior.assemble(labels.relabelled(tree, done), fit, prior, attrs)
 
 
 def draws_dataset(pi, mu, sigma, names) -> xr.Dataset:

@@ -1,4 +1,4 @@
-"""Fits, grids and posteriors in files, told apart by what is in the file."""
+"""Fits, grids and posteriors in files, recognised by what is in the file."""
 
 from __future__ import annotations
 

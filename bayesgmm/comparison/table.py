@@ -165,8 +165,8 @@ class Comparison(pd.DataFrame):
             for label, cell in row.items():
                 text = f"<b>{escape(cell)}</b>" if (name, label) in best else escape(cell)
                 reason = why.get((name, label), "")
-                told = f' title="{escape(reason)}"' if reason else ""
-                cells += f'<td style="{_CELL}"{told}>{text}</td>'
+                hover = f' title="{escape(reason)}"' if reason else ""
+                cells += f'<td style="{_CELL}"{hover}>{text}</td>'
             body += f'<tr><th scope="row" style="{_HEAD}">{escape(str(name))}</th>{cells}</tr>'
         return (
             '<div class="scroll" style="overflow-x:auto"><table class="data" '

@@ -72,7 +72,7 @@ class Data(Displayed):
 
     @property
     def total(self) -> float:
-        """What the rows count for together: the sum of the weights, n without them."""
+        """The sum of the rows' weights; n without them."""
         return float(self.n) if self.weights is None else float(self.weights.sum())
 
     @property

@@ -49,7 +49,7 @@ def _step(distinct: NDArray[np.floating]) -> float:
 def discrete_columns(
     values: NDArray[np.floating], names: Sequence[str], weights: FloatArray | None = None
 ) -> str:
-    """What to be told of columns of few values, and what to do about them; nothing without any."""
+    """What is to be said of columns of few values, and what to do; nothing without any."""
     found = suspicions(values, names, weights)
     if not found:
         return ""

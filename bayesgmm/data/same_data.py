@@ -1,4 +1,4 @@
-"""Whether two tables are the same data: rows, weights, columns and order, told by a fingerprint."""
+"""Whether two tables are the same data: rows, weights, columns and order, by a fingerprint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """What is kept of a table, so that it can be told from others.
+    """What is kept of a table, that distinguishes it from others.
 
     Attributes
     ----------

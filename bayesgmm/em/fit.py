@@ -144,9 +144,9 @@ def fit(
 
 def warn_of_columns(data: Data, collapsible: bool) -> None:
     """Warn of columns onto whose few values components can shrink."""
-    told = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
-    if told:
-        warn(told, DataWarning)
+    text = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
+    if text:
+        warn(text, DataWarning)
 
 
 def mostly_unsound(fit: Fit) -> bool:

@@ -133,7 +133,7 @@ class PosteriorPlots(_Plots):
         return plot_responsibilities(X, self._result, ci_prob=ci_prob)
 
     def label_moves(self, column: str | int | None = None, *, units: Units = None) -> Figure:
-        """Labels before and after they were settled: `plots.plot_label_moves`."""
+        """Labels before and after relabelling: `plots.plot_label_moves`."""
         return plot_label_moves(self._result, column, units=units)
 
     def coclustering(

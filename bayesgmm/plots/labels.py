@@ -28,9 +28,9 @@ _MOST_DRAWS = 4000
 def plot_label_moves(
     posterior: Posterior, column: str | int | None = None, *, units: Units = None
 ) -> Figure:
-    """The means in one column draw by draw, under the sampler's labels and under the settled ones.
+    """The means in one column draw by draw, under the sampler's labels and after relabelling.
 
-    The strip between them tells, for every draw, which settled component each of the sampler's
+    The strip between them tells, for every draw, which relabelled component each of the sampler's
     became: bands of one colour mean that nothing moved. Chains stand one after another.
 
     Parameters
@@ -58,21 +58,21 @@ def plot_label_moves(
     fit = posterior.fit
     j = separating_columns(fit.mixture, 1)[0] if column is None else _position(column, fit.names)
     done = posterior.relabelling
-    settled, permutations = posterior.draws.means[:, :, j], done.permutations
-    sampled = np.empty_like(settled)
-    np.put_along_axis(sampled, permutations, settled, axis=1)
-    became = np.argsort(permutations, axis=1)  # of every sampled component, the settled one
-    total, k = settled.shape
+    relabelled, permutations = posterior.draws.means[:, :, j], done.permutations
+    sampled = np.empty_like(relabelled)
+    np.put_along_axis(sampled, permutations, relabelled, axis=1)
+    became = np.argsort(permutations, axis=1)  # of every sampled component, the relabelled one
+    total, k = relabelled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
     label = as_it_is(named(fit.names[j], units_of(None, units)))
     figure = Figure(figsize=(9, 5.6 + 0.12 * k), layout="constrained")
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])
-    _points(bottom, shown, settled[shown])
+    _points(bottom, shown, relabelled[shown])
     _moves(strip, became[shown], total)
     for ax in (top, bottom):
         ax.set_ylabel(f"mu: {label}")
-        ax.set_ylim(*_range(settled))
+        ax.set_ylim(*_range(relabelled))
         despine(ax)
     _chains(figure, posterior.tree["posterior"].sizes["chain"], total)
     top.set_title("As sampled, by the sampler's labels")

@@ -1,4 +1,4 @@
-"""The posterior of a mixture: draws with settled labels, how far to trust them, what they say."""
+"""The posterior of a mixture: relabelled draws, how far to trust them, what they say."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ class Posterior(Displayed, Summaries):
 
     @property
     def relabelling(self) -> Relabelling:
-        """How the labels were settled, and what that changed of what the sampler gave."""
-        return labels.recorded(self.tree)
+        """How the draws were relabelled, and what that changed of what the sampler gave."""
+        return labels.relabelling_of_tree(self.tree)
 
     def relabel(self, method: Method, *, order_by: str = "pi") -> Posterior:
-        """The same draws with their labels settled by another method.
+        """The same draws relabelled by another method.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class Posterior(Displayed, Summaries):
         relabelling = labels.relabel(
             method, self.data, self.draws, self.fit.mixture, density, order_by
         )
-        return Posterior(labels.settled(self.tree, relabelling), self.fit, self.prior)
+        return Posterior(labels.relabelled(self.tree, relabelling), self.fit, self.prior)
 
     def of_chains(self, chains: Sequence[int]) -> Posterior:
         """The posterior of some of the chains, such as those of one of the `chain_modes`.
@@ -167,7 +167,7 @@ class Posterior(Displayed, Summaries):
         only = {"chain": chosen}
         tree = self.tree.map_over_datasets(lambda g: g.sel(only) if "chain" in g.dims else g)
         tree.attrs = self.tree.attrs
-        return Posterior(labels.counted(tree), self.fit, self.prior)
+        return Posterior(labels.with_counts(tree), self.fit, self.prior)
 
     def summary(
         self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")

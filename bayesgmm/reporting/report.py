@@ -49,7 +49,7 @@ def report(
     Parameters
     ----------
     X : array-like (n, d)
-        Data, as for `fit`. Units in `X.attrs["units"]` are told.
+        Data, as for `fit`. Units in `X.attrs["units"]` are shown.
     path : str or Path
         The file to write: HTML with all inside (.html), or Markdown (.md) with its pictures in a
         folder beside it, `report_pictures` for `report.md`.
@@ -164,7 +164,7 @@ def render(
     Parameters
     ----------
     analysis : Analysis
-        What is told.
+        What the report is of.
     form : {"html", "markdown"}
         HTML has the pictures inside, Markdown names them as files of the folder.
     pictures : dict, optional

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 12
-# Columns up to which covariances are told in full.
+# Columns up to which covariances are shown in full.
 _WITH_COVARIANCES = 4
 
 
@@ -120,8 +120,9 @@ def failures_of(analysis: Analysis) -> dict[str, list[str]]:
 def meanings_of(comparison: Comparison) -> dict[str, str]:
     """What the columns that have figures mean, and which way is better."""
     return {
-        told["label"]: told["meaning"] + (f"; {told['better']} is better" if told["better"] else "")
-        for column, told in comparison.attrs["columns"].items()
+        column_attrs["label"]: column_attrs["meaning"]
+        + (f"; {column_attrs['better']} is better" if column_attrs["better"] else "")
+        for column, column_attrs in comparison.attrs["columns"].items()
         if comparison[column].notna().any() and column not in ("status", "verdict")
     }
 

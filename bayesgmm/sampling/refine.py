@@ -1,4 +1,4 @@
-"""From a fit to its posterior: sample from the fit's mode on, settle the labels, check."""
+"""From a fit to its posterior: sample from the fit's mode on, relabel, check."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def refine(
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
         alike; where components overlap a hundred cost less than storing a draw that tells little.
     relabel : str
-        How the labels are settled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
+        How draws are relabelled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
         them, and relabels by another without sampling anew.
     target_accept : float

@@ -32,7 +32,7 @@ class LikelihoodRatioTest:
     replicates : array (B,)
         The statistics of the replicates that could be fitted.
     data_rescued : bool
-        Whether the data's own K + 1 fit was rescued, or unimproved, as told below.
+        Whether the data's own K + 1 fit was rescued, or unimproved, as below.
     failed : int
         Replicates that could not: every start of K, or of K + 1, ended at or beside a singular
         covariance.

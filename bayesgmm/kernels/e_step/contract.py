@@ -1,4 +1,4 @@
-"""The one waist of the library: parameters go in, the log-likelihood and the statistics come out.
+"""The one contract: parameters go in, the log-likelihood and the statistics come out.
 
 All values here are in *centred coordinates*: the user's units, with the columns' centres
 subtracted from the means. Scaling is a matter of the kernels alone.

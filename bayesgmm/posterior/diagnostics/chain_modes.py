@@ -1,4 +1,4 @@
-"""Chains that found different modes of the posterior are told apart."""
+"""Which chains found the same mode of the posterior."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Matching(Region):
         Parameters
         ----------
         draws : Draws
-            S draws whose labels are settled as far as they can be.
+            S draws relabelled as far as they can be.
         center : array (d,)
             The data's centre.
         """
@@ -144,7 +144,7 @@ def best_region(draws: Draws, family: Family, center: FloatArray, names: Sequenc
     Parameters
     ----------
     draws : Draws
-        S draws whose labels are settled as far as they can be.
+        S draws relabelled as far as they can be.
     family : Family
         Their family.
     center : array (d,)

@@ -47,7 +47,7 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     Returns
     -------
     Relabelling
-        For `settled`.
+        For `relabelled`.
     """
     rows = _some_rows(data)
     member = most_probable(_responsibilities(rows, pivot))

@@ -1,4 +1,4 @@
-"""The names of the ways to settle labels, as types and the command line know them."""
+"""The names of the relabelling methods, as types and the command line know them."""
 
 from typing import Literal
 

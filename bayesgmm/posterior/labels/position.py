@@ -37,7 +37,7 @@ def data_based(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     Returns
     -------
     Relabelling
-        For `settled`.
+        For `relabelled`.
     """
     held = _held([expected_statistics(data, p)[1] for p in draws.parameters(data.center)])
     estimates = _held([expected_statistics(data, pivot)[1]])
@@ -71,7 +71,7 @@ def pra(draws: Draws, pivot: Draws, log_posterior: FloatArray) -> Relabelling:
     Returns
     -------
     Relabelling
-        For `settled`.
+        For `relabelled`.
     """
     sd = column_sd(draws)
     components = points(draws, sd)
@@ -99,7 +99,7 @@ def ordering(draws: Draws, pivot: Draws, column: int | None = None) -> Relabelli
     Returns
     -------
     Relabelling
-        For `settled`.
+        For `relabelled`.
 
     Examples
     --------

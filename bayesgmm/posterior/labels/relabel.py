@@ -20,14 +20,14 @@ from ...utils.validation import check_choice
 from .allocation import ecr, ecr_iterative_1, ecr_iterative_2, stephens
 from .methods import Method
 from .position import data_based, ordering, pra
-from .relabelling import Relabelling, counted, permuted, recorded, settled
+from .relabelling import Relabelling, permuted, relabelled, relabelling_of_tree, with_counts
 
 __all__ = [
     "METHODS",
     "Method",
     "Relabelling",
     "check_method",
-    "counted",
+    "with_counts",
     "data_based",
     "ecr",
     "ecr_iterative_1",
@@ -35,16 +35,16 @@ __all__ = [
     "ordering",
     "permuted",
     "pra",
-    "recorded",
+    "relabelling_of_tree",
     "relabel",
-    "settled",
+    "relabelled",
     "stephens",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlabelled:
-    """Draws whose labels are to be settled, and what a method may go by.
+    """Draws that are to be relabelled, and what a method may go by.
 
     Attributes
     ----------

@@ -93,7 +93,7 @@ def permuted(posterior: xr.Dataset, permutations: IntArray) -> xr.Dataset:
     return out
 
 
-def settled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
+def relabelled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
     """A copy of the tree with its draws relabelled, and a record of it.
 
     The record counts from the labels that the sampler gave, however often draws are relabelled.
@@ -101,18 +101,18 @@ def settled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
     draws = tree["posterior"].to_dataset()
     total = relabelling
     if _GROUP in tree.children:
-        before = recorded(tree).permutations
+        before = relabelling_of_tree(tree).permutations
         order = np.take_along_axis(before, relabelling.permutations, axis=1)
         total = replace(relabelling, permutations=order)
     out = tree.copy()
     out["posterior"] = xr.DataTree(permuted(draws, relabelling.permutations))
     out[_GROUP] = xr.DataTree(_record(total, draws))
-    return counted(out)
+    return with_counts(out)
 
 
-def counted(tree: xr.DataTree) -> xr.DataTree:
+def with_counts(tree: xr.DataTree) -> xr.DataTree:
     """The tree with the counts of its record among its attributes."""
-    record = recorded(tree)
+    record = relabelling_of_tree(tree)
     tree.attrs = tree.attrs | {
         "relabelling": record.method,
         "relabelled_draws": record.relabelled_draws,
@@ -121,8 +121,8 @@ def counted(tree: xr.DataTree) -> xr.DataTree:
     return tree
 
 
-def recorded(tree: xr.DataTree) -> Relabelling:
-    """What `settled` did to the draws of the tree."""
+def relabelling_of_tree(tree: xr.DataTree) -> Relabelling:
+    """What `relabelled` did to the draws of the tree."""
     group = tree[_GROUP]
     shape = (-1, group.sizes["component"])
     return Relabelling(
