@@ -126,13 +126,20 @@ def analyse(
         fit=selection.best,
         posterior=posterior,
         prior=prior,
-        comparison=compare(_shown(selection, posterior)),
+        comparison=_compared(selection, posterior),
         evidence=evidence_or_reason(posterior, request.random_seed),
         checks=None if posterior is None else checked(posterior, request.random_seed),
         errors=_errors(selection.best, data),
         request=request,
         units=_units(X, data),
     )
+
+
+def _compared(selection: Selection, posterior: Posterior | None) -> Comparison:
+    """The best cells and the posterior in one table; its conclusion has what `compare` warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        return compare(_shown(selection, posterior))
 
 
 def _sampled(

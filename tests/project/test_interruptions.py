@@ -243,6 +243,7 @@ def test_three_moments(name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_twenty_moments(name):
     """Of all but `fit`, which is all or nothing, something comes back at some of them."""
