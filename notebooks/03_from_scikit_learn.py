@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as Theirs
 
 import bayesgmm
-from bayesgmm.estimators.mixture import GaussianMixture
+from bayesgmm import GaussianMixture
 
 X = bayesgmm.datasets.load_iris(features_only=True).to_numpy()
 
