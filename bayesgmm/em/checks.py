@@ -66,7 +66,6 @@ def check_problem(
     max_ratio: float | None = None,
 ) -> None:
     """Refuse a number of components, a family or a prior that cannot go with the data."""
-    check_integer("n_components", n_components, 1)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or ridge > 0 or max_ratio is not None
     check_family(data, family, max_ratio, bounded)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..kernels.e_step.contract import Parameters, Statistics
-from ..utils.types import FloatArray
+from ..utils.matrices import as_full
 from .moves import parted
 from .problem import Problem
 from .run import EMResult
@@ -76,7 +76,4 @@ def _difference(p: Parameters, a: int, b: int) -> float:
 
 def _full(s: Statistics) -> Statistics:
     """Statistics with full scatters, whatever the family keeps of them."""
-    if s.scatters.ndim == 3:
-        return s
-    scatters: FloatArray = s.scatters[:, :, None] * np.eye(s.scatters.shape[1])
-    return Statistics(s.counts, s.means, scatters)
+    return Statistics(s.counts, s.means, as_full(s.scatters))

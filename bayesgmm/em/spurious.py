@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.e_step.contract import Parameters
+from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from .problem import Problem
 from .run import EMResult
@@ -82,7 +83,7 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     more = np.minimum(_rows_more(problem, weights), _together(problem, weights))
     limits = _NARROW * _PER_ROW ** np.maximum(more, 0.0)
     few = np.flatnonzero(more < _AMPLE)
-    widths = _widths(_full(parameters.covariances[few]), _whole(parameters)) / limits[few]
+    widths = _widths(as_full(parameters.covariances[few]), _whole(parameters)) / limits[few]
     if widths.min() >= 1.0:
         return None
     k = int(few[widths.argmin()])
@@ -98,7 +99,7 @@ def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | N
     units = problem.units
     if problem.bounded or len(parameters.weights) == 1 or not units.any():
         return None
-    covariances = _full(parameters.covariances)
+    covariances = as_full(parameters.covariances)
     # sqrt(h^2 / 12) as a factor: the largest eigenvalue of F Sigma^-1 F is above 1 if Sigma is
     # narrower somewhere. Scaled, for columns without a grid are 0 there.
     noise = units / np.sqrt(12.0)
@@ -115,16 +116,9 @@ def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | N
     return Coincidence(k, "is narrower than the steps between the values that the columns take")
 
 
-def _full(covariances: FloatArray) -> FloatArray:
-    """Covariances (K, d, d), of variances (K, d) too."""
-    if covariances.ndim == 3:
-        return covariances
-    return covariances[:, :, None] * np.eye(covariances.shape[1])
-
-
 def _whole(p: Parameters) -> FloatArray:
     """Covariance of the whole mixture."""
-    within = np.einsum("k,kij->ij", p.weights, _full(p.covariances))
+    within = np.einsum("k,kij->ij", p.weights, as_full(p.covariances))
     about = p.means - p.weights @ p.means
     return within + np.einsum("k,ki,kj->ij", p.weights, about, about)
 

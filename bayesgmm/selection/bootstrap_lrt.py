@@ -12,7 +12,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +34,6 @@ from ..utils.progress import until_interrupted
 from ..utils.validation import MOST_STEPS, Seed, check_integer, check_probability, check_seed
 from ..utils.warnings import warn
 from .bootstrap_result import BootstrapLRT, LikelihoodRatioTest, count_of
-
-if TYPE_CHECKING:
-    pass
 
 # The halves of a split component lie so many standard deviations to either side of it.
 _SPLIT = 0.5

@@ -138,23 +138,22 @@ def select(
     of_number = {k: _reason(check_number, data, k, bounded) for k in ks}
     of_family = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
     failures: dict[CellName, str] = {}
-    allowed: set[Place] = set()
+    allowed: list[Place] = []
     for k in ks:
         for family in families:
             reason = of_family[family] or of_number[k]
             if reason:
                 failures[family.name, k] = reason
             else:
-                allowed.add((family, k))
+                allowed.append((family, k))
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
     how_hard = SearchOptions(options.max_iter, options.tol)
-    search = _Search(data, families, ks, allowed, prior, max_ratio, how_hard)
+    search = _Search(data, families, ks, set(allowed), prior, max_ratio, how_hard)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
-    places = [(family, k) for k in ks for family in families if (family, k) in allowed]
-    fits, without = _found(grid, places, data)
+    fits, without = _found(grid, allowed, data)
     failures |= without
     found = Selection(fits, failures, criterion)
     if interrupted:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -38,10 +38,6 @@ from ..starts.starts import generators
 from .information import LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, allocation_by, matched
 from .result import Estimates, StandardErrors
-
-if TYPE_CHECKING:
-    pass
-
 
 # Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
 # parameters is hardly known.

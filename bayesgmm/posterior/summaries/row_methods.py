@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,9 +20,6 @@ from .allocations import responsibility_intervals
 from .coclustering import coclustering_among, matrix_blocks, picked_rows
 from .mixture_draws import MixtureDraws
 from .partition import Loss, Partition, best_partition
-
-if TYPE_CHECKING:
-    pass
 
 
 class RowSummaries(ABC):
