@@ -10,24 +10,12 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.kernels.e_step.e_step import evaluate
 from bayesgmm.mixture.evaluation import occupied
 from bayesgmm.posterior.diagnostics.chain_modes import ChainModes
 from bayesgmm.posterior.diagnostics.diagnostics import Diagnostics, Quantity, diagnose
 from bayesgmm.posterior.posterior import Posterior
-from tests.synthetic import make_posterior
-
-
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
-@pytest.fixture(scope="module", params=["VVV", "VVI", "EII"])
-def posterior(x, request):
-    return make_posterior(x, bayesgmm.fit(x, 2, request.param, random_seed=0))
 
 
 def by_scipy(posterior, rows):

@@ -17,11 +17,6 @@ from bayesgmm.posterior.summaries.mixture_draws import MixtureDraws
 from tests.synthetic import make_posterior
 
 
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
 @pytest.fixture(scope="module", params=["VVV", "VVI"])
 def posterior(x, request):
     return make_posterior(x, bayesgmm.fit(x, 2, request.param, random_seed=0))

@@ -23,16 +23,6 @@ TURN = count()
 
 
 @pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
-@pytest.fixture(scope="module", params=["VVV", "VVI", "EII"])
-def posterior(x, request):
-    return make_posterior(x, bayesgmm.fit(x, 2, request.param, random_seed=0))
-
-
-@pytest.fixture(scope="module")
 def iris():
     """Four columns, three components."""
     x = bayesgmm.datasets.load_iris().iloc[:, :4]

@@ -17,7 +17,7 @@ from bayesgmm.sampling.compiled import sample as directly
 from bayesgmm.sampling.run.settings import Settings
 from bayesgmm.utils.errors import ConvergenceAdvice
 from tests.density_cases import members
-from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
+from tests.faithful import PRIOR, short_first
 from tests.sampling.test_sampling import interrupted
 
 RUNS = [("E", 1, 0), ("E", 1, 1), ("V", 1, 0), ("V", 1, 1)] + [
@@ -66,11 +66,6 @@ def test_the_truth_is_found(name, d, seed):
     np.testing.assert_allclose(draws["mu"].std(("chain", "draw")).values, expected, rtol=0.12)
 
 
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
 def refined(x, fit, **options):
     options = {"progressbar": False, "random_seed": 1} | options
     return bayesgmm.refine(x, fit, **options)
@@ -80,8 +75,8 @@ def refined(x, fit, **options):
 def test_laplace_s_draws_are_nuts_s(x, name):
     """Old Faithful: Pareto k is low, and means agree within 4 Monte Carlo errors of both."""
     fit = short_first(x, covariance_type=name)
-    laplace = refined(x, fit, prior=FAITHFUL_PRIOR, sampler="laplace", draws=1500)
-    nuts = refined(x, fit, prior=FAITHFUL_PRIOR, draws=1500)
+    laplace = refined(x, fit, prior=PRIOR, sampler="laplace", draws=1500)
+    nuts = refined(x, fit, prior=PRIOR, draws=1500)
     assert laplace.tree.attrs["sampler"] == "laplace"
     stats = laplace.tree["sample_stats"]
     assert np.all(stats["pareto_k"] < 0.7) and np.all(stats["corrected"])
@@ -146,14 +141,14 @@ def test_log_density_is_kept_with_every_draw(x):
     from bayesgmm.sampling.problem import PosteriorProblem
 
     fit = short_first(x, covariance_type="EVE")
-    posterior = refined(x, fit, prior=FAITHFUL_PRIOR, draws=1000)
-    problem = PosteriorProblem.of(x, fit, FAITHFUL_PRIOR)
+    posterior = refined(x, fit, prior=PRIOR, draws=1000)
+    problem = PosteriorProblem.of(x, fit, PRIOR)
     # Newton's method starts here, and turns are counted from there
     forms = [problem.parametrisation_at(p) for p in (problem.fitted, problem.mode)]
     draws, lp = posterior.tree["posterior"], posterior.tree["sample_stats"]["lp"].values
     apart = []
     for form in forms:
-        density = LogPosterior(problem.data, form, FAITHFUL_PRIOR)
+        density = LogPosterior(problem.data, form, PRIOR)
         values = {p.name: draws[p.name].values[1, 7] for p in density.space.pieces}
         value = density(density.space.free(values))[0] - form.log_jacobian(values)
         apart.append(abs(value - lp[1, 7]))

@@ -22,32 +22,17 @@ import bayesgmm
 from bayesgmm.posterior.diagnostics.engine_checks import engine_checks
 from bayesgmm.sampling import registry
 from bayesgmm.sampling.pymc import jax_nuts, smc
-from bayesgmm.sampling.pymc.model import build_model, initial_point
+from bayesgmm.sampling.pymc.model import initial_point
 from bayesgmm.sampling.pymc.points import Points
 from bayesgmm.sampling.pymc.sample import add_covariances, sample
 from bayesgmm.sampling.run.importance import corrected
 from bayesgmm.utils.errors import ConvergenceAdvice
+from tests.faithful import POSTERIOR, PRIOR
 from tests.jax_runs import edited
 from tests.places import ROOT
-from tests.sampling.test_sampling import FAITHFUL, FAITHFUL_PRIOR, check_means
+from tests.sampling.test_sampling import check_means
 
 with_jax = pytest.mark.skipif(find_spec("jaxlib") is None, reason="JAX is not installed")
-
-
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
-@pytest.fixture(scope="module")
-def fit(x):
-    labels = (x["eruptions"] > 3).astype(int)
-    return bayesgmm.fit(x, 2, start=labels, prior=FAITHFUL_PRIOR)
-
-
-@pytest.fixture(scope="module")
-def model(x, fit):
-    return build_model(x, fit)
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +116,9 @@ def test_numpyro(by_jax, model, fit):
         "acceptance_rate", "step_size", "lp",
     }  # fmt: skip
     assert tree["sample_stats"]["tree_depth"].dtype == np.int64
-    table = check_means(add_covariances(tree, fit.family, FAITHFUL_PRIOR), FAITHFUL, 0.02)
+    table = check_means(add_covariances(tree, fit.family, PRIOR), POSTERIOR, 0.02)
     assert np.nanmax(table["r_hat"]) < 1.01
-    for name, (_, sd) in FAITHFUL.items():
+    for name, (_, sd) in POSTERIOR.items():
         assert table.loc[name, "sd"] == pytest.approx(sd, rel=0.15), name
 
 
@@ -145,8 +130,8 @@ def test_pathfinder(more_by_jax, model, fit):
     check_form(tree, 1000)
     check_lp(tree, model)
     assert tree["sample_stats"]["corrected"].all()
-    table = check_means(add_covariances(tree, fit.family, FAITHFUL_PRIOR), FAITHFUL, 0.02)
-    for name, (_, sd) in FAITHFUL.items():  # of effective draws there are some hundred
+    table = check_means(add_covariances(tree, fit.family, PRIOR), POSTERIOR, 0.02)
+    for name, (_, sd) in POSTERIOR.items():  # of effective draws there are some hundred
         assert table.loc[name, "sd"] == pytest.approx(sd, rel=0.25), name
 
 
@@ -165,7 +150,7 @@ def test_blackjax(more_by_jax, model, fit):
     tree = more_by_jax["blackjax"]
     check_form(tree, 1000)
     check_lp(tree, model)
-    table = check_means(add_covariances(tree, fit.family, FAITHFUL_PRIOR), FAITHFUL, 0.02)
+    table = check_means(add_covariances(tree, fit.family, PRIOR), POSTERIOR, 0.02)
     assert np.nanmax(table["r_hat"]) < 1.01
     assert not tree["sample_stats"]["diverging"].any()
 
@@ -213,8 +198,8 @@ def test_advi(advi, model):
     stats = tree["sample_stats"]
     check_lp(tree, model)
     assert stats["pareto_k"].dims == ("chain",) and stats["corrected"].all()
-    table = check_means(tree, FAITHFUL, 0.02)
-    for name, (_, sd) in FAITHFUL.items():
+    table = check_means(tree, POSTERIOR, 0.02)
+    for name, (_, sd) in POSTERIOR.items():
         assert table.loc[name, "sd"] == pytest.approx(sd, rel=0.25), name
     # repeated draws cost effective ones
     assert advi.diagnostics.ess_bulk < 0.9 * advi.diagnostics.chains * advi.diagnostics.draws
@@ -358,7 +343,7 @@ def test_smc(x, fit):
         warnings.simplefilter("ignore", ConvergenceAdvice)
         posterior = bayesgmm.refine(x, fit, sampler="smc", random_seed=2, progressbar=False)
     table = posterior.summary().astype(float)
-    for name, (mean, sd) in FAITHFUL.items():
+    for name, (mean, sd) in POSTERIOR.items():
         # particles are not independent: a fifth of a posterior sd is what chains differ by
         assert abs(table.loc[name, "mean"] - float(mean)) < 0.2 * sd, name
         assert table.loc[name, "sd"] == pytest.approx(sd, rel=0.25), name

@@ -21,8 +21,8 @@ from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.utils.errors import ConvergenceAdvice
 from benchmarks.posterior import overlapping
 from tests.density_cases import KINDS, KNOWN, case
+from tests.faithful import PRIOR, short_first
 from tests.sampling.test_direct import refined
-from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
 
 #: Geweke's test of every family and kind of prior; one kind of each is quick.
 GEWEKE = [
@@ -113,11 +113,6 @@ def added(ours, values, gamma, expected, error):
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
 def briefly(x, fit, **options):
     """Too few draws for the checks, which say so."""
     with warnings.catch_warnings():
@@ -129,7 +124,7 @@ def briefly(x, fit, **options):
 @pytest.mark.parametrize("kind", ["plain", "conjugate", "random"])
 def test_the_posterior_is_nuts_s(x, name, kind):
     """Old Faithful: means within 4.5 Monte Carlo errors of both, deviations within 15 %."""
-    prior = FAITHFUL_PRIOR
+    prior = PRIOR
     if kind != "plain":
         hyper = {"mean_covariance": None, "mean_strength": 0.1} if kind == "conjugate" else {
             "mean_covariance": np.diag([4.0, 400.0]), "scale": Gamma(2.0, [4.0, 0.04]),
@@ -167,8 +162,8 @@ def test_many_narrow_columns_in_single_precision():
 def test_one_component_and_its_log_density(x):
     """K = 1, and lp of a draw is the density there."""
     fit = bayesgmm.fit(x, 1)
-    posterior = briefly(x, fit, prior=FAITHFUL_PRIOR, draws=20, tune=1)
-    problem = PosteriorProblem.of(x, fit, FAITHFUL_PRIOR)
+    posterior = briefly(x, fit, prior=PRIOR, draws=20, tune=1)
+    problem = PosteriorProblem.of(x, fit, PRIOR)
     density = LogPosterior(problem.data, problem.parametrisation, problem.prior)
     draws = posterior.tree["posterior"]
     values = {p.name: draws[p.name].values[2, 7] for p in density.space.pieces}

@@ -50,11 +50,6 @@ def random_covariances(rng, family, d, k):
     return full * np.eye(d) if family.diagonal else full
 
 
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
 def fitted(x, k=2, family="VVV", **arguments):
     return bayesgmm.fit(x, k, family, n_init=2, random_seed=1, **arguments)
 

@@ -15,7 +15,7 @@ import bayesgmm
 from bayesgmm.density.callbacks import DENSITY
 from bayesgmm.kernels.compilation import part
 from bayesgmm.sampling.run import nutpie_model
-from tests.sampling.test_refine import FAITHFUL_PRIOR, short_first
+from tests.faithful import PRIOR, short_first
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +28,7 @@ def tried_anew():
 def refined(seed, family="VVV"):
     x = bayesgmm.datasets.load_faithful()
     fit = short_first(x, covariance_type=family)
-    return bayesgmm.refine(
-        x, fit, prior=FAITHFUL_PRIOR, draws=1000, random_seed=seed, progressbar=False
-    )
+    return bayesgmm.refine(x, fit, prior=PRIOR, draws=1000, random_seed=seed, progressbar=False)
 
 
 def gone(monkeypatch):

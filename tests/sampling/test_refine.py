@@ -13,53 +13,26 @@ from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.posterior.posterior import Posterior
 from bayesgmm.utils.errors import ConvergenceAdvice, DataError
-
-# Old Faithful under the prior below, from an independent Gibbs sampler (72 000 sweeps): posterior
-# means and standard deviations; log evidence and LOO of the same run are the reference's too.
-FAITHFUL = {
-    "pi[0]": (0.3569, 0.029),
-    "mu[0, eruptions]": (2.0366, 0.028),
-    "mu[0, waiting]": (54.480, 0.60),
-    "mu[1, eruptions]": (4.2897, 0.032),
-    "mu[1, waiting]": (79.967, 0.46),
-    "Sigma[0, eruptions, eruptions]": (0.0753, 0.0115),
-    "Sigma[0, eruptions, waiting]": (0.4298, 0.17),
-    "Sigma[0, waiting, waiting]": (34.74, 4.97),
-    "Sigma[1, eruptions, eruptions]": (0.1726, 0.019),
-    "Sigma[1, eruptions, waiting]": (0.9335, 0.21),
-    "Sigma[1, waiting, waiting]": (36.59, 3.97),
-}
-FAITHFUL_PRIOR = Prior(
-    mean=[4, 76], mean_covariance=[3.5**2, 53**2], dof=6, scale=[0.06 * 3.5**2, 0.06 * 53**2]
-)
-
-
-def short_first(x, k=2, **arguments):
-    """A fit whose component 0 is the short eruptions, as in the reference."""
-    labels = (x["eruptions"] > 3).astype(int)
-    return bayesgmm.fit(x, k, start=labels, **arguments)
-
-
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
+from tests.faithful import POSTERIOR, PRIOR, short_first
 
 
 @pytest.fixture(scope="module")
 def posterior(x):
     return bayesgmm.refine(
-        x, short_first(x), prior=FAITHFUL_PRIOR, draws=2500, random_seed=11, progressbar=False
+        x, short_first(x), prior=PRIOR, draws=2500, random_seed=11, progressbar=False
     )
 
 
 def test_old_faithful_moments(posterior):
     """Posterior means within 4 Monte Carlo errors, plus half a digit of the printed table."""
     table = posterior.summary().astype(float)
-    for name, (mean, sd) in FAITHFUL.items():
+    for name, (mean, sd) in POSTERIOR.items():
         row = table.loc[name]
         # the reference has about 72 000 sweeps; 0.01 sd is its own Monte Carlo error
-        digits = 0.5 * 10.0 ** -len(str(mean).partition(".")[2])
-        assert abs(row["mean"] - mean) < 4 * np.hypot(row["mcse_mean"], 0.01 * sd) + digits, name
+        digits = 0.5 * 10.0 ** -len(mean.partition(".")[2])
+        assert (
+            abs(row["mean"] - float(mean)) < 4 * np.hypot(row["mcse_mean"], 0.01 * sd) + digits
+        ), name
         assert row["sd"] == pytest.approx(sd, rel=0.12), name
 
 
@@ -116,7 +89,7 @@ def test_prediction_follows_the_fit(posterior, x):
 def test_pymc_s_own_sampler_agrees(x, posterior):
     """The same posterior by the other NUTS: means within 4 Monte Carlo errors of each other."""
     other = bayesgmm.refine(
-        x, short_first(x), prior=FAITHFUL_PRIOR, random_seed=3, sampler="pymc", draws=500,
+        x, short_first(x), prior=PRIOR, random_seed=3, sampler="pymc", draws=500,
         progressbar=False,
     )  # fmt: skip
     assert other.tree.attrs["sampler"] == "pymc"

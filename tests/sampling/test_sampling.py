@@ -18,29 +18,12 @@ from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.pymc.model import build_model, initial_point
 from bayesgmm.sampling.pymc.sample import add_covariances, sample
 from bayesgmm.utils.errors import ConvergenceAdvice
+from tests.faithful import POSTERIOR, PRIOR
 
 STATS = {
     "diverging": bool, "tree_depth": np.int64, "reached_max_treedepth": bool, "n_steps": np.int64,
     "energy": float, "acceptance_rate": float, "step_size": float, "lp": float,
 }  # fmt: skip
-# Old Faithful under the prior below, K = 2, VVV: posterior means and standard deviations by an
-# independent Gibbs sampler (short eruptions first).
-FAITHFUL_PRIOR = Prior(
-    mean=[4, 76], mean_covariance=[3.5**2, 53**2], dof=6, scale=[0.06 * 3.5**2, 0.06 * 53**2]
-)
-FAITHFUL = {
-    "pi[0]": ("0.3569", 0.029),
-    "mu[0, eruptions]": ("2.0366", 0.028),
-    "mu[0, waiting]": ("54.480", 0.60),
-    "mu[1, eruptions]": ("4.2897", 0.032),
-    "mu[1, waiting]": ("79.967", 0.46),
-    "Sigma[0, eruptions, eruptions]": ("0.0753", 0.0115),
-    "Sigma[0, eruptions, waiting]": ("0.4298", 0.17),
-    "Sigma[0, waiting, waiting]": ("34.74", 4.97),
-    "Sigma[1, eruptions, eruptions]": ("0.1726", 0.019),
-    "Sigma[1, eruptions, waiting]": ("0.9335", 0.21),
-    "Sigma[1, waiting, waiting]": ("36.59", 3.97),
-}
 GALAXY_PRIOR = Prior.univariate(mean=20, variance=100, shape=3, scale=20)
 
 
@@ -62,22 +45,6 @@ def sampled(x, fit, prior, **options):
     return model, add_covariances(tree, fit.family, prior)
 
 
-@pytest.fixture(scope="module")
-def x():
-    return bayesgmm.datasets.load_faithful()
-
-
-@pytest.fixture(scope="module")
-def fit(x):
-    labels = (x["eruptions"] > 3).astype(int)
-    return bayesgmm.fit(x, 2, start=labels, prior=FAITHFUL_PRIOR)
-
-
-@pytest.fixture(scope="module")
-def model(x, fit):
-    return build_model(x, fit)
-
-
 @pytest.fixture(scope="module", params=["nutpie", "pymc"])
 def tree(request, model, fit):
     cores = 1 if request.param == "pymc" else 2  # pytest's threads and fork do not go together
@@ -87,16 +54,16 @@ def tree(request, model, fit):
             model, initial_point(model, fit), draws=1000, tune=500, chains=4, random_seed=1,
             sampler=request.param, cores=cores, progressbar=False,
         )  # fmt: skip
-    return add_covariances(tree, fit.family, FAITHFUL_PRIOR)
+    return add_covariances(tree, fit.family, PRIOR)
 
 
 def test_old_faithful(tree):
     """The published posterior; r-hat below 1.01, no divergences, standard deviations to 15 %."""
-    table = check_means(tree, FAITHFUL, own_error=0.02)
+    table = check_means(tree, POSTERIOR, own_error=0.02)
     assert np.nanmax(table["r_hat"]) < 1.01
     assert table["ess_bulk"].min() > 1000
     assert not tree["sample_stats"]["diverging"].any()
-    for name, (_, sd) in FAITHFUL.items():
+    for name, (_, sd) in POSTERIOR.items():
         assert table.loc[name, "sd"] == pytest.approx(sd, rel=0.15), name
 
 
@@ -160,7 +127,7 @@ def test_adding_sigma_leaves_the_tree_alone(model, fit):
         model, initial_point(model, fit), draws=5, tune=5, chains=1, random_seed=0,
         progressbar=False,
     )  # fmt: skip
-    added = add_covariances(tree, fit.family, FAITHFUL_PRIOR)
+    added = add_covariances(tree, fit.family, PRIOR)
     assert "Sigma" in added["posterior"] and "Sigma" not in tree["posterior"]
 
 
@@ -253,8 +220,8 @@ def test_an_edited_model_is_sampled(x, fit):
 
 def test_one_component(x):
     """K = 1: no free proportions, and a posterior close to conjugate theory's."""
-    fit = bayesgmm.fit(x, 1, prior=FAITHFUL_PRIOR)
-    _, tree = sampled(x, fit, FAITHFUL_PRIOR, random_seed=4)
+    fit = bayesgmm.fit(x, 1, prior=PRIOR)
+    _, tree = sampled(x, fit, PRIOR, random_seed=4)
     assert np.all(tree["posterior"]["pi"] == 1)
     mean = tree["posterior"]["mu"].values.reshape(-1, 2)
     # the prior of mu weighs less than one row in 272
@@ -262,7 +229,7 @@ def test_one_component(x):
     np.testing.assert_array_less(np.abs(mean.mean(axis=0) - x.mean().to_numpy()), 0.2 * error)
     np.testing.assert_allclose(mean.std(axis=0), error, rtol=0.1)
     # E Sigma = (W + Psi) / (n + nu - d - 2), nearly: mu's prior is nearly flat
-    scatter = 271 * np.cov(x.to_numpy().T) + FAITHFUL_PRIOR.scale
+    scatter = 271 * np.cov(x.to_numpy().T) + PRIOR.scale
     expected = scatter / (271 + 6 - 3)
     sigma = tree["posterior"]["Sigma"].mean(("chain", "draw")).values[0]
     np.testing.assert_allclose(sigma, expected, rtol=0.02)
@@ -348,8 +315,8 @@ def test_galaxies_loo(galaxies, k, family, published):
 @pytest.mark.parametrize(("k", "published"), [(1, (-1294.31, 4.0)), (2, (-1141.40, 10.9))])
 def test_faithful_loo(x, k, published):
     """elpd_loo and p_loo of Old Faithful by R's loo, to 0.3."""
-    fit = bayesgmm.fit(x, k, prior=FAITHFUL_PRIOR, random_seed=0)
-    model, tree = sampled(x, fit, FAITHFUL_PRIOR, random_seed=9)
+    fit = bayesgmm.fit(x, k, prior=PRIOR, random_seed=0)
+    model, tree = sampled(x, fit, PRIOR, random_seed=9)
     loo = elpd(model, tree)
     assert loo.elpd == pytest.approx(published[0], abs=0.3)
     assert loo.p == pytest.approx(published[1], abs=0.5)
