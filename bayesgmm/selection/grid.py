@@ -54,6 +54,11 @@ class Cell:
     _full: Statistics | None = None
     _signature: FloatArray | None = None
 
+    @property
+    def estimate(self) -> EMResult | None:
+        """The best end, if it is an estimate."""
+        return self.best if self.best is not None and self.best.status.sound else None
+
     def take(self, ends: Ends, n_starts: int, least: float) -> bool:
         """Keep the best of new results; whether it is better by more than `least`."""
         results = ends.results
@@ -65,11 +70,9 @@ class Cell:
                 self.aside = result
         if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
             return False
-        last, self.best = self.best, results[0]
+        last, self.best = self.estimate, results[0]
         self._full = self._signature = None
-        return (
-            last is None or not last.status.sound or results[0].objective > last.objective + least
-        )
+        return last is None or self.best.objective > last.objective + least
 
     def signature(self, data: Data) -> FloatArray:
         """Proportions and means in standard deviations, in the order of the first column's means.
@@ -153,7 +156,8 @@ class Grid:
         """Look for a sound end in cells that have none: from more starts, until there is one."""
 
         def work(k: int) -> None:
-            lacking = [f for f in self.problems if (f, k) in self.cells and not self._has(f, k)]
+            cells = {family: self.cells.get((family, k)) for family in self.problems}
+            lacking = [f for f, cell in cells.items() if cell and cell.estimate is None]
             if lacking:
                 made = starts(k)
                 for family in lacking:
@@ -161,12 +165,9 @@ class Grid:
 
         self._for_each_k(work)
 
-    def _has(self, family: Family, k: int) -> bool:
-        return _sound(self.cells[family, k])
-
     def exchange_starts(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
         """Start cells from what their neighbours found, until no cell gets better."""
-        fresh = {place for place, cell in self.cells.items() if _sound(cell)}
+        fresh = {place for place, cell in self.cells.items() if cell.estimate}
         for _ in range(rounds):
             # K - 1 and K + 1 as they are now, so that the order of work on the K does not matter.
             neighbours = {place: self._statistics(place) for place in fresh}
@@ -188,7 +189,7 @@ class Grid:
             cell = self.cells.get((family, k))
             if cell is None or self._stopped:
                 continue
-            seen = [cell.signature(self.data)] if _sound(cell) else []
+            seen = [cell.signature(self.data)] if cell.estimate else []
             candidates = []
             for other in self.problems:
                 place = other, k
@@ -234,8 +235,8 @@ class Grid:
             cell = self.cells.get((other, k))
             if other is family or cell is None or not family.contains(other):
                 continue
-            if cell.best is not None and cell.best.status.sound:
-                objectives[other] = cell.best.objective
+            if cell.estimate:
+                objectives[other] = cell.estimate.objective
         return max(objectives, key=objectives.__getitem__, default=None)
 
     def _statistics(self, place: Place) -> Statistics:
@@ -249,8 +250,8 @@ class Grid:
         options, bar, problem = self.options, -np.inf, self.problems[family]
         if keep is not None:
             options = replace(options, short=_SHORT, keep=keep)
-            if cell.best is not None and cell.best.status.sound and problem.prior is None:
-                bar = cell.best.objective
+            if cell.estimate and problem.prior is None:
+                bar = cell.estimate.objective
         try:
             ends = run_starts(problem, self.data, starts, options, bar=bar)
         except DegenerateComponentError as error:
@@ -280,9 +281,5 @@ def agreeing(cell: Cell, total: float) -> tuple[int, int, int]:
     return cell.made, len(cell.sound), len(near)
 
 
-def _sound(cell: Cell) -> bool:
-    return cell.best is not None and cell.best.status.sound
-
-
 def _reaches(cell: Cell, objective: float) -> bool:
-    return cell.best is not None and cell.best.status.sound and cell.best.objective >= objective
+    return cell.estimate is not None and cell.estimate.objective >= objective

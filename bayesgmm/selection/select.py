@@ -295,8 +295,8 @@ class _Search:
             starts = [known[family, k]] if (family, k) in known else []
             found = first.cells.get((family, k))
             # The way into a singularity would look like an estimate after one pass.
-            if before is None and found and found.best and found.best.status.sound:
-                starts.append(Start(found.best.parameters, guess=True))
+            if before is None and found and found.estimate:
+                starts.append(Start(found.estimate.parameters, guess=True))
             if starts:
                 whole.try_starts(family, k, starts)
             best = cell.best
