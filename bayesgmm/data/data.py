@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
 from ..kernels.summary import column_summary
 from ..utils.display import Displayed
 from ..utils.errors import DataError
@@ -40,7 +41,7 @@ class Data(Displayed):
     ----------
     values : array (n, d)
         The caller's own array where its type allows (float64 or float32, any layout), else a
-        float64 copy.
+        float64 copy; `DeviceRows` where the rows are on a device.
     names : tuple of d str
         Column names; "x0", "x1", ... where the input had none.
     named : bool
@@ -55,7 +56,7 @@ class Data(Displayed):
         of weight 0 not at all.
     """
 
-    values: NDArray[np.floating]
+    values: NDArray[np.floating] | DeviceRows
     names: tuple[str, ...]
     center: FloatArray
     scale: FloatArray
@@ -132,7 +133,8 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
     Parameters
     ----------
     x : array-like (n, d) or (n,)
-        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`.
+        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`; or an
+        array on a GPU (JAX, CuPy, PyTorch), where it stays.
         A one-dimensional input is one column.
     columns : sequence of str, optional
         Use only these columns of a table.
@@ -205,6 +207,8 @@ def as_rows_like(
 
 def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
     """Checked weights in memory of their own, None where they are all 1."""
+    if is_on_device(sample_weight):
+        sample_weight = np.asarray(device_rows(sample_weight))[:, 0]
     try:
         weights = real_array(_plain_column(sample_weight), "sample_weight")
     except ValueError:
@@ -247,16 +251,24 @@ def _plain_column(values: Any) -> Any:
 
 
 def _summarise(
-    values: NDArray[np.floating], names: tuple[str, ...], weights: FloatArray | None, named: bool
+    values: NDArray[np.floating] | DeviceRows,
+    names: tuple[str, ...],
+    weights: FloatArray | None,
+    named: bool,
 ) -> Data:
     d = values.shape[1]
-    low, high, mean, sd = (np.empty(d) for _ in range(4))
-    bad = np.empty(d, dtype=np.int64)
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    column_summary(values, low, high, mean, sd, bad)
+    if isinstance(values, DeviceRows):
+        from ..kernels.device.summary import column_summary as on_device
+
+        low, high, mean, sd, bad = on_device(values, weights)
+    else:
+        low, high, mean, sd = (np.empty(d) for _ in range(4))
+        bad = np.empty(d, dtype=np.int64)
+        if not values.dtype.isnative:
+            values = values.astype(values.dtype.newbyteorder("="))
+        column_summary(values, low, high, mean, sd, bad)
     for j in np.flatnonzero(bad):
-        column = values[:, j]
+        column = np.asarray(values[:, j : j + 1])[:, 0]
         n_nan = int(np.sum(np.isnan(column)))
         if n_nan:
             raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
@@ -265,7 +277,7 @@ def _summarise(
             f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
             "correct or drop that row."
         )
-    if weights is not None:
+    if weights is not None and not isinstance(values, DeviceRows):
         low, high, mean, sd = weighted_summary(values, weights)
     size = np.maximum(np.abs(low), np.abs(high))
     for j in np.flatnonzero(size > _LARGEST):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.device.rows import DeviceRows
 from ..utils.types import FloatArray
 
 # Rows looked at; more would cost time and show the same grid.
@@ -24,17 +25,19 @@ _FAR, _NEAR = 2.0, 0.5
 _CODES = [c * s for c in (99, 999, 9999, 99999, 999999) for s in (-1, 1)] + [-1e20, 1e20]
 
 
-def steps(values: NDArray[np.floating], weights: FloatArray | None = None) -> FloatArray:
+def steps(
+    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None = None
+) -> FloatArray:
     """The step of the grid on which each column's values stand, 0 where there is none; (d,)."""
     return np.array([_step(np.unique(column)) for column in _columns(values, weights)])
 
 
 def _columns(
-    values: NDArray[np.floating], weights: FloatArray | None
+    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
 ) -> Sequence[NDArray[np.floating]]:
     """The columns, of rows that count, and of a part of them if they are many."""
     used = values if weights is None else values[weights > 0]
-    return list(used[:: max(1, len(used) // _LOOKED_AT)].T)
+    return list(np.asarray(used[:: max(1, len(used) // _LOOKED_AT)]).T)
 
 
 def _step(distinct: NDArray[np.floating]) -> float:
@@ -47,7 +50,9 @@ def _step(distinct: NDArray[np.floating]) -> float:
 
 
 def discrete_columns(
-    values: NDArray[np.floating], names: Sequence[str], weights: FloatArray | None = None
+    values: NDArray[np.floating] | DeviceRows,
+    names: Sequence[str],
+    weights: FloatArray | None = None,
 ) -> str:
     """What is to be said of columns of few values, and what to do; nothing without any."""
     found = suspicions(values, names, weights)
@@ -61,7 +66,9 @@ def discrete_columns(
 
 
 def suspicions(
-    values: NDArray[np.floating], names: Sequence[str], weights: FloatArray | None = None
+    values: NDArray[np.floating] | DeviceRows,
+    names: Sequence[str],
+    weights: FloatArray | None = None,
 ) -> list[str]:
     """What is odd about columns whose few values a mixture would model in place of the rows."""
     out = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.device.rows import DeviceRows
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from .blocks import slices
@@ -52,7 +53,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    values: NDArray[np.floating],
+    values: NDArray[np.floating] | DeviceRows,
     weights: FloatArray | None,
     names: tuple[str, ...],
     named: bool,
@@ -63,6 +64,27 @@ def fingerprint(
     n, d = values.shape
     total = float(n) if weights is None else float(weights.sum())
     direction = (1.5 + _signs(0, d)) / (np.where(sd > 0, sd, 1.0) * np.sqrt(d))
+    if isinstance(values, DeviceRows):
+        from ..kernels.device.summary import projections as on_device
+
+        mean, projections = on_device(values, weights, low, direction)
+    else:
+        mean, projections = _projections(values, weights, total, low, direction)
+    projections[: d + 1] /= np.sqrt(n)
+    projections[d + 1] /= n
+    moments = np.array([low + mean / n, sd])
+    return Fingerprint(n, total, weights is not None, names, named, moments, projections)
+
+
+def _projections(
+    values: NDArray[np.floating],
+    weights: FloatArray | None,
+    total: float,
+    low: FloatArray,
+    direction: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Sums over all rows: of these above `low`, (d,), and of what tells others from them, (d + 2,)."""
+    n, d = values.shape
     mean, projections = np.zeros(d), np.zeros(d + 2)
     for block in slices(n, d, at_most=_BLOCK):
         rows = values[block] - low
@@ -74,10 +96,7 @@ def fingerprint(
         projections[d] += np.einsum("i,i->", signs, share)
         along = np.einsum("ij,j->i", rows, direction)
         projections[d + 1] += np.einsum("i,i->", share, np.sin(along))
-    projections[: d + 1] /= np.sqrt(n)
-    projections[d + 1] /= n
-    moments = np.array([low + mean / n, sd])
-    return Fingerprint(n, total, weights is not None, names, named, moments, projections)
+    return mean, projections
 
 
 def _signs(start: int, n: int) -> FloatArray:

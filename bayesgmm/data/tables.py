@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
 from ..utils.errors import DataError
 from ..utils.validation import holds_real_numbers, nearest
 
@@ -18,15 +19,18 @@ _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns as they came: a 2-D array of any type, or object columns to be looked at."""
+    """Columns as they came: a 2-D array of any type, object columns to be looked at, or on a device."""
 
-    values: NDArray[Any]
+    values: NDArray[Any] | DeviceRows
     names: tuple[str, ...]
     named: bool = True
 
 
 def read_table(x: Any, width: int | None = None) -> Table:
     """The columns of whatever is tabular; `width` is how many there should be."""
+    if is_on_device(x):
+        rows = device_rows(x)
+        return Table(rows, tuple(f"x{j}" for j in range(rows.shape[1])), named=False)
     if x is None or isinstance(x, str | bytes):
         raise DataError(
             f"the data are {type(x).__name__}, not a table: pass an array, a data frame or a list "
@@ -172,13 +176,15 @@ def _position(table: Table, column: Any) -> int:
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
-def as_numbers(table: Table) -> NDArray[np.floating]:
+def as_numbers(table: Table) -> NDArray[np.floating] | DeviceRows:
     """The values (n, d) as float64 or float32; text and complex numbers are refused."""
     values = table.values
     n, d = values.shape
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
     _refuse_equal_names(table.names)
+    if isinstance(values, DeviceRows):
+        return values
     if np.iscomplexobj(values):
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
     if values.dtype.kind in "mM":

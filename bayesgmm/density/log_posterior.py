@@ -232,7 +232,7 @@ def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype
     return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
 
 
-def contiguous(values: np.ndarray[Any, Any]) -> FloatArray:
+def contiguous(values: Any) -> FloatArray:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 

@@ -144,7 +144,7 @@ def _independent(data: Data) -> bool:
     What later rows add to the columns' correlations has no negative eigenvalue.
     """
     first = data.part(0, _FIRST_ROWS)
-    z = (first.values - data.center) / data.sd
+    z = (np.asarray(first.values) - data.center) / data.sd
     weighted = z if first.weights is None else first.weights[:, None] * z
     least = np.linalg.eigvalsh(weighted.T @ z / data.total)[0]
     return bool(least > _SMALLEST_CORRELATION_EIGENVALUE)

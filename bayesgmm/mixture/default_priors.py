@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..utils.types import FloatArray
@@ -64,7 +66,7 @@ def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
             f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
             "for the conjugate prior's scale. Give weights that say how often a row counts."
         )
-    delta = data.values - data.center
+    delta = np.asarray(data.values) - data.center
     counted = delta if data.weights is None else data.weights[:, None] * delta
     covariance = counted.T @ delta / (data.total - 1)
     return covariance / n_components ** (2.0 / data.d)

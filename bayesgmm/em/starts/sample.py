@@ -65,7 +65,7 @@ class Start:
 def _covariance(data: Data) -> FloatArray:
     """Covariance of (the first of) the rows; only a scale is wanted."""
     block = data.part(0, _SUBSET)
-    return np.cov(block.values, rowvar=False, ddof=0, aweights=block.weights).reshape(
+    return np.cov(np.asarray(block.values), rowvar=False, ddof=0, aweights=block.weights).reshape(
         data.d, data.d
     )
 
@@ -81,13 +81,14 @@ class Sample:
         self.data = data
         if len(used) < data.n:
             weights = None if data.weights is None else data.weights[used]
-            self.data = replace(data, values=data.values[used], weights=weights)
+            self.data = replace(data, values=np.asarray(data.values[used]), weights=weights)
         self._trees: dict[int, Labels] = {}
 
     @cached_property
     def centred(self) -> FloatArray:
         """Rows about the columns' centres (n, d)."""
-        return np.ascontiguousarray(self.data.values - self.data.center, dtype=np.float64)
+        rows = np.asarray(self.data.values) - self.data.center
+        return np.ascontiguousarray(rows, dtype=np.float64)
 
     @cached_property
     def standardised(self) -> FloatArray:
@@ -159,4 +160,4 @@ def _weighted_blocks(data: Data, memberships: Memberships) -> Iterator[tuple[Flo
         resp = memberships(rows)
         if block.weights is not None:
             resp = resp * block.weights[:, None]
-        yield block.values - data.center, resp
+        yield np.asarray(block.values) - data.center, resp

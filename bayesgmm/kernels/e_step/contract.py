@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.types import FloatArray
+from ..device.rows import DeviceRows
 
 
 class Rows(Protocol):
     """What a pass reads: the caller's own array and the coordinates to see it in."""
 
     @property
-    def values(self) -> NDArray[np.floating]:
-        """The rows (n, d), float64 or float32, any memory layout, never copied."""
+    def values(self) -> NDArray[np.floating] | DeviceRows:
+        """The rows (n, d), float64 or float32, any memory layout or on a device, never copied."""
 
     @property
     def center(self) -> FloatArray:

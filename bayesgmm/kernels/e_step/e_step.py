@@ -20,6 +20,9 @@ from ..cholesky import inverse_factors, precisions
 from .accuracy import OF_FACTORS, ROUNDING, SMALLEST_VARIANCE
 from .centred import centred_pass
 from .contract import EStep, Parameters, Rows, Statistics
+from ..device import device_pass
+from ..device.contract import Encoded
+from ..device.rows import DeviceRows
 from .moments import central_moments
 from .quadratic import (
     QUADRATIC_LIMIT,
@@ -208,6 +211,8 @@ class _Pass:
         quadratic = None if form is None else _IS_QUADRATIC[form]
         n_components, d = scaled.means.shape
         few = scaled.diagonal or d <= QUADRATIC_MAX_COLUMNS
+        if isinstance(rows.values, DeviceRows):
+            few = device_pass.in_features(rows.values, n_components, scaled.diagonal, few)
         stack = _NO_STACK
         if scaled.diagonal:
             stack = scaled.factors[:, 0] ** 2
@@ -235,6 +240,8 @@ class _Pass:
 
     def statistics(self, n_threads: int | None, block: int | None) -> EStep:
         n_components, d = self.scaled.means.shape
+        if isinstance(self.rows.values, DeviceRows):
+            return self._statistics_on_device(self.rows.values)
         block, bounds = self._chunks(block)
         n_chunks = len(bounds) - 1
         loglik, certainty = np.zeros(n_chunks), np.zeros((n_chunks, 1))
@@ -274,7 +281,37 @@ class _Pass:
         statistics = self._unscale(counts, first, second, about)
         return EStep(total_loglik, statistics, self.rounding, float(certainty.sum()))
 
+    def _statistics_on_device(self, values: DeviceRows) -> EStep:
+        _, total_weight = _row_weights(self.rows)
+        sums = device_pass.sums(values, self._encoded(), self.rows.weights)
+        if self.quadratic:
+            (total,) = sums.of_components
+            n_components, d = self.scaled.means.shape
+            counts, first = total[:, 0].copy(), np.empty((n_components, d))
+            second = np.empty((n_components, 1 if self.scaled.diagonal else d, d))
+            decode(total, self.scaled.diagonal, first, second)
+            about = np.zeros_like(first)
+        else:
+            (counts, first, second), about = sums.of_components, self.scaled.means
+        statistics = self._unscale(counts, first, second, about)
+        loglik = sums.loglik - total_weight * self.log_unit
+        return EStep(loglik, statistics, self.rounding, sums.log_certainty)
+
+    def _encoded(self) -> Encoded:
+        """The mixture as a pass on a device reads it."""
+        scaled, rows = self.scaled, self.rows
+        constants = scaled.log_weights + scaled.half_log_dets - 0.5 * len(rows.scale) * LOG_2PI
+        theta = self.theta if self.quadratic else _NO_MATRIX
+        return Encoded(
+            rows.center, self.inverse_scale, scaled.log_weights, scaled.means, scaled.factors,
+            constants, theta, scaled.diagonal,
+        )  # fmt: skip
+
     def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
+        if isinstance(self.rows.values, DeviceRows):
+            device_pass.evaluate(self.rows.values, self._encoded(), log_density, resp)
+            log_density -= self.log_unit
+            return
         block, bounds = self._chunks(None)
 
         def work(c: int) -> None:

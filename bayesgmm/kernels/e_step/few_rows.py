@@ -25,6 +25,7 @@ from ..products import (
 )
 from .accuracy import OF_FACTORS
 from .contract import Rows
+from ..device.rows import DeviceRows
 from .moments import central_moments
 from .preparation import (
     LOG_CERTAINTY,
@@ -51,7 +52,10 @@ _BLOCK = 256
 
 
 class Features:
-    """Quadratic features of few rows, made once for all runs over them; nothing for many rows."""
+    """Quadratic features of few rows, made once for all runs over them.
+
+    Nothing for many rows, or rows on a device: their passes read the rows.
+    """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -72,7 +76,7 @@ class Features:
         rows = self._rows
         n, d = rows.values.shape
         n_features = 1 + d + len(pairs)
-        if n * n_features > _RESIDENT:
+        if n * n_features > _RESIDENT or isinstance(rows.values, DeviceRows):
             return np.empty((0, 0, 0))
         block = min(-(-n // LANES) * LANES, _BLOCK)
         n_blocks = -(-n // block)

@@ -91,7 +91,7 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
             out[name][rows] = value
     taken = (*_STATISTICS, "point")
     own = {c: f"column {c}" if c in taken else c for c in data.names}
-    columns = {own[c]: v for c, v in zip(data.names, data.values.T, strict=True)}
+    columns = {own[c]: v for c, v in zip(data.names, np.asarray(data.values).T, strict=True)}
     if axes is None and data.d > 1:
         listed = {c: ("point", v) for c, v in columns.items()}
         return xr.Dataset({name: ("point", v) for name, v in out.items()}, coords=listed)

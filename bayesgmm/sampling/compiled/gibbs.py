@@ -134,7 +134,7 @@ class _State:
     def sweep(self, rng: np.random.Generator, times: int) -> None:
         """Move on."""
         bad = compiled.gibbs_sweeps(
-            self.density.data.values, rng, times, *self.arguments, self.psi, self.rates,
+            np.asarray(self.density.data.values), rng, times, *self.arguments, self.psi, self.rates,
             self.concentration, self.weights, self.means, self.covariances,
         )  # fmt: skip
         if bad != compiled.DRAWN:

@@ -1,0 +1,1 @@
+"""The pass for rows that live on a device."""

@@ -1,0 +1,168 @@
+"""Rows that live on a device: in the memory of a GPU, or wherever JAX was asked to compute.
+
+They come as a JAX array, or as whatever lends its memory by the DLPack protocol (CuPy, PyTorch), and
+stay where they are. JAX is imported when there are such rows, never before.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.errors import DataError
+from ...utils.types import FloatArray
+
+# DLPack's numbers of memory that the processor reads: its own, and what CUDA and ROCm pinned there.
+_OF_PROCESSOR = (1, 3, 11)
+
+
+class DeviceRows:
+    """An array (n, d) on a device, or a stretch of its rows; nothing is copied to make one.
+
+    It has of a NumPy array what asks for rows uses: shape, dtype, slices, and `np.asarray`, which
+    brings the rows to the processor.
+    """
+
+    ndim = 2
+
+    def __init__(self, array: Any, start: int = 0, stop: int | None = None) -> None:
+        self.array = array
+        self.start = start
+        self.stop = int(array.shape[0]) if stop is None else stop
+        self._weights: tuple[FloatArray, Any] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.stop - self.start, int(self.array.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers: float64 or float32."""
+        return np.dtype(self.array.dtype)
+
+    @property
+    def device(self) -> Any:
+        """JAX's name for where the rows are."""
+        return next(iter(self.array.devices()))
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.stop - self.start
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """The rows in the processor's memory."""
+        if copy is False:
+            raise ValueError(
+                "rows on a device cannot be read in place: np.asarray(rows) copies them."
+            )
+        return np.asarray(self.whole(), dtype=dtype)
+
+    def __getitem__(self, index: Any) -> DeviceRows:
+        """Some of the rows: a stretch is a view, others are gathered on the device.
+
+        rows[:, columns] has all rows of some columns.
+        """
+        if isinstance(index, tuple):
+            rows, columns = index
+            if not isinstance(columns, slice):
+                columns = np.asarray(columns)
+            return DeviceRows(self[rows].whole()[:, columns])
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return DeviceRows(self.array, self.start + start, self.start + max(start, stop))
+            index = np.arange(start, stop, step)
+        index = np.asarray(index)
+        if index.dtype == bool:
+            index = np.flatnonzero(index)
+        return DeviceRows(self.array[index + self.start])
+
+    def whole(self) -> Any:
+        """The rows as an array of JAX's of their own."""
+        everything = self.start == 0 and self.stop == len(self.array)
+        return self.array if everything else self.array[self.start : self.stop]
+
+    def weights(self, weights: FloatArray) -> Any:
+        """Row weights (n,) on the device; the last ones asked for are kept there."""
+        import jax
+
+        if self._weights is None or self._weights[0] is not weights:
+            with jax.enable_x64(True):
+                self._weights = weights, jax.device_put(weights, self.device)
+        return self._weights[1]
+
+
+def is_on_device(x: Any) -> bool:
+    """Whether this is an array in the memory of a device that the processor does not read."""
+    jax = sys.modules.get("jax")
+    if jax is not None and isinstance(x, jax.Array):
+        return all(device.platform != "cpu" for device in x.devices())
+    where = getattr(x, "__dlpack_device__", None)
+    return where is not None and not isinstance(x, np.ndarray) and where()[0] not in _OF_PROCESSOR
+
+
+def device_rows(x: Any) -> DeviceRows:
+    """Rows (n, d) or one column (n,) on a device, where they are.
+
+    Raises
+    ------
+    DataError
+        Complex numbers, other than one or two dimensions, an array spread over several devices.
+    ImportError
+        JAX is not installed.
+    """
+    try:
+        import jax
+    except ImportError:
+        raise ImportError(
+            "rows on a GPU need JAX: pip install 'bayesgmm[gpu]', or bring the rows to the "
+            "processor (X.get() in CuPy, X.cpu() in PyTorch)."
+        ) from None
+    import jax.numpy as jnp
+
+    with jax.enable_x64(True):
+        array = x if isinstance(x, jax.Array) else jnp.from_dlpack(_detached(x))
+        if len(array.devices()) > 1:
+            raise DataError(
+                f"the rows are spread over {len(array.devices())} devices: bring them to one "
+                "(jax.device_put(X, jax.devices()[0]))."
+            )
+        if jnp.issubdtype(array.dtype, jnp.complexfloating):
+            raise DataError(
+                "the data are complex numbers: pass real and imaginary part as columns."
+            )
+        if array.ndim == 1:
+            array = array[:, None]
+        if array.ndim != 2:
+            raise DataError(
+                f"the data are of {array.ndim} dimensions: pass rows by columns, an array (n, d)."
+            )
+        if array.dtype not in (jnp.float64, jnp.float32):
+            array = array.astype(jnp.float64)
+        array.block_until_ready()
+    return DeviceRows(array)
+
+
+def put(values: NDArray[np.floating], device: Any) -> DeviceRows:
+    """A copy of rows (n, d) on a device of JAX's."""
+    import jax
+
+    with jax.enable_x64(True):
+        return DeviceRows(jax.device_put(np.ascontiguousarray(values), device).block_until_ready())
+
+
+def pointer_to(array: Any) -> int:
+    """Where an array of JAX's lies in a GPU's memory, its last axis contiguous."""
+    lent = array.block_until_ready().__cuda_array_interface__
+    if lent.get("strides") is not None:
+        raise ValueError("the array on the device has strides: pass a copy of it (jnp.copy(X)).")
+    return int(lent["data"][0])
+
+
+def _detached(x: Any) -> Any:
+    """A tensor without its gradient, of which PyTorch lends no memory."""
+    return x.detach() if getattr(x, "requires_grad", False) else x
