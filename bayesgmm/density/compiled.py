@@ -18,8 +18,9 @@ import numpy as np
 
 from ..kernels.calls import caller
 from ..kernels.compilation import F1, I1, inlined, jit, part
-from ..kernels.e_step.few_rows import call_few_rows_pass
-from ..kernels.e_step.many_rows import call_many_rows_pass
+from ..kernels.e_step.arrays import MixtureArrays, PassParts, StatisticsArrays
+from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
+from ..kernels.e_step.many_rows import ManyRows, call_many_rows_pass
 from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
 from ..utils.types import FloatArray
 from .covariances import COVARIANCES, GRADIENTS, call_map
@@ -210,36 +211,28 @@ def _see_rows(  # type: ignore[no-untyped-def]
     """Write the rows' moments about the means; return their log-likelihood, or not a number."""
     n, d, n_components = sizes[N], sizes[D], sizes[K]
     n_settled = sizes[SETTLED]  # features of the rows that a component has to itself
-    centers = np.empty((n_components, d))
+    mixture = MixtureArrays(weights, means, covariances)
+    statistics = StatisticsArrays(of_rows.counts, np.empty((n_components, d)), of_rows.second)
+    parts = PassParts(sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED])
     result = np.empty(3)
     if sizes[BLOCKS] > 0:
         phi = data.reshape((sizes[BLOCKS], sizes[FEATURES], sizes[BLOCK]))
-        made = call_few_rows_pass(
-            sizes[PASS],
-            (
-                sizes[FACTORING], sizes[CENTRED], phi, n, row_weights, given.scale,
-                given.log_unit[0], weights, means, covariances, of_rows.counts, centers,
-                of_rows.second, result,
-            ),
-        )  # fmt: skip
+        few = FewRows(phi, n, row_weights, given.scale, given.log_unit[0])
+        made = call_few_rows_pass(sizes[PASS], (parts, few, mixture, statistics, result))
     else:
         segments = sizes[N_SIZES:]
-        made = call_many_rows_pass(
-            sizes[PASS],
-            (
-                sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED],
-                data[: n * d].reshape((n, d)),
-                data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
-                segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
-                given.center, given.scale, row_weights, given.log_unit[0], weights, means,
-                covariances, of_rows.counts, centers, of_rows.second, result,
-            ),
+        many = ManyRows(
+            data[: n * d].reshape((n, d)),
+            data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
+            segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
+            given.center, given.scale, row_weights, given.log_unit[0],
         )  # fmt: skip
+        made = call_many_rows_pass(sizes[PASS], (parts, many, mixture, statistics, result))
     if made != MADE:
         if made == NO_CENTRED:
             sizes[ASKED_FOR_CENTRED] = 1
         return np.nan
-    _about_means(of_rows.counts, centers, means, of_rows.first, of_rows.second)
+    _about_means(of_rows.counts, statistics.means, means, of_rows.first, of_rows.second)
     return result[LOGLIK]
 
 

@@ -20,7 +20,8 @@ from ..kernels.calls import uncounted
 from ..kernels.compilation import F1, F2, F3, R1, inlined, part
 from ..kernels.e_step.accuracy import OF_FACTORS
 from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
-from ..kernels.e_step.few_rows import call_few_rows_pass
+from ..kernels.e_step.arrays import MixtureArrays, PassParts, StatisticsArrays
+from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
 from ..kernels.e_step.preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE, NO_CENTRED
 from ..mixture.log_prior import call_log_kernel
 from ..utils.types import FloatArray
@@ -99,12 +100,8 @@ class Arrays(NamedTuple):
 class Point(NamedTuple):
     """A mixture, its expected statistics, and the M-step's volumes and axes: a warm start."""
 
-    weights: FloatArray
-    means: FloatArray
-    covariances: FloatArray
-    counts: FloatArray
-    centers: FloatArray
-    scatters: FloatArray
+    mixture: MixtureArrays
+    statistics: StatisticsArrays
     volumes: FloatArray
     axes: FloatArray
 
@@ -139,7 +136,8 @@ def point_of(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
     counts, centers, scatters = _triple(flat[size : 2 * size], n_components, rows, d)
     volumes = flat[2 * size : 2 * size + n_components]
     axes = flat[2 * size + n_components :].reshape((d, d))
-    return Point(weights, means, covariances, counts, centers, scatters, volumes, axes)
+    mixture = MixtureArrays(weights, means, covariances)
+    return Point(mixture, StatisticsArrays(counts, centers, scatters), volumes, axes)
 
 
 _TASKS, _STATES = (nb.types.Array(nb.from_dtype(record), 1, "C") for record in (TASK, STATE))
@@ -180,9 +178,9 @@ def _make_pass(task, state, arrays, point, result):  # type: ignore[no-untyped-d
     bad = call_few_rows_pass(
         task.few_rows_pass,
         (
-            task.factoring, task.centred, arrays.phi, task.n_rows, arrays.row_weights, arrays.scale,
-            task.log_unit, point.weights, point.means, point.covariances, point.counts,
-            point.centers, point.scatters, result,
+            PassParts(task.factoring, 0, task.centred),
+            FewRows(arrays.phi, task.n_rows, arrays.row_weights, arrays.scale, task.log_unit),
+            point.mixture, point.statistics, result,
         ),
     )  # fmt: skip
     if bad == NO_CENTRED:
@@ -220,8 +218,8 @@ def _judge(task, state, arrays, point, max_iter):  # type: ignore[no-untyped-def
         degenerate_component = call_degenerate_component(
             task.degenerate_component,
             (
-                task.volume, task.shape, point.covariances, point.scatters, point.counts,
-                arrays.scale,
+                task.volume, task.shape, point.mixture.covariances, point.statistics.scatters,
+                point.statistics.counts, arrays.scale,
             ),
         )  # fmt: skip
         if degenerate_component >= 0:
@@ -259,8 +257,8 @@ def _objective(task, state, arrays, point):  # type: ignore[no-untyped-def]
         objective += call_log_kernel(
             task.log_kernel,
             (
-                task.volume, task.shape, task.orientation, arrays.hyper, point.weights, point.means,
-                point.covariances,
+                task.volume, task.shape, task.orientation, arrays.hyper, point.mixture.weights,
+                point.mixture.means, point.mixture.covariances,
             ),
         )  # fmt: skip
     return objective
@@ -318,7 +316,7 @@ def _next_point(task, state, arrays, point):  # type: ignore[no-untyped-def]
         return DEGENERATE
     if first:
         if project:
-            _copy(arrays.old[: point.weights.size + point.means.size], arrays.new)
+            _copy(arrays.old[: point.mixture.weights.size + point.mixture.means.size], arrays.new)
         state.stage = PARAMETERS
     elif _may_step_further(task, state):
         _step_further(task, state, arrays, point)
@@ -338,8 +336,9 @@ def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore
             task.m_step, task.prior_means, task.volume, task.shape, task.orientation,
             arrays.hyper[:0] if project else arrays.hyper,
             0.0 if project else task.ridge, task.ratio,
-            point.counts, point.centers, point.scatters, sweeps, first, state.warm == 1,
-            point.volumes, point.axes, point.weights, point.means, point.covariances,
+            point.statistics.counts, point.statistics.means, point.statistics.scatters, sweeps,
+            first, state.warm == 1, point.volumes, point.axes, point.mixture.weights,
+            point.mixture.means, point.mixture.covariances,
         ),
     )  # fmt: skip
     state.warm = 1
@@ -359,27 +358,29 @@ def _may_step_further(task, state):  # type: ignore[no-untyped-def]
 @inlined
 def _step_further(task, state, arrays, point):  # type: ignore[no-untyped-def]
     """Write a point further on than the M-step's; the proportions are those of the long step."""
-    n_components, rows, d = point.covariances.shape
+    n_components, rows, d = point.mixture.covariances.shape
     old = point_of(arrays.old, n_components, rows, d)
     stretched = call_accelerated_step(
         task.accelerated_step,
         (
-            old.weights, old.means, old.covariances, state.stretch, state.n_kept, arrays.units,
-            arrays.images, arrays.steps, arrays.gram, point.weights, point.means,
-            point.covariances,
+            old.mixture.weights, old.mixture.means, old.mixture.covariances, state.stretch,
+            state.n_kept, arrays.units, arrays.images, arrays.steps, arrays.gram,
+            point.mixture.weights, point.mixture.means, point.mixture.covariances,
         ),
     )  # fmt: skip
     state.n_kept = min(state.n_kept + 1, len(arrays.images))
     state.step = _STRETCHED if stretched else _COMBINED
-    proportions = point.weights.copy()
+    proportions = point.mixture.weights.copy()
     for k in range(n_components):
-        point.counts[k] = task.total * max(proportions[k], LEAST_WEIGHT)
+        point.statistics.counts[k] = task.total * max(proportions[k], LEAST_WEIGHT)
         for j in range(d):
-            point.centers[k, j] = point.means[k, j]
+            point.statistics.means[k, j] = point.mixture.means[k, j]
             for i in range(rows):
-                point.scatters[k, i, j] = point.counts[k] * point.covariances[k, i, j]
+                point.statistics.scatters[k, i, j] = (
+                    point.statistics.counts[k] * point.mixture.covariances[k, i, j]
+                )
     _m_step(task, state, arrays, point, True, False, FEW_SWEEPS)
-    _copy(proportions, point.weights)
+    _copy(proportions, point.mixture.weights)
 
 
 @inlined

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..kernels.cholesky import inverse_factors
 from ..kernels.e_step.accuracy import ROUNDING
+from ..kernels.e_step.arrays import only_read
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import centred_form, few_rows_pass
@@ -118,9 +119,9 @@ class Run:
         self._tasks = _task(problem, self.shape, tol, accelerate)
         size = n_coordinates(*self.shape) if accelerate else 0
         self._arrays = iteration.Arrays(
-            hyper=_only_read(problem.hyper),
-            scale=_only_read(rows.scale),
-            row_weights=_only_read(problem.row_weights),
+            hyper=only_read(problem.hyper),
+            scale=only_read(rows.scale),
+            row_weights=only_read(problem.row_weights),
             phi=problem.phi,
             history=self.history,
             new=self.new,
@@ -150,7 +151,7 @@ class Run:
     @property
     def weights(self) -> FloatArray:
         """Proportions (K,), a view."""
-        return self.point.weights
+        return self.point.mixture.weights
 
     def load(self, start: Parameters | Statistics, thorough: bool = True) -> None:
         """Start from a mixture, or from the M-step of expected statistics."""
@@ -212,7 +213,7 @@ class Run:
     def _judge_fall(self) -> None:
         """A plain step fell by more than rounding: a singularity, unless it is the axes' digits."""
         _, shape, orientation = self.problem.family.codes
-        covariances = self.point.covariances
+        covariances = self.point.mixture.covariances
         fall = -self.state["last_gain"] / self.problem.total
         self.state["component"] = narrowest(covariances)
         axes_alone = within_rounding(shape, orientation, covariances, fall)
@@ -236,7 +237,7 @@ class Run:
 
     def parameters(self) -> Parameters:
         """A copy of the mixture that the run is at."""
-        weights, means, covariances = (view.copy() for view in self.point[:3])
+        weights, means, covariances = (view.copy() for view in self.point.mixture)
         if self.problem.family.diagonal:
             covariances = covariances[:, 0]
         return Parameters(weights, means, covariances)
@@ -247,7 +248,7 @@ class Run:
         constant = 0.0
         if prior is not None:
             constant = prior.log_constant(self.problem.family, self.shape[0])
-        counts, means, scatters = (view.copy() for view in self.point[3:6])
+        counts, means, scatters = (view.copy() for view in self.point.statistics)
         if self.problem.family.diagonal:
             scatters = scatters[:, 0]
         history = self.history[: self.n_iter + 1]
@@ -265,13 +266,6 @@ class Run:
             component=component if self.status == iteration.DEGENERATE and component >= 0 else None,
             n_passes=int(state["n_passes"]),
         )
-
-
-def _only_read(values: FloatArray) -> FloatArray:
-    """A view that cannot be written, as arrays within a task have to come."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
 
 
 def _task(

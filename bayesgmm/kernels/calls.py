@@ -17,22 +17,47 @@ from numba.extending import intrinsic
 def caller(signature: Any) -> Any:
     """Make the function that calls a part of that signature: call(address, arguments).
 
-    The arguments are a tuple of exactly the signature's types but for casts. An exception does
-    not come out of a part.
+    The arguments are a tuple, with tuples in it where the signature has any. Numbers are cast, and
+    what a part only reads may be writeable. An exception does not come out of a part.
     """
+    wanted = nb.types.Tuple(signature.args)
 
     @intrinsic
     def call(typing_context, address, arguments):  # type: ignore[no-untyped-def]
+        if not _fit(typing_context, arguments, wanted):
+            raise nb.TypingError(f"a part takes {wanted}, not {arguments}")
+
         def write(context, builder, typed, values):  # type: ignore[no-untyped-def]
-            arguments = [builder.extract_value(values[1], i) for i in range(len(signature.args))]
+            fitted = _fitted(context, builder, values[1], arguments, wanted)
+            fitted = [builder.extract_value(fitted, i) for i in range(len(signature.args))]
             of_machine = [context.get_value_type(t) for t in signature.args]
             returned = context.get_value_type(signature.return_type)
             function = ir.FunctionType(returned, of_machine)
-            return builder.call(builder.inttoptr(values[0], function.as_pointer()), arguments)
+            return builder.call(builder.inttoptr(values[0], function.as_pointer()), fitted)
 
-        return signature.return_type(nb.intp, nb.types.Tuple(signature.args)), write
+        return signature.return_type(nb.intp, arguments), write
 
     return call
+
+
+def _fit(typing_context: Any, given: Any, wanted: Any) -> bool:
+    """Whether values of one type can be handed in for another."""
+    if not isinstance(wanted, nb.types.BaseTuple):
+        return typing_context.can_convert(given, wanted) is not None
+    if not isinstance(given, nb.types.BaseTuple) or len(given) != len(wanted):
+        return False
+    return all(_fit(typing_context, *pair) for pair in zip(given, wanted, strict=True))
+
+
+def _fitted(context: Any, builder: Any, value: Any, given: Any, wanted: Any) -> Any:
+    """The value in that type; numba itself does not cast within tuples of names."""
+    if not isinstance(wanted, nb.types.BaseTuple):
+        return context.cast(builder, value, given, wanted)
+    members = [
+        _fitted(context, builder, builder.extract_value(value, i), *pair)
+        for i, pair in enumerate(zip(given, wanted, strict=True))
+    ]
+    return context.make_tuple(builder, wanted, members)
 
 
 @intrinsic
@@ -50,6 +75,19 @@ def _pointer(typing_context, address, sample):  # type: ignore[no-untyped-def]
 def array_at(address, length, sample):  # type: ignore[no-untyped-def]
     """The array of so many numbers that lies at an address; the caller keeps it alive."""
     return nb.carray(_pointer(address, sample), (length,))
+
+
+@intrinsic
+def readable(typing_context, values):  # type: ignore[no-untyped-def]
+    """The same array, of which no more can be had than its numbers."""
+    wanted = values.copy(readonly=True)
+
+    def write(context, builder, typed, arguments):  # type: ignore[no-untyped-def]
+        value = context.cast(builder, arguments[0], values, wanted)
+        context.nrt.incref(builder, wanted, value)
+        return value
+
+    return wanted(values), write
 
 
 @intrinsic

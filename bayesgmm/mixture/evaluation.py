@@ -9,9 +9,10 @@ import numpy as np
 from ..data.blocks import slices
 from ..data.data import Data
 from ..kernels.cholesky import inverse_factors
+from ..kernels.e_step.arrays import MixtureArrays, PassParts, only_read
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
-from ..kernels.e_step.many_draws import evaluate_draws
+from ..kernels.e_step.many_draws import RowsOfDraws, evaluate_draws
 from ..kernels.e_step.quadratic import quadratic_pass
 from ..utils.threads import default_threads, for_each_chunk
 from ..utils.types import FloatArray, IntArray
@@ -67,18 +68,18 @@ def _evaluate_all(
     density = np.empty((size, n))
     resp = np.empty((size, n, k) if responsibilities else (0, 0, 0))
     log_unit = float(np.sum(np.log(data.scale)))
-    mixtures = [np.ascontiguousarray(a) for a in (draws.weights, means, covariances)]
-    parts = inverse_factors.address, quadratic_pass.version(np.float64).address
+    rows = RowsOfDraws(only_read(x), only_read(data.center), only_read(data.scale), log_unit)
+    mixtures = MixtureArrays(
+        *(only_read(np.ascontiguousarray(a)) for a in (draws.weights, means, covariances))
+    )
+    quadratic = quadratic_pass.version(np.float64).address
+    parts = PassParts(inverse_factors.address, quadratic, centred=0)
     bounds = np.linspace(0, size, _CALLS + 1).astype(int)
 
     def work(call: int) -> None:
         s, stop = int(bounds[call]), int(bounds[call + 1])
         while s < stop:
-            s = int(
-                evaluate_draws(
-                    *parts, s, stop, x, data.center, data.scale, log_unit, *mixtures, density, resp
-                )
-            )
+            s = int(evaluate_draws(parts, s, stop, rows, mixtures, density, resp))
             if s < stop:  # this one wants the centred form
                 one = Parameters(draws.weights[s], means[s], draws.covariances[s])
                 density[s], found = evaluate(

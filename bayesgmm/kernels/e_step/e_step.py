@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
 from ..cholesky import inverse_factors, precisions
 from .accuracy import OF_FACTORS, ROUNDING, SMALLEST_VARIANCE
+from .arrays import Components, EachRow, Moments, View, only_read
 from .centred import centred_pass
 from .contract import EStep, Parameters, Rows, Statistics
 from ..device import device_pass
@@ -60,6 +62,7 @@ _CHUNK_WORK = 1_000_000
 _NO_VECTOR = np.empty(0)
 _NO_MATRIX = np.empty((0, 0))
 _NO_STACK = np.empty((0, 0, 0))
+_NOTHING = EachRow(_NO_VECTOR, _NO_MATRIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +246,7 @@ class _Pass:
         if isinstance(self.rows.values, DeviceRows):
             return self._statistics_on_device(self.rows.values)
         block, bounds = self._chunks(block)
-        n_chunks = len(bounds) - 1
+        n_chunks = len(bounds)
         loglik, certainty = np.zeros(n_chunks), np.zeros((n_chunks, 1))
         weights, total_weight = _row_weights(self.rows)
         shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
@@ -251,9 +254,7 @@ class _Pass:
             sums = np.zeros((n_chunks, *self.theta.shape))
 
             def work(c: int) -> None:
-                loglik[c] = self._quadratic(
-                    bounds[c], bounds[c + 1], block, weights, sums[c], certainty[c]
-                )
+                loglik[c] = self._quadratic(bounds[c], block, weights, sums[c], certainty[c])
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             total = sums.sum(axis=0)
@@ -269,10 +270,8 @@ class _Pass:
             )
 
             def work(c: int) -> None:
-                loglik[c] = self._centred(
-                    bounds[c], bounds[c + 1], block, weights, count[c], moment[c], product[c],
-                    certainty[c],
-                )  # fmt: skip
+                moments = Moments(count[c], moment[c], product[c])
+                loglik[c] = self._centred(bounds[c], block, weights, moments, certainty[c])
 
             for_each_chunk(work, n_chunks, self._threads(n_threads))
             counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
@@ -313,62 +312,57 @@ class _Pass:
             log_density -= self.log_unit
             return
         block, bounds = self._chunks(None)
+        each = EachRow(log_density, resp)
 
         def work(c: int) -> None:
-            start, stop = bounds[c], bounds[c + 1]
             unused = np.empty(1)
             if self.quadratic:
-                self._quadratic(
-                    start, stop, block, _NO_VECTOR, _NO_MATRIX, unused, log_density, resp
-                )
+                self._quadratic(bounds[c], block, _NO_VECTOR, _NO_MATRIX, unused, each)
             else:
-                self._centred(
-                    start, stop, block, _NO_VECTOR, _NO_VECTOR, _NO_MATRIX, _NO_STACK, unused,
-                    log_density, resp,
-                )  # fmt: skip
+                nothing = Moments(_NO_VECTOR, _NO_MATRIX, _NO_STACK)
+                self._centred(bounds[c], block, _NO_VECTOR, nothing, unused, each)
 
-        for_each_chunk(work, len(bounds) - 1, self._threads(n_threads))
+        for_each_chunk(work, len(bounds), self._threads(n_threads))
         log_density -= self.log_unit
 
     def _quadratic(
         self,
-        start: int,
-        stop: int,
+        bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
         sums: FloatArray,
         certainty: FloatArray,
-        log_density: FloatArray = _NO_VECTOR,
-        resp: FloatArray = _NO_MATRIX,
+        each: EachRow = _NOTHING,
     ) -> float:
-        rows = self.rows
-        return quadratic_pass(
-            rows.values, rows.center, self.inverse_scale, self.theta, self.scaled.diagonal,
-            start, stop, block, weights, sums, log_density, resp, certainty,
+        return quadratic_pass.version(self.rows.values.dtype)(
+            self.rows.values, self._view(weights), self.theta, self.scaled.diagonal, *bounds,
+            block, sums, each, certainty,
         )  # fmt: skip
 
     def _centred(
         self,
-        start: int,
-        stop: int,
+        bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
-        counts: FloatArray,
-        first: FloatArray,
-        second: FloatArray,
+        moments: Moments,
         certainty: FloatArray,
-        log_density: FloatArray = _NO_VECTOR,
-        resp: FloatArray = _NO_MATRIX,
+        each: EachRow = _NOTHING,
     ) -> float:
-        rows, scaled = self.rows, self.scaled
-        return centred_pass(
-            rows.values, rows.center, self.inverse_scale, scaled.log_weights, scaled.means,
-            scaled.factors, True, scaled.half_log_dets, start, stop, block,
-            weights, counts, first, second, log_density, resp, certainty,
+        scaled = self.scaled
+        components = Components(
+            scaled.log_weights, scaled.means, scaled.factors, scaled.half_log_dets
+        )
+        return centred_pass.version(self.rows.values.dtype)(
+            self.rows.values, self._view(weights), components, True, *bounds, block, moments,
+            each, certainty,
         )  # fmt: skip
 
-    def _chunks(self, block: int | None) -> tuple[int, list[int]]:
-        """Rows at a time, and chunk boundaries: functions of the problem, not of the machine."""
+    def _view(self, weights: FloatArray) -> View:
+        arrays = self.rows.center, self.inverse_scale, weights
+        return View(*(only_read(array) for array in arrays))
+
+    def _chunks(self, block: int | None) -> tuple[int, list[tuple[int, int]]]:
+        """Rows at a time, and the chunks' bounds: functions of the problem, not of the machine."""
         n = len(self.rows.values)
         if block is None:
             block = _LARGEST_BLOCK
@@ -380,7 +374,8 @@ class _Pass:
             per_chunk += self.scaled.factors.nbytes
         worthwhile = min(_CHUNK_BYTES // per_chunk, self.work // _CHUNK_WORK)
         n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, worthwhile))
-        return block, [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
+        edges = [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
+        return block, list(pairwise(edges))
 
     def _threads(self, n_threads: int | None) -> int:
         if n_threads is not None:
@@ -391,5 +386,6 @@ class _Pass:
         self, counts: FloatArray, first: FloatArray, second: FloatArray, about: FloatArray
     ) -> Statistics:
         means = np.empty_like(first)
-        central_moments(counts, first, second, about, self.rows.scale, means, second)
+        moments = Moments(counts, first, second)
+        central_moments(moments, about, self.rows.scale, means, second)
         return Statistics(counts, means, second[:, 0] if self.scaled.diagonal else second)

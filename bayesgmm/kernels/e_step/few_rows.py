@@ -8,13 +8,13 @@ own, which many an installation never needs.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from ...utils.types import FloatArray
 from ..calls import caller
-from ..compilation import F1, F2, F3, LANES, R1, inlined, jit, part
+from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part
 from ..products import (
     add_outer_product,
     add_squared_lengths,
@@ -24,6 +24,7 @@ from ..products import (
     product,
 )
 from .accuracy import OF_FACTORS
+from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments, typed
 from .contract import Rows
 from ..device.rows import DeviceRows
 from .moments import central_moments
@@ -40,10 +41,25 @@ from .preparation import (
 from .quadratic import QUADRATIC_LIMIT, decode
 from .softmax import LOG_2PI, softmax
 
-_I, _F = nb.int64, nb.float64
-_CENTRED = _F(F3, _I, R1, F1, F2, F3, F1, F2, F3, F1)
+
+class FewRows(NamedTuple):
+    """Features phi (blocks, F, rows of a block) of n rows; the scale of their columns (d,).
+
+    weights (n,) is empty where all count once; log_unit is the sum of their logarithms of the
+    unit's volume, which the log-likelihood is without.
+    """
+
+    phi: FloatArray
+    n: int
+    weights: FloatArray
+    scale: FloatArray
+    log_unit: float
+
+
+FEW = typed(FewRows, F3, INT, R1, R1, FLOAT)
+_CENTRED = FLOAT(FEW, COMPONENTS, F2, F3, F1)
 _call_centred = caller(_CENTRED)
-FEW_ROWS = _I(_I, _I, F3, _I, R1, R1, _F, F1, F2, F3, F1, F2, F3, F1)
+FEW_ROWS = INT(PASS_PARTS, FEW, MIXTURE, STATISTICS, F1)
 call_few_rows_pass = caller(FEW_ROWS)
 
 # Features that lie ready must stay in the processor's cache: a megabyte of them.
@@ -93,63 +109,52 @@ class Features:
 
 
 @part(FEW_ROWS)
-def few_rows_pass(  # type: ignore[no-untyped-def]
-    factoring, centred, phi, n_rows, row_weights, scale, log_unit,
-    weights, means, covariances, counts, centers, scatters, result,
-):  # fmt: skip
+def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-untyped-def]
     """Write the statistics of a mixture, and to result (3,) what else an E-step tells.
 
     That is the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
-    responsibilities. `phi` (blocks, F, rows of a block) holds the features of the rows. Where a
-    component is so narrow that the centred form is needed, and its address is 0, it is asked for.
+    responsibilities. Where a component is so narrow that the centred form is needed, and its
+    address is 0, it is asked for.
     """
-    n_features = phi.shape[1]
-    n_components, rows, d = covariances.shape
-    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
-    bad = prepare(
-        factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
-        precision, result,
-    )  # fmt: skip
+    n_features = rows.phi.shape[1]
+    n_components, height, d = mixture.covariances.shape
+    components, precision = workspace(mixture.covariances)
+    bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad
     quadratic = result[LOSS] < QUADRATIC_LIMIT
     if not quadratic:
         result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
-        if centred == 0:
+        if parts.centred == 0:
             return NO_CENTRED
     result[LOG_CERTAINTY] = 0.0
     sums = np.zeros((n_components, n_features))
-    second = np.zeros((n_components, rows, d))
+    second = np.zeros((n_components, height, d))
+    about = components.means
     if quadratic:
         theta = np.empty((n_components, n_features))
-        encode_any(log_weights, z, precision, half_log_dets, theta)
-        loglik = _quadratic(phi, n_rows, row_weights, theta, sums, result)
+        encode_any(components, precision, theta)
+        loglik = _quadratic(rows, theta, sums, result)
     else:
-        loglik = _call_centred(
-            centred,
-            (
-                phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second,
-                result,
-            ),
-        )  # fmt: skip
-    result[LOGLIK] = loglik - log_unit
-    first = np.empty((n_components, d))
+        loglik = _call_centred(parts.centred, (rows, components, sums, second, result))
+    result[LOGLIK] = loglik - rows.log_unit
+    moments = Moments(statistics.counts, np.empty((n_components, d)), second)
     if quadratic:
-        decode(sums, rows < d, first, second)
+        decode(sums, height < d, moments.first, second)
     for k in range(n_components):
-        counts[k] = sums[k, 0]
+        moments.counts[k] = sums[k, 0]
         for j in range(d):
-            first[k, j] = sums[k, 1 + j]
+            moments.first[k, j] = sums[k, 1 + j]
             if quadratic:
-                z[k, j] = 0.0  # its moments are about the centre
-    central_moments(counts, first, second, z, scale, centers, scatters)
+                about[k, j] = 0.0  # its moments are about the centre
+    central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
 
 @inlined
-def _quadratic(phi, n_rows, row_weights, theta, sums, result):  # type: ignore[no-untyped-def]
+def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
     """Add the rows to sums (K, F) and return their log-likelihood."""
-    n_blocks, n_features, block = phi.shape
+    n_blocks, n_features, block = rows.phi.shape
     n_components = len(theta)
     logits = np.empty((n_components, block))
     peak = np.empty(block)
@@ -157,22 +162,22 @@ def _quadratic(phi, n_rows, row_weights, theta, sums, result):  # type: ignore[n
     power = np.empty(block)
     loglik = 0.0
     for b in range(n_blocks):
-        m = min(block, n_rows - b * block)
-        product(theta, phi[b], m, logits)
+        phi = rows.phi[b]
+        m = min(block, rows.n - b * block)
+        product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
-        add_outer_product(logits, phi[b], m, sums)
+        add_outer_product(logits, phi, m, sums)
     return loglik
 
 
 @part(_CENTRED)
-def centred_form(  # type: ignore[no-untyped-def]
-    phi, n_rows, row_weights, log_weights, z, factors, half_log_dets, sums, second, result
-):  # fmt: skip
-    """The same about the means z: counts and first moments in sums, second moments in second."""
-    n_blocks, n_features, block = phi.shape
-    n_components, rows, d = factors.shape
+def centred_form(rows, components, sums, second, result):  # type: ignore[no-untyped-def]
+    """The same about the means: counts and first moments in sums, second moments in second."""
+    n_blocks, n_features, block = rows.phi.shape
+    z, factors = components.means, components.factors
+    n_components, height, d = factors.shape
     logits = np.empty((n_components, block))
     delta = np.empty((d, block))
     y = np.empty((d, block))
@@ -181,34 +186,36 @@ def centred_form(  # type: ignore[no-untyped-def]
     power = np.empty(block)
     loglik = 0.0
     for b in range(n_blocks):
-        m = min(block, n_rows - b * block)
+        phi = rows.phi[b]
+        m = min(block, rows.n - b * block)
         for k in range(n_components):
-            _about(phi[b], z[k], m, delta)
+            _about(phi, z[k], m, delta)
             for r in range(padded(m)):
                 y[0, r] = 0.0
-            if rows < d:
+            if height < d:
                 for j in range(d):
                     for r in range(m):
                         y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
             else:
                 add_squared_lengths(factors[k], True, delta, m, y)
+            constant = components.log_weights[k] + components.half_log_dets[k]
             for r in range(m):
-                logits[k, r] = log_weights[k] + half_log_dets[k] - 0.5 * (d * LOG_2PI + y[0, r])
+                logits[k, r] = constant - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
         for k in range(n_components):
-            _about(phi[b], z[k], m, delta)
+            _about(phi, z[k], m, delta)
             for r in range(m):
                 sums[k, 0] += logits[k, r]
             for j in range(d):
                 for r in range(padded(m)):
                     y[j, r] = logits[k, r] * delta[j, r]
                     sums[k, 1 + j] += y[j, r]
-                if rows < d:
+                if height < d:
                     for r in range(m):
                         second[k, 0, j] += y[j, r] * delta[j, r]
-            if rows == d:
+            if height == d:
                 add_symmetric_product(y, delta, m, second[k])
     return loglik
 

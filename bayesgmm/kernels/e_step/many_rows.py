@@ -8,12 +8,16 @@ components are well separated.
 
 from __future__ import annotations
 
-import numba as nb
+from typing import NamedTuple
+
 import numpy as np
 
+from ...utils.types import FloatArray, IntArray
 from ..calls import caller
-from ..compilation import F1, F2, F3, I2, R1, inlined, part
+from ..compilation import F1, F2, FLOAT, I2, INT, R1, inlined, part
 from .accuracy import OF_FACTORS
+from .arrays import MIXTURE, PASS_PARTS, STATISTICS, EachRow, Moments, View, typed
+from .centred import call_centred
 from .moments import central_moments
 from .preparation import (
     LOG_CERTAINTY,
@@ -25,97 +29,98 @@ from .preparation import (
     prepare,
     workspace,
 )
-from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, decode, number_of_features
-
-_I, _F, _B = nb.int64, nb.float64, nb.boolean
-_ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)
-call_quadratic = caller(_F(_ROWS, R1, R1, F2, _B, _I, _I, _I, F1, F2, F1, F2, F1))
-_call_centred = caller(
-    _F(_ROWS, R1, R1, F1, F2, F3, _B, F1, _I, _I, _I, F1, F1, F2, F3, F1, F2, F1)
+from .quadratic import (
+    QUADRATIC_LIMIT,
+    QUADRATIC_MAX_COLUMNS,
+    call_quadratic,
+    decode,
+    number_of_features,
 )
-MANY = _I(_I, _I, _I, F2, F2, I2, R1, R1, F1, _F, F1, F2, F3, F1, F2, F3, F1)
+
+
+class ManyRows(NamedTuple):
+    """Rows (n, d) as they are, with their columns' center and scale (d,).
+
+    weights (n,) is empty where all count once; log_unit is the sum of their logarithms of the
+    unit's volume, which the log-likelihood is without.
+
+    Where settled (K, F) is not empty, there are only rows between components, and settled has the
+    sums of the features of the rows that belong to one alone. A segment says of which rows it
+    speaks, how many components matter there, and which: start, stop, number, k, k, ... Narrow
+    components then want a pass over all rows, and ask for it as for the centred form.
+    """
+
+    values: FloatArray
+    settled: FloatArray
+    segments: IntArray
+    center: FloatArray
+    scale: FloatArray
+    weights: FloatArray
+    log_unit: float
+
+
+MANY_ROWS = typed(ManyRows, F2, F2, I2, R1, R1, R1, FLOAT)
+MANY = INT(PASS_PARTS, MANY_ROWS, MIXTURE, STATISTICS, F1)
 call_many_rows_pass = caller(MANY)
 BLOCK = 256
 
 
 @part(MANY)
-def many_rows_pass(  # type: ignore[no-untyped-def]
-    factoring, quadratic, centred, x, settled, segments, center, scale, row_weights, log_unit,
-    weights, means, covariances, counts, centers, scatters, result,
-):  # fmt: skip
-    """Write the statistics of a mixture; arguments, result and value as of `few_rows_pass`.
-
-    x (n, d) are the rows as they are; row_weights (n,) is empty where all count once.
-
-    Where settled (K, F) is not empty, x holds only rows between components, and settled the sums
-    of the features of the rows that belong to one alone. A segment says of which rows of x it
-    speaks, how many components matter there, and which: start, stop, number, k, k, ... Narrow
-    components then want a pass over all rows, and ask for it as for the centred form.
-    """
-    n, d = x.shape
-    n_components, rows, _ = covariances.shape
-    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
-    bad = prepare(
-        factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
-        precision, result,
-    )  # fmt: skip
+def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-untyped-def]
+    """Write the statistics of a mixture; result and value as of `few_rows_pass`."""
+    n_components, height, d = mixture.covariances.shape
+    diagonal = height < d
+    components, precision = workspace(mixture.covariances)
+    bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad
-    diagonal = rows < d
-    inverse_scale = 1.0 / scale
-    first = np.zeros((n_components, d))
-    second = np.zeros((n_components, rows, d))
+    view = View(rows.center, 1.0 / rows.scale, rows.weights)
+    moments = Moments(
+        statistics.counts, np.zeros((n_components, d)), np.zeros((n_components, height, d))
+    )
+    about = components.means
     certainty = np.zeros(1)
-    none = np.empty(0)
     if result[LOSS] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
         theta = np.empty((n_components, number_of_features(d, diagonal)))
         sums = np.zeros(theta.shape)
-        encode_any(log_weights, z, precision, half_log_dets, theta)
-        loglik = _quadratic_sums(
-            quadratic, x, settled, segments, center, inverse_scale, row_weights, theta, diagonal,
-            sums, certainty,
-        )  # fmt: skip
-        decode(sums, diagonal, first, second)
+        encode_any(components, precision, theta)
+        loglik = _quadratic_sums(parts.quadratic, rows, view, theta, diagonal, sums, certainty)
+        decode(sums, diagonal, moments.first, moments.second)
         for k in range(n_components):
-            counts[k] = sums[k, 0]
+            moments.counts[k] = sums[k, 0]
             for j in range(d):
-                z[k, j] = 0.0  # its moments are about the centre
-    elif centred == 0 or settled.size > 0:
+                about[k, j] = 0.0  # its moments are about the centre
+    elif parts.centred == 0 or rows.settled.size > 0:
         return NO_CENTRED
     else:
         result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
         for k in range(n_components):
-            counts[k] = 0.0
-        loglik = _call_centred(
-            centred,
+            moments.counts[k] = 0.0
+        loglik = call_centred(
+            parts.centred,
             (
-                x, center, inverse_scale, log_weights, z, factors, True, half_log_dets, 0, n,
-                BLOCK, row_weights, counts, first, second, none, np.empty((0, 0)), certainty,
+                rows.values, view, components, True, 0, len(rows.values), BLOCK, moments,
+                EachRow(np.empty(0), np.empty((0, 0))), certainty,
             ),
         )  # fmt: skip
-    result[LOGLIK] = loglik - log_unit
+    result[LOGLIK] = loglik - rows.log_unit
     result[LOG_CERTAINTY] = certainty[0]
-    central_moments(counts, first, second, z, scale, centers, scatters)
+    central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
 
 @inlined
-def _quadratic_sums(  # type: ignore[no-untyped-def]
-    quadratic, x, settled, segments, center, inverse_scale, row_weights, theta, diagonal,
-    sums, certainty,
-):  # fmt: skip
+def _quadratic_sums(quadratic, rows, view, theta, diagonal, sums, certainty):  # type: ignore[no-untyped-def]
     """Add all rows, or the pairs that matter, to sums (K, F), and return their log-likelihood."""
     n_components, n_features = theta.shape
-    none, no_resp = np.empty(0), np.empty((0, 0))
+    settled, segments = rows.settled, rows.segments
+    none = EachRow(np.empty(0), np.empty((0, 0)))
     loglik = 0.0
     if settled.size == 0:
         loglik = call_quadratic(
             quadratic,
-            (
-                x, center, inverse_scale, theta, diagonal, 0, len(x), BLOCK, row_weights, sums,
-                none, no_resp, certainty,
-            ),
-        )  # fmt: skip
+            (rows.values, view, theta, diagonal, 0, len(rows.values), BLOCK, sums, none, certainty),
+        )
     for k in range(len(settled)):
         for f in range(n_features):
             loglik += theta[k, f] * settled[k, f]
@@ -132,8 +137,8 @@ def _quadratic_sums(  # type: ignore[no-untyped-def]
         loglik += call_quadratic(
             quadratic,
             (
-                x, center, inverse_scale, some[:number], diagonal, start, stop, BLOCK,
-                row_weights, of_some[:number], none, no_resp, certainty,
+                rows.values, view, some[:number], diagonal, start, stop, BLOCK, of_some[:number],
+                none, certainty,
             ),
         )  # fmt: skip
         for i in range(number):

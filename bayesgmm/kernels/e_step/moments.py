@@ -6,13 +6,13 @@ from ..compilation import jit
 
 
 @jit()
-def central_moments(counts, first, second, about, scale, means, scatters):  # type: ignore[no-untyped-def]
+def central_moments(moments, about, scale, means, scatters):  # type: ignore[no-untyped-def]
     """Write means (K, d) and scatters in the user's units from moments in scaled coordinates.
 
-    counts (K,), first (K, d) = sum r (z - about_k) and second (K, d, d), of which the lower
-    triangle is read, or (K, 1, d) if diagonal, = sum r (z - about_k)(z - about_k)'. scatters has
-    the shape of second, and may be it.
+    The moments are about `about` (K, d); of their second ones the lower triangles are read.
+    scatters has the shape of these, and may be them.
     """
+    counts, first, second = moments.counts, moments.first, moments.second
     n_components, d = first.shape
     diagonal = second.shape[1] < d
     for k in range(n_components):

@@ -7,6 +7,7 @@ import numpy as np
 from ..cholesky import call_inverse_factors, precisions
 from ..compilation import inlined
 from .accuracy import SMALLEST_VARIANCE
+from .arrays import Components
 from .quadratic import encode, encode_diagonal
 
 # What the pass returns, unless it is the first k whose covariance is singular.
@@ -20,37 +21,37 @@ LOGLIK, LOSS, LOG_CERTAINTY = range(3)
 
 @inlined
 def workspace(covariances):  # type: ignore[no-untyped-def]
-    """Uninitialised log_weights, z, factors, half_log_dets and precision, for `prepare`."""
+    """Uninitialised components and precisions, for `prepare`."""
     n_components, _, d = covariances.shape
-    return (
+    components = Components(
         np.empty(n_components),
         np.empty((n_components, d)),
         np.empty(covariances.shape),
         np.empty(n_components),
-        np.empty(covariances.shape),
     )
+    return components, np.empty(covariances.shape)
 
 
 @inlined
-def prepare(  # type: ignore[no-untyped-def]
-    factoring, scale, weights, means, covariances, log_weights, z, factors, half_log_dets,
-    precision, result,
-):  # fmt: skip
-    """Write log_weights (K,), and in scaled coordinates means z (K, d), factors and precisions.
+def prepare(factoring, scale, mixture, components, precision, result):  # type: ignore[no-untyped-def]
+    """Write the mixture's components, and their precisions in scaled coordinates.
 
-    Those have the shape of covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS] becomes
-    what the quadratic form loses, in units of rounding. Returns the first k whose covariance is
-    singular, or -1.
+    Those have the shape of the covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS]
+    becomes what the quadratic form loses, in units of rounding. Returns the first k whose
+    covariance is singular, or -1.
     """
-    n_components, rows, d = covariances.shape
+    n_components, rows, d = mixture.covariances.shape
+    z, factors = components.means, components.factors
     for k in range(n_components):
-        log_weights[k] = np.log(weights[k])
+        components.log_weights[k] = np.log(mixture.weights[k])
         for j in range(d):
-            z[k, j] = means[k, j] / scale[j]
+            z[k, j] = mixture.means[k, j] / scale[j]
             for i in range(rows):
-                v = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
+                v = mixture.covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
                 precision[k, i, j] = v
-    bad = call_inverse_factors(factoring, (precision, SMALLEST_VARIANCE, factors, half_log_dets))
+    bad = call_inverse_factors(
+        factoring, (precision, SMALLEST_VARIANCE, factors, components.half_log_dets)
+    )
     if bad < 0:
         if rows < d:
             for k in range(n_components):
@@ -72,11 +73,12 @@ def prepare(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def encode_any(log_weights, z, precision, half_log_dets, theta):  # type: ignore[no-untyped-def]
+def encode_any(components, precision, theta):  # type: ignore[no-untyped-def]
     """Write theta (K, F) from what `prepare` wrote."""
     n_components, rows, d = precision.shape
+    log_weights, half_log_dets = components.log_weights, components.half_log_dets
     if rows < d:
         flat = precision.reshape((n_components, rows * d))
-        encode_diagonal(log_weights, z, flat, half_log_dets, theta)
+        encode_diagonal(log_weights, components.means, flat, half_log_dets, theta)
     else:
-        encode(log_weights, z, precision, half_log_dets, theta)
+        encode(log_weights, components.means, precision, half_log_dets, theta)

@@ -12,12 +12,15 @@ need the centred form.
 
 from __future__ import annotations
 
-import numba as nb
+from typing import Any
+
 import numpy as np
 from numba.extending import register_jitable
 
-from ..compilation import F1, F2, R1, entry, jit
+from ..calls import caller
+from ..compilation import BOOL, F1, F2, FLOAT, INT, ROWS, entry, inlined, jit
 from ..products import add_outer_product, clear_padding, padded, product
+from .arrays import EACH_ROW, VIEW
 from .softmax import LOG_2PI, softmax
 from .weighing import weigh, write_rows
 
@@ -33,21 +36,27 @@ def number_of_features(d, diagonal):  # type: ignore[no-untyped-def]
     return 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
 
 
+@inlined
+def write_scaled(x, start, m, view, out):  # type: ignore[no-untyped-def]
+    """Write z (d, m and its padding of 0) of rows start..start + m."""
+    for j in range(x.shape[1]):
+        c = view.center[j]
+        s = view.inverse_scale[j]
+        row = out[j]
+        for r in range(m):
+            row[r] = (x[start + r, j] - c) * s
+        for r in range(m, padded(m)):
+            row[r] = 0.0
+
+
 @jit()
-def features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore[no-untyped-def]
+def features(x, start, m, view, diagonal, out):  # type: ignore[no-untyped-def]
     """Write phi (F, m and its padding) of rows start..start + m."""
     d = x.shape[1]
     wide = padded(m)
     for r in range(wide):
         out[0, r] = 1.0
-    for j in range(d):
-        c = center[j]
-        s = inverse_scale[j]
-        row = out[1 + j]
-        for r in range(m):
-            row[r] = (x[start + r, j] - c) * s
-        for r in range(m, wide):
-            row[r] = 0.0
+    write_scaled(x, start, m, view, out[1 : 1 + d])
     f = 1 + d
     for i in range(d):
         a = out[1 + i]
@@ -60,21 +69,22 @@ def features(x, start, m, center, inverse_scale, diagonal, out):  # type: ignore
             f += 1
 
 
-@entry(
-    lambda x: nb.float64(
-        x, R1, R1, F2, nb.boolean, nb.int64, nb.int64, nb.int64, F1, F2, F1, F2, F1,
-    )
-)  # fmt: skip
+def _signature(x: Any) -> Any:
+    return FLOAT(x, VIEW, F2, BOOL, INT, INT, INT, F2, EACH_ROW, F1)
+
+
+call_quadratic = caller(_signature(ROWS))
+
+
+@entry(_signature)
 def quadratic_pass(  # type: ignore[no-untyped-def]
-    x, center, inverse_scale, theta, diagonal, start, stop, block, row_weights,
-    sums, log_density, resp, certainty,
-):  # fmt: skip
+    x, view, theta, diagonal, start, stop, block, sums, each, certainty
+):
     """Add rows start..stop of x to sums (K, F) and return their log-likelihood.
 
-    row_weights (n,) multiply the rows' terms in the log-likelihood and in sums, log_density is
-    without them. log_density (n,) and resp (n, K) are filled where they have rows. An empty array
-    leaves row_weights, sums, log_density or resp out; row_weights and resp do not go together.
-    The logs of the rows' largest responsibilities are added to certainty (1,).
+    Of each row is written what has rows for it; empty sums are left out. The rows' weights are
+    not in what is written of each. The logs of the rows' largest responsibilities are added to
+    certainty (1,).
     """
     n_components, n_features = theta.shape
     phi = np.empty((n_features, padded(block)))
@@ -86,14 +96,14 @@ def quadratic_pass(  # type: ignore[no-untyped-def]
     i = start
     while i < stop:
         m = min(block, stop - i)
-        features(x, i, m, center, inverse_scale, diagonal, phi)
+        features(x, i, m, view, diagonal, phi)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += weigh(row_weights, i, m, peak, total, logits, certainty)
+        loglik += weigh(view.weights, i, m, peak, total, logits, certainty)
         if sums.shape[0] > 0:
             clear_padding(logits, m)
             add_outer_product(logits, phi, m, sums)
-        write_rows(i, m, total, logits, log_density, resp)
+        write_rows(i, m, total, logits, each)
         i += m
     return loglik
 

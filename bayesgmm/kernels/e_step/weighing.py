@@ -30,12 +30,12 @@ def weigh(row_weights, start, m, peak, total, logits, certainty):  # type: ignor
 
 
 @inlined
-def write_rows(start, m, total, logits, log_density, resp):  # type: ignore[no-untyped-def]
-    """Write the rows' log densities (n,) and responsibilities (n, K), unless these are empty."""
-    if log_density.shape[0] > 0:
+def write_rows(start, m, total, logits, each):  # type: ignore[no-untyped-def]
+    """Write what is asked of each row."""
+    if each.log_density.shape[0] > 0:
         for r in range(m):
-            log_density[start + r] = total[r]
-    if resp.shape[0] > 0:
+            each.log_density[start + r] = total[r]
+    if each.resp.shape[0] > 0:
         for r in range(m):
             for k in range(logits.shape[0]):
-                resp[start + r, k] = logits[k, r]
+                each.resp[start + r, k] = logits[k, r]

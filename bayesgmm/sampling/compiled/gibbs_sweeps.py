@@ -16,6 +16,7 @@ import numpy as np
 from ...density.bartlett import bartlett_covariance
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, F3, I1, R1, entry, inlined, jit
+from ...kernels.e_step.arrays import MixtureArrays, Moments, View
 from ...kernels.e_step.many_rows import BLOCK
 from ...kernels.e_step.moments import central_moments
 from ...kernels.e_step.preparation import LOSS, encode_any, prepare, workspace
@@ -54,47 +55,47 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     n_components, rows, _ = covariances.shape
     diagonal = rows < d
     n_features = number_of_features(d, diagonal)
-    inverse_scale = 1.0 / scale
-    log_weights, z, factors, half_log_dets, precision = workspace(covariances)
+    view = View(center, 1.0 / scale, np.empty(0))
+    mixture = MixtureArrays(weights, means, covariances)
+    components, precision = workspace(covariances)
     result = np.empty(3)
     theta = np.empty((n_components, n_features))
     sums = np.empty((n_components, n_features))
     counts = np.empty(n_components)
     centers = np.empty((n_components, d))
-    first = np.empty((n_components, d))
     scatters = np.empty((n_components, rows, d))
+    moments = Moments(counts, np.empty((n_components, d)), scatters)
     nowhere = np.zeros((n_components, d))
     phi = np.empty((n_features, padded(BLOCK)))
     chosen = np.empty((n_components, padded(BLOCK)))
     scratch = np.empty((3, BLOCK))
     for _ in range(sweeps):
-        bad = prepare(
-            factoring, scale, weights, means, covariances, log_weights, z, factors,
-            half_log_dets, precision, result,
-        )  # fmt: skip
+        bad = prepare(factoring, scale, mixture, components, precision, result)
         if bad >= 0 or result[LOSS] > _MOST_LOST:
             return max(bad, 0)
-        encode_any(log_weights, z, precision, half_log_dets, theta)
+        encode_any(components, precision, theta)
         for k in range(n_components):
             for f in range(n_features):
                 sums[k, f] = 0.0
         for start in range(0, n, BLOCK):
             m = min(BLOCK, n - start)
-            features(x, start, m, center, inverse_scale, diagonal, phi)
+            features(x, start, m, view, diagonal, phi)
             product(theta, phi, m, chosen)
             softmax(chosen, m, scratch[0], scratch[1], scratch[2])
             _choose(rng, chosen, m, scratch[0])
             clear_padding(chosen, m)
             add_outer_product(chosen, phi, m, sums)
-        decode(sums, diagonal, first, scatters)
+        decode(sums, diagonal, moments.first, scatters)
         for k in range(n_components):
             counts[k] = sums[k, 0]
-        central_moments(counts, first, scatters, nowhere, scale, centers, scatters)
+        central_moments(moments, nowhere, scale, centers, scatters)
         for k in range(n_components):  # the prior's precision is in the user's units
             for i in range(rows):
                 for j in range(d):
                     precision[k, i, j] /= scale[j] * scale[j if diagonal else i]
-        _draw_proportions(rng, kinds, numbers, counts, concentration, log_weights, weights)
+        _draw_proportions(
+            rng, kinds, numbers, counts, concentration, components.log_weights, weights
+        )
         _draw_scale(rng, kinds, numbers, rates, precision, psi)
         _draw_means(rng, kinds, numbers, b0, spread, counts, centers, precision, covariances, means)
         _draw_covariances(

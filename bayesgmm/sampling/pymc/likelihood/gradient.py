@@ -14,125 +14,133 @@ not positive, NaN) give -inf and gradients of NaN.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ....density.bartlett import bartlett_factor, pull_back_triangle
+from ....density.covariances import precision_times, products_with
 from ....kernels.compilation import inlined, jit
-from .moments import moments
+from ....kernels.e_step.arrays import Components, Moments
+from ....utils.types import FloatArray
+from .moments import write_moments
+
+
+class BartlettVariables(NamedTuple):
+    """The variables of a mixture with full covariances, P_k = M T_k T_k' M', or gradients in them.
+
+    chi2 (J, d) are the squared diagonals of the lower triangular T, lower (J, d(d-1)/2) its
+    strict lower part by rows, J = K or 1 (shared).
+    """
+
+    pi: FloatArray
+    mu: FloatArray
+    chi2: FloatArray
+    lower: FloatArray
+
+
+class VarianceVariables(NamedTuple):
+    """The variables of one with diagonal covariances, or gradients in them.
+
+    variance is (K or 1, d or 1), an axis of length 1 being shared.
+    """
+
+    pi: FloatArray
+    mu: FloatArray
+    variance: FloatArray
 
 
 @inlined
-def bartlett_likelihood(  # type: ignore[no-untyped-def]
-    pi, mu, chi2, lower, root, center, inverse_scale, x, row_weights,
-    log_density, g_pi, g_mu, g_chi2, g_lower,
-):  # fmt: skip
-    """Full covariances, P_k = M T_k T_k' M'.
-
-    chi2 (J, d) are the squared diagonals of the lower triangular T, lower (J, d(d-1)/2) its
-    strict lower part by rows, J = K or 1 (shared); root (d, d) is the upper triangular M.
-    """
-    n_components, d = mu.shape
-    n_blocks = chi2.shape[0]
+def bartlett_likelihood(at, root, x, view, log_density, slope):  # type: ignore[no-untyped-def]
+    """Full covariances; root (d, d) is the upper triangular M."""
+    n_components, d = at.mu.shape
+    n_blocks = at.chi2.shape[0]
     m = np.empty((d, d))  # M in scaled coordinates
     for i in range(d):
         for j in range(d):
-            m[i, j] = root[i, j] / inverse_scale[i]
-    factors = np.empty((n_components, d, d))
-    half_log_dets = np.empty(n_components)
+            m[i, j] = root[i, j] / view.inverse_scale[i]
+    components = _components(at.pi, at.mu, view, d)
+    half_log_dets = components.half_log_dets
     for k in range(n_components):
-        bartlett_factor(m, chi2[k % n_blocks], lower[k % n_blocks], factors[k])
+        chi2 = at.chi2[k % n_blocks]
+        bartlett_factor(m, chi2, at.lower[k % n_blocks], components.factors[k])
         half_log_dets[k] = 0.0
         for j in range(d):
-            half_log_dets[k] += np.log(m[j, j]) + 0.5 * np.log(chi2[k % n_blocks, j])
-    means, log_weights = _scaled(pi, mu, center, inverse_scale)
-    counts = np.empty(n_components)
-    first = np.empty((n_components, d))
-    second = np.empty((n_components, d, d))
-    sound = moments(
-        log_weights, means, factors, half_log_dets, center, inverse_scale, x, row_weights,
-        log_density, counts, first, second,
-    )  # fmt: skip
-    if not sound:
-        _refuse(log_density, g_pi, g_mu)
-        g_chi2[:] = np.nan
-        g_lower[:] = np.nan
+            half_log_dets[k] += np.log(m[j, j]) + 0.5 * np.log(chi2[j])
+    moments = Moments(
+        np.empty(n_components), np.empty((n_components, d)), np.empty((n_components, d, d))
+    )
+    if not write_moments(components, x, view, log_density, moments):
+        _refuse(log_density, slope.pi, slope.mu)
+        slope.chi2[:] = np.nan
+        slope.lower[:] = np.nan
         return
-    _to_data_units(log_density, inverse_scale)
-    g_chi2[:] = 0.0
-    g_lower[:] = 0.0
-    y = np.empty(d)
+    _to_data_units(log_density, view.inverse_scale)
+    slope.chi2[:] = 0.0
+    slope.lower[:] = 0.0
     half = np.empty((d, d))
     for k in range(n_components):
-        b = factors[k]
-        g_pi[k] = counts[k] / pi[k]
-        for i in range(d):  # y = B sum r (z - m)
-            y[i] = 0.0
-            for j in range(d):
-                y[i] += b[i, j] * first[k, j]
-        for j in range(d):  # P = B' B
-            v = 0.0
-            for i in range(d):
-                v += b[i, j] * y[i]
-            g_mu[k, j] = v * inverse_scale[j]
-        for i in range(d):  # C B'
-            for j in range(d):
-                v = 0.0
-                for q in range(d):
-                    v += second[k, i, q] * b[j, q]
-                half[i, j] = v
+        b = components.factors[k]
+        slope.pi[k] = moments.counts[k] / at.pi[k]
+        precision_times(b, moments.first[k], slope.mu[k])
+        for j in range(d):
+            slope.mu[k, j] *= view.inverse_scale[j]
+        products_with(moments.second[k], b, half)
         pull_back_triangle(
-            counts[k], m, half, chi2[k % n_blocks], g_chi2[k % n_blocks], g_lower[k % n_blocks]
-        )
+            moments.counts[k], m, half, at.chi2[k % n_blocks], slope.chi2[k % n_blocks],
+            slope.lower[k % n_blocks],
+        )  # fmt: skip
 
 
 @inlined
-def variance_likelihood(  # type: ignore[no-untyped-def]
-    pi, mu, variance, center, inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_variance
-):
-    """Diagonal covariances: variance is (K or 1, d or 1), an axis of length 1 being shared."""
-    n_components, d = mu.shape
+def variance_likelihood(at, x, view, log_density, slope):  # type: ignore[no-untyped-def]
+    """Diagonal covariances."""
+    n_components, d = at.mu.shape
+    variance = at.variance
     rows, columns = variance.shape
-    factors = np.empty((n_components, 1, d))
-    half_log_dets = np.zeros(n_components)
+    components = _components(at.pi, at.mu, view, 1)
+    for k in range(n_components):
+        components.half_log_dets[k] = 0.0
     for j in range(d):
         for k in range(n_components):
-            v = np.sqrt(variance[k % rows, j % columns]) * inverse_scale[j]
-            factors[k, 0, j] = 1.0 / v
-            half_log_dets[k] -= np.log(v)
-    means, log_weights = _scaled(pi, mu, center, inverse_scale)
-    counts = np.empty(n_components)
-    first = np.empty((n_components, d))
-    second = np.empty((n_components, 1, d))
-    sound = moments(
-        log_weights, means, factors, half_log_dets, center, inverse_scale, x, row_weights,
-        log_density, counts, first, second,
-    )  # fmt: skip
-    if not sound:
-        _refuse(log_density, g_pi, g_mu)
-        g_variance[:] = np.nan
+            v = np.sqrt(variance[k % rows, j % columns]) * view.inverse_scale[j]
+            components.factors[k, 0, j] = 1.0 / v
+            components.half_log_dets[k] -= np.log(v)
+    moments = Moments(
+        np.empty(n_components), np.empty((n_components, d)), np.empty((n_components, 1, d))
+    )
+    if not write_moments(components, x, view, log_density, moments):
+        _refuse(log_density, slope.pi, slope.mu)
+        slope.variance[:] = np.nan
         return
-    _to_data_units(log_density, inverse_scale)
-    g_variance[:] = 0.0
+    _to_data_units(log_density, view.inverse_scale)
+    slope.variance[:] = 0.0
     for k in range(n_components):
-        g_pi[k] = counts[k] / pi[k]
+        slope.pi[k] = moments.counts[k] / at.pi[k]
         for j in range(d):
-            p = factors[k, 0, j] * factors[k, 0, j]
-            g_mu[k, j] = p * first[k, j] * inverse_scale[j]
-            g_variance[k % rows, j % columns] += (
-                0.5 * (p * second[k, 0, j] - counts[k]) / variance[k % rows, j % columns]
-            )
+            p = components.factors[k, 0, j] * components.factors[k, 0, j]
+            slope.mu[k, j] = p * moments.first[k, j] * view.inverse_scale[j]
+            slope.variance[k % rows, j % columns] += (
+                0.5 * (p * moments.second[k, 0, j] - moments.counts[k])
+                / variance[k % rows, j % columns]
+            )  # fmt: skip
 
 
 @jit()
-def _scaled(pi, mu, center, inverse_scale):  # type: ignore[no-untyped-def]
+def _components(pi, mu, view, height):  # type: ignore[no-untyped-def]
+    """Components with log proportions and means in scaled coordinates; factors are (K, height, d).
+
+    Factors and determinants are not written yet.
+    """
     n_components, d = mu.shape
     means = np.empty((n_components, d))
     log_weights = np.empty(n_components)
     for k in range(n_components):
         log_weights[k] = np.log(pi[k])
         for j in range(d):
-            means[k, j] = (mu[k, j] - center[j]) * inverse_scale[j]
-    return means, log_weights
+            means[k, j] = (mu[k, j] - view.center[j]) * view.inverse_scale[j]
+    factors = np.empty((n_components, height, d))
+    return Components(log_weights, means, factors, np.empty(n_components))
 
 
 @jit()

@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from ....kernels.compilation import inlined, jit
+from ....kernels.e_step.arrays import EachRow
 from ....kernels.e_step.centred import centred_pass
+from ....kernels.e_step.preparation import encode_any
 from ....kernels.e_step.quadratic import (
     QUADRATIC_LIMIT,
     QUADRATIC_MAX_COLUMNS,
     decode,
-    encode,
-    encode_diagonal,
     number_of_features,
     quadratic_pass,
 )
@@ -25,28 +25,23 @@ _BLOCK = 256
 
 
 @inlined
-def moments(  # type: ignore[no-untyped-def]
-    log_weights, means, factors, half_log_dets, center, inverse_scale, x, row_weights,
-    log_density, counts, first, second,
-):  # fmt: skip
-    """Log densities and moments about the means, in scaled coordinates, of all rows.
+def write_moments(components, x, view, log_density, moments):  # type: ignore[no-untyped-def]
+    """Write log densities (n,) and moments about the means, in scaled coordinates, of all rows.
 
     Returns whether the parameters are a mixture and every log density is a number; where not,
     the outputs are left unfinished.
-
-    factors is B (K, d, d) with P_k = B_k' B_k, or 1/sd (K, 1, d) if diagonal; half_log_dets is
-    log|P_k|/2. Fills log_density (n,), counts (K,), first (K, d) = sum r (z - m) and second
-    (K, d, d), or (K, 1, d) if diagonal, = sum r (z - m)(z - m)'.
     """
+    means, factors = components.means, components.factors
+    counts, first, second = moments.counts, moments.first, moments.second
     n_components, d = means.shape
     n = x.shape[0]
     diagonal = factors.shape[1] == 1
-    if not _is_mixture(log_weights, means, factors, half_log_dets):
+    if not _is_mixture(components):
         return False
     counts[:] = 0.0
     first[:] = 0.0
     second[:] = 0.0
-    no_resp = np.empty((0, 0))
+    each = EachRow(log_density, np.empty((0, 0)))
     certainty = np.zeros(1)
     precisions = np.empty((n_components, second.shape[1], d))
     largest = _write_precisions(factors, means, diagonal, precisions)
@@ -54,23 +49,14 @@ def moments(  # type: ignore[no-untyped-def]
         n_features = number_of_features(d, diagonal)
         theta = np.empty((n_components, n_features))
         sums = np.zeros((n_components, n_features))
-        if diagonal:
-            encode_diagonal(log_weights, means, precisions[:, 0].copy(), half_log_dets, theta)
-        else:
-            encode(log_weights, means, precisions, half_log_dets, theta)
-        _quadratic(
-            x, center, inverse_scale, theta, diagonal, 0, n, _BLOCK, row_weights,
-            sums, log_density, no_resp, certainty,
-        )  # fmt: skip
+        encode_any(components, precisions, theta)
+        _quadratic(x, view, theta, diagonal, 0, n, _BLOCK, sums, each, certainty)
         decode(sums, diagonal, first, second)
         for k in range(n_components):
             counts[k] = sums[k, 0]
             _about_mean(counts[k], means[k], diagonal, first[k], second[k])
     else:
-        _centred(
-            x, center, inverse_scale, log_weights, means, factors, False, half_log_dets,
-            0, n, _BLOCK, row_weights, counts, first, second, log_density, no_resp, certainty,
-        )  # fmt: skip
+        _centred(x, view, components, False, 0, n, _BLOCK, moments, each, certainty)
         if not diagonal:
             for k in range(n_components):
                 for i in range(d):
@@ -121,8 +107,9 @@ def _about_mean(count, mean, diagonal, first, second):  # type: ignore[no-untype
 
 
 @jit()
-def _is_mixture(log_weights, means, factors, half_log_dets):  # type: ignore[no-untyped-def]
+def _is_mixture(components):  # type: ignore[no-untyped-def]
     """Whether all parameters are numbers and a weight is positive; a weight may be 0."""
+    log_weights, means, factors, half_log_dets = components
     some = False
     for k in range(means.shape[0]):
         if not (log_weights[k] < np.inf and np.isfinite(half_log_dets[k])):

@@ -13,8 +13,15 @@ import llvmlite.binding
 import numba as nb
 
 from ....kernels.cache import VERSION
-from ....kernels.compilation import Entry, part
-from .gradient import bartlett_likelihood, variance_likelihood
+from ....kernels.calls import readable
+from ....kernels.compilation import Entry, inlined, part
+from ....kernels.e_step.arrays import View
+from .gradient import (
+    BartlettVariables,
+    VarianceVariables,
+    bartlett_likelihood,
+    variance_likelihood,
+)
 
 _I = nb.int64
 _P = nb.types.CPointer(nb.float64)
@@ -43,27 +50,24 @@ def native(kind: str) -> Entry:
     return compiled
 
 
+# As many parameters as C needs: arrays come without their shapes.
 @part(_BARTLETT)
 def _bartlett(  # type: ignore[no-untyped-def]
     n, d, n_components, rows, columns, n_weights, pi, mu, chi2, lower, root, center,
     inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_chi2, g_lower,
 ):  # fmt: skip
     n_lower = d * (d - 1) // 2
+    at = BartlettVariables(
+        nb.carray(pi, (n_components,)), nb.carray(mu, (n_components, d)),
+        nb.carray(chi2, (rows, columns)), nb.carray(lower, (rows, n_lower)),
+    )  # fmt: skip
+    slope = BartlettVariables(
+        nb.carray(g_pi, (n_components,)), nb.carray(g_mu, (n_components, d)),
+        nb.carray(g_chi2, (rows, columns)), nb.carray(g_lower, (rows, n_lower)),
+    )  # fmt: skip
+    view = _view(center, inverse_scale, row_weights, d, n_weights)
     bartlett_likelihood(
-        nb.carray(pi, (n_components,)),
-        nb.carray(mu, (n_components, d)),
-        nb.carray(chi2, (rows, columns)),
-        nb.carray(lower, (rows, n_lower)),
-        nb.carray(root, (d, d)),
-        nb.carray(center, (d,)),
-        nb.carray(inverse_scale, (d,)),
-        nb.carray(x, (n, d)),
-        nb.carray(row_weights, (n_weights,)),
-        nb.carray(log_density, (n,)),
-        nb.carray(g_pi, (n_components,)),
-        nb.carray(g_mu, (n_components, d)),
-        nb.carray(g_chi2, (rows, columns)),
-        nb.carray(g_lower, (rows, n_lower)),
+        at, nb.carray(root, (d, d)), nb.carray(x, (n, d)), view, nb.carray(log_density, (n,)), slope
     )
 
 
@@ -72,16 +76,22 @@ def _variance(  # type: ignore[no-untyped-def]
     n, d, n_components, rows, columns, n_weights, pi, mu, variance, center,
     inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_variance,
 ):  # fmt: skip
-    variance_likelihood(
-        nb.carray(pi, (n_components,)),
-        nb.carray(mu, (n_components, d)),
+    at = VarianceVariables(
+        nb.carray(pi, (n_components,)), nb.carray(mu, (n_components, d)),
         nb.carray(variance, (rows, columns)),
-        nb.carray(center, (d,)),
-        nb.carray(inverse_scale, (d,)),
-        nb.carray(x, (n, d)),
-        nb.carray(row_weights, (n_weights,)),
-        nb.carray(log_density, (n,)),
-        nb.carray(g_pi, (n_components,)),
-        nb.carray(g_mu, (n_components, d)),
+    )  # fmt: skip
+    slope = VarianceVariables(
+        nb.carray(g_pi, (n_components,)), nb.carray(g_mu, (n_components, d)),
         nb.carray(g_variance, (rows, columns)),
+    )  # fmt: skip
+    view = _view(center, inverse_scale, row_weights, d, n_weights)
+    variance_likelihood(at, nb.carray(x, (n, d)), view, nb.carray(log_density, (n,)), slope)
+
+
+@inlined
+def _view(center, inverse_scale, weights, d, n_weights):  # type: ignore[no-untyped-def]
+    return View(
+        readable(nb.carray(center, (d,))),
+        readable(nb.carray(inverse_scale, (d,))),
+        readable(nb.carray(weights, (n_weights,))),
     )

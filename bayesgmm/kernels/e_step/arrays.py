@@ -1,0 +1,102 @@
+"""Arrays that compiled functions hand on together, and their types.
+
+Numba passes such a tuple by value: whoever reads `view.center` reads the array itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba as nb
+import numpy as np
+
+from ...utils.types import FloatArray
+from ..compilation import F1, F2, F3, INT, R1
+
+
+class View(NamedTuple):
+    """How a pass sees the rows: (x - center) * inverse_scale, each (d,), by their weights.
+
+    weights (n,) multiply the rows' terms in the log-likelihood and in sums; empty where all count
+    once.
+    """
+
+    center: FloatArray
+    inverse_scale: FloatArray
+    weights: FloatArray
+
+
+class Components(NamedTuple):
+    """What a pass reads of a mixture, in scaled coordinates: log_weights and half_log_dets (K,).
+
+    factors is G (K, d, d), any matrices whose squares G'G are the precisions, or 1/sd (K, 1, d)
+    for diagonal covariances; half_log_dets is log|P_k|/2, means (K, d).
+    """
+
+    log_weights: FloatArray
+    means: FloatArray
+    factors: FloatArray
+    half_log_dets: FloatArray
+
+
+class Moments(NamedTuple):
+    """Sums over the rows, by responsibility: of 1 (K,), z - m_k (K, d) and (z - m_k)(z - m_k)'.
+
+    The second ones are (K, d, d), or (K, 1, d) if diagonal.
+    """
+
+    counts: FloatArray
+    first: FloatArray
+    second: FloatArray
+
+
+class EachRow(NamedTuple):
+    """What a pass writes of each row: its log density (n,), responsibilities (n, K); or empty."""
+
+    log_density: FloatArray
+    resp: FloatArray
+
+
+class MixtureArrays(NamedTuple):
+    """Proportions (K,), means (K, d) about the centre, covariances (K, d, d) or (K, 1, d)."""
+
+    weights: FloatArray
+    means: FloatArray
+    covariances: FloatArray
+
+
+class StatisticsArrays(NamedTuple):
+    """Expected statistics: counts (K,), means (K, d), scatters (K, d, d) or (K, 1, d)."""
+
+    counts: FloatArray
+    means: FloatArray
+    scatters: FloatArray
+
+
+class PassParts(NamedTuple):
+    """Addresses of what a compiled pass calls; of the forms, 0 where one is not there (yet)."""
+
+    factoring: int
+    quadratic: int
+    centred: int
+
+
+def typed(of: type[Any], *types: Any) -> Any:
+    """Numba's type of such a tuple."""
+    return nb.types.BaseTuple.from_types(types, of)
+
+
+def only_read(values: FloatArray) -> FloatArray:
+    """A view that cannot be written, as arrays that are only read have to come within a tuple."""
+    view = np.asarray(values).view()
+    view.flags.writeable = False
+    return view
+
+
+VIEW = typed(View, R1, R1, R1)
+COMPONENTS = typed(Components, F1, F2, F3, F1)
+MOMENTS = typed(Moments, F1, F2, F3)
+EACH_ROW = typed(EachRow, F1, F2)
+MIXTURE = typed(MixtureArrays, F1, F2, F3)
+STATISTICS = typed(StatisticsArrays, F1, F2, F3)
+PASS_PARTS = typed(PassParts, INT, INT, INT)
