@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .comparison.compare import compare as compare
     from .comparison.model_probabilities import model_probabilities as model_probabilities
     from .comparison.table import Comparison as Comparison
+    from .data.on_device import on_device as on_device
     from .em.fit import fit as fit
     from .em.result import Fit as Fit
     from .em.standard_errors.standard_errors import standard_errors as standard_errors
@@ -73,6 +74,7 @@ _HOME = {
     "fit": "em.fit",
     "merge": "mixture.merging",
     "model_probabilities": "comparison.model_probabilities",
+    "on_device": "data.on_device",
     "refine": "sampling.refine",
     "report": "reporting",
     "select": "selection.select",

@@ -83,7 +83,7 @@ def _projections(
     low: FloatArray,
     direction: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums over all rows: of these above `low`, (d,), and of what tells others from them, (d + 2,)."""
+    """Sums over all rows: above `low` (d,), and those that tell the rows from others (d + 2,)."""
     n, d = values.shape
     mean, projections = np.zeros(d), np.zeros(d + 2)
     for block in slices(n, d, at_most=_BLOCK):

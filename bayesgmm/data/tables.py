@@ -19,7 +19,7 @@ _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns as they came: a 2-D array of any type, object columns to be looked at, or on a device."""
+    """Columns as they came: a 2-D array of any type, also of objects, or rows on a device."""
 
     values: NDArray[Any] | DeviceRows
     names: tuple[str, ...]

@@ -141,7 +141,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         np.zeros(n_components), np.zeros((n_components, rows, d)),
     )  # fmt: skip
     _map_covariances(COVARIANCES, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
-    if sizes[N] + sizes[SETTLED] > 0:
+    if sizes[PASS] > 0:
         loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
         if np.isnan(loglik):
             return np.nan

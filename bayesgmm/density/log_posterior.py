@@ -20,10 +20,12 @@ from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..families.parametrisation.base import Parametrisation
 from ..kernels.cholesky import inverse_factors
+from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
 from ..kernels.e_step.many_rows import many_rows_pass
+from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError
@@ -96,7 +98,7 @@ class LogPosterior:
         few, self.rows = _rows(data, parametrisation) if likelihood else (None, np.empty(0))
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
-            (compiled.N, data.n if likelihood else 0),
+            (compiled.N, data.n if likelihood and not _on_device(data) else 0),
             (compiled.D, data.d),
             (compiled.K, parametrisation.n_components),
             (compiled.ROWS, 1 if parametrisation.diagonal else data.d),
@@ -113,10 +115,14 @@ class LogPosterior:
             (compiled.CONJUGATE, prior.mean_strength is not None),
         ):
             self.sizes[place] = value
-        if few is not None:
+        self.on_device = PythonPass(data) if likelihood and _on_device(data) else None
+        if self.on_device is not None:
+            self.sizes[compiled.PASS] = pass_on_device.address
+            self.sizes[compiled.QUADRATIC] = self.on_device.address
+        elif few is not None:
             self.sizes[compiled.PASS] = few_rows_pass.address
             self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
-        else:
+        elif likelihood:
             self.sizes[compiled.PASS] = many_rows_pass.address
             self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
 
@@ -209,8 +215,11 @@ class LogPosterior:
     def narrow(self) -> bool:
         """Whether a point was met with so narrow a component that a part of the code was missing.
 
-        It is there from then on; the answers of before have to be asked for again.
+        It is there from then on; the answers of before have to be asked for again. What went
+        wrong on a device is raised here.
         """
+        if self.on_device is not None and self.on_device.failure is not None:
+            raise self.on_device.failure
         with self._lock:
             if not self.sizes[compiled.ASKED_FOR_CENTRED]:
                 return False
@@ -227,6 +236,10 @@ class LogPosterior:
             return True
 
 
+def _on_device(data: Data) -> bool:
+    return isinstance(data.values, DeviceRows)
+
+
 def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
     places = [number for a in arrays for number in (a.ctypes.data, a.size)]
     return np.array([*places, compiled.log_posterior.address], dtype=np.int64)
@@ -240,6 +253,8 @@ def _rows(
     data: Data, parametrisation: Parametrisation
 ) -> tuple[tuple[int, ...] | None, FloatArray]:
     """The rows as a pass reads them: the shape of features that lie ready, or none; numbers."""
+    if _on_device(data):
+        return None, np.empty(0)
     features = Features(data)
     phi = features.diagonal if parametrisation.diagonal else features.full
     if phi.size:

@@ -34,8 +34,8 @@ class Encoded(NamedTuple):
 class Sums(NamedTuple):
     """What a pass adds up over the rows.
 
-    The log-likelihood, the logs of the rows' largest responsibilities, and sums of features (K, F); or
-    counts (K,), first (K, d) and second moments (K, d, d), or (K, 1, d) where diagonal.
+    The log-likelihood, the logs of the rows' largest responsibilities, and sums of features (K, F);
+    or counts (K,), first (K, d) and second moments (K, d, d), or (K, 1, d) where diagonal.
     """
 
     loglik: float

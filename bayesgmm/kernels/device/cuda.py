@@ -1,9 +1,10 @@
-"""The pass in CUDA, for NVIDIA's GPUs: kernels that read a block of rows once, and keep no n x K array.
+"""The pass in CUDA, for NVIDIA's GPUs: kernels that go over the rows, and keep no n x K array.
 
-`features.cu` and `per_row.cu` have the quadratic form, `centred.cu` the other one for full covariances.
-CuPy compiles each for the sizes it meets, and keeps on disk what it compiled; products go to the
-double-precision tensor units. Grids and orders of sums are functions of the problem and of the kind of
-GPU: on one kind the same call gives the same bits. What the kernels do not cover is left to JAX.
+`features.cu` and `per_row.cu` have the quadratic form, `centred.cu` the other one for full
+covariances. CuPy compiles each for the sizes it meets, and keeps on disk what it compiled; products
+go to the double-precision tensor units. Grids and orders of sums are functions of the problem and of
+the kind of GPU: on one kind the same call gives the same bits. What the kernels do not cover is left
+to JAX.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from .rows import DeviceRows, pointer_to
 # Tensor units in double precision came with compute capability 8.0.
 _CAPABILITY = 80
 _MAX_COLUMNS = 64
-# Sums that a lane (`per_row.cu`) and a warp (`features.cu`) keep in registers, and up to how many the
-# mixture stands there too.
+# Sums that a lane (`per_row.cu`) and a warp (`features.cu`) keep in registers, and up to how many
+# the mixture stands there too.
 _PER_LANE, _PER_WARP, _WITH_THETA = 64, 2304, 800
-# Threads of a block in the quadratic form; rows that a block and a warp of the centred one take, its
-# warps, and the components it holds ready. As in the sources.
+# Threads of a block in the quadratic form; rows that a block and a stage of the centred one take,
+# its warps, and the components it holds ready. As in the sources.
 _THREADS, _ROWS_OF_BLOCK, _STAGE, _WARPS, _BUFFERS = 128, 128, 64, 8, 3
 # Padded rows of the features of 32 rows, in the same place.
 _STRIDE = 36
@@ -121,7 +122,7 @@ def _kernel(name: str, kernel: str, device: int, shared: int, **defines: Any) ->
 
 
 class _Form:
-    """A pass over rows on a GPU in one form: what all kernels are given, and how they are called."""
+    """A pass over rows on a GPU: what all kernels are given, and how they are called."""
 
     source: str
 

@@ -1,7 +1,7 @@
 """Rows that live on a device: in the memory of a GPU, or wherever JAX was asked to compute.
 
-They come as a JAX array, or as whatever lends its memory by the DLPack protocol (CuPy, PyTorch), and
-stay where they are. JAX is imported when there are such rows, never before.
+They come as a JAX array, or as whatever lends its memory by the DLPack protocol (CuPy, PyTorch),
+and stay where they are. JAX is imported when there are such rows, never before.
 """
 
 from __future__ import annotations
@@ -115,13 +115,7 @@ def device_rows(x: Any) -> DeviceRows:
     ImportError
         JAX is not installed.
     """
-    try:
-        import jax
-    except ImportError:
-        raise ImportError(
-            "rows on a GPU need JAX: pip install 'bayesgmm[gpu]', or bring the rows to the "
-            "processor (X.get() in CuPy, X.cpu() in PyTorch)."
-        ) from None
+    jax = _jax()
     import jax.numpy as jnp
 
     with jax.enable_x64(True):
@@ -147,10 +141,42 @@ def device_rows(x: Any) -> DeviceRows:
     return DeviceRows(array)
 
 
+def _jax() -> Any:
+    try:
+        import jax
+    except ImportError:
+        raise ImportError(
+            "rows on a device need JAX: pip install 'bayesgmm[gpu]' (or 'bayesgmm[jax]' without a "
+            "GPU), or bring the rows to the processor (X.get() in CuPy, X.cpu() in PyTorch)."
+        ) from None
+    return jax
+
+
+def device_of(device: Any) -> Any:
+    """One of JAX's devices: by its platform's name, itself, or the default one.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name; the message names those there are.
+    """
+    jax = _jax()
+    if device is None:
+        return jax.devices()[0]
+    if isinstance(device, jax.Device):
+        return device
+    try:
+        return jax.devices(device)[0]
+    except (RuntimeError, TypeError):
+        there = ", ".join(sorted({d.platform for d in [*jax.devices(), *jax.devices("cpu")]}))
+        raise ValueError(
+            f"device is {device!r}, of which JAX finds none: pass one of {there}, or a jax.Device."
+        ) from None
+
+
 def put(values: NDArray[np.floating], device: Any) -> DeviceRows:
     """A copy of rows (n, d) on a device of JAX's."""
-    import jax
-
+    jax = _jax()
     with jax.enable_x64(True):
         return DeviceRows(jax.device_put(np.ascontiguousarray(values), device).block_until_ready())
 

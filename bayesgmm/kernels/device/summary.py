@@ -1,4 +1,4 @@
-"""Range, mean, spread and fingerprint of columns on a device, by the formulas for those elsewhere."""
+"""Range, mean, spread and fingerprint of columns on a device."""
 
 from __future__ import annotations
 

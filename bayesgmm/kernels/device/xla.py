@@ -1,8 +1,8 @@
 """The pass in JAX: both its forms, for rows on any device that JAX computes on.
 
 Rows are read a block at a time, so that nothing of size n x K is kept. All arithmetic is in double
-precision, whatever the rows' type and JAX's own setting. Blocks are added in their order; within one the
-order is XLA's, the same each time on the same device and version.
+precision, whatever the rows' type and JAX's own setting. Blocks are added in their order; within
+one the order is XLA's, the same each time on the same device and version.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _evaluate(
 
 
 def _see(values: Any, first: Any, size: int, mixture: Encoded, diagonal: bool) -> tuple[Any, Any]:
-    """Features (m, F) or deviations (m, K, d) of some rows, and their log joint densities (m, K)."""
+    """Features (m, F) or deviations (m, K, d) of rows, and their log joint densities (m, K)."""
     x = jax.lax.dynamic_slice_in_dim(values, first, size)
     z = (x.astype(jnp.float64) - mixture.center) * mixture.inverse_scale
     if mixture.theta.size:

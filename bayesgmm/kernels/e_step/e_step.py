@@ -18,13 +18,13 @@ from ...utils.errors import DegenerateComponentError
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
 from ..cholesky import inverse_factors, precisions
+from ..device import device_pass
+from ..device.contract import Encoded
+from ..device.rows import DeviceRows
 from .accuracy import OF_FACTORS, ROUNDING, SMALLEST_VARIANCE
 from .arrays import Components, EachRow, Moments, View, only_read
 from .centred import centred_pass
 from .contract import EStep, Parameters, Rows, Statistics
-from ..device import device_pass
-from ..device.contract import Encoded
-from ..device.rows import DeviceRows
 from .moments import central_moments
 from .quadratic import (
     QUADRATIC_LIMIT,

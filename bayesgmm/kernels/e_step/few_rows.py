@@ -15,6 +15,7 @@ import numpy as np
 from ...utils.types import FloatArray
 from ..calls import caller
 from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part
+from ..device.rows import DeviceRows
 from ..products import (
     add_outer_product,
     add_squared_lengths,
@@ -26,7 +27,6 @@ from ..products import (
 from .accuracy import OF_FACTORS
 from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments, typed
 from .contract import Rows
-from ..device.rows import DeviceRows
 from .moments import central_moments
 from .preparation import (
     LOG_CERTAINTY,

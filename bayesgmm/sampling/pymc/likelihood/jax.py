@@ -15,6 +15,7 @@ from jax.scipy.special import logsumexp
 from pytensor.graph import Apply
 from pytensor.link.jax.dispatch import jax_funcify
 
+from ....kernels.device.xla import squared_lengths
 from .op import MixtureLogLikelihood
 
 # Rows at a time: of more, only so many are on the way at once, and are computed again for the
@@ -71,9 +72,11 @@ def _mixture(
     means = (mu - center) * inverse_scale
     constant = jnp.log(pi) + log_dets - 0.5 * mu.shape[1] * np.log(2 * np.pi)
 
+    transposed = jnp.swapaxes(scaled, 1, 2)
+
     def log_density(row: Any) -> Any:
-        z = ((row - center) * inverse_scale - means)[:, None, :] @ scaled
-        value = logsumexp(constant - 0.5 * (z[:, 0] ** 2).sum(axis=1))
+        delta = ((row - center) * inverse_scale - means)[None]
+        value = logsumexp(constant - 0.5 * squared_lengths(delta, transposed)[0])
         return jnp.where(jnp.isnan(value), -jnp.inf, value)  # what is no mixture
 
     if len(x) <= _BLOCK:
