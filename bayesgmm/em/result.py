@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/4"
+_FORMAT = "bayesgmm.Fit/5"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -275,7 +275,7 @@ class Fit(Displayed):
         return {
             "weights": self.weights,
             "means": self.means,
-            "covariances": self.covariances,
+            "covariances": self.mixture.variances if self.family.diagonal else self.covariances,
             "scale": self.mixture.scale,
             "history": np.array(self.history),
             "moments": self.moments,

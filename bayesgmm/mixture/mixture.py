@@ -11,7 +11,7 @@ import numpy as np
 from ..data.data import Data, as_rows_like
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
-from ..utils.display import Displayed
+from ..utils.display import Displayed, pair
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
@@ -110,13 +110,12 @@ class Mixture(Displayed):
                 f"of the columns' spread): "
                 f"{covariances[error.component].tolist()}."
             ) from None
-        full = as_full(covariances)
-        for array in (weights, means, full, covariances, scale):
+        for array in (weights, means, covariances, scale):
             array.flags.writeable = False
         for name, value in (
             ("weights", weights),
             ("means", means),
-            ("covariances", full),
+            ("covariances", covariances),
             ("names", names),
             ("named", self.named and len(self.names) > 0),
             ("_center", center),
@@ -124,6 +123,24 @@ class Mixture(Displayed):
             ("_parameters", parameters),
         ):
             object.__setattr__(self, name, value)
+        if covariances.ndim == 2:
+            del self.__dict__["covariances"]  # matrices of zeros, made when they are asked for
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Covariances (K, d, d) of variances, when they are first wanted."""
+            if name != "covariances" or "_parameters" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            full = as_full(self._parameters.covariances)
+            full.flags.writeable = False
+            object.__setattr__(self, "covariances", full)
+            return full
+
+    @property
+    def variances(self) -> FloatArray:
+        """Variances of the columns in each component, (K, d)."""
+        return as_diagonals(self._parameters.covariances)
 
     @property
     def n_components(self) -> int:
@@ -139,21 +156,27 @@ class Mixture(Displayed):
         """One row per component: proportion, means, standard deviations and correlations."""
         import pandas as pd
 
-        sd = np.sqrt(diagonals(self.covariances))
+        sd = np.sqrt(self.variances)
         table = {"pi": self.weights}
         table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
         table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
         for i in range(self.d):
             for j in range(i + 1, self.d):
                 correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
-                table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
+                table[f"corr {pair(self.names[i], self.names[j])}"] = correlation
         return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
 
     def _title(self) -> str:
         return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
 
     def _figures(self) -> pd.DataFrame:
-        return self.to_frame() if self.d <= 6 else self.to_frame()[["pi"]]
+        if self.d <= 6:
+            return self.to_frame()
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"pi": self.weights}, index=pd.RangeIndex(self.n_components, name="component")
+        )
 
     def parameters_about(self, center: FloatArray) -> Parameters:
         """The parameters in the coordinates centred there, as the kernels want them."""
