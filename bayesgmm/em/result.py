@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/5"
+_FORMAT = "bayesgmm.Fit/4"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,7 +19,7 @@ from .criteria import Criterion, Score, criterion_of
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMAT = "bayesgmm.Selection/5"
+_FORMAT = "bayesgmm.Selection/4"
 
 type CellName = tuple[str, int]
 

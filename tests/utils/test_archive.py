@@ -119,7 +119,7 @@ def test_crafted_fits_are_refused(results, tmp_path, meta, arrays):
     fit = results["fit.npz"]
     kept, path = fit.to_arrays() | arrays, tmp_path / "fit.npz"
     with archive.sealed(path) as file:
-        text = np.array(json.dumps({"format": "bayesgmm.Fit/5"} | fit.to_meta() | meta))
+        text = np.array(json.dumps({"format": "bayesgmm.Fit/4"} | fit.to_meta() | meta))
         np.savez(file, meta=text, **kept)
     refused("fit.npz", path)
 
