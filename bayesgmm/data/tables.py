@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils.errors import DataError
-from ..utils.validation import holds_real_numbers, nearest
+from ..utils.validation import holds_real_numbers, nearest, unusable_names
 
 # What converts to a number, but is none.
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
@@ -101,7 +101,7 @@ def _from_frame(x: Any) -> Table | None:
     if hasattr(x, "collect"):
         raise DataError("the data are a lazy frame: pass X.collect().")
     names = getattr(x, "column_names", getattr(x, "columns", ()))  # pyarrow's columns are data
-    _refuse_equal_names([str(c) for c in names])
+    _refuse_unusable_names([str(c) for c in names])
     try:
         frame = nw.from_native(x, eager_only=True, allow_series=True)
     except TypeError:
@@ -178,7 +178,7 @@ def as_numbers(table: Table) -> NDArray[np.floating]:
     n, d = values.shape
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
-    _refuse_equal_names(table.names)
+    _refuse_unusable_names(table.names)
     if np.iscomplexobj(values):
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")
     if values.dtype.kind in "mM":
@@ -194,10 +194,9 @@ def as_numbers(table: Table) -> NDArray[np.floating]:
     return values.astype(np.float64)
 
 
-def _refuse_equal_names(names: Sequence[str]) -> None:
-    if len(set(names)) != len(names):
-        twice = next(c for c in names if list(names).count(c) > 1)
-        raise DataError(f"two columns are named {twice!r}: rename one.")
+def _refuse_unusable_names(names: Sequence[str]) -> None:
+    if trouble := unusable_names(names):
+        raise DataError(trouble)
 
 
 def _refuse_text(column: NDArray[Any], name: str) -> None:

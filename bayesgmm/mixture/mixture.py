@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +15,7 @@ from ..utils.display import Displayed, pair
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
-from ..utils.validation import check_size, random_stream, real_array
+from ..utils.validation import check_size, one_per_column, random_stream, real_array
 from .conditional import conditional, marginal, positions, split
 
 if TYPE_CHECKING:
@@ -75,13 +75,8 @@ class Mixture(Displayed):
         covariances = real_array(self.covariances, "covariances")
         _check_shapes(weights, means, covariances)
         n_components, d = means.shape
-        if isinstance(self.names, str) or not isinstance(self.names, Iterable):
-            raise TypeError(f"names is {self.names!r}: pass a sequence of one name per column.")
-        names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
-        if len(names) != d:
-            raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
-        if len(set(names)) != d:
-            raise ValueError(f"names {list(names)} name a column twice.")
+        made_up = tuple(f"x{j}" for j in range(d))
+        names = one_per_column(made_up if _is_empty(self.names) else self.names, d, "names")
         for array in (weights, means, covariances):
             if not np.all(np.isfinite(array)):
                 raise ValueError("a parameter of the mixture is NaN or infinite.")
@@ -233,7 +228,7 @@ class Mixture(Displayed):
         parameters = Parameters(self.weights, self.means, self._parameters.covariances)
         return draw_rows(parameters, n, random_stream(random_seed))
 
-    def marginal(self, columns: Sequence[str | int]) -> Mixture:
+    def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
         """The mixture of some columns alone.
 
         Parameters
@@ -305,6 +300,10 @@ def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[
     """The rows' responsibilities a block at a time, so that n x K of them are never held."""
     for block, part in rows.blocks(len(parameters.weights), _HELD):
         yield block, evaluate(part, parameters, responsibilities=True)[1]
+
+
+def _is_empty(names: object) -> bool:
+    return isinstance(names, Sized) and not isinstance(names, str) and len(names) == 0
 
 
 def _looks_like_one(matrix: FloatArray) -> bool:

@@ -87,7 +87,7 @@ def test_values_cannot_be_changed(mixture):
         (([1.0], [[0, np.inf]], [np.eye(2)]), "NaN or infinite"),
         (([1.0], [[0, 0]], [np.eye(3)]), "covariances have shape"),
         (([0.5, 0.5], [[0, 0]], [np.eye(2)]), "do not agree"),
-        (([1.0], [[0, 0]], [np.eye(2)], ("a",)), "1 names for 2 columns"),
+        (([1.0], [[0, 0]], [np.eye(2)], ("a",)), "names are .'a'.: pass one for each of 2 columns"),
     ],
 )
 def test_impossible_parameters_are_refused(arguments, message):
