@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
 _LARGEST = 1e100
+# Rows that the weights stand for together, at least: shares that sum to 1 are no counts.
+_FEWEST = 2.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -235,6 +237,11 @@ def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
     if weights.max() > _LARGEST:
         raise DataError(
             f"sample_weight reaches {weights.max():.3g}, where sums overflow: divide all by that."
+        )
+    if (total := weights.sum()) < _FEWEST:
+        raise DataError(
+            f"sample_weight sums to {total:.4g}, less than two rows: multiply it so that it says "
+            "how many rows each stands for, such as sample_weight * len(X) / sum(sample_weight)."
         )
     return None if np.all(weights == 1) else weights
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
 from ..utils.errors import DataError
-from ..utils.validation import holds_real_numbers, nearest
+from ..utils.validation import holds_real_numbers, nearest, unusable_names
 
 # What converts to a number, but is none.
 _NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
@@ -105,7 +105,7 @@ def _from_frame(x: Any) -> Table | None:
     if hasattr(x, "collect"):
         raise DataError("the data are a lazy frame: pass X.collect().")
     names = getattr(x, "column_names", getattr(x, "columns", ()))  # pyarrow's columns are data
-    _refuse_equal_names([str(c) for c in names])
+    _refuse_unusable_names([str(c) for c in names])
     try:
         frame = nw.from_native(x, eager_only=True, allow_series=True)
     except TypeError:
@@ -182,7 +182,7 @@ def as_numbers(table: Table) -> NDArray[np.floating] | DeviceRows:
     n, d = values.shape
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
-    _refuse_equal_names(table.names)
+    _refuse_unusable_names(table.names)
     if isinstance(values, DeviceRows):
         return values
     if np.iscomplexobj(values):
@@ -200,10 +200,9 @@ def as_numbers(table: Table) -> NDArray[np.floating] | DeviceRows:
     return values.astype(np.float64)
 
 
-def _refuse_equal_names(names: Sequence[str]) -> None:
-    if len(set(names)) != len(names):
-        twice = next(c for c in names if list(names).count(c) > 1)
-        raise DataError(f"two columns are named {twice!r}: rename one.")
+def _refuse_unusable_names(names: Sequence[str]) -> None:
+    if trouble := unusable_names(names):
+        raise DataError(trouble)
 
 
 def _refuse_text(column: NDArray[Any], name: str) -> None:

@@ -83,7 +83,7 @@ def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
 def _write_coordinates(weights, means, covariances, units, out):  # type: ignore[no-untyped-def]
     """Coordinates (P,) of a mixture, in these units."""
     n_components, rows, d = covariances.shape
-    lower = np.empty((d, d))
+    lower = np.empty((rows, d))
     p = 0
     for k in range(n_components):
         out[p] = np.log(weights[k])
@@ -111,7 +111,7 @@ def _write_coordinates(weights, means, covariances, units, out):  # type: ignore
 def _read_coordinates(coordinates, units, weights, means, covariances):  # type: ignore[no-untyped-def]
     """The mixture of these coordinates; proportions are made to sum to 1."""
     n_components, rows, d = covariances.shape
-    lower = np.zeros((d, d))
+    lower = np.zeros((rows, d))
     total = 0.0
     p = 0
     for k in range(n_components):

@@ -41,7 +41,7 @@ def degenerate_component(volume, shape, covariances, scatters, counts, scale):  
     if shape != VARIABLE and volume != VARIABLE:
         return -1
     n_components, rows, d = covariances.shape
-    lower = np.zeros((d, d))
+    lower = np.zeros((rows, d))
     for k in range(n_components):
         if counts[k] < 1.0 or _narrowest_width(covariances[k], 1.0, scale, lower) > NARROW:
             continue
@@ -74,7 +74,7 @@ def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-de
 def _condition(covariances):  # type: ignore[no-untyped-def]
     """About the largest condition number, in the user's units."""
     n_components, rows, d = covariances.shape
-    lower = np.zeros((d, d))
+    lower = np.zeros((rows, d))
     largest = 0.0
     for k in range(n_components):
         trace = 0.0
@@ -88,7 +88,7 @@ def _condition(covariances):  # type: ignore[no-untyped-def]
 def narrowest(covariances):  # type: ignore[no-untyped-def]
     """The component with the smallest determinant."""
     n_components, rows, d = covariances.shape
-    lower = np.empty((d, d))
+    lower = np.empty((rows, d))
     which = 0
     least = np.inf
     for k in range(n_components):

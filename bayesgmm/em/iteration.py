@@ -114,7 +114,7 @@ def size_of_mixture(n_components, rows, d):  # type: ignore[no-untyped-def]
 
 def size_of_point(n_components: int, rows: int, d: int) -> int:
     """Length of `new` and `old`."""
-    return 2 * int(size_of_mixture(n_components, rows, d)) + n_components + d * d
+    return 2 * int(size_of_mixture(n_components, rows, d)) + n_components + rows * d
 
 
 @register_jitable
@@ -135,7 +135,7 @@ def point_of(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
     weights, means, covariances = _triple(flat[:size], n_components, rows, d)
     counts, centers, scatters = _triple(flat[size : 2 * size], n_components, rows, d)
     volumes = flat[2 * size : 2 * size + n_components]
-    axes = flat[2 * size + n_components :].reshape((d, d))
+    axes = flat[2 * size + n_components :].reshape((rows, d))  # variances have none
     mixture = MixtureArrays(weights, means, covariances)
     return Point(mixture, StatisticsArrays(counts, centers, scatters), volumes, axes)
 

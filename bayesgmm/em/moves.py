@@ -1,22 +1,27 @@
 """Expected statistics with one component more, or one less: places for EM to start from.
 
+The statistics may hold the scatters' diagonals alone, and those made of them do too.
 Ueda, Nakano, Ghahramani & Hinton (2000), Neural Computation 12, 2109-2128.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.e_step.contract import Statistics
-from ..mixture.splitting import halves, longest_axis
+from ..mixture.splitting import halves, longest_axis, principal_axes, square_like
+from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
 
 # The pairs of components that are tried merged, and the components that are tried split.
 _PAIRS = 2
 _SPLITS = 2
+# Axes along which components that coincide are taken apart, the longest ones.
+_AXES = 64
 # A component is narrow, its twin about it wide, by this factor of the variance and its inverse.
 _NARROWER = 0.25
 
@@ -47,7 +52,7 @@ def _halved(s: Statistics, k: int, variance: float, axis: FloatArray) -> Statist
 
 def merges(s: Statistics) -> list[Statistics]:
     """The closest pairs of components merged, by their distance in the pooled spread."""
-    spread = np.diagonal(s.scatters.sum(axis=0)) / s.counts.sum()
+    spread = as_diagonals(s.scatters).sum(axis=0) / s.counts.sum()
     scaled = s.means / np.sqrt(spread)
     distance = np.sum((scaled[:, None] - scaled[None]) ** 2, axis=2)
     pairs = sorted((distance[a, b], a, b) for a in range(len(scaled)) for b in range(a))
@@ -60,7 +65,8 @@ def merged(s: Statistics, a: int, b: int) -> Statistics:
     count = max(s.counts[a] + s.counts[b], np.finfo(float).tiny)
     mean = (s.counts[a] * s.means[a] + s.counts[b] * s.means[b]) / count
     gap = s.means[a] - s.means[b]
-    scatter = s.scatters[a] + s.scatters[b] + s.counts[a] * s.counts[b] / count * np.outer(gap, gap)
+    between = s.counts[a] * s.counts[b] / count * square_like(s.scatters[a], gap)
+    scatter = s.scatters[a] + s.scatters[b] + between
     return Statistics(
         np.append(s.counts[rest], count),
         np.vstack([s.means[rest], mean]),
@@ -69,15 +75,15 @@ def merged(s: Statistics, a: int, b: int) -> Statistics:
 
 
 def parted(s: Statistics, a: int, b: int) -> Iterator[Statistics]:
-    """Components a and b, which coincide, taken apart: along each axis, and in width."""
+    """Components a and b, which coincide, taken apart: along the longest axes, and in width."""
     whole = merged(s, a, b)
     k = len(whole.counts) - 1
     if not whole.counts[k] > 0 or not np.all(np.isfinite(whole.scatters[k])):
         return
     order = np.argsort([*(j for j in range(k + 2) if j not in (a, b)), a, b])
-    values, vectors = np.linalg.eigh(whole.scatters[k] / whole.counts[k])
-    for j in np.flatnonzero(values > 0)[::-1]:
-        yield _taken(_halved(whole, k, values[j], vectors[:, j]), order)
+    for variance, axis in islice(principal_axes(whole.scatters[k] / whole.counts[k]), _AXES):
+        if variance > 0:
+            yield _taken(_halved(whole, k, variance, axis), order)
     wide = s.scatters.copy()
     wide[a] = _NARROWER * s.scatters[a]
     wide[b] = (2 - _NARROWER) * s.scatters[b]

@@ -137,7 +137,7 @@ class _StartRunner:
 
     def ends(self, starts: Sequence[Start]) -> Ends:
         """Where they lead."""
-        run = self.options.run(self.problem, len(starts[0].given.means))
+        run = self.options.run(self.problem, starts[0].n_components)
         candidates: list[_ShortRun | Start] = list(starts)
         enough, skipped = len(starts), False
         if self.options.short and len(starts) > 1:
@@ -206,7 +206,7 @@ def _begin(run: Run, data: Data, start: Start, max_iter: int) -> None:
     except DegenerateComponentError:
         if not start.guess:
             raise
-        run.load(start.shrunk(data), thorough=False)
+        run.load(start.shrunk(data, run.problem.family.diagonal), thorough=False)
         run.iterate(max_iter)
 
 

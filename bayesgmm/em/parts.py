@@ -12,7 +12,7 @@ from ..families import get_family
 from ..families.membership import belongs
 from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
-from ..utils.matrices import diagonals
+from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
 from ..utils.validation import check_integer
 from .status import Status
@@ -35,7 +35,7 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
     if status is not Status.DEGENERATE and not belongs(family, covariances):
         raise ValueError(f"the covariances are none of family {family.name}")
     if family.diagonal:
-        covariances = diagonals(covariances)
+        covariances = as_diagonals(covariances)
     mixture = Mixture(
         _numbers(arrays, "weights"), _numbers(arrays, "means"), covariances, tuple(names),
         _numbers(arrays, "scale"), _truth(meta, "named"),

@@ -275,7 +275,7 @@ class Fit(Displayed):
         return {
             "weights": self.weights,
             "means": self.means,
-            "covariances": self.covariances,
+            "covariances": self.mixture.variances if self.family.diagonal else self.covariances,
             "scale": self.mixture.scale,
             "history": np.array(self.history),
             "moments": self.moments,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..kernels.e_step.contract import Parameters, Statistics
-from ..utils.matrices import as_full
+from ..kernels.e_step.contract import Parameters
+from ..utils.matrices import as_diagonals
 from .moves import parted
 from .problem import Problem
 from .run import EMResult
@@ -35,7 +35,7 @@ def beyond_saddles(problem: Problem, found: EMResult, enough: float, follow: Fol
         pair = _coinciding(found.parameters)
         if found.status is not Status.CONVERGED or pair is None:
             break
-        apart = [Start(s, guess=True) for s in parted(_full(found.statistics), *pair)]
+        apart = [Start(s, guess=True) for s in parted(found.statistics, *pair)]
         better = follow(apart) if apart else None
         if better is None or not better.objective > found.objective + enough:
             break
@@ -45,8 +45,7 @@ def beyond_saddles(problem: Problem, found: EMResult, enough: float, follow: Fol
 
 def _coinciding(p: Parameters) -> tuple[int, int] | None:
     """The two components that are most alike, if they coincide."""
-    covariances = p.covariances
-    variances = covariances if p.diagonal else np.diagonal(covariances, axis1=1, axis2=2)
+    variances = as_diagonals(p.covariances)
     # bounds first, of all pairs at once: most are far apart
     mean = variances[:, None] + variances[None]
     gap = (p.means[:, None] - p.means[None]) ** 2
@@ -72,8 +71,3 @@ def _difference(p: Parameters, a: int, b: int) -> float:
     except np.linalg.LinAlgError:  # singular to rounding
         return np.inf
     return float(max(np.linalg.norm(root @ gap), width))
-
-
-def _full(s: Statistics) -> Statistics:
-    """Statistics with full scatters, whatever the family keeps of them."""
-    return Statistics(s.counts, s.means, as_full(s.scatters))

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.e_step.contract import Parameters
-from ..utils.matrices import as_full
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .problem import Problem
 from .run import EMResult
 from .status import Status
@@ -83,7 +82,8 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     more = np.minimum(_rows_more(problem, weights), _together(problem, weights))
     limits = _NARROW * _PER_ROW ** np.maximum(more, 0.0)
     few = np.flatnonzero(more < _AMPLE)
-    widths = _widths(as_full(parameters.covariances[few]), _whole(parameters)) / limits[few]
+    how = _diagonal_widths if parameters.diagonal else _widths
+    widths = how(parameters, few, limits[few])
     if widths.min() >= 1.0:
         return None
     k = int(few[widths.argmin()])
@@ -99,34 +99,53 @@ def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | N
     units = problem.units
     if problem.bounded or len(parameters.weights) == 1 or not units.any():
         return None
-    covariances = as_full(parameters.covariances)
-    # sqrt(h^2 / 12) as a factor: the largest eigenvalue of F Sigma^-1 F is above 1 if Sigma is
-    # narrower somewhere. Scaled, for columns without a grid are 0 there.
-    noise = units / np.sqrt(12.0)
-    with np.errstate(all="ignore"):
-        try:
-            inverse = np.linalg.inv(covariances)
-            largest = np.linalg.eigvalsh(noise[:, None] * inverse * noise)[:, -1]
-        except np.linalg.LinAlgError:
-            largest = np.full(len(covariances), np.inf)
-    largest = np.where(largest > 0, largest, np.inf)  # singular to rounding
+    largest = _in_noise(parameters, units / np.sqrt(12.0))
     k = int(largest.argmax())
     if largest[k] <= 1.0:
         return None
     return Coincidence(k, "is narrower than the steps between the values that the columns take")
 
 
-def _whole(p: Parameters) -> FloatArray:
-    """Covariance of the whole mixture."""
-    within = np.einsum("k,kij->ij", p.weights, as_full(p.covariances))
+def _in_noise(p: Parameters, noise: FloatArray) -> FloatArray:
+    """The most variance of the noise, of these standard deviations, for 1 of each component's.
+
+    With them as F, the largest eigenvalue of F Sigma^-1 F: scaled, for columns without a grid are
+    0 there.
+    """
+    if p.diagonal:
+        return np.asarray(np.max(noise**2 / p.covariances, axis=1))
+    with np.errstate(all="ignore"):
+        try:
+            inverse = np.linalg.inv(p.covariances)
+            largest = np.linalg.eigvalsh(noise[:, None] * inverse * noise)[:, -1]
+        except np.linalg.LinAlgError:
+            largest = np.full(len(p.covariances), np.inf)
+    return np.where(largest > 0, largest, np.inf)  # singular to rounding
+
+
+def _widths(p: Parameters, which: IntArray, limits: FloatArray) -> FloatArray:
+    """Smallest variance in any direction, as a part of the whole's there, in parts of a limit."""
+    within = np.einsum("k,kij->ij", p.weights, p.covariances)
     about = p.means - p.weights @ p.means
-    return within + np.einsum("k,ki,kj->ij", p.weights, about, about)
-
-
-def _widths(covariances: FloatArray, whole: FloatArray) -> FloatArray:
-    """Each one's smallest variance in any direction, as a part of the whole's there; (K,)."""
+    whole = within + np.einsum("k,ki,kj->ij", p.weights, about, about)
     try:
         root = np.linalg.inv(np.linalg.cholesky(whole))
-        return np.linalg.eigvalsh(root @ covariances @ root.T)[:, 0]
+        widths: FloatArray = np.linalg.eigvalsh(root @ p.covariances[which] @ root.T)[:, 0]
     except np.linalg.LinAlgError:  # singular to rounding
-        return np.zeros(len(covariances))
+        return np.zeros(len(which))
+    return widths / limits
+
+
+def _diagonal_widths(p: Parameters, which: IntArray, limits: FloatArray) -> FloatArray:
+    """Below 1 where `_widths` is, of variances: no matrix of columns by columns is needed.
+
+    Sigma - limit (D + M' W M), D the variances within and M the K centred means, is positive
+    definite if C = Sigma - limit D and the Schur complement I - limit W^1/2 M C^-1 M' W^1/2 are.
+    """
+    within = p.weights @ p.covariances
+    about = np.sqrt(p.weights)[:, None] * (p.means - p.weights @ p.means)
+    above = p.covariances[which] - limits[:, None] * within
+    inside = np.any(above <= 0, axis=1)
+    scaled = limits[:, None] / np.where(above > 0, above, np.inf)
+    largest = np.linalg.eigvalsh((about * scaled[:, None]) @ about.T)[:, -1]
+    return np.where(inside, 0.0, 2.0 - largest)

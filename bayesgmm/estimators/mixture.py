@@ -26,7 +26,11 @@ from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
-from .covariance_types import covariance_type
+from .covariance_types import CovarianceType, covariance_type
+
+# What `predict` and the others go by, as scikit-learn's do; and rounding in single precision.
+_BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+_SINGLE = float(np.finfo(np.float32).eps)
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -51,7 +55,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     max_iter : int
         Most iterations per start.
     n_init : int, optional
-        Number of random starts: 30 (short ones) for "auto", else 10, unless given.
+        Number of starts, each run to the end, so that more are never worse; if left out 10, or
+        31 short runs for "auto".
     init_params : {"auto", "hc", "kmeans", "k-means++", "random", "random_from_data"}
         How starts are made; see `fit`.
     weights_init, means_init, precisions_init : array, optional
@@ -68,10 +73,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     ----------
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
         Estimates, in scikit-learn's shapes for its four types; covariances (K, d, d) for others.
-    converged_, n_iter_, lower_bound_, lower_bounds_, n_features_in_, feature_names_in_
+    converged_
+        Whether EM converged, or its last iteration gained at most `tol` per row.
+    n_iter_, lower_bound_, lower_bounds_, n_features_in_, feature_names_in_
         As in scikit-learn; lower bounds are mean log-likelihoods per row.
     fit_ : Fit
         The whole result.
+
+    Estimates that are set by hand are gone by, after a fit or without one.
 
     Examples
     --------
@@ -133,18 +142,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,)."""
-        rows = self._check(X)
-        return self.fit_.predict(rows)
+        return self._mixture().predict(self._check(X))
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Responsibilities (n, K)."""
-        rows = self._check(X)
-        return self.fit_.predict_proba(rows)
+        return self._mixture().predict_proba(self._check(X))
 
     def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
         """Log density of each row, (n,)."""
-        rows = self._check(X)
-        return self.fit_.score_samples(rows)
+        return self._mixture().log_density(self._check(X))
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
         """Mean log density per row; NaN, as `bic`, for a degenerate fit."""
@@ -153,9 +159,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows (n_samples, d) and their components, grouped by component."""
-        check_is_fitted(self)
+        mixture = self._mixture()
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        x, component = self.fit_.sample(n_samples, rng)
+        x, component = mixture.sample(n_samples, rng)
         order = np.argsort(component, kind="stable")
         return x[order], component[order]
 
@@ -174,11 +180,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _penalised(self, loglik: FloatArray, price: float) -> float:
         if not self._has_estimate:
             return float("nan")
-        return -2 * float(loglik.sum()) + self.fit_.n_parameters * price
+        return -2 * float(loglik.sum()) + self._n_parameters() * price
+
+    def _n_parameters(self) -> int:
+        k, d = np.shape(self.means_)
+        return get_family(self.covariance_type, d).n_parameters(k, d)
 
     @property
     def _has_estimate(self) -> bool:
-        return self.fit_.status is not Status.DEGENERATE
+        return bool(self._changed()) or self.fit_.status is not Status.DEGENERATE
 
     def _fit(self, x: Any) -> NDArray[np.floating]:
         try:
@@ -193,46 +203,53 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         k = check_integer("n_components", self.n_components, 1)
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
         family = get_family(self.covariance_type, data.d)
-        check_problem(data, k, family, None, options.ridge)
+        few = 0 < options.ridge and data.distinct_rows(k) < k <= data.n
+        check_problem(data, 1 if few else k, family, None, options.ridge)
         problem = Problem(data, family, None, options.ridge)
         warn_of_columns(data, k > 1 and not problem.bounded)
-        fit = self._best(problem, data, k, options)
+        check_choice("init_params", self.init_params, STARTS)
+        # So few different rows leave no partition without an empty group: rows in parts then.
+        fit = self._best(problem, data, k, options, "random" if few else self.init_params)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
-        if fit.status is not Status.CONVERGED and options.max_iter > 0:
+        self._store(fit, options.tol)
+        if not self.converged_ and options.max_iter > 0:
             warn(fit.advice, ConvergenceWarning)
-        self._store(fit)
         return rows
 
-    def _best(self, problem: Problem, data: Data, k: int, options: Options) -> Fit:
+    def _best(self, problem: Problem, data: Data, k: int, options: Options, init: str) -> Fit:
         search, n_init = SearchOptions(options.max_iter, options.tol), options.n_init
         if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
             if self.fit_.n_components == k:
                 return fit_from(self.fit_, problem, data, k, 1, None, search)
-        check_choice("init_params", self.init_params, STARTS)
         seed = check_random_state(self.random_state).randint(2**31)
-        if all(value is None for value in self._given()):
-            return fit_from(self.init_params, problem, data, k, n_init, seed, search)
-        starts = self._given_starts(data, seed, k, options)
+        given = [value is not None for value in self._given()]
+        if n_init is None and not any(given):
+            return fit_from(init, problem, data, k, None, seed, search)
+        count = 1 if all(given) else n_init
+        others = None if count is None else count - STARTS[init].hierarchical
+        starts = make_starts(init, data, k, others, seed)
+        if any(given):
+            starts = self._with_given(starts, data, k, options)
         return best_fit(problem, data, starts, search.to_the_end)
 
-    def _given_starts(self, data: Data, seed: int, k: int, options: Options) -> list[Start]:
-        """Starts with some parameters prescribed and the others from `init_params`."""
-        n_init = options.n_init if any(value is None for value in self._given()) else 1
+    def _with_given(self, starts: list[Start], data: Data, k: int, options: Options) -> list[Start]:
+        """Starts with some parameters prescribed and the others as they are."""
         problem = Problem(data, get_family("VVV", data.d), None, options.ridge)
         at_once = SearchOptions(0, 0.0).to_the_end
         out = []
-        for start in make_starts(self.init_params, data, k, n_init, seed):
+        for start in starts:
             guess = run_starts(problem, data, [start], at_once).results[0].parameters
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:
-                weights = real_array(self.weights_init, "weights_init")
+                weights = _proportions(self.weights_init)
             if self.means_init is not None:
                 means = real_array(self.means_init, "means_init")
             if self.precisions_init is not None:
-                precisions = _expanded(self.precisions_init, self.covariance_type, k, data.d)
-                covariances = _inverse(precisions)
+                kind = covariance_type(self.covariance_type)
+                precisions = _shaped(self.precisions_init, self.covariance_type, k, data.d)
+                covariances = kind.expand(_inverse(kind, precisions), k, data.d)
             try:
                 mixture = Mixture(weights, means, covariances, data.names)
             except ValueError as error:
@@ -245,20 +262,47 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _given(self) -> tuple[ArrayLike | None, ...]:
         return self.weights_init, self.means_init, self.precisions_init
 
-    def _store(self, fit: Fit) -> None:
+    def _store(self, fit: Fit, tol: float) -> None:
         self.fit_ = fit
         self.weights_ = np.array(fit.weights)
         self.means_ = np.array(fit.means)
-        precisions = np.linalg.inv(fit.covariances)
-        upper = np.swapaxes(np.linalg.inv(np.linalg.cholesky(fit.covariances)), 1, 2)
-        compact = covariance_type(self.covariance_type).compact
-        self.covariances_ = compact(np.array(fit.covariances))
-        self.precisions_ = compact(precisions)
-        self.precisions_cholesky_ = compact(upper)
-        self.converged_ = fit.converged
+        kind = covariance_type(self.covariance_type)
+        self.covariances_ = kind.compact(fit.mixture)
+        self.precisions_ = kind.inverted(self.covariances_)
+        self.precisions_cholesky_ = kind.upper(self.covariances_)
+        self._stored = {name: np.copy(getattr(self, name)) for name in _BY_HAND}
+        gain = np.diff(fit.history[-2:])
+        settled = fit.status is Status.MAX_ITER and len(gain) and gain[0] <= tol * fit.n
+        self.converged_ = fit.converged or bool(settled)
         self.n_iter_ = fit.n_iter
         self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
         self.lower_bound_ = fit.loglik / fit.n
+
+    def _changed(self) -> set[str]:
+        """Fitted attributes that were set by hand, since the fit or without one."""
+        stored = getattr(self, "_stored", {})
+        return {
+            name
+            for name in _BY_HAND
+            if hasattr(self, name)
+            and not np.array_equal(getattr(self, name), stored.get(name, np.nan))
+        }
+
+    def _mixture(self) -> Mixture:
+        """The mixture of the fitted attributes: the fit's, unless they were set by hand."""
+        check_is_fitted(self)
+        changed = self._changed()
+        if not changed:
+            return self.fit_.mixture
+        k, d = np.shape(self.means_)
+        kind = covariance_type(self.covariance_type)
+        if "precisions_cholesky_" in changed:
+            upper = real_array(self.precisions_cholesky_, "precisions_cholesky_")
+            covariances = kind.inverted(kind.squared(upper))
+        else:
+            covariances = real_array(self.covariances_, "covariances_")
+        names = tuple(getattr(self, "feature_names_in_", ()))
+        return Mixture(self.weights_, self.means_, kind.expand(covariances, k, d), names)
 
     def _check(self, x: Any) -> NDArray[np.floating]:
         check_is_fitted(self)
@@ -272,22 +316,30 @@ def _with_names(data: Data, names: Any) -> Data:
     return replace(data, names=tuple(str(name) for name in names), named=True)
 
 
-def _inverse(precisions: FloatArray) -> FloatArray:
-    """The covariances of these precisions."""
+def _proportions(weights: ArrayLike) -> FloatArray:
+    """Proportions that sum to 1 in their own precision, in double precision."""
+    exact = real_array(weights, "weights_init")
+    single = np.asarray(weights).dtype == np.float32
+    if single and abs(exact.sum() - 1) <= _SINGLE * exact.size:
+        exact = exact / exact.sum()
+    return exact
+
+
+def _inverse(kind: CovarianceType, precisions: FloatArray) -> FloatArray:
+    """The covariances of these precisions, in the shape of their kind."""
     try:
-        return np.asarray(np.linalg.inv(precisions))
+        return kind.inverted(precisions)
     except np.linalg.LinAlgError:
         raise ValueError(
             "precisions_init has a singular matrix: pass positive definite ones."
         ) from None
 
 
-def _expanded(precisions: Any, name: str, k: int, d: int) -> FloatArray:
-    """Precisions in scikit-learn's shape for its type as (K, d, d)."""
-    matrices, kind = real_array(precisions, "precisions_init"), covariance_type(name)
-    if matrices.shape != kind.shape(k, d):
+def _shaped(precisions: Any, name: str, k: int, d: int) -> FloatArray:
+    """Precisions in scikit-learn's shape for its type."""
+    given, shape = real_array(precisions, "precisions_init"), covariance_type(name).shape(k, d)
+    if given.shape != shape:
         raise ValueError(
-            f"precisions_init has shape {matrices.shape}: covariance_type {name!r} takes "
-            f"{kind.shape(k, d)}."
+            f"precisions_init has shape {given.shape}: covariance_type {name!r} takes {shape}."
         )
-    return kind.expand(matrices, k, d)
+    return given

@@ -32,7 +32,7 @@ def bounded_m_step(  # type: ignore[no-untyped-def]
     weights = np.zeros(n_groups * n_values)
     sums = np.zeros(n_groups * n_values)
     vectors = np.empty((n_components if full else 0, d, d))
-    pooled = np.zeros((d, d))
+    pooled = np.zeros((d if full else 0, d))
     profile = np.empty(d)
     if full and common and orientation != VARIABLE:
         for k in range(n_components):

@@ -13,7 +13,9 @@ _CLOSE = 1e-3
 
 
 def belongs(family: Family, covariances: FloatArray) -> bool:
-    """Whether the covariances (K, d, d), positive definite, are of the family, up to rounding.
+    """Whether the covariances, positive definite, are of the family, up to rounding.
+
+    They are (K, d, d), or (K, d) variances for a diagonal family.
 
     Examples
     --------
@@ -22,6 +24,8 @@ def belongs(family: Family, covariances: FloatArray) -> bool:
     >>> [belongs(get_family(name, 2), sigma) for name in ("VEE", "EEE", "VVI", "VVV")]
     [True, False, False, True]
     """
+    if covariances.ndim == 2:
+        return family.diagonal and _diagonal_belongs(family, covariances)
     volume, shape, orientation = family.codes
     d = covariances.shape[-1]
     if covariances.ndim != 3 or covariances.shape[1] != d:
@@ -47,6 +51,20 @@ def belongs(family: Family, covariances: FloatArray) -> bool:
         size = np.abs(products).max(axis=(1, 2), keepdims=True)
         return _close(products, np.swapaxes(products, 1, 2), size)
     return True
+
+
+def _diagonal_belongs(family: Family, variances: FloatArray) -> bool:
+    if not np.all(variances > 0):
+        return False
+    volume, shape, _ = family.codes
+    logs = np.log(variances)
+    volumes = logs.mean(axis=1)
+    if volume == EQUAL and np.ptp(volumes) > _CLOSE:
+        return False
+    forms = logs - volumes[:, None]
+    if family.spherical:
+        return _close(forms, np.zeros_like(forms), 1.0)
+    return shape != EQUAL or _close(forms, forms[0], 1.0)
 
 
 def _close(a: FloatArray, b: FloatArray, size: FloatArray | float) -> bool:

@@ -61,11 +61,6 @@ def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
     if n_components is None:
         raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
     n_components = check_integer("n_components", n_components, 1)
-    if data.total < 2:
-        raise ValueError(
-            f"the rows' weights are {data.total:.4g} together, less than two rows: no covariance "
-            "for the conjugate prior's scale. Give weights that say how often a row counts."
-        )
     delta = np.asarray(data.values) - data.center
     counted = delta if data.weights is None else data.weights[:, None] * delta
     covariance = counted.T @ delta / (data.total - 1)

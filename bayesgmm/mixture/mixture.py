@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,11 +11,11 @@ import numpy as np
 from ..data.data import Data, as_rows_like
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
-from ..utils.display import Displayed
+from ..utils.display import Displayed, pair
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_diagonals, as_full, diagonals
 from ..utils.types import FloatArray, IntArray
-from ..utils.validation import check_size, random_stream, real_array
+from ..utils.validation import check_size, one_per_column, random_stream, real_array
 from .conditional import conditional, marginal, positions, split
 
 if TYPE_CHECKING:
@@ -75,13 +75,8 @@ class Mixture(Displayed):
         covariances = real_array(self.covariances, "covariances")
         _check_shapes(weights, means, covariances)
         n_components, d = means.shape
-        if isinstance(self.names, str) or not isinstance(self.names, Iterable):
-            raise TypeError(f"names is {self.names!r}: pass a sequence of one name per column.")
-        names = tuple(str(c) for c in self.names) or tuple(f"x{j}" for j in range(d))
-        if len(names) != d:
-            raise ValueError(f"{len(names)} names for {d} columns: pass one name per column.")
-        if len(set(names)) != d:
-            raise ValueError(f"names {list(names)} name a column twice.")
+        made_up = tuple(f"x{j}" for j in range(d))
+        names = one_per_column(made_up if _is_empty(self.names) else self.names, d, "names")
         for array in (weights, means, covariances):
             if not np.all(np.isfinite(array)):
                 raise ValueError("a parameter of the mixture is NaN or infinite.")
@@ -110,13 +105,12 @@ class Mixture(Displayed):
                 f"of the columns' spread): "
                 f"{covariances[error.component].tolist()}."
             ) from None
-        full = as_full(covariances)
-        for array in (weights, means, full, covariances, scale):
+        for array in (weights, means, covariances, scale):
             array.flags.writeable = False
         for name, value in (
             ("weights", weights),
             ("means", means),
-            ("covariances", full),
+            ("covariances", covariances),
             ("names", names),
             ("named", self.named and len(self.names) > 0),
             ("_center", center),
@@ -124,6 +118,24 @@ class Mixture(Displayed):
             ("_parameters", parameters),
         ):
             object.__setattr__(self, name, value)
+        if covariances.ndim == 2:
+            del self.__dict__["covariances"]  # matrices of zeros, made when they are asked for
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Covariances (K, d, d) of variances, when they are first wanted."""
+            if name != "covariances" or "_parameters" not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            full = as_full(self._parameters.covariances)
+            full.flags.writeable = False
+            object.__setattr__(self, "covariances", full)
+            return full
+
+    @property
+    def variances(self) -> FloatArray:
+        """Variances of the columns in each component, (K, d)."""
+        return as_diagonals(self._parameters.covariances)
 
     @property
     def n_components(self) -> int:
@@ -139,21 +151,27 @@ class Mixture(Displayed):
         """One row per component: proportion, means, standard deviations and correlations."""
         import pandas as pd
 
-        sd = np.sqrt(diagonals(self.covariances))
+        sd = np.sqrt(self.variances)
         table = {"pi": self.weights}
         table |= {f"mean {name}": self.means[:, j] for j, name in enumerate(self.names)}
         table |= {f"sd {name}": sd[:, j] for j, name in enumerate(self.names)}
         for i in range(self.d):
             for j in range(i + 1, self.d):
                 correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
-                table[f"corr {self.names[i]}, {self.names[j]}"] = correlation
+                table[f"corr {pair(self.names[i], self.names[j])}"] = correlation
         return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
 
     def _title(self) -> str:
         return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
 
     def _figures(self) -> pd.DataFrame:
-        return self.to_frame() if self.d <= 6 else self.to_frame()[["pi"]]
+        if self.d <= 6:
+            return self.to_frame()
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"pi": self.weights}, index=pd.RangeIndex(self.n_components, name="component")
+        )
 
     def parameters_about(self, center: FloatArray) -> Parameters:
         """The parameters in the coordinates centred there, as the kernels want them."""
@@ -210,7 +228,7 @@ class Mixture(Displayed):
         parameters = Parameters(self.weights, self.means, self._parameters.covariances)
         return draw_rows(parameters, n, random_stream(random_seed))
 
-    def marginal(self, columns: Sequence[str | int]) -> Mixture:
+    def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
         """The mixture of some columns alone.
 
         Parameters
@@ -282,6 +300,10 @@ def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[
     """The rows' responsibilities a block at a time, so that n x K of them are never held."""
     for block, part in rows.blocks(len(parameters.weights), _HELD):
         yield block, evaluate(part, parameters, responsibilities=True)[1]
+
+
+def _is_empty(names: object) -> bool:
+    return isinstance(names, Sized) and not isinstance(names, str) and len(names) == 0
 
 
 def _looks_like_one(matrix: FloatArray) -> bool:

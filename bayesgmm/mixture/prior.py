@@ -26,7 +26,7 @@ from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
-from ..utils.validation import check_size, positive, random_stream, real_array
+from ..utils.validation import check_size, one_per_column, positive, random_stream, real_array
 from .default_priors import conjugate_hyperparameters, weakly_informative_hyperparameters
 from .draws import Draws
 from .log_prior import log_kernel_at
@@ -128,9 +128,7 @@ class Prior:
         if self.mean_strength is not None:
             values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
         if self.names is not None:
-            values["names"] = tuple(str(name) for name in self.names)
-            if len(values["names"]) != d:
-                raise ValueError(f"prior names are {self.names!r}: pass one for each of {d}.")
+            values["names"] = one_per_column(self.names, d, "prior names")
         vars(self).update(values)  # the instance is frozen
 
     @classmethod

@@ -1,6 +1,11 @@
-"""A component split into two halves along its longest axis."""
+"""A component split into two halves along its longest axis.
+
+Diagonal matrices may be given by their diagonals throughout: their axes are the columns.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,9 +13,26 @@ from ..utils.types import FloatArray
 
 
 def longest_axis(covariance: FloatArray) -> tuple[float, FloatArray]:
-    """The largest variance of a covariance (d, d), and the direction (d,) that has it."""
-    values, vectors = np.linalg.eigh(covariance)
-    return values[-1], vectors[:, -1]
+    """The largest variance of a covariance, and the direction (d,) that has it."""
+    return next(principal_axes(covariance))
+
+
+def principal_axes(covariance: FloatArray) -> Iterator[tuple[float, FloatArray]]:
+    """Variances along the principal axes of a covariance, and these (d,), the longest first."""
+    if covariance.ndim == 1:
+        for j in np.argsort(covariance, kind="stable")[::-1]:
+            axis = np.zeros(len(covariance))
+            axis[j] = 1.0
+            yield covariance[j], axis
+    else:
+        values, vectors = np.linalg.eigh(covariance)
+        for j in range(len(values))[::-1]:
+            yield values[j], vectors[:, j]
+
+
+def square_like(spread: FloatArray, vector: FloatArray) -> FloatArray:
+    """The product v v' (d, d) of a vector (d,), or its diagonal where the spread is one."""
+    return vector**2 if spread.ndim == 1 else np.outer(vector, vector)
 
 
 def halves(
@@ -24,7 +46,7 @@ def halves(
     Parameters
     ----------
     mean, shift : array (d,)
-    spread : array (d, d)
+    spread : array (d, d), or (d,) for a diagonal
         The component's covariance, or its scatter, which is `count` times that.
     count : float
         1, or the rows that a scatter is summed over.
@@ -35,4 +57,4 @@ def halves(
     >>> low.tolist(), high.tolist(), left.tolist()
     ([-1.0, 0.0], [1.0, 0.0], [[3.0, 0.0], [0.0, 1.0]])
     """
-    return mean - shift, mean + shift, spread - count * np.outer(shift, shift)
+    return mean - shift, mean + shift, spread - count * square_like(spread, shift)

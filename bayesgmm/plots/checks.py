@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
+from ..utils.validation import check_integer
 from .backends import checked_backend
 from .chains import panelled
 from .style import BEST, COLOURS, Figure, as_it_is, despine, footnote, separating_columns
@@ -70,7 +71,8 @@ def plot_predictive(
     shown = [mixture.names[j] for j in separating_columns(mixture, _MOST_COLUMNS)]
     coords.setdefault("feature", shown)
     n_chains = posterior.tree["posterior"].sizes["chain"]
-    tree = posterior.with_predictive(n_draws=max(n_draws, n_chains), random_seed=random_seed).tree
+    n_draws = max(check_integer("n_draws", n_draws, 1), n_chains)
+    tree = posterior.with_predictive(n_draws=n_draws, random_seed=random_seed).tree
     if "feature" not in tree["observed_data"].coords:
         observed = tree["observed_data"].to_dataset().assign_coords(feature=list(mixture.names))
         tree["observed_data"] = tree["observed_data"].__class__(observed)

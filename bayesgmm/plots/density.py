@@ -16,6 +16,7 @@ from ..em.result import Fit
 from ..mixture.mixture import Mixture, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
+from ..utils.validation import check_probability
 from .style import (
     BAND,
     BEST,
@@ -94,14 +95,13 @@ def plot_density(
     >>> plots.plot_density(X, fit, columns="waiting").axes[0].get_ylabel()
     'density'
     """
-    mixture = mixture_of(fit)
+    ci_prob, mixture = check_probability("ci_prob", ci_prob), mixture_of(fit)
     data = mixture.rows(X)
-    if columns is None:
-        columns = separating_columns(mixture, 2)
-    chosen = [columns] if isinstance(columns, str | int) else list(columns)
-    if len(chosen) not in (1, 2):
-        raise ValueError(f"columns is {chosen}: a picture of a density has one or two.")
-    part = mixture.marginal(chosen)
+    part = mixture.marginal(separating_columns(mixture, 2) if columns is None else columns)
+    if part.d > 2:
+        raise ValueError(
+            f"columns is {list(part.names)}: a picture of a density has one or two, name these."
+        )
     places = [mixture.names.index(name) for name in part.names]
     rows = some_rows(data)[:, places]
     labels = labelled(part.names, units_of(X, units))

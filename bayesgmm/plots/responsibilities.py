@@ -12,6 +12,7 @@ from ..em.result import Fit
 from ..mixture.mixture import Mixture, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
+from ..utils.validation import check_probability
 from .style import COLOURS, Figure, colour, despine, some_rows
 
 # Laid over the colours when they come round again.
@@ -60,6 +61,7 @@ def plot_responsibilities(
     >>> figure.axes[0].get_ylabel()
     'responsibility'
     """
+    ci_prob = check_probability("ci_prob", ci_prob)
     mixture = fit.fit.mixture if isinstance(fit, Posterior) else mixture_of(fit)
     if X is None and not isinstance(fit, Posterior):
         raise TypeError("X is None: pass the rows; only a posterior has rows of its own.")

@@ -75,6 +75,10 @@ def line(k: int) -> str:
 def units_of(x: Any, units: Units) -> dict[str, str]:
     """The units given, or those that a data frame brings along (`DataFrame.attrs["units"]`)."""
     known = units if units is not None else getattr(x, "attrs", {}).get("units", {})
+    if not isinstance(known, Mapping):
+        raise TypeError(
+            f"units is {known!r}: pass a mapping of columns to units, such as {{'waiting': 'min'}}."
+        )
     return {str(name): str(unit) for name, unit in dict(known).items() if unit}
 
 

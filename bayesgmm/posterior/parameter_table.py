@@ -21,15 +21,33 @@ def parameter_table(tree: xr.DataTree, ci_prob: float, var_names: Sequence[str])
     from arviz_stats import summary
 
     ci_prob = check_probability("ci_prob", ci_prob)
-    there = [str(name) for name in tree["posterior"].data_vars]
-    chosen = [var_names] if isinstance(var_names, str) else list(var_names)
-    for name in chosen:
-        check_choice("var_names", name, there)
+    chosen = chosen_variables(tree, var_names)
     with np.errstate(invalid="ignore"):  # elements that are always 0 have no r-hat
         table: pd.DataFrame = summary(
             tree, var_names=chosen, ci_prob=ci_prob, ci_kind="eti", round_to="none"
         )
     return table
+
+
+def sensitivity_table(tree: xr.DataTree, var_names: Sequence[str]) -> pd.DataFrame:
+    """ArviZ's power-scaling sensitivity to the groups `log_prior` and `log_likelihood`."""
+    from arviz_stats import psense_summary
+
+    chosen = chosen_variables(tree, var_names)
+    tree = tree.copy()
+    # ArviZ gives its answer a dimension of this name.
+    renamed = tree["posterior"].to_dataset()[chosen].rename(component="mixture_component")
+    tree["posterior"] = renamed
+    with np.errstate(invalid="ignore"):  # elements that are always 0 have no distribution
+        table: pd.DataFrame = psense_summary(tree, var_names=chosen)
+    return table
+
+
+def chosen_variables(tree: xr.DataTree, var_names: Sequence[str]) -> list[str]:
+    """The posterior's variables of these names; others are refused."""
+    there = [str(name) for name in tree["posterior"].data_vars]
+    chosen = [var_names] if isinstance(var_names, str) else list(var_names)
+    return [check_choice("var_names", name, there) for name in chosen]
 
 
 def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:

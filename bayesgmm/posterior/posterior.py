@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import xarray as xr
@@ -34,7 +34,7 @@ from .labels.relabelling import Relabelling
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 from .summaries.densities import log_density_intervals
-from .summaries.methods import Summaries
+from .tree_groups import TreeGroups
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Displayed, Summaries):
+class Posterior(Displayed, TreeGroups):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -50,7 +50,8 @@ class Posterior(Displayed, Summaries):
     tree : xarray.DataTree
         ArviZ's own container: groups `posterior` (pi, mu, Sigma over component and feature, and
         the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`, `relabelling`.
-        Every `az.*` function takes it.
+        ArviZ's functions take it; those that need the rows' log-likelihoods, the prior's density or
+        new data sets take that of `with_log_likelihood`, `with_log_prior`, `with_predictive`.
     fit : Fit
         The EM fit the chains started from, whose labels the components keep.
     prior : Prior
@@ -280,19 +281,6 @@ class Posterior(Displayed, Summaries):
             float(values.mean(axis=0).sum()) for _, values in log_densities(self.data, self.draws)
         )
 
-    def with_predictive(
-        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
-    ) -> Posterior:
-        """The same posterior with new data sets as group `posterior_predictive` of its tree.
-
-        ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. `save` keeps the
-        group. The parameters are those of `predictive`.
-        """
-        tree = self.tree.copy()
-        new = self.predictive(n_draws=n_draws, random_seed=random_seed)
-        tree["posterior_predictive"] = xr.DataTree(new)
-        return replace(self, tree=tree)
-
     def log_evidence(
         self, method: EvidenceMethod = "bridge", random_seed: int | None = None
     ) -> Evidence:
@@ -372,6 +360,9 @@ class Posterior(Displayed, Summaries):
     ) -> Posterior:
         """A posterior from sampled and relabelled draws; the tree gets all `save` needs."""
         return cls(with_fit_and_prior(tree, fit, prior, attrs), fit, prior)
+
+    def _of_tree(self, tree: xr.DataTree) -> Self:
+        return replace(self, tree=tree)
 
     def _rows(self, x: Any) -> Data:
         return self.fit.mixture.rows(x)

@@ -34,6 +34,8 @@ _SHORT = 5
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, that are none.
 _SAME = 0.02
+# Columns up to which diagonal families alone exchange starts along slanting axes too.
+_COLUMNS = 100
 
 type Place = tuple[Family, int]
 
@@ -87,11 +89,11 @@ class Cell:
         return self._signature
 
     def statistics(self, problem: Problem, full: Problem) -> Statistics:
-        """Counts, means and full scatters of the best fit's responsibilities."""
+        """Counts, means and scatters of the best fit's responsibilities, as `full` keeps them."""
         if self._full is None:
             assert self.best is not None
             self._full = self.best.statistics
-            if problem.family.diagonal:
+            if problem.family.diagonal and not full.family.diagonal:
                 run = run_em(full, self.best.parameters, max_iter=0, tol=0.0, thorough=False)
                 self._full = run.statistics
         return self._full
@@ -127,7 +129,8 @@ class Grid:
         self.cells: dict[Place, Cell] = {}
         self._stopped = False
         any_problem = next(iter(problems.values()))
-        family = get_family("VVV", data.d)
+        few = data.d <= _COLUMNS or not all(family.diagonal for family in problems)
+        family = get_family("VVV" if few else "VVI", data.d)
         self._whole = Problem(data, family, features=any_problem.features)
         self._least = _BETTER * any_problem.total
 

@@ -159,6 +159,31 @@ def real_array(value: Any, name: str) -> FloatArray:
     return np.array(array, dtype=np.float64, order="C")
 
 
+def one_per_column(names: Any, d: int, what: str) -> tuple[str, ...]:
+    """The names of d columns as texts, each another."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{what} is {_shown(names)}: pass a sequence of one name per column.")
+    found = tuple(str(name) for name in names)
+    if len(found) != d:
+        raise ValueError(f"{what} are {_shown(list(found))}: pass one for each of {d} columns.")
+    if trouble := unusable_names(found):
+        raise ValueError(trouble)
+    return found
+
+
+def unusable_names(names: Sequence[str]) -> str:
+    """What is wrong with names of columns and what to do, "" if they can be used."""
+    if len(set(names)) != len(names):
+        twice = next(c for c in names if list(names).count(c) > 1)
+        return f"two columns are named {twice!r}: rename one."
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # of which no file, picture or table can be made
+            return f"the column name {name!r} holds half of a character: rename it."
+    return ""
+
+
 def check_path(value: Any) -> Path:
     """The name of a file."""
     if isinstance(value, str | PathLike):

@@ -11,6 +11,7 @@ import bayesgmm
 from bayesgmm import Prior
 from bayesgmm.data.data import as_data
 from bayesgmm.data.same_data import difference
+from tests.synthetic import make_posterior
 
 N, D = 120, 3
 
@@ -211,3 +212,19 @@ def test_the_fingerprint_costs_one_pass():
     start = time.process_time()
     _ = data.fingerprint
     assert time.process_time() - start < 1.0  # 0.1 s on an idle core
+
+
+def test_made_up_names_of_a_posterior_are_no_names(table):
+    """Nor are those of its marginals and conditionals: a table's own columns are not looked up."""
+    x = table.to_numpy()
+    posterior = make_posterior(x, bayesgmm.fit(x, 2, start="hc"))
+    frame = table.set_axis([f"x{j}" for j in range(x.shape[1])][::-1], axis=1)
+    for part in (posterior.marginal([0, 1]), posterior.marginal([1, 0]).marginal([1, 0])):
+        with pytest.raises(bayesgmm.DataError, match="made up: pass an array"):
+            part.density(frame[["x1", "x0"]])
+        given = part.density(x[:5, :2])
+        named = bayesgmm.fit(table, 2, start="hc")
+        same = make_posterior(table, named).marginal([0, 1]).density(table.iloc[:5, :2])
+        np.testing.assert_allclose(given["mean"].to_numpy(), same["mean"].to_numpy(), rtol=1e-9)
+    [first, *_] = posterior.mixture_draws.mixtures()
+    assert not first.named

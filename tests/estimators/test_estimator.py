@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -130,3 +132,99 @@ def test_reg_covar_is_scikit_learns():
     theirs = SklearnMixture(2, reg_covar=0.05, tol=1e-12, max_iter=5000, **init).fit(x)
     ours = GaussianMixture(2, reg_covar=0.05, tol=1e-12, max_iter=5000, **init).fit(x)
     np.testing.assert_allclose(ours.covariances_, theirs.covariances_, rtol=1e-5)
+
+
+def test_more_starts_are_never_worse():
+    """Those of a smaller n_init are among them, and each is run to the end."""
+    for seed in range(4):
+        x = np.random.default_rng(seed).normal(size=(50, 5))
+        bounds = [
+            GaussianMixture(2, n_init=n, random_state=0, max_iter=5000).fit(x).lower_bound_
+            for n in (1, 2, 5)
+        ]
+        assert bounds == sorted(bounds)
+
+
+def test_one_start_is_one():
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    assert GaussianMixture(2, n_init=1, random_state=0).fit(x).fit_.starts[0] == 1
+    assert GaussianMixture(2, n_init=4, random_state=0).fit(x).fit_.starts[0] == 4
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("form", ["full", "tied", "diag", "spherical"])
+def test_more_components_than_different_rows(form):
+    """With reg_covar the likelihood is bounded: two places, ten components."""
+    x = np.vstack([np.ones((5, 5)), np.zeros((5, 5))])
+    model = GaussianMixture(10, covariance_type=form, reg_covar=1e-6, random_state=0).fit(x)
+    assert np.all(np.isfinite(model.score_samples(x)))
+    with pytest.raises(ValueError, match="distinct rows|linearly dependent"):
+        GaussianMixture(10, covariance_type=form, random_state=0).fit(x)
+    with pytest.raises(ValueError, match="n_components = 11"):
+        GaussianMixture(11, covariance_type=form, reg_covar=1e-6, random_state=0).fit(x)
+
+
+def test_single_precision_proportions():
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    weights = np.full(3, 1 / 3, dtype=np.float32)
+    GaussianMixture(3, weights_init=weights, random_state=0).fit(x)
+    with pytest.raises(ValueError, match="sum to"):
+        GaussianMixture(3, weights_init=weights * np.float32(1.001), random_state=0).fit(x)
+
+
+@pytest.mark.parametrize("form", ["full", "tied", "diag", "spherical"])
+def test_attributes_set_by_hand_are_gone_by(form):
+    """As by scikit-learn's, after a fit and without one."""
+    x = np.random.default_rng(0).normal(size=(80, 2))
+    theirs = SklearnMixture(2, covariance_type=form, random_state=0).fit(x)
+    theirs.means_ = theirs.means_ + 0.7
+    for model in (
+        GaussianMixture(2, covariance_type=form, random_state=1).fit(x),
+        GaussianMixture(2, covariance_type=form),
+    ):
+        for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):
+            setattr(model, name, getattr(theirs, name))
+        np.testing.assert_allclose(model.score_samples(x), theirs.score_samples(x), rtol=1e-9)
+        np.testing.assert_array_equal(model.predict(x), theirs.predict(x))
+        assert model.bic(x) == pytest.approx(theirs.bic(x), rel=1e-9)
+
+
+def test_attributes_changed_in_place_are_gone_by():
+    """Also where as many components as columns make the variances a square, symmetric one."""
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    model = GaussianMixture(2, covariance_type="diag", random_state=0).fit(x)
+    before = model.score_samples(x)
+    model.covariances_[:] = [[2.0, 1.0], [1.0, 2.0]]
+    expected = logsumexp(
+        [
+            np.log(w) + multivariate_normal(m, np.diag(v)).logpdf(x)
+            for w, m, v in zip(model.weights_, model.means_, model.covariances_, strict=True)
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(model.score_samples(x), expected, rtol=1e-10)
+    assert not np.allclose(before, expected)
+
+
+def test_converged_at_once_is_converged():
+    """A start at the maximum has converged after one iteration or two; a far one has not."""
+    x = np.random.default_rng(0).normal(size=(200, 2)) + 8 * np.arange(200)[:, None] % 16
+    done = GaussianMixture(2, random_state=0).fit(x)
+    init = {"weights_init": done.weights_, "means_init": done.means_}
+    init["precisions_init"] = done.precisions_
+    for max_iter in (1, 2):
+        model = GaussianMixture(2, max_iter=max_iter, tol=1e-6, **init).fit(x)
+        assert model.converged_ and model.n_iter_ <= max_iter
+    with pytest.warns(ConvergenceWarning):
+        far = GaussianMixture(2, max_iter=1, init_params="random", random_state=0).fit(x)
+    assert not far.converged_
+
+
+def test_warm_start_is_one_start():
+    """The first fit with n_init = 1 is from one start, and so is the next, from the last."""
+    x = np.random.default_rng(0).normal(size=(80, 2))
+    model = GaussianMixture(2, n_init=1, warm_start=True, random_state=0)
+    first = model.fit(x).fit_
+    second = model.fit(x).fit_
+    assert first.starts[0] == second.starts[0] == 1
+    assert second.history[0] == pytest.approx(first.loglik, rel=1e-9)

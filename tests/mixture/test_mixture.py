@@ -87,7 +87,7 @@ def test_values_cannot_be_changed(mixture):
         (([1.0], [[0, np.inf]], [np.eye(2)]), "NaN or infinite"),
         (([1.0], [[0, 0]], [np.eye(3)]), "covariances have shape"),
         (([0.5, 0.5], [[0, 0]], [np.eye(2)]), "do not agree"),
-        (([1.0], [[0, 0]], [np.eye(2)], ("a",)), "1 names for 2 columns"),
+        (([1.0], [[0, 0]], [np.eye(2)], ("a",)), "names are .'a'.: pass one for each of 2 columns"),
     ],
 )
 def test_impossible_parameters_are_refused(arguments, message):
@@ -125,3 +125,18 @@ def test_arrays_of_any_layout(rng):
         ]
         expected = np.log(np.sum(densities, axis=0))
         np.testing.assert_allclose(part.log_density(x[:, columns]), expected, rtol=1e-9)
+
+
+def test_variances_become_matrices_when_they_are_asked_for():
+    """A fit of many columns never holds d x d numbers by itself."""
+    import copy
+    import pickle
+
+    mixture = Mixture([0.5, 0.5], np.zeros((2, 3)), [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]])
+    for one in (mixture, pickle.loads(pickle.dumps(mixture)), copy.deepcopy(mixture)):
+        assert "covariances" not in one.__dict__
+        np.testing.assert_array_equal(one.covariances[0], np.diag([1.0, 2.0, 3.0]))
+        np.testing.assert_array_equal(one.variances, [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]])
+        assert not one.covariances.flags.writeable
+    with pytest.raises(AttributeError, match="no attribute 'covariance'"):
+        mixture.covariance  # noqa: B018

@@ -431,7 +431,7 @@ def test_density_band_is_the_posteriors():
     grid = np.unique(vertices[:, 0])
     own = p.density({"x1": grid}, ci_prob=0.5, n_draws=500)
     assert vertices[:, 1].max() == pytest.approx(float(own["upper"].max()), rel=1e-9)
-    with pytest.raises(ValueError, match="one or two"):
+    with pytest.raises(ValueError, match="a column twice"):
         p.plot.density(columns=["x0", "x1", "x0"])
 
 
@@ -610,3 +610,42 @@ def test_units_come_with_the_data_or_are_given():
     given = fit.plot.classification(x, units={"eruptions": "60 s"}).axes[0]
     assert (given.get_xlabel(), given.get_ylabel()) == ("eruptions (60 s)", "waiting")
     assert fit.plot.density(x.to_numpy()).axes[0].get_xlabel() == "eruptions"
+
+
+BAD = [
+    (name, argument, value)
+    for name, arguments in {
+        "plot_density": ("ci_prob", "columns", "units"),
+        "plot_responsibilities": ("ci_prob",),
+        "plot_posterior": ("ci_prob", "units"),
+        "plot_check": ("ci_prob", "random_seed", "n_draws"),
+        "plot_predictive": ("random_seed", "n_draws"),
+        "plot_coclustering": ("random_seed", "rows", "n_draws"),
+    }.items()
+    for argument in arguments
+    for value in {
+        "ci_prob": (None, "a", 0, 1, -1, np.nan, True),
+        "random_seed": ("a", -1, 1.5, np.random.RandomState(0)),
+        "n_draws": (0, "a", 2.5),
+        "rows": ("a", -1),
+        "columns": ("zz", 99, 1.5),
+        "units": (3, "a"),
+    }[argument]
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), BAD)
+def test_arguments_are_checked_at_the_door(name, argument, value):
+    """Also those that this picture has no use for."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, start="hc")
+    of_fit = name in ("plot_density", "plot_responsibilities")
+    what = (x, fit) if of_fit else (make_posterior(x, fit),)
+    with pytest.raises((ValueError, TypeError), match=f"{argument} is|no column"):
+        getattr(plots, name)(*what, **{argument: value})
+
+
+def test_a_density_of_three_columns_is_none():
+    x = bayesgmm.datasets.load_iris().select_dtypes("number")
+    with pytest.raises(ValueError, match="a density has one or two"):
+        plots.plot_density(x, bayesgmm.fit(x, 2, "EII", start="hc"), columns=[0, 1, 2])

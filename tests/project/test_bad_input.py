@@ -25,7 +25,7 @@ PACKAGE = str(Path(bayesgmm.__file__).parent)
 CURE = re.compile(
     r"pass|choose|drop|rename|ask for|express|convert|name |correct|add a header|write|must be|"
     r"make it|separate|save it again|use|needs|are at least|must |the table has|leave|takes|"
-    r"give |divide|compare "
+    r"give |divide|multiply|compare "
 )
 #: Scraps of other libraries' and of Python's own messages.
 FOREIGN = re.compile(
@@ -287,6 +287,8 @@ WEIGHTS = {
     "column": ONE[:, None],
     "number": 3.0,
     "1e300": ONE * 1e300,
+    "shares": ONE / 60,
+    "1e-10": ONE * 1e-10,
 }
 
 

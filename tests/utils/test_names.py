@@ -25,7 +25,7 @@ NASTY = [
     ["mu", "Sigma", "chain"], ["draw", "feature", "feature_bis"], ["obs_id", "index", "size"],
     ["uncertainty", "log_density", "name"], ["x1", "x0", "x2"], ["", " ", "__class__"],
     ["\\frac{", "a\nb", "{0}"], ["%s", "<script>", "=1+1"], ["long " * 80, "\x1b[31mred", "ünï"],
-    ["0", "nan", "K"],
+    ["0", "nan", "K"], ["$", "\\", "_"], ["$$", "^", "<"], ["#", "&", "~"], ["{", "%", "\u202e"],
 ]  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def test_tables_of_nasty_names(names, tmp_path):
 
 MATHEMATICS = [
     ("$x$", "price_$"), ("mean", r"\frac{"), ("long " * 80, "a\nb_$"), ("lower", "$\\bad$"),
+    ("$", "\\"), ("_", "<"), ("$$", "^"),
 ]  # fmt: skip
 
 
@@ -143,3 +144,20 @@ def test_spreadsheets_run_no_formulas():
 def test_a_name_twice_is_refused():
     with pytest.raises(bayesgmm.DataError, match="two columns are named"):
         bayesgmm.fit(table(["a", "a"]), 1)
+
+
+@pytest.mark.parametrize("half", ["\ud800", "a\udcff", "\udc00b"])
+def test_half_a_character_is_refused(half):
+    """No file, table or picture can be made of it: at the door, with what to do."""
+    x = table(["u", "v"])
+    x.columns = pd.Index(["u", half], dtype=object)
+    for make in (
+        lambda: bayesgmm.fit(x, 1),
+        lambda: bayesgmm.select(x, [1]),
+        lambda: bayesgmm.Mixture([1.0], [[0.0, 0.0]], [np.eye(2)], ("u", half)),
+        lambda: bayesgmm.Prior(
+            mean=[0, 0], mean_covariance=np.eye(2), dof=4, scale=np.eye(2), names=["u", half]
+        ),
+    ):
+        with pytest.raises(ValueError, match="half of a character: rename it"):
+            make()

@@ -46,13 +46,18 @@ def seed_and_divide(z, row_weights, uniforms, labels):  # type: ignore[no-untype
 
 @jit()
 def moments_of_partition(z, row_weights, labels, counts, means, scatters):  # type: ignore[no-untyped-def]
-    """Counts (K,), means (K, d) and scatters (K, d, d) of labelled rows, in two passes."""
+    """Counts (K,), means (K, d) and scatters of labelled rows, in two passes.
+
+    scatters are (K, d, d), or (K, 1, d) for their diagonals alone.
+    """
     n, d = z.shape
+    diagonal = scatters.shape[1] < d
     n_components = len(counts)
     for k in range(n_components):
         counts[k] = 0.0
         for i in range(d):
             means[k, i] = 0.0
+        for i in range(scatters.shape[1]):
             for j in range(d):
                 scatters[k, i, j] = 0.0
     for i in range(n):
@@ -64,15 +69,21 @@ def moments_of_partition(z, row_weights, labels, counts, means, scatters):  # ty
         for j in range(d):
             means[k, j] /= max(counts[k], 1e-300)
     delta = np.empty(d)
+    weighted = np.empty(d)
     for i in range(n):
         w = row_weights[i] if len(row_weights) > 0 else 1.0
         k = labels[i]
         for j in range(d):
             delta[j] = z[i, j] - means[k, j]
+            weighted[j] = w * delta[j]
+        if diagonal:
+            for j in range(d):
+                scatters[k, 0, j] += weighted[j] * delta[j]
+            continue
         for j in range(d):
             for q in range(j + 1):
-                scatters[k, j, q] += w * delta[j] * delta[q]
-    for k in range(n_components):
+                scatters[k, j, q] += weighted[j] * delta[q]
+    for k in range(0 if diagonal else n_components):
         for j in range(d):
             for q in range(j):
                 scatters[k, q, j] = scatters[k, j, q]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -21,40 +21,63 @@ type Memberships = Callable[[slice], FloatArray]
 
 # Rows a named start looks at: more would cost time, and sharpen a guess that EM sharpens anyway.
 _SUBSET = 20_000
+# Columns, or rows if they are fewer, up to which rows are sphered: it takes the cube of them.
+_SPHERED = 1000
 # Rows whose sums are made at a time.
 _BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Groups of rows, whose statistics are made in the form that a family needs.
+
+    moments gives them from whether the scatters' diagonals (K, d) are enough.
+    """
+
+    n_components: int
+    moments: Callable[[bool], Statistics]
 
 
 @dataclass(frozen=True)
 class Start:
     """One place to start from, the same for every family.
 
-    given: parameters, or expected statistics of a partition. guess: made here, not handed in. A
-    guess's singular covariance may be shrunk towards the overall one, and its components have no
+    given: parameters, or a partition, or its expected statistics. guess: made here, not handed in.
+    A guess's singular covariance may be shrunk towards the overall one, and its components have no
     order to keep. sure: run to the end, whatever a short run would promise.
     """
 
-    given: Parameters | Statistics
+    given: Parameters | Statistics | Partition
     guess: bool = False
     sure: bool = False
+
+    @property
+    def n_components(self) -> int:
+        """Number of components K."""
+        given = self.given
+        return given.n_components if isinstance(given, Partition) else len(given.means)
 
     @cached_property
     def full(self) -> FloatArray:
         """Statistics as EM reads them, with full scatters."""
-        assert isinstance(self.given, Statistics)
-        return pack(self.given, diagonal=False)
+        return pack(self._statistics(diagonal=False), diagonal=False)
 
     @cached_property
     def diagonal(self) -> FloatArray:
         """Statistics as EM reads them, with the diagonals of the scatters."""
-        assert isinstance(self.given, Statistics)
-        return pack(self.given, diagonal=True)
+        return pack(self._statistics(diagonal=True), diagonal=True)
 
-    def shrunk(self, data: Data) -> Statistics:
+    def _statistics(self, diagonal: bool) -> Statistics:
+        given = self.given
+        assert not isinstance(given, Parameters)
+        return given.moments(diagonal) if isinstance(given, Partition) else given
+
+    def shrunk(self, data: Data, diagonal: bool) -> Statistics:
         """Statistics with d + 1 rows' worth of the overall scatter: none is singular."""
-        statistics = self.given
-        assert isinstance(statistics, Statistics)
-        overall = _covariance(data) / len(statistics.counts) ** (2 / data.d)
+        statistics = self._statistics(diagonal)
+        whole = statistics.scatters.ndim == 3
+        overall = _covariance(data) if whole else _variances(data)
+        overall = overall / len(statistics.counts) ** (2 / data.d)
         return Statistics(
             statistics.counts + data.d + 1,
             statistics.means,
@@ -68,6 +91,29 @@ def _covariance(data: Data) -> FloatArray:
     return np.cov(np.asarray(block.values), rowvar=False, ddof=0, aweights=block.weights).reshape(
         data.d, data.d
     )
+
+
+def _variances(data: Data) -> FloatArray:
+    """The diagonal of `_covariance`, without the rest."""
+    block = data.part(0, _SUBSET)
+    mean = np.average(block.values, axis=0, weights=block.weights)
+    return np.asarray(np.average((block.values - mean) ** 2, axis=0, weights=block.weights))
+
+
+def _spheres(data: Data, standardised: FloatArray) -> FloatArray:
+    """Directions (d, r) along which standardised rows have unit variance and no correlation."""
+    if data.d <= data.n:
+        correlation = _covariance(data) / np.outer(data.sd, data.sd)
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > 1e-10 * values[-1]
+        return np.asarray(vectors[:, kept] / np.sqrt(values[kept]))
+    # more columns than rows: in the space of the rows, without a (d, d) matrix
+    weights = np.ones(data.n) if data.weights is None else data.weights
+    share = weights / weights.sum()
+    rows = np.sqrt(share)[:, None] * (standardised - share @ standardised)
+    values, vectors = np.linalg.eigh(rows @ rows.T)
+    kept = values > 1e-10 * values[-1]
+    return np.asarray(rows.T @ (vectors[:, kept] / values[kept]))
 
 
 class Sample:
@@ -97,11 +143,10 @@ class Sample:
 
     @cached_property
     def sphered(self) -> FloatArray:
-        """Rows with the identity for a covariance (n, at most d)."""
-        correlation = _covariance(self.data) / np.outer(self.data.sd, self.data.sd)
-        values, vectors = np.linalg.eigh(correlation)
-        kept = values > 1e-10 * values[-1]
-        return np.ascontiguousarray(self.standardised @ (vectors[:, kept] / np.sqrt(values[kept])))
+        """Rows with the identity for a covariance (n, at most d); of very many, standardised."""
+        if min(self.data.n, self.data.d) > _SPHERED:
+            return self.standardised
+        return np.ascontiguousarray(self.standardised @ _spheres(self.data, self.standardised))
 
     @property
     def weights(self) -> FloatArray:
@@ -127,18 +172,29 @@ class Sample:
 
     def of_labels(self, labels: Labels, k: int) -> Start:
         """The start from a partition."""
+        return Start(Partition(k, partial(self._moments, labels, k)), guess=True)
+
+    def _moments(self, labels: Labels, k: int, diagonal: bool) -> Statistics:
         d = self.data.d
-        counts, means, scatters = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+        counts, means = np.empty(k), np.empty((k, d))
+        scatters = np.empty((k, 1 if diagonal else d, d))
         labels = np.ascontiguousarray(labels, dtype=np.int64)
         moments_of_partition(self.centred, self.weights, labels, counts, means, scatters)
-        return Start(Statistics(counts, means, scatters), guess=True)
+        return Statistics(counts, means, scatters[:, 0] if diagonal else scatters)
 
     def of_responsibilities(self, resp: FloatArray) -> Start:
         """The start from responsibilities (n, K)."""
-        return Start(statistics_of(self.data, resp.shape[1], lambda rows: resp[rows]), guess=True)
+        return Start(weighted_partition(self.data, resp.shape[1], lambda rows: resp[rows]), True)
 
 
-def statistics_of(data: Data, n_components: int, memberships: Memberships) -> Statistics:
+def weighted_partition(data: Data, n_components: int, memberships: Memberships) -> Partition:
+    """Groups to which rows belong in parts."""
+    return Partition(n_components, partial(_statistics, data, n_components, memberships))
+
+
+def _statistics(
+    data: Data, n_components: int, memberships: Memberships, diagonal: bool
+) -> Statistics:
     """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
     counts = np.zeros(n_components)
     means = np.zeros((n_components, data.d))
@@ -146,11 +202,13 @@ def statistics_of(data: Data, n_components: int, memberships: Memberships) -> St
         counts += resp.sum(axis=0)
         means += resp.T @ z
     means /= np.where(counts > 0, counts, 1.0)[:, None]  # an empty group is the M-step's to refuse
-    scatters = np.zeros((n_components, data.d, data.d))
+    scatters = np.zeros((n_components, data.d) if diagonal else (n_components, data.d, data.d))
     for z, resp in _weighted_blocks(data, memberships):
         for k, mean in enumerate(means):
             delta = z - mean
-            scatters[k] += (resp[:, k, None] * delta).T @ delta
+            scatters[k] += (
+                resp[:, k] @ delta**2 if diagonal else (resp[:, k, None] * delta).T @ delta
+            )
     return Statistics(counts, means, scatters)
 
 

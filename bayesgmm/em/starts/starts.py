@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...data.data import Data
 from ...mixture.mixture import Mixture
 from ...utils.validation import Seed, check_seed, real_array
-from .sample import Memberships, Sample, Start, statistics_of
+from .sample import Memberships, Sample, Start, weighted_partition
 
 
 def make_starts(
@@ -49,7 +49,9 @@ def make_starts(
                 )
             mixture = mixture.marginal(data.names)  # the same in the data's order
         return [Start(mixture.parameters_about(data.center))]
-    return [Start(statistics_of(data, n_components, _memberships(start, data.n, n_components)))]
+    return [
+        Start(weighted_partition(data, n_components, _memberships(start, data.n, n_components)))
+    ]
 
 
 def check_name(start: str) -> None:

@@ -88,13 +88,13 @@ def _over_concentration(a: Gamma, weights: FloatArray) -> FloatArray:
     prior = a.shape * np.log(a.rate) - gammaln(a.shape) + a.shape * log_a - a.rate * values
     steps = np.log((high - low)[:, 0] / (_NODES - 1))
     return np.asarray(
-        logsumexp(prior + _log_dirichlet(values, logs, k), axis=1)
+        logsumexp(prior + log_dirichlet(values, logs, k), axis=1)
         + steps
-        - _log_dirichlet(np.asarray(a.mean), logs[:, 0], k)
+        - log_dirichlet(np.asarray(a.mean), logs[:, 0], k)
     )
 
 
-def _log_dirichlet(a: FloatArray, logs: FloatArray, k: int) -> FloatArray:
+def log_dirichlet(a: FloatArray, logs: FloatArray, k: int) -> FloatArray:
     """Log density of K proportions whose logs sum to `logs`."""
     return np.asarray(gammaln(k * a) - k * gammaln(a) + (a - 1) * logs)
 

@@ -31,6 +31,7 @@ def picked_rows(
     n: int, rows: int | Sequence[int] | None, random_seed: int | np.random.Generator | None
 ) -> NDArray[np.integer]:
     """Positions of the rows asked for: all, those named, or a number of random ones, in order."""
+    rng = random_stream(random_seed)
     if rows is None:
         return np.arange(n)
     picked = np.asarray(rows)
@@ -38,7 +39,7 @@ def picked_rows(
         size = check_integer("rows", rows, 1)
         if size > n:
             raise ValueError(f"rows is {size}: there are {n}.")
-        return np.sort(random_stream(random_seed).choice(n, size, replace=False))
+        return np.sort(rng.choice(n, size, replace=False))
     ok = picked.ndim == 1 and picked.size and picked.dtype.kind in "iu"
     if not ok or picked.min() < 0 or picked.max() >= n or len(np.unique(picked)) < len(picked):
         raise ValueError(f"rows is {rows!r}: pass positions from 0 to {n - 1}, each once.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,38 +36,43 @@ class MixtureDraws(Displayed):
         Column names.
     chain, draw : array
         Coordinates of the draws, those of a chain one after another.
+    named : bool
+        False where the names were made up for an array: no table is searched for them.
     """
 
     draws: Draws
     names: tuple[str, ...]
     chain: NDArray[Any]
     draw: NDArray[Any]
+    named: bool = True
 
     @classmethod
-    def of(cls, posterior: xr.Dataset, draws: Draws) -> MixtureDraws:
+    def of(cls, posterior: xr.Dataset, draws: Draws, named: bool) -> MixtureDraws:
         """Draws with the coordinates of the posterior group they were read from."""
         names = tuple(str(c) for c in posterior["feature"].to_numpy())
-        return cls(draws, names, posterior["chain"].to_numpy(), posterior["draw"].to_numpy())
+        chain, draw = (posterior[name].to_numpy() for name in ("chain", "draw"))
+        return cls(draws, names, chain, draw, named)
 
     def thinned(self, n_draws: int | None) -> MixtureDraws:
         """At most n_draws of them: as many of every chain, evenly spaced."""
-        if n_draws is None or n_draws >= len(self.draws):
+        at_most = len(self.draws) if n_draws is None else check_integer("n_draws", n_draws, 1)
+        if at_most >= len(self.draws):
             return self
         n_chains = len(self.chain)
-        each = check_integer("n_draws", n_draws, 1) // n_chains
+        each = at_most // n_chains
         if each < 1:
             raise ValueError(
                 f"n_draws is {n_draws}: use at least one of each of {n_chains} chains."
             )
         kept = np.linspace(0, len(self.draw) - 1, each).round().astype(int)
         index = (np.arange(n_chains)[:, None] * len(self.draw) + kept).ravel()
-        return MixtureDraws(self.draws.at(index), self.names, self.chain, self.draw[kept])
+        return replace(self, draws=self.draws.at(index), draw=self.draw[kept])
 
     def mixtures(self) -> Iterator[Mixture]:
         """Every draw as a `Mixture`."""
         d = self.draws
         for pi, mu, sigma in zip(d.weights, d.means, d.covariances, strict=True):
-            yield Mixture(pi, mu, sigma, self.names)
+            yield Mixture(pi, mu, sigma, self.names, named=self.named)
 
     def marginal(self, columns: Sequence[str | int] | str | int) -> MixtureDraws:
         """The posterior of the mixture of some columns alone, in the order given."""
@@ -153,14 +158,15 @@ class MixtureDraws(Displayed):
         share = d.weights[:, :, None] / len(d)
         center = np.sum(share * d.means, axis=(0, 1))
         total = np.sum(share * (variances + (d.means - center) ** 2), axis=(0, 1))
-        return as_rows_like(x, self.names, center, np.exp2(np.round(0.5 * np.log2(total))))
+        scale = np.exp2(np.round(0.5 * np.log2(total)))
+        return as_rows_like(x, self.names, center, scale, self.named)
 
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         d = self.draws
         return d.weights, d.means, as_full(d.covariances, leading=2)
 
     def _of(self, draws: Draws, keep: Sequence[int]) -> MixtureDraws:
-        return MixtureDraws(draws, tuple(self.names[j] for j in keep), self.chain, self.draw)
+        return replace(self, draws=draws, names=tuple(self.names[j] for j in keep))
 
     def _title(self) -> str:
         return (

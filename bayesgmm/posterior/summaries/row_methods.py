@@ -50,7 +50,8 @@ class RowSummaries(ABC):
     def mixture_draws(self) -> MixtureDraws:
         """The draws as mixtures of named columns."""
         self._warn_of_modes()
-        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws)
+        named = self.fit.mixture.named
+        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws, named)
 
     def responsibilities(
         self,

@@ -1,0 +1,106 @@
+"""Groups that ArviZ's functions look for in a posterior's tree, made when they are asked for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import xarray as xr
+
+from ..mixture.prior import Prior
+from .log_groups import log_likelihood_group, log_prior_group
+from .parameter_table import sensitivity_table, without_copies
+from .summaries.methods import Summaries
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class TreeGroups(Summaries):
+    """The same posterior with more in its tree. `save` keeps the groups."""
+
+    prior: Prior
+
+    @abstractmethod
+    def _of_tree(self, tree: xr.DataTree) -> Self:
+        """The same posterior with another tree."""
+
+    def with_predictive(
+        self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
+    ) -> Self:
+        """The same posterior with new data sets as group `posterior_predictive` of its tree.
+
+        ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. The parameters
+        are those of `predictive`.
+        """
+        new = self.predictive(n_draws=n_draws, random_seed=random_seed)
+        return self._with("posterior_predictive", new)
+
+    def with_log_likelihood(self) -> Self:
+        """The same posterior with the rows' log densities as group `log_likelihood` of its tree.
+
+        They are the mixture's, the allocations summed out: `y` over chain, draw and obs_id.
+        `az.loo(posterior.tree)` then gives what `loo` does, and `az.compare` takes several.
+
+        Raises
+        ------
+        ValueError
+            More than 1 GiB of them.
+
+        Examples
+        --------
+        >>> az.loo(posterior.with_log_likelihood().tree)  # doctest: +SKIP
+        """
+        group = log_likelihood_group(self.data, self.draws, self._parameters)
+        return self._with("log_likelihood", group)
+
+    def with_log_prior(self) -> Self:
+        """The same posterior with log prior densities as group `log_prior` of its tree.
+
+        Of `pi`, of `mu` (given Sigma where the prior of the means depends on it) and of `Sigma`
+        (up to a constant for families that share part of it); random hyperparameters are
+        integrated out.
+        """
+        group = log_prior_group(self.draws, self._parameters, self.fit.family, self.prior)
+        return self._with("log_prior", group)
+
+    def prior_sensitivity(self, var_names: Sequence[str] = ("pi", "mu", "Sigma")) -> pd.DataFrame:
+        """How much the posterior would change with a little more, or less, prior or likelihood.
+
+        Both are raised to powers near 1, and the draws weighted anew (Kallioinen, Paananen,
+        Buerkner & Vehtari 2024, Stat. Comput. 34, 57). ArviZ's `psense_summary`, which takes no
+        tree that has a dimension "component", as ours do.
+
+        Parameters
+        ----------
+        var_names : sequence of str
+            Variables to show.
+
+        Returns
+        -------
+        DataFrame
+            Sensitivity to prior and likelihood (0.05 is much), and a diagnosis.
+
+        Raises
+        ------
+        ValueError
+            There is no such variable; more than 1 GiB of log-likelihoods.
+
+        Examples
+        --------
+        >>> posterior.prior_sensitivity(["pi", "mu"])  # doctest: +SKIP
+        """
+        self._warn_of_modes()
+        tree = self.with_log_likelihood().with_log_prior().tree
+        return without_copies(sensitivity_table(tree, var_names), self.fit)
+
+    def _with(self, name: str, group: xr.Dataset) -> Self:
+        tree = self.tree.copy()
+        tree[name] = xr.DataTree(group)
+        return self._of_tree(tree)
+
+    @property
+    def _parameters(self) -> xr.Dataset:
+        return self.tree["posterior"].to_dataset()
