@@ -137,7 +137,7 @@ def log_prior(c, u):
         total += np.sum(
             gamma.logpdf(values["scale"], prior.scale.shape, scale=1 / prior.scale.rate)
         )
-        total += np.log(values["scale"]).sum()
+        total += _log_jacobian(c, u, ("scale",), lambda v: v["scale"])
     if k > 1:
         a = getattr(a, "mean", a)
         total += dirichlet.logpdf(values["pi"], np.full(k, a))

@@ -24,6 +24,7 @@ from ..kernels.e_step.many_rows import ManyRows, call_many_rows_pass
 from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
 from ..utils.types import FloatArray
 from .covariances import COVARIANCES, GRADIENTS, call_map
+from .random_hyperparameters import hyperparameters, pull_back_shares
 
 _I, _F = nb.int64, nb.float64
 LOG_POSTERIOR = _F(F1, F1, I1, F1, F1, F1)
@@ -32,8 +33,8 @@ call_log_posterior = caller(LOG_POSTERIOR)
 (
     N, D, K, ROWS, FREE, SHARED, MAP_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
     RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, MAP_FIXED,
-    QUADRATIC, SETTLED, N_SIZES,
-) = range(22)  # fmt: skip
+    QUADRATIC, SETTLED, SCALE_BY_SHARES, N_SIZES,
+) = range(23)  # fmt: skip
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -131,7 +132,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     g = np.zeros(free)
     at, slope = _variables(u, sizes), _variables(g, sizes)
     psi, g_psi = np.empty(d), np.zeros(d)
-    concentration, total = _hyperparameters(given, at, slope, psi)
+    concentration, total = hyperparameters(sizes[SCALE_BY_SHARES] > 0, given, at, slope, psi)
 
     weights = np.empty(n_components)
     log_sum = _softmax(at.pi, weights)
@@ -166,29 +167,13 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         total += _means_prior(at.mu, given.b0, given.root, slope.mu)
     for j in range(len(slope.scale)):
         slope.scale[j] += g_psi[j]
+    if sizes[SCALE_BY_SHARES] > 0:
+        pull_back_shares(psi, slope.scale)
     if sizes[WHITENED] > 0:
         _pull_back_whitening(g, given.whitening, gradient)
     else:
         _copied(g, gradient)
     return total
-
-
-@inlined
-def _hyperparameters(given, at, slope, psi):  # type: ignore[no-untyped-def]
-    """Write Psi's diagonal; return the concentration, and the log density of what is random."""
-    total = 0.0
-    concentration = given.of_concentration[0]
-    if len(at.concentration) > 0:
-        shape, rate = given.of_concentration[0], given.of_concentration[1]
-        concentration = np.exp(at.concentration[0])
-        total += _log_gamma(shape, rate, at.concentration[0], slope.concentration)
-    for j in range(len(psi)):
-        psi[j] = given.of_psi[1 + j]
-        if len(at.scale) > 0:
-            shape, rate = given.of_psi[0], given.of_psi[1 + j]
-            psi[j] = np.exp(at.scale[j])
-            total += _log_gamma(shape, rate, at.scale[j], slope.scale[j : j + 1])
-    return concentration, total
 
 
 @inlined
@@ -298,14 +283,6 @@ def _pull_back_whitening(g, root, out):  # type: ignore[no-untyped-def]
         row = root[i]
         for j in range(i + 1):
             out[j] += row[j] * v
-
-
-@jit()
-def _log_gamma(shape, rate, log_value, gradient):  # type: ignore[no-untyped-def]
-    """Log density of a gamma variable's logarithm; adds the derivative."""
-    value = np.exp(log_value)
-    gradient[0] += shape - rate * value
-    return shape * (np.log(rate) + log_value) - rate * value - math.lgamma(shape)
 
 
 @inlined

@@ -112,6 +112,10 @@ class LogPosterior:
                 prior.random_concentration and parametrisation.n_components > 1,
             ),
             (compiled.RANDOM_SCALE, prior.inverse_wishart.random_scale),
+            (
+                compiled.SCALE_BY_SHARES,
+                prior.inverse_wishart.random_scale and parametrisation.scale_by_shares,
+            ),
             (compiled.CONJUGATE, prior.mean_strength is not None),
         ):
             self.sizes[place] = value

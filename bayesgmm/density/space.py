@@ -59,7 +59,7 @@ class Space:
         if prior.random_concentration and k > 1:
             pieces.append(Piece("concentration", (), Log()))
         if prior.inverse_wishart.random_scale:
-            pieces.append(Piece("scale", (d,), Log()))
+            pieces.append(Piece("scale", (d,), form.scale_transform))
         if k > 1:
             pieces.append(Piece("pi", (k,), LogRatios()))
         pieces.append(Piece("mu", (k, d), Offset(center)))

@@ -14,7 +14,7 @@ from ..family import Family
 from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
-from .transforms import Log, Transform
+from .transforms import Log, SumAndShares, Transform
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
@@ -78,6 +78,16 @@ class Parametrisation(ABC):
     def diagonal(self) -> bool:
         """Whether every covariance is diagonal, and there is more than one column."""
         return self.d > 1 and (self.family.orientation == Letter.IDENTITY)
+
+    @property
+    def scale_by_shares(self) -> bool:
+        """Whether the covariances tell of a random scale's sum alone: Psi's trace."""
+        return self.d > 1 and not self.by_feature
+
+    @property
+    def scale_transform(self) -> Transform:
+        """The coordinates of a random scale, Psi's diagonal."""
+        return SumAndShares() if self.scale_by_shares else Log()
 
     @property
     @abstractmethod

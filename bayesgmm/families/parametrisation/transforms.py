@@ -81,6 +81,26 @@ class LogRatios(Transform):
 
 @final
 @dataclass(frozen=True, slots=True)
+class SumAndShares(Transform):
+    """Positive numbers by the logarithm of their sum, and the log-ratios of their shares in it.
+
+    For numbers of which only the sum is known well: with a gamma's shape below 1 the logarithms
+    of two of them lie on an L, along either of which the other may be as small as it likes; here
+    they lie on a straight line. The Jacobian is d times that of the logarithms.
+    """
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The coordinates."""
+        total = value.sum(axis=-1, keepdims=True)
+        return np.concatenate([np.log(total), LogRatios().forward(value / total)], axis=-1)
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The numbers."""
+        return np.asarray(np.exp(free[..., :1]) * LogRatios().backward(free[..., 1:]))
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class LogShape(Transform):
     """Numbers whose product is 1: logarithms that sum to 0, as one number less, orthonormally.
 

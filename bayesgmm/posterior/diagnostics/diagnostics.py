@@ -28,6 +28,7 @@ MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
 _TAILS = (0.05, 0.95)
 _PARAMETERS = ("pi", "mu", "Sigma")
+_HYPERPARAMETERS = ("concentration", "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class Diagnostics(Displayed):
         Number of chains, and of draws in each.
     quantities : tuple of Quantity
         The elements of pi, mu and Sigma after relabelling, and what does not depend on labels:
-        the log posterior density, the entropy of pi, and the log density of the mixture at the
-        fit's means and halfway from each to the nearest other one.
+        the log posterior density, the entropy of pi, random hyperparameters, and the log density
+        of the mixture at the fit's means and halfway from each to the nearest other one.
     modes : ChainModes
         Which chains are in the same mode.
     checks : dict of str to Check
@@ -181,6 +182,8 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
     """Check relabelled draws (`pi`, `mu`, `Sigma`) of a fit, and the sampler's statistics."""
     density = stats["lp"].transpose("chain", "draw").to_numpy()
     invariant = _varying([("log posterior", density), *_invariants(posterior, fit)])
+    for name in _HYPERPARAMETERS:
+        invariant |= _elements(posterior[name]) if name in posterior else {}
     parameters = {k: v for name in _PARAMETERS for k, v in _elements(posterior[name]).items()}
     quantities = [_quantity(name, True, values) for name, values in invariant.items()]
     quantities += [_quantity(name, False, values) for name, values in parameters.items()]
@@ -256,7 +259,7 @@ def _elements(variable: xr.DataArray) -> dict[str, FloatArray]:
     """The (chain, draw) arrays of the elements that vary, symmetric ones once."""
     array = variable.transpose("chain", "draw", ...).to_numpy()
     return _varying(
-        (f"{variable.name}[{', '.join(map(str, index))}]", array[(..., *index)])
+        (f"{variable.name}[{', '.join(map(str, index))}]".removesuffix("[]"), array[(..., *index)])
         for index in np.ndindex(*array.shape[2:])
         if len(index) < 3 or index[1] <= index[2]
     )

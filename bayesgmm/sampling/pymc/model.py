@@ -88,7 +88,7 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
-        scale = _hyperparameter("scale", prior.scale, dims=FEATURE)
+        scale = _hyperparameter("scale", prior.scale, dims=FEATURE, **_by_shares(parametrisation))
         pi = _proportions(parametrisation.n_components, prior)
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
@@ -128,6 +128,32 @@ def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
     if isinstance(value, Gamma):
         return pm.Gamma(name, value.shape, value.rate, **arguments)
     return None
+
+
+def _by_shares(parametrisation: Parametrisation) -> dict[str, Any]:
+    """The transform of a scale of which only the sum is known well; else PyMC's own."""
+    if not parametrisation.scale_by_shares:
+        return {}
+    return {"default_transform": _SumAndShares(parametrisation.d)}
+
+
+class _SumAndShares(SimplexTransform):
+    """Positive numbers by the logarithm of their sum, and their shares in it on the simplex."""
+
+    name = "sum_and_shares"
+
+    def __init__(self, d: int) -> None:
+        self.d = d
+
+    def forward(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
+        total = value.sum(axis=-1, keepdims=True)
+        return pt.concatenate([pt.log(total), super().forward(value / total)], axis=-1)
+
+    def backward(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
+        return pt.exp(value[..., 0, None]) * super().backward(value[..., 1:])
+
+    def log_jac_det(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
+        return np.log(self.d) + pt.log(self.backward(value)).sum(axis=-1)
 
 
 def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:

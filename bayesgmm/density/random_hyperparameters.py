@@ -1,0 +1,72 @@
+"""Hyperparameters at a point of the density, random ones with their priors, compiled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..kernels.compilation import inlined, jit
+
+
+@inlined
+def hyperparameters(by_shares, given, at, slope, psi):  # type: ignore[no-untyped-def]
+    """Write Psi's diagonal; return the concentration, and the log density of what is random."""
+    total = 0.0
+    concentration = given.of_concentration[0]
+    if len(at.concentration) > 0:
+        shape, rate = given.of_concentration[0], given.of_concentration[1]
+        concentration = np.exp(at.concentration[0])
+        total += _log_gamma(shape, rate, at.concentration[0], slope.concentration)
+    log_psi = at.scale
+    if by_shares:
+        log_psi = np.empty(len(psi))
+        total += _log_of_shares(at.scale, log_psi)
+    for j in range(len(psi)):
+        psi[j] = given.of_psi[1 + j]
+        if len(at.scale) > 0:
+            shape, rate = given.of_psi[0], given.of_psi[1 + j]
+            psi[j] = np.exp(log_psi[j])
+            total += _log_gamma(shape, rate, log_psi[j], slope.scale[j : j + 1])
+    return concentration, total
+
+
+@inlined
+def _log_of_shares(u, out):  # type: ignore[no-untyped-def]
+    """Write the logarithms of numbers given by that of their sum and by log-ratios of shares.
+
+    Returns the logarithm of the Jacobian, d.
+    """
+    d = len(out)
+    last = 0.0
+    for j in range(d - 1):
+        out[j] = u[1 + j]
+        last -= u[1 + j]
+    out[d - 1] = last
+    peak = np.max(out)
+    total = 0.0
+    for j in range(d):
+        total += np.exp(out[j] - peak)
+    shift = u[0] - peak - np.log(total)
+    for j in range(d):
+        out[j] += shift
+    return np.log(d)
+
+
+@inlined
+def pull_back_shares(psi, gradient):  # type: ignore[no-untyped-def]
+    """Turn the gradient in the logarithms of psi into that in the coordinates, in place."""
+    d = len(psi)
+    of_sum = np.sum(gradient)
+    last = gradient[d - 1] - of_sum * psi[d - 1] / np.sum(psi)
+    for j in range(d - 1, 0, -1):
+        gradient[j] = gradient[j - 1] - of_sum * psi[j - 1] / np.sum(psi) - last
+    gradient[0] = of_sum
+
+
+@jit()
+def _log_gamma(shape, rate, log_value, gradient):  # type: ignore[no-untyped-def]
+    """Log density of a gamma variable's logarithm; adds the derivative."""
+    value = np.exp(log_value)
+    gradient[0] += shape - rate * value
+    return shape * (np.log(rate) + log_value) - rate * value - math.lgamma(shape)
