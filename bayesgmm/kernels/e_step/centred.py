@@ -37,7 +37,9 @@ def centred_pass(  # type: ignore[no-untyped-def]
     weights are not in what is written of each. The logs of the rows' largest responsibilities are
     added to certainty (1,).
     """
-    means, factors = components.means, components.factors
+    log_weights, means, factors, half_log_dets = components
+    counts, first, second = moments
+    row_weights = view.weights
     n_components, d = means.shape
     diagonal = factors.shape[1] == 1 and d > 1
     z = np.empty((d, padded(block)))
@@ -63,22 +65,19 @@ def centred_pass(  # type: ignore[no-untyped-def]
                         squares[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
             else:
                 add_squared_lengths(factors[k], lower, delta, m, squares)
-            constant = components.log_weights[k] + components.half_log_dets[k] - 0.5 * d * LOG_2PI
+            constant = log_weights[k] + half_log_dets[k] - 0.5 * d * LOG_2PI
             for r in range(m):
                 logits[k, r] = constant - 0.5 * squares[0, r]
         softmax(logits, m, peak, total, power)
-        loglik += weigh(view.weights, i, m, peak, total, logits, certainty)
-        if moments.counts.shape[0] > 0:
+        loglik += weigh(row_weights, i, m, peak, total, logits, certainty)
+        if counts.shape[0] > 0:
             clear_padding(logits, m)
             for k in range(n_components):
                 count = 0.0
                 for r in range(m):
                     count += logits[k, r]
-                moments.counts[k] += count
-                _add_moments(
-                    z, means[k], logits[k], m, diagonal, delta, y, moments.first[k],
-                    moments.second[k],
-                )  # fmt: skip
+                counts[k] += count
+                _add_moments(z, means[k], logits[k], m, diagonal, delta, y, first[k], second[k])
         write_rows(i, m, total, logits, each)
         i += m
     return loglik
