@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.device.rows import DeviceRows, device_of, put
+from ..kernels.device.rows import DeviceRows, device_of, is_on_device, put
 from .data import Data, as_data
 
 
@@ -21,9 +21,9 @@ def on_device(
 ) -> Data:
     """A checked table whose rows lie on a device, for whatever takes data.
 
-    Every pass over these rows is made there: in CUDA on NVIDIA's GPUs where CuPy is installed, in JAX
-    elsewhere. Arrays that already are on a GPU (of JAX, CuPy or PyTorch) need no such call: pass them
-    as they are.
+    Every pass over these rows is made there: in CUDA on NVIDIA's GPUs where CuPy is installed, in
+    JAX elsewhere. Arrays that already are on a GPU (of JAX, CuPy or PyTorch) need no such call:
+    pass them as they are.
 
     Parameters
     ----------
@@ -62,3 +62,8 @@ def on_device(
     if isinstance(data.values, DeviceRows) and device is None:
         return data
     return replace(data, values=put(np.asarray(data.values), device_of(device)))
+
+
+def stays_there(x: Any) -> bool:
+    """Whether rows are on a device, where no other library is to look at them."""
+    return is_on_device(x.values if isinstance(x, Data) else x)

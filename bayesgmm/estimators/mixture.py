@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.data import Data, as_data
+from ..data.on_device import stays_there
 from ..em.checks import Options, check_options, check_problem
 from ..em.fit import best_fit, fit_from, warn_of_columns
 from ..em.multistart import SearchOptions, run_starts
@@ -190,15 +191,27 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def _has_estimate(self) -> bool:
         return bool(self._changed()) or self.fit_.status is not Status.DEGENERATE
 
-    def _fit(self, x: Any) -> NDArray[np.floating]:
+    def _rows(self, x: Any) -> Any:
+        """The checked rows, of which scikit-learn has noted the columns."""
+        if stays_there(x):  # where scikit-learn cannot look at them
+            data = as_data(x)
+            self.n_features_in_ = data.d
+            if data.named:
+                self.feature_names_in_ = np.array(data.names, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+            return data
         try:
-            rows = validate_data(
+            return validate_data(
                 self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
             )
         except ValueError:
             if np.asarray(x).dtype.hasobject:  # scikit-learn does not name the column of a text
                 as_data(x)
             raise
+
+    def _fit(self, x: Any) -> Any:
+        rows = self._rows(x)
         options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
         k = check_integer("n_components", self.n_components, 1)
         data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
@@ -304,8 +317,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         names = tuple(getattr(self, "feature_names_in_", ()))
         return Mixture(self.weights_, self.means_, kind.expand(covariances, k, d), names)
 
-    def _check(self, x: Any) -> NDArray[np.floating]:
+    def _check(self, x: Any) -> Any:
         check_is_fitted(self)
+        if stays_there(x):
+            return x
         return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
 
 

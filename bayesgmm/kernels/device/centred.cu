@@ -175,7 +175,8 @@ extern "C" __global__ void responsibilities(const double *__restrict__ joint,
 #define OF_MOMENTS (FULL_TILES * 128 + DP + 2)
 
 // Each warp takes one component, each block of threads 8 of them and its part of the rows; sums
-// (parts, K, OF_MOMENTS) get counts, first and second moments about the means.
+// (parts, K, OF_MOMENTS) get second moments
+// about the means, sums about the centre, and counts.
 extern "C" __global__ void __launch_bounds__(WARPS * 32, 1)
 moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const double *__restrict__ params,
         int n_components, const double *__restrict__ row_weights, const double *__restrict__ joint,
@@ -194,13 +195,11 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
   for (int j = 0; j < T; j++)
     mean[j] = used ? packed[(i64)k * OF_COMPONENT + LOWER * 64 + 8 * j + g] : 0.0;
 
-  double s[FULL_TILES][4], first[T], count = 0.0;
+  double s[FULL_TILES][4], first[2] = {0.0, 0.0}, count = 0.0;
 #pragma unroll
   for (int t = 0; t < FULL_TILES; t++)
 #pragma unroll
     for (int i = 0; i < 4; i++) s[t][i] = 0.0;
-#pragma unroll
-  for (int j = 0; j < T; j++) first[j] = 0.0;
 
   const i64 n_stages = (n_rows + STAGE - 1) / STAGE;
   constexpr int BYTES = STAGE * D * sizeof(ROW), AT_ONCE = COPY / sizeof(ROW);
@@ -224,13 +223,24 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
   auto take = [&](i64 stage, int to) {
     wait<0>();
     if (stage >= n_stages) return;
-    for (int i = AT_ONCE * threadIdx.x; i < STAGE * D; i += AT_ONCE * WARPS * 32)
+    for (int i = AT_ONCE * threadIdx.x; i < STAGE * D; i += AT_ONCE * WARPS * 32) {
+      double own[AT_ONCE];
 #pragma unroll
       for (int h = 0; h < AT_ONCE; h++) {
         const int column = (i + h) % D;
-        z[to * STAGE * Z_STRIDE + (i + h) / D * Z_STRIDE + column] =
-            ((double)raw[i + h] - center[column]) * inverse_scale[column];
+        own[h] = ((double)raw[i + h] - center[column]) * inverse_scale[column];
       }
+      double *row = z + to * STAGE * Z_STRIDE + i / D * Z_STRIDE + i % D;
+      if (D % 2 == 0 && AT_ONCE % 2 == 0) {  // pieces do not go over the end of a row
+#pragma unroll
+        for (int h = 0; h < AT_ONCE; h += 2)
+          *reinterpret_cast<double2 *>(row + h) = make_double2(own[h], own[h + (AT_ONCE > 1)]);
+      } else {
+#pragma unroll
+        for (int h = 0; h < AT_ONCE; h++)
+          z[to * STAGE * Z_STRIDE + (i + h) / D * Z_STRIDE + (i + h) % D] = own[h];
+      }
+    }
     __syncwarp();
 #pragma unroll
     for (int h = 0; h < STAGE / 32; h++) {
@@ -270,11 +280,17 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
         const double a0 = r0 * v[2 * i][0], a2 = r1 * v[2 * i][1];
         const double a1 = whole ? r0 * v[whole ? 2 * i + 1 : 0][0] : 0.0;
         const double a3 = whole ? r1 * v[whole ? 2 * i + 1 : 0][1] : 0.0;
-        first[2 * i] += a0 + a2;
-        if (whole) first[whole ? 2 * i + 1 : 0] += a1 + a3;
 #pragma unroll
         for (int j = 0; j < 2 * i + 1 + whole; j++)
           multiply_add(s[i * (i + 1) + j], a0, a1, a2, a3, v[j][0], v[j][1]);
+      }
+    }
+    if (used && 2 * lane < DP) {  // sums of columns, two to a lane, about the centre
+#pragma unroll 4
+      for (int row = 0; row < STAGE; row++) {
+        const double2 both = reinterpret_cast<const double2 *>(rows + row * Z_STRIDE)[lane];
+        first[0] = fma(own[row], both.x, first[0]);
+        first[1] = fma(own[row], both.y, first[1]);
       }
     }
     take(stage + gridDim.y, at ^ 1);
@@ -290,14 +306,11 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
       double *to = out + t * 128 + i * 32 + lane;
       *to = (add_to_sums ? *to : 0.0) + s[t][i];
     }
-#pragma unroll
-  for (int j = 0; j < T; j++) {
-    double v = first[j];
-    v += __shfl_xor_sync(FULL, v, 1);
-    v += __shfl_xor_sync(FULL, v, 2);
-    double *to = out + FULL_TILES * 128 + 8 * j + g;
-    if (q == 0) *to = (add_to_sums ? *to : 0.0) + v;
-  }
+  for (int h = 0; h < 2; h++)
+    if (2 * lane + h < DP) {
+      double *to = out + FULL_TILES * 128 + 2 * lane + h;
+      *to = (add_to_sums ? *to : 0.0) + first[h];
+    }
   count = add_lanes(count);
   double *to = out + FULL_TILES * 128 + DP;
   if (lane == 0) *to = (add_to_sums ? *to : 0.0) + count;

@@ -2,9 +2,9 @@
 
 `features.cu` and `per_row.cu` have the quadratic form, `centred.cu` the other one for full
 covariances. CuPy compiles each for the sizes it meets, and keeps on disk what it compiled; products
-go to the double-precision tensor units. Grids and orders of sums are functions of the problem and of
-the kind of GPU: on one kind the same call gives the same bits. What the kernels do not cover is left
-to JAX.
+go to the double-precision tensor units. Grids and orders of sums are functions of the problem and
+of the kind of GPU: on one kind the same call gives the same bits. What the kernels do not cover is
+left to JAX.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from .contract import Encoded, Sums
 from .rows import DeviceRows, pointer_to
 
@@ -41,7 +41,7 @@ _NULL = np.uintp(0)
 
 def covers(rows: DeviceRows, n_components: int, diagonal: bool, quadratic: bool) -> bool:
     """Whether there is a kernel for rows there, a mixture of that size, and that form."""
-    if rows.device.platform != "gpu" or _capability(rows.device.local_hardware_id) < _CAPABILITY:
+    if rows.number < 0 or _capability(rows.number) < _CAPABILITY:
         return False
     d = rows.shape[1]
     if not quadratic:
@@ -130,11 +130,11 @@ class _Form:
         import cupy
 
         self.cupy, self.rows, self.mixture = cupy, rows, mixture
-        self.device = int(rows.device.local_hardware_id)
+        self.device = rows.number
         self.n, self.d = rows.shape
         self.n_components = len(mixture.log_weights)
         size = rows.dtype.itemsize
-        self.x = pointer_to(rows.array) + rows.start * self.d * size
+        self.x = rows.pointer
         self.defines = {
             "D": self.d,
             "ROW": "double" if size == 8 else "float",
@@ -284,7 +284,8 @@ class _Centred(_Form):
             )  # fmt: skip
         loglik, certainty = self.added(self.totals)
         total = self.added(parts).reshape(self.n_components, size)
-        return Sums(loglik, certainty, _unpacked(total, self.d, self.padded))
+        moments = _unpacked(total, self.mixture.means, self.padded)
+        return Sums(loglik, certainty, moments)
 
     def evaluate(self, shares: bool) -> tuple[Any, Any]:
         """Log densities (n,) and responsibilities (n, K), on the device, of one block of rows."""
@@ -310,32 +311,48 @@ def _packed(mixture: Encoded, d: int) -> FloatArray:
     n_components, own = mixture.means.shape
     factors, means = np.zeros((n_components, d, d)), np.zeros((n_components, d))
     factors[:, :own, :own], means[:, :own] = mixture.factors, mixture.means
-    lane = np.arange(32)
-    row, column = lane // 4, lane % 4
-    tiles = [
-        factors[:, 8 * j + row[:, None], 8 * p + column[:, None] + [0, 4]].reshape(n_components, 64)
+    tiles = factors.reshape(n_components, -1)[:, _places_of_factor(d)]
+    shift = (factors @ means[:, :, None])[:, :, 0]
+    constants = np.column_stack([mixture.constants, np.zeros(n_components)])
+    return np.concatenate([tiles, means, shift, constants], axis=1)
+
+
+@cache
+def _places_of_factor(d: int) -> IntArray:
+    """Where the numbers of the tiles are in a factor (d, d) as one row."""
+    lane = np.arange(32)[:, None]
+    places = [
+        (8 * j + lane // 4) * d + 8 * p + lane % 4 + [0, 4]
         for j in range(d // 8)
         for p in range(j + 1)
     ]
-    shift = np.einsum("kij,kj->ki", factors, means)
-    constants = np.column_stack([mixture.constants, np.zeros(n_components)])
-    return np.concatenate([*tiles, means, shift, constants], axis=1)
+    return np.concatenate(places).ravel().astype(np.intp)
 
 
-def _unpacked(total: FloatArray, own: int, d: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Counts, first and second moments (their lower triangles) from what `moments` wrote."""
-    tiles = d // 8
-    pairs = (tiles + 1) // 2
-    n_tiles = pairs * (pairs + 1) - tiles % 2
-    second = np.zeros((len(total), 16 * pairs, d))
-    lane = np.arange(32)
-    row, column = lane // 4, 2 * (lane % 4)
-    of_tiles = total[:, : 128 * n_tiles].reshape(len(total), n_tiles, 4, 32)
-    for i in range(pairs):
-        for j in range(min(2 * i + 2, tiles)):
+def _unpacked(
+    total: FloatArray, means: FloatArray, d: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Counts, first and second moments about the means, from what `moments` wrote."""
+    own = means.shape[1]
+    places, size = _places_of_moments(d, own)
+    counts = total[:, size + d].copy()
+    first = total[:, size : size + own] - counts[:, None] * means
+    return counts, first, total[:, places].reshape(-1, own, own)
+
+
+@cache
+def _places_of_moments(d: int, own: int) -> tuple[IntArray, int]:
+    """Where second moments (own, own) are in the tiles of padded ones, and the tiles' size."""
+    lane, place = np.arange(32), np.zeros((d + 8, d), dtype=np.intp)
+    number = 0
+    for i in range(-(-d // 16)):
+        for j in range(min(2 * i + 2, d // 8)):
             for part in range(4):
-                at = 16 * i + row + 8 * (part // 2), 8 * j + column + part % 2
-                second[:, at[0], at[1]] = of_tiles[:, i * (i + 1) + j, part]
-    first = total[:, 128 * n_tiles : 128 * n_tiles + own].copy()
-    counts = total[:, 128 * n_tiles + d].copy()
-    return counts, first, np.ascontiguousarray(second[:, :own, :own])
+                row, column = (
+                    16 * i + lane // 4 + 8 * (part // 2),
+                    8 * j + 2 * (lane % 4) + part % 2,
+                )
+                place[row, column] = number + 32 * part + lane
+            number += 128
+    row, column = np.indices((own, own))
+    return place[np.maximum(row, column), np.minimum(row, column)].ravel(), number

@@ -217,9 +217,9 @@ features_pass(const ROW *__restrict__ x, i64 n, const double *__restrict__ param
     if (sums) {
       // Rows 2q + h of a tile are the contracted index: what a lane has is what the product wants.
 #pragma unroll
-      for (int t = 0; t < F_TILES; t++)
+      for (int v = 0; v < 4; v++)
 #pragma unroll
-        for (int v = 0; v < 4; v++) {
+        for (int t = 0; t < F_TILES; t++) {
           const double b0 = phi[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q)];
           const double b1 = phi[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q + 1)];
 #pragma unroll

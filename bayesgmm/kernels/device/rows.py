@@ -7,6 +7,7 @@ and stay where they are. JAX is imported when there are such rows, never before.
 from __future__ import annotations
 
 import sys
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,14 @@ class DeviceRows:
 
     ndim = 2
 
-    def __init__(self, array: Any, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, array: Any) -> None:
         self.array = array
-        self.start = start
-        self.stop = int(array.shape[0]) if stop is None else stop
+        self.start, self.stop = 0, int(array.shape[0])
+        self.device = next(iter(array.devices()))
+        # A GPU's number and where the array lies there, or -1: JAX is slow to say so.
+        on_gpu = self.device.platform == "gpu"
+        self.number = int(self.device.local_hardware_id) if on_gpu else -1
+        self._address = pointer_to(array) if on_gpu else 0
         self._weights: tuple[FloatArray, Any] | None = None
 
     @property
@@ -45,9 +50,9 @@ class DeviceRows:
         return np.dtype(self.array.dtype)
 
     @property
-    def device(self) -> Any:
-        """JAX's name for where the rows are."""
-        return next(iter(self.array.devices()))
+    def pointer(self) -> int:
+        """Where the rows begin in a GPU's memory."""
+        return self._address + self.start * self.shape[1] * self.dtype.itemsize
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -74,7 +79,10 @@ class DeviceRows:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
-                return DeviceRows(self.array, self.start + start, self.start + max(start, stop))
+                part = copy(self)
+                part.start, part.stop = self.start + start, self.start + max(start, stop)
+                part._weights = None
+                return part
             index = np.arange(start, stop, step)
         index = np.asarray(index)
         if index.dtype == bool:
@@ -97,7 +105,12 @@ class DeviceRows:
 
 
 def is_on_device(x: Any) -> bool:
-    """Whether this is an array in the memory of a device that the processor does not read."""
+    """Whether this is an array in the memory of a device that the processor does not read.
+
+    `DeviceRows` are, wherever they are.
+    """
+    if isinstance(x, DeviceRows):
+        return True
     jax = sys.modules.get("jax")
     if jax is not None and isinstance(x, jax.Array):
         return all(device.platform != "cpu" for device in x.devices())
