@@ -7,7 +7,6 @@
 #define OF_COMPONENT (LOWER * 64 + 2 * DP + 2)
 #define WARPS 8
 #define ROWS_OF_BLOCK (WARPS * 16)
-#define FULL 0xffffffffu
 #define BUFFERS 3
 
 // Copies of N bytes in the background; of nothing, zeros come.
@@ -168,15 +167,16 @@ extern "C" __global__ void responsibilities(const double *__restrict__ joint,
   resp[i] = exp_negative(joint[k * stride + row] - log_sums[row]);
 }
 
-#define STAGE 64  // rows at a time, of which a lane copies two numbers
+#ifndef STAGE
+#define STAGE 64  // rows at a time
+#endif
 #define Z_STRIDE (DP % 16 == 8 ? DP + 12 : DP + 4)   // 4 modulo 16: no two lanes meet in a bank
 #define PAIRS ((T + 1) / 2)                            // tiles of 16 columns
 #define FULL_TILES (PAIRS * (PAIRS + 1) - (T % 2))     // of 16 x 8 on and below the diagonal
 #define OF_MOMENTS (FULL_TILES * 128 + DP + 2)
 
 // Each warp takes one component, each block of threads 8 of them and its part of the rows; sums
-// (parts, K, OF_MOMENTS) get second moments
-// about the means, sums about the centre, and counts.
+// (parts, K, OF_MOMENTS) get second moments about the means, sums about the centre, and counts.
 extern "C" __global__ void __launch_bounds__(WARPS * 32, 1)
 moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const double *__restrict__ params,
         int n_components, const double *__restrict__ row_weights, const double *__restrict__ joint,
@@ -195,6 +195,7 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
   for (int j = 0; j < T; j++)
     mean[j] = used ? packed[(i64)k * OF_COMPONENT + LOWER * 64 + 8 * j + g] : 0.0;
 
+  const int column = 2 * lane < DP ? lane : 0;
   double s[FULL_TILES][4], first[2] = {0.0, 0.0}, count = 0.0;
 #pragma unroll
   for (int t = 0; t < FULL_TILES; t++)
@@ -211,8 +212,10 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
       for (int i = COPY * threadIdx.x; i < BYTES; i += COPY * WARPS * 32)
         copy<COPY>(reinterpret_cast<char *>(raw) + i, i < bytes ? from + i : from, i < bytes);
       if (used) {
-        copy<16>(ahead + 2 * lane, joint + k * stride + begin + 2 * lane);
-        copy<16>(ahead + STAGE + 2 * lane, log_sums + begin + 2 * lane);
+        for (int i = 2 * lane; i < STAGE; i += 64) {
+          copy<16>(ahead + i, joint + k * stride + begin + i);
+          copy<16>(ahead + STAGE + i, log_sums + begin + i);
+        }
         if (row_weights)
           for (int i = lane; i < STAGE; i += 32)
             copy<8>(ahead + 2 * STAGE + i, row_weights + first_row + (begin + i < n_rows ? begin + i : 0));
@@ -284,11 +287,9 @@ moments(const ROW *__restrict__ x, i64 first_row, i64 n_rows, i64 stride, const 
         for (int j = 0; j < 2 * i + 1 + whole; j++)
           multiply_add(s[i * (i + 1) + j], a0, a1, a2, a3, v[j][0], v[j][1]);
       }
-    }
-    if (used && 2 * lane < DP) {  // sums of columns, two to a lane, about the centre
-#pragma unroll 4
-      for (int row = 0; row < STAGE; row++) {
-        const double2 both = reinterpret_cast<const double2 *>(rows + row * Z_STRIDE)[lane];
+#pragma unroll
+      for (int row = 8 * step; row < 8 * step + 8; row++) {  // sums of two columns to a lane
+        const double2 both = reinterpret_cast<const double2 *>(rows + row * Z_STRIDE)[column];
         first[0] = fma(own[row], both.x, first[0]);
         first[1] = fma(own[row], both.y, first[1]);
       }

@@ -2,6 +2,7 @@
 // rows ROW, and what else each names, at a time; COPY are the bytes in which rows may be copied.
 
 typedef long long i64;
+#define FULL 0xffffffffu  // all lanes of a warp
 
 // One product of a 16 x 8 by an 8 x 8 matrix on the double-precision tensor units, added to c.
 // With g = lane / 4, q = lane % 4 (PTX ISA, mma.m16n8k8 with .f64):
@@ -70,7 +71,7 @@ __device__ __forceinline__ double exp_negative(double x) {
 
 __device__ __forceinline__ double add_lanes(double v) {
 #pragma unroll
-  for (int m = 16; m > 0; m >>= 1) v += __shfl_xor_sync(0xffffffffu, v, m);
+  for (int m = 16; m > 0; m >>= 1) v += __shfl_xor_sync(FULL, v, m);
   return v;
 }
 

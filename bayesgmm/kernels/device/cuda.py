@@ -24,9 +24,9 @@ from .rows import DeviceRows, pointer_to
 # Tensor units in double precision came with compute capability 8.0.
 _CAPABILITY = 80
 _MAX_COLUMNS = 64
-# Sums that a lane (`per_row.cu`) and a warp (`features.cu`) keep in registers, and up to how many
-# the mixture stands there too.
-_PER_LANE, _PER_WARP, _WITH_THETA = 64, 2304, 800
+# Sums that a lane (`per_row.cu`) and a warp (`features.cu`) keep in registers, and so few of a warp
+# that three blocks of threads have room on a multiprocessor.
+_PER_LANE, _PER_WARP, _OF_THREE = 64, 2304, 1024
 # Threads of a block in the quadratic form; rows that a block and a stage of the centred one take,
 # its warps, and the components it holds ready. As in the sources.
 _THREADS, _ROWS_OF_BLOCK, _STAGE, _WARPS, _BUFFERS = 128, 128, 64, 8, 3
@@ -196,14 +196,12 @@ class _Quadratic(_Form):
             self.grid = min(4 * processors, -(-self.n // _THREADS))
             return
         size = self.shape[0] * self.shape[1]
-        ready = size <= _WITH_THETA
-        blocks = 2 if ready else 3 if size <= _PER_WARP // 2 else 1
+        blocks = 3 if size <= _OF_THREE else 2
         self.defines |= {
             "KP": self.shape[0], "HALF": int(self.shape[0] - k >= 8), "F": f, "FP": self.shape[1],
-            "THETA_IN_REGISTERS": int(ready), "MIN_BLOCKS": blocks, "PREFETCH": 1,
+            "MIN_BLOCKS": blocks, "AT_ONCE": 4,
         }  # fmt: skip
-        features = _THREADS // 32 * self.shape[1] * _STRIDE
-        self.shared = 8 * max(features + (0 if ready else size), size + 2)
+        self.shared = 8 * (max(_THREADS // 32 * self.shape[1] * _STRIDE, 2) + size)
         self.arguments = (np.int32(k),)
         self.grid = min(blocks * processors, -(-self.n // _THREADS))
 

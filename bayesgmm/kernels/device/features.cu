@@ -1,5 +1,6 @@
 // The pass in quadratic features, all in one kernel: log joint densities Theta Phi', softmax over the
-// components, sums R' Phi. A warp takes 32 rows at a time and keeps its sums in registers.
+// components, sums R' Phi. A warp makes the features of 32 rows at a time, sees AT_ONCE tiles of 8 of
+// them at once, and keeps its sums in registers.
 //
 // D columns; DIAGONAL or not; components padded to KP (a multiple of 16), of which the last 8 are none
 // where HALF; F features padded to FP (a multiple of 8). Theta's padding has zeros, but a constant of
@@ -15,9 +16,34 @@
 #define F_TILES (FP / 8)
 #define USED (KP - 8 * HALF)
 
+#define OF_LANE (2 * AT_ONCE)          // rows of which a lane has components
+#define LANES_OF_ROW (4 / AT_ONCE)     // lanes with the same q that end with the same row
+
 // The row of a tile of 8 that column n of a product stands for: both products then read the
 // features without bank conflicts.
 __device__ __forceinline__ int row_of(int n) { return n < 4 ? n : n ^ 1; }
+
+// A value of each of a lane's rows, together with those of the other lanes' components: at each
+// exchange a lane keeps half of the rows, until it has one.
+template <class Together>
+__device__ __forceinline__ double over_components(double (&part)[OF_LANE], int g, Together together) {
+  int width = OF_LANE;
+#pragma unroll
+  for (int bit = 4; bit > 0; bit /= 2) {
+    if (width == 1) {
+      part[0] = together(part[0], __shfl_xor_sync(FULL, part[0], 4 * bit));
+      continue;
+    }
+    width /= 2;
+#pragma unroll
+    for (int i = 0; i < width; i++) {
+      const double send = g & bit ? part[i] : part[i + width];
+      const double keep = g & bit ? part[i + width] : part[i];
+      part[i] = together(keep, __shfl_xor_sync(FULL, send, 4 * bit));
+    }
+  }
+  return part[0];
+}
 
 extern "C" __global__ void __launch_bounds__(WARPS * 32, MIN_BLOCKS)
 features_pass(const ROW *__restrict__ x, i64 n, const double *__restrict__ params, int n_components,
@@ -29,25 +55,12 @@ features_pass(const ROW *__restrict__ x, i64 n, const double *__restrict__ param
   double *phi = shared + warp * FP * STRIDE;
   for (int f = F; f < FP; f++) phi[f * STRIDE + lane] = 0.0;
 
-#if THETA_IN_REGISTERS
-  double a[M_TILES][F_TILES][4];
-#pragma unroll
-  for (int m = 0; m < M_TILES; m++)
-#pragma unroll
-    for (int t = 0; t < F_TILES; t++)
-#pragma unroll
-      for (int i = 0; i < 4; i++)
-        a[m][t][i] = theta[(16 * m + g + 8 * (i % 2)) * FP + 8 * t + q + 4 * (i / 2)];
-#define A(m, t, i) a[m][t][i]
-#else
   double *own = shared + WARPS * FP * STRIDE;  // Theta in the order in which lanes read it
   for (int i = threadIdx.x; i < M_TILES * F_TILES * 128; i += WARPS * 32) {
     int l = i % 32, part = i / 32 % 4, t = i / 128 % F_TILES, m = i / 128 / F_TILES;
     own[i] = theta[(16 * m + l / 4 + 8 * (part % 2)) * FP + 8 * t + l % 4 + 4 * (part / 2)];
   }
   __syncthreads();
-#define A(m, t, i) own[(((m) * F_TILES + (t)) * 4 + (i)) * 32 + lane]
-#endif
 
   double s[M_TILES][F_TILES][4];
 #pragma unroll
@@ -63,21 +76,14 @@ features_pass(const ROW *__restrict__ x, i64 n, const double *__restrict__ param
   const bool plain = !row_weights && !log_density;
   double product = 1.0;
   int n_factors = 0;
-#if PREFETCH
   Row row = read(x, n, ((i64)blockIdx.x * WARPS + warp) * ROWS + lane);
-#endif
   for (i64 start = ((i64)blockIdx.x * WARPS + warp) * ROWS; start < n; start += step) {
     const i64 mine = start + lane;
-#if !PREFETCH
-    Row row = read(x, n, mine);
-#endif
     {  // features of the lane's own row
       double z[D];
 #pragma unroll
       for (int j = 0; j < D; j++) z[j] = ((double)row.v[j] - center[j]) * inverse_scale[j];
-#if PREFETCH
       row = read(x, n, mine + step);
-#endif
       phi[lane] = 1.0;
 #pragma unroll
       for (int j = 0; j < D; j++) phi[(1 + j) * STRIDE + lane] = z[j];
@@ -89,143 +95,118 @@ features_pass(const ROW *__restrict__ x, i64 n, const double *__restrict__ param
     }
     __syncwarp();
 
-    // c[m][v]: components g, g + 8 of tile m by rows row_of(2q), row_of(2q + 1) of tile v
-    double c[M_TILES][4][4];
-#pragma unroll
-    for (int m = 0; m < M_TILES; m++)
-#pragma unroll
-      for (int v = 0; v < 4; v++)
-#pragma unroll
-        for (int i = 0; i < 4; i++) c[m][v][i] = 0.0;
-#pragma unroll
-    for (int t = 0; t < F_TILES; t++) {
-      double b0[4], b1[4];
-#pragma unroll
-      for (int v = 0; v < 4; v++) {
-        b0[v] = phi[(8 * t + q) * STRIDE + 8 * v + row_of(g)];
-        b1[v] = phi[(8 * t + q + 4) * STRIDE + 8 * v + row_of(g)];
-      }
+#pragma unroll 1
+    for (int from = 0; from < ROWS; from += 8 * AT_ONCE) {
+      const double *seen = phi + from;
+      // c[m][v]: components g, g + 8 of tile m by rows row_of(2q), row_of(2q + 1) of tile v
+      double c[M_TILES][AT_ONCE][4];
 #pragma unroll
       for (int m = 0; m < M_TILES; m++)
 #pragma unroll
-        for (int v = 0; v < 4; v++)
-          multiply_add(c[m][v], A(m, t, 0), A(m, t, 1), A(m, t, 2), A(m, t, 3), b0[v], b1[v]);
-    }
-
-    // Peaks of 8 rows per lane over its own components, then over the other lanes': halving the
-    // rows at each exchange, a lane ends with the one row that it writes back.
-    double part[8];
+        for (int v = 0; v < AT_ONCE; v++)
 #pragma unroll
-    for (int v = 0; v < 4; v++)
+          for (int i = 0; i < 4; i++) c[m][v][i] = 0.0;
 #pragma unroll
-      for (int h = 0; h < 2; h++) {
-        double top = c[0][v][h];
+      for (int t = 0; t < F_TILES; t++) {
+        double b0[AT_ONCE], b1[AT_ONCE];
+#pragma unroll
+        for (int v = 0; v < AT_ONCE; v++) {
+          b0[v] = seen[(8 * t + q) * STRIDE + 8 * v + row_of(g)];
+          b1[v] = seen[(8 * t + q + 4) * STRIDE + 8 * v + row_of(g)];
+        }
 #pragma unroll
         for (int m = 0; m < M_TILES; m++) {
-          if (m > 0) top = fmax(top, c[m][v][h]);
-          if (16 * m + 8 < USED) top = fmax(top, c[m][v][2 + h]);
+          const double *a = own + (m * F_TILES + t) * 128 + lane;
+#pragma unroll
+          for (int v = 0; v < AT_ONCE; v++)
+            multiply_add(c[m][v], a[0], a[32], a[64], a[96], b0[v], b1[v]);
         }
-        part[2 * v + h] = top;
       }
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      double send = g & 4 ? part[i] : part[i + 4], keep = g & 4 ? part[i + 4] : part[i];
-      part[i] = fmax(keep, __shfl_xor_sync(0xffffffffu, send, 16));
-    }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      double send = g & 2 ? part[i] : part[i + 2], keep = g & 2 ? part[i + 2] : part[i];
-      part[i] = fmax(keep, __shfl_xor_sync(0xffffffffu, send, 8));
-    }
-    double send = g & 1 ? part[0] : part[1], keep = g & 1 ? part[1] : part[0];
-    const double peak = fmax(keep, __shfl_xor_sync(0xffffffffu, send, 4));
-    // The lane's row: its own of the 8 that lanes with its q had, in this order of v and h.
-    const int number = (g & 4 ? 4 : 0) + (g & 2 ? 2 : 0) + (g & 1);
 
+      double part[OF_LANE];
 #pragma unroll
-    for (int v = 0; v < 4; v++)
+      for (int i = 0; i < OF_LANE; i++) {
+        double top = c[0][i / 2][i % 2];
 #pragma unroll
-      for (int h = 0; h < 2; h++) {
-        const double of_row = __shfl_sync(0xffffffffu, peak, (2 * v + h) * 4 + q);
+        for (int m = 0; m < M_TILES; m++) {
+          if (m > 0) top = fmax(top, c[m][i / 2][i % 2]);
+          if (16 * m + 8 < USED) top = fmax(top, c[m][i / 2][2 + i % 2]);
+        }
+        part[i] = top;
+      }
+      const double peak = over_components(part, g, [](double a, double b) { return fmax(a, b); });
+#pragma unroll
+      for (int i = 0; i < OF_LANE; i++) {
+        const double of_row = __shfl_sync(FULL, peak, LANES_OF_ROW * 4 * i + q);
         double total = 0.0;
 #pragma unroll
         for (int m = 0; m < M_TILES; m++)
 #pragma unroll
           for (int up = 0; up < 2; up++)
             if (16 * m + 8 * up < USED) {
-              c[m][v][2 * up + h] = exp_negative(c[m][v][2 * up + h] - of_row);
-              total += c[m][v][2 * up + h];
+              double &term = c[m][i / 2][2 * up + i % 2];
+              term = exp_negative(term - of_row);
+              total += term;
             }
-        part[2 * v + h] = total;
+        part[i] = total;
       }
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      double send = g & 4 ? part[i] : part[i + 4], keep = g & 4 ? part[i + 4] : part[i];
-      part[i] = keep + __shfl_xor_sync(0xffffffffu, send, 16);
-    }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      double send = g & 2 ? part[i] : part[i + 2], keep = g & 2 ? part[i + 2] : part[i];
-      part[i] = keep + __shfl_xor_sync(0xffffffffu, send, 8);
-    }
-    send = g & 1 ? part[0] : part[1], keep = g & 1 ? part[1] : part[0];
-    const double total = keep + __shfl_xor_sync(0xffffffffu, send, 4);
-    const i64 at = start + 8 * (number / 2) + row_of(2 * q + number % 2);
-    const bool counts = at < n;
-    const double weight = !counts ? 0.0 : row_weights ? row_weights[at] : 1.0;
-    if (plain) {
-      product *= counts ? total : 1.0;
-      loglik += counts ? peak : 0.0;
-      if (++n_factors == MANY_FACTORS) {
-        certainty -= log(product);
-        product = 1.0;
-        n_factors = 0;
+      const double total = over_components(part, g, [](double a, double b) { return a + b; });
+      // The row whose peak and total this lane has, and whether it is the one that counts it.
+      const int number = g / LANES_OF_ROW;
+      const i64 at = start + from + 8 * (number / 2) + row_of(2 * q + number % 2);
+      const bool counts = at < n && g % LANES_OF_ROW == 0;
+      const double weight = at >= n ? 0.0 : row_weights ? row_weights[at] : 1.0;
+      if (plain) {
+        product *= counts ? total : 1.0;
+        loglik += counts ? peak : 0.0;
+        if (++n_factors == MANY_FACTORS) {
+          certainty -= log(product);
+          product = 1.0;
+          n_factors = 0;
+        }
+      } else if (counts) {
+        const double log_total = log(total);
+        loglik += weight * peak;
+        certainty -= weight * log_total;
+        if (log_density) log_density[at] = peak + log_total;
       }
-    } else if (counts) {
-      const double log_total = log(total);
-      loglik += weight * peak;
-      certainty -= weight * log_total;
-      if (log_density) log_density[at] = peak + log_total;
-    }
-    const double factor = (resp ? 1.0 : weight) / total;
+      const double factor = (resp ? 1.0 : weight) / total;
 
 #pragma unroll
-    for (int v = 0; v < 4; v++)
-#pragma unroll
-      for (int h = 0; h < 2; h++) {
-        const double of_row = __shfl_sync(0xffffffffu, factor, (2 * v + h) * 4 + q);
+      for (int i = 0; i < OF_LANE; i++) {
+        const double of_row = __shfl_sync(FULL, factor, LANES_OF_ROW * 4 * i + q);
 #pragma unroll
         for (int m = 0; m < M_TILES; m++) {
-          c[m][v][h] *= of_row;
-          c[m][v][2 + h] = 16 * m + 8 < USED ? c[m][v][2 + h] * of_row : 0.0;
+          double *low = &c[m][i / 2][i % 2], *high = low + 2;
+          *low *= of_row;
+          *high = 16 * m + 8 < USED ? *high * of_row : 0.0;
         }
       }
-    if (resp) {
+      if (resp) {
 #pragma unroll
-      for (int v = 0; v < 4; v++)
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-          const i64 r = start + 8 * v + row_of(2 * q + h);
+        for (int i = 0; i < OF_LANE; i++) {
+          const i64 r = start + from + 8 * (i / 2) + row_of(2 * q + i % 2);
 #pragma unroll
           for (int m = 0; m < M_TILES; m++)
 #pragma unroll
             for (int up = 0; up < 2; up++)
               if (r < n && 16 * m + 8 * up + g < n_components)
-                resp[r * n_components + 16 * m + 8 * up + g] = c[m][v][2 * up + h];
+                resp[r * n_components + 16 * m + 8 * up + g] = c[m][i / 2][2 * up + i % 2];
         }
-    }
-    if (sums) {
-      // Rows 2q + h of a tile are the contracted index: what a lane has is what the product wants.
+      }
+      if (sums) {
+        // Rows 2q + h of a tile are the contracted index: what a lane has is what the product wants.
 #pragma unroll
-      for (int v = 0; v < 4; v++)
+        for (int v = 0; v < AT_ONCE; v++)
 #pragma unroll
-        for (int t = 0; t < F_TILES; t++) {
-          const double b0 = phi[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q)];
-          const double b1 = phi[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q + 1)];
+          for (int t = 0; t < F_TILES; t++) {
+            const double b0 = seen[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q)];
+            const double b1 = seen[(8 * t + g) * STRIDE + 8 * v + row_of(2 * q + 1)];
 #pragma unroll
-          for (int m = 0; m < M_TILES; m++)
-            multiply_add(s[m][t], c[m][v][0], c[m][v][2], c[m][v][1], c[m][v][3], b0, b1);
-        }
+            for (int m = 0; m < M_TILES; m++)
+              multiply_add(s[m][t], c[m][v][0], c[m][v][2], c[m][v][1], c[m][v][3], b0, b1);
+          }
+      }
     }
     __syncwarp();
   }

@@ -150,8 +150,7 @@ def device_rows(x: Any) -> DeviceRows:
             )
         if array.dtype not in (jnp.float64, jnp.float32):
             array = array.astype(jnp.float64)
-        array.block_until_ready()
-    return DeviceRows(array)
+        return DeviceRows(_row_after_row(array))
 
 
 def _jax() -> Any:
@@ -196,10 +195,21 @@ def put(values: NDArray[np.floating], device: Any) -> DeviceRows:
 
 def pointer_to(array: Any) -> int:
     """Where an array of JAX's lies in a GPU's memory, its last axis contiguous."""
-    lent = array.block_until_ready().__cuda_array_interface__
-    if lent.get("strides") is not None:
-        raise ValueError("the array on the device has strides: pass a copy of it (jnp.copy(X)).")
-    return int(lent["data"][0])
+    return int(array.block_until_ready().__cuda_array_interface__["data"][0])
+
+
+def _row_after_row(array: Any) -> Any:
+    """The array with each row's columns one after the other, a copy where it has another layout."""
+    if next(iter(array.devices())).platform != "gpu":
+        return array
+    try:
+        pointer_to(array)
+    except AttributeError:  # what JAX says of other layouts; what it computes has the usual one
+        import jax
+        import jax.numpy as jnp
+
+        return jax.jit(jnp.copy)(array)
+    return array
 
 
 def _detached(x: Any) -> Any:

@@ -59,6 +59,9 @@ _LARGEST_BLOCK = 512
 _SERIAL_WORK = 2_000_000
 _CHUNK_WORK = 1_000_000
 
+# More threads wait for each other longer than their covariances take.
+_FACTORING_THREADS = 8
+
 _NO_VECTOR = np.empty(0)
 _NO_MATRIX = np.empty((0, 0))
 _NO_STACK = np.empty((0, 0, 0))
@@ -102,17 +105,19 @@ def _inverse_factors(
     n_components = len(covariances)
     if covariances.shape[1] <= QUADRATIC_MAX_COLUMNS:
         return int(inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets))
-    bad = np.empty(n_components, dtype=bool)
+    n_chunks = min(default_threads(), _FACTORING_THREADS, n_components)
+    bounds = [n_components * c // n_chunks for c in range(n_chunks + 1)]
+    bad = np.full(n_chunks, -1)
 
-    def work(k: int) -> None:
-        one = slice(k, k + 1)
+    def work(c: int) -> None:
+        part = slice(bounds[c], bounds[c + 1])
         found = inverse_factors(
-            covariances[one], SMALLEST_VARIANCE, factors[one], half_log_dets[one]
+            covariances[part], SMALLEST_VARIANCE, factors[part], half_log_dets[part]
         )
-        bad[k] = found >= 0
+        bad[c] = bounds[c] + found if found >= 0 else -1
 
-    for_each_chunk(work, n_components, default_threads())
-    return int(np.argmax(bad)) if bad.any() else -1
+    for_each_chunk(work, n_chunks, n_chunks)
+    return int(bad[bad >= 0][0]) if np.any(bad >= 0) else -1
 
 
 def check_components(parameters: Parameters, scale: FloatArray) -> None:
