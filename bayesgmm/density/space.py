@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,18 @@ class Space:
     def size(self) -> int:
         """Number P of coordinates."""
         return sum(piece.size for piece in self.pieces)
+
+    def log_measure(self, free: FloatArray) -> Any:
+        """Log density (...) of rotations' uniform distribution at coordinates (..., P).
+
+        It tells apart the several orientations of one and the same Sigma, which nothing else does.
+        """
+        total, at = np.zeros(free.shape[:-1]), 0
+        for piece in self.pieces:
+            part = free[..., at : at + piece.size].reshape((*free.shape[:-1], *piece.free_shape))
+            total = total + piece.transform.log_measure(part)
+            at += piece.size
+        return total
 
     def values(self, free: FloatArray) -> dict[str, FloatArray]:
         """The variables (..., *shape) at coordinates (..., P)."""

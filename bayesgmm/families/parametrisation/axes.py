@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-from scipy.special import gammaln
 
 from ...utils.matrices import diagonal_matrices
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
-from .transforms import Cayley, LogShape
+from .rotations import Rotation, rotation
+from .transforms import LogShape
 
 
 @final
@@ -22,16 +22,12 @@ from .transforms import Cayley, LogShape
 class Axes(Parametrisation):
     """Volume, shape and orientation: Sigma_k = lambda_k D_k diag(a_k) D_k', prod_j a_kj = 1.
 
-    D_k is a rotation, by Cayley's transform D = D0 (I - S)(I + S)^-1 of a skew-symmetric S about a
-    given D0; under the uniform (Haar) distribution the density of S is proportional to
-    |I + S|^-(d - 1) (Leon, Masse & Rivest 2006, J. Multivar. Anal. 97, 412-430). The prior is the
-    inverse Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted
-    to the family: a density with respect to d lambda, d log a and Haar's measure, where volume and
-    shape both vary with respect to the variances along the axes, d(lambda a). Its constant is not
-    known.
+    D_k is a rotation, by coordinates about a given D0 (`rotations.py`). The prior is the inverse
+    Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted to the
+    family: a density with respect to d lambda, d log a and Haar's measure, where volume and shape
+    both vary with respect to the variances along the axes, d(lambda a). Its constant is not known.
 
-    Every rotation is one point (but for those with half a turn away from D0). The same Sigma_k has
-    several D_k: axes in another order or direction. About D0 is one of these.
+    The same Sigma_k has several D_k: axes in another order or direction. At D0 is one of these.
     """
 
     kind = "axes"
@@ -49,8 +45,7 @@ class Axes(Parametrisation):
         ]
         if self.turned:
             dims = self._dims(self.family.orientation)
-            about = self.about if dims else self.about[0]
-            found.append(Variable(orientation, (*dims, FEATURE, AXIS), Cayley(about)))
+            found.append(Variable(orientation, (*dims, FEATURE, AXIS), self.rotation))
         return tuple(found)
 
     def check(self, prior: InverseWishart) -> None:
@@ -84,33 +79,18 @@ class Axes(Parametrisation):
         return self.d if self.family.volume == self.family.shape == Letter.VARIABLE else 1
 
     @property
-    def haar_constant(self) -> float:
-        """Log of what |I + S|^-(d - 1) is multiplied by so that it integrates to 1."""
-        i = np.arange(2, self.d + 1)
-        volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
-        return float(0.5 * self.d * (self.d - 1) * np.log(2.0) - volume)
-
-    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
-        """Log density (...) of Haar's measure in the rotations' coordinates; 0 without rotations.
-
-        It tells apart the several D_k of one and the same Sigma_k, which nothing else does.
-        """
-        if not self.turned:
-            return 0.0
-        d, axes = self.d, np.asarray(values[self.names[2]])
-        about = self.about if self.family.orientation == Letter.VARIABLE else self.about[0]
-        # I + S = 2 (I + D0'D)^-1
-        _, log_dets = np.linalg.slogdet(np.eye(d) + np.swapaxes(about, -1, -2) @ axes)
-        each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
-        return each.sum(axis=-1) if self.family.orientation == Letter.VARIABLE else each
+    def rotation(self) -> Rotation:
+        """The coordinates of the orientation."""
+        return rotation(self.about if self.family.orientation == Letter.VARIABLE else self.about[0])
 
     def packed(self, prior: InverseWishart) -> FloatArray:
         """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
         volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
-            prior.dof, self._power, orientations * self.haar_constant, volumes, shapes,
-            orientations,
+            prior.dof, self._power,
+            orientations * self.rotation.constant if self.turned else 0.0,
+            volumes, shapes, orientations,
         ]  # fmt: skip
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
 

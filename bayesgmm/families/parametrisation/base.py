@@ -105,10 +105,6 @@ class Parametrisation(ABC):
     def packed(self, prior: InverseWishart) -> FloatArray:
         """What the compiled density needs to know of it, `fixed` there."""
 
-    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
-        """Of lp, what depends on more than the covariances and their constant: nothing here."""
-        return 0.0
-
     def check(self, prior: InverseWishart) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse a prior that cannot be had with these variables.
 

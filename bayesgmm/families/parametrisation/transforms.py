@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -28,6 +28,10 @@ class Transform(ABC):
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the coordinates of one value, from that of the value."""
         return shape
+
+    def log_measure(self, free: FloatArray) -> Any:
+        """Log density at coordinates of a measure of which the values know nothing: none here."""
+        return 0.0
 
 
 @final
@@ -122,36 +126,6 @@ class LogShape(Transform):
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """One less."""
         return (*shape[:-1], shape[-1] - 1)
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Cayley(Transform):
-    """Rotations D = D0 (I - S)(I + S)^-1 by the strict lower triangle of the skew-symmetric S.
-
-    about (..., d, d) is D0.
-    """
-
-    about: FloatArray
-
-    def forward(self, value: FloatArray) -> FloatArray:
-        """The triangles, by rows."""
-        turn = np.swapaxes(self.about, -1, -2) @ value
-        unit = np.eye(turn.shape[-1])
-        skew = np.linalg.solve(unit + turn, unit - turn)
-        return np.asarray(skew[..., *np.tril_indices(len(unit), -1)])
-
-    def backward(self, free: FloatArray) -> FloatArray:
-        """The rotations."""
-        d = self.about.shape[-1]
-        skew = np.zeros((*free.shape[:-1], d, d))
-        skew[..., *np.tril_indices(d, -1)] = free
-        skew = skew - np.swapaxes(skew, -1, -2)
-        return np.asarray(self.about @ np.linalg.solve(np.eye(d) + skew, np.eye(d) - skew))
-
-    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One number for each pair of columns."""
-        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
 
 
 @final

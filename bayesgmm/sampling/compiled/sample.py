@@ -156,7 +156,7 @@ def _run(engine: DensityEngine, point: InitialPoint, settings: Settings) -> _Dra
     vectors, stats = engine(point.density, point.mode, settings)
     values = point.density.space.values(vectors)
     # Without what differs between orientations that make the same covariances.
-    return values, stats.assign(lp=stats["lp"] - point.density.parametrisation.log_jacobian(values))
+    return values, stats.assign(lp=stats["lp"] - point.density.space.log_measure(vectors))
 
 
 def _initial_points(

@@ -20,9 +20,12 @@ from scipy.stats import special_ortho_group
 
 from ....families.letters import Letter
 from ....families.parametrisation.axes import Axes
-from ....families.parametrisation.base import COMPONENT
+from ....families.parametrisation.rotations import SOFTNESS, Cayley, Rotation, Turn
 from ....mixture.prior import Prior
 from ....utils.types import FloatArray
+
+# Below this squared angle functions of it are taken by their series.
+_SMALL = 1e-4
 
 
 class LogShape(Transform):
@@ -51,39 +54,82 @@ class LogShape(Transform):
         return pt.zeros_like(value.sum(axis=tuple(range(-self.ndim_supp, 0))))
 
 
-class Cayley(Transform):
-    """Rotations D = D0 (I - S)(I + S)^-1 as the strict lower triangle of the skew-symmetric S."""
+class _Rotation(Transform):
+    """Rotations about D0 as the strict lower triangle of a skew-symmetric S."""
 
-    name = "cayley"
     ndim_supp = 2
 
-    def __init__(self, about: FloatArray, constant: float) -> None:
-        self.about = about
-        self.constant = constant
-        self.d = about.shape[-1]
+    def __init__(self, form: Rotation) -> None:
+        self.form = form
+        self.about = form.about
+        self.d = form.about.shape[-1]
         self.lower = np.tril_indices(self.d, -1)
 
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """The coordinates."""
-        turn = pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
-        unit = np.eye(self.d)
-        skew = pt.linalg.solve(unit + turn, unit - turn)
-        return skew[..., self.lower[0], self.lower[1]]
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """The rotations."""
-        skew, unit = self._skew(value), np.eye(self.d)
-        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """That of Haar's measure."""
-        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self._skew(value))
-        return self.constant - (self.d - 1) * log_det
-
-    def _skew(self, value: Any) -> Any:
+    def skew(self, value: Any) -> Any:
         lower = pt.zeros((*value.shape[:-1], self.d, self.d))
         lower = lower[..., self.lower[0], self.lower[1]].set(value)
         return lower - pt.swapaxes(lower, -1, -2)
+
+    def turn(self, value: Any) -> Any:
+        """D0'D."""
+        return pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
+
+
+class _Cayley(_Rotation):
+    name = "cayley"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        turn, unit = self.turn(value), np.eye(self.d)
+        return pt.linalg.solve(unit + turn, unit - turn)[..., self.lower[0], self.lower[1]]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        skew, unit = self.skew(value), np.eye(self.d)
+        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self.skew(value))
+        return self.form.constant - (self.d - 1) * log_det
+
+
+class _Turn(_Rotation):
+    name = "turn"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The shortest turn; of half a turn or nearly, where starts are not, inaccurate."""
+        turn = self.turn(value)
+        sines = 0.5 * (turn - pt.swapaxes(turn, -1, -2))[..., self.lower[0], self.lower[1]]
+        cosine = 0.5 * (pt.trace(turn) if turn.ndim == 2 else pt.diagonal(turn, 0, -2, -1).sum(-1))
+        cosine = cosine - (0.5 if self.d == 3 else 0.0)
+        square = (sines**2).sum(axis=-1)
+        safe = pt.switch(square > 0, square, 1.0)
+        angle = pt.arctan2(pt.sqrt(safe), cosine)
+        ratio = pt.switch(square > 0, angle / pt.sqrt(safe), 1.0)
+        return sines * ratio[..., None]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        skew = self.skew(value)
+        sine, versine = self._ratios((value**2).sum(axis=-1)[..., None, None])
+        turn = np.eye(self.d) + sine * skew + versine * (skew @ skew)
+        return pt.as_tensor(self.about) @ turn
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        square = (value**2).sum(axis=-1)
+        u = pt.sqrt(pt.switch(square > 0, square, np.finfo(np.float64).tiny)) / SOFTNESS
+        ends = u + pt.log(0.5 * (1 + pt.exp(-2 * u)) + np.cosh(np.pi / SOFTNESS) * pt.exp(-u))
+        total = self.form.constant - ends
+        return total if self.d == 2 else total + pt.log(self._ratios(square)[1])
+
+    @staticmethod
+    def _ratios(square: Any) -> tuple[Any, Any]:
+        small = square < _SMALL
+        t = pt.sqrt(pt.switch(small, 1.0, square))
+        return (
+            pt.switch(small, 1 - square / 6 + square**2 / 120, pt.sin(t) / t),
+            pt.switch(small, 0.5 - square / 24 + square**2 / 720, 2 * (pt.sin(t / 2) / t) ** 2),
+        )
+
+
+_TRANSFORMS: dict[type[Rotation], type[_Rotation]] = {Turn: _Turn, Cayley: _Cayley}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +164,11 @@ def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
     axes, squares = None, pt.as_tensor(np.diagonal(psi)[None])
     if form.turned:
         dims = names["orientation"].dims
-        about = form.about if COMPONENT in dims else form.about[0]
+        about = form.rotation.about
         axes = pm.CustomDist(
             "orientation", about, logp=_uniform, random=_rotations, signature="(d,d)->(d,d)",
             support_point=lambda rv, size, centre: centre, dims=dims,
-            default_transform=Cayley(about, form.haar_constant),
+            default_transform=_TRANSFORMS[type(form.rotation)](form.rotation),
         )  # fmt: skip
         squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
     squares = pt.broadcast_to(squares, (form.n_components, form.d))
