@@ -64,7 +64,8 @@ class Diagnostics(Displayed):
     checks : dict of str to Check
         What the engine's own statistics say, by name as far as it has them: NUTS diverging,
         reached_max_treedepth and energy (E-FMI); an approximation pareto_k; SMC
-        log_marginal_likelihood.
+        log_marginal_likelihood; and empty_expected, the share of the posterior in which a
+        component has no rows, beside that of the draws.
     """
 
     chains: int

@@ -14,6 +14,8 @@ import xarray as xr
 MIN_EFMI = 0.3
 MAX_PARETO_K = 0.7
 MAX_EVIDENCE_GAP = 1.0
+# Draws that should have an empty component, and the part of these that must have come.
+_WORTH_SEEING, _PART_SEEN = 4.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class Check:
 
 def engine_checks(stats: xr.Dataset) -> dict[str, Check]:
     """The checks of `sample_stats`, by the statistic they are made of; only of those there are."""
-    return {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
+    found = {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
+    if "empty_expected" in stats:
+        found["empty_expected"] = _empty_components(stats)
+    return found
 
 
 def _divergences(diverging: xr.DataArray) -> Check:
@@ -85,6 +90,20 @@ def _evidence(log_evidence: xr.DataArray) -> Check:
     good = f"≤ {MAX_EVIDENCE_GAP:g}"
     name = "gap between the chains' log evidences"
     return Check(name, value, good, problem if value > MAX_EVIDENCE_GAP else "")
+
+
+def _empty_components(stats: xr.Dataset) -> Check:
+    """Whether draws came where a component is empty, if much of the posterior is there."""
+    expected, drawn = (float(stats[name]) for name in ("empty_expected", "empty_drawn"))
+    missed = expected * stats["lp"].size >= _WORTH_SEEING and drawn < _PART_SEEN * expected
+    problem = (
+        f"In about {100 * expected:.1f} % of the posterior a component is empty, with the prior's "
+        f"mean and covariance (by the evidence of one component less); of the draws in "
+        f"{100 * drawn:.1f} %: standard deviations and tails are too small, and no r-hat shows it. "
+        "Use sampler='gibbs' with a large thin, fewer components, or a stronger prior."
+    )
+    name = "share of the posterior with an empty component"
+    return Check(name, expected, "as in the draws", problem if missed else "")
 
 
 _CHECKS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,7 @@ from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
 from ..run.interruption import refuse_if_stopped, tell_of_interruption, was_stopped
 from ..run.settings import Settings
+from .empty_components import share_empty, share_near_empty
 
 # A mode that is expected to be so many nats higher at most is near enough for Newton's method.
 _NEAR = 10.0
@@ -108,6 +110,8 @@ def sample_directly(
     values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
     stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
+    if not (sampler.draws_from_prior or interrupted) and "pi" in values:
+        stats = stats.assign(_of_empty_components(problem, points[0], values["pi"]))
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
@@ -143,6 +147,21 @@ def _runs(
             return runs or [run], True
         runs.append(run)
     return runs, False
+
+
+def _of_empty_components(
+    problem: PosteriorProblem, point: InitialPoint, weights: FloatArray
+) -> dict[str, Any]:
+    """How much of the posterior has an empty component, and of the draws; where it is known."""
+
+    def mode_at(other: PosteriorProblem, parameters: Parameters) -> Mode | None:
+        found = _initial_point(other, parameters)
+        return None if found is None else found.mode
+
+    expected = share_empty(problem, point.mode, mode_at)
+    if expected is None:
+        return {}
+    return {"empty_expected": expected, "empty_drawn": share_near_empty(problem, weights)}
 
 
 def _nth(settings: Settings, i: int) -> Settings:
