@@ -128,6 +128,8 @@ def device_rows(x: Any) -> DeviceRows:
     ImportError
         JAX is not installed.
     """
+    if isinstance(x, DeviceRows):
+        return x
     jax = _jax()
     import jax.numpy as jnp
 
