@@ -1,7 +1,8 @@
 """Passes and fits of rows on a device beside those of the same rows on the processor, by JAX.
 
 `python -m tests.on_device cpu|gpu [few]` prints the worst differences, a line of JSON for each job.
-It is a process of its own because JAX's threads do not go together with fork (tests/kernels/test_device.py starts it).
+It is a process of its own because JAX's threads do not go together with fork
+(tests/kernels/test_device.py starts it).
 """
 
 from __future__ import annotations
