@@ -8,6 +8,7 @@ It is a process of its own because JAX's threads do not go together with fork
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 
 import numpy as np
@@ -142,6 +143,8 @@ def rows(device):
         and np.array_equal(there.part(5, 9).values, x[5:9])
         and there.distinct_rows(50) == 50
         and bayesgmm.on_device(there) is there
+        and np.array_equal(pickle.loads(pickle.dumps(values[3:9])), x[3:9])
+        and "100 x 3" in repr(values)
     )
     found["summary"] = relative(
         [there.center, there.sd, there.low, there.high],

@@ -58,6 +58,15 @@ class DeviceRows:
         """Number of rows."""
         return self.stop - self.start
 
+    def __repr__(self) -> str:
+        """Shape, type and place."""
+        n, d = self.shape
+        return f"<DeviceRows {n} x {d}, {self.dtype}, on {self.device}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied by way of the processor; back on a device of the same platform."""
+        return _on_platform, (np.asarray(self), self.device.platform)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """The rows in the processor's memory."""
         if copy is False:
@@ -193,6 +202,10 @@ def put(values: NDArray[np.floating], device: Any) -> DeviceRows:
     jax = _jax()
     with jax.enable_x64(True):
         return DeviceRows(jax.device_put(np.ascontiguousarray(values), device).block_until_ready())
+
+
+def _on_platform(values: NDArray[np.floating], platform: str) -> DeviceRows:
+    return put(values, device_of(platform))
 
 
 def pointer_to(array: Any) -> int:
