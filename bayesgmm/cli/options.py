@@ -14,7 +14,7 @@ from ..data.files import read_table
 from ..families import FAMILIES, get_family
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
-from ..utils.validation import nearest
+from ..utils.validation import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,8 @@ def _known(name: str, frame: pd.DataFrame, path: Path, option: str) -> None:
     if name not in frame.columns:
         there = list(frame.columns)
         raise typer.BadParameter(
-            f"no column {name!r} in {path.name}{nearest(name, there)}; it has {', '.join(there)}.",
+            f"no column {name!r} in {path.name}{did_you_mean(name, there)}; "
+            f"it has {', '.join(there)}.",
             param_hint=option,
         )
 
@@ -224,7 +225,7 @@ def families(text: str, d: int, option: str = "--families") -> list[str] | None:
         try:
             get_family(name, d)
         except ValueError as error:
-            hint = nearest(name, [*FAMILIES, "E", "V"])
+            hint = did_you_mean(name, [*FAMILIES, "E", "V"])
             raise typer.BadParameter(f"{error}{hint}", param_hint=option) from None
     return names
 

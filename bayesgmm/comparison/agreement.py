@@ -54,7 +54,7 @@ class Agreement(Displayed):
         n, (n_labels, n_classes) = int(self.table.to_numpy().sum()), self.table.shape
         return f"Agreement of {n_labels} labels with {n_classes} classes in {n} rows"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         return self.table
 
 

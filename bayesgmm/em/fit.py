@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
-from ..data.rounding import discrete_columns
+from ..data.rounding import discreteness_message
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
@@ -144,7 +144,7 @@ def fit(
 
 def warn_of_columns(data: Data, collapsible: bool) -> None:
     """Warn of columns onto whose few values components can shrink."""
-    text = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
+    text = discreteness_message(data.values, data.names, data.weights) if collapsible else ""
     if text:
         warn(text, DataWarning)
 

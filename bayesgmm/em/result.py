@@ -327,5 +327,5 @@ class Fit(Displayed):
         kind = "MAP" if self.prior is not None else "maximum likelihood"
         return f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"
 
-    def _figures(self) -> pd.DataFrame:
-        return self.mixture._figures()
+    def _table(self) -> pd.DataFrame:
+        return self.mixture._table()

@@ -38,7 +38,7 @@ def square_like(spread: FloatArray, vector: FloatArray) -> FloatArray:
 def halves(
     mean: FloatArray, spread: FloatArray, shift: FloatArray, count: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The means of two halves, shift to either side of a component's, and what spread is left.
+    """The means of two halves, mean - shift and mean + shift, and their common spread.
 
     Together the halves keep the component's mean and spread (Richardson & Green 1997, JRSS B 59,
     section 3.2, moments as in eq. 9).

@@ -385,6 +385,6 @@ class Posterior(Displayed, TreeGroups):
     def _title(self) -> str:
         return f"Posterior of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []))
         return without_copies(parameter_table(self.tree, 0.89, names), self.fit)

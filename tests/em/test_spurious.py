@@ -137,10 +137,10 @@ def test_columns_that_look_discrete_are_named():
     with pytest.warns(DataWarning, match="column 'x1' has 3 rows of -999"):
         quiet = bayesgmm.fit(x, 2, "EEE", random_seed=0)
     assert quiet.status.sound
-    assert "multiples of 5" in rounding.discrete_columns(5 * np.round(3 * x[:, :1]), ["height"])
+    assert "multiples of 5" in rounding.discreteness_message(5 * np.round(3 * x[:, :1]), ["height"])
     for name in ("iris", "faithful", "diabetes", "penguins", "galaxies", "acidity"):
         real = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
-        assert rounding.discrete_columns(real.to_numpy(), list(real.columns)) == "", name
+        assert rounding.discreteness_message(real.to_numpy(), list(real.columns)) == "", name
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bayesgmm.fit(x, 1, random_seed=0)  # one component cannot shrink

@@ -51,7 +51,7 @@ def test_blocks_change_nothing(faithful, monkeypatch):
     """Seven rows at a time."""
     x, fit = faithful
     whole = classify(fit, x, responsibilities=True)
-    monkeypatch.setattr(mixture_module, "_HELD", 7 * fit.n_components)
+    monkeypatch.setattr(mixture_module, "_BLOCK", 7 * fit.n_components)
     pd.testing.assert_frame_equal(classify(fit, x, responsibilities=True), whole, rtol=1e-12)
 
 

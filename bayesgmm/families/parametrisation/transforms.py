@@ -37,7 +37,7 @@ class Transform(ABC):
 @final
 @dataclass(frozen=True, slots=True)
 class Identity(Transform):
-    """Numbers that are free themselves."""
+    """Real numbers, their own coordinates."""
 
     def forward(self, value: FloatArray) -> FloatArray:
         """The values."""
@@ -79,7 +79,7 @@ class LogRatios(Transform):
         return np.asarray(full / full.sum(axis=-1, keepdims=True))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
 
 
@@ -106,9 +106,9 @@ class SumAndShares(Transform):
 @final
 @dataclass(frozen=True, slots=True)
 class LogShape(Transform):
-    """Numbers whose product is 1: logarithms that sum to 0, as one number less, orthonormally.
+    """Positive numbers whose product is 1, by orthonormal coordinates of their logarithms.
 
-    PyMC's `ZeroSumTransform`.
+    These sum to 0, so that there is one coordinate less; PyMC's `ZeroSumTransform`.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:
@@ -124,7 +124,7 @@ class LogShape(Transform):
         return np.asarray(np.exp(np.concatenate([free - shift, -total / np.sqrt(d)], axis=-1)))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
 
 
@@ -136,9 +136,9 @@ class Offset(Transform):
     center: FloatArray
 
     def forward(self, value: FloatArray) -> FloatArray:
-        """What is left without the centre."""
+        """Values less the centre."""
         return np.asarray(value - self.center)
 
     def backward(self, free: FloatArray) -> FloatArray:
-        """With the centre."""
+        """Coordinates plus the centre."""
         return np.asarray(free + self.center)
