@@ -11,7 +11,7 @@ import bayesgmm
 from bayesgmm.data import rounding
 from bayesgmm.em import moves
 from bayesgmm.em.problem import Problem
-from bayesgmm.em.spurious import of_few_rows, within_rounding
+from bayesgmm.em.spurious import finer_than_rounding, of_few_rows
 from bayesgmm.em.status import Status
 from bayesgmm.estimators.mixture import GaussianMixture
 from bayesgmm.families import FAMILIES
@@ -127,7 +127,7 @@ def test_components_do_not_stand_on_single_ratings(d):
         if fit.n_components > 1:
             # rounding's variance is 1 / 12 in every direction
             assert np.linalg.eigvalsh(fit.covariances).min() >= 1 / 12 - 1e-9
-            assert within_rounding(problem, fit.mixture.parameters_about(np.zeros(d))) is None
+            assert finer_than_rounding(problem, fit.mixture.parameters_about(np.zeros(d))) is None
 
 
 def test_columns_that_look_discrete_are_named():
@@ -193,7 +193,7 @@ def test_taking_apart_keeps_the_moments(rng):
         rng.normal(size=(4, 3)),
         np.array([np.eye(3) * v for v in range(1, 5)]),
     )
-    made = list(moves.parted(s, 1, 3))
+    made = list(moves.separated(s, 1, 3))
     assert len(made) == 4
     for moved in made:
         np.testing.assert_array_equal(moved.means[[0, 2]], s.means[[0, 2]])

@@ -199,5 +199,5 @@ def test_words():
     text = repr(found)
     assert "3 labels with 2 classes in 5 rows" in text
     assert "0.2000 (1 rows)" in text
-    assert "0 = x, 1 = y; to spare: 2" in text
+    assert "0 = x, 1 = y; without a class: 2" in text
     assert "<td>" in found._repr_html_()
