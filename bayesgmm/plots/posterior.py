@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
 from ..posterior.posterior import Posterior
-from ..posterior.summaries.intervals import tails
+from ..posterior.summaries.intervals import tail_probabilities
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from .style import (
@@ -88,7 +88,7 @@ def plot_posterior(
     >>> plots.plot_posterior(posterior, standard_errors=se)  # doctest: +SKIP
     """
     fit, draws = posterior.fit, posterior.draws
-    ends = tails(ci_prob)
+    ends = tail_probabilities(ci_prob)
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
     drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
     estimate = Estimates(fit.weights, fit.means, fit.covariances)

@@ -1,7 +1,7 @@
-"""What an engine's own statistics say of its draws, whichever of them it has.
+"""Checks of the statistics that a sampler reports, whichever of them it has.
 
 Betancourt (2016), arXiv:1604.00695, for E-FMI; Yao, Vehtari, Simpson & Gelman (2018), Proc. ICML,
-5581-5590, for Pareto k as a judge of approximations.
+5581-5590, for Pareto k as a diagnostic of approximations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORTH_SEEING, _PART_SEEN = 4.0, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One statistic of a run: what it is, what is good, and what to do where it is not."""
+    """One statistic of a run: its name and value, which values are good, and else what to do."""
 
     name: str
     value: float
@@ -32,7 +32,7 @@ class Check:
 
 
 def engine_checks(stats: xr.Dataset) -> dict[str, Check]:
-    """The checks of `sample_stats`, by the statistic they are made of; only of those there are."""
+    """The checks of `sample_stats`, by the statistic, for those statistics that it has."""
     found = {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
     if "empty_expected" in stats:
         found["empty_expected"] = _empty_components(stats)
