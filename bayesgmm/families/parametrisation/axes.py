@@ -38,12 +38,12 @@ class Axes(Parametrisation):
     def variables(self) -> tuple[Variable, ...]:
         """Volume, shape, and the orientation where it is not the columns' own."""
         volume, shape, orientation = self.names
-        along = AXIS if self.turned else FEATURE
+        along = AXIS if self.has_orientations else FEATURE
         found = [
             Variable(volume, self._dims(self.family.volume)),
             Variable(shape, (*self._dims(self.family.shape), along), LogShape()),
         ]
-        if self.turned:
+        if self.has_orientations:
             dims = self._dims(self.family.orientation)
             found.append(Variable(orientation, (*dims, FEATURE, AXIS), self.rotation))
         return tuple(found)
@@ -57,7 +57,7 @@ class Axes(Parametrisation):
             )
 
     @property
-    def turned(self) -> bool:
+    def has_orientations(self) -> bool:
         """Whether there are orientations."""
         return self.family.orientation != Letter.IDENTITY
 
@@ -95,7 +95,7 @@ class Axes(Parametrisation):
         orientations = len(self.about)
         head = [
             prior.dof, self._power,
-            orientations * self.rotation.constant if self.turned else 0.0,
+            orientations * self.rotation.constant if self.has_orientations else 0.0,
             volumes, shapes, orientations,
         ]  # fmt: skip
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
@@ -108,7 +108,7 @@ class Axes(Parametrisation):
         if self.family.shape == Letter.EQUAL:
             shape = shape[..., None, :]
         variances = volume[..., None] * shape
-        if not self.turned:
+        if not self.has_orientations:
             return diagonal_matrices(variances)
         axes = np.asarray(values[self.names[2]])
         if self.family.orientation == Letter.EQUAL:
@@ -129,7 +129,7 @@ class Axes(Parametrisation):
             one if letter == Letter.EQUAL else each
             for letter, one, each in zip(self.family.letters, shared, values, strict=True)
         )
-        return dict(zip(self.names[: 2 + self.turned], values, strict=False))
+        return dict(zip(self.names[: 2 + self.has_orientations], values, strict=False))
 
     def _dims(self, letter: Letter) -> tuple[str, ...]:
         return (COMPONENT,) if letter == Letter.VARIABLE else ()

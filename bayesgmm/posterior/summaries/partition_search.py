@@ -22,7 +22,7 @@ _LEAST_GAIN = 1e-12
 
 @inlined
 def _tabulate(allocations, labels, n_clusters, n_groups):  # type: ignore[no-untyped-def]
-    """Sizes n_g (G,) and common rows n_gh (G, S, H) of every partition; rows of label -1 left out."""
+    """Sizes n_g (G,) and common rows n_gh (G, S, H) of every partition, labelled rows only."""
     n, n_partitions = allocations.shape
     sizes = np.zeros(n_clusters, np.int64)
     common = np.zeros((n_clusters, n_partitions, n_groups), np.int32)

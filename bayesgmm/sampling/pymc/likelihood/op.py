@@ -29,7 +29,7 @@ N_VARIABLES = {"bartlett": 2, "variance": 1}
 
 
 class MixtureLogLikelihood(Op):
-    """Log density of every row, and the gradients of the sum of all.
+    """Log density of every row, and the gradients of their sum.
 
     Inputs pi (K,), mu (K, d), the covariance variables, their constants, center (d,),
     inverse_scale (d,), x (n, d), and row weights (n,) if weighted. Outputs the log densities (n,)
