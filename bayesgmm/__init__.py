@@ -2,7 +2,7 @@
 
     fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
     selection = bayesgmm.select(X)            the grid of families and numbers of components
-    posterior = bayesgmm.refine(X, fit)       the same mixture's posterior, by NUTS from the fit on
+    posterior = bayesgmm.refine(X, fit)       the mixture's posterior, by NUTS started at the fit
     model = bayesgmm.build_model(X, fit)      the same posterior, as a PyMC model to edit
     bayesgmm.compare({"K=2": fit, ...})       one table for fits and posteriors
     bayesgmm.report(X)                        all of it, as one HTML file

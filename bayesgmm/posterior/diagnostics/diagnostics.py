@@ -168,7 +168,7 @@ class Diagnostics(Displayed):
         if worst.rhat > MAX_RHAT:
             return [
                 f"R-hat of {worst.name} is {worst.rhat:.3f}, of label-invariant quantities at most "
-                f"{invariant.rhat:.3f}: the components' labels are not settled (they overlap, or "
+                f"{invariant.rhat:.3f}: the components' labels are ambiguous (they overlap, or "
                 "there are too many); try another method of posterior.relabel, look at "
                 "label-invariant quantities, or use fewer."
             ]
