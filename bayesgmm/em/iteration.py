@@ -60,7 +60,7 @@ TASK = np.dtype([
     )),
     *((name, np.float64) for name in ("ridge", "ratio", "total", "log_unit", "tol")),
 ], align=True)  # fmt: skip
-# Where EM stands. component is the degenerate or the empty one, or -1; step the kind of the step
+# The state of EM. component is the degenerate or the empty one, or -1; step the kind of the step
 # that led to `new`, n_kept the points that the long step remembers, plain_steps those since the
 # last long one. failed, new_loglik, loss (of digits) and new_log_certainty are what the last pass
 # found for `new`; objective, loglik and log_certainty are those of `old`.

@@ -29,8 +29,9 @@ from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import CovarianceType, covariance_type
 
-# What `predict` and the others go by, as scikit-learn's do; and rounding in single precision.
+# Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+# Relative rounding of single precision.
 _SINGLE = float(np.finfo(np.float32).eps)
 
 
@@ -81,7 +82,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     fit_ : Fit
         The whole result.
 
-    Estimates that are set by hand are gone by, after a fit or without one.
+    Estimates that are set by hand are used, after a fit or without one.
 
     Examples
     --------
@@ -285,8 +286,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.precisions_cholesky_ = kind.upper(self.covariances_)
         self._stored = {name: np.copy(getattr(self, name)) for name in _BY_HAND}
         gain = np.diff(fit.history[-2:])
-        settled = fit.status is Status.MAX_ITER and len(gain) and gain[0] <= tol * fit.n
-        self.converged_ = fit.converged or bool(settled)
+        small_gain = fit.status is Status.MAX_ITER and len(gain) and gain[0] <= tol * fit.n
+        self.converged_ = fit.converged or bool(small_gain)
         self.n_iter_ = fit.n_iter
         self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
         self.lower_bound_ = fit.loglik / fit.n

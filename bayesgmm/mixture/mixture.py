@@ -121,12 +121,12 @@ class Mixture(Displayed):
         ):
             object.__setattr__(self, name, value)
         if covariances.ndim == 2:
-            del self.__dict__["covariances"]  # matrices of zeros, made when they are asked for
+            del self.__dict__["covariances"]  # diagonal matrices, made when first used
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Covariances (K, d, d) of variances, when they are first wanted."""
+            """The covariances (K, d, d) of a mixture given by variances, made when first used."""
             if name != "covariances" or "_parameters" not in self.__dict__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             full = as_full(self._parameters.covariances)

@@ -1,6 +1,6 @@
 """A component split into two halves along its longest axis.
 
-Diagonal matrices may be given by their diagonals throughout: their axes are the columns.
+Diagonal matrices may be given by their diagonals; their principal axes are the columns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def principal_axes(covariance: FloatArray) -> Iterator[tuple[float, FloatArray]]
 
 
 def square_like(spread: FloatArray, vector: FloatArray) -> FloatArray:
-    """The product v v' (d, d) of a vector (d,), or its diagonal where the spread is one."""
+    """The product v v' (d, d) of a vector (d,), or its diagonal if the spread is a diagonal."""
     return vector**2 if spread.ndim == 1 else np.outer(vector, vector)
 
 

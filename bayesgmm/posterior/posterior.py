@@ -50,8 +50,8 @@ class Posterior(Displayed, TreeGroups):
     tree : xarray.DataTree
         ArviZ's own container: groups `posterior` (pi, mu, Sigma over component and feature, and
         the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`, `relabelling`.
-        ArviZ's functions take it; those that need the rows' log-likelihoods, the prior's density or
-        new data sets take that of `with_log_likelihood`, `with_log_prior`, `with_predictive`.
+        ArviZ's functions take it. For those that need the rows' log-likelihoods, the log prior or
+        new data sets, add these by `with_log_likelihood`, `with_log_prior`, `with_predictive`.
     fit : Fit
         The EM fit the chains started from, whose labels the components keep.
     prior : Prior

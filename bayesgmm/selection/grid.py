@@ -34,7 +34,7 @@ _SHORT = 5
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, below which fits are the same.
 _SAME = 0.02
-# Columns up to which a grid of diagonal families alone exchanges starts with full covariances too.
+# Columns up to which diagonal families alone exchange starts with full covariances too.
 _COLUMNS = 100
 
 type Place = tuple[Family, int]

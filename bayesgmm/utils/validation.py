@@ -160,7 +160,7 @@ def real_array(value: Any, name: str) -> FloatArray:
 
 
 def one_per_column(names: Any, d: int, what: str) -> tuple[str, ...]:
-    """The names of d columns as texts, each another."""
+    """The names of d columns as str, all different."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise TypeError(f"{what} is {_shown(names)}: pass a sequence of one name per column.")
     found = tuple(str(name) for name in names)
@@ -179,7 +179,7 @@ def unusable_names(names: Sequence[str]) -> str:
     for name in names:
         try:
             name.encode()
-        except UnicodeEncodeError:  # of which no file, picture or table can be made
+        except UnicodeEncodeError:  # cannot be written to files, plots or tables
             return f"the column name {name!r} holds half of a character: rename it."
     return ""
 

@@ -94,7 +94,7 @@ def _covariance(data: Data) -> FloatArray:
 
 
 def _variances(data: Data) -> FloatArray:
-    """The diagonal of `_covariance`, without the rest."""
+    """Variances (d,): the diagonal of `_covariance`, without the rest."""
     block = data.part(0, _SUBSET)
     mean = np.average(block.values, axis=0, weights=block.weights)
     return np.asarray(np.average((block.values - mean) ** 2, axis=0, weights=block.weights))
@@ -143,7 +143,7 @@ class Sample:
 
     @cached_property
     def sphered(self) -> FloatArray:
-        """Rows with the identity for a covariance (n, at most d); of very many, standardised."""
+        """Rows with identity covariance, (n, at most d); standardised ones if n and d are large."""
         if min(self.data.n, self.data.d) > _SPHERED:
             return self.standardised
         return np.ascontiguousarray(self.standardised @ _spheres(self.data, self.standardised))
@@ -188,7 +188,7 @@ class Sample:
 
 
 def weighted_partition(data: Data, n_components: int, memberships: Memberships) -> Partition:
-    """Groups to which rows belong in parts."""
+    """A partition to whose groups each row belongs in parts, by its memberships."""
     return Partition(n_components, partial(_statistics, data, n_components, memberships))
 
 

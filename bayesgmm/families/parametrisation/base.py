@@ -81,7 +81,7 @@ class Parametrisation(ABC):
 
     @property
     def scale_by_shares(self) -> bool:
-        """Whether the covariances tell of a random scale's sum alone: Psi's trace."""
+        """Whether the covariances inform only on the sum of a random scale, the trace of Psi."""
         return self.d > 1 and not self.by_feature
 
     @property

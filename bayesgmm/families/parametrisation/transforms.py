@@ -88,9 +88,10 @@ class LogRatios(Transform):
 class SumAndShares(Transform):
     """Positive numbers by the logarithm of their sum, and the log-ratios of their shares in it.
 
-    For numbers of which only the sum is known well: with a gamma's shape below 1 the logarithms
-    of two of them lie on an L, along either of which the other may be as small as it likes; here
-    they lie on a straight line. The Jacobian is d times that of the logarithms.
+    For numbers of which the data determine only the sum: with a gamma prior of shape below 1, the
+    posterior of two logarithms is concentrated on an L, along each arm of which one of the two is
+    arbitrarily small; in these coordinates it lies along a straight line. The Jacobian is d times
+    that of the logarithms.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:

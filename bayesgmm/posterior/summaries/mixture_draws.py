@@ -37,7 +37,7 @@ class MixtureDraws(Displayed):
     chain, draw : array
         Coordinates of the draws, those of a chain one after another.
     named : bool
-        False where the names were made up for an array: no table is searched for them.
+        False if the data were an array without names: columns of a table then go by their order.
     """
 
     draws: Draws

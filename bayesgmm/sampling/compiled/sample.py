@@ -183,7 +183,7 @@ def _initial_points(
 ) -> list[InitialPoint]:
     """The mode at the fit, then the highest others that MAP-EM finds from random starts."""
     first = _initial_point(problem, problem.fitted, _NEAR)
-    if first is None:  # far up: MAP-EM keeps the labels on the way
+    if first is None:  # far from the mode: MAP-EM climbs to it and keeps the labels
         first = _initial_point(problem, problem.mode)
     assert first is not None
     if n_modes == 1:

@@ -132,7 +132,7 @@ def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
 
 
 def _by_shares(parametrisation: Parametrisation) -> dict[str, Any]:
-    """The transform of a scale of which only the sum is known well; else PyMC's own."""
+    """The transform of a random scale of which the data determine only the sum; else PyMC's own."""
     if not parametrisation.scale_by_shares:
         return {}
     return {"default_transform": _SumAndShares(parametrisation.d)}

@@ -40,7 +40,7 @@ class BartlettVariables(NamedTuple):
 
 
 class VarianceVariables(NamedTuple):
-    """The variables of one with diagonal covariances, or gradients in them.
+    """The variables of a mixture with diagonal covariances, or gradients in them.
 
     variance is (K or 1, d or 1), an axis of length 1 being shared.
     """
