@@ -73,9 +73,9 @@ class Space:
         return sum(piece.size for piece in self.pieces)
 
     def log_measure(self, free: FloatArray) -> Any:
-        """Log density (...) of rotations' uniform distribution at coordinates (..., P).
+        """Log density (...) of the rotations' uniform distribution at coordinates (..., P).
 
-        It tells apart the several orientations of one and the same Sigma, which nothing else does.
+        It differs among the several orientations of the same Sigma; nothing else in lp does.
         """
         total, at = np.zeros(free.shape[:-1]), 0
         for piece in self.pieces:

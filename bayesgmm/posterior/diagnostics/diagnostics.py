@@ -64,8 +64,8 @@ class Diagnostics(Displayed):
     checks : dict of str to Check
         Checks of the sampler's own statistics, by name, as far as it has them: NUTS diverging,
         reached_max_treedepth and energy (E-FMI); an approximation pareto_k; SMC
-        log_marginal_likelihood; and empty_expected, the share of the posterior in which a
-        component has no rows, beside that of the draws.
+        log_marginal_likelihood; and empty_expected, the posterior probability that a
+        component has no rows, to be compared with the share of such draws.
     """
 
     chains: int

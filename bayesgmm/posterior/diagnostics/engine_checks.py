@@ -14,7 +14,7 @@ import xarray as xr
 MIN_EFMI = 0.3
 MAX_PARETO_K = 0.7
 MAX_EVIDENCE_GAP = 1.0
-# Draws that should have an empty component, and the part of these that must have come.
+# Warn if so many draws should have an empty component, and fewer than this fraction of them do.
 _WORTH_SEEING, _PART_SEEN = 4.0, 0.1
 
 
@@ -93,13 +93,14 @@ def _evidence(log_evidence: xr.DataArray) -> Check:
 
 
 def _empty_components(stats: xr.Dataset) -> Check:
-    """Whether draws came where a component is empty, if much of the posterior is there."""
+    """Whether draws have an empty component as often as the posterior should."""
     expected, drawn = (float(stats[name]) for name in ("empty_expected", "empty_drawn"))
     missed = expected * stats["lp"].size >= _WORTH_SEEING and drawn < _PART_SEEN * expected
     problem = (
-        f"In about {100 * expected:.1f} % of the posterior a component is empty, with the prior's "
-        f"mean and covariance (by the evidence of one component less); of the draws in "
-        f"{100 * drawn:.1f} %: standard deviations and tails are too small, and no r-hat shows it. "
+        f"The posterior probability that a component is empty, with the prior's mean and "
+        f"covariance, is about {100 * expected:.1f} % (from the evidence of one component less), "
+        f"but {100 * drawn:.1f} % of the draws have one: standard deviations and tails are too "
+        "small, and r-hat does not show it. "
         "Use sampler='gibbs' with a large thin, fewer components, or a stronger prior."
     )
     name = "share of the posterior with an empty component"

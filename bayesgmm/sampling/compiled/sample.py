@@ -152,7 +152,7 @@ def _runs(
 def _of_empty_components(
     problem: PosteriorProblem, point: InitialPoint, weights: FloatArray
 ) -> dict[str, Any]:
-    """How much of the posterior has an empty component, and of the draws; where it is known."""
+    """The probability of an empty component and the share of such draws, where it is known."""
 
     def mode_at(other: PosteriorProblem, parameters: Parameters) -> Mode | None:
         found = _initial_point(other, parameters)
