@@ -1,13 +1,14 @@
 """Covariances in free coordinates, compiled: one map for each kind of parametrisation.
 
-A map is called twice for each point. First it writes the covariances of its coordinates u. Then,
-when the rows have been seen, it writes the gradients, and returns the log prior density of its
+A map is called twice for each point. First it writes the covariances at its coordinates u. Then,
+after the pass over the rows, it writes the gradients, and returns the log prior density of its
 coordinates with their Jacobian. By Fisher's identity the rows enter as counts n_k, sums of x - mu_k
-and sums of (x - mu_k)(x - mu_k)'. What the means' prior has of |Sigma_k| and Sigma_k^-1 is in them
-as pseudo-rows, and alone in `pseudo_counts` and `pseudo`.
+and sums of (x - mu_k)(x - mu_k)'. The terms in |Sigma_k| and Sigma_k^-1 of a conjugate prior of the
+means are included in these as pseudo-rows, and are also given apart, in `pseudo_counts` and
+`pseudo`.
 
-psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` is the
-parametrisation's own (its `packed`).
+psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` are the
+constants of the parametrisation (its `packed`).
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ def bartlett(  # type: ignore[no-untyped-def]
 
 @jit()
 def precision_times(b, vector, out):  # type: ignore[no-untyped-def]
-    """B'B v."""
+    """Write B'B v."""
     d = len(vector)
     for j in range(d):
         out[j] = 0.0
@@ -166,7 +167,7 @@ def precision_times(b, vector, out):  # type: ignore[no-untyped-def]
 
 @jit()
 def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
-    """C B'."""
+    """Write C B'."""
     d = len(b)
     for i in range(d):
         for j in range(d):
@@ -183,7 +184,7 @@ def axes(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
 
-    u: log lambda (one, or K); log A (J, d - 1) without its part that is 0; coordinates of
+    u: log lambda (one, or K); d - 1 coordinates of log A (J, d - 1), which sums to 0; those of
     D (J, d(d - 1)/2) (`rotations.py`); J = 1 or K, or for D none. fixed: [nu, e, the logarithm of
     the density's constant, numbers of volumes, shapes and orientations, Psi (d, d), the matrices
     about which the orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a
@@ -256,7 +257,7 @@ def _along_axes(log_volume, log_a, variance):  # type: ignore[no-untyped-def]
 
 @inlined
 def _precision_by_axes(axis, variance, vector, work, out):  # type: ignore[no-untyped-def]
-    """D diag(1/v) D' times a vector."""
+    """Write D diag(1/v) D' times a vector."""
     d = len(variance)
     for j in range(d):
         work[j] = 0.0
@@ -271,7 +272,7 @@ def _precision_by_axes(axis, variance, vector, work, out):  # type: ignore[no-un
 
 @inlined
 def _whole(part, out):  # type: ignore[no-untyped-def]
-    """The d numbers of sum 0 that d - 1 stand for, orthonormally; PyMC's `ZeroSumTransform`."""
+    """Write d numbers of sum 0 from d - 1 orthonormal coordinates (PyMC's `ZeroSumTransform`)."""
     d = len(out)
     s = 0.0
     for j in range(d - 1):
@@ -284,7 +285,7 @@ def _whole(part, out):  # type: ignore[no-untyped-def]
 
 @inlined
 def _pull_back_whole(gradient, out):  # type: ignore[no-untyped-def]
-    """Add to out the gradient in the d - 1 numbers."""
+    """Add to out the gradient in the d - 1 coordinates."""
     d = len(gradient)
     s = 0.0
     for j in range(d - 1):

@@ -1,7 +1,7 @@
 """Rotations in free coordinates, compiled (`families/parametrisation/rotations.py`).
 
-Each is asked for twice: for D with the log of Haar's density but for its constant, and for the
-gradient of both in the coordinates, of which `skew` is the strict lower triangle of S by rows.
+For each there is a function for D and the log of Haar's density, without its constant, and one for
+the gradient of both. The coordinates `skew` are the strict lower triangle of S by rows.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pull_back_rotation(gradient, about, state, skew, out):  # type: ignore[no-un
 
 @inlined
 def _ratios(square):  # type: ignore[no-untyped-def]
-    """Of a squared angle t^2: cos t, a = sin t / t, b = (1 - cos t) / t^2."""
+    """Functions of an angle: cos t, a = sin t / t, b = (1 - cos t) / t^2, from the square of t."""
     if square < _SMALL:
         a = 1.0 - square / 6.0 + square * square / 120.0
         b = 0.5 - square / 24.0 + square * square / 720.0

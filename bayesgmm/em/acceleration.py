@@ -29,18 +29,18 @@ def n_coordinates(n_components: int, rows: int, d: int) -> int:
     return n_components * (1 + d + (d if rows == 1 else d * (d + 1) // 2))
 
 
-_LEAP = nb.boolean(F1, F2, F3, nb.float64, nb.int64, F1, F2, F2, F2, F1, F2, F3)
-call_accelerated_step = caller(_LEAP)
+_ACCELERATED_STEP = nb.boolean(F1, F2, F3, nb.float64, nb.int64, F1, F2, F2, F2, F1, F2, F3)
+call_accelerated_step = caller(_ACCELERATED_STEP)
 
 
-@part(_LEAP, level=1)
+@part(_ACCELERATED_STEP, level=1)
 def accelerated_step(  # type: ignore[no-untyped-def]
     old_weights, old_means, old_covariances, stretch, n_kept, units, images, steps, gram,
     weights, means, covariances,
 ):  # fmt: skip
     """Overwrite the EM image of the old mixture by the next point; return whether stretched.
 
-    units, images, steps and gram remember the last n_kept points.
+    units, images, steps and gram hold the last n_kept points (see `_extrapolate`).
     """
     size = len(units)
     here = np.empty(size)
@@ -56,7 +56,7 @@ def accelerated_step(  # type: ignore[no-untyped-def]
 
 @inlined
 def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
-    """Lengths in which coordinates are compared, so that steps count by what they change."""
+    """Write units of the coordinates, in which a step's length is its effect on the mixture."""
     n_components, rows, d = covariances.shape
     p = 0
     for k in range(n_components):
@@ -81,7 +81,7 @@ def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
 
 @jit()
 def _write_coordinates(weights, means, covariances, units, out):  # type: ignore[no-untyped-def]
-    """Coordinates (P,) of a mixture, in these units."""
+    """Write the coordinates (P,) of a mixture, in these units."""
     n_components, rows, d = covariances.shape
     lower = np.empty((rows, d))
     p = 0
@@ -109,7 +109,7 @@ def _write_coordinates(weights, means, covariances, units, out):  # type: ignore
 
 @inlined
 def _read_coordinates(coordinates, units, weights, means, covariances):  # type: ignore[no-untyped-def]
-    """The mixture of these coordinates; proportions are made to sum to 1."""
+    """Write the mixture of these coordinates; proportions are made to sum to 1."""
     n_components, rows, d = covariances.shape
     lower = np.zeros((rows, d))
     total = 0.0

@@ -1,9 +1,9 @@
-"""The prior as EM sees it, compiled: pseudo-data in the M-step, and the kernel of its density.
+"""The M-step of EM, compiled; a prior enters it as pseudo-data.
 
 `hyper` packs a prior in centred coordinates: [a, nu, kappa0, b0 (d), B0 (d, d), L (d, d),
 Psi (d, d)], with L the lower Cholesky factor of B0; an empty array is no prior. kappa0 = 0: the
-means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 means
-nothing.
+means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 is not
+used.
 """
 
 from __future__ import annotations
@@ -34,13 +34,12 @@ def maximise(  # type: ignore[no-untyped-def]
     m_step, means_step, volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters,
     sweeps, first, warm, volumes, axes, new_weights, new_means, covariances,
 ):  # fmt: skip
-    """The M-step: write new proportions (K,), means (K, d) and covariances; return the empty k.
+    """Write the M-step's proportions (K,), means (K, d) and covariances; return an empty k or -1.
 
     scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior that is not
     conjugate, means and covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80,
-    267-278), the means given the covariances that come in; first: none come in. m_step and
-    means_step are addresses, of the family's M-step and, with a prior, of `prior_means`. -1: no
-    component is empty.
+    267-278), the means given the previous covariances; first: there are none yet. m_step and
+    means_step are addresses, of the family's M-step and, with a prior, of `prior_means`.
     """
     n_components, rows, d = scatters.shape
     prior = len(hyper) > 0

@@ -21,8 +21,8 @@ def bounded_m_step(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Write the best covariances whose eigenvalues differ by at most `ratio`.
 
-    An M-step as `m_steps.m_step` gives them, for families whose eigenvalues are free of each
-    other: spherical ones, EEI EEE EEV VVI VVV.
+    An M-step with the arguments of those of `m_steps.m_step`, for families whose eigenvalues are
+    free of each other: spherical ones, EEI EEE EEV VVI VVV.
     """
     n_components, rows, d = scatters.shape
     common = volume != VARIABLE

@@ -1,4 +1,4 @@
-"""Densities: a curve with its band over one column, contours over two."""
+"""Plots of densities: a curve with its pointwise interval over one column, contours over two."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .style import (
     BEST,
     Figure,
     Units,
-    as_it_is,
     colour,
     density_panel,
     despine,
     grid_along,
     labelled,
+    literal_text,
     marker,
     separating_columns,
     some_rows,
@@ -52,9 +52,10 @@ def plot_density(
     ci_prob: float = 0.89,
     units: Units = None,
 ) -> Figure:
-    """The density of one column with its band, or of two as contours, over the rows.
+    """The density of one column with its interval, or of two as contours, over the rows.
 
-    One column: the mixture (dashed) and its components over a histogram, and the posterior's band.
+    One column: the mixture (dashed) and its components over a histogram, and the posterior's
+    pointwise interval as a band.
     Two: regions of highest density that hold 25, 50, 75 and 95 %, of the posterior mean density if
     a posterior is given; then thin lines are the 95 % regions of 30 draws, and the dashed line is
     that of EM. The other columns are integrated out, exactly.
@@ -66,7 +67,7 @@ def plot_density(
     fit : Fit or Mixture
         The estimates.
     posterior : Posterior, optional
-        Of the same columns.
+        A posterior of the same columns.
     columns : one or two of str or int, optional
         The columns to show; all of one or two, otherwise the two in which the components differ
         most.
@@ -100,7 +101,7 @@ def plot_density(
     part = mixture.marginal(separating_columns(mixture, 2) if columns is None else columns)
     if part.d > 2:
         raise ValueError(
-            f"columns is {list(part.names)}: a picture of a density has one or two, name these."
+            f"columns is {list(part.names)}: a plot of a density has one or two, name these."
         )
     places = [mixture.names.index(name) for name in part.names]
     rows = some_rows(data)[:, places]
@@ -172,7 +173,7 @@ def _contours(
         ax.plot(*mixture.means[k], marker(k), color=colour(k), ms=9, mec="white", mew=1, zorder=5)
     handles.append(Line2D([], [], color="0.45", marker="o", ls="", label="component means"))
     whose = "Density" if posterior is None else "Posterior mean density"
-    title = as_it_is(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
+    title = literal_text(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
     ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)

@@ -270,7 +270,7 @@ def test_a_grid_of_some_of_the_rows_is_told_of_all(monkeypatch, tmp_path):
     def stop(first, whole):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_run_on", stop)
+    monkeypatch.setattr(module, "_continue_on_all_rows", stop)
     with pytest.warns(bayesgmm.InterruptionAdvice, match="interrupted: .* `resume`"):
         found = selected(MANY(), n_components=[1, 2, 3], covariance_type=["EEE", "VVV"])
     assert len(found.sound) == 6

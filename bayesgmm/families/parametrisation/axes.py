@@ -27,7 +27,7 @@ class Axes(Parametrisation):
     family: a density with respect to d lambda, d log a and Haar's measure, where volume and shape
     both vary with respect to the variances along the axes, d(lambda a). Its constant is not known.
 
-    The same Sigma_k has several D_k: axes in another order or direction. At D0 is one of these.
+    The same Sigma_k has several D_k: axes in another order or direction. D0 is chosen near one.
     """
 
     kind = "axes"
@@ -38,12 +38,12 @@ class Axes(Parametrisation):
     def variables(self) -> tuple[Variable, ...]:
         """Volume, shape, and the orientation where it is not the columns' own."""
         volume, shape, orientation = self.names
-        along = AXIS if self.turned else FEATURE
+        along = AXIS if self.has_orientations else FEATURE
         found = [
             Variable(volume, self._dims(self.family.volume)),
             Variable(shape, (*self._dims(self.family.shape), along), LogShape()),
         ]
-        if self.turned:
+        if self.has_orientations:
             dims = self._dims(self.family.orientation)
             found.append(Variable(orientation, (*dims, FEATURE, AXIS), self.rotation))
         return tuple(found)
@@ -57,25 +57,31 @@ class Axes(Parametrisation):
             )
 
     @property
-    def turned(self) -> bool:
+    def has_orientations(self) -> bool:
         """Whether there are orientations."""
         return self.family.orientation != Letter.IDENTITY
 
     def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
-        """The variables are not independent."""
+        """Not available: the variables are not independent.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
         raise NotImplementedError(
             f"family {self.family.name} has no independent variables: its prior is known to a "
             "constant only, and cannot be drawn from directly."
         )
 
     def volume_prior(self, prior: InverseWishart) -> float:
-        """The shape of the inverse gamma that a volume has, given all else."""
+        """The shape of a volume's inverse-gamma prior given all other variables."""
         components = 1 if self.family.volume == Letter.VARIABLE else self.n_components
         return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
 
     @property
     def _power(self) -> int:
-        """The power of lambda in whose differential the prior is a density."""
+        """The power p for which the prior is a density with respect to lambda^p d log lambda."""
         return self.d if self.family.volume == self.family.shape == Letter.VARIABLE else 1
 
     @property
@@ -84,12 +90,12 @@ class Axes(Parametrisation):
         return rotation(self.about if self.family.orientation == Letter.VARIABLE else self.about[0])
 
     def packed(self, prior: InverseWishart) -> FloatArray:
-        """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
+        """Nu, the power of lambda, Haar's constant, the number of each variable, Psi and D0."""
         volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
             prior.dof, self._power,
-            orientations * self.rotation.constant if self.turned else 0.0,
+            orientations * self.rotation.constant if self.has_orientations else 0.0,
             volumes, shapes, orientations,
         ]  # fmt: skip
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
@@ -102,7 +108,7 @@ class Axes(Parametrisation):
         if self.family.shape == Letter.EQUAL:
             shape = shape[..., None, :]
         variances = volume[..., None] * shape
-        if not self.turned:
+        if not self.has_orientations:
             return diagonal_matrices(variances)
         axes = np.asarray(values[self.names[2]])
         if self.family.orientation == Letter.EQUAL:
@@ -123,7 +129,7 @@ class Axes(Parametrisation):
             one if letter == Letter.EQUAL else each
             for letter, one, each in zip(self.family.letters, shared, values, strict=True)
         )
-        return dict(zip(self.names[: 2 + self.turned], values, strict=False))
+        return dict(zip(self.names[: 2 + self.has_orientations], values, strict=False))
 
     def _dims(self, letter: Letter) -> tuple[str, ...]:
         return (COMPONENT,) if letter == Letter.VARIABLE else ()
@@ -143,7 +149,7 @@ def principal_axes(covariances: FloatArray, orientation: Letter) -> FloatArray:
 
 
 def rotations(axes: FloatArray) -> FloatArray:
-    """The same axes, the first reversed where that is what makes them a rotation."""
+    """The same axes, the first reversed where that is needed to make them a rotation."""
     axes = axes.copy()
     axes[..., 0] *= np.sign(np.linalg.det(axes))[..., None]
     return axes

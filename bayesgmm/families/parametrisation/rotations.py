@@ -1,4 +1,4 @@
-"""Rotations D as real numbers about a given one: turns in two and three columns, else Cayley's."""
+"""Coordinates of rotations about a given one: by angle and axis for d <= 3, else Cayley's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from ...utils.types import FloatArray
 from .transforms import Transform
 
-#: How softly turns end at half a turn, in radians.
+#: Scale s of the weights w(t) of turns, in radians.
 SOFTNESS = 0.5
 _MOST_COLUMNS = 3
 # Below this squared angle functions of it are taken by their series.
@@ -27,25 +27,25 @@ class Rotation(Transform):
     @property
     @abstractmethod
     def constant(self) -> float:
-        """The log of what Haar's density in the coordinates has as its constant."""
+        """Log of the normalising constant of Haar's density in the coordinates."""
 
     @abstractmethod
     def log_measure(self, free: FloatArray) -> Any:
-        """Log density (...) of Haar's probability measure, of all the rotations together."""
+        """Log density (...) of Haar's probability measure, summed over the rotations."""
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """One number for each pair of columns."""
         return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
 
     def skew(self, free: FloatArray) -> FloatArray:
-        """S (..., d, d)."""
+        """The skew-symmetric S (..., d, d) of coordinates."""
         d = self.about.shape[-1]
         lower = np.zeros((*free.shape[:-1], d, d))
         lower[..., *np.tril_indices(d, -1)] = free
         return lower - np.swapaxes(lower, -1, -2)
 
     def _of_all(self, each: FloatArray) -> FloatArray:
-        """The sum over the rotations that there are besides draws."""
+        """The sum over the rotations of each draw."""
         return np.asarray(each.sum(axis=-1)) if self.about.ndim > 2 else each
 
 
@@ -57,14 +57,14 @@ class Turn(Rotation):
     Every rotation is many turns, t + 2 pi m about one axis. Haar's measure is divided among them
     by weights that sum to 1, w(t) = sinh c / (cosh c + cosh(t / s)) with c = pi / s: nearly 1 up
     to half a turn, and soon 0 beyond (they are a logistic distribution function's increments over
-    a whole turn). So half a turn, at which axes are themselves again, is a point like any other.
+    a whole turn). So half a turn, which gives the same axes, is a point like any other.
     """
 
     about: FloatArray
 
     @property
     def constant(self) -> float:
-        """Of w(t), in three columns times (1 - cos t) / t^2."""
+        """Log of the constant of w(t), for d = 3 of w(t) (1 - cos t) / t^2."""
         d, c = self.about.shape[-1], np.pi / SOFTNESS
         return float(np.log(np.sinh(c)) - (np.log(2 * np.pi) if d == 2 else np.log(4 * np.pi**2)))
 
@@ -86,7 +86,7 @@ class Turn(Rotation):
         return np.asarray(self.about @ turn)
 
     def log_measure(self, free: FloatArray) -> Any:
-        """Haar's, as much of it as is the turn's."""
+        """Log density (...) of Haar's measure times w(t), summed over the rotations."""
         square = np.sum(free**2, axis=-1)
         u, c = np.sqrt(square) / SOFTNESS, np.pi / SOFTNESS
         ends = np.logaddexp(np.log(np.cosh(c)), np.logaddexp(u, -u) - np.log(2.0))
@@ -97,7 +97,7 @@ class Turn(Rotation):
 
 
 def _ratios(square: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Of squared angles t^2: sin t / t and (1 - cos t) / t^2."""
+    """Functions of the angle: sin t / t and (1 - cos t) / t^2 from squared angles t^2."""
     small = square < _SMALL
     t = np.sqrt(np.where(small, 1.0, square))
     sine = np.where(small, 1 - square / 6 + square**2 / 120, np.sin(t) / t)
@@ -108,7 +108,7 @@ def _ratios(square: FloatArray) -> tuple[FloatArray, FloatArray]:
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Cayley(Rotation):
-    """Rotations D = D0 (I - S)(I + S)^-1; of Haar's measure density |I + S|^-(d - 1) in S.
+    """Rotations D = D0 (I - S)(I + S)^-1, with Haar density proportional to |I + S|^-(d - 1).
 
     Leon, Masse & Rivest (2006), J. Multivar. Anal. 97, 412-430.
     """
@@ -117,7 +117,7 @@ class Cayley(Rotation):
 
     @property
     def constant(self) -> float:
-        """What |I + S|^-(d - 1) is multiplied by so that it integrates to 1, its log."""
+        """Log of the constant with which |I + S|^-(d - 1) integrates to 1."""
         d = self.about.shape[-1]
         i = np.arange(2, d + 1)
         volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
@@ -136,7 +136,7 @@ class Cayley(Rotation):
         return np.asarray(self.about @ np.linalg.solve(unit + skew, unit - skew))
 
     def log_measure(self, free: FloatArray) -> Any:
-        """Haar's."""
+        """Log density (...) of Haar's measure, summed over the rotations."""
         d = self.about.shape[-1]
         log_dets = np.linalg.slogdet(np.eye(d) + self.skew(free))[1]
         return self._of_all(self.constant - (d - 1) * log_dets)

@@ -37,7 +37,7 @@ class Transform(ABC):
 @final
 @dataclass(frozen=True, slots=True)
 class Identity(Transform):
-    """Numbers that are free themselves."""
+    """Real numbers, their own coordinates."""
 
     def forward(self, value: FloatArray) -> FloatArray:
         """The values."""
@@ -79,7 +79,7 @@ class LogRatios(Transform):
         return np.asarray(full / full.sum(axis=-1, keepdims=True))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
 
 
@@ -88,9 +88,10 @@ class LogRatios(Transform):
 class SumAndShares(Transform):
     """Positive numbers by the logarithm of their sum, and the log-ratios of their shares in it.
 
-    For numbers of which only the sum is known well: with a gamma's shape below 1 the logarithms
-    of two of them lie on an L, along either of which the other may be as small as it likes; here
-    they lie on a straight line. The Jacobian is d times that of the logarithms.
+    For numbers of which the data determine only the sum: with a gamma prior of shape below 1, the
+    posterior of two logarithms is concentrated on an L, along each arm of which one of the two is
+    arbitrarily small; in these coordinates it lies along a straight line. The Jacobian is d times
+    that of the logarithms.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:
@@ -106,9 +107,9 @@ class SumAndShares(Transform):
 @final
 @dataclass(frozen=True, slots=True)
 class LogShape(Transform):
-    """Numbers whose product is 1: logarithms that sum to 0, as one number less, orthonormally.
+    """Positive numbers whose product is 1, by orthonormal coordinates of their logarithms.
 
-    PyMC's `ZeroSumTransform`.
+    These sum to 0, so that there is one coordinate less; PyMC's `ZeroSumTransform`.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:
@@ -124,7 +125,7 @@ class LogShape(Transform):
         return np.asarray(np.exp(np.concatenate([free - shift, -total / np.sqrt(d)], axis=-1)))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
 
 
@@ -136,9 +137,9 @@ class Offset(Transform):
     center: FloatArray
 
     def forward(self, value: FloatArray) -> FloatArray:
-        """What is left without the centre."""
+        """Values less the centre."""
         return np.asarray(value - self.center)
 
     def backward(self, free: FloatArray) -> FloatArray:
-        """With the centre."""
+        """Coordinates plus the centre."""
         return np.asarray(free + self.center)

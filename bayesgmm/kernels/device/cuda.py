@@ -34,7 +34,7 @@ _THREADS, _ROWS_OF_BLOCK, _STAGE, _WARPS, _BUFFERS = 128, 128, 64, 8, 3
 _STRIDE = 36
 # Log joint densities that lie between the kernels of the centred form: 64 MiB.
 _AT_ONCE = 2**23
-# The constant of a component that is none.
+# The constant of a component that only pads the array.
 _NOTHING = -1e30
 _NULL = np.uintp(0)
 

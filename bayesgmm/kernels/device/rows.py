@@ -1,7 +1,7 @@
-"""Rows that live on a device: in the memory of a GPU, or wherever JAX was asked to compute.
+"""Rows on a device: in the memory of a GPU, or on any other device of JAX.
 
-They come as a JAX array, or as whatever lends its memory by the DLPack protocol (CuPy, PyTorch),
-and stay where they are. JAX is imported when there are such rows, never before.
+They are passed as a JAX array, or as an array of a library with the DLPack protocol (CuPy,
+PyTorch), and stay where they are. JAX is imported when there are such rows, never before.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from ...utils.errors import DataError
 from ...utils.types import FloatArray
 
-# DLPack's numbers of memory that the processor reads: its own, and what CUDA and ROCm pinned there.
+# DLPack's codes of memory that the processor reads: its own, and that pinned by CUDA and ROCm.
 _OF_PROCESSOR = (1, 3, 11)
 
 
 class DeviceRows:
     """An array (n, d) on a device, or a stretch of its rows; nothing is copied to make one.
 
-    It has of a NumPy array what asks for rows uses: shape, dtype, slices, and `np.asarray`, which
-    brings the rows to the processor.
+    It has the part of a NumPy array's interface that is used for rows: shape, dtype, slices, and
+    `np.asarray`, which copies the rows to the processor.
     """
 
     ndim = 2

@@ -1,14 +1,14 @@
-"""How much of a posterior has a component without rows: what draws may miss, and nothing shows.
+"""The posterior probability of an empty component, which chains may never visit unnoticed.
 
-A component of which no row is has the prior's mean and covariance, far and wide. Between there and
-where the draws are a chain may find no way, or come by once in many thousand draws: r-hat is 1, all
-quantiles are right, and spreads are a fraction of what they should be. How much is there needs no
-draws. With n rows the posterior probability that K components leave a given one empty is, exactly,
+The mean and covariance of a component without rows follow the prior, which is wide. A chain may
+never go there, or once in many thousand draws: then r-hat is 1 and quantiles are right, but
+standard deviations are a fraction of what they should be. The probability can be computed without
+draws. With n rows, that of a given one of K components to be empty is, exactly,
 
     p(X | K - 1) / p(X | K) * G(K a) G(n + (K - 1) a) / (G((K - 1) a) G(n + K a)), G = Gamma,
 
-the ratio of the Dirichlet-multinomial probabilities of the allocations, times the evidences', which
-Laplace's approximation gives well enough.
+the ratio of the evidences times that of the Dirichlet-multinomial probabilities of the allocations.
+Laplace's approximation gives the evidences well enough.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ from ...utils.errors import DegenerateComponentError
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 
-# Rows that are looked at first: all are, where these leave a doubt of which evidence is larger.
+# Rows used first; all are used where these leave a doubt about which evidence is larger.
 _FEW_ROWS = 4096
-# What log evidences may differ by, more than by what their numbers of parameters make them.
+# Largest difference of log evidences, beyond that due to their numbers of parameters, that leaves
+# a doubt.
 _BEYOND_DOUBT = 30.0
-# EM with a component less, to begin with and to the end.
+# Iterations of EM with one component less, first and then to convergence, and its tolerance.
 _SHORT, _LONG, _TOL = 30, 1000, 1e-8
-# Nats by which modes differ, if they are not one up to the order of components.
+# Nats by which log densities of different modes differ; less, and they differ only in labels.
 _DIFFERENT = 0.01
 
 type ModeNear = Callable[[PosteriorProblem, Parameters], Mode | None]
 
 
 def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> float | None:
-    """Posterior probability that some component is empty; None where that has no known form.
+    """Posterior probability that some component is empty; None where its form is not known.
 
     Parameters
     ----------
@@ -67,28 +68,28 @@ def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> f
         if all(abs(other.log_density - height) > _DIFFERENT for height in heights):
             heights.append(other.log_density)
             share += np.exp(min(log_share + _log_evidence(other, k - 1), 0.0))
-    # the expected number of empty components; where that is not small draws do come by
+    # the expected number of empty components; where that is not small, draws do have some
     return float(min(1.0, k * share))
 
 
 def share_near_empty(problem: PosteriorProblem, weights: FloatArray) -> float:
-    """Share of draws (..., K) of the proportions in which one is what an empty component's may be.
+    """Share of draws (..., K) of the proportions with one as small as an empty component's.
 
-    Given that, it is Beta(a, n + (K - 1) a), of mean a / n about.
+    That of an empty component is Beta(a, n + (K - 1) a), with a mean of about a / n.
     """
     a = problem.prior.expected_concentration
     return float(np.mean(weights.min(axis=-1) < (a + 3.0) / problem.data.n))
 
 
 def _log_evidence(mode: Mode, n_components: int) -> float:
-    """By Laplace's approximation at one of the K! modes."""
+    """Log evidence by Laplace's approximation at one of the K! modes."""
     size = len(mode.origin)
     log_volume = 0.5 * size * np.log(2 * np.pi) + np.sum(np.log(np.diagonal(mode.root)))
     return float(mode.log_density + log_volume + gammaln(n_components + 1))
 
 
 def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:
-    """What EM makes of the components without one, but for what is too bad beyond doubt."""
+    """EM's results from the components without one, except those that are clearly too low."""
     data, family, k = problem.data, problem.family, problem.n_components
     step = 1 + (data.n - 1) // _FEW_ROWS
     some = replace(data, values=np.ascontiguousarray(data.values[::step]))
@@ -107,7 +108,7 @@ def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:
 
 
 def _without(parameters: Parameters, k: int) -> Parameters:
-    """The components but one, each with more of the weight."""
+    """The components except k, with proportions that sum to 1."""
     weights, means, covariances = (
         np.delete(values, k, axis=0)
         for values in (parameters.weights, parameters.means, parameters.covariances)

@@ -1,4 +1,4 @@
-"""A run of nutpie: its end, what an interruption leaves, its statistics by PyMC's names."""
+"""A run of nutpie: waiting for it, its interruption, its statistics under PyMC's names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def finished(run: Any) -> xr.DataTree:
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had draws enough to be judged.
+        Stopped before a chain had enough draws to judge it by.
     """
     try:
         tree = run.wait()
