@@ -20,14 +20,15 @@ from .settings import Settings
 _FEWEST = 4
 
 TOO_EARLY = f"stopped before a chain had {_FEWEST} draws"
+TOO_LATE = "stopped after the last draw, before the posterior was made of them"
 
 
 @contextmanager
-def keyboard_watched() -> Iterator[threading.Event]:
+def keyboard_watched(held: bool = False) -> Iterator[threading.Event]:
     """An event that is set when the keyboard interrupts the block, whoever catches that there.
 
-    Only the main thread can be interrupted; in another, and where no Python function answers the
-    interruption, the event stays as it is.
+    held: the block goes on. Only the main thread can be interrupted; in another, and where no
+    Python function answers the interruption, the event stays as it is.
     """
     interrupted = threading.Event()
     handler = signal.getsignal(signal.SIGINT)
@@ -38,7 +39,8 @@ def keyboard_watched() -> Iterator[threading.Event]:
 
     def note(number: int, frame: FrameType | None) -> None:
         interrupted.set()
-        answer(number, frame)
+        if not held:
+            answer(number, frame)
 
     signal.signal(signal.SIGINT, note)
     try:
