@@ -92,14 +92,15 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
 
 
 def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:
-    """The narrowest component that is narrower than rounding makes any, if there is one.
+    """The narrowest component that is narrower than rounding lets any be, if there is one.
 
-    Rounding to multiples of h gives whatever is measured a variance of h^2 / 12 at the least.
+    Of rows in multiples of h the density times h stands for the probability of a value. A Gaussian
+    whose variance is below h^2 / (2 pi) gives one more than all there is.
     """
     units = problem.units
     if problem.bounded or len(parameters.weights) == 1 or not units.any():
         return None
-    largest = _in_noise(parameters, units / np.sqrt(12.0))
+    largest = _in_noise(parameters, units / np.sqrt(2.0 * np.pi))
     k = int(largest.argmax())
     if largest[k] <= 1.0:
         return None
