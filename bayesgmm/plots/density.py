@@ -32,6 +32,7 @@ from .style import (
     separating_columns,
     some_rows,
     units_of,
+    with_narrow,
 )
 
 # Shares of the probability that the regions of highest density hold, widest first.
@@ -41,8 +42,6 @@ _MESH = 120
 _POSTERIOR_MESH = 70
 _BAND_DRAWS = 500
 _OUTLINES = 30
-# Standard deviations between points of a mesh above which a component gets points of its own.
-_COARSE = 1.0
 
 
 def plot_density(
@@ -118,7 +117,7 @@ def _curve(
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     ax = figure.subplots()
     if posterior is not None:
-        grid = grid_along(x)
+        grid = grid_along(x, mixture)
         band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
         ax.fill_between(
             grid, band["lower"], band["upper"], color=BAND, alpha=0.45, lw=0,
@@ -195,10 +194,7 @@ def _reach(x: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
     low = min(x.min(), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
     high = max(x.max(), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
     margin = 0.02 * (high - low)
-    even = np.linspace(low - margin, high + margin, size)
-    narrow = heavy & (_COARSE * sd < even[1] - even[0])  # lost between the points
-    about = mixture.means[narrow, j, None] + sd[narrow, None] * np.linspace(-6, 6, size // 3)
-    return np.unique(np.concatenate([even, about.ravel()]))
+    return with_narrow(np.linspace(low - margin, high + margin, size), mixture, j, size // 3)
 
 
 def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
