@@ -96,12 +96,13 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
 def finer_than_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:
     """The narrowest component, if it is narrower than rounding of the columns allows.
 
-    Values rounded to multiples of h have a variance of at least h^2 / 12.
+    Of values in multiples of h, the density times h stands for the probability of a value. A
+    Gaussian whose variance is below h^2 / (2 pi) gives one a probability above 1.
     """
     units = problem.units
     if problem.bounded or len(parameters.weights) == 1 or not units.any():
         return None
-    largest = _in_noise(parameters, units / np.sqrt(12.0))
+    largest = _in_noise(parameters, units / np.sqrt(2.0 * np.pi))
     k = int(largest.argmax())
     if largest[k] <= 1.0:
         return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIMPLEX_TOLERANCE = 1e-8
+_ROUNDING = float(np.finfo(np.float64).eps)
 # Responsibilities computed at a time: 2 MiB of them.
 _BLOCK = 2**18
 
@@ -87,7 +88,8 @@ class Mixture(Displayed):
                 f"weights {weights.tolist()} sum to {weights.sum():.10g}: proportions are at "
                 "least 0 and sum to 1."
             )
-        weights /= weights.sum()
+        if abs(weights.sum() - 1.0) > len(weights) * _ROUNDING:  # else they are left to the bit
+            weights /= weights.sum()
         variances = as_diagonals(covariances)
         if np.any(variances <= 0):
             raise ValueError("a component has a variance that is not positive.")

@@ -245,7 +245,7 @@ def _uncertainty_curve(
     mixture: Mixture,
     names: tuple[str, ...],
 ) -> None:
-    grid = grid_along(x)
+    grid = grid_along(x, mixture)
     ax.plot(grid, 1 - mixture.predict_proba(grid[:, None]).max(axis=1), color="0.5", lw=1)
     for k in range(mixture.n_components):
         mine = labels == k

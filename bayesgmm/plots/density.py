@@ -32,6 +32,7 @@ from .style import (
     separating_columns,
     some_rows,
     units_of,
+    with_narrow,
 )
 
 # Shares of the probability that the regions of highest density hold, widest first.
@@ -117,7 +118,7 @@ def _curve(
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     ax = figure.subplots()
     if posterior is not None:
-        grid = grid_along(x)
+        grid = grid_along(x, mixture)
         band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
         ax.fill_between(
             grid, band["lower"], band["upper"], color=BAND, alpha=0.45, lw=0,
@@ -161,9 +162,10 @@ def _contours(
         _fill(ax, axes, mean)
         for draw in posterior.marginal(mixture.names).thinned(_draws(posterior)).mixtures():
             z = _on_mesh(draw, axes)
-            ax.contour(*axes, z, levels=[_level(z, _SHARES[0])], colors="0.35", linewidths=0.4)
-        ax.contour(*axes, by_em, levels=[_level(by_em, _SHARES[0])], colors=BEST, linewidths=1.6,
-                   linestyles="--")  # fmt: skip
+            widest = [_level(z, _SHARES[0], axes)]
+            ax.contour(*axes, z, levels=widest, colors="0.35", linewidths=0.4)
+        widest = [_level(by_em, _SHARES[0], axes)]
+        ax.contour(*axes, by_em, levels=widest, colors=BEST, linewidths=1.6, linestyles="--")
         handles += [
             Line2D([], [], color="0.35", lw=0.6, label="95 % region of single draws"),
             Line2D([], [], color=BEST, lw=1.6, ls="--", label="95 % region of the EM fit"),
@@ -193,7 +195,7 @@ def _reach(x: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
     low = min(x.min(), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
     high = max(x.max(), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
     margin = 0.02 * (high - low)
-    return np.linspace(low - margin, high + margin, size)
+    return with_narrow(np.linspace(low - margin, high + margin, size), mixture, j, size // 3)
 
 
 def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
@@ -202,13 +204,17 @@ def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
     return np.exp(mixture.log_density(mesh)).reshape(len(axes[1]), len(axes[0]))
 
 
-def _level(density: FloatArray, share: float) -> float:
-    """The density above which lies that share of the probability on an even mesh."""
-    ordered = np.sort(density, axis=None)[::-1]
-    total = np.cumsum(ordered)
-    return float(ordered[np.searchsorted(total, share * total[-1])])
+def _level(density: FloatArray, share: float, axes: Sequence[FloatArray]) -> float:
+    """The density above which lies that share of the probability on a mesh."""
+    area = np.gradient(axes[1])[:, None] * np.gradient(axes[0])
+    order = np.argsort(-density, axis=None, kind="stable")
+    total = np.cumsum((density * area).ravel()[order])
+    return float(density.ravel()[order[np.searchsorted(total, share * total[-1])]])
 
 
 def _fill(ax: Axes, axes: Sequence[FloatArray], density: FloatArray) -> None:
-    levels = [_level(density, share) for share in _SHARES]
-    ax.contourf(*axes, density, levels=[*levels, 1.001 * density.max()], colors=_SHADES)
+    levels = [_level(density, share, axes) for share in _SHARES]
+    for i in range(1, len(levels)):  # equal where a component is a few points of the mesh
+        levels[i] = max(levels[i], levels[i - 1] * (1 + 1e-9))
+    top = 1.001 * max(density.max(), levels[-1])
+    ax.contourf(*axes, density, levels=[*levels, top], colors=_SHADES)

@@ -37,6 +37,9 @@ SIZES = "larger: less certain"
 _ENTRIES = 16
 # Most characters of a label, and of one of its lines.
 _LONGEST, _ACROSS = 90, 48
+# Standard deviations between points above which a component gets points of its own, unless its
+# proportion is smaller than this.
+_COARSE, _LIGHT = 1.0, 1e-3
 # Most bins of a histogram, rows for each one added, least rows of a component to add some for.
 _MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
 
@@ -126,10 +129,19 @@ def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
     return np.asarray(data.values[rows], dtype=np.float64)
 
 
-def grid_along(x: FloatArray) -> FloatArray:
-    """Points at which to draw a curve over values, a little beyond their range."""
+def grid_along(x: FloatArray, mixture: Mixture, j: int = 0) -> FloatArray:
+    """Points at which to draw a curve over values of column j, a little beyond their range."""
     margin = 0.08 * (x.max() - x.min())
-    return np.linspace(x.min() - margin, x.max() + margin, 400)
+    even = np.linspace(x.min() - margin, x.max() + margin, 400)
+    return with_narrow(even, mixture, j, 60)
+
+
+def with_narrow(even: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
+    """Points along column j, and `size` more about each component that is lost between them."""
+    means, sd = mixture.means[:, j, None], np.sqrt(mixture.variances[:, j, None])
+    narrow = (mixture.weights > _LIGHT) & (_COARSE * sd[:, 0] < even[1] - even[0])
+    about = (means + sd * np.linspace(-6, 6, size))[narrow]
+    return np.unique(np.concatenate([even, about.ravel()]))
 
 
 def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
@@ -147,7 +159,7 @@ def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
 def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
     """Draw the histogram of a column and its components' weighted densities."""
     ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
-    grid = grid_along(x)
+    grid = grid_along(x, mixture, j)
     for k in range(mixture.n_components):
         sd = np.sqrt(mixture.covariances[k, j, j])
         z = (grid - mixture.means[k, j]) / sd
@@ -168,7 +180,7 @@ def _bins(x: FloatArray, mixture: Mixture, j: int) -> int:
 
 def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
     """Draw the mixture's density of one column over its components' and a histogram."""
-    grid = grid_along(x)
+    grid = grid_along(x, mixture)
     ax.plot(
         grid, np.exp(mixture.log_density(grid[:, None])), color="black", ls="--", lw=1.2,
         label="EM fit",

@@ -99,7 +99,8 @@ def refine(
     Returns
     -------
     Posterior
-        Ctrl-C: of the draws made so far (`.interrupted`), if the sampler leaves any.
+        Ctrl-C while it samples: of the draws made so far (`.interrupted`), if the sampler leaves
+        any.
 
     Raises
     ------
@@ -111,7 +112,7 @@ def refine(
     ModuleNotFoundError
         The sampler needs a library that is not installed.
     KeyboardInterrupt
-        Interrupted before there were draws.
+        Interrupted before there were draws, or after the last one.
 
     Warns
     -----

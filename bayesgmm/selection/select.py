@@ -235,7 +235,8 @@ class _Search:
         max_ratio: float | None,
         options: SearchOptions,
     ) -> None:
-        self.data, self.families, self.allowed = data, families, allowed
+        self.data, self.allowed = data, allowed
+        self.families = [f for f in families if any((f, k) in allowed for k in ks)]
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
         self.prior, self.max_ratio, self.options = prior, max_ratio, options
 

@@ -43,7 +43,7 @@ def test_grids_and_files_hold_none_either(tmp_path):
     d = 3000
     x = np.random.default_rng(1).normal(size=(40, d))
     x[20:, :60] += 3
-    families = ["EII", "VVI"]
+    families = ["EII", "VVI", "VVV"]  # for the last of which there are too few rows
     bayesgmm.select(x[:, :200], [1, 2], families, random_seed=0, progressbar=False)  # compiles
     tracemalloc.start()
     try:

@@ -93,9 +93,8 @@ def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
         raise DegenerateComponentError(bad)
     with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
         log_weights = np.log(parameters.weights)
-    return _Scaled(
-        log_weights, parameters.means / scale, factors, half_log_dets, parameters.diagonal
-    )
+    means = np.ascontiguousarray(parameters.means / scale)  # columns picked by name lie otherwise
+    return _Scaled(log_weights, means, factors, half_log_dets, parameters.diagonal)
 
 
 def _inverse_factors(

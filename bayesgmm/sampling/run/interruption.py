@@ -20,14 +20,15 @@ from .settings import Settings
 _FEWEST = 4
 
 TOO_EARLY = f"stopped before a chain had {_FEWEST} draws"
+TOO_LATE = "stopped after the last draw, before the posterior was made of them"
 
 
 @contextmanager
-def keyboard_watched() -> Iterator[threading.Event]:
+def keyboard_watched(held: bool = False) -> Iterator[threading.Event]:
     """An event that is set when Ctrl-C interrupts the block, even if code in it catches that.
 
-    Only the main thread can be interrupted; in another, and where no Python function handles the
-    signal, the event is never set.
+    held: the block goes on. Only the main thread can be interrupted; in another, and where no
+    Python function handles the signal, the event is never set.
     """
     interrupted = threading.Event()
     handler = signal.getsignal(signal.SIGINT)
@@ -38,7 +39,8 @@ def keyboard_watched() -> Iterator[threading.Event]:
 
     def note(number: int, frame: FrameType | None) -> None:
         interrupted.set()
-        original(number, frame)
+        if not held:
+            original(number, frame)
 
     signal.signal(signal.SIGINT, note)
     try:
