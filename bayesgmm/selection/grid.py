@@ -30,6 +30,9 @@ from ..utils.types import FloatArray
 # Rounds of starts from other cells, and how many iterations their short runs have.
 ROUNDS = 2
 _SHORT = 5
+# Cells this near to the best BIC are looked at again, from starts that are the same for any seed:
+# until so many have ended at the best optimum known, in so many batches at most.
+_NEAR, _SURE, _BATCHES = 10.0, 3, 10
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, below which fits are the same.
@@ -168,6 +171,52 @@ class Grid:
                     self.try_starts(family, k, made, keep=1)
 
         self._for_each_k(work)
+
+    def settle(self, starts: Callable[[int, int], list[Start]]) -> None:
+        """Look again where the choice is made: in cells near the best, until their optimum recurs.
+
+        starts makes a batch of starts of its K and number.
+        """
+        recurred: dict[Place, int] = {}
+        for batch in range(_BATCHES):
+            places = [p for p in self._near_best() if recurred.get(p, 0) < _SURE and p[1] > 1]
+            if not places:
+                break
+            found = dict.fromkeys(places, 0)
+            self._for_each_k(partial(self._look_again, starts, batch, found, recurred))
+            for place, times in found.items():
+                recurred[place] = recurred.get(place, 0) + times
+
+    def _look_again(
+        self,
+        starts: Callable[[int, int], list[Start]],
+        batch: int,
+        found: dict[Place, int],
+        recurred: dict[Place, int],
+        k: int,
+    ) -> None:
+        """Follow a batch of starts in those of this K, and count the ends at the best optimum."""
+        places = [place for place in found if place[1] == k and not self._stopped]
+        made = starts(k, batch) if places else []
+        for family, _ in places:
+            cell = self.cells[family, k]
+            before = len(cell.sound)
+            if self.try_starts(family, k, made):
+                recurred[family, k] = 0
+            assert cell.best is not None
+            least = cell.best.objective - SAME_OPTIMUM * self._full.total
+            found[family, k] = sum(objective >= least for objective in cell.sound[before:])
+
+    def _near_best(self) -> list[Place]:
+        """The cells whose BIC is near the lowest, in the order of the grid."""
+        log_n, d = np.log(self._full.total), self.data.d
+        bic = {
+            (family, k): family.n_parameters(k, d) * log_n - 2 * cell.estimate.loglik
+            for (family, k), cell in sorted(self.cells.items(), key=lambda item: item[0][1])
+            if cell.estimate
+        }
+        least = min(bic.values(), default=0.0)
+        return [place for place, value in bic.items() if value < least + _NEAR]
 
     def exchange_starts(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
         """Start cells from what their neighbours found, until no cell gets better."""

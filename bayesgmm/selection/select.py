@@ -264,6 +264,9 @@ class _Search:
         def more_starts(k: int) -> list[Start]:
             return named_starts("k-means++", sample, k, _N_RESCUE, subset_rng(random_seed))
 
+        def same_starts(k: int, batch: int) -> list[Start]:
+            return named_starts(start, sample, k, n_init, batch)
+
         known = {} if resume is None else self._known(resume)
         some = sample.data.n < self.data.n and auto
         whole = self._grid(self.data, auto and not some)
@@ -274,6 +277,7 @@ class _Search:
             if auto:
                 first.exchange_starts(tick)
                 first.rescue(more_starts)
+                first.settle(same_starts)
             if some:
                 _continue_on_all_rows(first, whole)
             if self.prior is None:  # restricted prior densities cannot be compared
