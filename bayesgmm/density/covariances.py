@@ -6,41 +6,74 @@ coordinates with their Jacobian. By Fisher's identity the rows enter as counts n
 and sums of (x - mu_k)(x - mu_k)'. What the means' prior has of |Sigma_k| and Sigma_k^-1 is in them
 as pseudo-rows, and alone in `pseudo_counts` and `pseudo`.
 
-psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` is the
-parametrisation's own (its `packed`).
+A map is called as map(step, at, covariances, of_rows, slope).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from ..families.matrices import compose
 from ..kernels.calls import caller
-from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from ..kernels.compilation import F1, F2, F3, FLOAT, INT, inlined, jit, part, typed
+from ..utils.types import FloatArray
 from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
 
-_I, _F = nb.int64, nb.float64
-# step; u, shared (0 or 1), fixed, psi; covariances; counts, first, second; pseudo_counts, pseudo;
-# g_u, g_means, g_psi
-MAP = _F(_I, F1, _I, R1, F1, F3, F1, F2, F3, F1, F3, F1, F2, F1)
+
+class Coordinates(NamedTuple):
+    """What a map reads: u, whether one covariance is shared, the map's own numbers, Psi's diagonal.
+
+    `fixed` is the parametrisation's `packed`.
+    """
+
+    u: FloatArray
+    shared: int
+    fixed: FloatArray
+    psi: FloatArray
+
+
+class RowMoments(NamedTuple):
+    """What rows and pseudo-rows tell of the components: counts, and moments about their means."""
+
+    counts: FloatArray
+    first: FloatArray
+    second: FloatArray
+    pseudo_counts: FloatArray
+    pseudo: FloatArray
+
+
+class Slopes(NamedTuple):
+    """Gradients in the coordinates u, in the means and in the logarithms of Psi's diagonal."""
+
+    u: FloatArray
+    means: FloatArray
+    psi: FloatArray
+
+
+MAP = FLOAT(
+    INT,
+    typed(Coordinates, F1, INT, F1, F1),
+    F3,
+    typed(RowMoments, F1, F2, F3, F1, F3),
+    typed(Slopes, F1, F2, F1),
+)
 call_map = caller(MAP)
 COVARIANCES, GRADIENTS = 0, 1
 _LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 
 
 @part(MAP, level=1)
-def variances(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def variances(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Logarithms of the variances; inverse gammas. fixed: [shape].
 
     The coordinates are (K, d), or (K, 1) for spherical covariances, or one row of these if
     shared. For d = 1 the covariances come as full ones, which are the same.
     """
+    (u, shared, fixed, psi), (g_u, g_means, g_psi) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, _, d = covariances.shape
     blocks = 1 if shared else n_components
     width = len(u) // blocks
@@ -87,14 +120,13 @@ def _of_pseudo_rows(covariances, pseudo_counts, pseudo):  # type: ignore[no-unty
 
 
 @part(MAP, level=1)
-def bartlett(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def bartlett(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Bartlett's T by the logarithms of its squared diagonal, then its strict lower part by rows.
 
     P = M T T' M'. fixed: [nu, L (d, d), M (d, d), the diagonal of Psi's mean (d,)], Psi = L L'.
     """
+    (u, shared, fixed, psi), (g_u, g_means, g_psi) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, _, d = covariances.shape
     blocks = 1 if shared else n_components
     n_lower = d * (d - 1) // 2
@@ -176,10 +208,7 @@ def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
 
 
 @part(MAP, level=1)
-def axes(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
 
     u: log lambda (one, or K); log A (J, d - 1) without its part that is 0; Cayley's coordinates of
@@ -188,6 +217,8 @@ def axes(  # type: ignore[no-untyped-def]
     orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a density with respect
     to d lambda^e, d log A and the orthogonal matrices' own measure.
     """
+    (u, _, fixed, _), (g_u, g_means, _) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, rows, d = covariances.shape
     weight, power, constant = fixed[0] + d + 1.0, fixed[1], fixed[2]
     volumes, shapes, orientations = int(fixed[3]), int(fixed[4]), int(fixed[5])
