@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...utils.types import FloatArray
-from ..calls import caller
-from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part
+from ..calls import caller, uncounted
+from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part, typed
 from ..device.rows import DeviceRows
 from ..products import (
     add_outer_product,
@@ -25,7 +25,7 @@ from ..products import (
     product,
 )
 from .accuracy import OF_FACTORS
-from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments, typed
+from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments
 from .contract import Rows
 from .moments import central_moments
 from .preparation import (
@@ -116,6 +116,7 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     responsibilities. Where a component is so narrow that the centred form is needed, and its
     address is 0, it is asked for.
     """
+    rows, mixture, statistics = uncounted((rows, mixture, statistics))
     n_features = rows.phi.shape[1]
     n_components, height, d = mixture.covariances.shape
     components, precision = workspace(mixture.covariances)
@@ -131,6 +132,7 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     sums = np.zeros((n_components, n_features))
     second = np.zeros((n_components, height, d))
     about = components.means
+    counts, first = statistics.counts, np.empty((n_components, d))
     if quadratic:
         theta = np.empty((n_components, n_features))
         encode_any(components, precision, theta)
@@ -138,15 +140,15 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     else:
         loglik = _call_centred(parts.centred, (rows, components, sums, second, result))
     result[LOGLIK] = loglik - rows.log_unit
-    moments = Moments(statistics.counts, np.empty((n_components, d)), second)
     if quadratic:
-        decode(sums, height < d, moments.first, second)
+        decode(sums, height < d, first, second)
     for k in range(n_components):
-        moments.counts[k] = sums[k, 0]
+        counts[k] = sums[k, 0]
         for j in range(d):
-            moments.first[k, j] = sums[k, 1 + j]
+            first[k, j] = sums[k, 1 + j]
             if quadratic:
                 about[k, j] = 0.0  # its moments are about the centre
+    moments = Moments(counts, first, second)
     central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
@@ -154,7 +156,8 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
 @inlined
 def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
     """Add the rows to sums (K, F) and return their log-likelihood."""
-    n_blocks, n_features, block = rows.phi.shape
+    features, n_rows, row_weights, _, _ = rows
+    n_blocks, n_features, block = features.shape
     n_components = len(theta)
     logits = np.empty((n_components, block))
     peak = np.empty(block)
@@ -162,11 +165,11 @@ def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
     power = np.empty(block)
     loglik = 0.0
     for b in range(n_blocks):
-        phi = rows.phi[b]
-        m = min(block, rows.n - b * block)
+        phi = features[b]
+        m = min(block, n_rows - b * block)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
         add_outer_product(logits, phi, m, sums)
     return loglik
@@ -175,8 +178,9 @@ def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
 @part(_CENTRED)
 def centred_form(rows, components, sums, second, result):  # type: ignore[no-untyped-def]
     """The same about the means: counts and first moments in sums, second moments in second."""
-    n_blocks, n_features, block = rows.phi.shape
-    z, factors = components.means, components.factors
+    (features, n_rows, row_weights, _, _), components = uncounted((rows, components))
+    log_weights, z, factors, half_log_dets = components
+    n_blocks, n_features, block = features.shape
     n_components, height, d = factors.shape
     logits = np.empty((n_components, block))
     delta = np.empty((d, block))
@@ -186,8 +190,8 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
     power = np.empty(block)
     loglik = 0.0
     for b in range(n_blocks):
-        phi = rows.phi[b]
-        m = min(block, rows.n - b * block)
+        phi = features[b]
+        m = min(block, n_rows - b * block)
         for k in range(n_components):
             _about(phi, z[k], m, delta)
             for r in range(padded(m)):
@@ -198,11 +202,11 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
                         y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
             else:
                 add_squared_lengths(factors[k], True, delta, m, y)
-            constant = components.log_weights[k] + components.half_log_dets[k]
+            constant = log_weights[k] + half_log_dets[k]
             for r in range(m):
                 logits[k, r] = constant - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
+        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
         clear_padding(logits, m)
         for k in range(n_components):
             _about(phi, z[k], m, delta)
