@@ -40,6 +40,7 @@ from .preparation import (
 )
 from .quadratic import QUADRATIC_LIMIT, decode
 from .softmax import LOG_2PI, softmax
+from .weighing import weigh
 
 
 class FewRows(NamedTuple):
@@ -163,13 +164,14 @@ def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
+    certainty = result[LOG_CERTAINTY:]
     loglik = 0.0
     for b in range(n_blocks):
         phi = features[b]
         m = min(block, n_rows - b * block)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        loglik += weigh(row_weights, b * block, m, peak, total, logits, certainty)
         clear_padding(logits, m)
         add_outer_product(logits, phi, m, sums)
     return loglik
@@ -188,6 +190,7 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
+    certainty = result[LOG_CERTAINTY:]
     loglik = 0.0
     for b in range(n_blocks):
         phi = features[b]
@@ -206,7 +209,7 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
             for r in range(m):
                 logits[k, r] = constant - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(row_weights, b * block, m, peak, total, logits, result)
+        loglik += weigh(row_weights, b * block, m, peak, total, logits, certainty)
         clear_padding(logits, m)
         for k in range(n_components):
             _about(phi, z[k], m, delta)
@@ -221,26 +224,6 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
                         second[k, 0, j] += y[j, r] * delta[j, r]
             if height == d:
                 add_symmetric_product(y, delta, m, second[k])
-    return loglik
-
-
-@inlined
-def _weigh(row_weights, start, m, peak, total, logits, result):  # type: ignore[no-untyped-def]
-    """Sum the rows' log densities, total (m,), and multiply what is theirs by their weights."""
-    loglik = 0.0
-    peaks = 0.0
-    if len(row_weights) > 0:
-        for r in range(m):
-            w = row_weights[start + r]
-            loglik += w * total[r]
-            peaks += w * peak[r]
-            for k in range(len(logits)):
-                logits[k, r] *= w
-    else:
-        for r in range(m):
-            loglik += total[r]
-            peaks += peak[r]
-    result[LOG_CERTAINTY] += peaks - loglik
     return loglik
 
 
