@@ -23,7 +23,7 @@ from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
 from ..kernels.e_step.many_rows import ManyRows, call_many_rows_pass
 from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
 from ..utils.types import FloatArray
-from .covariances import COVARIANCES, GRADIENTS, Coordinates, RowMoments, Slopes, call_map
+from .maps import COVARIANCES, GRADIENTS, Coordinates, RowMoments, Slopes, call_map
 from .random_hyperparameters import hyperparameters, pull_back_shares
 
 _I, _F = nb.int64, nb.float64
