@@ -39,7 +39,7 @@ class Groups(NamedTuple):
     """
 
     size: Labels
-    count: FloatArray
+    weight: FloatArray
     mean: FloatArray
     scatter: FloatArray
     trace: FloatArray
@@ -113,7 +113,7 @@ def _add_point_determinants(c, n, index, factor, det, groups, work, out):  # typ
     |W_c + w delta delta'| = |W_c| (1 + w |L^-1 delta|^2) takes d^2 where the whole takes d^3.
     factor (p,) is L packed by rows, its diagonal inverted; det is |W_c / n_c|.
     """
-    count, mean = groups.count, groups.mean
+    count, mean = groups.weight, groups.mean
     d = len(mean)
     total = work[d]
     for r in range(n):
