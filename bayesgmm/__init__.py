@@ -2,12 +2,12 @@
 
     fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
     selection = bayesgmm.select(X)            the grid of families and numbers of components
-    posterior = bayesgmm.refine(X, fit)       the same mixture's posterior, by NUTS from the fit on
+    posterior = bayesgmm.refine(X, fit)       the mixture's posterior, by NUTS started at the fit
     model = bayesgmm.build_model(X, fit)      the same posterior, as a PyMC model to edit
     bayesgmm.compare({"K=2": fit, ...})       one table for fits and posteriors
     bayesgmm.report(X)                        all of it, as one HTML file
 
-Importing this module loads neither PyMC nor matplotlib: names load what they need when used.
+Importing this module loads neither PyMC nor matplotlib: each name loads what it needs when used.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ _MODULES = ("datasets", "plots")
 
 __all__ = ["__version__", *_MODULES, *sorted(_HOME)]
 
-# Results must not know their pictures: who makes them is said here, and loaded when one is drawn.
+# Results cannot import the plots, which import the results: the first plot loads the module.
 PlotAccessor.home = partial(import_module, ".plots.accessors", __name__)
 
-# For the process that compiles what another will need (`kernels/compilation.py`).
+# For the child process that compiles in advance what this one will need (`kernels/compilation.py`).
 _PRECOMPILE = "sampling.precompile"
 
 

@@ -99,7 +99,7 @@ plt.show()
 # %% [markdown]
 # You should see two ellipses that are hardly different at first find one cloud each. On the way
 # the log-likelihood never falls, which is EM's property. For some iterations it hardly rises
-# either: a rule that stops at a small gain may stop there, far from the end.
+# either: a rule that stops at a small gain may stop there, far from the maximum.
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3))

@@ -35,9 +35,9 @@ X.head()
 # %% [markdown]
 # ## Point estimates
 #
-# `fit` tries some thirty starts for a few iterations, runs EM from the best of them to the end, and
-# keeps the best result. It says how it ended and how many found the same optimum: with many
-# components, few do, and that is worth knowing.
+# `fit` tries some thirty starts for a few iterations, runs EM from the best of them to
+# convergence, and keeps the best result. It says how it ended and how many found the same optimum:
+# with many components, few do, and that is worth knowing.
 
 # %%
 fit = bayesgmm.fit(X, n_components=2, random_seed=1)
@@ -87,9 +87,9 @@ posterior = bayesgmm.refine(X, fit, prior=prior, random_seed=1, progressbar=Fals
 posterior
 
 # %% [markdown]
-# The chains started near the posterior's mode next to the fit, in coordinates in which the
-# posterior is about round there. That is why little warm-up is needed, and nothing was compiled
-# for this model (`bayesgmm.build_model` gives the same posterior as a PyMC model, to edit).
+# The chains started near the posterior's mode next to the fit, in coordinates in which
+# the posterior is nearly spherical there. That is why little warm-up is needed, and nothing was
+# compiled for this model (`bayesgmm.build_model` gives the same posterior as a PyMC model to edit).
 #
 # The component labels of a mixture are arbitrary, and chains may exchange them. Every draw is
 # matched to the EM fit, and what had to be changed is counted: nothing, here. `posterior.tree` is

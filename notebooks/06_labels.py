@@ -46,10 +46,10 @@ fit.to_frame().round(2)
 # the sampler drew.
 
 # %%
-settled = posterior.tree["posterior"]["mu"].to_numpy()[..., 0]  # chain, draw, component
-permutations = posterior.relabelling.permutations.reshape(settled.shape)
-raw = np.empty_like(settled)
-np.put_along_axis(raw, permutations, settled, axis=-1)
+relabelled = posterior.tree["posterior"]["mu"].to_numpy()[..., 0]  # chain, draw, component
+permutations = posterior.relabelling.permutations.reshape(relabelled.shape)
+raw = np.empty_like(relabelled)
+np.put_along_axis(raw, permutations, relabelled, axis=-1)
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
@@ -83,8 +83,8 @@ print("mean of each component:", raw.mean(axis=(0, 1)).round(1))
 # allocated most as in the fit (ECR).
 
 # %%
-trace(settled, "Relabelled to the EM fit")
-print("mean of each component:", settled.mean(axis=(0, 1)).round(1))
+trace(relabelled, "Relabelled to the EM fit")
+print("mean of each component:", relabelled.mean(axis=(0, 1)).round(1))
 done = posterior.relabelling
 print(f"{done.relabelled_draws} draws relabelled, {done.ambiguous_draws} form no permutation")
 
@@ -97,7 +97,7 @@ print(f"{done.relabelled_draws} draws relabelled, {done.ambiguous_draws} form no
 #
 # Six other rules work on the same draws. Where components are apart, all agree. Where they
 # overlap, they do not, and then the means of single components are not to be relied on. Watch
-# "ordering": it goes by the proportions unless told otherwise, and two of these are nearly equal
+# "ordering": it orders by the proportions by default, and two of these are nearly equal
 # here, so it mixes components that have nothing to do with each other.
 
 # %%
@@ -111,7 +111,7 @@ for method in ("ecr", "ecr-iterative-1", "stephens", "pra", "ordering"):
 # ## What needs no labels
 #
 # The density is the same however the components are numbered. So are predictions, the
-# co-clustering of rows, LOO and the evidence. If the labels are doubtful, ask these instead.
+# co-clustering of rows, LOO and the evidence. If the labels are ambiguous, use these instead.
 
 # %%
 grid = np.linspace(5, 38, 300)
@@ -120,7 +120,7 @@ fig, ax = plt.subplots(figsize=(7, 3.2))
 ax.hist(X["velocity"], bins=40, density=True, color="0.85")
 ax.fill_between(grid, density["lower"], density["upper"], color="#0072B2", alpha=0.3, lw=0)
 ax.plot(grid, density["mean"], color="#0072B2")
-ax.set(xlabel="velocity, 1000 km/s", ylabel="density, with its 89 % band")
+ax.set(xlabel="velocity, 1000 km/s", ylabel="density, with its 89 % interval")
 plt.show()
 
 # %%

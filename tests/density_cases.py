@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 from scipy.stats import dirichlet, gamma, invgamma, invwishart, multivariate_normal
 
 import bayesgmm
@@ -191,7 +191,10 @@ def _kernel(c, u, sigma):
         steps = np.swapaxes(axes, 1, 2) @ v["orientation"].reshape(-1, d, d)
         return steps[:, lower[0], lower[1]].ravel()
 
-    return total + _log_jacobian(c, u, "orientation", turns) - len(axes) * np.log(whole)
+    total += _log_jacobian(c, u, "orientation", turns) - len(axes) * np.log(whole)
+    # Every rotation is several turns, which share it: by a logistic distribution's increments.
+    angle = np.linalg.norm(u[-len(axes) * len(lower[0]) :].reshape(len(axes), -1), axis=1)
+    return total + np.sum(np.log(expit((angle + np.pi) / 0.5) - expit((angle - np.pi) / 0.5)))
 
 
 def _log_jacobian(c, u, names, function):

@@ -1,8 +1,8 @@
 """The command line: `bayesgmm fit`, `select`, `refine`, `compare`, `report`, `demo`.
 
-Exit codes: 0 done; 1 no result that can be used (the data cannot be, EM degenerated, no cell of a
-grid has an estimate), and the message says why; 2 the command line itself is wrong; 130
-interrupted by Ctrl-C: what there was is printed and kept, and says so, or there is nothing.
+Exit codes: 0 done; 1 no usable result (the data cannot be used, EM degenerated, no cell of a grid
+has an estimate), and the message says why; 2 the command line itself is wrong; 130 interrupted by
+Ctrl-C: the partial result is printed and kept, and says so, or there is none.
 """
 
 from __future__ import annotations

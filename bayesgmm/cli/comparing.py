@@ -26,7 +26,7 @@ bayesgmm compare two.npz two.nc three.nc --out comparison.html
 
 bayesgmm compare two.nc three.nc --evidence bridge --json"""
 
-# What a spreadsheet takes for the beginning of a formula.
+# Characters with which a spreadsheet takes a text for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 _PAGE = """<!doctype html>
@@ -110,7 +110,7 @@ def _compare(
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Names of files without their endings, whole paths where these are equal."""
+    """Names of files without their endings, or whole paths where these are equal."""
     stems = [path.stem for path in paths]
     return [
         stem if stems.count(stem) == 1 else str(path)
@@ -119,6 +119,7 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _page(table: Comparison) -> str:
+    """The table as a page of HTML."""
     title = escape("Comparison of Gaussian mixtures")
     return _PAGE.format(title=title, body=table.to_html())
 
@@ -130,7 +131,7 @@ def _csv(table: Comparison) -> str:
 
 
 def _no_formula(cell: Any) -> Any:
-    """A text behind an apostrophe where it begins as a formula does; numbers as they are."""
+    """A text after an apostrophe if it begins like a formula; else the cell as it is."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 

@@ -10,7 +10,7 @@ import typer
 
 from ..em.starts.starts import STARTS
 from . import options, priors
-from .outcome import FAILED, errors_as_text, fit_facts, print_json, print_text
+from .outcome import FAILED, errors_as_text, fit_fields, print_json, print_text
 
 _EPILOG = """Examples:
 
@@ -99,7 +99,7 @@ def _fit(
         if out is not None:
             result.save(out)
     if json:
-        print_json({"data": str(data), **fit_facts(result), "saved": out and str(out)})
+        print_json({"data": str(data), **fit_fields(result), "saved": out and str(out)})
     else:
         print_text(repr(result))
         if out is not None:

@@ -1,4 +1,4 @@
-"""Arguments that several commands have, and how their text is read."""
+"""Arguments that several commands share, and the reading of their text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..data.files import read_table
 from ..families import FAMILIES, get_family
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
-from ..utils.validation import nearest
+from ..utils.validation import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-# Numbers of components that are no slip of the hand.
+# Most numbers of components of a command; more are taken for a typing error.
 _MOST_NUMBERS = 10_000
 
 
@@ -69,7 +69,7 @@ Draws = Annotated[int, typer.Option(min=4, help="Posterior draws per chain.")]
 Tune = Annotated[int, typer.Option(min=1, help="Warm-up draws per chain.")]
 TuneIfGiven = Annotated[
     int | None,
-    typer.Option(min=1, help="Warm-up draws per chain; the engine's own number if left out."),
+    typer.Option(min=1, help="Warm-up draws per chain; the sampler's own number if left out."),
 ]
 Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]
@@ -78,7 +78,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, 
 
 
 def writable(path: Path | None) -> Path | None:
-    """Before minutes of work, not after."""
+    """The path, if it can be written to: refused before minutes of work, not after."""
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"no directory {path.parent} to write {path.name} to.")
     if path is not None and path.is_dir():
@@ -87,7 +87,7 @@ def writable(path: Path | None) -> Path | None:
 
 
 def spare_inputs(out: Path | None, *inputs: Path | None) -> None:
-    """Refuse to write over a file that is read, unless it is a saved result that goes on."""
+    """Refuse to write over a file that is read."""
     for given in inputs:
         if out is not None and given is not None and out.exists() and out.samefile(given):
             raise typer.BadParameter(
@@ -102,12 +102,12 @@ def out(help_text: str) -> Any:
 
 
 def rows(path: Path, columns: str | Sequence[str]) -> pd.DataFrame:
-    """The columns asked for, of numbers, from the file."""
+    """The columns asked for from the file, all numeric."""
     return _chosen(_read(path), path, columns)
 
 
 def weighted_rows(path: Path, columns: str, weights: str) -> Data:
-    """The same past the border, with what each row counts for if a column says that.
+    """The columns asked for as checked `Data`, weighted by a column if one is named.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def weighted_rows(path: Path, columns: str, weights: str) -> Data:
     _known(weights, frame, path, "--weights")
     if weights in (listed(columns) or ()):
         raise typer.BadParameter(
-            f"{weights!r} is the column of the weights, which are no data: leave it out.",
+            f"{weights!r} is the column of the weights, which are not data: leave it out.",
             param_hint="--columns",
         )
     data = _chosen(frame.drop(columns=weights), path, columns)
@@ -128,6 +128,7 @@ def weighted_rows(path: Path, columns: str, weights: str) -> Data:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    """The table of a file, with column names as text."""
     frame = read_table(path)
     frame.columns = [str(c) for c in frame.columns]
     return frame
@@ -150,9 +151,10 @@ def _chosen(frame: pd.DataFrame, path: Path, columns: str | Sequence[str]) -> pd
 def _known(name: str, frame: pd.DataFrame, path: Path, option: str) -> None:
     """Refuse a column that the file does not have."""
     if name not in frame.columns:
-        there = list(frame.columns)
+        names = list(frame.columns)
         raise typer.BadParameter(
-            f"no column {name!r} in {path.name}{nearest(name, there)}; it has {', '.join(there)}.",
+            f"no column {name!r} in {path.name}{did_you_mean(name, names)}; "
+            f"it has {', '.join(names)}.",
             param_hint=option,
         )
 
@@ -161,7 +163,7 @@ def _checked_weights(column: pd.Series) -> FloatArray:
     """Numbers, none of them negative or missing; the first that is not is named."""
     import pandas as pd
 
-    # a date is a number to pandas, but no weight
+    # pandas converts dates to numbers, but a date is not a weight
     values = column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     bad = ~(np.isfinite(numbers) & (numbers >= 0))
@@ -178,7 +180,7 @@ def _checked_weights(column: pd.Series) -> FloatArray:
 
 
 def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:
-    """Name a column of text, a value of it, and the option that leaves it out."""
+    """Refuse a column of text, naming a value of it and the option that leaves it out."""
     import pandas as pd
 
     numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
@@ -224,7 +226,7 @@ def families(text: str, d: int, option: str = "--families") -> list[str] | None:
         try:
             get_family(name, d)
         except ValueError as error:
-            hint = nearest(name, [*FAMILIES, "E", "V"])
+            hint = did_you_mean(name, [*FAMILIES, "E", "V"])
             raise typer.BadParameter(f"{error}{hint}", param_hint=option) from None
     return names
 

@@ -1,4 +1,4 @@
-"""How a command ends: results on standard output, advice and errors on standard error."""
+"""Output of commands: results on standard output, advice and errors on standard error."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import typer
 from ..utils.display import visible
 from ..utils.errors import DegenerateComponentError, InterruptionAdvice
 
-#: Exit code where there is no result that can be used.
+#: Exit code where there is no usable result.
 FAILED = 1
-#: Exit code where Ctrl-C came, and there is no result or only what there was: a shell's own.
+#: Exit code after Ctrl-C, with no result or a partial one; the one that shells use.
 INTERRUPTED = 130
 # What data, arguments, files, the mathematics, or a library that is not installed can raise.
 _EXPECTED = (
@@ -27,18 +27,18 @@ _EXPECTED = (
 
 
 def print_error(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     typer.echo(visible(f"bayesgmm: {text}"), err=True)
 
 
 def print_text(text: str) -> None:
-    """Lines on standard output: names in them cannot steer the terminal."""
+    """Print lines on standard output, without control characters for the terminal."""
     typer.echo(visible(text))
 
 
 @dataclass(slots=True)
 class End:
-    """How a command ends: `check` it when all is printed."""
+    """Whether a command was interrupted; call `check` when everything is printed."""
 
     interrupted: bool = False
 
@@ -50,7 +50,7 @@ class End:
 
 @contextmanager
 def errors_as_text() -> Iterator[End]:
-    """Errors of the data or the mathematics are one line and exit code 1; advice is a line too."""
+    """Turn expected errors into one line and exit code 1, and warnings into lines."""
     end = End()
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("ignore")
@@ -70,12 +70,12 @@ def errors_as_text() -> Iterator[End]:
 
 
 def print_json(value: Any) -> None:
-    """The one thing on standard output; what is no number is null."""
+    """Print a value as JSON, the only output; NaN and infinite numbers are null."""
     typer.echo(json.dumps(plain(value), indent=2, allow_nan=False))
 
 
 def plain(value: Any) -> Any:
-    """Nested values as JSON has them."""
+    """Nested values as JSON can hold them."""
     import pandas as pd
 
     if isinstance(value, dict):
@@ -89,8 +89,8 @@ def plain(value: Any) -> Any:
     return None if value is pd.NA else value
 
 
-def fit_facts(fit: Any) -> dict[str, Any]:
-    """A fit as JSON has it."""
+def fit_fields(fit: Any) -> dict[str, Any]:
+    """The fields of a fit in JSON."""
     figures = ("n", "n_parameters", "loglik", "aic", "bic", "icl", "entropy", "n_iter", "advice")
     return {
         "family": fit.family.name,

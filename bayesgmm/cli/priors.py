@@ -1,4 +1,4 @@
-"""A prior from the command line: the choices of `Prior.from_data`, the same in every command."""
+"""Options for a prior: the choices of `Prior.from_data`, the same in every command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from ..mixture.prior import Prior
 
-#: Where help shows them.
+#: The heading of these options in the help.
 PANEL = "Prior"
 
 Concentration = Annotated[
@@ -39,7 +39,7 @@ Conjugate = Annotated[
 
 
 def any_given(concentration: float | None, random_scale: bool, conjugate: bool) -> bool:
-    """Whether any of the options was."""
+    """Whether any of the options was given."""
     return concentration is not None or random_scale or conjugate
 
 
@@ -52,7 +52,7 @@ def prior_from_options(
 ) -> Prior:
     """The prior of these rows: the default, but for the options given.
 
-    n_components is None where there are several, for which no conjugate prior has one scale.
+    n_components is None if there are several, for which a conjugate prior has no common scale.
     """
     if conjugate and not random_scale and n_components is None:
         raise typer.BadParameter(

@@ -51,12 +51,13 @@ def _refine(
         ),
     ],
     cell: Annotated[
-        str, typer.Option(help="Family and K of a grid's cell, such as VVV,3; its best if not.")
+        str,
+        typer.Option(help="Family and K of a grid's cell, such as VVV,3; the best if left out."),
     ] = "",
     draws: options.Draws = 1000,
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
-    sampler: Annotated[SamplerName, typer.Option(help="The engine.")] = "nutpie",
+    sampler: Annotated[SamplerName, typer.Option(help="The sampler.")] = "nutpie",
     thin: Annotated[
         int | None,
         typer.Option(min=1, help=f"Sweeps to a draw, of --sampler {_SWEEPING}; 10 if left out."),
@@ -69,7 +70,7 @@ def _refine(
             f"--sampler {_OF_DENSITY}.",
         ),
     ] = 1,
-    relabel: Annotated[Method, typer.Option(help="How the labels are settled.")] = "ecr",
+    relabel: Annotated[Method, typer.Option(help="How draws are relabelled.")] = "ecr",
     target_accept: Annotated[
         float,
         typer.Option(help="Acceptance rate of NUTS, below 1: higher, fewer divergences."),
@@ -105,9 +106,9 @@ def _refine(
         if out is not None:
             posterior.save(out)
         text = repr(posterior)  # which may warn
-        facts = {"data": str(data), "sampler": sampler, **_facts(posterior)}
+        fields = {"data": str(data), "sampler": sampler, **_fields(posterior)}
     if json:
-        print_json({**facts, "saved": out and str(out)})
+        print_json({**fields, "saved": out and str(out)})
     else:
         print_text(text)
         if out is not None:
@@ -115,8 +116,8 @@ def _refine(
     end.check()
 
 
-def _facts(posterior: Posterior) -> dict[str, Any]:
-    """A posterior as JSON has it."""
+def _fields(posterior: Posterior) -> dict[str, Any]:
+    """The fields of a posterior in JSON."""
     d, fit = posterior.diagnostics, posterior.fit
     figures = ("rhat", "rhat_invariant", "ess_bulk", "ess_tail", "divergences", "problems")
     draws = posterior.tree["posterior"].to_dataset()

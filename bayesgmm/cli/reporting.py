@@ -30,7 +30,7 @@ bayesgmm report eruptions.csv --concentration 2 --random-scale"""
 _DEMO_EPILOG = """Example:
 
 bayesgmm demo --out demo.html"""
-_PAGE = options.out("The file to write: .html, or .md with its pictures in a folder beside it.")
+_PAGE = options.out("The file to write: .html, or .md with its figures in a folder beside it.")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,4 +1,4 @@
-"""Fits, grids and posteriors in files, recognised by what is in the file."""
+"""Reading saved fits, grids and posteriors, recognised by the contents of the file."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HDF5 = b"\x89HDF"
 
 
 def load(path: Path) -> Fit | Selection | Posterior:
-    """Whatever `save` wrote there.
+    """The fit, grid or posterior that a file holds.
 
     Raises
     ------
     ValueError
-        The file is no saved fit, grid or posterior, or is damaged.
+        The file is not a saved fit, grid or posterior, or is damaged.
     """
     with unsealed(path, "fit, grid or posterior") as file:
         start = file.read(len(_HDF5))

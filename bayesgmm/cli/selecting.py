@@ -9,7 +9,7 @@ import typer
 
 from ..selection.criteria import CriterionName
 from . import options
-from .outcome import errors_as_text, fit_facts, print_json, print_text
+from .outcome import errors_as_text, fit_fields, print_json, print_text
 from .saved import load
 
 _EPILOG = """Examples:
@@ -58,7 +58,7 @@ def _select(
     with errors_as_text() as end:
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
-            raise typer.BadParameter(f"{resume} holds no grid.", param_hint="--resume")
+            raise typer.BadParameter(f"{resume} does not hold a grid.", param_hint="--resume")
         rows = options.weighted_rows(data, columns, weights)
         grid = select(
             rows, numbers, options.families(families, rows.d), criterion=criterion,
@@ -71,7 +71,7 @@ def _select(
         table = grid.table.to_dict(orient="records")
         saved = out and str(out)
         print_json({
-            "data": str(data), "interrupted": grid.interrupted, "best": fit_facts(best),
+            "data": str(data), "interrupted": grid.interrupted, "best": fit_fields(best),
             "table": table, "saved": saved,
         })  # fmt: skip
     else:

@@ -1,4 +1,4 @@
-"""How well labels agree with known classes."""
+"""Agreement of labels with known classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Agreement(Displayed):
-    """How well labels agree with known classes.
+    """The agreement of labels with known classes.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Agreement(Displayed):
     table : DataFrame
         Rows by label (rows) and class (columns).
     matching : dict
-        The class each label stands for; labels to spare have none, and all their rows are wrong.
+        The class each label is matched to; surplus labels have none, and all their rows are wrong.
     misclassified : int array
         Positions of the rows in the wrong class.
     """
@@ -41,9 +41,9 @@ class Agreement(Displayed):
 
     def _lines(self) -> list[tuple[str, str]]:
         pairs = ", ".join(f"{label} = {cls}" for label, cls in self.matching.items())
-        spare = [str(label) for label in self.table.index if label not in self.matching]
-        if spare:
-            pairs += f"; to spare: {', '.join(spare)}"
+        surplus = [str(label) for label in self.table.index if label not in self.matching]
+        if surplus:
+            pairs += f"; without a class: {', '.join(surplus)}"
         return [
             ("adjusted Rand index", f"{self.ari:.4f} (1: the same partition, 0: chance)"),
             ("classification error", f"{self.error:.4f} ({len(self.misclassified)} rows)"),
@@ -54,12 +54,12 @@ class Agreement(Displayed):
         n, (n_labels, n_classes) = int(self.table.to_numpy().sum()), self.table.shape
         return f"Agreement of {n_labels} labels with {n_classes} classes in {n} rows"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         return self.table
 
 
 def agreement(labels: Any, classes: Any) -> Agreement:
-    """Compare labels with known classes: adjusted Rand index, contingency table, error.
+    """The agreement of labels with known classes: adjusted Rand index, table, error.
 
     Parameters
     ----------

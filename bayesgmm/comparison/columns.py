@@ -22,7 +22,7 @@ class Column:
 
     @property
     def described(self) -> dict[str, str]:
-        """What `DataFrame.attrs` keeps of it, plain so that it can be written to a file."""
+        """Label, meaning and direction for `DataFrame.attrs`, plain so that they can be saved."""
         return {"label": self.label, "meaning": self.meaning, "better": self.better}
 
 
@@ -123,6 +123,6 @@ COLUMNS = {
         "label moves", CHAINS, "draws relabelled to match the EM fit", "", whole=True
     ),
     "status": Column("status", "", "how EM ended, or what is wrong with the chains"),
-    "verdict": Column("verdict", "", "what the figures say of this model, in words"),
+    "verdict": Column("verdict", "", "what the figures mean for this model, in words"),
 }  # fmt: skip
 PARTS = (MODELS, PREDICTION, EVIDENCE, CHAINS)

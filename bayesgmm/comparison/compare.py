@@ -1,4 +1,4 @@
-"""One table for whatever is compared: EM fits and posteriors, row by row."""
+"""Comparison of EM fits and posteriors in one table."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def compare(
     TypeError
         Something that is neither a Fit, a Posterior nor a Selection.
     ValueError
-        Nothing to compare, models of different data, or an unknown way to the evidence.
+        Nothing to compare, models of different data, or an unknown method for the evidence.
 
     Warns
     -----

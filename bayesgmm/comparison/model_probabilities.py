@@ -1,4 +1,4 @@
-"""Which model, given the data: posterior probabilities from evidences."""
+"""Posterior probabilities of models, from their evidences."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def model_probabilities(
         for posterior, seed in zip(posteriors.values(), seeds, strict=False)
     ]
     rng = np.random.default_rng(seeds[-1])
-    probability, lower, upper = weighed(evidences, prior, ci_prob, rng)
+    probability, lower, upper = probabilities_from(evidences, prior, ci_prob, rng)
     columns = {
         "family": [p.fit.family.name for p in posteriors.values()],
         "K": [p.fit.n_components for p in posteriors.values()],
@@ -104,12 +104,12 @@ def model_probabilities(
     return pd.DataFrame(columns, index=pd.Index(posteriors, name="model"))
 
 
-def weighed(
+def probabilities_from(
     evidences: Sequence[Evidence], prior: FloatArray, ci_prob: float, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Probabilities of models from their evidences and prior probabilities, and their interval.
 
-    The ends of the equal-tailed interval are of evidences drawn within their errors.
+    The equal-tailed interval is that of evidences drawn with their Monte Carlo errors.
     """
     values, errors = np.array([(e.value, e.error) for e in evidences]).T
     with np.errstate(divide="ignore"):  # a model of probability 0

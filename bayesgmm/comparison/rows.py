@@ -18,8 +18,8 @@ from ..utils.warnings import warn
 
 type Row = dict[str, Any]
 
-# How a status begins where there is no estimate, and where nothing is wrong; and what comes before
-# the problems of an evidence.
+# How a status begins where there is no estimate, where nothing is wrong, and where an evidence has
+# problems.
 FAILED = "no estimate"
 CONVERGED = "converged"
 EVIDENCE_DOUBT = "evidence: "
@@ -28,7 +28,7 @@ EVIDENCE_DOUBT = "evidence: "
 def expanded(
     models: Mapping[str, Fit | Posterior | Selection] | Selection,
 ) -> tuple[dict[str, Fit | Posterior], dict[str, Row]]:
-    """Models by name, every grid by its cells, and the rows of the cells without an estimate."""
+    """Models by name, grids cell by cell; and the rows of the cells without an estimate."""
     if isinstance(models, Selection):
         models = {"": models}
     if not isinstance(models, Mapping):
@@ -136,12 +136,12 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
 
 
 def _or_nan(number: int | None) -> float:
-    """What an engine does not have is not a number."""
+    """The number, or NaN where the sampler does not have it."""
     return float("nan") if number is None else number
 
 
 def named[T](name: str, work: Callable[[], T]) -> T:
-    """Do it; advice given meanwhile comes out with the model's name, at the caller's line."""
+    """The result of `work()`, whose advice is given with the model's name, at the caller's line."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         result = work()
@@ -154,7 +154,9 @@ def named[T](name: str, work: Callable[[], T]) -> T:
 
 
 def refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
-    """A criterion compares models of the same rows and columns only; of posteriors, row by row.
+    """Refuse models of different data; posteriors also if their rows differ in order.
+
+    Criteria compare models of the same rows and columns only, elpd_loo row by row.
 
     Raises
     ------
@@ -176,5 +178,5 @@ def _refuse_others(models: Mapping[str, Fit | Posterior], ordered: bool) -> None
 
 
 def _fingerprint_of(model: Fit | Posterior) -> Fingerprint:
-    """What tells the rows of a model from others."""
+    """The fingerprint of a model's data."""
     return model.fingerprint if isinstance(model, Fit) else model.data.fingerprint

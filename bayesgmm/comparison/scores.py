@@ -13,7 +13,7 @@ import numpy as np
 from ..posterior.evidence.evidence import Evidence, Method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
-from .model_probabilities import weighed
+from .model_probabilities import probabilities_from
 from .rows import EVIDENCE_DOUBT, FAILED, Row, named
 
 # Probability of the interval for a model's probability, ArviZ's default.
@@ -23,7 +23,7 @@ type Reasons = dict[str, dict[str, str]]
 
 
 def add_differences(rows: Mapping[str, Row]) -> None:
-    """BIC less the lowest of a sound fit."""
+    """Add each fit's BIC less the lowest one of a sound fit."""
     lowest = min((row["bic"] for row in rows.values() if _has_bic(row)), default=math.nan)
     for row in rows.values():
         if _has_bic(row):
@@ -36,18 +36,18 @@ def _has_bic(row: Row) -> bool:
 
 
 def add_loo(rows: Mapping[str, Row], posteriors: Mapping[str, Posterior]) -> None:
-    """Differences of elpd_loo with their errors, and stacking weights, by ArviZ."""
+    """Add differences of elpd_loo with their errors, and stacking weights, by ArviZ."""
     if len(posteriors) < 2:
         return
     from arviz_stats import compare
 
     loos = {}
     for name, posterior in posteriors.items():
-        with warnings.catch_warnings():  # was given with the row
+        with warnings.catch_warnings():  # given already with the row
             warnings.simplefilter("ignore", ConvergenceAdvice)
             loos[name] = copy.copy(posterior.loo())
-    # ArviZ takes densities, which a row of many columns has none of in double precision. Neither
-    # differences nor weights change if a row's best log density is taken from all models' ones.
+    # ArviZ takes exponentials, which underflow for rows of many columns. Neither differences nor
+    # weights change if each row's best log density is subtracted in all models.
     best = np.max([loo.elpd_i.to_numpy() for loo in loos.values()], axis=0)
     for loo in loos.values():
         loo.elpd_i = loo.elpd_i - best
@@ -65,7 +65,7 @@ def add_evidence(
     method: Method,
     random_seed: int | None,
 ) -> Reasons:
-    """Log evidences and the models' probabilities; returns why some posteriors have none."""
+    """Add log evidences and the models' probabilities; return why some posteriors have none."""
     reasons: Reasons = {}
     known: dict[str, Evidence] = {}
     seeds = np.random.SeedSequence(random_seed).generate_state(len(posteriors) + 1)
@@ -85,7 +85,7 @@ def add_evidence(
         return reasons
     prior = np.full(len(known), 1 / len(known))
     rng = np.random.default_rng(seeds[-1])
-    columns = weighed(list(known.values()), prior, _CI_PROB, rng)
+    columns = probabilities_from(list(known.values()), prior, _CI_PROB, rng)
     for name, *values in zip(known, *columns, strict=True):
         keys = ("probability", "probability_low", "probability_high")
         rows[name] |= {key: float(v) for key, v in zip(keys, values, strict=True)}

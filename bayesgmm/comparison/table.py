@@ -59,14 +59,15 @@ class Comparison(pd.DataFrame):
 
     @property
     def notes(self) -> list[str]:
-        """What is wrong with a model, and why a figure that was asked for is not there."""
+        """Problems of the models, and reasons for figures that were asked for but are missing."""
         statuses = self["status"][self["status"] != CONVERGED]
         grouped: dict[str, list[str]] = {}
         for name, status in statuses.items():
             grouped.setdefault(status, []).append(str(name))
         found = [f"{'; '.join(names)}: {status}" for status, names in grouped.items()]
         return found + [
-            f"{name}: no {label}: {reason}" for (name, label), reason in self._why().items()
+            f"{name}: no {label}: {reason}"
+            for (name, label), reason in self._missing_reasons().items()
         ]
 
     def to_latex(self, buf: Any = None, **options: Any) -> str | None:
@@ -81,7 +82,7 @@ class Comparison(pd.DataFrame):
         """
         options = {"escape": True} | options
         parts = self._parts(len(self))
-        return _given(
+        return _written(
             "\n".join(part.rename_axis(None).to_latex(**options) for _, part in parts), buf
         )
 
@@ -95,19 +96,19 @@ class Comparison(pd.DataFrame):
         """
         tables = "".join(self._html_part(title, part) for title, part in self._parts(_SHOWN))
         lists = _html_list("Verdicts", self._verdicts()) + _html_list("Notes", self.notes)
-        return _given(f"<p><b>{escape(self.conclusion)}</b></p>{tables}{lists}", buf)
+        return _written(f"<p><b>{escape(self.conclusion)}</b></p>{tables}{lists}", buf)
 
     def _repr_html_(self) -> str | None:
-        return self.to_html() if self._whole() else pd.DataFrame(self).to_html()
+        return self.to_html() if self._complete() else pd.DataFrame(self).to_html()
 
-    def _whole(self) -> bool:
-        """Whether it is as `compare` made it: columns can be dropped in place."""
+    def _complete(self) -> bool:
+        """Whether the table is as `compare` made it: columns can be dropped in place."""
         return set(COLUMNS) <= set(self.columns) and "reasons" in self.attrs
 
     def __repr__(self) -> str:
         from rich.console import Console
 
-        if not self._whole():
+        if not self._complete():
             return str(pd.DataFrame(self))
         # In a notebook rich would show HTML by itself, and leave the text empty.
         console = Console(
@@ -121,7 +122,7 @@ class Comparison(pd.DataFrame):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        if not self._whole():
+        if not self._complete():
             yield Text(str(pd.DataFrame(self)))
             return
         for title, part in self._parts(_SHOWN):
@@ -158,7 +159,7 @@ class Comparison(pd.DataFrame):
             f"{escape(label)}</th>"
             for label in part.columns
         )
-        best, why = self._best(), self._why()
+        best, why = self._best(), self._missing_reasons()
         body = ""
         for name, row in part.iterrows():
             cells = ""
@@ -200,8 +201,8 @@ class Comparison(pd.DataFrame):
         choosing = ("aic", "bic", "icl", "cv_loglik", "elpd_loo", "probability")
         return {(best_of(self, column), COLUMNS[column].label) for column in choosing}
 
-    def _why(self) -> dict[tuple[Any, str], str]:
-        """Why a figure is not there, by model and label."""
+    def _missing_reasons(self) -> dict[tuple[Any, str], str]:
+        """Reasons for missing figures, by model and label."""
         return {
             (name, COLUMNS[column].label): reason
             for name, columns in self.attrs["reasons"].items()
@@ -217,8 +218,8 @@ class Comparison(pd.DataFrame):
         return [*(f"{name}: {text}" for name, text in shown["verdict"].items()), *more]
 
 
-def _given(text: str, buf: Any) -> str | None:
-    """The text, or written to where it is wanted."""
+def _written(text: str, buf: Any) -> str | None:
+    """The text, or None when it has been written to `buf`."""
     if buf is None:
         return text
     if hasattr(buf, "write"):

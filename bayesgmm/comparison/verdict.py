@@ -1,4 +1,4 @@
-"""What a comparison's figures say, in sentences that its reader can check."""
+"""Verdicts on the models of a comparison, in sentences that the reader can check."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def strength(difference: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What a fit is compared with: which is lowest in what, and the lowest BIC of the others."""
+    """What a fit is compared with: the best fit by each criterion, and the second lowest BIC."""
 
     lowest: dict[str, Any]
     n_fits: int
@@ -53,46 +53,48 @@ def row_verdicts(table: pd.DataFrame) -> list[str]:
 def _row_verdict(name: Any, row: pd.Series, standing: _Standing) -> str:
     if row["status"].startswith(FAILED):
         return "No estimate: not to be compared."
-    said = _of_posterior(row) if math.isnan(row["bic"]) else _of_fit(name, row, standing)
-    return " ".join(said)
+    sentences = (
+        _posterior_verdict(row) if math.isnan(row["bic"]) else _fit_verdict(name, row, standing)
+    )
+    return " ".join(sentences)
 
 
-def _of_fit(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
+def _fit_verdict(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
     if standing.n_fits == 1:
         return ["The only fit: its criteria have nothing to be compared with."]
     lowest = [label for label, best in standing.lowest.items() if best == name]
-    said = [f"Lowest {_listed(lowest)}."] if lowest else []
+    sentences = [f"Lowest {_listed(lowest)}."] if lowest else []
     gap = row["bic_diff"]
     if "BIC" in lowest:
         ahead = standing.second_bic - row["bic"]
-        said.append(f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it.")
+        sentences.append(f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it.")
     else:
-        said.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
+        sentences.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
     if row["status"] != CONVERGED:
-        said.append(f"EM has not converged ({row['status']}).")
-    return said
+        sentences.append(f"EM has not converged ({row['status']}).")
+    return sentences
 
 
-def _of_posterior(row: pd.Series) -> list[str]:
-    said = []
+def _posterior_verdict(row: pd.Series) -> list[str]:
+    sentences = []
     if not row["status"].startswith(CONVERGED):
-        said.append("To be read with care: the notes name a problem of its chains.")
+        sentences.append("To be read with care: the notes name a problem of its chains.")
     if math.isnan(row["elpd_diff"]):
-        said.append("The only posterior: LOO has nothing to compare it with.")
+        sentences.append("The only posterior: LOO has nothing to compare it with.")
     elif row["elpd_diff"] == 0:
-        said.append(f"Highest elpd_loo, stacking weight {row['weight']:.2f}.")
+        sentences.append(f"Highest elpd_loo, stacking weight {row['weight']:.2f}.")
     else:
-        said.append(
+        sentences.append(
             f"elpd_loo {-row['elpd_diff']:.1f} below the highest, "
             f"{_standard_errors(row)}; stacking weight {row['weight']:.2f}."
         )
     if row["pareto_k_bad"] > 0:
         rows = "1 row has" if row["pareto_k_bad"] == 1 else f"{row['pareto_k_bad']} rows have"
-        said.append(f"{rows} a Pareto k above the limit: elpd_loo may be wrong.")
+        sentences.append(f"{rows} a Pareto k above the limit: elpd_loo may be wrong.")
     if not math.isnan(row["probability"]):
         doubt = ", which may be wrong: see the notes" if EVIDENCE_DOUBT in row["status"] else ""
-        said.append(f"Probability {row['probability']:.3f} by the evidences{doubt}.")
-    return said
+        sentences.append(f"Probability {row['probability']:.3f} by the evidences{doubt}.")
+    return sentences
 
 
 def _standard_errors(row: pd.Series) -> str:
@@ -108,8 +110,8 @@ def _within(row: pd.Series) -> bool:
 
 def conclusion(table: pd.DataFrame) -> str:
     """Which K the criteria choose, what is close to it, and what could not be compared."""
-    said = [*_choice(table), *_close(table), *_scope(table), *_troubles(table)]
-    return " ".join(said)
+    sentences = [*_choice(table), *_close(table), *_scope(table), *_troubles(table)]
+    return " ".join(sentences)
 
 
 def _choice(table: pd.DataFrame) -> list[str]:
@@ -137,7 +139,7 @@ def _clause(k: int, by: list[tuple[str, str]]) -> str:
 
 
 def _close(table: pd.DataFrame) -> list[str]:
-    """Posteriors that LOO cannot tell from its best."""
+    """Posteriors that LOO cannot distinguish from its best."""
     rivals = table[table["elpd_diff"] < 0]
     if rivals.empty:
         return []
@@ -145,12 +147,12 @@ def _close(table: pd.DataFrame) -> list[str]:
     if near.empty:
         which = "The other posterior is" if len(rivals) == 1 else "All other posteriors are"
         return [f"{which} more than one standard error behind by LOO."]
-    names = _listed([_told_apart(name, table) for name in near.index])
+    names = _listed([_unique_name(name, table) for name in near.index])
     return [f"{names} {'is' if len(near) == 1 else 'are'} within one standard error by LOO."]
 
 
-def _told_apart(name: Any, table: pd.DataFrame) -> str:
-    """A posterior by its K, by family and K, or by name: the first that is its alone."""
+def _unique_name(name: Any, table: pd.DataFrame) -> str:
+    """A posterior by its K, by family and K, or by name: the first that is unique."""
     there = table[table["elpd_loo"].notna()]
     row = there.loc[name]
     same = there[there["K"] == row["K"]]
@@ -172,25 +174,25 @@ def _scope(table: pd.DataFrame) -> list[str]:
 
 
 def _troubles(table: pd.DataFrame) -> list[str]:
-    said = []
+    sentences = []
     posteriors = table[table["elpd_loo"].notna()]
     doubtful = [
         repr(name) for name, status in posteriors["status"].items()
         if not status.startswith(CONVERGED)
     ]  # fmt: skip
     if doubtful:
-        said.append(f"The chains of {_listed(doubtful)} have problems: see the notes.")
+        sentences.append(f"The chains of {_listed(doubtful)} have problems: see the notes.")
     off = posteriors[posteriors["pareto_k_bad"] > 0]
     if len(off):
         names = _listed([repr(name) for name in off.index])
-        said.append(
+        sentences.append(
             f"LOO may be far off for {names}: a Pareto k of {off['pareto_k_max'].max():.2f} is "
             "above the limit."
         )
     if bad := len(table) - len(_sound(table)):
         have = "has" if bad == 1 else "have"
-        said.append(f"{bad} of {len(table)} models {have} no estimate: the notes say why.")
-    return said
+        sentences.append(f"{bad} of {len(table)} models {have} no estimate: the notes say why.")
+    return sentences
 
 
 def _sound(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A block at a time, so that what is made of rows or draws never exceeds a bound."""
+"""Rows or draws divided into blocks, so that what is computed of them fits in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def fits_in_memory(numbers: int) -> bool:
 
 
 def slices(n: int, numbers_each: int = 1, at_most: int | None = None) -> Iterator[slice]:
-    """Slices of n rows (or draws) in their order, as long as the bound allows.
+    """Slices of n rows (or draws) in their order, each as long as the memory bound allows.
 
     Parameters
     ----------
     n : int
         Number of rows.
     numbers_each : int
-        Numbers that are made of each row.
+        Numbers held for each row.
     at_most : int, optional
         Numbers that may be held at a time; `MEMORY` if left out. The last digits of sums over
         blocks depend on it.

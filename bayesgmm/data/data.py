@@ -1,7 +1,7 @@
 """What the user hands in, checked once: numeric columns with names, a centre and a scale.
 
-Everything tabular becomes one `Data`. A `Data` cannot hold a value that a pass could choke on,
-so nothing behind this border checks again.
+Everything tabular becomes one `Data`, which holds no value that a computation would stumble over,
+so that nothing further in checks again.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ class Data(Displayed):
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What tells these rows, weights and columns, in their order, from others."""
+        """Summaries that tell these rows, weights and columns, in their order, from others."""
         return fingerprint(self.values, self.weights, self.names, self.named, self.low, self.sd)
 
     def _title(self) -> str:
         weights = "" if self.weights is None else f", of weight {self.total:.10g} together"
         return f"{self.n} rows of {self.d} columns{weights}"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         import pandas as pd
 
         columns = {"mean": self.center, "sd": self.sd, "min": self.low, "max": self.high}
@@ -106,12 +106,12 @@ class Data(Displayed):
     def blocks(
         self, numbers_each: int = 1, at_most: int | None = None
     ) -> Iterator[tuple[slice, Data]]:
-        """The rows a block at a time, as `slices` divides them: where they are, and they."""
+        """The rows a block at a time, as `slices` divides them: pairs of a slice and its rows."""
         for rows in slices(self.n, numbers_each, at_most):
             yield rows, self.part(rows.start, rows.stop)
 
     def distinct_rows(self, at_most: int) -> int:
-        """How many different rows there are, counted to that number (stops reading then).
+        """The number of different rows, or `at_most` if there are more (reading stops there).
 
         Rows of weight 0 do not count.
         """
@@ -130,7 +130,7 @@ class Data(Displayed):
 
 
 def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = None) -> Data:
-    """Check a table and summarise its columns.
+    """The checked rows of a table, with a summary of its columns.
 
     Parameters
     ----------
@@ -177,9 +177,10 @@ def as_rows_like(
     named: bool = True,
     sample_weight: Any = None,
 ) -> Data:
-    """Check new rows for an existing fit: same columns, its coordinates, constants allowed.
+    """New rows for an existing fit, checked: its columns, its centre and scale.
 
-    Columns of a table are found by the fit's names, unless these were made up (`named`).
+    Columns of a table are found by the fit's names, unless these were made up (`named`). Columns
+    may be constant.
     """
     weights = None
     if isinstance(x, Data):
@@ -247,7 +248,7 @@ def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
 
 
 def _plain_column(values: Any) -> Any:
-    """A column as an array, whose missing values are no numbers; categories are none either."""
+    """A column as an array, in which missing values and categories do not pass for numbers."""
     if hasattr(values, "cat") and hasattr(values.cat, "categories"):
         return "categories"
     kind = getattr(values, "dtype", None)

@@ -24,7 +24,7 @@ _COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table from a file; the ending of its name says what it is.
+    """The table in a file, whose format its name's ending tells.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
     except Exception as error:
         if path.suffix.lower() in _COMPRESSED:
             raise DataError(
-                f"{path} is damaged, or is no {path.suffix} file ({error}): write it anew."
+                f"{path} is damaged, or is not a {path.suffix} file ({error}): write it anew."
             ) from None
         if not isinstance(error, ValueError):
             raise
@@ -96,7 +96,7 @@ def _refuse_header(path: Path, names: list[str]) -> None:
     for name in names:
         if _is_number(name):
             raise DataError(
-                f"{path}: the first row has the number {name}, no names: add a header row, such "
+                f"{path}: the first row has the number {name}, not names: add a header row, such "
                 f"as {','.join(f'x{j}' for j in range(len(names)))}."
             )
         if name and names.count(name) > 1:

@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from ..kernels.device.rows import DeviceRows
 from ..utils.types import FloatArray
 
-# Rows looked at; more would cost time and show the same grid.
-_LOOKED_AT = 20_000
-# Differences of neighbouring values are multiples of the step up to this part of it.
+# Most rows looked at; more would cost time and show the same grid.
+_MAX_ROWS = 20_000
+# Differences of neighbouring values are multiples of the step up to this fraction of it.
 _TOLERANCE = 1e-3
-# Most values of a column that is called discrete, where a value stands for so many rows at least.
+# A column is called discrete if it has at most so many values, and on average so many rows of each.
 _FEW_VALUES = 10
 _REPEATS = 5
 # Standard deviations, in steps, below which a column is called rounded.
 _COARSE = 4.0
-# A repeated value is a sentinel if it is as far off as so many ranges of the others, or half a
-# range if it is one of the usual codes.
+# A repeated value is a sentinel if it lies two ranges of the others away from them, or half a
+# range if it is one of the usual codes for missing values.
 _FAR, _NEAR = 2.0, 0.5
 _CODES = [c * s for c in (99, 999, 9999, 99999, 999999) for s in (-1, 1)] + [-1e20, 1e20]
 
@@ -28,16 +28,16 @@ _CODES = [c * s for c in (99, 999, 9999, 99999, 999999) for s in (-1, 1)] + [-1e
 def steps(
     values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None = None
 ) -> FloatArray:
-    """The step of the grid on which each column's values stand, 0 where there is none; (d,)."""
+    """The step (d,) of the grid on which each column's values lie, 0 where there is none."""
     return np.array([_step(np.unique(column)) for column in _columns(values, weights)])
 
 
 def _columns(
     values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
 ) -> Sequence[NDArray[np.floating]]:
-    """The columns, of rows that count, and of a part of them if they are many."""
+    """The columns, without rows of weight 0, and of every m-th row if there are many."""
     used = values if weights is None else values[weights > 0]
-    return list(np.asarray(used[:: max(1, len(used) // _LOOKED_AT)]).T)
+    return list(np.asarray(used[:: max(1, len(used) // _MAX_ROWS)]).T)
 
 
 def _step(distinct: NDArray[np.floating]) -> float:
@@ -49,28 +49,28 @@ def _step(distinct: NDArray[np.floating]) -> float:
     return float(gaps.min()) if np.all(np.abs(parts - np.round(parts)) < _TOLERANCE) else 0.0
 
 
-def discrete_columns(
+def discreteness_message(
     values: NDArray[np.floating] | DeviceRows,
     names: Sequence[str],
     weights: FloatArray | None = None,
 ) -> str:
-    """What is to be said of columns of few values, and what to do; nothing without any."""
-    found = suspicions(values, names, weights)
+    """What is wrong with discrete or rounded columns, and what to do; "" without any."""
+    found = suspect_columns(values, names, weights)
     if not found:
         return ""
     return (
         f"{'; '.join(found)}. Beside rows of equal values the likelihood of a Gaussian mixture has "
-        "no upper bound, and maxima that rest on them are set aside: leave such columns out, fit "
-        "the groups that they form one by one, or pass a prior (prior=Prior.from_data(X))."
+        "no upper bound, and maxima that are due to them are set aside: leave such columns out, "
+        "fit the groups that they form one by one, or pass a prior (prior=Prior.from_data(X))."
     )
 
 
-def suspicions(
+def suspect_columns(
     values: NDArray[np.floating] | DeviceRows,
     names: Sequence[str],
     weights: FloatArray | None = None,
 ) -> list[str]:
-    """What is odd about columns whose few values a mixture would model in place of the rows."""
+    """Descriptions of columns with a sentinel, few values or rounding, one for each."""
     out = []
     for name, column in zip(names, _columns(values, weights), strict=True):
         distinct, counts = np.unique(column, return_counts=True)

@@ -12,8 +12,8 @@ from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from .blocks import slices
 
-# What moments and projections of the same rows may differ by: in parts of an sd (rounding to
-# single precision), and of the number itself.
+# How much moments and projections of the same rows may differ: relative to the sd (rounding to
+# single precision), and relative to the number itself.
 _SAME_SD = 1e-6
 _SAME_SIZE = 1e-12
 # Rows looked at at a time.
@@ -22,7 +22,7 @@ _BLOCK = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
-    """What is kept of a table, that distinguishes it from others.
+    """Summaries of a table that distinguish it from others.
 
     Attributes
     ----------
@@ -35,12 +35,13 @@ class Fingerprint:
     names : tuple of d str
         Column names.
     named : bool
-        Whether these are the table's own; names made here say nothing.
+        Whether these are the table's own; made-up names are not compared.
     moments : array (2, d)
         Means and standard deviations of the columns, of weighted rows weighted.
     projections : array (d + 2,)
-        Sums over the rows of fixed pseudo-random numbers times the columns and the weights, which
-        change when rows change places; and a sum that does not, but with values of one row.
+        Sums over the rows of fixed pseudo-random numbers times the columns, and times the weights:
+        they depend on the order of the rows. Last, a sum that does not, but depends on which
+        values stand in the same row.
     """
 
     n: int
@@ -63,7 +64,7 @@ def fingerprint(
     """The fingerprint of checked rows, by one pass over them in blocks."""
     n, d = values.shape
     total = float(n) if weights is None else float(weights.sum())
-    direction = (1.5 + _signs(0, d)) / (np.where(sd > 0, sd, 1.0) * np.sqrt(d))
+    direction = (1.5 + _pseudo_random(0, d)) / (np.where(sd > 0, sd, 1.0) * np.sqrt(d))
     if isinstance(values, DeviceRows):
         from ..kernels.device.summary import projections as on_device
 
@@ -83,13 +84,13 @@ def _projections(
     low: FloatArray,
     direction: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums over all rows: above `low` (d,), and those that tell the rows from others (d + 2,)."""
+    """Sums over all rows: of their differences from `low` (d,), and the fingerprint's (d + 2,)."""
     n, d = values.shape
     mean, projections = np.zeros(d), np.zeros(d + 2)
     for block in slices(n, d, at_most=_BLOCK):
         rows = values[block] - low
         share = np.full(len(rows), 1.0) if weights is None else weights[block] * (n / total)
-        signs = _signs(block.start, len(rows))
+        signs = _pseudo_random(block.start, len(rows))
         # In one thread: such products gain nothing by more, and lose much on a full machine.
         mean += np.einsum("i,ij->j", share, rows)
         projections[:d] += np.einsum("i,ij->j", signs, rows)
@@ -99,10 +100,10 @@ def _projections(
     return mean, projections
 
 
-def _signs(start: int, n: int) -> FloatArray:
+def _pseudo_random(start: int, n: int) -> FloatArray:
     """Pseudo-random numbers from -1 to 1 for rows start..start + n, always the same ones.
 
-    Steele, Lea & Flood (2014), OOPSLA, 453-472: a counter, mixed.
+    The counter-based generator of Steele, Lea & Flood (2014), OOPSLA, 453-472.
     """
     with np.errstate(over="ignore"):
         z = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -115,7 +116,7 @@ def _signs(start: int, n: int) -> FloatArray:
 def difference(
     a: Fingerprint, b: Fingerprint, first: str, second: str, ordered: bool = True
 ) -> str:
-    """In what two tables differ, with these names for them; "" if they are the same data.
+    """How two tables differ, with these names for them; "" if they are the same data.
 
     The order of the rows counts where it is `ordered`.
     """
@@ -136,7 +137,7 @@ def _weights(a: Fingerprint) -> str:
 
 
 def _allowed(a: Fingerprint) -> FloatArray:
-    """By what numbers of the columns may differ for rounding."""
+    """The largest differences (d,) of the columns' means that rounding explains."""
     mean, sd = a.moments
     return np.asarray(_SAME_SD * sd + _SAME_SIZE * np.abs(mean))
 
@@ -174,7 +175,7 @@ def refuse_other_data(
     second: str = "this",
     ordered: bool = True,
 ) -> None:
-    """Refuse rows that are not the ones a result was made of, with these names for the tables.
+    """Refuse rows other than those a result was made from, with these names for the tables.
 
     Raises
     ------

@@ -15,7 +15,7 @@ _BLOCK = 65_536
 def weighted_summary(
     values: NDArray[np.floating], weights: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Low, high, mean and sd (d,) of rows that count by their weights, by blocks of rows.
+    """Minimum, maximum, mean and sd (d,) of weighted rows.
 
     A row of weight 0 counts nowhere, not even in the range. As in `column_summary` there are two
     passes, each about a value near the mean.

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
 from ..utils.errors import DataError
-from ..utils.validation import holds_real_numbers, nearest, unusable_names
+from ..utils.validation import did_you_mean, holds_real_numbers, unusable_names
 
-# What converts to a number, but is none.
-_NO_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
+# Types that `float` accepts, but that are not numbers.
+_NOT_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns as they came: a 2-D array of any type, also of objects, or rows on a device."""
+    """Columns as passed: a 2-D array, of objects until they are checked, or rows on a device."""
 
     values: NDArray[Any] | DeviceRows
     names: tuple[str, ...]
@@ -142,7 +142,7 @@ def _column(series: Any) -> NDArray[Any]:
 
 
 def select_columns(table: Table, columns: Any) -> Table:
-    """Columns by their names (whatever these are), of an array by position, or by a mask."""
+    """The table of some columns, chosen by name, in an array also by position, or by a mask."""
     try:
         asked = [columns] if isinstance(columns, str) else list(columns)
     except TypeError:
@@ -165,14 +165,14 @@ def select_columns(table: Table, columns: Any) -> Table:
 
 
 def _position(table: Table, column: Any) -> int:
-    """Where a column stands; an array's have positions, and the names made up of these."""
+    """The position of a column given by its name, or, of an array, by its position."""
     d = len(table.names)
     if str(column) in table.names:
         return table.names.index(str(column))
     whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
     if not table.named and whole and -d <= column < d:
         return int(column) % d
-    meant = nearest(str(column), table.names)
+    meant = did_you_mean(str(column), table.names)
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
@@ -211,7 +211,7 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
         if missing[i]:
             raise DataError(missing_values(name, sum(missing), i))
         try:
-            ok = not isinstance(v, _NO_NUMBERS) and float(v) is not None
+            ok = not isinstance(v, _NOT_NUMBERS) and float(v) is not None
         except OverflowError:
             raise DataError(
                 f"column {name!r} holds a number that overflows in row {i}: express it in a "
@@ -227,7 +227,7 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
 
 
 def missing_values(name: str, count: int, row: int) -> str:
-    """What to say of a column with missing values."""
+    """The message about a column with missing values."""
     return (
         f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
         f"{row}): drop or impute those rows first (for a data frame: X.dropna())."

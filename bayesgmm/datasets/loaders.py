@@ -23,37 +23,37 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class _Facts:
-    """What a CSV cannot say: the features are the columns that have a unit here."""
+class _Metadata:
+    """What a CSV cannot say: the units of the features (other columns have none), the paper."""
 
     units: dict[str, str]
     source: str
 
 
-_FACTS = {
-    "acidity": _Facts(
+_METADATA = {
+    "acidity": _Metadata(
         units={"acidity": "log(ANC + 50)"},
         source="Crawford (1994), Journal of the American Statistical Association 89, 259-267",
     ),
-    "diabetes": _Facts(
+    "diabetes": _Metadata(
         units={"fpg": "mg/100 mL", "glucose": "mg h/100 mL", "insulin": "uU h/mL"},
         source="Reaven & Miller (1979), Diabetologia 16, 17-24",
     ),
-    "faithful": _Facts(
+    "faithful": _Metadata(
         units={"eruptions": "min", "waiting": "min"},
         source="Azzalini & Bowman (1990), Applied Statistics 39, 357-365",
     ),
-    "galaxies": _Facts(
+    "galaxies": _Metadata(
         units={"velocity_km_s": "km/s"},
         source="Postman, Huchra & Geller (1986), Astronomical Journal 92, 1238-1247; "
         "Roeder (1990), Journal of the American Statistical Association 85, 617-624",
     ),
-    "iris": _Facts(
+    "iris": _Metadata(
         units=dict.fromkeys(("sepal_length", "sepal_width", "petal_length", "petal_width"), "cm"),
         source="Fisher (1936), Annals of Eugenics 7, 179-188; "
         "Anderson (1935), Bulletin of the American Iris Society 59, 2-5",
     ),
-    "penguins": _Facts(
+    "penguins": _Metadata(
         units={
             "bill_length_mm": "mm",
             "bill_depth_mm": "mm",
@@ -69,12 +69,12 @@ def _load(name: str, features_only: bool) -> "pandas.DataFrame":
     """Read one data set; both dictionaries of its attrs are the caller's own."""
     import pandas
 
-    facts = _FACTS[name]
+    metadata = _METADATA[name]
     with files(__package__).joinpath(f"{name}.csv").open(encoding="utf-8") as text:
         frame = pandas.read_csv(text)
     if features_only:
-        frame = frame[list(facts.units)]
-    frame.attrs = {"units": dict(facts.units), "source": facts.source}
+        frame = frame[list(metadata.units)]
+    frame.attrs = {"units": dict(metadata.units), "source": metadata.source}
     return frame
 
 

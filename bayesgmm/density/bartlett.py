@@ -1,4 +1,4 @@
-"""Bartlett's triangle: a precision P = M T T' M', the covariance, and gradients in T."""
+"""Bartlett's decomposition P = M T T' M': the precision's factor, the covariance, gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..kernels.compilation import inlined, jit
 
 @jit()
 def bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
-    """B = (M T)' with P = B' B."""
+    """Write B = (M T)', P = B' B."""
     d = m.shape[0]
     for j in range(d):
         for i in range(d):
@@ -21,7 +21,7 @@ def bartlett_factor(m, chi2, lower, out):  # type: ignore[no-untyped-def]
 
 @inlined
 def bartlett_covariance(root, chi2, lower, y, out):  # type: ignore[no-untyped-def]
-    """Sigma = P^-1 = Y'Y with T Y = L'; root (d, d) is L, y (d, d) is overwritten."""
+    """Write Sigma = P^-1 = Y'Y with T Y = L'; root (d, d) is L, y (d, d) is overwritten."""
     d = len(root)
     for i in range(d):
         pivot = 1.0 / np.sqrt(chi2[i])
@@ -41,9 +41,9 @@ def bartlett_covariance(root, chi2, lower, y, out):  # type: ignore[no-untyped-d
 
 @jit()
 def pull_back_triangle(count, m, half, chi2, g_chi2, g_lower):  # type: ignore[no-untyped-def]
-    """Add a component's gradient in T.
+    """Add a component's gradient in T's squared diagonal and strict lower part.
 
-    Of n log|T| it is n/T_jj on the diagonal, of -tr(T' M' C M T)/2 it is -M' (C B').
+    That of n log|T| is n/T_jj on the diagonal, that of -tr(T' M' C M T)/2 is -M' (C B').
     """
     d = m.shape[0]
     f = 0

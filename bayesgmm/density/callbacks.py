@@ -1,6 +1,7 @@
 """The density as nutpie calls it: functions with plain C signatures and one table.
 
-The table holds addresses and lengths of what `log_posterior` takes besides z, then its own address.
+The table holds addresses and lengths of the arguments of `log_posterior` besides z, then its own
+address.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ COPY = _I(nb.uint64, nb.uint64, _P, _P, nb.types.voidptr)
 
 @part(DENSITY)
 def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
-    """What nutpie calls: 0 where there is a density, 3 or 4 where there is none."""
+    """Write the log density and its gradient; return 0, or 3 or 4 where they are not finite."""
     table = nb.carray(where, (9,), np.int64)
     g = nb.carray(gradient, (size,))
     total = call_log_posterior(
@@ -43,7 +44,7 @@ def density(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
 
 @part(COPY)
 def copy(size, size_out, z, out, where):  # type: ignore[no-untyped-def]
-    """What nutpie stores of a point: the point."""
+    """Write the point itself, which is what nutpie stores of a draw."""
     for i in range(size):
         out[i] = z[i]
     return 0

@@ -1,6 +1,6 @@
 """The log posterior density of a mixture in free coordinates, and its gradient, compiled.
 
-One function serves every n, d, K, family and prior: what differs comes as numbers, and as
+One function serves every n, d, K, family and prior: the differences are passed as numbers, and as
 addresses of parts that are compiled when they are first needed (`kernels/calls.py`). Nothing is
 compiled for a model. The coordinates are those that PyMC has for `build_model`'s variables, but
 for the means (`space.py`).
@@ -29,7 +29,7 @@ from .random_hyperparameters import hyperparameters, pull_back_shares
 _I, _F = nb.int64, nb.float64
 LOG_POSTERIOR = _F(F1, F1, I1, F1, F1, F1)
 call_log_posterior = caller(LOG_POSTERIOR)
-# Where things are in `sizes`.
+# Places in `sizes`.
 (
     N, D, K, ROWS, FREE, SHARED, MAP_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
     RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, MAP_FIXED,
@@ -216,7 +216,7 @@ def _slope_of_proportions(concentration, weights, counts, in_all, out):  # type:
 def _add_pseudo_rows(total, strength, b0, means, of_rows):  # type: ignore[no-untyped-def]
     """Add the conjugate prior of the means, Normal(b0, Sigma_k / strength), as a row of each.
 
-    Returns the total with what of its log density does not depend on the covariances.
+    Returns the total with the terms of its log density that do not depend on the covariances.
     """
     n_components, rows, d = of_rows.pseudo.shape
     for k in range(n_components):
@@ -299,7 +299,7 @@ def _proportions(concentration, weights, log_sum):  # type: ignore[no-untyped-de
 
 @inlined
 def _about_means(counts, centers, means, first, second):  # type: ignore[no-untyped-def]
-    """From moments about the rows' centres to moments about the means; first is their sum."""
+    """Turn second moments about the centres into those about the means; write the first ones."""
     n_components, rows, d = second.shape
     for k in range(n_components):
         for i in range(d):
@@ -314,7 +314,7 @@ def _about_means(counts, centers, means, first, second):  # type: ignore[no-unty
 
 @inlined
 def _means_prior(means, b0, root, g_means):  # type: ignore[no-untyped-def]
-    """Normal(b0, B0) with root R, R'R = B0^-1, lower triangular."""
+    """Log density of Normal(b0, B0), R'R = B0^-1 with lower triangular root R; adds gradients."""
     n_components, d = means.shape
     total = 0.0
     v = np.empty(d)

@@ -10,6 +10,7 @@ from ..families.matrices import compose
 from ..kernels.compilation import inlined, jit, part
 from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
 from .maps import COVARIANCES, MAP
+from .rotations import pull_back_rotation, rotation
 
 _LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 
@@ -132,7 +133,7 @@ def bartlett(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-
 
 @jit()
 def precision_times(b, vector, out):  # type: ignore[no-untyped-def]
-    """B'B v."""
+    """Write B'B v."""
     d = len(vector)
     for j in range(d):
         out[j] = 0.0
@@ -146,7 +147,7 @@ def precision_times(b, vector, out):  # type: ignore[no-untyped-def]
 
 @jit()
 def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
-    """C B'."""
+    """Write C B'."""
     d = len(b)
     for i in range(d):
         for j in range(d):
@@ -160,11 +161,11 @@ def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
 def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
 
-    u: log lambda (one, or K); log A (J, d - 1) without its part that is 0; Cayley's coordinates of
-    D (J, d(d - 1)/2); J = 1 or K, or for D none. fixed: [nu, e, the logarithm of the density's
-    constant, numbers of volumes, shapes and orientations, Psi (d, d), the matrices about which the
-    orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a density with respect
-    to d lambda^e, d log A and the orthogonal matrices' own measure.
+    u: log lambda (one, or K); d - 1 coordinates of log A (J, d - 1), which sums to 0; those of
+    D (J, d(d - 1)/2) (`rotations.py`); J = 1 or K, or for D none. fixed: [nu, e, the logarithm of
+    the density's constant, numbers of volumes, shapes and orientations, Psi (d, d), the matrices
+    about which the orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a
+    density with respect to d lambda^e, d log A and the orthogonal matrices' own measure.
     """
     (u, _, fixed, _), (g_u, g_means, _) = at, slope
     counts, first, second, pseudo_counts, pseudo = of_rows
@@ -183,7 +184,7 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     axis = np.empty((orientations, d, d))
     total = constant
     for o in range(orientations):
-        total -= (d - 1.0) * cayley(skew[o], about[o], resolvent[o], axis[o])
+        total += rotation(skew[o], about[o], resolvent[o], axis[o])
     if step == COVARIANCES:
         for k in range(n_components):
             if orientations == 0:
@@ -221,7 +222,7 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
         total += power * u[v]
         g_u[v] += power
     for o in range(orientations):
-        pull_back_cayley(g_axis[o], about[o], resolvent[o], g_skew[o])
+        pull_back_rotation(g_axis[o], about[o], resolvent[o], skew[o], g_skew[o])
     return total
 
 
@@ -235,7 +236,7 @@ def _along_axes(log_volume, log_a, variance):  # type: ignore[no-untyped-def]
 
 @inlined
 def _precision_by_axes(axis, variance, vector, work, out):  # type: ignore[no-untyped-def]
-    """D diag(1/v) D' times a vector."""
+    """Write D diag(1/v) D' times a vector."""
     d = len(variance)
     for j in range(d):
         work[j] = 0.0
@@ -250,7 +251,7 @@ def _precision_by_axes(axis, variance, vector, work, out):  # type: ignore[no-un
 
 @inlined
 def _whole(part, out):  # type: ignore[no-untyped-def]
-    """The d numbers of sum 0 that d - 1 stand for, orthonormally; PyMC's `ZeroSumTransform`."""
+    """Write d numbers of sum 0 from d - 1 orthonormal coordinates (PyMC's `ZeroSumTransform`)."""
     d = len(out)
     s = 0.0
     for j in range(d - 1):
@@ -263,7 +264,7 @@ def _whole(part, out):  # type: ignore[no-untyped-def]
 
 @inlined
 def _pull_back_whole(gradient, out):  # type: ignore[no-untyped-def]
-    """Add to out the gradient in the d - 1 numbers."""
+    """Add to out the gradient in the d - 1 coordinates."""
     d = len(gradient)
     s = 0.0
     for j in range(d - 1):
@@ -291,74 +292,3 @@ def _squares(matrix, scale, axis, o, turned, out):  # type: ignore[no-untyped-de
                     v += (matrix[i, q] + scale[i, q]) * axis[o, q, j]
                 turned[i, j] = v
                 out[j] += axis[o, i, j] * v
-
-
-@jit()
-def cayley(skew, about, resolvent, out):  # type: ignore[no-untyped-def]
-    """Write A = (I + S)^-1 and D = D0 (I - S) A; return log|I + S|.
-
-    S is skew-symmetric with strict lower triangle `skew` by rows. No pivots are sought: the
-    symmetric part of I + S, which is I, keeps them from vanishing.
-    """
-    d = len(about)
-    work = np.empty((d, d))
-    f = 0
-    for i in range(d):
-        work[i, i] = 1.0
-        for j in range(i):
-            work[i, j] = skew[f]
-            work[j, i] = -skew[f]
-            f += 1
-        for j in range(d):
-            resolvent[i, j] = 1.0 if i == j else 0.0
-    log_det = 0.0
-    for i in range(d):
-        pivot = work[i, i]
-        log_det += np.log(pivot)
-        for j in range(d):
-            work[i, j] /= pivot
-            resolvent[i, j] /= pivot
-        for q in range(d):
-            if q != i:
-                c = work[q, i]
-                for j in range(d):
-                    work[q, j] -= c * work[i, j]
-                    resolvent[q, j] -= c * resolvent[i, j]
-    for i in range(d):  # (I - S) A = 2 A - I
-        for j in range(d):
-            v = -about[i, j]
-            for q in range(d):
-                v += 2.0 * about[i, q] * resolvent[q, j]
-            out[i, j] = v
-    return log_det
-
-
-@jit()
-def pull_back_cayley(gradient, about, resolvent, out):  # type: ignore[no-untyped-def]
-    """Add to out the gradient in `skew`, from that in D, and of -(d - 1) log|I + S|.
-
-    dD = -2 D0 A dS A and d log|I + S| = tr(A dS).
-    """
-    d = len(about)
-    half = np.empty((d, d))
-    for i in range(d):  # A G'
-        for j in range(d):
-            v = 0.0
-            for q in range(d):
-                v += resolvent[i, q] * gradient[j, q]
-            half[i, j] = v
-    right = np.empty((d, d))
-    for i in range(d):  # D0 A
-        for j in range(d):
-            v = 0.0
-            for q in range(d):
-                v += about[i, q] * resolvent[q, j]
-            right[i, j] = v
-    f = 0
-    for i in range(d):
-        for j in range(i):
-            v = 0.0
-            for q in range(d):  # M = A G' D0 A, of which M_ji - M_ij is needed
-                v += half[j, q] * right[q, i] - half[i, q] * right[q, j]
-            out[f] -= 2.0 * v + (d - 1.0) * (resolvent[j, i] - resolvent[i, j])
-            f += 1

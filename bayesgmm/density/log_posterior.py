@@ -1,10 +1,10 @@
 """The log posterior density of a mixture, for samplers: nothing is compiled for a model.
 
-    posterior = LogPosterior(data, family, K, prior)
+    posterior = LogPosterior(data, parametrisation, prior)
     value, gradient = posterior(u)
 
-It equals the density of `build_model`'s model in the same coordinates (`space.py`); `compiled.py`
-has the mathematics, `covariances.py` the families'.
+It equals the density of `build_model`'s model in the same coordinates (`space.py`); the mathematics
+is in `compiled.py`, that of the covariances in `covariances.py`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _DENSITY = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
 )
 
-# Share of the pairs of a row and a component that may be left for it to be worth leaving some out.
+# Pruning is worthwhile if at most this share of the pairs of a row and a component is left.
 _WORTH_PRUNING = 0.6
 
 
@@ -60,7 +60,7 @@ class LogPosterior:
     data : Data
         Rows (n, d). Copied only if they are not contiguous or not in double precision.
     parametrisation : Parametrisation
-        Of the covariances.
+        That of the covariances.
     prior : Prior
         The prior.
     likelihood : bool
@@ -73,7 +73,7 @@ class LogPosterior:
     space : Space
         The P coordinates.
     sizes, numbers, rows, weights : array
-        What the compiled function reads; `table` (9,) says where they are.
+        The arrays that the compiled function reads; `table` (9,) has their addresses.
 
     Raises
     ------
@@ -136,7 +136,7 @@ class LogPosterior:
         return self.space.size
 
     def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
-        """The log density at coordinates (P,), and its gradient (P,); not numbers off the space.
+        """The log density at coordinates (P,) and its gradient (P,); NaN where it is not defined.
 
         The interpreter's lock is released, so that threads may call at once.
         """
@@ -152,7 +152,7 @@ class LogPosterior:
                 return float(value[0]), gradient
 
     def units(self) -> FloatArray:
-        """What is a small step in each coordinate, times a constant: 1, or a mean's own scale."""
+        """Units of the coordinates, (P,): the columns' scales for the means, else 1."""
         d = int(self.sizes[compiled.D])
         spread = [self.numbers[:d]] * int(self.sizes[compiled.K])
         parts = [spread if p.name == "mu" else np.ones(p.size) for p in self.space.pieces]
@@ -210,17 +210,17 @@ class LogPosterior:
 
     @property
     def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Where compiled code finds all of this; valid while the object lives."""
+        """Addresses of the arrays for compiled code; valid as long as the object exists."""
         return _table(self._arrays())
 
     def _arrays(self) -> tuple[np.ndarray[Any, Any], ...]:
         return self.sizes, self.numbers, self.rows, self.weights
 
     def narrow(self) -> bool:
-        """Whether a point was met with so narrow a component that a part of the code was missing.
+        """Whether a point had so narrow a component that a part of the code was missing.
 
-        It is there from then on; the answers of before have to be asked for again. What went
-        wrong on a device is raised here.
+        The part is present from then on; values computed before have to be computed again. An
+        exception of the pass on a device is raised here.
         """
         if self.on_device is not None and self.on_device.failure is not None:
             raise self.on_device.failure
@@ -256,7 +256,7 @@ def contiguous(values: Any) -> FloatArray:
 def _rows(
     data: Data, parametrisation: Parametrisation
 ) -> tuple[tuple[int, ...] | None, FloatArray]:
-    """The rows as a pass reads them: the shape of features that lie ready, or none; numbers."""
+    """The rows as a pass reads them: the shape of their features or None, and the numbers."""
     if _on_device(data):
         return None, np.empty(0)
     features = Features(data)

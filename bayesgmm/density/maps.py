@@ -1,11 +1,11 @@
 """What the maps from free coordinates to covariances have in common (`covariances.py`).
 
 A map is called as map(step, at, covariances, of_rows, slope), twice for each point. First it
-writes the covariances of its coordinates u. Then, when the rows have been seen, it writes the
+writes the covariances at its coordinates u. Then, after the pass over the rows, it writes the
 gradients, and returns the log prior density of its coordinates with their Jacobian. By Fisher's
-identity the rows enter as counts n_k, sums of x - mu_k and sums of (x - mu_k)(x - mu_k)'. What the
-means' prior has of |Sigma_k| and Sigma_k^-1 is in them as pseudo-rows, and alone in
-`pseudo_counts` and `pseudo`.
+identity the rows enter as counts n_k, sums of x - mu_k and sums of (x - mu_k)(x - mu_k)'. The
+terms in |Sigma_k| and Sigma_k^-1 of a conjugate prior of the means are included in these as
+pseudo-rows, and are also given apart, in `pseudo_counts` and `pseudo`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ..utils.types import FloatArray
 
 
 class Coordinates(NamedTuple):
-    """What a map reads: u, whether one covariance is shared, the map's own numbers, Psi's diagonal.
+    """The input of a map: u, whether one covariance is shared, constants, Psi's diagonal (d,).
 
-    `fixed` is the parametrisation's `packed`.
+    `fixed` are the constants of the parametrisation (its `packed`).
     """
 
     u: FloatArray
@@ -30,7 +30,7 @@ class Coordinates(NamedTuple):
 
 
 class RowMoments(NamedTuple):
-    """What rows and pseudo-rows tell of the components: counts, and moments about their means."""
+    """Moments of rows and pseudo-rows about the components' means."""
 
     counts: FloatArray
     first: FloatArray

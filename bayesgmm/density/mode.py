@@ -1,4 +1,4 @@
-"""A density's mode and its curvature there: what whitens it, and Laplace's approximation."""
+"""A density's mode and its curvature there, for whitening and for Laplace's approximation."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _STEP = 1e-5
 # Eigenvalues of the curvature, scaled to a unit diagonal, are taken to be at least so large.
 _SMALLEST = 1e-4
 _MAX_STEPS = 50
-# Newton's decrement (what a step should gain, in nats) at which the mode is found, and the factor
-# by which it must fall for the curvature of before to be kept.
+# Expected gain of a Newton step, in nats, at which the mode is found, and the factor by which it
+# must fall for the earlier curvature to be kept.
 _FOUND, _FALL = 1e-8, 0.1
 _HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mode:
-    """A point and the normal density that touches there.
+    """A mode with the normal approximation there.
 
     Attributes
     ----------
     origin : array (P,)
-        The point.
+        The mode.
     log_density : float
-        Of the density, there.
+        Log density at the mode.
     root : array (P, P)
         Lower triangular L, L L' the inverse of minus the second derivatives (of that matrix with
         its smallest eigenvalues raised, where it is not positive definite).
@@ -47,11 +47,11 @@ class Mode:
 
 
 def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) -> Mode | None:
-    """The mode next to a point, by Newton's method.
+    """The mode nearest to a point, by Newton's method.
 
-    Second derivatives are made anew only where those of before do not lead on: they are what
-    costs (2 P gradients, on all threads). None where the mode would lie more than `within` nats
-    higher, to second order, or the curvature at the start promises none.
+    Second derivatives, which cost most (2 P gradients, on all threads), are computed again only
+    where the earlier ones do not serve. None if the mode would be more than `within` nats higher,
+    to second order, or the curvature at the start is not that of a maximum.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) 
 
 
 def _gain(root: FloatArray, gradient: FloatArray) -> float:
-    """What Newton's step gains, to second order: half his decrement squared."""
+    """The gain of a Newton step, to second order: half the squared Newton decrement."""
     half = root.T @ gradient
     return 0.5 * float(half @ half)
 
@@ -93,7 +93,7 @@ def _gain(root: FloatArray, gradient: FloatArray) -> float:
 def _uphill(
     density: LogPosterior, here: FloatArray, value: float, step: FloatArray
 ) -> tuple[FloatArray | None, float, FloatArray]:
-    """The point at the end of a step, halved until the density rises; none where it never does."""
+    """The point after a step, halved until the density rises; None where it never does."""
     for _ in range(_HALVINGS):
         there = here + step
         found, slope = density(there)

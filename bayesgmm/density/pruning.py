@@ -1,8 +1,8 @@
-"""Which pairs of a row and a component the likelihood needs, where a posterior is narrow.
+"""Pruning: the pairs of a row and a component that the likelihood needs in a narrow posterior.
 
 A row far inside one component contributes log pi_k N(x | mu_k, Sigma_k), a term that is linear in
 the row's quadratic features: of such rows the density needs the features' sums alone. A row between
-two of eight components needs only these two. Nearly all of the work goes with the rest.
+two of eight components needs only these two. Leaving out the rest saves nearly all of the work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
 from ..utils.types import FloatArray, IntArray
 
-# Rows looked at together, and rows of a segment at least, whose call costs about as much as ten.
+# Rows evaluated at a time, and least rows of a segment, whose call costs about as much as ten rows.
 _CHUNK, _SEGMENT = 2**16, 256
 
 
@@ -29,7 +29,7 @@ class Pruned:
     Attributes
     ----------
     rows : array (m, d)
-        Those that several components share, ordered by which.
+        Rows to which several components matter, ordered by which.
     settled : array (K, F)
         Sums of the quadratic features of the other rows, by the component they belong to.
     segments : array (S, 3 + K)
@@ -47,14 +47,14 @@ class Pruned:
 
 
 def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
-    """Leave out pairs whose responsibility is small at every one of the points.
+    """The rows without pairs whose responsibility is small at every one of the points.
 
     Parameters
     ----------
     data : Data
         The rows, without weights.
     points : sequence of Parameters
-        Where the density will be asked for, about.
+        Points about which the density will be evaluated.
     left_out : float
         Responsibility of all rows together: the log-likelihood at each of the points loses K
         times this at most.
@@ -91,7 +91,7 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
 
 
 def _segments(pattern: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.int64]]:
-    """An order of rows by what matters to them (m, K), and the segments in that order.
+    """An order of rows by the components that matter to them (m, K), and its segments.
 
     Rows whose pattern is rare come last, and are taken together with others.
     """

@@ -11,7 +11,7 @@ from ..kernels.compilation import inlined, jit
 
 @inlined
 def hyperparameters(by_shares, given, at, slope, psi):  # type: ignore[no-untyped-def]
-    """Write Psi's diagonal; return the concentration, and the log density of what is random."""
+    """Write Psi's diagonal; return the concentration and the random hyperparameters' log prior."""
     total = 0.0
     concentration = given.of_concentration[0]
     if len(at.concentration) > 0:
@@ -33,9 +33,9 @@ def hyperparameters(by_shares, given, at, slope, psi):  # type: ignore[no-untype
 
 @inlined
 def _log_of_shares(u, out):  # type: ignore[no-untyped-def]
-    """Write the logarithms of numbers given by that of their sum and by log-ratios of shares.
+    """Write log psi from the logarithm of their sum and the log-ratios of their shares.
 
-    Returns the logarithm of the Jacobian, d.
+    Returns the logarithm of the Jacobian determinant, which is d.
     """
     d = len(out)
     last = 0.0
@@ -66,7 +66,7 @@ def pull_back_shares(psi, gradient):  # type: ignore[no-untyped-def]
 
 @jit()
 def _log_gamma(shape, rate, log_value, gradient):  # type: ignore[no-untyped-def]
-    """Log density of a gamma variable's logarithm; adds the derivative."""
+    """Log density of the logarithm of a gamma variable; adds its derivative to gradient (1,)."""
     value = np.exp(log_value)
     gradient[0] += shape - rate * value
     return shape * (np.log(rate) + log_value) - rate * value - math.lgamma(shape)

@@ -1,16 +1,17 @@
-"""Free coordinates of a mixture's variables: every draw a vector of real numbers, and back.
+"""Free coordinates of a mixture's variables, in which every draw is a vector of real numbers.
 
 A vector holds, one after another, the logarithms of random hyperparameters, PyMC's simplex
 coordinates of pi (Aitchison's centred log-ratios without the last), the means about the data's
-centre, and the coordinates of the covariances' variables. Where PyMC samples `build_model`'s model,
-it moves in the same coordinates, but for the centre. Samplers move in these coordinates, and the
-evidence is an integral over them.
+centre, and the coordinates of the covariances' variables. PyMC uses the same coordinates for
+`build_model`'s model, but for the centre. Samplers move in these coordinates, and the evidence is
+an integral over them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,18 @@ class Space:
     def size(self) -> int:
         """Number P of coordinates."""
         return sum(piece.size for piece in self.pieces)
+
+    def log_measure(self, free: FloatArray) -> Any:
+        """Log density (...) of the rotations' uniform distribution at coordinates (..., P).
+
+        It differs among the several orientations of the same Sigma; nothing else in lp does.
+        """
+        total, at = np.zeros(free.shape[:-1]), 0
+        for piece in self.pieces:
+            part = free[..., at : at + piece.size].reshape((*free.shape[:-1], *piece.free_shape))
+            total = total + piece.transform.log_measure(part)
+            at += piece.size
+        return total
 
     def values(self, free: FloatArray) -> dict[str, FloatArray]:
         """The variables (..., *shape) at coordinates (..., P)."""

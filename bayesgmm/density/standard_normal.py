@@ -1,4 +1,4 @@
-"""The standard normal density as a function with nutpie's C signature, to try nutpie on."""
+"""The standard normal density as a function with nutpie's C signature, for a trial of nutpie."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .callbacks import DENSITY
 
 @part(DENSITY)
 def standard_normal(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
-    """Without the constant: the log density of z is -z'z / 2."""
+    """Write the log density without its constant, -z'z / 2, and its gradient."""
     value[0] = 0.0
     for i in range(size):
         value[0] -= 0.5 * z[i] * z[i]

@@ -71,7 +71,7 @@ def accelerated_step(old, stretch, n_kept, memory, new):  # type: ignore[no-unty
 
 @inlined
 def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
-    """Lengths in which coordinates are compared, so that steps count by what they change."""
+    """Write units of the coordinates, in which a step's length is its effect on the mixture."""
     n_components, rows, d = covariances.shape
     p = 0
     for k in range(n_components):
@@ -96,7 +96,7 @@ def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
 
 @jit()
 def _write_coordinates(mixture, units, out):  # type: ignore[no-untyped-def]
-    """Coordinates (P,) of a mixture, in these units."""
+    """Write the coordinates (P,) of a mixture, in these units."""
     weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     lower = np.empty((rows, d))
@@ -125,7 +125,7 @@ def _write_coordinates(mixture, units, out):  # type: ignore[no-untyped-def]
 
 @inlined
 def _read_coordinates(coordinates, units, mixture):  # type: ignore[no-untyped-def]
-    """The mixture of these coordinates; proportions are made to sum to 1."""
+    """Write the mixture of these coordinates; proportions are made to sum to 1."""
     weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     lower = np.zeros((rows, d))

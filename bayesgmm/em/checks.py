@@ -1,4 +1,4 @@
-"""What is refused before EM starts: options, numbers, families, dependent columns."""
+"""Checks made before EM starts: options, the number of components, family, dependent columns."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 # Below this the correlation matrix is singular to rounding.
 _SMALLEST_CORRELATION_EIGENVALUE = 1e-13
-# Rows that usually settle it.
+# Rows that usually suffice to show that columns are independent.
 _FIRST_ROWS = 4096
 
 
 class Options(NamedTuple):
-    """How hard EM tries, checked: Python's own numbers."""
+    """The options of EM, checked, as Python's own numbers."""
 
     n_init: int | None
     max_iter: int
@@ -65,7 +65,7 @@ def check_problem(
     ridge: float = 0.0,
     max_ratio: float | None = None,
 ) -> None:
-    """Refuse a number of components, a family or a prior that cannot go with the data."""
+    """Refuse a number of components, a family or a prior that does not suit the data."""
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or ridge > 0 or max_ratio is not None
     check_family(data, family, max_ratio, bounded)
@@ -102,7 +102,7 @@ def check_number(data: Data, n_components: int, bounded: bool) -> None:
 
 
 def check_family(data: Data, family: Family, max_ratio: float | None, bounded: bool) -> None:
-    """Refuse a family whose covariances these columns, or the bound, do not allow."""
+    """Refuse a family that the bound, or linear relations between the columns, do not allow."""
     if max_ratio is not None and not family.boundable:
         names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
         raise ValueError(
@@ -114,7 +114,7 @@ def check_family(data: Data, family: Family, max_ratio: float | None, bounded: b
 
 
 def refuse_dependent_columns(data: Data, family: Family) -> None:
-    """A linear relation between columns makes every full covariance singular: name it."""
+    """Refuse columns with a linear relation, which makes every full covariance singular."""
     n = data.n if data.weights is None else int(np.count_nonzero(data.weights))
     if n <= data.d:
         raise DataError(
@@ -123,8 +123,8 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
         )
     if _independent(data):
         return
-    whole = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
-    scatter = expected_statistics(data, whole)[1].scatters[0]
+    overall = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
+    scatter = expected_statistics(data, overall)[1].scatters[0]
     correlation = scatter / (data.total * np.outer(data.sd, data.sd))
     eigenvalues, vectors = np.linalg.eigh(correlation)
     if eigenvalues[0] > _SMALLEST_CORRELATION_EIGENVALUE:
@@ -141,7 +141,7 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
 def _independent(data: Data) -> bool:
     """Whether the first rows alone show that no column depends on the others.
 
-    What later rows add to the columns' correlations has no negative eigenvalue.
+    Later rows can only add to the correlation matrix's eigenvalues.
     """
     first = data.part(0, _FIRST_ROWS)
     z = (np.asarray(first.values) - data.center) / data.sd

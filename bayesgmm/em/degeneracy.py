@@ -1,6 +1,6 @@
-"""Components that shrink onto few rows: which they are, and whether EM ended there, compiled.
+"""Components whose covariance becomes singular because they shrink onto few rows, compiled.
 
-Only needed where a component is narrow, so that it is compiled when there is one.
+Needed only where a component is narrow, and compiled when there is one.
 """
 
 from __future__ import annotations
@@ -14,29 +14,32 @@ from ..kernels.cholesky import cholesky
 from ..kernels.compilation import F1, F3, R1, jit, part
 from ..kernels.e_step.accuracy import SMALLEST_VARIANCE
 
-# Conditional variances below which a component is looked at.
+# Conditional variances below which a component is checked for degeneracy.
 NARROW = 1e-9
 # Rounding of the log-likelihood, relative to the sum of its terms' sizes.
 ROUNDING = 64 * 2.0**-52
 
-_ATOM = nb.int64(nb.int64, nb.int64, F3, F3, F1, R1)
-call_degenerate_component = caller(_ATOM)
+_DEGENERATE_COMPONENT = nb.int64(nb.int64, nb.int64, F3, F3, F1, R1)
+call_degenerate_component = caller(_DEGENERATE_COMPONENT)
 
 
 @jit()
 def within_rounding(shape, orientation, covariances, fall):  # type: ignore[no-untyped-def]
-    """Whether a fall per row is no more than what axes have no digits for, where units differ."""
-    turned = shape != orientation and orientation != IDENTITY
-    return turned and fall <= ROUNDING * _condition(covariances)
+    """Whether a fall of the objective, per row, is no more than the axes' rounding errors.
+
+    These grow with the condition number, as where the columns' units differ.
+    """
+    rotated = shape != orientation and orientation != IDENTITY
+    return rotated and fall <= ROUNDING * _condition(covariances)
 
 
-@part(_ATOM)
+@part(_DEGENERATE_COMPONENT)
 def degenerate_component(volume, shape, covariances, scatters, counts, scale):  # type: ignore[no-untyped-def]
     """The component that has shrunk onto rows of one equal value along some direction, or -1.
 
-    Its covariance is narrow and its rows' scatter singular; in all directions, where only its
-    volume is its own. The covariance need not be: inner iterations find common axes to some
-    digits only, and stop its fall there.
+    Its covariance is narrow and its rows' scatter singular (in all directions, where only its
+    volume is its own). The covariance need not be singular: inner iterations find common axes to
+    some digits only, and it then stops shrinking.
     """
     if shape != VARIABLE and volume != VARIABLE:
         return -1
@@ -72,7 +75,7 @@ def _narrowest_width(matrix, count, scale, lower):  # type: ignore[no-untyped-de
 
 @jit()
 def _condition(covariances):  # type: ignore[no-untyped-def]
-    """About the largest condition number, in the user's units."""
+    """The largest condition number, roughly, in the user's units."""
     n_components, rows, d = covariances.shape
     lower = np.zeros((rows, d))
     largest = 0.0

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
-from ..data.rounding import discrete_columns
+from ..data.rounding import discreteness_message
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
@@ -28,14 +28,14 @@ from .starts.sample import Sample, Start
 from .starts.starts import is_screened, make_starts, named_starts, subset_rng
 from .status import Status
 
-# A named start is made from, and its short runs are run on, so many features of rows at most
-# (what stays in the processor's cache), but on no fewer rows than this for every parameter.
-_SEARCHED = 2**17
+# Named starts and their short runs use so many rows that their features are at most so many numbers
+# (which stay in the processor's cache), but no fewer rows than this for every parameter.
+_SEARCHED_NUMBERS = 2**17
 _ROWS_PER_PARAMETER = 5
-# Starts of which so large a part leads to no estimate make one that does suspicious.
+# If this fraction of at least so many starts leads to no estimate, the estimate is suspicious.
 _MANY_STARTS, _MOST = 10, 0.9
-# Rounding of an entropy, per row, that is too little to matter.
-_DIGITS = 1e-9
+# Rounding error of an entropy, per row, that is too small to matter.
+_NEGLIGIBLE = 1e-9
 
 
 def fit(
@@ -144,13 +144,13 @@ def fit(
 
 def warn_of_columns(data: Data, collapsible: bool) -> None:
     """Warn of columns onto whose few values components can shrink."""
-    text = discrete_columns(data.values, data.names, data.weights) if collapsible else ""
+    text = discreteness_message(data.values, data.names, data.weights) if collapsible else ""
     if text:
         warn(text, DataWarning)
 
 
 def mostly_unsound(fit: Fit) -> bool:
-    """Whether an estimate is the odd one out among many ends that are none."""
+    """Whether the fit is an estimate although nearly all of many starts led to none."""
     made = fit.starts[0]
     return fit.status.sound and made >= _MANY_STARTS and fit.unsound >= _MOST * made
 
@@ -164,7 +164,7 @@ def fit_from(
     random_seed: Seed,
     options: SearchOptions,
 ) -> Fit:
-    """Make starts of that kind, and the best of the fits from them.
+    """The best fit from starts of the kind asked for.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def fit_from(
 def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
     """The rows that "auto" starts are made from and run on for a while: all, unless many."""
     n_features = (data.d + 1) * (data.d + 2) // 2
-    at_most = max(_SEARCHED // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
+    at_most = max(_SEARCHED_NUMBERS // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
     return Sample(data, at_most, subset_rng(random_seed))
 
 
@@ -197,7 +197,7 @@ def best_fit(
     options: SearchOptions,
     first: Problem | None = None,
 ) -> Fit:
-    """The best result of EM from these starts, a sound one if there is any.
+    """The fit with the best result of EM from these starts, a sound one if there is any.
 
     Raises
     ------
@@ -205,35 +205,35 @@ def best_fit(
         No start gives sound parameters to begin with.
     """
     try:
-        ends = run_starts(problem, data, starts, options, first)
+        search = run_starts(problem, data, starts, options, first)
     except DegenerateComponentError as error:
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
-    best = by_weight(ends.results[0]) if starts[0].guess else ends.results[0]
-    near = [r for r in ends.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
-    counts = len(starts), len(ends.sound), len(near)
-    remark = set_aside(ends.results, ends.unsound, len(starts))
-    return as_fit(best, problem, data, counts, ends.unsound, remark)
+    best = by_weight(search.results[0]) if starts[0].guess else search.results[0]
+    near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
+    counts = len(starts), len(search.sound), len(near)
+    remark = set_aside(search.results, search.unsound, len(starts))
+    return as_fit(best, problem, data, counts, search.unsound, remark)
 
 
 def by_weight(result: EMResult) -> EMResult:
-    """Components in the order of their proportions, largest first: the same for every seed.
+    """The result with components by their proportions, largest first: the same for every seed.
 
-    Proportions that are equal but for rounding leave it to the means of the first column.
+    Proportions that are equal but for rounding are ordered by the means of the first column.
     """
     p, s = result.parameters, result.statistics
     order = np.lexsort((p.means[:, 0], -np.round(p.weights, 9)))
-    which = None if result.component is None else int(np.argmax(order == result.component))
+    component = None if result.component is None else int(np.argmax(order == result.component))
     return replace(
         result,
         parameters=Parameters(p.weights[order], p.means[order], p.covariances[order]),
         statistics=Statistics(s.counts[order], s.means[order], s.scatters[order]),
-        component=which,
+        component=component,
     )
 
 
 def set_aside(results: Sequence[EMResult], unsound: int, made: int) -> str:
-    """What was found beside an estimate that is none, in words; nothing if there is nothing."""
+    """The remark on starts that led to no estimate, and on a higher spurious maximum; or ""."""
     if not unsound:
         return ""
     text = f"{unsound} of {made} starts ended at or beside a singular covariance"
@@ -248,7 +248,7 @@ def set_aside(results: Sequence[EMResult], unsound: int, made: int) -> str:
 
 
 def start_advice(error: DegenerateComponentError, family: Family) -> str:
-    """What a start that cannot be used says."""
+    """The message about a start that cannot be used."""
     return (
         f"the start gives component {error.component} a singular covariance (family "
         f"{family.name}): it holds too few different rows. Pass another start, fewer components, "
@@ -264,7 +264,7 @@ def as_fit(
     unsound: int = 0,
     remark: str = "",
 ) -> Fit:
-    """What EM found, in the user's coordinates; remark: what is to be said beside an estimate."""
+    """The `Fit` of an EM result, in the user's coordinates; remark: a note on an estimate."""
     p = result.parameters
     return Fit(
         mixture=Mixture(
@@ -290,14 +290,14 @@ def as_fit(
 def _entropy(result: EMResult, data: Data) -> float:
     """Entropy of the responsibilities, summed over the rows: log-likelihood less EM's Q.
 
-    (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Narrow components leave the difference no digits:
-    then row by row.
+    (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Where narrow components leave the difference no
+    digits, it is summed row by row.
     """
     p = result.parameters
     if len(p.weights) == 1:
         return 0.0
     joint, rounding = expected_log_joint(p, result.statistics, data.scale)
-    if rounding < _DIGITS * data.total:
+    if rounding < _NEGLIGIBLE * data.total:
         return max(result.loglik - joint, 0.0)
     entropy = 0.0
     for block, resp in responsibility_blocks(data, p):

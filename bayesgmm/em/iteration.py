@@ -39,8 +39,8 @@ STATISTICS, MIXTURE, PARAMETERS, RUNNING = range(4)
 _PLAIN, _COMBINED, _STRETCHED = range(3)
 _FIRST_STRETCH = 3.0
 
-# Loss of digits above which a component may be so narrow that it is to be looked at: the pass is
-# then in its centred form.
+# Loss of digits above which a component may be so narrow that it is checked for degeneracy: the
+# pass is then in its centred form.
 _NARROW_LOSS = OF_FACTORS / math.sqrt(NARROW)
 # Gain per row of a plain step at which EM is still far from a maximum.
 _STEEP = 1e-5
@@ -61,10 +61,10 @@ TASK = np.dtype([
     )),
     *((name, np.float64) for name in ("ridge", "ratio", "total", "log_unit", "tol")),
 ], align=True)  # fmt: skip
-# Where EM stands. component is the degenerate or the empty one, or -1; step the kind of the step
+# The state of EM. component is the degenerate or the empty one, or -1; step the kind of the step
 # that led to `new`, n_kept the points that the long step remembers, plain_steps those since the
-# last long one. failed, new_loglik, loss (of digits) and new_log_certainty are the last pass's
-# word on `new`; objective, loglik and log_certainty are those of `old`.
+# last long one. failed, new_loglik, loss (of digits) and new_log_certainty are what the last pass
+# found for `new`; objective, loglik and log_certainty are those of `old`.
 STATE = np.dtype([
     *((name, np.int64) for name in (
         "stage", "thorough", "warm", "n_iter", "n_passes", "failed", "component", "step",
@@ -78,9 +78,9 @@ STATE = np.dtype([
 
 
 class Arrays(NamedTuple):
-    """The arrays of a run: what it reads, then what it writes.
+    """The arrays of a run: those it reads, then those it writes.
 
-    `hyper` is the prior as `pseudo_data` reads it, or nothing; `phi` (blocks, F, rows of a block)
+    `hyper` is the prior as `maximise` reads it, or nothing; `phi` (blocks, F, rows of a block)
     the features of the rows, or nothing, and row_weights their weights, or nothing. history gets
     the objective of every accepted point; new and old are points; the rest is the long step's.
     """
@@ -223,7 +223,7 @@ def _judge(task, state, arrays, point, max_iter):  # type: ignore[no-untyped-def
         )  # fmt: skip
         if degenerate_component >= 0:
             state.component = degenerate_component
-            if first:  # there is no point to go back to: the figures are of this one
+            if first:  # there is no point to go back to: report the figures of this one
                 _record(state, objective)
             else:
                 _copy(arrays.old, arrays.new)
@@ -240,7 +240,7 @@ def _judge(task, state, arrays, point, max_iter):  # type: ignore[no-untyped-def
 
 @inlined
 def _record(state, objective):  # type: ignore[no-untyped-def]
-    """What the last pass said becomes what is known of the point."""
+    """Take the last pass's figures over as those of the accepted point."""
     state.objective = objective
     state.loglik = state.new_loglik
     state.log_certainty = state.new_log_certainty
@@ -264,7 +264,7 @@ def _codes(task):  # type: ignore[no-untyped-def]
 
 @inlined
 def _unbounded(task, arrays):  # type: ignore[no-untyped-def]
-    """Whether narrow components make the objective as large as they please."""
+    """Whether the objective grows without bound as components shrink onto rows."""
     return task.ridge + task.ratio == 0.0 and len(arrays.hyper) == 0
 
 
@@ -289,7 +289,7 @@ def _compare(task, state, history, objective):  # type: ignore[no-untyped-def]
             converged = _remaining(gain, state.last_gain, noise) <= enough and certain
         state.last_gain = gain
     elif not accepted or gain <= enough:
-        # A long step that went wrong, or perhaps the end, of which plain steps must judge.
+        # A long step that failed, or perhaps convergence, which plain steps have to confirm.
         state.plain_steps = 0 if accepted else _SETTLE - 1
         state.n_kept = 0
         state.last_gain = np.inf
@@ -300,7 +300,7 @@ def _compare(task, state, history, objective):  # type: ignore[no-untyped-def]
 
 @inlined
 def _next_point(task, state, arrays, point):  # type: ignore[no-untyped-def]
-    """Write the next point: the M-step's, or one further on; return how EM ended, or -1."""
+    """Write the next point, the M-step's or one beyond it; return how EM ended, or -1."""
     first = state.stage < PARAMETERS
     # The family's closest member to a mixture is the M-step on its covariances as scatters.
     project = state.stage == MIXTURE
@@ -325,8 +325,8 @@ def _next_point(task, state, arrays, point):  # type: ignore[no-untyped-def]
 def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore[no-untyped-def]
     """Write the mixture of the point's statistics; return the first empty component, or -1.
 
-    project: without prior and ridge, which a mixture that is only made a member of the family has
-    in it already.
+    project: without prior and ridge, which a mixture that is only projected onto the family
+    already includes.
     """
     how = Maximisation(
         task.m_step, task.prior_means, _codes(task), 0.0 if project else task.ridge, task.ratio
@@ -347,14 +347,14 @@ def _may_step_further(task, state):  # type: ignore[no-untyped-def]
     """Whether the next step may be a long one."""
     if task.accelerate == 0 or state.plain_steps < _SETTLE:
         return False
-    # A start that was handed in keeps its own hill: no long steps while it is steep.
+    # A start that was handed in should reach its own maximum: no long steps while gains are large.
     steep = state.last_gain > _STEEP * task.total
     return not (state.thorough == 1 and state.n_kept == 0 and steep)
 
 
 @inlined
 def _step_further(task, state, arrays, point):  # type: ignore[no-untyped-def]
-    """Write a point further on than the M-step's; the proportions are those of the long step."""
+    """Write a point beyond the M-step's; the proportions are those of the long step."""
     n_components, rows, d = point.mixture.covariances.shape
     old = point_of(arrays.old, n_components, rows, d)
     memory = Memory(arrays.units, arrays.images, arrays.steps, arrays.gram)

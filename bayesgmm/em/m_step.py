@@ -1,9 +1,9 @@
-"""The prior as EM sees it, compiled: pseudo-data in the M-step, and the kernel of its density.
+"""The M-step of EM, compiled; a prior enters it as pseudo-data.
 
 `hyper` packs a prior in centred coordinates: [a, nu, kappa0, b0 (d), B0 (d, d), L (d, d),
 Psi (d, d)], with L the lower Cholesky factor of B0; an empty array is no prior. kappa0 = 0: the
-means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 means
-nothing.
+means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 is not
+used.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _call_means = caller(MEANS)
 
 @part(MAXIMISE, level=1)
 def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: ignore[no-untyped-def]
-    """The M-step: write the new mixture; return the first empty component, or -1.
+    """Write the M-step's mixture; return the first empty component, or -1.
 
     With a prior that is not conjugate, means and covariances are maximised in turn (ECM: Meng &
-    Rubin 1993, Biometrika 80, 267-278), the means given the covariances that come in; first: none
-    come in.
+    Rubin 1993, Biometrika 80, 267-278), the means given the previous covariances; first: there
+    are none yet.
     """
     statistics, start, new = uncounted((statistics, start, new))
     counts, means, scatters = statistics

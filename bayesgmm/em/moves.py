@@ -1,6 +1,6 @@
-"""Expected statistics with one component more, or one less: places for EM to start from.
+"""Expected statistics with a component split, or two merged or separated: starts of EM.
 
-The statistics may hold the scatters' diagonals alone, and those made of them do too.
+Statistics with the diagonals of the scatters alone give others of that kind.
 Ueda, Nakano, Ghahramani & Hinton (2000), Neural Computation 12, 2109-2128.
 """
 
@@ -20,9 +20,9 @@ from ..utils.types import FloatArray
 # The pairs of components that are tried merged, and the components that are tried split.
 _PAIRS = 2
 _SPLITS = 2
-# Axes along which components that coincide are taken apart, the longest ones.
+# Axes along which coinciding components are separated: the longest ones.
 _AXES = 64
-# A component is narrow, its twin about it wide, by this factor of the variance and its inverse.
+# Of two coinciding components one takes this fraction of its scatter, the other 2 less this.
 _NARROWER = 0.25
 
 
@@ -51,7 +51,7 @@ def _halved(s: Statistics, k: int, variance: float, axis: FloatArray) -> Statist
 
 
 def merges(s: Statistics) -> list[Statistics]:
-    """The closest pairs of components merged, by their distance in the pooled spread."""
+    """The closest pairs of components merged, by the distance of means in pooled sds."""
     spread = as_diagonals(s.scatters).sum(axis=0) / s.counts.sum()
     scaled = s.means / np.sqrt(spread)
     distance = np.sum((scaled[:, None] - scaled[None]) ** 2, axis=2)
@@ -60,7 +60,7 @@ def merges(s: Statistics) -> list[Statistics]:
 
 
 def merged(s: Statistics, a: int, b: int) -> Statistics:
-    """Components a and b in one, which stands last."""
+    """Components a and b merged into one, which comes last."""
     rest = [k for k in range(len(s.counts)) if k not in (a, b)]
     count = max(s.counts[a] + s.counts[b], np.finfo(float).tiny)
     mean = (s.counts[a] * s.means[a] + s.counts[b] * s.means[b]) / count
@@ -74,22 +74,22 @@ def merged(s: Statistics, a: int, b: int) -> Statistics:
     )
 
 
-def parted(s: Statistics, a: int, b: int) -> Iterator[Statistics]:
-    """Components a and b, which coincide, taken apart: along the longest axes, and in width."""
-    whole = merged(s, a, b)
-    k = len(whole.counts) - 1
-    if not whole.counts[k] > 0 or not np.all(np.isfinite(whole.scatters[k])):
+def separated(s: Statistics, a: int, b: int) -> Iterator[Statistics]:
+    """Coinciding components a and b separated: along the longest axes in turn, and in width."""
+    both = merged(s, a, b)
+    k = len(both.counts) - 1
+    if not both.counts[k] > 0 or not np.all(np.isfinite(both.scatters[k])):
         return
     order = np.argsort([*(j for j in range(k + 2) if j not in (a, b)), a, b])
-    for variance, axis in islice(principal_axes(whole.scatters[k] / whole.counts[k]), _AXES):
+    for variance, axis in islice(principal_axes(both.scatters[k] / both.counts[k]), _AXES):
         if variance > 0:
-            yield _taken(_halved(whole, k, variance, axis), order)
+            yield _reordered(_halved(both, k, variance, axis), order)
     wide = s.scatters.copy()
     wide[a] = _NARROWER * s.scatters[a]
     wide[b] = (2 - _NARROWER) * s.scatters[b]
     yield Statistics(s.counts, s.means, wide)
 
 
-def _taken(s: Statistics, order: NDArray[np.intp]) -> Statistics:
+def _reordered(s: Statistics, order: NDArray[np.intp]) -> Statistics:
     """Components in another order."""
     return Statistics(s.counts[order], s.means[order], s.scatters[order])

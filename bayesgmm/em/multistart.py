@@ -1,7 +1,7 @@
-"""Which of many starts to follow: short runs of EM from all of them, the best run on.
+"""EM from many starts: short runs from all of them, of which the best are continued.
 
-Biernacki, Celeux & Govaert (2003), Comput. Stat. Data Anal. 41, 561-575 ("small EM"). A maximum
-that rests on a coincidence of few rows is marked, and loses to any sound one; a saddle is left.
+Biernacki, Celeux & Govaert (2003), Comput. Stat. Data Anal. 41, 561-575 ("small EM"). Spurious
+maxima are marked and rank below any sound one; from a saddle EM goes on.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .spurious import has_few_rows, mark_spurious, of_few_rows
 from .starts.sample import Start
 from .status import Status
 
-# So many times its last gain a short run may rise when it is run on.
+# A short run that is continued is expected to gain at most so many times its last gain.
 _PATIENCE = 50
-# Two runs whose objectives differ by less than this per row ended at the same optimum.
+# Two runs whose objectives differ by less than this per row reached the same optimum.
 SAME_OPTIMUM = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How much of a search: iterations of a short run, how many of them run on, when EM stops."""
+    """Options of a search: iterations of a short run, how many are continued, when EM stops."""
 
     max_iter: int
     tol: float
@@ -40,34 +40,34 @@ class SearchOptions:
     accelerate: bool = True
 
     def run(self, problem: Problem, n_components: int) -> Run:
-        """Arrays to run EM in."""
+        """The arrays that EM runs in."""
         return Run(problem, n_components, self.max_iter, self.tol, self.accelerate)
 
     @property
     def to_the_end(self) -> SearchOptions:
-        """Every start runs to the end."""
+        """The options without short runs: EM runs to convergence from every start."""
         return replace(self, short=0)
 
 
 @dataclass(frozen=True, slots=True)
 class _ShortRun:
-    """Where a short run was left: how good it is, the point, and its history."""
+    """A short run as it was left: its rank, its point and its history."""
 
     rank: tuple[bool, bool, float]
     point: FloatArray
     history: FloatArray
 
     def hopeless(self, bar: float) -> bool:
-        """Whether many gains like the last one would not lift it over the bar."""
+        """Whether even many gains like the last one would leave it below the bar."""
         last = self.history[-1] - self.history[-2] if len(self.history) > 1 else np.inf
         return bool(self.history[-1] + _PATIENCE * last < bar)
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """Where EM from some starts ended: results, best first, and how many came to no estimate.
+class Search:
+    """The outcome of EM from some starts: results, best first, and how many gave no estimate.
 
-    unsound: those that ran to or beside a singularity, of the short runs too.
+    unsound: those that ran to or beside a singularity, short runs included.
     """
 
     results: list[EMResult]
@@ -75,7 +75,7 @@ class Ends:
 
     @property
     def sound(self) -> list[EMResult]:
-        """The estimates among the results."""
+        """The results that are estimates."""
         return [result for result in self.results if result.status.sound]
 
 
@@ -86,39 +86,40 @@ def run_starts(
     options: SearchOptions,
     first: Problem | None = None,
     bar: float = -np.inf,
-) -> Ends:
+) -> Search:
     """Results from these starts, best first: sound ones before spurious before degenerate.
 
     Short runs are made of `first`, a smaller problem of the same kind, if there is one. Those far
-    below `bar`, an objective to beat (up to the prior's constant), are not run on. If the best end
-    is a saddle, EM goes on beyond it.
+    below `bar`, an objective to beat (up to the prior's constant), are not continued. If the best
+    result is a saddle, EM goes on from there.
 
     Raises
     ------
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    ends = _StartRunner(problem, data, options, first, bar).ends(starts)
-    if not ends.sound:
-        return ends
+    found = _StartRunner(problem, data, options, first, bar).search(starts)
+    if not found.sound:
+        return found
     beyond = partial(_best_beyond, problem, data, replace(options, short=10, keep=1))
-    ends.results[0] = beyond_saddles(problem, ends.results[0], options.tol * problem.total, beyond)
-    return ends
+    best, enough = found.results[0], options.tol * problem.total
+    found.results[0] = beyond_saddles(problem, best, enough, beyond)
+    return found
 
 
 def _best_beyond(
     problem: Problem, data: Data, options: SearchOptions, starts: Sequence[Start]
 ) -> EMResult | None:
-    """The best sound end from some starts, saddles among them."""
+    """The best sound result from some starts, saddles among them."""
     try:
-        ends = _StartRunner(problem, data, options, None, -np.inf).ends(starts)
+        found = _StartRunner(problem, data, options, None, -np.inf).search(starts)
     except DegenerateComponentError:
         return None
-    return ends.sound[0] if ends.sound else None
+    return found.sound[0] if found.sound else None
 
 
 class _StartRunner:
-    """EM from one start after the other: short runs first, the best of them to the end."""
+    """EM from one start after the other: short runs first, the best of them to convergence."""
 
     def __init__(
         self,
@@ -135,8 +136,8 @@ class _StartRunner:
         self.done: list[EMResult] = []
         self.unsound = 0
 
-    def ends(self, starts: Sequence[Start]) -> Ends:
-        """Where they lead."""
+    def search(self, starts: Sequence[Start]) -> Search:
+        """The results of EM from these starts."""
         run = self.options.run(self.problem, starts[0].n_components)
         candidates: list[_ShortRun | Start] = list(starts)
         enough, skipped = len(starts), False
@@ -153,10 +154,10 @@ class _StartRunner:
                 self._to_the_end(run, candidate)
         if not (self.done or skipped):
             raise self.failure
-        return Ends(sorted(self.done, key=rank, reverse=True), self.unsound)
+        return Search(sorted(self.done, key=rank, reverse=True), self.unsound)
 
     def _short_runs(self, run: Run, starts: Sequence[Start]) -> list[_ShortRun]:
-        """Where short runs were left, best first."""
+        """Short runs from the starts as they were left, best first."""
         short = run if self.first is None else self.options.run(self.first, run.shape[0])
         left: list[_ShortRun] = []
         for start in starts:
@@ -169,10 +170,10 @@ class _StartRunner:
             history = short.history[: short.n_iter + 1].copy()
             left.append(_ShortRun(_rank(short), short.new.copy(), history))
             self.unsound += not left[-1].rank[0]
-        return sorted(left, key=lambda place: place.rank, reverse=True)
+        return sorted(left, key=lambda short: short.rank, reverse=True)
 
     def _to_the_end(self, run: Run, candidate: _ShortRun | Start) -> None:
-        """Run on from where a short run was left, or from a start."""
+        """Run EM to convergence from a start, or from where a short run was left."""
         before = None
         try:
             if isinstance(candidate, Start):

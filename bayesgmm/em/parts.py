@@ -1,4 +1,4 @@
-"""What a saved fit was kept as, checked: nothing that a file says is taken on trust."""
+"""The attributes of a saved fit, read and checked one by one: a file is not trusted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
     status = Status[_text(meta, "status")]
     covariances = _numbers(arrays, "covariances")
     if status is not Status.DEGENERATE and not belongs(family, covariances):
-        raise ValueError(f"the covariances are none of family {family.name}")
+        raise ValueError(f"the covariances are not of family {family.name}")
     if family.diagonal:
         covariances = as_diagonals(covariances)
     mixture = Mixture(
@@ -82,7 +82,7 @@ def _truth(meta: Mapping[str, Any], name: str) -> bool:
 
 
 def _number(meta: Mapping[str, Any], name: str) -> Any:
-    """The number as it is: n is a whole one but for weighted rows."""
+    """The number with its type: n is an int without weights, a float with them."""
     value = meta[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{name} is {value!r}, not a number")

@@ -1,4 +1,4 @@
-"""What EM maximises, and the form in which it reads statistics."""
+"""The problem that EM solves, and the array form of expected statistics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..utils.types import FloatArray
 
 @dataclass(frozen=True)
 class Problem:
-    """What EM maximises: the data, the family, and the prior if there is one.
+    """What EM maximises: the likelihood of rows in a family, with the prior if there is one.
 
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
     objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
@@ -35,12 +35,12 @@ class Problem:
     features: Features | None = None
 
     def __post_init__(self) -> None:
-        """The features of the rows, where no other problem has them."""
+        """Set the features of the rows, unless another problem has passed them on."""
         if self.features is None:
             object.__setattr__(self, "features", Features(self.rows))
 
     def of_rows(self, rows: Rows) -> Problem:
-        """The same of other rows."""
+        """The same problem for other rows."""
         return replace(self, rows=rows, features=None)
 
     @cached_property
@@ -73,7 +73,7 @@ class Problem:
 
     @cached_property
     def units(self) -> FloatArray:
-        """Steps of the grid of values on which each column stands, 0 where there is none; (d,)."""
+        """Steps (d,) of the grid on which each column's values lie, 0 where there is none."""
         return steps(self.rows.values, self.rows.weights)
 
     @property
@@ -83,6 +83,6 @@ class Problem:
 
 
 def pack(statistics: Statistics, diagonal: bool) -> FloatArray:
-    """Counts, means and scatters, or the diagonals of these, one after the other."""
+    """Counts, means and scatters (or their diagonals) in one flat array."""
     scatters = as_diagonals(statistics.scatters) if diagonal else statistics.scatters
     return np.concatenate([statistics.counts, statistics.means.ravel(), scatters.ravel()])

@@ -1,4 +1,4 @@
-"""What EM found: estimates, how good they are, how it ended, and how to keep them."""
+"""A fit by EM: estimates, criteria, how EM ended, saving and loading."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class Fit(Displayed):
     prior : Prior or None
         The prior maximised under.
     starts : tuple of 3 int
-        Starts made, those run to a sound end, and those that found this optimum.
+        Starts made, those that led to an estimate, and those that reached this optimum.
     fingerprint : Fingerprint
-        What tells the rows fitted, their weights, columns and order from others.
+        Summaries that tell the rows fitted, their weights, columns and order from others.
     unsound : int
         Starts, of those made, that ran to or beside a singular covariance.
     remark : str
-        Why the fit is spurious; beside an estimate, which ends of EM were set aside and why.
+        Why the fit is spurious; of an estimate, which other results of EM were set aside and why.
     """
 
     mixture: Mixture
@@ -141,7 +141,7 @@ class Fit(Displayed):
     def aic(self) -> float:
         """Akaike's criterion, -2 loglik + 2 n_parameters; lower is better.
 
-        NaN, like `bic` and `icl`, for a degenerate fit: its log-likelihood is no maximum.
+        NaN, like `bic` and `icl`, for a degenerate fit: its log-likelihood is not a maximum.
         """
         return self._penalised(2.0)
 
@@ -153,10 +153,10 @@ class Fit(Displayed):
         """
         return self._penalised(float(np.log(self.n)))
 
-    def _penalised(self, price: float) -> float:
+    def _penalised(self, penalty: float) -> float:
         if self.status is Status.DEGENERATE:
             return float("nan")
-        return -2 * self.loglik + price * self.n_parameters
+        return -2 * self.loglik + penalty * self.n_parameters
 
     @property
     def icl(self) -> float:
@@ -175,7 +175,7 @@ class Fit(Displayed):
                 "that of all rows at the parameters given. Pass the grid as `resume` to go on."
             )
         if self.status.sound:
-            return f"{self._end}{'; ' if self.remark else ''}{self.remark}."
+            return f"{self._how_it_ended}{'; ' if self.remark else ''}{self.remark}."
         which = self.degenerate_component
         if self.status is Status.SPURIOUS:
             return (
@@ -185,23 +185,23 @@ class Fit(Displayed):
             )
         return (
             f"degenerate component {which}: its covariance shrank to a singular one, where the "
-            "likelihood has no maximum. The parameters are the last sound ones and are no "
+            "likelihood has no maximum. The parameters are the last valid ones, not an "
             "estimate: use fewer components, a family with fewer parameters, or a prior "
             "(prior=Prior.from_data(X))."
         )
 
     @property
-    def _end(self) -> str:
-        """How a sound run ended, and how many starts came to the same."""
+    def _how_it_ended(self) -> str:
+        """How a sound run ended, and how many starts reached the same optimum."""
         if self.status is Status.MAX_ITER:
             return (
                 f"reached max_iter = {self.n_iter} before converging: raise max_iter, or loosen "
                 "tol; the log-likelihood given belongs to the parameters given"
             )
-        made, followed, same = self.starts
+        made, sound, same = self.starts
         text = f"converged after {self.n_iter} iterations"
         if made > 1:
-            text += f"; of {made} starts {followed} led to a sound end and {same} to this optimum"
+            text += f"; of {made} starts {sound} led to an estimate, {same} of them to this one"
             if same == 1:
                 text += ": raise n_init to look for a better one"
         return text
@@ -310,7 +310,7 @@ class Fit(Displayed):
         Raises
         ------
         ValueError, LookupError, TypeError
-            They do not make one: something is missing, of another type or impossible.
+            They do not make a fit: something is missing, of another type or impossible.
         """
         return cls(**fields_of(meta, arrays))
 
@@ -327,5 +327,5 @@ class Fit(Displayed):
         kind = "MAP" if self.prior is not None else "maximum likelihood"
         return f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"
 
-    def _figures(self) -> pd.DataFrame:
-        return self.mixture._figures()
+    def _table(self) -> pd.DataFrame:
+        return self.mixture._table()

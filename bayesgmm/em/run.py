@@ -1,8 +1,8 @@
 """A run of EM, from a start to its end, for all families, with and without a prior.
 
 Dempster, Laird & Rubin (1977), JRSS B 39, 1-38. The objective (log-likelihood, plus log prior)
-never falls. `run_em` is the door; the loop is `iteration.py`, compiled, and what makes its steps
-longer is `acceleration.py`.
+never falls. `run_em` makes one run, `Run` several in the same arrays; the compiled loop is in
+`iteration.py`, its longer steps are in `acceleration.py`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,11 @@ from .status import Status
 
 @dataclass(frozen=True, slots=True)
 class EMResult:
-    """Where EM ended: parameters and log-likelihood that belong together.
+    """The parameters at which EM ended, with their log-likelihood and statistics.
 
-    statistics are those of the parameters; history is the objective after the start and after
-    every iteration; component names the degenerate one, if any, and reason says why it is that;
-    n_passes counts the passes over the rows. log_certainty: sum of the logarithms of the rows'
-    largest responsibilities.
+    history is the objective after the start and after every iteration; component is the degenerate
+    or spurious one, if any, and reason says why it is spurious; n_passes counts the passes over
+    the rows; log_certainty is the sum of the logarithms of the rows' largest responsibilities.
     """
 
     parameters: Parameters
@@ -67,7 +66,7 @@ def run_em(
     accelerate: bool = True,
     thorough: bool = True,
 ) -> EMResult:
-    """Iterate from a mixture, or from the M-step of statistics, until there is little to gain.
+    """The result of EM from a mixture, or from the M-step of statistics.
 
     EM ends when the objective has at most tol * n left to gain, estimated from the last two gains
     of plain steps as a geometric series (Aitken; Boehning et al. 1994, Ann. Inst. Stat. Math. 46,
@@ -112,7 +111,7 @@ class Run:
         self._statistics = self.new[n_first : 2 * n_first]
         self.history = np.empty(max_iter + 1)
         self._numbers = np.empty(iteration.STATE.itemsize // 8, dtype=np.int64)
-        # Views of these: what compiled code writes there is seen here.
+        # Views of the same memory, to which compiled code writes.
         self._states = self._numbers.view(iteration.STATE)
         self.state = self._states[0]
         accelerate = accelerate and not problem.ridge
@@ -135,7 +134,7 @@ class Run:
 
     @property
     def objective(self) -> float:
-        """What is maximised, up to a constant of the prior."""
+        """The objective, up to a constant of the prior."""
         return float(self.state["objective"])
 
     @property
@@ -145,7 +144,7 @@ class Run:
 
     @property
     def regular(self) -> bool:
-        """Whether it did not end at a singularity."""
+        """Whether the run did not end at a singularity."""
         return self.status != iteration.DEGENERATE
 
     @property
@@ -175,7 +174,7 @@ class Run:
         self._statistics[:] = statistics
 
     def resume(self, point: FloatArray) -> None:
-        """Go on from a copy of `new` that an earlier run left."""
+        """Go on from a copy of an earlier run's `new`."""
         self._reset(iteration.PARAMETERS, False)
         self.state["warm"] = 1
         self.new[:] = point
@@ -206,12 +205,12 @@ class Run:
                 break
             passed = self.status != iteration.NEEDS_CENTRED
         if self.status == iteration.FELL:
-            self._judge_fall()
+            self._explain_fall()
         if self.status == iteration.DEGENERATE and self.state["stage"] < iteration.RUNNING:
             raise DegenerateComponentError(max(int(self.state["component"]), 0))
 
-    def _judge_fall(self) -> None:
-        """A plain step fell by more than rounding: a singularity, unless it is the axes' digits."""
+    def _explain_fall(self) -> None:
+        """Set the status after a fall by a plain step: rounding of the axes, or a singularity."""
         _, shape, orientation = self.problem.family.codes
         covariances = self.point.mixture.covariances
         fall = -self.state["last_gain"] / self.problem.total
@@ -221,7 +220,7 @@ class Run:
         self.new[:] = self.old
 
     def _make_pass(self) -> None:
-        """Statistics of the point that `iterate` wants to know, where it has not the features."""
+        """Make the pass that `iterate` asks for, where it does not have the rows' features."""
         rows, parameters, state = self.problem.rows, self.parameters(), self.state
         state["failed"] = 0
         state["n_passes"] += 1
@@ -243,7 +242,7 @@ class Run:
         return Parameters(weights, means, covariances)
 
     def result(self, before: FloatArray | None = None) -> EMResult:
-        """Where EM ended; `before` is the history of a run that this one went on from."""
+        """The result; `before` is the history of the run that this one continued."""
         state, prior = self.state, self.problem.prior
         constant = 0.0
         if prior is not None:
@@ -271,11 +270,11 @@ class Run:
 def _task(
     problem: Problem, sizes: tuple[int, int, int], tol: float, accelerate: bool
 ) -> NDArray[np.void]:
-    """The record that `iterate` reads, its parts compiled if need be.
+    """The `TASK` record that `iterate` reads; the parts it calls are compiled if need be.
 
-    Not yet there are those for narrow components.
+    Those for narrow components are added when they are needed.
     """
-    ready, prior = len(problem.phi) > 0, problem.prior is not None
+    few_rows, prior = len(problem.phi) > 0, problem.prior is not None
     scale = problem.rows.scale
     volume, shape, orientation = problem.family.codes
     n_components, rows, d = sizes
@@ -285,8 +284,8 @@ def _task(
         "n_rows": len(problem.rows.values), "accelerate": accelerate,
         "maximise": maximise.address, "m_step": problem.m_step.address,
         "accelerated_step": accelerated_step.address,
-        "few_rows_pass": few_rows_pass.address if ready else 0,
-        "factoring": inverse_factors.address if ready else 0,
+        "few_rows_pass": few_rows_pass.address if few_rows else 0,
+        "factoring": inverse_factors.address if few_rows else 0,
         "prior_means": prior_means.address if prior else 0,
         "log_kernel": log_kernel.address if prior else 0,
         "centred": 0, "degenerate_component": 0,
@@ -299,7 +298,7 @@ def _task(
 
 @cache
 def _at_start(stage: int, thorough: bool) -> NDArray[np.int64]:
-    """The numbers of a record of where EM stands before it runs."""
+    """The `STATE` record before the first iteration, as integers."""
     numbers = np.zeros(iteration.STATE.itemsize // 8, dtype=np.int64)
     state = numbers.view(iteration.STATE)
     state["stage"], state["thorough"], state["component"] = stage, thorough, -1

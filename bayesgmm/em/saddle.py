@@ -1,7 +1,7 @@
-"""Saddles: stationary points of EM at which components coincide, and the way on from there.
+"""Saddles: stationary points of EM at which components coincide, and EM from beyond them.
 
 Components that are equal stay equal, whatever the rows: EM from near such a point gains next to
-nothing for many steps. Whether it is a maximum shows when the components are taken apart.
+nothing for many steps. Separating the components shows whether it is a maximum.
 """
 
 from __future__ import annotations
@@ -12,31 +12,33 @@ import numpy as np
 
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import as_diagonals
-from .moves import parted
+from .moves import separated
 from .problem import Problem
 from .run import EMResult
 from .starts.sample import Start
 from .status import Status
 
-# Differences of means, in standard deviations, and of variances, in parts of them, up to which
-# components coincide.
+# Components coincide if their means differ by less than this in standard deviations, and their
+# variances by less than this fraction.
 _ALIKE = 0.25
 
-type Follow = Callable[[Sequence[Start]], EMResult | None]
+type BestFrom = Callable[[Sequence[Start]], EMResult | None]
 
 
-def beyond_saddles(problem: Problem, found: EMResult, enough: float, follow: Follow) -> EMResult:
-    """The maximum that is reached when components that coincide are taken apart, or `found`.
+def beyond_saddles(
+    problem: Problem, found: EMResult, enough: float, best_from: BestFrom
+) -> EMResult:
+    """The maximum that EM reaches when coinciding components are separated, or `found`.
 
-    The pair that is most alike is tried, until that leads nowhere higher by more than `enough`.
-    follow: the best sound end of EM from some starts, if there is one.
+    The pair that is most alike is separated, until that gains no more than `enough`. best_from
+    gives the best sound result of EM from some starts, or None.
     """
     for _ in range(len(found.parameters.weights)):
         pair = _coinciding(found.parameters)
         if found.status is not Status.CONVERGED or pair is None:
             break
-        apart = [Start(s, guess=True) for s in parted(found.statistics, *pair)]
-        better = follow(apart) if apart else None
+        apart = [Start(s, guess=True) for s in separated(found.statistics, *pair)]
+        better = best_from(apart) if apart else None
         if better is None or not better.objective > found.objective + enough:
             break
         found = better
@@ -60,7 +62,7 @@ def _coinciding(p: Parameters) -> tuple[int, int] | None:
 
 
 def _difference(p: Parameters, a: int, b: int) -> float:
-    """How far two components are apart in standard deviations, or in width in parts of it."""
+    """The distance of two means in sds, or the relative difference of variances if larger."""
     mean = (p.covariances[a] + p.covariances[b]) / 2
     gap, change = p.means[a] - p.means[b], p.covariances[a] - p.covariances[b]
     if p.diagonal:

@@ -1,8 +1,8 @@
-"""Maxima that are no estimates: components whose width the rows do not determine.
+"""Spurious maxima: those with a component whose width the rows do not determine.
 
-One rule for all families, in the grid and in single fits. A component's width, in whatever
-direction, must be known from the rows: not narrow because it rests on hardly more rows than make
-it singular, and not narrower than the grid of values on which the measurements stand.
+One rule for all families, in the grid and in single fits. A component's width in every direction
+must be determined by the rows: it may not be narrow because it holds hardly more rows than make it
+singular, nor narrower than the grid of values to which the measurements are rounded.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .problem import Problem
 from .run import EMResult
 from .status import Status
 
-# Variance in some direction, as a part of the whole mixture's there, below which a component of as
-# few rows as can be is narrow; and by what that falls with each row more.
+# A component of the fewest rows possible is too narrow if its variance in some direction is below
+# this fraction of the whole mixture's; with every further row that limit falls by a factor.
 _NARROW = 0.03
 _PER_ROW = 0.01
-# Rows more with which no width above the smallest regular one is too narrow.
+# Further rows with which no regular component is too narrow.
 _AMPLE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Coincidence:
-    """A component that is no estimate, and why."""
+    """A component whose width is a coincidence of few rows or of rounding, and why."""
 
     component: int
     reason: str
 
 
 def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
-    """Mark a maximum that owes its height to a component whose width the rows do not determine.
+    """The result, marked as spurious if the rows do not determine a component's width.
 
     As the rows of such a component come closer its likelihood grows without bound, so every few
     neighbours make a local maximum: McLachlan & Peel (2000), Finite Mixture Models, section 3.10;
@@ -43,43 +43,45 @@ def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
     """
     if not result.status.sound:
         return result
-    found = of_few_rows(problem, result.parameters) or within_rounding(problem, result.parameters)
+    found = of_few_rows(problem, result.parameters) or finer_than_rounding(
+        problem, result.parameters
+    )
     if found is None:
         return result
     return replace(result, status=Status.SPURIOUS, component=found.component, reason=found.reason)
 
 
 def has_few_rows(problem: Problem, weights: FloatArray) -> bool:
-    """Whether some component rests on so few rows that its width is to be looked at."""
+    """Whether some component holds so few rows that its width has to be checked."""
     if problem.bounded or len(weights) == 1:
         return False
-    fewest = min(_rows_more(problem, weights).min(), _together(problem, weights))
+    fewest = min(_further_rows(problem, weights).min(), _further_shared_rows(problem, weights))
     return bool(fewest < _AMPLE)
 
 
-def _rows_more(problem: Problem, weights: FloatArray) -> FloatArray:
-    """Rows of components of these weights beyond the fewest that their own covariances need."""
+def _further_rows(problem: Problem, weights: FloatArray) -> FloatArray:
+    """Rows (K,) beyond the fewest that each component's own covariance needs."""
     fewest = problem.family.fewest_rows(len(problem.rows.scale))
     more: FloatArray = weights * problem.total - fewest if fewest else np.full_like(weights, np.inf)
     return more
 
 
-def _together(problem: Problem, weights: FloatArray) -> float:
-    """Rows beyond the fewest that determine what all components share."""
+def _further_shared_rows(problem: Problem, weights: FloatArray) -> float:
+    """Rows beyond the fewest that determine what all components' covariances share."""
     fewest = problem.family.fewest_shared_rows(len(problem.rows.scale))
     return problem.total - len(weights) + 1 - fewest
 
 
 def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
-    """The component that is narrowest for the rows it rests on, if one is too narrow.
+    """The component that is narrowest for the number of rows it holds, if it is too narrow.
 
     A component of the fewest rows possible is as wide as the gaps between them, and the closest
-    among many rows have small ones. With every row more a coincidence has to be a greater one.
+    among many rows have small ones. The more rows, the less likely is such a coincidence.
     """
     weights = parameters.weights
     if not has_few_rows(problem, weights):
         return None
-    more = np.minimum(_rows_more(problem, weights), _together(problem, weights))
+    more = np.minimum(_further_rows(problem, weights), _further_shared_rows(problem, weights))
     limits = _NARROW * _PER_ROW ** np.maximum(more, 0.0)
     few = np.flatnonzero(more < _AMPLE)
     how = _diagonal_widths if parameters.diagonal else _widths
@@ -91,15 +93,16 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     return Coincidence(k, f"holds {rows:.1f} rows, too few for a covariance that narrow")
 
 
-def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:
-    """The narrowest component that is narrower than rounding makes any, if there is one.
+def finer_than_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:
+    """The narrowest component, if it is narrower than rounding of the columns allows.
 
-    Rounding to multiples of h gives whatever is measured a variance of h^2 / 12 at the least.
+    Of values in multiples of h, the density times h stands for the probability of a value. A
+    Gaussian whose variance is below h^2 / (2 pi) gives one a probability above 1.
     """
     units = problem.units
     if problem.bounded or len(parameters.weights) == 1 or not units.any():
         return None
-    largest = _in_noise(parameters, units / np.sqrt(12.0))
+    largest = _in_noise(parameters, units / np.sqrt(2.0 * np.pi))
     k = int(largest.argmax())
     if largest[k] <= 1.0:
         return None
@@ -107,10 +110,10 @@ def within_rounding(problem: Problem, parameters: Parameters) -> Coincidence | N
 
 
 def _in_noise(p: Parameters, noise: FloatArray) -> FloatArray:
-    """The most variance of the noise, of these standard deviations, for 1 of each component's.
+    """The largest ratio (K,), over directions, of the noise's variance to each component's.
 
-    With them as F, the largest eigenvalue of F Sigma^-1 F: scaled, for columns without a grid are
-    0 there.
+    noise (d,): its standard deviations. With them as F it is the largest eigenvalue of
+    F Sigma^-1 F, which allows zeros: columns without a grid.
     """
     if p.diagonal:
         return np.asarray(np.max(noise**2 / p.covariances, axis=1))
@@ -124,12 +127,12 @@ def _in_noise(p: Parameters, noise: FloatArray) -> FloatArray:
 
 
 def _widths(p: Parameters, which: IntArray, limits: FloatArray) -> FloatArray:
-    """Smallest variance in any direction, as a part of the whole's there, in parts of a limit."""
+    """The smallest ratio, over directions, of each variance to the overall one, over its limit."""
     within = np.einsum("k,kij->ij", p.weights, p.covariances)
     about = p.means - p.weights @ p.means
-    whole = within + np.einsum("k,ki,kj->ij", p.weights, about, about)
+    overall = within + np.einsum("k,ki,kj->ij", p.weights, about, about)
     try:
-        root = np.linalg.inv(np.linalg.cholesky(whole))
+        root = np.linalg.inv(np.linalg.cholesky(overall))
         widths: FloatArray = np.linalg.eigvalsh(root @ p.covariances[which] @ root.T)[:, 0]
     except np.linalg.LinAlgError:  # singular to rounding
         return np.zeros(len(which))
@@ -137,7 +140,7 @@ def _widths(p: Parameters, which: IntArray, limits: FloatArray) -> FloatArray:
 
 
 def _diagonal_widths(p: Parameters, which: IntArray, limits: FloatArray) -> FloatArray:
-    """Below 1 where `_widths` is, of variances: no matrix of columns by columns is needed.
+    """Numbers below 1 where those of `_widths` are, without any d x d matrix.
 
     Sigma - limit (D + M' W M), D the variances within and M the K centred means, is positive
     definite if C = Sigma - limit D and the Schur complement I - limit W^1/2 M C^-1 M' W^1/2 are.

@@ -16,5 +16,5 @@ class Status(Enum):
 
     @property
     def sound(self) -> bool:
-        """Whether the parameters are an estimate: not the way into, or beside, a singularity."""
+        """Whether the parameters are an estimate: neither degenerate nor spurious."""
         return self in (Status.CONVERGED, Status.MAX_ITER, Status.INTERRUPTED)

@@ -1,1 +1,1 @@
-"""Mixtures as estimators under scikit-learn's contract."""
+"""Mixtures as scikit-learn estimators."""

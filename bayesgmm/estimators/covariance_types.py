@@ -1,4 +1,4 @@
-"""scikit-learn's covariance types: the shape in which each writes K matrices."""
+"""scikit-learn's covariance types: the shape in which each stores K matrices."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..utils.types import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class CovarianceType:
-    """How K covariances of d columns (or precisions, or their factors) are written.
+    """How K covariances of d columns (or precisions, or their factors) are stored.
 
-    shape(K, d); compact, those of a mixture in that shape; expand(compact, K, d), to what a
-    `Mixture` takes. Matrices, or variances alone.
+    shape(K, d) is the shape; compact gives a mixture's covariances in it; expand(compact, K, d)
+    gives back what a `Mixture` takes: matrices, or variances alone.
     """
 
     shape: Callable[[int, int], tuple[int, ...]]
@@ -77,5 +77,5 @@ _TYPES = {
 
 
 def covariance_type(name: object) -> CovarianceType:
-    """scikit-learn's type of that name; whole matrices for the families that it does not have."""
+    """scikit-learn's type of that name; full matrices for the families that it does not have."""
     return _TYPES.get(str(name), _FULL)

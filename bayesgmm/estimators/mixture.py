@@ -1,4 +1,4 @@
-"""scikit-learn's estimator contract: a thin face over `fit`."""
+"""A scikit-learn estimator over `fit`."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import CovarianceType, covariance_type
 
-# What `predict` and the others go by, as scikit-learn's do; and rounding in single precision.
+# Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
+# Relative rounding of single precision.
 _SINGLE = float(np.finfo(np.float32).eps)
 
 
@@ -39,9 +40,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     The same constructor arguments, methods and fitted attributes, over this library's EM.
     Differences on purpose: `covariance_type` may be any family of this library; `reg_covar`
-    defaults to 0, so that nothing is regularised unasked; `tol` is the log-likelihood per row
-    still to be gained (extrapolated), which stops later than scikit-learn's 1e-3 and at the same
-    place for any n.
+    defaults to 0, so that nothing is regularised unless asked for; `tol` is the log-likelihood per
+    row still to be gained (extrapolated), which stops later than scikit-learn's 1e-3 and at the
+    same place for any n.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     fit_ : Fit
         The whole result.
 
-    Estimates that are set by hand are gone by, after a fit or without one.
+    Estimates that are set by hand are used, after a fit or without one.
 
     Examples
     --------
@@ -169,7 +170,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def bic(self, X: Any) -> float:  # noqa: N803
         """Schwarz's criterion of the fitted mixture on X; lower is better.
 
-        NaN, like `aic` and as `fit_.bic`, for a degenerate fit: its parameters are no estimate.
+        NaN, like `aic` and as `fit_.bic`, for a degenerate fit: its parameters are not an estimate.
         """
         loglik = self.score_samples(X)
         return self._penalised(loglik, float(np.log(len(loglik))))
@@ -178,10 +179,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """Akaike's criterion of the fitted mixture on X; lower is better."""
         return self._penalised(self.score_samples(X), 2.0)
 
-    def _penalised(self, loglik: FloatArray, price: float) -> float:
+    def _penalised(self, loglik: FloatArray, penalty: float) -> float:
         if not self._has_estimate:
             return float("nan")
-        return -2 * float(loglik.sum()) + self._n_parameters() * price
+        return -2 * float(loglik.sum()) + self._n_parameters() * penalty
 
     def _n_parameters(self) -> int:
         k, d = np.shape(self.means_)
@@ -285,8 +286,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.precisions_cholesky_ = kind.upper(self.covariances_)
         self._stored = {name: np.copy(getattr(self, name)) for name in _BY_HAND}
         gain = np.diff(fit.history[-2:])
-        settled = fit.status is Status.MAX_ITER and len(gain) and gain[0] <= tol * fit.n
-        self.converged_ = fit.converged or bool(settled)
+        small_gain = fit.status is Status.MAX_ITER and len(gain) and gain[0] <= tol * fit.n
+        self.converged_ = fit.converged or bool(small_gain)
         self.n_iter_ = fit.n_iter
         self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
         self.lower_bound_ = fit.loglik / fit.n
@@ -325,7 +326,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
 
 def _with_names(data: Data, names: Any) -> Data:
-    """Errors and results name the columns, if the caller did."""
+    """The data with the caller's column names, if there are any, for results and messages."""
     if names is None:
         return data
     return replace(data, names=tuple(str(name) for name in names), named=True)

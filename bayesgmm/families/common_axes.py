@@ -47,7 +47,7 @@ def common_axes(volume, counts, scatters, sweeps, warm, axes, profiles):  # type
 
 @inlined
 def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
-    """D'W_kD for all k."""
+    """Write D'W_kD for all k."""
     n_components, d, _ = scatters.shape
     half = np.empty((d, d))
     for k in range(n_components):
@@ -70,8 +70,8 @@ def _turn_all(scatters, axes, turned):  # type: ignore[no-untyped-def]
 def _rotate(volume, counts, turned, axes, sweeps, globally):  # type: ignore[no-untyped-def]
     """Rotate in every plane in turn until nothing is gained; return the objective.
 
-    turned (K, d, d) is D'W_kD and follows axes D. globally: look at the whole circle of a plane,
-    else only downhill from where it is.
+    turned (K, d, d) is D'W_kD for the current axes D. globally: search all angles of a plane, else
+    only descend from the current one.
     """
     n_components, d, _ = turned.shape
     mean = np.empty(n_components)
@@ -178,7 +178,7 @@ def _best_angle(volume, d, mean, cosine, sine, factor, globally):  # type: ignor
         improved = False
         for _ in range(30):
             trial, g, h = _plane(volume, d, mean, cosine, sine, factor, at + step)
-            # values tell angles apart down to 1e-8; below, the slope does
+            # values distinguish angles down to 1e-8; below, the slope does
             if trial < value or (abs(step) < 1e-5 and abs(g) < abs(first)):
                 improved = True
                 break

@@ -19,8 +19,8 @@ from .matrices import IDENTITY, VARIABLE, compose, eigen
 def bounded_m_step(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """Write the best covariances whose eigenvalues differ by at most `ratio`.
 
-    An M-step as `m_steps.m_step` gives them, for families whose eigenvalues are free of each
-    other: spherical ones, EEI EEE EEV VVI VVV.
+    An M-step with the arguments of those of `m_steps.m_step`, for families whose eigenvalues are
+    free of each other: spherical ones, EEI EEE EEV VVI VVV.
     """
     volume, shape, orientation = codes
     n_components, rows, d = scatters.shape

@@ -1,4 +1,4 @@
-"""A covariance family is three letters; what they mean is worked out here, once.
+"""A covariance family is three letters; what follows from them is worked out here.
 
 Volume, shape and orientation are each E (equal in all components), V (variable) or, for shape
 and orientation, I (identity): Celeux & Govaert (1995), Pattern Recognition 28, 781-793.
@@ -94,7 +94,7 @@ class Family:
 
     @property
     def conjugate(self) -> bool:
-        """Whether the inverse Wishart, restricted to it, is a distribution of known constant.
+        """Whether the inverse Wishart restricted to the family has a known normalising constant.
 
         Volume and shape then vary together, as inverse gammas or as whole matrices.
         """
@@ -122,17 +122,17 @@ class Family:
         return all(FREEDOM.index(a) >= FREEDOM.index(b) for a, b in pairs)
 
     def fewest_rows(self, d: int) -> int:
-        """Rows of its own that a component needs for what its covariance does not share; or 0.
+        """The rows that a component itself needs for what its covariance does not share; or 0.
 
-        With fewer, the component's width shrinks to nothing or its axes are anybody's guess: one
-        row has no volume, and d rows lie in a hyperplane to which axes can turn.
+        With fewer, its covariance can become singular: one row has no volume, and d rows lie in a
+        hyperplane, to which the axes can turn.
         """
         if Letter.VARIABLE in (self.shape, self.orientation):
             return 2 if self.diagonal or self.spherical else d + 1
         return 2 if self.volume == Letter.VARIABLE else 0
 
     def fewest_shared_rows(self, d: int) -> int:
-        """Rows that all components need together, less one for every mean but the first."""
+        """The rows that K components need together, less one for every mean but the first."""
         return 2 if self.spherical or self.diagonal else d + 1
 
     def estimate(self, counts: FloatArray, scatters: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""What a prior's hyperparameter may be: a number, a matrix, or itself random (`Gamma`)."""
+"""Hyperparameters of a prior: a number, a matrix, or itself random (`Gamma`)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Gamma:
         return self.shape / self.rate
 
     def times(self, factor: float) -> Gamma:
-        """The distribution of a multiple."""
+        """The distribution of `factor` times the hyperparameter."""
         return Gamma(self.shape, self.rate / factor)
 
     def draw(self, rng: np.random.Generator, size: int) -> FloatArray:
@@ -64,7 +64,7 @@ class Gamma:
         return rng.gamma(self.shape, size=(size, *np.shape(self.rate))) / self.rate
 
     def to_dict(self) -> dict[str, Any]:
-        """The two as plain numbers and lists."""
+        """Shape and rate as plain numbers and lists."""
         return {"shape": self.shape, "rate": np.asarray(self.rate).tolist()}
 
     def __str__(self) -> str:

@@ -20,14 +20,14 @@ class InverseWishart:
     """Sigma ~ InverseWishart(nu, Psi), whose mean is Psi / (nu - d - 1).
 
     dof is nu > d - 1; scale is Psi (d, d), a vector (d,) that stands for its diagonal, or a `Gamma`
-    of as many rates: Psi is then diagonal and random. A family that restricts Sigma has the
+    of one or d rates: Psi is then diagonal and random. A family that restricts Sigma has the
     restricted density: a diagonal one independent inverse gammas of shape (nu + d - 1)/2 and scales
     Psi_jj/2, a spherical one an inverse gamma of shape d(nu + d + 1)/2 - 1 and scale tr(Psi)/2.
 
     Raises
     ------
     ValueError
-        nu <= d - 1, or a scale that is no positive definite matrix of d columns.
+        nu <= d - 1, or a scale that is not a positive definite matrix of d columns.
     """
 
     d: int
@@ -63,7 +63,7 @@ class InverseWishart:
         return 0.5 * (self.dof + self.d - 1), 0.5 * psi
 
     def log_constant(self, family: Family) -> float:
-        """Log of what the kernel of one covariance is multiplied by; 0 where it is not known."""
+        """Log normalising constant of one covariance's density; 0 where it is not known."""
         if not family.conjugate:
             return 0.0
         if family.spherical or family.diagonal:

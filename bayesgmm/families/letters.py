@@ -16,16 +16,16 @@ class Letter(StrEnum):
 
     @property
     def word(self) -> str:
-        """What it says: equal, variable or identity."""
+        """Equal, variable or identity."""
         return self.name.lower()
 
     @property
     def code(self) -> int:
-        """How compiled code reads it."""
+        """The number that stands for it in compiled code."""
         return _CODES[self]
 
     def number(self, n_components: int) -> int:
-        """How many there are in a mixture of K components: K, one, or none."""
+        """How many different ones a mixture of K components has to estimate: K, one, or none."""
         return {Letter.EQUAL: 1, Letter.VARIABLE: n_components, Letter.IDENTITY: 0}[self]
 
 

@@ -1,4 +1,4 @@
-"""Whether covariances are such as a family has."""
+"""Whether covariances belong to a family."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..utils.types import FloatArray
 from .family import Family
 from .matrices import EQUAL, IDENTITY, VARIABLE
 
-# Far above what rounding does to nearly singular covariances, far below what a family frees.
+# Far above the rounding errors of nearly singular covariances, far below differences that matter.
 _CLOSE = 1e-3
 
 
@@ -37,17 +37,17 @@ def belongs(family: Family, covariances: FloatArray) -> bool:
         return False
     if (family.spherical or orientation == IDENTITY) and np.any(covariances * (1 - np.eye(d))):
         return False
-    forms = covariances / np.exp(log_dets / d)[:, None, None]  # of volume 1
+    normalised = covariances / np.exp(log_dets / d)[:, None, None]  # of volume 1
     if family.spherical:
-        return _close(forms, np.eye(d), 1.0)
+        return _close(normalised, np.eye(d), 1.0)
     if shape == EQUAL and orientation == VARIABLE:
-        eigenvalues = np.linalg.eigvalsh(forms)
+        eigenvalues = np.linalg.eigvalsh(normalised)
         return _close(eigenvalues, eigenvalues[0], eigenvalues[0].max())
     if shape == EQUAL:
-        sd = np.sqrt(np.diagonal(forms[0]))
-        return _close(forms, forms[0], np.outer(sd, sd))
+        sd = np.sqrt(np.diagonal(normalised[0]))
+        return _close(normalised, normalised[0], np.outer(sd, sd))
     if orientation == EQUAL:  # matrices of the same axes commute
-        products = forms @ forms[0]
+        products = normalised @ normalised[0]
         size = np.abs(products).max(axis=(1, 2), keepdims=True)
         return _close(products, np.swapaxes(products, 1, 2), size)
     return True

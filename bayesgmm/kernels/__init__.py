@@ -1,1 +1,1 @@
-"""Compiled building blocks, and of them the E-step: one pass over the data."""
+"""Compiled building blocks, and the E-step made of them: one pass over the data."""

@@ -37,14 +37,14 @@ def _sources() -> Iterator[Path]:
 
 
 def _container() -> str:
-    """What tells the file that holds the package from others, where it does not lie in a folder."""
+    """Size and time of the archive or executable that holds the package, if it is in no folder."""
     archives = [path for path in _PACKAGE.parents if path.is_file()]
     stat = (archives or [Path(sys.executable)])[0].stat()
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def digest() -> str:
-    """What machine code depends on: the sources of compiled code, and what compiles it."""
+    """A digest of what machine code depends on: the sources of compiled code, and the compiler."""
     found = hashlib.sha256()
     compilers = (sys.version, numba.__version__, llvmlite.__version__, np.__version__)
     found.update(repr((__version__, *compilers)).encode())
@@ -66,7 +66,7 @@ VERSION_NUMBER = int(VERSION, 16)
 
 
 class Cache:
-    """What Numba asks for a function's machine code, and gives it to."""
+    """A function's cache of machine code, with the methods that Numba calls."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if function.__closure__:
@@ -77,18 +77,18 @@ class Cache:
 
     @property
     def cache_path(self) -> str:
-        """Where it lies, or would lie."""
+        """The folder of the function's machine code, whether it exists or not."""
         return str(code_store.places()[0] / VERSION)
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """What was compiled for these types and this processor, or None."""
+        """The machine code for these types and this processor, or None."""
         target.refresh()  # Numba registers what code refers to
         for content in code_store.read(VERSION, self._name(signature, target.codegen())):
             return CompileResult._rebuild(target, *pickle.loads(content))
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Keep what was compiled, unless the files are no longer those that were loaded."""
+        """Keep machine code on disk, unless the source files have changed since their import."""
         if not result.library.has_dynamic_globals and digest() == VERSION:
             name = self._name(signature, result.codegen)
             code_store.write(VERSION, name, dumps(result._reduce()))

@@ -41,7 +41,7 @@ def caller(signature: Any) -> Any:
 
 
 def _fit(typing_context: Any, given: Any, wanted: Any) -> bool:
-    """Whether values of one type can be handed in for another."""
+    """Whether a value of type given can be passed where type wanted is expected."""
     if not isinstance(wanted, nb.types.BaseTuple):
         return typing_context.can_convert(given, wanted) is not None
     if not isinstance(given, nb.types.BaseTuple) or len(given) != len(wanted):
@@ -50,7 +50,7 @@ def _fit(typing_context: Any, given: Any, wanted: Any) -> bool:
 
 
 def _fitted(context: Any, builder: Any, value: Any, given: Any, wanted: Any) -> Any:
-    """The value in that type; numba itself does not cast within tuples of names."""
+    """The value converted to that type; Numba itself does not convert within named tuples."""
     if not isinstance(wanted, nb.types.BaseTuple):
         return context.cast(builder, value, given, wanted)
     members = [
@@ -79,7 +79,7 @@ def array_at(address, length, sample):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def readable(typing_context, values):  # type: ignore[no-untyped-def]
-    """The same array, of which no more can be had than its numbers."""
+    """The same array, read-only."""
     wanted = values.copy(readonly=True)
 
     def write(context, builder, typed, arguments):  # type: ignore[no-untyped-def]

@@ -1,7 +1,7 @@
-"""How the kernels are compiled, and the softmax over components.
+"""How the kernels are compiled: flags, fixed signatures, the cache on disk, the second process.
 
-Every array is "component (or feature) by row of the block", so each inner loop runs over
-contiguous rows and LLVM vectorises it.
+In the kernels every array is "component (or feature) by row of the block", so each inner loop runs
+over contiguous rows and LLVM vectorises it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LANES = 16
 # No 'nnan' and no 'ninf': an infinite or undefined number must stay visible.
 FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
 
-# Set in the environment of the process that compiles ahead, and for whoever wants none.
+# Set in the environment of the process that compiles in advance, and by users who want none.
 _HELPER = "BAYESGMM_COMPILES_ALONE"
 
 if config.DISABLE_JIT:
@@ -87,7 +87,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 @contextmanager
 def _compiling(most: int) -> Iterator[None]:
-    """Spare a fifth of the time that numba takes to compile, at LLVM's level `most` or a lower one.
+    """Compile in a fifth less time, at LLVM's level `most` or a lower one.
 
     LLVM's third level makes the code no faster than its second. The collector of cyclic garbage
     is held back: numba makes millions of objects that live on, and it would look through them.
@@ -105,17 +105,17 @@ def _compiling(most: int) -> Iterator[None]:
 
 
 def _get_help() -> None:
-    """Let a second process compile what is needed later; it ends by itself."""
+    """Start a second process that compiles what is needed later, and ends by itself."""
     only_python = sys.executable and not getattr(sys, "frozen", False)
     alone = multiprocessing.parent_process() is None  # workers have each other's help
     if _HELPER in os.environ or not (only_python and alone) or (os.cpu_count() or 1) < 2:
         return
     root = str(Path(__file__).parents[2])
-    # This very package, whatever else is installed; nothing but it comes from where it lies, and
-    # nothing at all from the current directory (-P).
+    # This very package, whatever else is installed; nothing else is imported from its folder's
+    # parent, and nothing at all from the current directory (-P).
     code = f"import importlib, sys, typing; sys.path.insert(0, {root!r}); import bayesgmm\n"
     code += "del sys.path[0]; bayesgmm._precompile()"
-    # What the user has on the path by the current directory's name alone is not looked for there.
+    # Relative entries of PYTHONPATH are dropped too: they mean the current directory.
     paths = filter(os.path.isabs, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     environment = os.environ | {_HELPER: "1", "PYTHONPATH": os.pathsep.join(paths)}
     with suppress(OSError):  # where no process can be started there is one less
@@ -153,6 +153,7 @@ class Entry:
         return self._dispatcher
 
     def _compile(self) -> None:
+        """Load the machine code or compile it, and warn if it cannot be kept."""
         dispatcher = jit()(self.function)
         with _compiling(self.level):
             dispatcher.compile(self.signature)
@@ -207,6 +208,6 @@ def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]]
 def part(signature: Any, level: int = 2) -> Callable[[Callable[..., Any]], Entry]:
     """Declare a part of a large computation, which compiled code calls by its address.
 
-    level is LLVM's: 1 is enough for what decides and calls, and loops little itself.
+    level is LLVM's: 1 is enough for code that branches and calls, with few loops of its own.
     """
     return lambda function: Entry(function, signature, level)

@@ -33,7 +33,7 @@ def padded(m):  # type: ignore[no-untyped-def]
 
 @jit()
 def clear_padding(a, m):  # type: ignore[no-untyped-def]
-    """Set what stands beside the m rows of the block to 0."""
+    """Set the padding after the m rows of the block to 0."""
     for i in range(a.shape[0]):
         for r in range(m, padded(m)):
             a[i, r] = 0.0

@@ -1,4 +1,4 @@
-"""One look at the columns: bad values, ranges, means and standard deviations."""
+"""Summary of the columns: bad values, ranges, means and standard deviations."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Values: a mixture, draws of mixtures, a prior; conditioning, classification, merging."""
+"""Mixtures, draws of mixtures and priors; conditioning, classification, merging."""

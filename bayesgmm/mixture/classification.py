@@ -1,4 +1,4 @@
-"""What a mixture makes of rows, one by one, and how well labels agree with known classes."""
+"""The most probable component of each row, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def classify(fit: HasMixture | Mixture, X: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
-    """The most probable component of each row, and how doubtful it is.
+    """The most probable component of each row, and how uncertain it is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Some columns of a Gaussian mixture: alone, or given the values of others.
+"""Marginal and conditional distributions of Gaussian mixtures.
 
 Every function takes one mixture or many: weights (..., K); means (..., K, d); covariances
 (..., K, d, d), or variances (..., K, d).
@@ -15,7 +15,7 @@ from ..utils.validation import number
 
 
 def position(column: str | int, names: Sequence[str]) -> int:
-    """Where a column stands, given by its name or by its position from either end."""
+    """The position of a column given by its name, or by its position from either end."""
     if isinstance(column, bool | np.bool) or not isinstance(column, str | int | np.integer):
         raise ValueError(
             f"no column {column!r}: pass names ({', '.join(names)}), positions, or a mask of "
@@ -32,7 +32,7 @@ def position(column: str | int, names: Sequence[str]) -> int:
 
 
 def positions(columns: Iterable[str | int] | str | int, names: Sequence[str]) -> list[int]:
-    """Where the columns to keep stand: at least one, none twice."""
+    """The positions of the columns to keep: at least one, none twice."""
     if isinstance(columns, str) or not isinstance(columns, Iterable):
         columns = [columns]
     several = list(columns)
@@ -88,9 +88,10 @@ def conditional(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Weights, means and covariances of the other columns, given the values of the known ones.
 
-    Components are Gaussian given the known columns, and weigh pi_k N(value | mu_k, Sigma_k) in
-    those: with a, b the blocks of Sigma_k at (known, known) and (rest, known), the mean is
-    mu_rest + b a^-1 (value - mu_known) and the covariance that of rest less b a^-1 b'.
+    Components are Gaussian given the known columns, with weights in proportion to
+    pi_k N(value | mu_k, Sigma_k) in those: with a, b the blocks of Sigma_k at (known, known) and
+    (rest, known), the mean is mu_rest + b a^-1 (value - mu_known) and the covariance that of rest
+    less b a^-1 b'.
     """
     delta = value - means[..., known]
     others, spread = marginal(means, covariances, rest)

@@ -1,4 +1,4 @@
-"""Hyperparameters of priors that follow from the data."""
+"""Hyperparameters of the default priors, computed from the data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..families.hyperparameters import Gamma
 from ..utils.types import FloatArray
 from ..utils.validation import check_integer
 
-# Mean of the default covariance prior: (0.02^(1/2) range)^2, as the prior mean of Richardson &
-# Green (1997, section 2.4), beta's mean over alpha - 1, gives for one column.
+# Prior mean of the covariances in squared ranges: for one column that of Richardson & Green (1997,
+# section 2.4), the mean of beta over alpha - 1.
 _COVARIANCE_IN_SQUARED_RANGES = 0.02
-# Rows that Fraley & Raftery's prior of the means is worth.
+# kappa0 of Fraley & Raftery's prior of the means, the rows that it is worth.
 _MEAN_STRENGTH = 0.01
 
 
@@ -32,7 +32,7 @@ def weakly_informative_hyperparameters(data: Data, random_scale: bool) -> dict[s
 def conjugate_hyperparameters(
     data: Data, random_scale: bool, n_components: int | None
 ) -> dict[str, Any]:
-    """Means about the columns' means, as wide as the covariances say (Fraley & Raftery 2007)."""
+    """Means about the columns' means, with covariance Sigma_k / kappa0 (Fraley & Raftery 2007)."""
     if random_scale:
         covariances = _random_scale(data)
     else:

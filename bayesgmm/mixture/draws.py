@@ -1,4 +1,4 @@
-"""Draws of a posterior or a prior as mixtures: what reads the data once per draw."""
+"""Draws of a mixture's parameters, from its posterior or its prior."""
 
 from __future__ import annotations
 
@@ -76,6 +76,6 @@ class Draws(Displayed):
         return Draws(*(a[rows, permutations] for a in (self.weights, self.means, self.covariances)))
 
     def parameters(self, center: FloatArray) -> Iterator[Parameters]:
-        """Every draw in the coordinates centred there."""
+        """The parameters of every draw in turn, means relative to `center`."""
         for pi, mu, sigma in zip(self.weights, self.means, self.covariances, strict=True):
             yield Parameters(pi, mu - center, sigma)

@@ -1,4 +1,4 @@
-"""Rows under many mixtures: what reads the data once per draw."""
+"""Log densities and responsibilities of rows under every draw of a mixture."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _evaluated(
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Log densities (n,), and responsibilities (n, K) or an empty array, of every draw in turn.
 
-    What `evaluate` gives. Under few rows its call would cost more than what it does, so draws are
-    evaluated many at a time, as many as fit in memory.
+    The numbers are those of `evaluate`. For few rows its call would cost more than its work, so
+    draws are evaluated many at a time, as many as fit in memory.
     """
     few = data.n <= _FEW_ROWS
     numbers_each = data.n * (1 + draws.n_components)
@@ -80,7 +80,7 @@ def _evaluate_all(
         s, stop = int(bounds[call]), int(bounds[call + 1])
         while s < stop:
             s = int(evaluate_draws(parts, s, stop, rows, mixtures, density, resp))
-            if s < stop:  # this one wants the centred form
+            if s < stop:  # this draw needs the centred form
                 one = Parameters(draws.weights[s], means[s], draws.covariances[s])
                 density[s], found = evaluate(
                     data, one, responsibilities=responsibilities, n_threads=1
@@ -102,7 +102,7 @@ def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
 
 
 def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
-    """Components that hold at least one row, in an allocation drawn for every draw, (S,)."""
+    """Number of components that hold a row, in an allocation drawn for every draw, (S,)."""
     counts = np.empty(len(draws), dtype=np.intp)
     for s, resp in enumerate(responsibilities(data, draws)):
         edges = resp.cumsum(axis=1)

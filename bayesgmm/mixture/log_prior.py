@@ -26,7 +26,7 @@ def differ(codes):  # type: ignore[no-untyped-def]
 
 @part(LOG_KERNEL)
 def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
-    """Log prior density up to a constant, or not a number.
+    """Log prior density up to a constant; NaN where a covariance is not positive definite.
 
     (a - 1) sum_k log pi_k, and once per distinct covariance
     -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2; and of every mean
@@ -70,7 +70,7 @@ def log_kernel_at(parameters: Parameters, family: Family, hyper: FloatArray) -> 
 
 @jit()
 def _factor(covariance, lower):  # type: ignore[no-untyped-def]
-    """Write the Cholesky factor of (d, d), or of variances (1, d); return the log determinant."""
+    """Write the Cholesky factor of a covariance (d, d), or variances (1, d); return its log det."""
     rows, d = covariance.shape
     if rows == d:
         return cholesky(covariance, lower)

@@ -1,4 +1,4 @@
-"""Which component of one mixture is which of another's."""
+"""Matching the components of one mixture to those of another."""
 
 from __future__ import annotations
 

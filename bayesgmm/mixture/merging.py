@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Cluster = tuple[int, ...]
 _Pair = tuple[Cluster, Cluster]
 # An entropy below this share of its maximum is that of components one can tell apart.
-_LITTLE = 0.01
+_LITTLE_OVERLAP = 0.01
 _FORMATS = dict.fromkeys(("entropy", "drop", "drop_per_row"), "{:.4g}".format) | {
     "rows": "{:.10g}".format
 }
@@ -91,7 +91,7 @@ class Merging:
         n_clusters : int, optional
             From 1 to K; what `suggest` says if left out.
         """
-        c = self._whole(n_clusters)
+        c = self._check_n_clusters(n_clusters)
         parts: list[Cluster] = [(k,) for k in range(self.n_components)]
         for a, b in self.merges[: self.n_components - c]:
             parts = sorted([*(p for p in parts if p not in (a, b)), tuple(sorted(a + b))])
@@ -129,7 +129,7 @@ class Merging:
         -------
         int
             From 2 to K - 1: a bend needs a point on either side. With three components 2 is the
-            only such place, and with fewer there is none: then the answer, 2 or K, is no finding.
+            only such place, and with fewer there is none: then the answer, 2 or K, says nothing.
         """
         return (
             min(self.n_components, 2) if self.n_components < 3 else self.elbow(against).n_clusters
@@ -180,7 +180,7 @@ class Merging:
             "drop_per_row": per_row,
         })  # fmt: skip
 
-    def _whole(self, n_clusters: int | None) -> int:
+    def _check_n_clusters(self, n_clusters: int | None) -> int:
         c = self.suggest() if n_clusters is None else n_clusters
         return check_integer("n_clusters", c, 1, self.n_components, ", the number of components")
 
@@ -195,7 +195,7 @@ class Merging:
         k, c = self.n_components, self.suggest()
         share = self.entropies[0] / (self.n * np.log(k)) if k > 1 else 0.0
         overlap = f"{share:.2%} of its maximum, n log K"
-        if share < _LITTLE:
+        if share < _LITTLE_OVERLAP:
             overlap += ": they hardly overlap, there is little to merge"
         found = f"{c} cluster{'s' if c > 1 else ''}: {', '.join(map(_text, self.clusters()))}"
         if k < 3:
@@ -205,7 +205,7 @@ class Merging:
         return [
             ("entropy of the components", overlap),
             ("elbow of the entropies", found),
-            ("clusters of rows", f".predict(X, {c}); in pictures: .plot.merging()"),
+            ("clusters of rows", f".predict(X, {c}); plotted: .plot.merging()"),
         ]
 
     def __repr__(self) -> str:
@@ -215,15 +215,15 @@ class Merging:
         return "\n".join(lines) + "\n" + table
 
     def _repr_html_(self) -> str:
-        facts = html_rows(self._lines())
+        lines = html_rows(self._lines())
         table = self.table.to_html(index=False, border=0, na_rep="", formatters=_FORMATS)
         title = f"Merging of {self.n_components} components by entropy</b> ({self.n:.10g} rows)"
-        return f"<p><b>{title}</p><table>{facts}</table>{table}"
+        return f"<p><b>{title}</p><table>{lines}</table>{table}"
 
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What entropies are looked at against: its name on an axis, and a merging's points (K,)."""
+    """What entropies are regressed on and plotted against: an axis label and the points (K,)."""
 
     label: str
     points: Callable[[Merging], FloatArray]
@@ -252,7 +252,7 @@ def merge(
 ) -> Merging:
     """Merge components one pair after another, always the pair whose merge lowers entropy most.
 
-    A group of rows that is no Gaussian may need several components. They overlap, and merging
+    A group of rows that is not Gaussian may need several components. They overlap, and merging
     them lowers the entropy -sum_ij t_ij log t_ij of the clusters' responsibilities, where a
     cluster's is the sum over its components. The density stays as it was.
 
@@ -306,21 +306,21 @@ def merge(
     pairs = list(combinations(parts, 2))
     drops: dict[_Pair, float] = {}
     merges: list[_Pair] = []
-    fallen: list[float] = []
+    lowered: list[float] = []
     counts: list[float] = []
     while len(parts) > 1:
         sizes, new = _sums(mixture, rows, parts, pairs)
         drops |= new
         a, b = max(drops, key=lambda pair: drops[pair])
         merges.append((a, b))
-        fallen.append(drops[a, b])
+        lowered.append(drops[a, b])
         counts.append(sizes[a] + sizes[b])
         drops = {pair: drop for pair, drop in drops.items() if not {a, b} & set(pair)}
         union, parts = tuple(sorted(a + b)), [p for p in parts if p not in (a, b)]
         pairs = [(min(p, union), max(p, union)) for p in parts]
         parts.append(union)
     # One cluster is certain; so what is left at any stage is what the later merges take away.
-    entropies = np.concatenate([np.cumsum(fallen[::-1])[::-1], [0.0]])
+    entropies = np.concatenate([np.cumsum(lowered[::-1])[::-1], [0.0]])
     return Merging(mixture, rows.total, tuple(merges), tuple(entropies.tolist()), tuple(counts))
 
 

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SIMPLEX_TOLERANCE = 1e-8
-# Responsibilities held at a time: 2 MiB of them.
-_HELD = 2**18
+_ROUNDING = float(np.finfo(np.float64).eps)
+# Responsibilities computed at a time: 2 MiB of them.
+_BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mixture(Displayed):
-    """Known Gaussian mixture: density, responsibilities, draws, marginals and conditionals.
+    """A Gaussian mixture with given parameters, as a distribution.
+
+    It has densities, responsibilities, draws, marginals and conditionals.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class Mixture(Displayed):
         Spread of the columns, which the components' widths are measured against; the mixture's
         own if left out.
     named : bool
-        False where the names were made up for an array: no table is searched for them.
+        False where the names were made up for an array: tables' columns are not looked up by them.
 
     Raises
     ------
@@ -85,7 +88,8 @@ class Mixture(Displayed):
                 f"weights {weights.tolist()} sum to {weights.sum():.10g}: proportions are at "
                 "least 0 and sum to 1."
             )
-        weights /= weights.sum()
+        if abs(weights.sum() - 1.0) > len(weights) * _ROUNDING:  # else they are left to the bit
+            weights /= weights.sum()
         variances = as_diagonals(covariances)
         if np.any(variances <= 0):
             raise ValueError("a component has a variance that is not positive.")
@@ -119,12 +123,12 @@ class Mixture(Displayed):
         ):
             object.__setattr__(self, name, value)
         if covariances.ndim == 2:
-            del self.__dict__["covariances"]  # matrices of zeros, made when they are asked for
+            del self.__dict__["covariances"]  # diagonal matrices, made when first used
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Covariances (K, d, d) of variances, when they are first wanted."""
+            """The covariances (K, d, d) of a mixture given by variances, made when first used."""
             if name != "covariances" or "_parameters" not in self.__dict__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             full = as_full(self._parameters.covariances)
@@ -164,7 +168,7 @@ class Mixture(Displayed):
     def _title(self) -> str:
         return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         if self.d <= 6:
             return self.to_frame()
         import pandas as pd
@@ -174,7 +178,7 @@ class Mixture(Displayed):
         )
 
     def parameters_about(self, center: FloatArray) -> Parameters:
-        """The parameters in the coordinates centred there, as the kernels want them."""
+        """The parameters in the coordinates centred there, as the kernels take them."""
         p = self._parameters
         return Parameters(p.weights, self.means - center, p.covariances)
 
@@ -298,7 +302,7 @@ def draw_rows(
 
 def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:
     """The rows' responsibilities a block at a time, so that n x K of them are never held."""
-    for block, part in rows.blocks(len(parameters.weights), _HELD):
+    for block, part in rows.blocks(len(parameters.weights), _BLOCK):
         yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 
@@ -306,8 +310,8 @@ def _is_empty(names: object) -> bool:
     return isinstance(names, Sized) and not isinstance(names, str) and len(names) == 0
 
 
-def _looks_like_one(matrix: FloatArray) -> bool:
-    """Whether it could be a covariance itself: symmetric, and positive definite."""
+def _may_be_a_covariance(matrix: FloatArray) -> bool:
+    """Whether a matrix is symmetric and positive definite, as a covariance is."""
     finite = bool(np.all(np.isfinite(matrix))) and np.array_equal(matrix, matrix.T)
     return finite and bool(np.linalg.eigvalsh(matrix)[0] > 1e-8 * np.trace(matrix))
 
@@ -324,7 +328,7 @@ def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArra
             f"covariances have shape {covariances.shape}: for {n_components} components in "
             f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
         )
-    if covariances.ndim == 2 and n_components == d > 1 and _looks_like_one(covariances):
+    if covariances.ndim == 2 and n_components == d > 1 and _may_be_a_covariance(covariances):
         raise ValueError(
             f"covariances of shape ({d}, {d}) may be variances (K, d), or one covariance for all "
             f"components: pass all of them, ({d}, {d}, {d})."

@@ -1,4 +1,4 @@
-"""One prior for both sides: EM maximises under it, and the posterior is sampled under it.
+"""The prior of a Gaussian mixture, the same for MAP estimates by EM and for the posterior.
 
     pi ~ Dirichlet(a, ..., a)     mu_k ~ Normal(b0, B0)     Sigma_k ~ InverseWishart(nu, Psi)
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """Prior of a Gaussian mixture, every hyperparameter open.
+    """Prior of a Gaussian mixture, given by its hyperparameters.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class Prior:
         Raises
         ------
         DataError
-            Data that are no numbers, or have missing values.
+            Data that are not numeric, or have missing values.
         ValueError
             `conjugate` without `n_components`; a column that is constant, or, if conjugate,
             columns that depend on each other.
@@ -311,7 +311,7 @@ class Prior:
         draws: int = 100,
         random_seed: int | np.random.Generator | None = None,
     ) -> FloatArray:
-        """Data sets that the prior expects: each of rows from a mixture of its own.
+        """Data sets from the prior predictive distribution, each from a mixture of its own.
 
         Parameters
         ----------
@@ -351,7 +351,7 @@ class Prior:
         return kernel + self.log_constant(family, len(parameters.weights))
 
     def log_constant(self, family: Family, n_components: int) -> float:
-        """What `log_density` has besides the kernel: a number for each family and K."""
+        """The log normalising constant in `log_density`, as far as it is known."""
         d, a = self.d, self.expected_concentration
         total = float(gammaln(n_components * a) - n_components * gammaln(a))
         total -= 0.5 * n_components * (d * np.log(2 * np.pi) + self._log_det_of_means())
@@ -359,13 +359,13 @@ class Prior:
         return total + distinct * self.inverse_wishart.log_constant(family)
 
     def _log_det_of_means(self) -> float:
-        """Log |B0|, or log |I / kappa0|, what Sigma_k is multiplied by."""
+        """Log |B0|, or log |I / kappa0| (the factor of Sigma_k) of the conjugate prior."""
         if self.mean_covariance is None:
             return -self.d * float(np.log(self.mean_strength or 1.0))
         return float(np.linalg.slogdet(self.mean_covariance)[1])
 
     def packed(self, center: FloatArray) -> FloatArray:
-        """The hyperparameters about `center`, as compiled code reads them (`pseudo_data`)."""
+        """The hyperparameters about `center`, as compiled code reads them."""
         spread = np.eye(self.d) if self.mean_covariance is None else self.mean_covariance
         return np.concatenate([
             [self.expected_concentration, self.dof, self.mean_strength or 0.0],

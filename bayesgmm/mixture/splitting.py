@@ -1,6 +1,6 @@
 """A component split into two halves along its longest axis.
 
-Diagonal matrices may be given by their diagonals throughout: their axes are the columns.
+Diagonal matrices may be given by their diagonals; their principal axes are the columns.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def principal_axes(covariance: FloatArray) -> Iterator[tuple[float, FloatArray]]
 
 
 def square_like(spread: FloatArray, vector: FloatArray) -> FloatArray:
-    """The product v v' (d, d) of a vector (d,), or its diagonal where the spread is one."""
+    """The product v v' (d, d) of a vector (d,), or its diagonal if the spread is a diagonal."""
     return vector**2 if spread.ndim == 1 else np.outer(vector, vector)
 
 
 def halves(
     mean: FloatArray, spread: FloatArray, shift: FloatArray, count: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The means of two halves, shift to either side of a component's, and what spread is left.
+    """The means of two halves, mean - shift and mean + shift, and their common spread.
 
     Together the halves keep the component's mean and spread (Richardson & Green 1997, JRSS B 59,
     section 3.2, moments as in eq. 9).

@@ -1,8 +1,8 @@
-"""Pictures of selections, fits, mergings and posteriors.
+"""Plots of selections, fits, mergings and posteriors.
 
 Our own are matplotlib figures, made without pyplot; those of chains and of predictive densities
-are ArviZ's and return its `PlotCollection`, by any of its backends. Every function
-is also a method of the `plot` of what it shows: `fit.plot.density(X)`.
+are ArviZ's and return its `PlotCollection`, by any of its backends. Every function is also a method
+of `plot` of the result that it shows: `fit.plot.density(X)`.
 """
 
 from .accessors import FitPlots, MergingPlots, PosteriorPlots, SelectionPlots

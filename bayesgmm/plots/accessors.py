@@ -1,7 +1,6 @@
-"""Pictures as methods of what they show: `fit.plot.classification(X)`, `selection.plot.bic()`.
+"""Plots as methods of results: `fit.plot.classification(X)`, `selection.plot.bic()`.
 
-Each is the function of the same name with `plot_` before it, which has the documentation of the
-parameters.
+Each calls the function of the same name with `plot_` before it, which documents the parameters.
 """
 
 from __future__ import annotations
@@ -36,18 +35,18 @@ if TYPE_CHECKING:
 
 
 class _Plots:
-    """The result that the pictures are of; shown, it lists them."""
+    """The plots of a result, which its repr lists."""
 
     def __init__(self, result: Any) -> None:
         self._result = result
 
     def __repr__(self) -> str:
         names = [name for name in dir(self) if not name.startswith("_")]
-        return f"<pictures of a {type(self._result).__name__}: {', '.join(names)}>"
+        return f"<plots of a {type(self._result).__name__}: {', '.join(names)}>"
 
 
 class FitPlots(_Plots):
-    """Pictures of a fit, most of them with rows."""
+    """Plots of a fit, most of them with rows."""
 
     _result: Fit
 
@@ -56,7 +55,7 @@ class FitPlots(_Plots):
         return plot_classification(X, self._result, units=units)
 
     def uncertainty(self, X: Any, *, units: Units = None) -> Figure:  # noqa: N803
-        """How doubtful the rows' components are: `plots.plot_uncertainty`."""
+        """How uncertain the rows' components are: `plots.plot_uncertainty`."""
         return plot_uncertainty(X, self._result, units=units)
 
     def responsibilities(self, X: Any) -> Figure:  # noqa: N803
@@ -72,7 +71,7 @@ class FitPlots(_Plots):
         ci_prob: float = 0.89,
         units: Units = None,
     ) -> Figure:
-        """Density of one or two columns, and a posterior's of it: `plots.plot_density`."""
+        """Density of one or two columns, with a posterior's interval: `plots.plot_density`."""
         return plot_density(
             X, self._result, posterior, columns=columns, ci_prob=ci_prob, units=units
         )
@@ -83,7 +82,7 @@ class FitPlots(_Plots):
 
 
 class SelectionPlots(_Plots):
-    """Pictures of a grid of fits."""
+    """Plots of a grid of fits."""
 
     _result: Selection
 
@@ -93,7 +92,7 @@ class SelectionPlots(_Plots):
 
 
 class MergingPlots(_Plots):
-    """Pictures of components merged to clusters."""
+    """Plots of components merged to clusters."""
 
     _result: Merging
 
@@ -103,7 +102,7 @@ class MergingPlots(_Plots):
 
 
 class PosteriorPlots(_Plots):
-    """Pictures of draws and of the rows they are of."""
+    """Plots of draws, and of rows under them."""
 
     _result: Posterior
 
@@ -176,7 +175,7 @@ class PosteriorPlots(_Plots):
         return plot_energy(self._result, **options)
 
 
-#: By the name of the class that declares `plot`.
+#: The accessors by the name of the class that declares `plot`.
 ACCESSORS: Mapping[str, Callable[[Any], Any]] = {
     "Fit": FitPlots,
     "Merging": MergingPlots,

@@ -1,4 +1,4 @@
-"""What draws ArviZ's pictures: its backends, the libraries they need, and their units of size."""
+"""Backends of ArviZ's plots: the libraries they need, and their units of size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from importlib.util import find_spec
 from typing import Any
 
-#: What each imports. "none" draws nothing and records what it would draw.
+#: The libraries of each. "none" draws nothing and records what it would draw.
 LIBRARIES = {
     "matplotlib": ("matplotlib",),
     "bokeh": ("bokeh",),
@@ -14,7 +14,7 @@ LIBRARIES = {
     "none": (),
 }
 _DOTS_AN_INCH = 100
-# Plotly keeps so many dots, across and down, free around the panels, whatever the size.
+# Plotly's margins around the panels, in dots across and down, whatever the size.
 _MARGINS = {"plotly": (160, 180)}
 
 
@@ -24,7 +24,7 @@ def checked_backend(backend: str | None) -> str:
     Raises
     ------
     ValueError
-        There is no such backend.
+        An unknown backend.
     ModuleNotFoundError
         A library that it needs is not installed.
     """
@@ -45,7 +45,7 @@ def checked_backend(backend: str | None) -> str:
 
 
 def figure_size(backend: str, width: float, height: float) -> dict[str, Any]:
-    """So many inches, in the units of the backend."""
+    """Arguments for a figure of so many inches, in the units of the backend."""
     if backend == "matplotlib":
         inches = (width, height)
         return {"figsize": inches, "figsize_units": "inches", "layout": "constrained"}

@@ -1,4 +1,4 @@
-"""Chains, by ArviZ's own pictures of a posterior's tree."""
+"""Plots of chains, by ArviZ."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ..mixture.mixture import Mixture
 from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
-from .style import COLOURS, as_it_is, separating_columns
+from .style import COLOURS, literal_text, separating_columns
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
 
-# Panels that a reader still looks at, and how many stand side by side.
+# Most panels of a plot, and how many stand side by side.
 _MOST = 24
 _ACROSS = 4
 _PANEL = (2.9, 1.9)
@@ -51,7 +51,7 @@ def plot_trace(
     """
     from arviz_plots import plot_trace as draw
 
-    return draw(posterior.tree, **_asked(posterior, var_names, backend, options))
+    return draw(posterior.tree, **_arguments(posterior, var_names, backend, options))
 
 
 def plot_rank(
@@ -85,13 +85,13 @@ def plot_rank(
     """
     from arviz_plots import plot_rank as draw
 
-    return draw(posterior.tree, **_asked(posterior, var_names, backend, options))
+    return draw(posterior.tree, **_arguments(posterior, var_names, backend, options))
 
 
 def plot_energy(
     posterior: Posterior, *, backend: str | None = None, **options: Any
 ) -> PlotCollection:
-    """Energies of the chains and their steps: alike if the sampler gets everywhere.
+    """Energies of the chains and of their transitions: alike if the chains explore well.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def plot_energy(
     Raises
     ------
     ValueError
-        The draws are of a sampler that has no energy.
+        The draws are from a sampler that has no energy.
 
     Examples
     --------
@@ -127,13 +127,13 @@ def plot_energy(
     return draw(posterior.tree, backend=backend, **size | options)
 
 
-def _asked(
+def _arguments(
     posterior: Posterior,
     var_names: str | Sequence[str] | None,
     backend: str | None,
     options: dict[str, Any],
 ) -> dict[str, Any]:
-    """Arguments of ArviZ's function: what to show, and in panels of what size."""
+    """Arguments of ArviZ's function: the variables to show, and the size of the panels."""
     mixture = posterior.fit.mixture
     coords = dict(options.pop("coords", None) or {})
     if var_names is None:
@@ -141,12 +141,12 @@ def _asked(
         coords.setdefault("feature", _columns(mixture))
     names = [var_names] if isinstance(var_names, str) else list(var_names)
     chosen = posterior.tree["posterior"].to_dataset()[names]
-    there = {name: at for name, at in coords.items() if name in chosen.dims}
-    picked = chosen.sel({n: at if isinstance(at, list) else [at] for n, at in there.items()})
+    present = {name: at for name, at in coords.items() if name in chosen.dims}
+    picked = chosen.sel({n: at if isinstance(at, list) else [at] for n, at in present.items()})
     count = sum(v.size for v in picked.isel(chain=0, draw=0).data_vars.values())
     asked_backend = checked_backend(backend)
     asked = {
-        "var_names": names, "coords": there or None, "backend": asked_backend,
+        "var_names": names, "coords": present or None, "backend": asked_backend,
         "labeller": _labeller(asked_backend), "color": list(COLOURS), **options,
     }  # fmt: skip
     return panelled(asked, count)
@@ -169,13 +169,13 @@ def _labeller(backend: str) -> Any:
 
         def dim_coord_to_str(self, dim: Any, coord_val: Any, coord_idx: Any) -> str:
             text = str(super().dim_coord_to_str(dim, coord_val, coord_idx))
-            return as_it_is(text) if backend == "matplotlib" else text
+            return literal_text(text) if backend == "matplotlib" else text
 
     return Flat()
 
 
 def _columns(mixture: Mixture) -> list[str]:
-    """Columns in which the components differ most, so few that their means fit."""
+    """Columns in which the components differ most, as many as have room for their means."""
     k = mixture.n_components
     fit_in = max(1, (_MOST - k * (k > 1)) // k)
     return [mixture.names[j] for j in separating_columns(mixture, fit_in)]

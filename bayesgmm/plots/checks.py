@@ -1,4 +1,4 @@
-"""Predictive checks: the rows beside new data sets from the posterior."""
+"""Plots of predictive checks: the rows beside new data sets from the posterior."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..utils.types import FloatArray
 from ..utils.validation import check_integer
 from .backends import checked_backend
 from .chains import panelled
-from .style import BEST, COLOURS, Figure, as_it_is, despine, footnote, separating_columns
+from .style import BEST, COLOURS, Figure, despine, footnote, literal_text, separating_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from arviz_plots import PlotCollection
 
 _MOST_COLUMNS = 8
-# Dots with a line of their own, and how far apart; more of them share the height of so many.
+# Height of a dot's line, and how many have lines of their own; more dots share that height.
 _APART, _LINES = 0.115, 6
-# Beyond so many standard deviations dots stand at the edge.
+# Dots farther than so many standard deviations are drawn at the edge.
 _EDGE = 6.0
 # Dots of one statistic that are named, the farthest of those outside.
 _NAMED = 4
@@ -85,7 +85,7 @@ def plot_predictive(
     drawn = plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
     if backend == "matplotlib":
         for ax in drawn.viz["figure"].item().axes:  # its titles are the columns' names
-            ax.set_title(as_it_is(ax.get_title()))
+            ax.set_title(literal_text(ax.get_title()))
     return drawn
 
 
@@ -100,8 +100,7 @@ def plot_check(
     """Statistics of the rows among those of new data sets, in predictive standard deviations.
 
     A line is the predictive interval of a statistic (of a column, or of a pair), a dot the rows'
-    own value. Dots outside their interval are edged, and the
-    farthest of them named.
+    own value. Dots outside their interval are edged, and the farthest of them named.
 
     Parameters
     ----------
@@ -121,7 +120,7 @@ def plot_check(
     table = posterior.predictive_check(
         statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
     )
-    return picture_of_checks(table, ci_prob)
+    return plot_of_checks(table, ci_prob)
 
 
 def outside_interval(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -130,8 +129,8 @@ def outside_interval(table: pd.DataFrame) -> NDArray[np.bool_]:
     return (value < table["lower"].to_numpy()) | (value > table["upper"].to_numpy())
 
 
-def picture_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
-    """The picture of a table that `Posterior.predictive_check` made."""
+def plot_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
+    """The plot of a table by `Posterior.predictive_check`."""
     sd = table["sd"].to_numpy()
     sd = np.where(sd > 0, sd, 1.0)
     z, low, high = ((table[c].to_numpy() - table["mean"].to_numpy()) / sd
@@ -155,7 +154,7 @@ def picture_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
     reach = max(2.6, 1.12 * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(
-        yticks=ticks, yticklabels=[as_it_is(name) for name in names], ylim=(y, 0),
+        yticks=ticks, yticklabels=[literal_text(name) for name in names], ylim=(y, 0),
         xlim=(-reach, reach),
         xlabel="distance from the predictive mean, in predictive standard deviations",
         title=f"{len(z) - outside} of {len(z)} statistics within their {ci_prob:.0%} interval",
@@ -180,7 +179,7 @@ def _dots(
     ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", ms=ms + 1, zorder=3)
     farthest = np.argsort(-np.abs(z))[:_NAMED]
     for i in [i for i in farthest.tolist() if outside[i]]:
-        text = as_it_is(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
+        text = literal_text(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
         ax.annotate(
             text, (shown[i], at[i]), xytext=(-7 if z[i] > 0 else 7, 0), fontsize=8,
             textcoords="offset points", ha="right" if z[i] > 0 else "left", va="center",

@@ -1,4 +1,4 @@
-"""Rows by component: a strip or pairs of columns with ellipses, and how doubtful they are."""
+"""Plots of rows by component, a strip or pairs of columns with ellipses, and of uncertainty."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def plot_classification(
     X : array-like (n, d)
         Rows.
     fit : Fit or Mixture
-        What colours them.
+        The mixture whose components colour the rows.
     units : mapping of column name to unit, optional
         For the labels; those of `X.attrs["units"]` if left out.
 
@@ -72,7 +72,7 @@ def plot_classification(
     >>> figure.axes[0].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, names = _asked(X, fit, units)
+    mixture, data, names = _prepared(X, fit, units)
     if mixture.d == 1:
         return _strip(data, mixture, names[0])
     shown = separating_columns(mixture)
@@ -115,7 +115,7 @@ def plot_uncertainty(
     *,
     units: Units = None,
 ) -> Figure:
-    """How doubtful the rows' components are: all rows in order, and where the doubtful ones lie.
+    """How uncertain the rows' components are: all rows in order, and where uncertain ones lie.
 
     Uncertainty is 1 - max_k r_ik. With two columns the map's shade is the uncertainty a row would
     have there; with more, the two columns in which the components differ most are shown.
@@ -125,7 +125,7 @@ def plot_uncertainty(
     X : array-like (n, d)
         Rows.
     fit : Fit or Mixture
-        What colours them.
+        The mixture whose components colour the rows.
     units : mapping of column name to unit, optional
         For the labels; those of `X.attrs["units"]` if left out.
 
@@ -147,7 +147,7 @@ def plot_uncertainty(
     >>> figure.axes[1].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, names = _asked(X, fit, units)
+    mixture, data, names = _prepared(X, fit, units)
     x, resp = sample(data, mixture)
     labels, uncertainty = _most_probable(resp)
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
@@ -179,8 +179,8 @@ def plot_uncertainty(
     return figure
 
 
-def _asked(x: Any, fit: Fit | Mixture, units: Units) -> tuple[Mixture, Data, tuple[str, ...]]:
-    """The mixture, the rows as its columns, and the columns' labels."""
+def _prepared(x: Any, fit: Fit | Mixture, units: Units) -> tuple[Mixture, Data, tuple[str, ...]]:
+    """The mixture, the rows with its columns, and the columns' labels."""
     mixture = mixture_of(fit)
     return mixture, mixture.rows(x), labelled(mixture.names, units_of(x, units))
 
@@ -245,7 +245,7 @@ def _uncertainty_curve(
     mixture: Mixture,
     names: tuple[str, ...],
 ) -> None:
-    grid = grid_along(x)
+    grid = grid_along(x, mixture)
     ax.plot(grid, 1 - mixture.predict_proba(grid[:, None]).max(axis=1), color="0.5", lw=1)
     for k in range(mixture.n_components):
         mine = labels == k

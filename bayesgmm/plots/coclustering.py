@@ -1,4 +1,4 @@
-"""Which rows belong together, as a map of all pairs."""
+"""Plot of the co-clustering probabilities of all pairs of rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def plot_coclustering(
     n_draws: int | None = _MOST_DRAWS,
     random_seed: int | np.random.Generator | None = 0,
 ) -> Figure:
-    """How probable it is that two rows belong to the same component, as a heat map.
+    """The probabilities that two rows belong to the same component, as a heat map.
 
     Rows are sorted by their most probable component of the EM fit, and within it from certain to
     doubtful: separate groups are dark squares, light bands doubtful rows, and shade between two
-    squares says that their components may be one. No label matters for the shades.
+    squares means that their components may be one. The shades do not depend on the labels.
 
     Parameters
     ----------

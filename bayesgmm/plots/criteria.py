@@ -1,4 +1,4 @@
-"""Criteria of a grid of fits, by family and number of components."""
+"""Plot of a criterion over a grid of fits, by family and number of components."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     """A criterion by number of components, one line a family; the best cell is ringed.
 
     A colour and marker stand for shape and orientation, a dashed line with hollow markers for
-    equal volumes. Cells without an estimate are crosses above the picture, with the reasons below.
+    equal volumes. Cells without an estimate are crosses above the axes, with the reasons below.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
         xlabel="number of components K", ylabel=shown.axis, xticks=grid.index,
         xlim=(grid.index[0] - room, grid.index[-1] + room),
     )  # fmt: skip
-    notes = [f"{hidden} worse cells lie above the picture."] if hidden else []
+    notes = [f"{hidden} worse cells lie above the plot."] if hidden else []
     if len(failed):
         _crosses(ax, failed, families)
         notes.append(f"x: {len(failed)} cells without an estimate ({_reasons(failed['note'])}).")
@@ -129,7 +129,7 @@ def _crosses(ax: Axes, failed: Any, families: list[str]) -> None:
 
 
 def _reasons(notes: Any) -> str:
-    """How often each reason for a failed cell was given, in its own first words."""
+    """The reasons for failed cells, by their first words, with their counts."""
     first = (re.split(r"[:,;(]", note)[0].strip() for note in notes)
     counts = Counter(re.sub(r"\d[\d.]*", "...", words).rstrip(" .") for words in first)
     return ", ".join(
@@ -139,9 +139,9 @@ def _reasons(notes: Any) -> str:
 
 
 def _focus(ax: Axes, values: FloatArray) -> int:
-    """Show the better half in full: one hopeless family must not flatten all the others.
+    """Show the better half in full, lest one very bad family flatten all the others.
 
-    Returns the number of values above the picture.
+    Returns the number of values above the plot.
     """
     best, typical, worst = np.min(values), np.median(values), np.max(values)
     if worst - best > 4 * (typical - best) > 0:

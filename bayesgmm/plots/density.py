@@ -1,4 +1,4 @@
-"""Densities: a curve with its band over one column, contours over two."""
+"""Plots of densities: a curve with its pointwise interval over one column, contours over two."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ from .style import (
     BEST,
     Figure,
     Units,
-    as_it_is,
     colour,
     density_panel,
     despine,
     grid_along,
     labelled,
+    literal_text,
     marker,
     separating_columns,
     some_rows,
     units_of,
+    with_narrow,
 )
 
 # Shares of the probability that the regions of highest density hold, widest first.
@@ -52,9 +53,10 @@ def plot_density(
     ci_prob: float = 0.89,
     units: Units = None,
 ) -> Figure:
-    """The density of one column with its band, or of two as contours, over the rows.
+    """The density of one column with its interval, or of two as contours, over the rows.
 
-    One column: the mixture (dashed) and its components over a histogram, and the posterior's band.
+    One column: the mixture (dashed) and its components over a histogram, and the posterior's
+    pointwise interval as a band.
     Two: regions of highest density that hold 25, 50, 75 and 95 %, of the posterior mean density if
     a posterior is given; then thin lines are the 95 % regions of 30 draws, and the dashed line is
     that of EM. The other columns are integrated out, exactly.
@@ -66,7 +68,7 @@ def plot_density(
     fit : Fit or Mixture
         The estimates.
     posterior : Posterior, optional
-        Of the same columns.
+        A posterior of the same columns.
     columns : one or two of str or int, optional
         The columns to show; all of one or two, otherwise the two in which the components differ
         most.
@@ -100,7 +102,7 @@ def plot_density(
     part = mixture.marginal(separating_columns(mixture, 2) if columns is None else columns)
     if part.d > 2:
         raise ValueError(
-            f"columns is {list(part.names)}: a picture of a density has one or two, name these."
+            f"columns is {list(part.names)}: a plot of a density has one or two, name these."
         )
     places = [mixture.names.index(name) for name in part.names]
     rows = some_rows(data)[:, places]
@@ -116,7 +118,7 @@ def _curve(
     figure = Figure(figsize=(7.4, 4.2), layout="constrained")
     ax = figure.subplots()
     if posterior is not None:
-        grid = grid_along(x)
+        grid = grid_along(x, mixture)
         band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
         ax.fill_between(
             grid, band["lower"], band["upper"], color=BAND, alpha=0.45, lw=0,
@@ -160,9 +162,10 @@ def _contours(
         _fill(ax, axes, mean)
         for draw in posterior.marginal(mixture.names).thinned(_draws(posterior)).mixtures():
             z = _on_mesh(draw, axes)
-            ax.contour(*axes, z, levels=[_level(z, _SHARES[0])], colors="0.35", linewidths=0.4)
-        ax.contour(*axes, by_em, levels=[_level(by_em, _SHARES[0])], colors=BEST, linewidths=1.6,
-                   linestyles="--")  # fmt: skip
+            widest = [_level(z, _SHARES[0], axes)]
+            ax.contour(*axes, z, levels=widest, colors="0.35", linewidths=0.4)
+        widest = [_level(by_em, _SHARES[0], axes)]
+        ax.contour(*axes, by_em, levels=widest, colors=BEST, linewidths=1.6, linestyles="--")
         handles += [
             Line2D([], [], color="0.35", lw=0.6, label="95 % region of single draws"),
             Line2D([], [], color=BEST, lw=1.6, ls="--", label="95 % region of the EM fit"),
@@ -172,7 +175,7 @@ def _contours(
         ax.plot(*mixture.means[k], marker(k), color=colour(k), ms=9, mec="white", mew=1, zorder=5)
     handles.append(Line2D([], [], color="0.45", marker="o", ls="", label="component means"))
     whose = "Density" if posterior is None else "Posterior mean density"
-    title = as_it_is(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
+    title = literal_text(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
     ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
     figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
@@ -192,7 +195,7 @@ def _reach(x: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
     low = min(x.min(), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
     high = max(x.max(), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
     margin = 0.02 * (high - low)
-    return np.linspace(low - margin, high + margin, size)
+    return with_narrow(np.linspace(low - margin, high + margin, size), mixture, j, size // 3)
 
 
 def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
@@ -201,13 +204,17 @@ def _on_mesh(mixture: Mixture, axes: Sequence[FloatArray]) -> FloatArray:
     return np.exp(mixture.log_density(mesh)).reshape(len(axes[1]), len(axes[0]))
 
 
-def _level(density: FloatArray, share: float) -> float:
-    """The density above which lies that share of the probability on an even mesh."""
-    ordered = np.sort(density, axis=None)[::-1]
-    total = np.cumsum(ordered)
-    return float(ordered[np.searchsorted(total, share * total[-1])])
+def _level(density: FloatArray, share: float, axes: Sequence[FloatArray]) -> float:
+    """The density above which lies that share of the probability on a mesh."""
+    area = np.gradient(axes[1])[:, None] * np.gradient(axes[0])
+    order = np.argsort(-density, axis=None, kind="stable")
+    total = np.cumsum((density * area).ravel()[order])
+    return float(density.ravel()[order[np.searchsorted(total, share * total[-1])]])
 
 
 def _fill(ax: Axes, axes: Sequence[FloatArray], density: FloatArray) -> None:
-    levels = [_level(density, share) for share in _SHARES]
-    ax.contourf(*axes, density, levels=[*levels, 1.001 * density.max()], colors=_SHADES)
+    levels = [_level(density, share, axes) for share in _SHARES]
+    for i in range(1, len(levels)):  # equal where a component is a few points of the mesh
+        levels[i] = max(levels[i], levels[i - 1] * (1 + 1e-9))
+    top = 1.001 * max(density.max(), levels[-1])
+    ax.contourf(*axes, density, levels=[*levels, top], colors=_SHADES)

@@ -1,4 +1,4 @@
-"""How EM went: the objective after every iteration."""
+"""Plot of EM's convergence: the objective after every iteration."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from ..em.result import Fit
 from .style import COLOURS, QUIET, Figure, despine, footnote
 
-# Gains below so much of the objective are its rounding.
+# Gains below this fraction of the objective are rounding errors.
 _ROUNDING = 1e-13
 
 
 def plot_convergence(fit: Fit) -> Figure:
-    """EM's objective after every iteration, and how far it still was from where it ended.
+    """EM's objective after every iteration, and its distance from the final value.
 
     On the right the distance has a logarithmic scale, on which EM's own steps make a straight
-    line (its convergence is linear) and long steps make a bend or a jump.
+    line (its convergence is linear) and accelerated steps make a bend or a jump.
 
     Parameters
     ----------
     fit : Fit
-        Its best start is shown.
+        The fit, of which the best start is shown.
 
     Returns
     -------
@@ -49,9 +49,9 @@ def plot_convergence(fit: Fit) -> Figure:
     gain = values[-1] - values
     above = gain > _ROUNDING * max(1.0, abs(values[-1]))
     right.plot(iteration[above], gain[above], **style)
-    right.set(ylabel=f"{what} still to gain", title="Distance from the end", yscale="log")
+    right.set(ylabel=f"{what} still to gain", title="Distance from the final value", yscale="log")
     if not above.any():
-        right.text(0.5, 0.5, "the start was the end", transform=right.transAxes, ha="center",
+        right.text(0.5, 0.5, "no gain over the start", transform=right.transAxes, ha="center",
                    color=QUIET)  # fmt: skip
         right.set(yscale="linear", yticks=[])
     for ax in (left, right):

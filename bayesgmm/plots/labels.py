@@ -1,4 +1,4 @@
-"""Labels: what the sampler gave, how relabelling moved them, and what came of it."""
+"""Plot of labels before and after relabelling, draw by draw."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..utils.types import FloatArray, IntArray
 from .style import (
     Figure,
     Units,
-    as_it_is,
     despine,
+    literal_text,
     marker,
     named,
     separating_columns,
@@ -21,7 +21,7 @@ from .style import (
     units_of,
 )
 
-# Draws shown at most: beyond them points only cover one another.
+# Most draws shown: more points only cover one another.
 _MOST_DRAWS = 4000
 
 
@@ -30,7 +30,7 @@ def plot_label_moves(
 ) -> Figure:
     """The means in one column draw by draw, under the sampler's labels and after relabelling.
 
-    The strip between them tells, for every draw, which relabelled component each of the sampler's
+    The strip between them shows, for every draw, which relabelled component each of the sampler's
     became: bands of one colour mean that nothing moved. Chains stand one after another.
 
     Parameters
@@ -38,7 +38,7 @@ def plot_label_moves(
     posterior : Posterior
         Draws, relabelled by `refine` or `Posterior.relabel`.
     column : str or int, optional
-        Whose means; that in which the components differ most if left out.
+        The column of the means; that in which the components differ most if left out.
     units : mapping of column name to unit, optional
         For the label.
 
@@ -64,7 +64,7 @@ def plot_label_moves(
     became = np.argsort(permutations, axis=1)  # of every sampled component, the relabelled one
     total, k = relabelled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
-    label = as_it_is(named(fit.names[j], units_of(None, units)))
+    label = literal_text(named(fit.names[j], units_of(None, units)))
     figure = Figure(figsize=(9, 5.6 + 0.12 * k), layout="constrained")
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])
@@ -80,7 +80,7 @@ def plot_label_moves(
         f"What each became: {done.relabelled_draws} of {total} draws relabelled ({done.method})"
         + (f", {done.ambiguous_draws} ambiguous" if done.ambiguous_draws else "")
     )
-    bottom.set_title("Settled")
+    bottom.set_title("After relabelling")
     bottom.set_xlabel("draw (chains one after another)")
     handles = [
         Line2D([], [], color=shade(c), marker=marker(c), ls="", label=f"{c}") for c in range(k)

@@ -1,4 +1,4 @@
-"""The posterior of pi, mu and Sigma beside the EM estimates."""
+"""Plot of the posterior of pi, mu and Sigma beside the EM estimates."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from matplotlib.lines import Line2D
 from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
 from ..posterior.posterior import Posterior
-from ..posterior.summaries.intervals import tails
+from ..posterior.summaries.intervals import tail_probabilities
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from .style import (
     Figure,
     Units,
-    as_it_is,
     colour,
     despine,
+    literal_text,
     marker,
     named,
     separating_columns,
@@ -88,7 +88,7 @@ def plot_posterior(
     >>> plots.plot_posterior(posterior, standard_errors=se)  # doctest: +SKIP
     """
     fit, draws = posterior.fit, posterior.draws
-    ends = tails(ci_prob)
+    ends = tail_probabilities(ci_prob)
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
     drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
     estimate = Estimates(fit.weights, fit.means, fit.covariances)
@@ -138,7 +138,7 @@ def _interval(errors: StandardErrors, fit: Fit, ci_prob: float) -> tuple[Estimat
 def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
     panels = [_Panel("pi, proportion", "weights", ())] if fit.n_components > 1 else []
     panels += [
-        _Panel(as_it_is(f"mu: {named(fit.names[j], units)}", _TITLE), "means", (j,))
+        _Panel(literal_text(f"mu: {named(fit.names[j], units)}", _TITLE), "means", (j,))
         for j in separating_columns(fit.mixture, _MOST_MEANS)
     ]
     if fit.d > _WITH_VARIANCES:
@@ -156,7 +156,7 @@ def _sigma_title(fit: Fit, i: int, j: int, units: Mapping[str, str]) -> str:
     square = f"({u})²" if " " in u or "/" in u else f"{u}²"
     unit = (square if u == v else f"{u} · {v}") if u and v else ""
     title = f"Sigma: {a}, {'variance' if i == j else b}"
-    return as_it_is(f"{title} [{unit}]" if unit else title, _TITLE)
+    return literal_text(f"{title} [{unit}]" if unit else title, _TITLE)
 
 
 def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) -> None:

@@ -1,4 +1,4 @@
-"""Responsibilities of the rows, all in one picture."""
+"""Plot of the responsibilities of all rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..utils.types import FloatArray
 from ..utils.validation import check_probability
 from .style import COLOURS, Figure, colour, despine, some_rows
 
-# Laid over the colours when they come round again.
+# Hatches over the colours when these are used again.
 _HATCHES = ("", "////", "....", "xxxx")
-# Rows, and draws of a posterior, that are enough to see everything there is.
+# Rows, and draws of a posterior, beyond which the plot would look the same.
 _MOST_ROWS = 2000
 _MOST_DRAWS = 400
 
@@ -39,7 +39,7 @@ def plot_responsibilities(
     X : array-like (n, d), or None
         Rows; None for a posterior's own.
     fit : Fit, Mixture or Posterior
-        Whose responsibilities.
+        The mixture whose responsibilities are shown.
     ci_prob : float
         Probability of a posterior's interval.
 
@@ -71,10 +71,10 @@ def plot_responsibilities(
     if isinstance(fit, Posterior):
         figure.set_figheight(5.6)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
-        bands = fit.responsibilities(rows, ci_prob=ci_prob, n_draws=_MOST_DRAWS)
-        resp = bands["mean"].to_numpy()
+        intervals = fit.responsibilities(rows, ci_prob=ci_prob, n_draws=_MOST_DRAWS)
+        resp = intervals["mean"].to_numpy()
         order = _order(resp)
-        low, high = bands["lower"].to_numpy(), bands["upper"].to_numpy()
+        low, high = intervals["lower"].to_numpy(), intervals["upper"].to_numpy()
         _intervals(bottom, resp[order], low[order], high[order], ci_prob)
     else:
         top = figure.subplots()

@@ -1,7 +1,7 @@
-"""What all pictures share: colours, markers, lines, names with units, legends, rows to draw.
+"""Shared by all plots: colours, markers, lines, names with units, legends, rows to draw.
 
 Figures are made without pyplot: nothing is kept open, no backend is touched. Colours are Okabe &
-Ito's (2008), which colour-blind readers can tell apart; components also differ by marker.
+Ito's (2008), which colour-blind readers can distinguish; components also differ by marker.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ _MOST_POINTS = 5000
 MOST_PANELS = 5
 SIZES = "larger: less certain"
 _ENTRIES = 16
-# Characters of a label that there is room for, and on one of its lines.
+# Most characters of a label, and of one of its lines.
 _LONGEST, _ACROSS = 90, 48
-# Bins of a histogram at most, rows for one of those added, rows of a component they are for.
+# Standard deviations between points above which a component gets points of its own, unless its
+# proportion is smaller than this.
+_COARSE, _LIGHT = 1.0, 1e-3
+# Most bins of a histogram, rows for each one added, least rows of a component to add some for.
 _MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
 
 
@@ -56,7 +59,7 @@ def colour(k: int) -> str:
 
 
 def shade(k: int) -> str:
-    """Colour of component k where no marker tells it from component k - 8: paler every round."""
+    """Colour of component k where there are no markers: paler each time the colours repeat."""
     pale = 0.5 ** (k // len(COLOURS))
     red, green, blue = (1 - pale * (1 - c) for c in to_rgb(colour(k)))
     return to_hex((red, green, blue))
@@ -87,10 +90,10 @@ def named(name: str, units: Mapping[str, str]) -> str:
     return f"{name} ({units[name]})" if name in units else name
 
 
-def as_it_is(text: str, width: int = _ACROSS) -> str:
-    """A text with the user's names for matplotlib: no mathematics, of a size that fits.
+def literal_text(text: str, width: int = _ACROSS) -> str:
+    """A text that matplotlib shows as it is, without mathematics, shortened and wrapped to fit.
 
-    Dollars would set what is between them as mathematics, or raise where that is none.
+    Between dollars matplotlib would set the user's names as mathematics, or raise an error.
     """
     clean = "".join(c if c.isprintable() else " " for c in text)
     if len(clean) > _LONGEST:
@@ -100,7 +103,7 @@ def as_it_is(text: str, width: int = _ACROSS) -> str:
 
 def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
     """Labels of several columns, as matplotlib takes them."""
-    return tuple(as_it_is(named(name, units)) for name in names)
+    return tuple(literal_text(named(name, units)) for name in names)
 
 
 def separating_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int]:
@@ -126,10 +129,19 @@ def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
     return np.asarray(data.values[rows], dtype=np.float64)
 
 
-def grid_along(x: FloatArray) -> FloatArray:
-    """Points of a curve over values, a little beyond them."""
+def grid_along(x: FloatArray, mixture: Mixture, j: int = 0) -> FloatArray:
+    """Points at which to draw a curve over values of column j, a little beyond their range."""
     margin = 0.08 * (x.max() - x.min())
-    return np.linspace(x.min() - margin, x.max() + margin, 400)
+    even = np.linspace(x.min() - margin, x.max() + margin, 400)
+    return with_narrow(even, mixture, j, 60)
+
+
+def with_narrow(even: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
+    """Points along column j, and `size` more about each component that is lost between them."""
+    means, sd = mixture.means[:, j, None], np.sqrt(mixture.variances[:, j, None])
+    narrow = (mixture.weights > _LIGHT) & (_COARSE * sd[:, 0] < even[1] - even[0])
+    about = (means + sd * np.linspace(-6, 6, size))[narrow]
+    return np.unique(np.concatenate([even, about.ravel()]))
 
 
 def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
@@ -145,9 +157,9 @@ def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
 
 
 def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
-    """Histogram of a column and its components' weighted densities."""
+    """Draw the histogram of a column and its components' weighted densities."""
     ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
-    grid = grid_along(x)
+    grid = grid_along(x, mixture, j)
     for k in range(mixture.n_components):
         sd = np.sqrt(mixture.covariances[k, j, j])
         z = (grid - mixture.means[k, j]) / sd
@@ -158,7 +170,7 @@ def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
 
 
 def _bins(x: FloatArray, mixture: Mixture, j: int) -> int:
-    """Freedman & Diaconis's number of bins, or more to show components far narrower than all."""
+    """Freedman & Diaconis's number of bins, or more where components are much narrower."""
     usual = len(np.histogram_bin_edges(x, "fd")) - 1
     heavy = mixture.weights * len(x) >= _ROWS_A_COMPONENT
     narrow = np.sqrt(mixture.covariances[heavy, j, j]).min(initial=np.inf)
@@ -167,8 +179,8 @@ def _bins(x: FloatArray, mixture: Mixture, j: int) -> int:
 
 
 def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
-    """One column: the mixture's density over its components', over a histogram."""
-    grid = grid_along(x)
+    """Draw the mixture's density of one column over its components' and a histogram."""
+    grid = grid_along(x, mixture)
     ax.plot(
         grid, np.exp(mixture.log_density(grid[:, None])), color="black", ls="--", lw=1.2,
         label="EM fit",
@@ -178,7 +190,7 @@ def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
 
 
 def component_legend(figure: Figure, mixture: Mixture, loc: Any, *notes: str) -> None:
-    """Components with their shares, under notes on how to read the picture."""
+    """Add a legend of components with their shares, under notes on how to read the plot."""
     handles = [
         Line2D(
             [], [], marker=marker(k), ls=line(k), lw=1.4, color=colour(k),
@@ -194,11 +206,11 @@ def component_legend(figure: Figure, mixture: Mixture, loc: Any, *notes: str) ->
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """A note below the picture, at its left."""
+    """Add a note below the plot, at its left."""
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color=QUIET)
 
 
 def despine(ax: Axes) -> None:
-    """Leave out the frame's upper and right side."""
+    """Hide the frame's upper and right side."""
     for spine in ("top", "right"):
         ax.spines[spine].set_visible(False)

@@ -1,4 +1,4 @@
-"""Components merged to clusters: the entropy's elbow, and the tree."""
+"""Plot of components merged to clusters: the entropies with their elbow, and the tree."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
 
 
 def _tree(ax: Axes, merging: Merging, n_clusters: int) -> None:
-    """Merges from the components at the bottom to one cluster at the top, one a step."""
+    """Draw the merges from the components at the bottom to one cluster at the top, step by step."""
     k = merging.n_components
     order = _leaves(merging)
     at: dict[Cluster, tuple[float, int]] = {(c,): (order.index(c), k) for c in range(k)}
@@ -87,15 +87,15 @@ def _tree(ax: Axes, merging: Merging, n_clusters: int) -> None:
             xytext=(4, 0), textcoords="offset points", fontsize=8, color=BEST, va="center",
         )  # fmt: skip
     drop = -np.diff(merging.entropies)
-    for c, fall in zip(range(k - 1, 0, -1), drop, strict=True):
+    for c, decrease in zip(range(k - 1, 0, -1), drop, strict=True):
         ax.annotate(
-            f"{fall:.3g}", (1, c), xycoords=("axes fraction", "data"), xytext=(4, 0),
+            f"{decrease:.3g}", (1, c), xycoords=("axes fraction", "data"), xytext=(4, 0),
             textcoords="offset points", fontsize=8, color="0.3", va="center",
         )  # fmt: skip
     ax.set(
         xticks=range(k), xticklabels=order, xlabel="component", xlim=(-0.5, k - 0.5),
         yticks=range(1, k + 1), ylim=(k + 0.4, 0.6), ylabel="number of clusters",
-        title="Tree of merges (right: fall of entropy)",
+        title="Tree of merges (right: drop in entropy)",
     )  # fmt: skip
     despine(ax)
 

@@ -1,1 +1,1 @@
-"""Draws from the posterior, and what is asked of them."""
+"""The posterior of a mixture: draws, labels, diagnostics, evidence, summaries."""

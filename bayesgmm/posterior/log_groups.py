@@ -1,4 +1,4 @@
-"""Log-likelihood of every row and log prior density, draw by draw: groups that ArviZ reads."""
+"""Log-likelihood of every row and log prior density at each draw, as groups that ArviZ reads."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..utils.matrices import as_full
 from ..utils.types import FloatArray, IntArray
 from .evidence.marginal_prior import log_correction, log_dirichlet
 
-# Numbers that are kept at most: 1 GiB of them.
+# Most numbers of a group: 1 GiB of them.
 _LIMIT = 2**27
-# In place of proportions that rounded to 0, of which there is no logarithm.
+# Replaces proportions that were rounded to 0, whose logarithm is infinite.
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def log_likelihood_group(data: Data, draws: Draws, posterior: xr.Dataset) -> xr.Dataset:
-    """Log density of every row under every draw: y over chain, draw, obs_id."""
+    """Log density of every row at every draw: y over chain, draw, obs_id."""
     if len(draws) * data.n > _LIMIT:
         raise ValueError(
-            f"the log-likelihoods of {data.n} rows under {len(draws)} draws are "
-            f"{len(draws) * data.n * 8 / 2**30:.1f} GiB: use posterior.loo(), which holds some "
-            "rows at a time, or refine with fewer draws."
+            f"the log-likelihoods of {data.n} rows at {len(draws)} draws are "
+            f"{len(draws) * data.n * 8 / 2**30:.1f} GiB: use posterior.loo(), which takes "
+            "some rows at a time, or refine with fewer draws."
         )
     values = np.empty((len(draws), data.n))
     for rows, block in log_densities(data, draws):
@@ -67,7 +67,7 @@ def _log_means(draws: Draws, prior: Prior) -> FloatArray:
 def _of_draws(
     values: dict[str, FloatArray], posterior: xr.Dataset, coords: dict[str, IntArray]
 ) -> xr.Dataset:
-    """Arrays (S, ...) over the chains and draws of a posterior."""
+    """Arrays (S, ...) as a dataset over the chains and draws of a posterior."""
     sizes = posterior.sizes["chain"], posterior.sizes["draw"]
     dims = "chain", "draw", *coords
     return xr.Dataset(

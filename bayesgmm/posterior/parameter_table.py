@@ -35,7 +35,7 @@ def sensitivity_table(tree: xr.DataTree, var_names: Sequence[str]) -> pd.DataFra
 
     chosen = chosen_variables(tree, var_names)
     tree = tree.copy()
-    # ArviZ gives its answer a dimension of this name.
+    # "component" is the name of a dimension of ArviZ's result.
     renamed = tree["posterior"].to_dataset()[chosen].rename(component="mixture_component")
     tree["posterior"] = renamed
     with np.errstate(invalid="ignore"):  # elements that are always 0 have no distribution
@@ -44,17 +44,17 @@ def sensitivity_table(tree: xr.DataTree, var_names: Sequence[str]) -> pd.DataFra
 
 
 def chosen_variables(tree: xr.DataTree, var_names: Sequence[str]) -> list[str]:
-    """The posterior's variables of these names; others are refused."""
-    there = [str(name) for name in tree["posterior"].data_vars]
+    """The names of variables of the posterior; other names are refused."""
+    available = [str(name) for name in tree["posterior"].data_vars]
     chosen = [var_names] if isinstance(var_names, str) else list(var_names)
-    return [check_choice("var_names", name, there) for name in chosen]
+    return [check_choice("var_names", name, available) for name in chosen]
 
 
 def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
-    """A summary without the elements of Sigma that are another's copy, or 0 by the family."""
+    """A summary without the elements of Sigma that repeat another, or are 0 in the family."""
     k, i, j = np.indices((fit.n_components, fit.d, fit.d)).reshape(3, -1)
     own = (i <= j) & ~(fit.family.diagonal & (i < j)) & ~(fit.family.common & (k > 0))
-    kept = np.ones(len(summary), dtype=bool)  # by place: names with commas may look like others
+    kept = np.ones(len(summary), dtype=bool)  # by position: names with commas may look like others
     sigma = summary.index.str.startswith("Sigma[")
     kept[sigma] = own[: sigma.sum()]
     table = summary[kept]

@@ -1,4 +1,4 @@
-"""The posterior of a mixture: relabelled draws, how far to trust them, what they say."""
+"""The posterior of a mixture: relabelled draws, their diagnostics and their summaries."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class Posterior(Displayed, TreeGroups):
     tree : xarray.DataTree
         ArviZ's own container: groups `posterior` (pi, mu, Sigma over component and feature, and
         the model's covariance variables), `sample_stats`, `observed_data`, `em_fit`, `relabelling`.
-        ArviZ's functions take it; those that need the rows' log-likelihoods, the prior's density or
-        new data sets take that of `with_log_likelihood`, `with_log_prior`, `with_predictive`.
+        ArviZ's functions take it. For those that need the rows' log-likelihoods, the log prior or
+        new data sets, add these by `with_log_likelihood`, `with_log_prior`, `with_predictive`.
     fit : Fit
         The EM fit the chains started from, whose labels the components keep.
     prior : Prior
-        The prior sampled under.
+        The prior of the parameters.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class Posterior(Displayed, TreeGroups):
 
     @property
     def data(self) -> Data:
-        """The rows the posterior is of."""
+        """The rows that the posterior is conditional on."""
         return self._rows(self.tree["observed_data"]["y"].to_numpy())
 
     @property
@@ -100,7 +100,7 @@ class Posterior(Displayed, TreeGroups):
 
     @property
     def relabelling(self) -> Relabelling:
-        """How the draws were relabelled, and what that changed of what the sampler gave."""
+        """How the draws were relabelled, and which of the sampler's draws that changed."""
         return labels.relabelling_of_tree(self.tree)
 
     def relabel(self, method: Method, *, order_by: str = "pi") -> Posterior:
@@ -123,17 +123,17 @@ class Posterior(Displayed, TreeGroups):
 
             All keep the EM fit's labels as far as the draws let them.
         order_by : str
-            "pi", or the column whose means "ordering" goes by.
+            For "ordering": "pi", or the column by whose means.
 
         Returns
         -------
         Posterior
-            Its `.relabelling` tells what was changed; this posterior stays as it is.
+            Its `.relabelling` has what was changed; this posterior stays as it is.
 
         Raises
         ------
         ValueError
-            There is no such method, or no such column.
+            An unknown method or column.
 
         Examples
         --------
@@ -205,7 +205,7 @@ class Posterior(Displayed, TreeGroups):
         n_draws : int, optional
             Use only so many draws, evenly spaced.
         """
-        return mean_responsibilities(*self._asked(X, n_draws))
+        return mean_responsibilities(*self._rows_and_draws(X, n_draws))
 
     def log_density(
         self,
@@ -214,14 +214,14 @@ class Posterior(Displayed, TreeGroups):
         ci_prob: float = 0.89,
         n_draws: int | None = None,  # noqa: N803
     ) -> pd.DataFrame:
-        """Log density of each row: posterior predictive, and a band of its own uncertainty.
+        """Log posterior predictive density of each row, with an interval of the log density.
 
         Parameters
         ----------
         X : array-like (n, d), optional
             Rows; those of the posterior if left out.
         ci_prob : float
-            Probability of the equal-tailed band, between 0 and 1.
+            Probability of the equal-tailed interval, between 0 and 1.
         n_draws : int, optional
             Use only so many draws, evenly spaced.
 
@@ -230,12 +230,12 @@ class Posterior(Displayed, TreeGroups):
         DataFrame
             Columns log_density (log of the posterior mean density), lower, upper; n rows.
         """
-        return log_density_intervals(*self._asked(X, n_draws), ci_prob)
+        return log_density_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
 
     def occupied(
         self, *, n_draws: int | None = None, random_seed: int | np.random.Generator | None = None
     ) -> IntArray:
-        """How many components hold at least one row, draw by draw (chains one after another).
+        """Number of components that hold at least one row, draw by draw (chain after chain).
 
         The rows' components, which the model sums out, are drawn from their responsibilities.
         Under a sparse prior (a concentration well below 1) the shares of the numbers among the
@@ -296,7 +296,7 @@ class Posterior(Displayed, TreeGroups):
         ----------
         method : "bridge", "importance" or "laplace"
             Bridge sampling (Meng & Wong 1996, Stat. Sinica 6, 831-860), importance sampling with
-            Pareto-smoothed weights, or Laplace's approximation, which is fast and knows no error.
+            Pareto-smoothed weights, or Laplace's approximation, fast but of unknown error.
         random_seed : int, optional
             Seed of the proposal's draws.
 
@@ -358,7 +358,7 @@ class Posterior(Displayed, TreeGroups):
     def assemble(
         cls, tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
     ) -> Posterior:
-        """A posterior from sampled and relabelled draws; the tree gets all `save` needs."""
+        """A posterior from relabelled draws; the tree gets everything that `save` writes."""
         return cls(with_fit_and_prior(tree, fit, prior, attrs), fit, prior)
 
     def _of_tree(self, tree: xr.DataTree) -> Self:
@@ -385,6 +385,6 @@ class Posterior(Displayed, TreeGroups):
     def _title(self) -> str:
         return f"Posterior of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
 
-    def _figures(self) -> pd.DataFrame:
+    def _table(self) -> pd.DataFrame:
         names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []))
         return without_copies(parameter_table(self.tree, 0.89, names), self.fit)

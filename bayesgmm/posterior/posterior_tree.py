@@ -1,4 +1,4 @@
-"""What a posterior's tree holds besides draws, so that its file is enough: the fit and prior."""
+"""The tree of a posterior with its fit and prior, and its file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_tree(path: str | Path) -> tuple[xr.DataTree, Fit, Prior]:
     OSError
         The file cannot be opened.
     ValueError
-        The file is no posterior, or is damaged.
+        The file is not a saved posterior, or is damaged.
     """
     with unsealed(path, "posterior"), xr.open_datatree(path, engine="h5netcdf") as file:
         tree = file.load()
@@ -45,7 +45,7 @@ def read_tree(path: str | Path) -> tuple[xr.DataTree, Fit, Prior]:
 def with_fit_and_prior(
     tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
 ) -> xr.DataTree:
-    """The tree itself, with all that `fit_and_prior` reads, and these attributes."""
+    """The same tree, to which the fit, the prior and these attributes have been added."""
     tree.attrs |= attrs | {
         "format": _FORMAT,
         "prior": json.dumps(prior.to_dict()),
@@ -62,7 +62,7 @@ def with_fit_and_prior(
 
 
 def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
-    """The fit that the chains started at, and the prior, of a tree whose draws are theirs.
+    """The fit that the chains started at and the prior, from a tree whose draws match them.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
 
 
 def _check_draws(posterior: xr.Dataset, fit: Fit) -> None:
-    """Draws of the fit's shapes, finite, with proportions that are some."""
+    """Refuse draws of other shapes, and invalid proportions, means or variances."""
     k, d = fit.n_components, fit.d
     chains = posterior.sizes["chain"], posterior.sizes["draw"]
     for name, shape in {"pi": (k,), "mu": (k, d), "Sigma": (k, d, d)}.items():

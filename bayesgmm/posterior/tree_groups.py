@@ -1,4 +1,4 @@
-"""Groups that ArviZ's functions look for in a posterior's tree, made when they are asked for."""
+"""Groups of a posterior's tree that ArviZ's functions need, added on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TreeGroups(Summaries):
-    """The same posterior with more in its tree. `save` keeps the groups."""
+    """Methods that add groups to a posterior's tree; `save` keeps them."""
 
     prior: Prior
 
@@ -41,13 +41,13 @@ class TreeGroups(Summaries):
     def with_log_likelihood(self) -> Self:
         """The same posterior with the rows' log densities as group `log_likelihood` of its tree.
 
-        They are the mixture's, the allocations summed out: `y` over chain, draw and obs_id.
-        `az.loo(posterior.tree)` then gives what `loo` does, and `az.compare` takes several.
+        They are the mixture's densities, with allocations summed out: `y` over chain, draw and
+        obs_id. `az.loo(posterior.tree)` then agrees with `loo`, and `az.compare` takes several.
 
         Raises
         ------
         ValueError
-            More than 1 GiB of them.
+            They would take more than 1 GiB.
 
         Examples
         --------
@@ -59,19 +59,19 @@ class TreeGroups(Summaries):
     def with_log_prior(self) -> Self:
         """The same posterior with log prior densities as group `log_prior` of its tree.
 
-        Of `pi`, of `mu` (given Sigma where the prior of the means depends on it) and of `Sigma`
-        (up to a constant for families that share part of it); random hyperparameters are
-        integrated out.
+        They are those of `pi`, of `mu` (given Sigma where the prior of the means depends on it) and
+        of `Sigma` (up to a constant for families that share part of it), with random
+        hyperparameters integrated out.
         """
         group = log_prior_group(self.draws, self._parameters, self.fit.family, self.prior)
         return self._with("log_prior", group)
 
     def prior_sensitivity(self, var_names: Sequence[str] = ("pi", "mu", "Sigma")) -> pd.DataFrame:
-        """How much the posterior would change with a little more, or less, prior or likelihood.
+        """How much the posterior changes with slightly more or less weight on prior or likelihood.
 
-        Both are raised to powers near 1, and the draws weighted anew (Kallioinen, Paananen,
-        Buerkner & Vehtari 2024, Stat. Comput. 34, 57). ArviZ's `psense_summary`, which takes no
-        tree that has a dimension "component", as ours do.
+        Each is raised to powers near 1 and the draws are reweighted (Kallioinen, Paananen,
+        Buerkner & Vehtari 2024, Stat. Comput. 34, 57). This is ArviZ's `psense_summary`, which does
+        not itself accept a tree with a dimension "component", such as `tree`.
 
         Parameters
         ----------
@@ -81,12 +81,12 @@ class TreeGroups(Summaries):
         Returns
         -------
         DataFrame
-            Sensitivity to prior and likelihood (0.05 is much), and a diagnosis.
+            Sensitivity to prior and likelihood (above 0.05 is notable), and a diagnosis.
 
         Raises
         ------
         ValueError
-            There is no such variable; more than 1 GiB of log-likelihoods.
+            There is no such variable; the log-likelihoods would take more than 1 GiB.
 
         Examples
         --------

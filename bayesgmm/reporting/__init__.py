@@ -1,4 +1,4 @@
-"""The whole chain on one table of data, written as one HTML file or as Markdown."""
+"""The whole analysis of one table of data, written as one HTML file or as Markdown."""
 
 from .analysis import Analysis, ReportRequest, analyse
 from .report import render, report

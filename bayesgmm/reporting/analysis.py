@@ -1,4 +1,4 @@
-"""What a report tells: selection, the chosen fit, its posterior, checks, evidence, comparison."""
+"""The analysis behind a report: selection, best fit, posterior, checks, evidence, comparison."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RUNNERS_UP = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReportRequest:
-    """What is asked of a report; the parameters are those of `report`."""
+    """The options of a report; the parameters are those of `report`."""
 
     n_components: int | Iterable[int] = range(1, 10)
     covariance_type: str | Iterable[str] | None = None
@@ -51,7 +51,7 @@ class ReportRequest:
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Several numbers of components are read more than once."""
+        """Keep the numbers of components as a list, which is read more than once."""
         if isinstance(self.n_components, Iterable):
             object.__setattr__(self, "n_components", list(self.n_components))
         object.__setattr__(self, "random_seed", whole_seed(self.random_seed) or 0)
@@ -67,8 +67,8 @@ class ReportRequest:
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    request repeats it; units is what one unit of a column is, where known; evidence a reason where
-    it is unknown; errors None where the information gives none.
+    request has its options; units are those of columns, where known; evidence is a reason where
+    there is none; errors is None where the information gives no standard errors.
     """
 
     data: Data
@@ -85,12 +85,12 @@ class Analysis:
 
     @property
     def title(self) -> str:
-        """What stands on top."""
+        """The title of the report."""
         return self.request.title or "Gaussian mixture report"
 
     @property
     def question(self) -> str:
-        """What is asked; the number of components if nothing else was."""
+        """The question of the report; by default how many components there are."""
         return self.request.question or _question(self.data)
 
     @property
@@ -105,7 +105,7 @@ def analyse(
     *,
     progressbar: bool = True,
 ) -> Analysis:
-    """Select a mixture by BIC, refine it, and compare.
+    """The analysis of a table: selection by BIC, posterior of the best fit, comparison.
 
     The grid is fitted by maximum likelihood; the request's prior (or `Prior.from_data(X)`) is the
     posterior's.
@@ -118,7 +118,7 @@ def analyse(
     )  # fmt: skip
     prior = request.prior or Prior.from_data(data)
     posterior = None
-    if request.refine and not selection.interrupted:  # what follows a Ctrl-C is not begun
+    if request.refine and not selection.interrupted:  # after Ctrl-C nothing more is begun
         posterior = _sampled(data, selection.best, prior, request, progressbar)
     return Analysis(
         data=data,
@@ -136,7 +136,7 @@ def analyse(
 
 
 def _compared(selection: Selection, posterior: Posterior | None) -> Comparison:
-    """The best cells and the posterior in one table; its conclusion has what `compare` warns of."""
+    """The best cells and the posterior in one table; its conclusion has the warnings as well."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         return compare(_shown(selection, posterior))
@@ -184,14 +184,14 @@ def evidence_or_reason(posterior: Posterior | None, random_seed: int) -> Evidenc
 
 def checked(posterior: Posterior, random_seed: int) -> pd.DataFrame:
     """The predictive check with every built-in statistic."""
-    with warnings.catch_warnings():  # of chains in different modes the diagnostics tell
+    with warnings.catch_warnings():  # the diagnostics report chains in different modes
         warnings.simplefilter("ignore", ConvergenceAdvice)
         n_draws = max(_CHECKED, posterior.tree["posterior"].sizes["chain"])
         return posterior.predictive_check(n_draws=n_draws, random_seed=random_seed)
 
 
 def _errors(fit: Fit, data: Data) -> StandardErrors | None:
-    """Standard errors by the information, where that has them."""
+    """Standard errors by the information, or None where there are none."""
     if fit.n_parameters > _MOST_PARAMETERS:
         return None
     try:

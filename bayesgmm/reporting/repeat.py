@@ -1,4 +1,4 @@
-"""The commands that repeat a report, and what shows that the data are the same."""
+"""The commands that repeat a report, and a fingerprint of its data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDTH = 76
 
 
 def shell_command(analysis: Analysis) -> str:
-    """For a terminal; "" where the caller's prior is one that no option asks for."""
+    """The command for a terminal; "" where no option gives the caller's prior."""
     request, prior = analysis.request, _prior_options(analysis)
     if prior is None:
         return ""
@@ -40,7 +40,7 @@ def shell_command(analysis: Analysis) -> str:
 
 
 def python_code(analysis: Analysis) -> str:
-    """The same in Python, with any prior."""
+    """The call in Python that repeats the report, with any prior."""
     request = analysis.request
     lines = [_argument(name, value) for name, value in _arguments(analysis).items()]
     if request.prior is not None:
@@ -60,7 +60,7 @@ def python_code(analysis: Analysis) -> str:
 
 
 def _arguments(analysis: Analysis) -> dict[str, Any]:
-    """The arguments of `report`, but for the prior: those that do not go without saying."""
+    """The arguments of `report`, but for the prior and those left at their defaults."""
     request = analysis.request
     arguments: dict[str, Any] = {
         "n_components": request.ks,
@@ -80,7 +80,7 @@ def _arguments(analysis: Analysis) -> dict[str, Any]:
 
 
 def _prior_options(analysis: Analysis) -> str | None:
-    """What asks for the caller's prior in a terminal; None where it cannot be asked for."""
+    """The options for the caller's prior in a terminal; None where no options give it."""
     prior, ks = analysis.request.prior, analysis.request.ks
     if prior is None:
         return ""

@@ -1,4 +1,4 @@
-"""The report as one HTML file with all inside, or as Markdown with its pictures beside it."""
+"""The report as one HTML file that contains its figures, or as Markdown with figures beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..utils.archive import atomic, write_text
 from ..utils.validation import check_path
 from . import repeat, tables, verdict
 from .analysis import Analysis, ReportRequest, analyse
-from .pictures import Picture, pictures_of
+from .figures import ReportFigure, figures_of
 from .versions import versions
 
 type Format = Literal["html", "markdown"]
@@ -44,15 +44,15 @@ def report(
     source: str = "",
     progressbar: bool = True,
 ) -> Path:
-    """Select, refine and compare, and write what was found: the answer first, then why.
+    """Write a report of a selection, a posterior and a comparison: the answer first, then why.
 
     Parameters
     ----------
     X : array-like (n, d)
         Data, as for `fit`. Units in `X.attrs["units"]` are shown.
     path : str or Path
-        The file to write: HTML with all inside (.html), or Markdown (.md) with its pictures in a
-        folder beside it, `report_pictures` for `report.md`.
+        The file to write: HTML that contains everything (.html), or Markdown (.md) with its figures
+        in a folder beside it, `report_figures` for `report.md`.
     n_components, covariance_type, columns, n_init, random_seed
         As for `select`; the grid is fitted by maximum likelihood and ranked by BIC.
     prior : Prior, optional
@@ -69,8 +69,8 @@ def report(
     Returns
     -------
     Path
-        The file written. Ctrl-C during the search or the sampling: of what there is, and it says
-        so first; what was to follow is not begun.
+        The file written. After Ctrl-C during the search or the sampling it reports what there is,
+        and says so first; the rest is not begun.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def report(
     ValueError
         A name that ends neither in .html nor in .md; no cell with an estimate.
     KeyboardInterrupt
-        Interrupted before there was anything, or once more; no file is written.
+        Interrupted before there was anything, or a second time; no file is written.
 
     Warns
     -----
@@ -109,25 +109,25 @@ def report(
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a report is written: its template, its tables, and where its pictures lie."""
+    """How a report is written: its template, its tables, and where its figures are."""
 
     template: str
     table: Callable[[Any, str], str]
     comparison: Callable[[Comparison], str | None]
     escape: bool
-    pictures_beside: bool
+    figures_beside: bool
 
 
 _FORMS: dict[Format, _Form] = {
     "html": _Form(
-        "report.html", tables.html_table, Comparison.to_html, escape=True, pictures_beside=False
+        "report.html", tables.html_table, Comparison.to_html, escape=True, figures_beside=False
     ),
-    "markdown": _Form("report.md", tables.markdown_table, str, escape=False, pictures_beside=True),
+    "markdown": _Form("report.md", tables.markdown_table, str, escape=False, figures_beside=True),
 }
 
 
 def format_of(path: Path) -> Format:
-    """What a file of this name holds."""
+    """The format of a file of this name."""
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(
             f"{path.name} ends neither in .html nor in .md: name it as HTML or Markdown."
@@ -136,41 +136,41 @@ def format_of(path: Path) -> Format:
 
 
 def write(analysis: Analysis, path: Path, form: Format) -> None:
-    """Write the report of an analysis; a reader never sees half of it."""
-    pictures = pictures_of(analysis)
-    folder = path.with_name(f"{path.stem}_pictures")
-    text = render(analysis, form, pictures, folder.name)
-    if _FORMS[form].pictures_beside:
-        _write_pictures(pictures, folder)
+    """Write the report of an analysis; the file is replaced when it is complete."""
+    figures = figures_of(analysis)
+    folder = path.with_name(f"{path.stem}_figures")
+    text = render(analysis, form, figures, folder.name)
+    if _FORMS[form].figures_beside:
+        _write_figures(figures, folder)
     write_text(path, text)
 
 
-def _write_pictures(pictures: dict[str, Picture], folder: Path) -> None:
-    """Those of an earlier report under the same name are replaced, nothing else is touched."""
+def _write_figures(figures: dict[str, ReportFigure], folder: Path) -> None:
+    """Write the figures to a folder; those of an earlier report there are replaced."""
     folder.mkdir(exist_ok=True)
-    for name, picture in pictures.items():
+    for name, figure in figures.items():
         with atomic(folder / f"{name}.png") as partial:
-            partial.write_bytes(picture.png)
+            partial.write_bytes(figure.png)
 
 
 def render(
     analysis: Analysis,
     form: Format = "html",
-    pictures: dict[str, Picture] | None = None,
-    folder: str = "report_pictures",
+    figures: dict[str, ReportFigure] | None = None,
+    folder: str = "report_figures",
 ) -> str:
     """The report of an analysis as text.
 
     Parameters
     ----------
     analysis : Analysis
-        What the report is of.
+        The analysis to report.
     form : {"html", "markdown"}
-        HTML has the pictures inside, Markdown names them as files of the folder.
-    pictures : dict, optional
-        As `pictures_of` makes them, if they are there already.
+        HTML contains the figures, Markdown refers to them as files of the folder.
+    figures : dict, optional
+        The figures by `figures_of`, if they exist already.
     folder : str
-        Where Markdown finds the pictures.
+        The folder of Markdown's figures.
     """
     kind = _FORMS[form]
     environment = Environment(
@@ -186,7 +186,7 @@ def render(
         answer=verdict.conclusion(analysis),
         family=verdict.describe(analysis),
         evidence=verdict.evidence(analysis),
-        pictures=pictures_of(analysis) if pictures is None else pictures,
+        figures=figures_of(analysis) if figures is None else figures,
         folder=folder,
         table=table,
         columns=tables.columns_table(analysis),

@@ -1,4 +1,4 @@
-"""The tables of a report, with figures as text, and how they are written."""
+"""The tables of a report, with their numbers as text, in HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def summary_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def diagnostics_table(analysis: Analysis) -> pd.DataFrame:
-    """Every diagnostic beside what is good."""
+    """Every diagnostic, with the values that are good."""
     import pandas as pd
 
     assert analysis.posterior is not None
@@ -89,7 +89,7 @@ def prior_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def columns_table(analysis: Analysis) -> pd.DataFrame:
-    """What the data are."""
+    """Summaries of the columns."""
     import pandas as pd
 
     data = analysis.data
@@ -109,16 +109,16 @@ def columns_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def failures_of(analysis: Analysis) -> dict[str, list[str]]:
-    """Reasons, each with the cells it stopped."""
+    """The reasons of failed cells, each with its cells."""
     reasons: dict[str, list[str]] = {}
     for (family, k), reason in analysis.selection.failures.items():
-        common = reason.replace(f"family {family}", "the family")  # what several have alike
+        common = reason.replace(f"family {family}", "the family")  # equal for several families
         reasons.setdefault(common, []).append(f"{family}, K = {k}")
     return reasons
 
 
 def meanings_of(comparison: Comparison) -> dict[str, str]:
-    """What the columns that have figures mean, and which way is better."""
+    """Meanings of the comparison's columns that have values, and which way is better."""
     return {
         column_attrs["label"]: column_attrs["meaning"]
         + (f"; {column_attrs['better']} is better" if column_attrs["better"] else "")

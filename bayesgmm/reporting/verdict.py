@@ -1,4 +1,4 @@
-"""What the figures say, in words a reader of the figures can check."""
+"""The report's answer in sentences, which its tables and figures can confirm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CERTAIN = 0.9
 
 
 def conclusion(analysis: Analysis) -> list[str]:
-    """Sentences, most important first."""
+    """The sentences of the answer, most important first."""
     sentences = [*_interruptions(analysis), _choice(analysis)]
     sentences += [*_rivals(analysis), _groups(analysis)]
     if analysis.posterior is not None:
@@ -30,7 +30,7 @@ def conclusion(analysis: Analysis) -> list[str]:
 
 
 def _interruptions(analysis: Analysis) -> list[str]:
-    """What Ctrl-C cut short, before anything is said of what there is."""
+    """A sentence on what Ctrl-C interrupted, which comes first."""
     selection, posterior = analysis.selection, analysis.posterior
     if selection.interrupted:
         left_out = ", and no posterior was sampled" if analysis.request.refine else ""
@@ -42,7 +42,7 @@ def _interruptions(analysis: Analysis) -> list[str]:
     if posterior is not None and posterior.interrupted:
         d = posterior.diagnostics
         return [
-            f"Interrupted: sampling was stopped, and the posterior rests on {d.chains} chains of "
+            f"Interrupted: sampling was stopped, and the posterior has {d.chains} chains of "
             f"{d.draws} draws, fewer than the {analysis.request.chains} of "
             f"{analysis.request.draws} that were asked for."
         ]
@@ -178,7 +178,7 @@ def _posterior(analysis: Analysis) -> list[str]:
 
 
 def checks(analysis: Analysis) -> str:
-    """How many statistics of the rows new data sets do not have, and which are farthest."""
+    """How many statistics of the rows lie outside their predictive intervals, and the farthest."""
     table = analysis.checks
     assert table is not None
     outside = outside_interval(table)

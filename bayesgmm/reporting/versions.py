@@ -1,4 +1,4 @@
-"""What a bug report needs to say: versions, the machine, threads, and where caches lie."""
+"""Versions, the machine, threads and the folders of caches, for bug reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._version import __version__
 from ..utils.code_store import writable
 from ..utils.threads import default_threads
 
-#: The packages that figures depend on, by the names they are installed under.
+#: The packages on which results depend, by the names under which they are installed.
 _PACKAGES = (
     "numpy", "scipy", "numba", "llvmlite", "pandas", "xarray", "scikit-learn", "pymc", "pytensor",
     "nutpie", "arviz", "matplotlib", "narwhals", "h5netcdf", "typer", "rich",
@@ -20,7 +20,7 @@ _OPTIONAL = ("pyarrow", "polars", "jax")
 
 
 def versions() -> dict[str, str]:
-    """Versions of bayesgmm, Python, the system and what they depend on, by name."""
+    """Versions of bayesgmm, Python, the system and the libraries used, by name."""
     found = {
         "bayesgmm": __version__,
         "Python": platform.python_version(),
@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def show_versions() -> None:
-    """Print versions, platform, threads and where caches lie: what a bug report needs.
+    """Print versions, platform, threads and the folders of caches, for a bug report.
 
     Examples
     --------
@@ -39,9 +39,9 @@ def show_versions() -> None:
     bayesgmm        ...
     Python          ...
     """
-    facts = versions() | {name: _version(name) for name in _OPTIONAL} | environment()
-    width = max(map(len, facts)) + 2
-    for name, text in facts.items():
+    entries = versions() | {name: _version(name) for name in _OPTIONAL} | environment()
+    width = max(map(len, entries)) + 2
+    for name, text in entries.items():
         print(f"{name:<{width}}{text}")
 
 
@@ -65,7 +65,7 @@ def _version(name: str) -> str:
 
 
 def _pytensor_cache() -> str:
-    """Where PyTensor keeps compiled models; asks it, which imports it."""
+    """The folder where PyTensor keeps compiled models; this imports PyTensor."""
     import pytensor
 
     return str(Path(pytensor.config.compiledir))

@@ -1,1 +1,1 @@
-"""From a fit to draws of its posterior."""
+"""Draws from the posterior of a fitted mixture."""

@@ -1,16 +1,16 @@
-"""What a new installation's first fit and posterior need last, compiled by a second process first.
+"""Compilation in advance, by a second process, for a new installation's first fit and posterior.
 
 Numba compiles under one lock, so that a second thread could not help. Both processes keep what
-they make on disk (`kernels/cache.py`), where the other finds it; they begin at opposite ends, and
-at worst both compile one part where they meet. `kernels/compilation.py` starts it by the
-package's public face, and knows of nothing above itself.
+they compile on disk (`kernels/cache.py`), where the other finds it. The second process begins with
+what the first needs last; at worst both compile one part where they meet. `kernels/compilation.py`
+starts it through the package's `__init__`, as kernels import nothing above them.
 """
 
 from __future__ import annotations
 
 
 def precompile() -> None:
-    """Compile the default path's parts: the long step, then those of the posterior."""
+    """Compile the parts that the defaults use: the accelerated step, then the posterior's."""
     import numpy as np
 
     from ..density import callbacks, compiled

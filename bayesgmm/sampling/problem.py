@@ -1,4 +1,4 @@
-"""A posterior to sample: what it is of, made once, and where samplers start on it."""
+"""A posterior to sample: its data, family and prior, and the values at which samplers start."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from ..utils.types import FloatArray
 if TYPE_CHECKING:
     from ..em.result import Fit
 
-# MAP-EM from the fit to the start: a start needs few digits.
+# Options of MAP-EM from the fit to the start, which needs few digits.
 _MAX_ITER, _TOL = 200, 1e-6
-# What to do with rows that are not the fit's.
+# The cure in the message about rows that are not the fit's.
 _FOR_OTHERS = (
     "pass the rows fitted, or make a fit of these: bayesgmm.fit(X, fit.n_components, fit.family, "
     "start=fit), with max_iter=0 if its parameters are to stay."
@@ -45,7 +45,7 @@ class PosteriorProblem:
     data : Data
         The rows.
     family : Family
-        Of the covariances.
+        The covariance family.
     prior : Prior
         The prior.
     fitted : Parameters
@@ -77,7 +77,7 @@ class PosteriorProblem:
 
     @classmethod
     def of_rows(cls, data: Data, fit: Fit, prior: Prior | None = None) -> PosteriorProblem:
-        """The same of any rows of the fit's columns."""
+        """The posterior of any rows with the fit's columns."""
         if prior is None:
             prior = fit.prior or Prior.from_data(data)
         check_columns(prior, data)
@@ -93,8 +93,8 @@ class PosteriorProblem:
     def mode(self) -> Parameters:
         """The mode by MAP-EM from the fit; the fit's own parameters if that was its prior.
 
-        A fit without a prior, or with another one, can lie far down the posterior's side: a
-        component narrower than the prior expects costs thousands of units of log density.
+        A fit without a prior, or with another one, can lie far from the mode: a component narrower
+        than the prior expects costs thousands of units of log density.
         """
         if self.fitted_under_prior:
             return self.fitted
@@ -103,7 +103,7 @@ class PosteriorProblem:
 
     @property
     def prior_for_em(self) -> Prior:
-        """What EM maximises under: below 1 the Dirichlet's mode is an empty component."""
+        """The prior of MAP-EM: concentrations below 1, whose mode is an empty component, are 1."""
         return replace(self.prior, concentration=max(self.prior.expected_concentration, 1.0))
 
     @cached_property

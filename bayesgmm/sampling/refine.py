@@ -1,4 +1,4 @@
-"""From a fit to its posterior: sample from the fit's mode on, relabel, check."""
+"""From a fit to its posterior: sampling from the mode at the fit, relabelling, checks."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def refine(
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : str
-        The engine: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
+        The sampler: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
         1994), which converges where components overlap and NUTS does not, for families without
         axes of their own (E, V, EII, VII, EEI, VVI, EEE, VVV); "laplace" (the normal density at
         the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as far as
@@ -78,11 +78,11 @@ def refine(
     n_modes : int
         For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from
         30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
-        first. Their averages mean nothing together: `Posterior.chain_modes` tells which chains are
-        in which, and how high each is, and `Posterior.of_chains` takes one mode's.
+        first. Averages over all of them mean nothing: `Posterior.chain_modes` has which chains are
+        in which mode, and how high each is, and `Posterior.of_chains` takes one mode's.
     thin : int, optional
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
-        alike; where components overlap a hundred cost less than storing a draw that tells little.
+        alike; where components overlap a hundred cost less than storing a draw that adds little.
     relabel : str
         How draws are relabelled: "ecr", "ecr-iterative-1", "ecr-iterative-2", "stephens",
         "data-based", "pra" or "ordering" (by the proportions). `Posterior.relabel` describes
@@ -99,7 +99,8 @@ def refine(
     Returns
     -------
     Posterior
-        Ctrl-C: of the draws made so far (`.interrupted`), if the engine leaves any.
+        Ctrl-C while it samples: of the draws made so far (`.interrupted`), if the sampler leaves
+        any.
 
     Raises
     ------
@@ -109,9 +110,9 @@ def refine(
         A prior that the family cannot have (`build_model`), or "gibbs" or "smc" for a family
         whose prior cannot be drawn from.
     ModuleNotFoundError
-        The engine needs a library that is not installed.
+        The sampler needs a library that is not installed.
     KeyboardInterrupt
-        Interrupted before there were draws.
+        Interrupted before there were draws, or after the last one.
 
     Warns
     -----
@@ -157,7 +158,7 @@ def _settings(
     sampler: Sampler, draws: int, tune: int | None, chains: int, random_seed: int | None,
     target_accept: float, cores: int | None, progressbar: bool, thin: int | None,
 ) -> Settings:  # fmt: skip
-    """The settings with what this sampler takes where a number is left out."""
+    """The settings, with this sampler's defaults where a number is left out."""
     if tune is None:
         tune = _TUNE_WHITENED if sampler.of_density else _TUNE
     if thin is None:
@@ -185,7 +186,7 @@ def _check_refinable(fit: Fit) -> None:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     if fit.weighted:
         raise ValueError(
-            "the fit is of rows with weights, which a posterior does not know: fit without weights "
+            "the fit is of rows with weights, which a posterior cannot have: fit without weights "
             "(repeat rows that count several times), and refine that fit."
         )
 
@@ -193,13 +194,13 @@ def _check_refinable(fit: Fit) -> None:
 def _check_family(family: Family, sampler: Sampler) -> None:
     if sampler.draws_from_prior and not family.conjugate:
         raise NotImplementedError(
-            f"{sampler.name!r} draws from a family's prior or from what it becomes, which is not "
-            f"known for {family.name}: use sampler='nutpie'."
+            f"{sampler.name!r} draws from a family's prior or its conditional posteriors, which "
+            f"are not known for {family.name}: use sampler='nutpie'."
         )
 
 
 def _sample_model(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> xr.DataTree:
-    """The same of the PyMC model."""
+    """Draws of the posterior through its PyMC model."""
     from .pymc.model import pymc_model, values_to_start_at  # PyMC takes seconds to import
     from .pymc.sample import sample_model, tree_with_covariances
 

@@ -1,4 +1,4 @@
-"""The samplers, each a value: what they ask of a posterior, and the engines that make their draws.
+"""The samplers: their names, what they require, and the engines that make their draws.
 
 Nothing heavy is imported before a sampler is used, so that the command line can name them all.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..utils.types import FloatArray
     from .run.settings import Settings
 
-# Names as types know them: of the library's own density; of any PyMC model.
+# Names as types: of samplers of the library's own density, and of those of any PyMC model.
 DensitySamplerName = Literal["nutpie", "gibbs", "laplace"]
 ModelSamplerName = Literal[
     "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
@@ -30,7 +30,7 @@ SamplerName = Literal[DensitySamplerName, ModelSamplerName]
 
 
 class DensityEngine(Protocol):
-    """Draws from the library's own density, from its mode on."""
+    """A function that draws from the library's own density, starting at its mode."""
 
     def __call__(
         self, density: LogPosterior, mode: Mode, settings: Settings, /
@@ -39,31 +39,31 @@ class DensityEngine(Protocol):
 
 
 class ModelEngine(Protocol):
-    """Draws from any PyMC model with continuous variables."""
+    """A function that draws from any PyMC model with continuous variables."""
 
     def __call__(
         self, model: pm.Model, start: dict[str, FloatArray], settings: Settings, /
     ) -> xr.DataTree:
-        """Groups posterior and sample_stats, in which lp is at least."""
+        """A tree with groups posterior and sample_stats, of which lp at least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
-    """A way to draws of a posterior.
+    """A sampler of posteriors: its engines and its requirements.
 
     Attributes
     ----------
     name : str
-        As `refine` and `sampling.sample` know it.
+        Its name for `refine` and `sampling.sample`.
     of_density, of_model : function without parameters, or None
         Loads the engine of this kind; `refine` takes that of the density where there are both.
     with_pruning : bool
-        The engine asks for the density at so many points that pairs of a row and a component
-        that do not matter are left out (`direct.with_pruning`).
+        The engine evaluates the density so often that pairs of a row and a component that do not
+        matter are left out (`compiled/sample.py`).
     has_sweeps : bool
         Draws are made in sweeps, several of them to a draw (`thin`).
     draws_from_prior : bool
-        The engine draws from the family's prior, or from what the rows make of it.
+        The engine draws from the family's prior, or from its conditional posteriors.
     libraries : tuple of str
         What has to be installed besides the library's own dependencies.
     """
@@ -77,7 +77,7 @@ class Sampler:
     libraries: tuple[str, ...] = ()
 
     def check_installed(self) -> None:
-        """Say what is missing, and how to get it.
+        """Refuse a sampler whose libraries are not installed, and say how to get them.
 
         Raises
         ------
@@ -174,17 +174,19 @@ SAMPLERS: dict[str, Sampler] = {
 }
 
 
-def names_where(has: Callable[[Sampler], object]) -> list[str]:
-    """The names of the samplers that have something."""
-    return [sampler.name for sampler in SAMPLERS.values() if has(sampler)]
+def names_where(condition: Callable[[Sampler], object]) -> list[str]:
+    """The names of the samplers that meet a condition."""
+    return [sampler.name for sampler in SAMPLERS.values() if condition(sampler)]
 
 
-def sampler_named(name: str, has: Callable[[Sampler], object] = lambda sampler: True) -> Sampler:
-    """The sampler of that name, among those that have something.
+def sampler_named(
+    name: str, condition: Callable[[Sampler], object] = lambda sampler: True
+) -> Sampler:
+    """The sampler of that name, among those that meet a condition.
 
     Raises
     ------
     ValueError
         There is none.
     """
-    return SAMPLERS[check_choice("sampler", name, names_where(has))]
+    return SAMPLERS[check_choice("sampler", name, names_where(condition))]

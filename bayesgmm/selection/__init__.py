@@ -1,1 +1,1 @@
-"""Which family, and how many components: grid, criteria, cross-validation, bootstrap test."""
+"""Choice of the family and of K: grid search, criteria, cross-validation, bootstrap test."""

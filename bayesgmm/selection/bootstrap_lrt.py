@@ -100,7 +100,7 @@ def bootstrap_lrt(
     DataError, ValueError
         As `fit`; no sound fit of the first K or K + 1 components.
     KeyboardInterrupt
-        Interrupted before the first test had replicates enough.
+        Interrupted before the first test had enough replicates.
 
     Warns
     -----
@@ -183,7 +183,7 @@ def _null_hypotheses(n_components: int | None, max_components: int | None, n: in
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """The family, and how hard its maxima are looked for: the same in data and replicates."""
+    """The family and the options of EM, the same for the data and every replicate."""
 
     family: Family
     start: str
@@ -192,7 +192,7 @@ class _Search:
     tol: float
 
     def fit(self, data: Any, k: int, start: Any, rng: np.random.Generator) -> Fit | None:
-        """The fit from there; None if it is no estimate."""
+        """The fit from that start; None if it is not an estimate."""
         try:
             found = fit(
                 data, k, self.family, start=start, n_init=self.n_init, max_iter=self.max_iter,
@@ -217,6 +217,7 @@ class _Pair:
 
     @property
     def statistic(self) -> float:
+        """Twice the gain in log-likelihood, at least 0."""
         return 2 * max(self.alternative.loglik - self.null.loglik, 0.0)
 
 
@@ -237,7 +238,7 @@ def _fit_pair(data: Data, k: int, search: _Search, rng: np.random.Generator) -> 
     if not sound:
         raise DegenerateComponentError(0, _no_fit(search.family, k + 1))
     best = max(sound, key=lambda found: found.loglik)
-    # What EM may have left to gain is no failure to find a maximum.
+    # A shortfall within EM's tolerance is not a missed maximum.
     enough = null.loglik - search.tol * data.total
     short = named is None or named.loglik < enough
     unimproved = best.loglik < enough
@@ -252,7 +253,7 @@ def _no_fit(family: Family, k: int) -> str:
 
 
 def _splits(mixture: Mixture) -> list[Mixture]:
-    """Mixtures of one component more: each component in turn split along its longest axis.
+    """Mixtures with one more component: each component in turn split along its longest axis.
 
     The halves keep the component's mean and covariance, so that the density hardly changes.
     """
@@ -283,7 +284,7 @@ def _test(
 ) -> tuple[LikelihoodRatioTest, bool]:
     """One test, its replicates sampled from the null hypothesis's fit, and whether Ctrl-C came.
 
-    It then has the replicates made until then.
+    An interrupted test has the replicates made until then.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the bootstrap likelihood-ratio test found, in figures and words."""
+"""The result of the bootstrap likelihood-ratio test, with a conclusion in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..utils.types import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-# Share of the replicates that may fail, or need the split starts, without more words.
+# Share of the replicates that may fail, or need the split starts, without advice to change options.
 _MANY = 0.05
 
 
@@ -34,14 +34,15 @@ class LikelihoodRatioTest:
     data_rescued : bool
         Whether the data's own K + 1 fit was rescued, or unimproved, as below.
     failed : int
-        Replicates that could not: every start of K, or of K + 1, ended at or beside a singular
-        covariance.
+        Replicates that could not be fitted: every start of K, or of K + 1, ended at or beside a
+        singular covariance.
     rescued : int
-        Replicates whose K + 1 starts ended below the likelihood of K components, but for those
-        from a split component: a negative statistic, had these not been there.
+        Replicates in which the named starts of K + 1 components ended below the likelihood of K,
+        and only those from a split component did not: without these the statistic would be
+        negative.
     unimproved : int
-        Replicates in which those ended below it too. Their statistic is 0, the gain of K + 1
-        components of which two are equal.
+        Replicates in which those from a split component ended below it too. Their statistic is 0,
+        the gain of K + 1 components of which two are equal.
     """
 
     null: Fit
@@ -65,7 +66,7 @@ class LikelihoodRatioTest:
 
     @property
     def p_value_bound(self) -> float:
-        """The p-value if all failed replicates had reached the statistic: no more than that."""
+        """The p-value if all failed replicates had reached the statistic: an upper bound."""
         return self._p_value(self.failed)
 
     def _p_value(self, more: int) -> float:
@@ -143,7 +144,7 @@ class BootstrapLRT:
 
     @property
     def advice(self) -> str:
-        """What to be careful of: failed replicates, starts that were not enough; else empty."""
+        """Reasons for care, failed replicates or too few starts; "" if there are none."""
         return " ".join([note for t in self.tests for note in _notes(t, self.level)] + _gaps(self))
 
     def __repr__(self) -> str:
@@ -170,7 +171,7 @@ def count_of(k: int) -> str:
 
 
 def _notes(test: LikelihoodRatioTest, level: float) -> list[str]:
-    """What a reader of one test must know beside its p-value."""
+    """Notes on one test: its failed replicates, and whether its starts were enough."""
     notes, made = [], len(test.replicates) + test.failed
     which = f"{test.n_components} against {test.n_components + 1}"
     if test.failed:
@@ -199,7 +200,7 @@ def _notes(test: LikelihoodRatioTest, level: float) -> list[str]:
 
 
 def _gaps(result: BootstrapLRT) -> list[str]:
-    """Numbers of components whose starts as null hypothesis missed what was found before."""
+    """Notes on null hypotheses whose starts missed a maximum found as an alternative before."""
     return [
         f"The {count_of(b.n_components)} found from {a.n_components} (log-likelihood "
         f"{a.alternative.loglik:.3f}) are better than those found from the starts alone "

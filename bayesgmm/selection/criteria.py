@@ -1,4 +1,4 @@
-"""What a grid of fits can be ranked by."""
+"""Criteria by which a grid of fits can be ranked."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ type Score = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A number for every cell of a grid.
+    """A criterion: a number for every cell of a grid.
 
-    label is its name in a sentence, axis that on a picture's axis. value makes it of a cell's fit
-    and its cross-validation. sign is 1 where lower is better, -1 where higher is. folds are those
-    of the cross-validation that it asks for; 0 where it needs none.
+    label is its name in a sentence, axis its label on a plot. value computes it from a cell's fit
+    and cross-validation. sign is 1 where lower is better, -1 where higher is. folds is the number
+    of folds of the cross-validation that it asks for; 0 where it needs none.
     """
 
     name: str
@@ -68,6 +68,6 @@ def criterion_of(name: str) -> Criterion:
     Raises
     ------
     ValueError
-        There is none: the message names those there are.
+        An unknown name; the message lists the criteria.
     """
     return CRITERIA[check_choice("criterion", name, CRITERIA)]

@@ -1,4 +1,4 @@
-"""Log-likelihood of rows that a mixture was not fitted to.
+"""Cross-validated log-likelihood, that of rows to which a mixture was not fitted.
 
 Smyth (2000), Statistics and Computing 10, 63-72. Folds are made by weights: the rows left out
 count 0 in the fit, so that all folds share one table.
@@ -43,9 +43,9 @@ def cross_validate[Cell](
 ) -> dict[Cell, tuple[float, float]]:
     """Held-out log-likelihood per row of each fit's model, and its standard error.
 
-    In every fold EM starts at the fit to all rows and is run to the end on those that are left,
-    so that folds look at the same optimum; the rows held out then enter through the choice of
-    that optimum alone. A cell in which some fold has no sound estimate gets NaN.
+    In every fold EM starts at the fit to all rows and converges on the rows that are left, so that
+    all folds are about the same optimum; the rows held out influence only the choice of that
+    optimum. A cell in which some fold has no sound estimate gets NaN.
 
     Parameters
     ----------

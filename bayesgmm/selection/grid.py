@@ -1,10 +1,10 @@
-"""Good optima in every cell of a grid of families and numbers of components, by helping each other.
+"""The search for the best optima of a grid of families and numbers of components.
 
-Every cell follows the best of some partitions, the same for all families of a K. Then cells start
-from what others found: from the same K in other families, and from one component less (one split)
-or more (two merged; Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109-2128).
-Last, a family starts from the best that any smaller one reached, so that no larger family reports
-a lower log-likelihood than one it contains.
+Every cell starts from the best of some partitions, the same for all families of a K. Then cells
+start from what others found: from the same K in other families, and from one component less (one
+split) or more (two merged; Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12,
+2109-2128). Last, a family starts from the best that any smaller one reached, so that no larger
+family reports a lower log-likelihood than one it contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..data.data import Data
 from ..em.moves import merges, splits
-from ..em.multistart import SAME_OPTIMUM, Ends, SearchOptions, rank, run_starts
+from ..em.multistart import SAME_OPTIMUM, Search, SearchOptions, rank, run_starts
 from ..em.problem import Problem
 from ..em.run import EMResult, run_em
 from ..em.starts.sample import Start
@@ -32,9 +32,9 @@ ROUNDS = 2
 _SHORT = 5
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
-# Differences of proportions, and of means in standard deviations, that are none.
+# Differences of proportions, and of means in standard deviations, below which fits are the same.
 _SAME = 0.02
-# Columns up to which diagonal families alone exchange starts along slanting axes too.
+# Columns up to which diagonal families alone exchange starts with full covariances too.
 _COLUMNS = 100
 
 type Place = tuple[Family, int]
@@ -42,14 +42,14 @@ type Place = tuple[Family, int]
 
 @dataclass
 class Cell:
-    """What is known of one family and number of components."""
+    """The results of the search for one family and number of components."""
 
     best: EMResult | None = None
     made: int = 0
     unsound: int = 0
     sound: list[float] = field(default_factory=list)
-    #: The highest end that is no estimate.
-    aside: EMResult | None = None
+    #: The highest result that is not an estimate.
+    set_aside: EMResult | None = None
     failure: DegenerateComponentError | None = None
     #: A smaller family whose log-likelihood no sound maximum of this one reaches.
     surpassed_by: Family | None = None
@@ -58,18 +58,19 @@ class Cell:
 
     @property
     def estimate(self) -> EMResult | None:
-        """The best end, if it is an estimate."""
+        """The best result, if it is an estimate."""
         return self.best if self.best is not None and self.best.status.sound else None
 
-    def take(self, ends: Ends, n_starts: int, least: float) -> bool:
+    def take(self, search: Search, n_starts: int, least: float) -> bool:
         """Keep the best of new results; whether it is better by more than `least`."""
-        results = ends.results
+        results = search.results
         self.made += n_starts
-        self.unsound += ends.unsound
-        self.sound += [result.objective for result in ends.sound]
+        self.unsound += search.unsound
+        self.sound += [result.objective for result in search.sound]
         for result in results:
-            if not result.status.sound and (self.aside is None or rank(result) > rank(self.aside)):
-                self.aside = result
+            aside = self.set_aside
+            if not result.status.sound and (aside is None or rank(result) > rank(aside)):
+                self.set_aside = result
         if not results or (self.best is not None and rank(results[0]) <= rank(self.best)):
             return False
         last, self.best = self.estimate, results[0]
@@ -131,13 +132,13 @@ class Grid:
         any_problem = next(iter(problems.values()))
         few = data.d <= _COLUMNS or not all(family.diagonal for family in problems)
         family = get_family("VVV" if few else "VVI", data.d)
-        self._whole = Problem(data, family, features=any_problem.features)
+        self._full = Problem(data, family, features=any_problem.features)
         self._least = _BETTER * any_problem.total
 
     def start(
         self, starts: Callable[[int], list[Start]], allowed: set[Place], tick: Callable[[], None]
     ) -> None:
-        """Follow the starts of each K in every allowed cell."""
+        """Run EM from the starts of each K in every allowed cell."""
 
         def work(k: int) -> None:
             made = starts(k)
@@ -150,13 +151,13 @@ class Grid:
         self._for_each_k(work)
 
     def take_over(self, known: dict[Place, Start]) -> None:
-        """Follow one more start in each of these cells: what an earlier search found."""
+        """Run EM from one more start in each of these cells: what an earlier search found."""
         for (family, k), start in known.items():
             self.cells.setdefault((family, k), Cell())
             self.try_starts(family, k, [start])
 
     def rescue(self, starts: Callable[[int], list[Start]]) -> None:
-        """Look for a sound end in cells that have none: from more starts, until there is one."""
+        """Run EM from more starts in the cells without an estimate, until they have one."""
 
         def work(k: int) -> None:
             cells = {family: self.cells.get((family, k)) for family in self.problems}
@@ -175,19 +176,19 @@ class Grid:
             # K - 1 and K + 1 as they are now, so that the order of work on the K does not matter.
             neighbours = {place: self._statistics(place) for place in fresh}
             improved: set[Place] = set()
-            self._for_each_k(partial(self._help, neighbours, improved, tick))
+            self._for_each_k(partial(self._exchange_at, neighbours, improved, tick))
             fresh = improved
             if not fresh:
                 break
 
-    def _help(
+    def _exchange_at(
         self,
         neighbours: dict[Place, Statistics],
         improved: set[Place],
         tick: Callable[[], None],
         k: int,
     ) -> None:
-        """Offer each family of this K what has been found since the last round."""
+        """Start each family of this K from what others have found since the last round."""
         for family in self.problems:
             cell = self.cells.get((family, k))
             if cell is None or self._stopped:
@@ -212,10 +213,10 @@ class Grid:
             tick()
 
     def enforce_nesting(self) -> None:
-        """No family ends below one that it contains, at the same K.
+        """See to it that no family has a lower likelihood than one it contains, at the same K.
 
         Where EM from the smaller family's estimate runs into a singularity no sound maximum above
-        it is known: the cell keeps its best one, and says by whom it is surpassed.
+        it is known: the cell keeps its best one, and notes the family that surpasses it.
         """
         for k in self.ks:
             for family in self.problems:
@@ -223,12 +224,12 @@ class Grid:
                 smaller = self._best_inside(family, k)
                 if cell is None or smaller is None:
                     continue
-                target = self.cells[smaller, k].best
-                assert target is not None
-                rounding = 1e-9 * abs(target.objective)
-                if not _reaches(cell, target.objective - rounding):
-                    self.try_starts(family, k, [Start(target.parameters, guess=True)])
-                    if not _reaches(cell, target.objective - self._least - rounding):
+                inner = self.cells[smaller, k].best
+                assert inner is not None
+                rounding = 1e-9 * abs(inner.objective)
+                if not _reaches(cell, inner.objective - rounding):
+                    self.try_starts(family, k, [Start(inner.parameters, guess=True)])
+                    if not _reaches(cell, inner.objective - self._least - rounding):
                         cell.surpassed_by = smaller
 
     def _best_inside(self, family: Family, k: int) -> Family | None:
@@ -243,12 +244,12 @@ class Grid:
         return max(objectives, key=objectives.__getitem__, default=None)
 
     def _statistics(self, place: Place) -> Statistics:
-        return self.cells[place].statistics(self.problems[place[0]], self._whole)
+        return self.cells[place].statistics(self.problems[place[0]], self._full)
 
     def try_starts(
         self, family: Family, k: int, starts: list[Start], keep: int | None = None
     ) -> bool:
-        """Follow these starts, or the best `keep` of them; whether the cell got better."""
+        """Run EM from these starts, or the best `keep` of them; whether the cell got better."""
         cell = self.cells[family, k]
         options, bar, problem = self.options, -np.inf, self.problems[family]
         if keep is not None:
@@ -256,10 +257,10 @@ class Grid:
             if cell.estimate and problem.prior is None:
                 bar = cell.estimate.objective
         try:
-            ends = run_starts(problem, self.data, starts, options, bar=bar)
+            search = run_starts(problem, self.data, starts, options, bar=bar)
         except DegenerateComponentError as error:
-            cell.failure, ends = error, Ends([], len(starts))
-        return cell.take(ends, len(starts), self._least)
+            cell.failure, search = error, Search([], len(starts))
+        return cell.take(search, len(starts), self._least)
 
     def _for_each_k(self, work: Callable[[int], None]) -> None:
         # The largest first: they take longest.
@@ -272,13 +273,13 @@ class Grid:
 
 
 def from_small_to_large(families: Iterable[Family]) -> list[Family]:
-    """Families so that each comes after those it contains."""
+    """The families in an order in which each comes after those it contains."""
     size = "IEV".index
     return sorted(families, key=lambda f: size(f.volume) + size(f.shape) + size(f.orientation))
 
 
 def agreeing(cell: Cell, total: float) -> tuple[int, int, int]:
-    """Starts made, those that ended soundly, those that found the best optimum."""
+    """Numbers of starts made, of those that led to an estimate, of those at the best optimum."""
     assert cell.best is not None
     near = [o for o in cell.sound if cell.best.objective - o <= SAME_OPTIMUM * total]
     return cell.made, len(cell.sound), len(near)

@@ -36,7 +36,7 @@ from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
 _N_RESCUE = 60
-# Numbers of components that are no mistake even for few rows.
+# Numbers of components up to this are accepted however few the rows.
 _MOST_ANYWAY = 100
 
 
@@ -61,9 +61,9 @@ def select(
 ) -> Selection:
     """Fit every family with every number of components, and rank them.
 
-    With the default start the cells help each other: each also starts from what other families
+    With the default start the cells exchange results: each also starts from what other families
     found for the same K, and from K - 1 (one component split) and K + 1 (two merged). In every
-    grid a family ends no lower than any smaller family that it contains.
+    grid the search sees to it that no family ends below a smaller family that it contains.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def select(
         Families; all of them if left out (for one column: E and V).
     start, n_init
         As for `fit`: every cell begins with the search that `fit` makes with the same seed. With
-        other starts than "auto" each cell is alone, but for what it contains.
+        other starts than "auto" each cell is searched by itself, but for families it contains.
     prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight
         As for `fit`. The same seed gives the same table on any number of threads.
     criterion : {"bic", "icl", "aic", "cv"}
@@ -94,7 +94,7 @@ def select(
     Selection
         `.table`, `.best`, `.top(n)`. A cell that has no estimate does not stop the others: it is
         marked with its reason. Ctrl-C once: what was found so far (`.interrupted`), every fit with
-        the log-likelihood that it has on all rows; what was to follow is not begun.
+        the log-likelihood that it has on all rows; the rest is not begun.
 
     Raises
     ------
@@ -135,13 +135,13 @@ def select(
     ks = _numbers(n_components, data.n)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
-    of_number = {k: _reason(check_number, data, k, bounded) for k in ks}
-    of_family = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
+    refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
+    refused_families = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
     failures: dict[CellName, str] = {}
     allowed: list[Place] = []
     for k in ks:
         for family in families:
-            reason = of_family[family] or of_number[k]
+            reason = refused_families[family] or refused_numbers[k]
             if reason:
                 failures[family.name, k] = reason
             else:
@@ -149,8 +149,8 @@ def select(
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
-    how_hard = SearchOptions(options.max_iter, options.tol)
-    search = _Search(data, families, ks, set(allowed), prior, max_ratio, how_hard)
+    search_options = SearchOptions(options.max_iter, options.tol)
+    search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
     fits, without = _found(grid, allowed, data)
@@ -164,19 +164,19 @@ def select(
         return found
     problem = next(iter(grid.problems.values()))
     try:
-        scores = cross_validate(problem, data, found.sound, cv, seed, how_hard, progressbar)
+        scores = cross_validate(problem, data, found.sound, cv, seed, search_options, progressbar)
     except KeyboardInterrupt:
         return _interrupted(
-            found, "the grid is whole but not cross-validated: pass it as `resume`."
+            found, "the grid is complete but not cross-validated: pass it as `resume`."
         )
     return replace(found, cv=scores)
 
 
 def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
-    """A cell's best end, and what was found beside it."""
+    """The fit of a cell, with remarks on what was set aside."""
     assert cell.best is not None
-    ends = [cell.best] if cell.aside is None else [cell.best, cell.aside]
-    remarks = [set_aside(ends, cell.unsound, cell.made)]
+    results = [cell.best] if cell.set_aside is None else [cell.best, cell.set_aside]
+    remarks = [set_aside(results, cell.unsound, cell.made)]
     if cell.surpassed_by is not None:
         remarks.append(
             f"no estimate above that of {cell.surpassed_by} is known, which {problem.family} "
@@ -190,7 +190,7 @@ def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
 def _found(
     grid: Grid, places: list[Place], data: Data
 ) -> tuple[dict[CellName, Fit], dict[CellName, str]]:
-    """The cells' fits, and why cells have no estimate."""
+    """The cells' fits, and the reasons of cells without an estimate."""
     fits: dict[CellName, Fit] = {}
     failures: dict[CellName, str] = {}
     for family, k in places:
@@ -208,12 +208,12 @@ def _found(
 
 
 def _interrupted(found: Selection, what_there_is: str) -> Selection:
-    """The grid of a search that was stopped, ranked by what it has.
+    """The grid of a search that was interrupted, ranked by a criterion that it has.
 
     Raises
     ------
     KeyboardInterrupt
-        It has nothing.
+        It has no estimate.
     """
     if not found.sound:
         raise KeyboardInterrupt("stopped before a cell of the grid had an estimate")
@@ -223,7 +223,7 @@ def _interrupted(found: Selection, what_there_is: str) -> Selection:
 
 
 class _Search:
-    """The way from data to a grid of good optima: on some of the rows first, if they are many."""
+    """The search over a grid: on some of the rows first, if they are many."""
 
     def __init__(
         self,
@@ -235,12 +235,13 @@ class _Search:
         max_ratio: float | None,
         options: SearchOptions,
     ) -> None:
-        self.data, self.families, self.allowed = data, families, allowed
+        self.data, self.allowed = data, allowed
+        self.families = [f for f in families if any((f, k) in allowed for k in ks)]
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
         self.prior, self.max_ratio, self.options = prior, max_ratio, options
 
     def steps(self, start: str) -> int:
-        """How often the progress bar moves."""
+        """The number of steps of the progress bar."""
         return len(self.allowed) * (1 + (ROUNDS if is_screened(start) else 0))
 
     def run(
@@ -274,15 +275,15 @@ class _Search:
                 first.exchange_starts(tick)
                 first.rescue(more_starts)
             if some:
-                _run_on(first, whole)
+                _continue_on_all_rows(first, whole)
             if self.prior is None:  # restricted prior densities cannot be compared
                 whole.enforce_nesting()
         except KeyboardInterrupt:
-            self._settle(first, whole, known)
+            self._finish_interrupted(first, whole, known)
             return whole, True
         return whole, False
 
-    def _settle(self, first: Grid, whole: Grid, known: dict[Place, Start]) -> None:
+    def _finish_interrupted(self, first: Grid, whole: Grid, known: dict[Place, Start]) -> None:
         """Give the cells of an interrupted grid what is known, by one pass over all rows each.
 
         That is what was found on some of the rows, and what was known before: a grid that is
@@ -294,7 +295,7 @@ class _Search:
             before = cell.best
             starts = [known[family, k]] if (family, k) in known else []
             found = first.cells.get((family, k))
-            # The way into a singularity would look like an estimate after one pass.
+            # EM on its way into a singularity would look like an estimate after one pass.
             if before is None and found and found.estimate:
                 starts.append(Start(found.estimate.parameters, guess=True))
             if starts:
@@ -321,8 +322,8 @@ class _Search:
         }
 
 
-def _run_on(first: Grid, whole: Grid) -> None:
-    """Every cell run on, on all rows, from its best fit to some of them."""
+def _continue_on_all_rows(first: Grid, whole: Grid) -> None:
+    """Run EM on all rows in every cell, from its best fit to some of them."""
     for (family, k), cell in first.cells.items():
         whole.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
         if cell.best is not None:
@@ -330,7 +331,7 @@ def _run_on(first: Grid, whole: Grid) -> None:
 
 
 def _check_resume(resume: Selection, data: Data) -> None:
-    """Refuse what is no grid, or one of other data."""
+    """Refuse anything but a grid of the same data."""
     if not isinstance(resume, Selection):
         raise TypeError(
             f"resume is a {type(resume).__name__}: pass a Selection, as select returns and "
@@ -342,7 +343,7 @@ def _check_resume(resume: Selection, data: Data) -> None:
 
 
 def _reason(check: Callable[..., None], *arguments: Any) -> str:
-    """What a check has against its arguments, nothing if they pass."""
+    """The message of a check's ValueError; "" if its arguments pass."""
     try:
         check(*arguments)
     except ValueError as error:
@@ -368,7 +369,7 @@ def _families(
 
 
 def _numbers(n_components: int | Iterable[int], n: int) -> list[int]:
-    """The numbers asked for; cells beyond few rows are marked, but nobody means millions."""
+    """The numbers asked for, in order; those that can only be a mistake are refused."""
     if isinstance(n_components, str) or not isinstance(n_components, Iterable):
         n_components = [n_components]
     most, found = max(n, _MOST_ANYWAY), set()

@@ -1,4 +1,4 @@
-"""A grid of fits: which cell is best by which criterion, and which have no estimate."""
+"""A grid of fits, ranked by a criterion; saving and loading."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Selection:
         Cells without an estimate, and why: EM ended at or beside a singular covariance, could not
         start, or found no sound maximum above that of a smaller family.
     criterion : {"bic", "icl", "aic", "cv"}
-        What `best` and `top` go by.
+        The criterion of `best` and `top`.
     cv : dict of (family name, K) to (float, float)
         Cross-validated log-likelihood per row and its standard error, where it was asked for.
     interrupted : bool
@@ -145,7 +145,7 @@ class Selection:
         return criterion.value(self.fits[cell], self.cv.get(cell, _NO_SCORE))
 
     def _key(self, criterion: Criterion, cell: CellName) -> float:
-        """What to sort by: lower is better, and a missing value is worst."""
+        """The sorting key: lower is better, and a missing value is worst."""
         value = self._value(criterion, cell)
         if np.isnan(value):
             return np.inf

@@ -1,8 +1,8 @@
 """Files of results: written whole or not at all, and read only if they are what was written.
 
 Every saved file ends in a seal, the SHA-256 digest of all bytes before it. It is checked before
-any other library looks at the file, because a damaged one makes those read other numbers, raise
-whatever they meet, or never end. Zip archives and HDF5 files may have bytes after their end, so
+any other library looks at the file, because a damaged one can make those read wrong numbers, raise
+any error, or never end. Zip archives and HDF5 files may have bytes after their end, so
 that NumPy, xarray and others read sealed files as they are.
 """
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from .validation import check_path
 
 _SEAL = b"\nbayesgmm sha256 "
-_DIGEST = 64
+_DIGEST_LENGTH = 64
 # What NumPy, zipfile, json and h5netcdf raise for contents that are not as expected.
 _DAMAGED = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
@@ -40,8 +40,8 @@ type Arrays = dict[str, NDArray[Any]]
 def atomic(path: str | Path) -> Iterator[Path]:
     """A new file beside `path` to write to, that takes its place when all is written.
 
-    Whatever goes wrong on the way, an error, an interruption, a full disk, a killed process, an
-    old file stays as it was. What is no regular file (a pipe, a terminal) is written to directly.
+    Whatever goes wrong on the way (an error, an interruption, a full disk, a killed process), an
+    old file stays as it was. What is not a regular file (a pipe, a terminal) is written directly.
     A killed process leaves the new file behind, as .bayesgmm-*.
 
     Raises
@@ -49,32 +49,32 @@ def atomic(path: str | Path) -> Iterator[Path]:
     OSError
         The folder or the file cannot be written to; the error names `path`.
     """
-    target = Path(os.path.realpath(check_path(path)))  # a link stays a link
-    if target.exists() and not target.is_file():
-        yield target
+    destination = Path(os.path.realpath(check_path(path)))  # a link stays a link
+    if destination.exists() and not destination.is_file():
+        yield destination
         return
-    partial = target.with_name(f".bayesgmm-{secrets.token_hex(8)}{target.suffix}")
+    partial = destination.with_name(f".bayesgmm-{secrets.token_hex(8)}{destination.suffix}")
     try:
-        if target.exists():
-            open(target, "r+b").close()  # a file that is protected stays
+        if destination.exists():
+            open(destination, "r+b").close()  # a file that is protected stays
         open(partial, "xb").close()
         yield partial
         with open(partial, "r+b") as file:
             os.fsync(file.fileno())
-        if target.exists():
-            partial.chmod(target.stat().st_mode)
-        os.replace(partial, target)
+        if destination.exists():
+            partial.chmod(destination.stat().st_mode)
+        os.replace(partial, destination)
     except OSError as error:
         if error.filename is None or str(error.filename) == str(partial):
             error.filename, error.filename2 = str(path), None
         raise
     finally:
         partial.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    _sync_folder(destination.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name on disk too, where folders can be opened (not on Windows)."""
+    """Write the new name to disk too, where folders can be opened (not on Windows)."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -134,7 +134,7 @@ def unsealed(path: str | Path, what: str) -> Iterator[BinaryIO]:
 
 def _check_seal(file: BinaryIO) -> None:
     """Leave the file at its start if its seal is that of its contents."""
-    length = file.seek(0, os.SEEK_END) - len(_SEAL) - _DIGEST
+    length = file.seek(0, os.SEEK_END) - len(_SEAL) - _DIGEST_LENGTH
     if length < 0:
         raise ValueError("it has no checksum at its end")
     file.seek(length)
@@ -180,7 +180,8 @@ def read_format(file: BinaryIO) -> str:
 
 
 def _meta(archive: Any) -> dict[str, Any]:
+    """The plain values of an archive, its format among them."""
     meta = json.loads(str(archive["meta"]))
     if not isinstance(meta, dict):
-        raise ValueError("its metadata are no mapping")
+        raise ValueError("its metadata are not a mapping")
     return meta

@@ -1,7 +1,7 @@
-"""Compiled code on disk: a folder for each version of what it was compiled from and by.
+"""Compiled code on disk: a folder for each version of the sources and of the compiler.
 
-Who has another version reads from another folder, so that versions do not disturb each other, and
-nothing stale is found. A folder that was not used while others were, goes.
+Another version reads from another folder, so that versions do not disturb each other and nothing
+stale is found. Folders that have not been used for longest are removed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VERSIONS = 8
 _PACKAGE = Path(__file__).parents[1]
 # Places that could not be written to, with the error, so that none is tried again.
 _refused: dict[Path, str] = {}
-_told = False
+_warned = False
 
 
 def places() -> list[Path]:
@@ -44,16 +44,16 @@ def places() -> list[Path]:
 def writable() -> Path | None:
     """The place where compiled code would be kept, as far as permissions tell."""
     for place in places():
-        there = next(path for path in (place, *place.parents) if path.exists())
-        if there.is_dir() and os.access(there, os.W_OK):
+        existing = next(path for path in (place, *place.parents) if path.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK):
             return place
     return None
 
 
 def read(version: str, name: str) -> Iterator[bytes]:
-    """What was kept under that name, from every place that has it as it was written."""
+    """The contents kept under that name, from every place that has them undamaged."""
     for place in places():
-        # Not there, or damaged: whoever asks compiles it again.
+        # Not there, or damaged: the caller compiles it again.
         with suppress(OSError, ValueError):
             with unsealed(place / version / name, "compiled function") as file:
                 content = file.read()
@@ -62,7 +62,7 @@ def read(version: str, name: str) -> Iterator[bytes]:
 
 
 def write(version: str, name: str, content: bytes) -> None:
-    """Keep it, where there is a place that can be written to."""
+    """Keep the content in the first place that can be written to."""
     for place in places():
         if place in _refused:
             continue
@@ -77,18 +77,18 @@ def write(version: str, name: str, content: bytes) -> None:
 
 
 def problem() -> str | None:
-    """Why nothing can be kept, as far as it was tried."""
+    """Why nothing can be kept; None while there is a place that has not failed."""
     if set(places()) - set(_refused):
         return None
     return "; ".join(f"{place}: {_refused[place]}" for place in places())
 
 
 def warn_of_problem() -> None:
-    """Say once that nothing can be kept, and what to do about it."""
-    global _told
-    found = None if _told else problem()
+    """Warn once that nothing can be kept, and say what to do about it."""
+    global _warned
+    found = None if _warned else problem()
     if found is not None:
-        _told = True
+        _warned = True
         warn(
             f"compiled code cannot be kept on disk ({found}), so that every process compiles "
             "what it needs again, for up to half a minute. Set the environment variable "
@@ -116,6 +116,6 @@ def _last_use(path: Path) -> float:
 
 @lru_cache
 def _note_use(folder: Path) -> None:
-    """Date a version's folder to now, once in a process; where it is read-only nothing goes."""
+    """Set the time of a version's folder to now, once in a process, if it can be written to."""
     with suppress(OSError):
         os.utime(folder)

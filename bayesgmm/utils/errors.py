@@ -1,4 +1,4 @@
-"""What can go wrong, each with its own name, so that callers can tell one from the other."""
+"""The package's errors and warnings, each a class of its own that callers can catch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class DataError(ValueError):
 
 
 class DegenerateFitWarning(UserWarning):
-    """EM ran into a singular covariance; the fit holds the last sound parameters."""
+    """EM ran into a singular covariance; the fit holds the last valid parameters."""
 
 
 class DataWarning(UserWarning):
-    """Columns of few values, of rounded ones or with sentinels: a Gaussian can shrink onto them."""
+    """Columns with few, rounded or sentinel values, onto which a Gaussian can shrink."""
 
 
 class ConvergenceAdvice(UserWarning):
@@ -28,4 +28,4 @@ class ConvergenceAdvice(UserWarning):
 
 
 class InterruptionAdvice(ConvergenceAdvice):
-    """Ctrl-C stopped a computation: the result is what there was, and says so (`interrupted`)."""
+    """Ctrl-C stopped a computation: the result is partial, and says so (`interrupted`)."""

@@ -18,12 +18,12 @@ def diagonal_matrices(diagonal: FloatArray) -> FloatArray:
 
 
 def as_diagonals(covariances: FloatArray, leading: int = 1) -> FloatArray:
-    """Variances, of covariances in either form.
+    """Variances (..., d) of covariances, full or diagonal.
 
     Parameters
     ----------
     covariances : array (K, d, d) or (K, d)
-        Whole, or the variances of diagonal ones.
+        Full, or the variances of diagonal ones.
     leading : int
         Axes before those of the columns: 1 for components (K), 2 for draws of them (S, K).
     """
@@ -31,7 +31,7 @@ def as_diagonals(covariances: FloatArray, leading: int = 1) -> FloatArray:
 
 
 def as_full(covariances: FloatArray, leading: int = 1) -> FloatArray:
-    """Whole covariances, of those in either form (parameters as of `as_diagonals`).
+    """Full covariances (..., d, d) of full or diagonal ones (parameters as of `as_diagonals`).
 
     Examples
     --------

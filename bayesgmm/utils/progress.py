@@ -29,7 +29,7 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
 def until_interrupted[T, R](
     work: Callable[[T], R], items: Sequence[T], description: str, show: bool
 ) -> tuple[list[R], bool]:
-    """What the work makes of the items, one by one, with a bar, up to Ctrl-C; whether that came."""
+    """The work's results for the items up to Ctrl-C, with a bar; and whether Ctrl-C came."""
     done: list[R] = []
     try:
         with progress(description, len(items), show) as tick:

@@ -13,7 +13,8 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any
 
-_NOTICED = 0.05  # seconds: a wait without an end does not notice Ctrl-C everywhere
+# Seconds between looks at the threads: on some systems an unlimited wait does not see Ctrl-C.
+_POLL_INTERVAL = 0.05
 
 
 def default_threads() -> int:
@@ -45,9 +46,9 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
             work(chunk)
         return
 
-    todo = deque(range(n_chunks))  # whoever is free takes the next: chunks differ in size
+    todo = deque(range(n_chunks))  # a free thread takes the next: chunks differ in size
 
-    def share() -> None:
+    def take_chunks() -> None:
         while True:
             try:
                 chunk = todo.popleft()
@@ -58,11 +59,11 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
     runs: list[Future[None]] = []
     try:
         for _ in range(n_threads):
-            runs.append(_pool(n_threads).submit(share))
+            runs.append(_pool(n_threads).submit(take_chunks))
         for run in runs:
             run.result()
     except BaseException:
-        todo.clear()  # nobody is at work any more when the caller goes on
+        todo.clear()  # no thread is still at work when the caller goes on
         wait(runs)
         raise
 
@@ -70,9 +71,9 @@ def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -
 def for_each_task[T](
     work: Callable[[T], None], tasks: Sequence[T], n_threads: int, stop: Callable[[], None]
 ) -> None:
-    """Call work(t) for every task t, on so many threads; `stop` where one fails or is interrupted.
+    """Call work(t) for every task t, on n_threads threads; call `stop` at an error or Ctrl-C.
 
-    What has begun is waited for, so that `stop` should make it end soon.
+    Tasks that have begun are waited for, so `stop` should make them end soon.
     """
     if n_threads <= 1:
         for task in tasks:
@@ -94,7 +95,7 @@ def for_each_task[T](
 
 def all_done(runs: Sequence[Future[Any]]) -> None:
     """Wait until all have ended, or one has failed."""
-    while wait(runs, _NOTICED, FIRST_EXCEPTION).not_done and not any(map(_failed, runs)):
+    while wait(runs, _POLL_INTERVAL, FIRST_EXCEPTION).not_done and not any(map(_failed, runs)):
         pass
 
 

@@ -1,7 +1,7 @@
 """Checks of single arguments: each returns the value it stands for, or says what is wrong.
 
-One set for all of the library. A number comes out as Python's own, so that nothing behind the
-border depends on the type it came in.
+One set for the whole library. A number comes out as Python's own, so that nothing further in
+depends on the type it came in.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ type Seed = int | np.random.Generator | np.random.SeedSequence | None
 
 # NumPy's letters for floats, integers, unsigned integers and truth values.
 _REAL_KINDS = frozenset("fiub")
-#: Most iterations, starts or replicates that are begun at all.
+#: Most iterations, starts or replicates that may be asked for.
 MOST_STEPS = 10_000_000
 #: Most numbers of a result: 16 GiB.
 MOST_NUMBERS = 2**31
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """A question after the name that was probably meant, "" where none is near."""
+def did_you_mean(name: str, names: Sequence[str]) -> str:
+    """The hint " (did you mean ...?)" with the name nearest to a mistyped one, "" if none is."""
     by_lower = {n.lower(): n for n in names}
     found = get_close_matches(name.lower(), by_lower, n=1)
     return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
@@ -55,13 +55,13 @@ def check_integer(
 
 
 def check_size(name: str, value: Any, numbers_each: int, least: int = 1) -> int:
-    """A whole number of things that are made of so many numbers each, all held in memory."""
+    """A whole number of things of `numbers_each` numbers each, which memory can hold."""
     most = max(least, MOST_NUMBERS // max(numbers_each, 1))
     return check_integer(name, value, least, most, ", what 16 GiB of memory hold")
 
 
 def number(value: Any, name: str) -> float:
-    """A number, from what is one: no text, no truth value, no array."""
+    """A float, from anything that is a number: not text, a truth value or an array."""
     try:
         if isinstance(value, str | bytes | bool | np.bool | np.datetime64 | np.timedelta64):
             raise TypeError
@@ -89,7 +89,7 @@ def check_at_least(name: str, value: Any, least: float) -> float:
 
 
 def check_probability(name: str, value: Any) -> float:
-    """A number between 0 and 1, neither of them."""
+    """A number strictly between 0 and 1."""
     result = number(value, name)
     if not 0 < result < 1:
         raise ValueError(f"{name} is {_shown(value)}: pass a probability between 0 and 1.")
@@ -97,7 +97,7 @@ def check_probability(name: str, value: Any) -> float:
 
 
 def check_seed(value: Any, name: str = "random_seed") -> Seed:
-    """What random streams are made of.
+    """A seed that NumPy's random generators accept.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def check_seed(value: Any, name: str = "random_seed") -> Seed:
 
 
 def whole_seed(value: Any, name: str = "random_seed", others: str = "") -> int | None:
-    """A whole number of at least 0, or None, where nothing else will do."""
+    """A whole number of at least 0, or None, for code that takes no other kind of seed."""
     if value is None:
         return None
     wanted = f"pass a whole number of at least 0{others}, or None"
@@ -128,7 +128,7 @@ def whole_seed(value: Any, name: str = "random_seed", others: str = "") -> int |
 
 
 def random_stream(value: Any) -> np.random.Generator:
-    """The stream that a seed stands for; a Generator goes on where it is."""
+    """The random generator of a seed; a Generator is returned as it is."""
     return np.random.default_rng(check_seed(value))
 
 
@@ -138,14 +138,14 @@ def check_choice[T](name: str, value: Any, choices: Iterable[T]) -> T:
     for choice in known:
         if isinstance(value, str) and value == choice:
             return choice
-    hint = nearest(value, [str(c) for c in known]) if isinstance(value, str) else ""
+    hint = did_you_mean(value, [str(c) for c in known]) if isinstance(value, str) else ""
     raise ValueError(
         f"{name} is {_shown(value)}{hint}: choose among {', '.join(map(repr, known))}."
     )
 
 
 def real_array(value: Any, name: str) -> FloatArray:
-    """An array of numbers of its own, of any shape: no text, dates, complex or missing numbers."""
+    """A new float64 array of any shape; text, dates, complex and masked numbers are refused."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(f"{name} has masked values: pass numbers, none missing.")
     try:
@@ -160,7 +160,7 @@ def real_array(value: Any, name: str) -> FloatArray:
 
 
 def one_per_column(names: Any, d: int, what: str) -> tuple[str, ...]:
-    """The names of d columns as texts, each another."""
+    """The names of d columns as str, all different."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise TypeError(f"{what} is {_shown(names)}: pass a sequence of one name per column.")
     found = tuple(str(name) for name in names)
@@ -179,7 +179,7 @@ def unusable_names(names: Sequence[str]) -> str:
     for name in names:
         try:
             name.encode()
-        except UnicodeEncodeError:  # of which no file, picture or table can be made
+        except UnicodeEncodeError:  # cannot be written to files, plots or tables
             return f"the column name {name!r} holds half of a character: rename it."
     return ""
 

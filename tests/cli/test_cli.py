@@ -240,7 +240,7 @@ def test_select_keeps_a_grid_and_takes_it_up(csv, tmp_path):
     fit = tmp_path / "fit.npz"
     run("fit", csv, "-k", 1, "--out", fit)
     refused = run("select", csv, "--resume", fit)
-    assert refused.exit_code == 2 and "holds no grid" in error_of(refused)
+    assert refused.exit_code == 2 and "does not hold a grid" in error_of(refused)
 
 
 def test_progress_is_on_standard_error(csv):

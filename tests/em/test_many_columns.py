@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 import bayesgmm
 from bayesgmm.em import spurious
-from bayesgmm.em.moves import merges, parted, splits
+from bayesgmm.em.moves import merges, separated, splits
 from bayesgmm.kernels.e_step.contract import Parameters, Statistics
 from bayesgmm.utils.matrices import as_full, diagonals
 
@@ -43,7 +43,7 @@ def test_grids_and_files_hold_none_either(tmp_path):
     d = 3000
     x = np.random.default_rng(1).normal(size=(40, d))
     x[20:, :60] += 3
-    families = ["EII", "VVI"]
+    families = ["EII", "VVI", "VVV"]  # for the last of which there are too few rows
     bayesgmm.select(x[:, :200], [1, 2], families, random_seed=0, progressbar=False)  # compiles
     tracemalloc.start()
     try:
@@ -91,7 +91,7 @@ def test_moves_of_diagonals_are_those_of_matrices(d):
     means[0] = means[2]  # components that coincide are taken apart
     of_diagonals = Statistics(counts, means, scatters)
     of_matrices = Statistics(counts, means, as_full(scatters))
-    for move in (splits, merges, lambda s: parted(s, 2, 0)):
+    for move in (splits, merges, lambda s: separated(s, 2, 0)):
         pairs = list(zip(move(of_diagonals), move(of_matrices), strict=True))
         assert pairs
         for small, large in pairs:

@@ -6,12 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import bayesgmm
 from bayesgmm.data import rounding
 from bayesgmm.em import moves
 from bayesgmm.em.problem import Problem
-from bayesgmm.em.spurious import of_few_rows, within_rounding
+from bayesgmm.em.spurious import finer_than_rounding, of_few_rows
 from bayesgmm.em.status import Status
 from bayesgmm.estimators.mixture import GaussianMixture
 from bayesgmm.families import FAMILIES
@@ -125,9 +126,10 @@ def test_components_do_not_stand_on_single_ratings(d):
     np.testing.assert_array_equal(problem.units, 1.0)
     for fit in found.sound.values():
         if fit.n_components > 1:
-            # rounding's variance is 1 / 12 in every direction
-            assert np.linalg.eigvalsh(fit.covariances).min() >= 1 / 12 - 1e-9
-            assert within_rounding(problem, fit.mixture.parameters_about(np.zeros(d))) is None
+            # no rating is more probable than 1 in any direction
+            sd = np.sqrt(np.linalg.eigvalsh(fit.covariances).min())
+            assert norm(0, sd).pdf(0) <= 1 + 1e-9
+            assert finer_than_rounding(problem, fit.mixture.parameters_about(np.zeros(d))) is None
 
 
 def test_columns_that_look_discrete_are_named():
@@ -137,10 +139,10 @@ def test_columns_that_look_discrete_are_named():
     with pytest.warns(DataWarning, match="column 'x1' has 3 rows of -999"):
         quiet = bayesgmm.fit(x, 2, "EEE", random_seed=0)
     assert quiet.status.sound
-    assert "multiples of 5" in rounding.discrete_columns(5 * np.round(3 * x[:, :1]), ["height"])
+    assert "multiples of 5" in rounding.discreteness_message(5 * np.round(3 * x[:, :1]), ["height"])
     for name in ("iris", "faithful", "diabetes", "penguins", "galaxies", "acidity"):
         real = getattr(bayesgmm.datasets.loaders, f"load_{name}")(features_only=True)
-        assert rounding.discrete_columns(real.to_numpy(), list(real.columns)) == "", name
+        assert rounding.discreteness_message(real.to_numpy(), list(real.columns)) == "", name
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bayesgmm.fit(x, 1, random_seed=0)  # one component cannot shrink
@@ -193,7 +195,7 @@ def test_taking_apart_keeps_the_moments(rng):
         rng.normal(size=(4, 3)),
         np.array([np.eye(3) * v for v in range(1, 5)]),
     )
-    made = list(moves.parted(s, 1, 3))
+    made = list(moves.separated(s, 1, 3))
     assert len(made) == 4
     for moved in made:
         np.testing.assert_array_equal(moved.means[[0, 2]], s.means[[0, 2]])

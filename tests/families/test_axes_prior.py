@@ -6,8 +6,9 @@ import arviz as az
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.linalg import expm
 from scipy.special import digamma, polygamma
-from scipy.stats import cauchy, ks_2samp, kstest, special_ortho_group
+from scipy.stats import ks_2samp, kstest, special_ortho_group
 
 from bayesgmm.data.data import as_data
 from bayesgmm.density.log_posterior import LogPosterior
@@ -15,14 +16,14 @@ from bayesgmm.density.mode import Mode
 from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.axes import Axes
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
+from bayesgmm.families.parametrisation.rotations import Cayley, Turn, rotation
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.run.settings import Settings
 
 K = 2
 NAMES = ["VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"]
-#: Axes well determined by it: another order or direction of them lies far off in Cayley's
-#: coordinates, where chains that get there move badly.
+#: Axes well determined by it.
 PSI = {
     2: np.array([[3.0, 4.0], [4.0, 9.0]]),
     3: np.array([[2.0, 0.5, 0.0], [0.5, 3.0, 1.0], [0.0, 1.0, 6.0]]),
@@ -45,7 +46,7 @@ def sampled(name, psi, seed=0, draws=2000):
     mode = Mode(origin, density(origin)[0], 0.3 * np.eye(len(origin)), True)
     settings = Settings(draws, 500, 4, seed, 0.8, None, False)
     vectors, stats = nuts(density, mode, settings)
-    assert stats["diverging"].mean() < 0.01  # far out in the rotations' heavy tails
+    assert stats["diverging"].mean() < 0.01
     values = density.space.values(vectors)
     return values, form.covariances(values, prior.inverse_wishart), prior.dof
 
@@ -57,32 +58,47 @@ def check(draws, expected, error=0.0):
 
 
 @pytest.mark.parametrize(("d", "whole"), [(2, 2 * np.pi), (3, 8 * np.pi**2)])
-def test_haar_s_constant(d, whole):
+def test_cayley_s_constant(d, whole):
     """|I + S|^-(d - 1), 1 + |s|^2 for d = 2 and 3, integrates to what the constant says."""
     surface = {2: 2.0, 3: 4 * np.pi}[d]
     power = {2: 0, 3: 2}[d]
     integral = quad(lambda r: surface * r**power * (1 + r * r) ** -(d - 1), 0, np.inf)[0]
-    form = Axes(get_family("EEV", d), 1, d, np.eye(d)[None])
-    assert form.haar_constant == pytest.approx(-np.log(integral), abs=1e-8)
+    assert Cayley(np.eye(d)).constant == pytest.approx(-np.log(integral), abs=1e-8)
     # the total volume of rotations is that integral, times dD = 2 dS at the identity
     assert integral * 2 ** (d * (d - 1) / 2) == pytest.approx(whole, rel=1e-8)
 
 
-def test_cayley_s_coordinate_of_a_uniform_angle(rng):
-    """Tan of half the angle is Cauchy's: Haar's draws in `Space`'s coordinates, by SciPy."""
-    form = Axes(get_family("EEV", 2), 1, 2, special_ortho_group.rvs(2, random_state=rng)[None])
-    prior = Prior(np.zeros(2), np.eye(2), 7, np.eye(2))
-    density = LogPosterior(as_data(np.eye(3, 2)), form, prior, likelihood=False)
-    rest = {"mu": np.zeros((1, 2)), "volume": np.array(1.0), "shape": np.ones(2)}
-    turns = special_ortho_group.rvs(2, size=2000, random_state=rng)
-    s = [density.space.free(rest | {"orientation": turn[None]})[-1] for turn in turns]
-    assert kstest(s, cauchy.cdf).pvalue > 1e-3
-    # isotropic Psi: the density in s is Cauchy's, with its constant
-    u = density.space.free(rest | {"orientation": form.about})
-    base = density(u)[0]
-    for value in (0.3, -2.0, 40.0):
-        u[-1] = value
-        assert density(u)[0] - base == pytest.approx(cauchy.logpdf(value) - cauchy.logpdf(0))
+@pytest.mark.parametrize("d", [2, 3])
+def test_turns_of_a_rotation_share_haar_s_density(rng, d):
+    """The sum over t + 2 pi m about one axis is 1/2 pi, or (1 - cos t) / 4 pi^2 dt d axis."""
+    turn = Turn(np.eye(d))
+    for t in (0.0, 0.3, 1.5, np.pi, 6.0):
+        many = t + 2 * np.pi * np.arange(-12, 13)
+        axis = rng.standard_normal(1 if d == 2 else 3)
+        free = many[:, None] * axis / np.linalg.norm(axis)
+        each = np.exp(turn.log_measure(free)) * (many**2 if d == 3 else 1.0)
+        haar = (1 - np.cos(t)) / (4 * np.pi**2) if d == 3 else 1 / (2 * np.pi)
+        assert each.sum() == pytest.approx(haar, rel=1e-9)
+        same = np.broadcast_to(turn.backward(free[12]), (25, d, d))
+        np.testing.assert_allclose(turn.backward(free), same, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 3, 4])
+def test_rotations_there_and_back(rng, d):
+    """Haar's draws, the identity, and nearly half turns, about any D0."""
+    about = special_ortho_group.rvs(d, size=3, random_state=rng)
+    form = rotation(about)
+    assert isinstance(form, Turn if d < 4 else Cayley)
+    half = np.diag([-1.0, -1.0, 1.0, 1.0][:d])
+    small = rotation(np.eye(d)).backward(1e-3 * rng.standard_normal(d * (d - 1) // 2))
+    for value in (special_ortho_group.rvs(d, 3, rng), about, about @ (half @ small)):
+        found = form.backward(form.forward(value))
+        np.testing.assert_allclose(found, value, atol=1e-12 if d < 4 else 1e-9)
+    if d < 4:
+        exact = [
+            about[i] @ expm(form.skew(np.full((3, d * (d - 1) // 2), 1.1))[i]) for i in range(3)
+        ]
+        np.testing.assert_allclose(form.backward(np.full((3, d * (d - 1) // 2), 1.1)), exact)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -233,8 +249,7 @@ def test_copies_of_a_covariance_have_one_density(name, seed):
     }
     sigma, same = (form.covariances(v, prior.inverse_wishart) for v in (values, other))
     np.testing.assert_allclose(same, sigma, rtol=1e-9, atol=1e-12)
-    here, there = (
-        density(density.space.free(v))[0] - form.log_jacobian(v) for v in (values, other)
-    )
-    assert np.shape(form.log_jacobian(values)) == ()
-    assert there == pytest.approx(here, abs=1e-7)  # half turns lose digits in I + Q
+    points = [density.space.free(v) for v in (values, other)]
+    here, there = (density(u)[0] - density.space.log_measure(u) for u in points)
+    assert np.shape(density.space.log_measure(points[0])) == ()
+    assert there == pytest.approx(here, abs=1e-7)

@@ -51,7 +51,7 @@ def test_blocks_change_nothing(faithful, monkeypatch):
     """Seven rows at a time."""
     x, fit = faithful
     whole = classify(fit, x, responsibilities=True)
-    monkeypatch.setattr(mixture_module, "_HELD", 7 * fit.n_components)
+    monkeypatch.setattr(mixture_module, "_BLOCK", 7 * fit.n_components)
     pd.testing.assert_frame_equal(classify(fit, x, responsibilities=True), whole, rtol=1e-12)
 
 
@@ -199,5 +199,5 @@ def test_words():
     text = repr(found)
     assert "3 labels with 2 classes in 5 rows" in text
     assert "0.2000 (1 rows)" in text
-    assert "0 = x, 1 = y; to spare: 2" in text
+    assert "0 = x, 1 = y; without a class: 2" in text
     assert "<td>" in found._repr_html_()

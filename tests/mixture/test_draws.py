@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal
 from bayesgmm.data.data import as_data
 from bayesgmm.mixture.draws import Draws
 from bayesgmm.mixture.evaluation import log_densities, responsibilities
+from bayesgmm.posterior.summaries.mixture_draws import MixtureDraws
 from bayesgmm.utils.errors import DegenerateComponentError
 
 SIZE, K = 37, 3
@@ -90,3 +91,17 @@ def test_draws_and_rows_in_any_form(rng):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
     [(_, values)] = log_densities(as_data(x[::2]), other)
     np.testing.assert_allclose(values[3], scipy_s(x[::2], draws, 3)[0], atol=1e-6)
+
+
+def test_columns_of_draws_far_apart():
+    """Picked columns lie by columns in memory: the densities are those of arrays made anew."""
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(20, 2, 3)) + 1e4 * np.arange(2)[:, None]
+    draws = Draws(np.full((20, 2), 0.5), means, np.tile(np.eye(3), (20, 2, 1, 1)))
+    mixtures = MixtureDraws(draws, ("a", "b", "c"), np.arange(1), np.arange(20))
+    x = rng.normal(size=(7, 2)) + 1e4 * (np.arange(7)[:, None] % 2)
+    found = mixtures.marginal(["c", "a"]).density(x)["mean"].to_numpy()
+    expected = np.mean([
+        sum(0.5 * multivariate_normal(m[[2, 0]], np.eye(2)).pdf(x) for m in mu) for mu in means
+    ], axis=0)  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-7)

@@ -249,7 +249,7 @@ def test_blocks_change_nothing(monkeypatch):
     """Sums and labels by seven rows at a time."""
     mixture, x = six()
     whole = merge(mixture, x)
-    monkeypatch.setattr(mixture_module, "_HELD", 7 * mixture.n_components)
+    monkeypatch.setattr(mixture_module, "_BLOCK", 7 * mixture.n_components)
     parts = merge(mixture, x)
     np.testing.assert_allclose(parts.entropies, whole.entropies, rtol=1e-12)
     assert (parts.merges, parts.rows) == (whole.merges, whole.rows)

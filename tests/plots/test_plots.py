@@ -649,3 +649,22 @@ def test_a_density_of_three_columns_is_none():
     x = bayesgmm.datasets.load_iris().select_dtypes("number")
     with pytest.raises(ValueError, match="a density has one or two"):
         plots.plot_density(x, bayesgmm.fit(x, 2, "EII", start="hc"), columns=[0, 1, 2])
+
+
+@pytest.mark.parametrize("gap", [6.0, 100.0, 1e4, 1e5])
+@pytest.mark.parametrize("form", ["VVV", "VVI"])
+def test_regions_of_components_far_apart_hold_what_they_say(gap, form):
+    """However far the components are apart: of new rows, that share has a higher density."""
+    from bayesgmm.plots import density
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2)) @ [[1, 0.3], [0, 1]] + gap * (rng.random((400, 1)) < 0.3)
+    fit = bayesgmm.fit(x, 2, form, start=(x[:, 0] > gap / 2).astype(int))
+    FigureCanvasAgg(plots.plot_density(x, fit)).draw()
+    FigureCanvasAgg(plots.plot_density(x, fit, make_posterior(x, fit))).draw()
+    axes = [density._reach(x[:, j], fit.mixture, j, 120) for j in range(2)]
+    on_mesh = density._on_mesh(fit.mixture, axes)
+    new = np.exp(fit.score_samples(fit.sample(20_000, random_seed=1)[0]))
+    for share in density._SHARES:
+        inside = np.mean(new >= density._level(on_mesh, share, axes))
+        assert inside == pytest.approx(share, abs=0.03)

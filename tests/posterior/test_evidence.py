@@ -368,7 +368,7 @@ def test_one_chain_is_enough_and_says_nothing_of_rhat():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"log_value": np.nan}, "no regular maximum"),
+        ({"log_value": np.nan}, "not a regular maximum"),
         ({"error": 0.7}, "standard error is 0.70"),
         ({"diagnostics": {"pareto_k": 0.9}}, "Pareto k is 0.90"),
     ],

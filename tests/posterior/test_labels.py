@@ -313,7 +313,7 @@ def test_sweeps_that_do_not_settle_are_told(monkeypatch):
     x, fit, mixed, _ = overlapping(1)
     posterior = posterior_of(x, fit, mixed).relabel("stephens")
     assert not posterior.relabelling.converged
-    assert "not settled after 1 sweeps" in repr(posterior)
+    assert "not converged after 1 sweeps" in repr(posterior)
 
 
 def test_posterior_is_relabelled_as_a_copy(tmp_path):

@@ -270,7 +270,7 @@ def test_a_grid_of_some_of_the_rows_is_told_of_all(monkeypatch, tmp_path):
     def stop(first, whole):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_run_on", stop)
+    monkeypatch.setattr(module, "_continue_on_all_rows", stop)
     with pytest.warns(bayesgmm.InterruptionAdvice, match="interrupted: .* `resume`"):
         found = selected(MANY(), n_components=[1, 2, 3], covariance_type=["EEE", "VVV"])
     assert len(found.sound) == 6
@@ -291,3 +291,31 @@ def test_a_grid_of_some_of_the_rows_is_told_of_all(monkeypatch, tmp_path):
         np.testing.assert_allclose(twice.fits[cell].loglik, fit.loglik, rtol=1e-12)
     with pytest.raises(KeyboardInterrupt, match="before a cell of the grid had an estimate"):
         selected(MANY(), n_components=[1, 2, 3], covariance_type=["EEE", "VVV"])
+
+
+@pytest.mark.parametrize("moment", ["wait", "abort"])
+def test_ctrl_c_while_nutpie_hands_over_its_draws(monkeypatch, moment):
+    """They can be taken once: the conversion is not cut short, and nothing is sampled again."""
+    nutpie = import_module("nutpie.sample")
+    runs, convert = [], nutpie._arrow_to_arviz
+
+    def pressed(*arguments, **options):
+        runs.append(arguments)
+        signal.raise_signal(signal.SIGINT)
+        return convert(*arguments, **options)
+
+    whole = refined(400, "nutpie", cores=2)
+    monkeypatch.setattr(nutpie, "_arrow_to_arviz", pressed)
+    if moment == "wait":  # the last draw had been made
+        with pytest.raises(KeyboardInterrupt, match="after the last draw"):
+            refined(400, "nutpie", cores=2)
+    else:  # a second Ctrl-C
+        found = call(partial(refined, 400, "nutpie", cores=2, draws=20_000), 0.3).result
+        assert found.interrupted and found.tree["posterior"].sizes["draw"] < 20_000
+        density = found.tree["sample_stats"]["lp"].to_numpy()
+        assert np.isfinite(density).all()
+        same = min(density.shape[1], whole.tree["posterior"].sizes["draw"])
+        every = whole.tree["sample_stats"]["lp"].to_numpy()
+        assert any(np.array_equal(density[0, :same], chain[:same]) for chain in every)
+    assert len(runs) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

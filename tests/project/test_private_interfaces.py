@@ -254,15 +254,15 @@ def test_every_requirement_has_a_lower_bound():
             lowest(form)
 
 
-#: Loading JAX does not go together with fork, by which other tests sample.
-LOADS_JAX = ("jax", "blackjax", "numpyro", "pymc.sampling.jax", "pytensor.link.jax")
+#: Loading JAX does not go together with fork, by which other tests sample; CuPy needs a GPU.
+NOT_HERE = ("jax", "blackjax", "numpyro", "pymc.sampling.jax", "pytensor.link.jax", "cupy")
 
 
 def test_every_import_from_another_library_is_there():
     """Those inside functions too: a version within the bounds that lacks one would fail late."""
     names = {name for tree in files().values() for _, name in imported(tree) if foreign(name)}
     for name in sorted(
-        n for n in names if not f"{n}.".startswith(tuple(f"{j}." for j in LOADS_JAX))
+        n for n in names if not f"{n}.".startswith(tuple(f"{j}." for j in NOT_HERE))
     ):
         module, _, attribute = name.rpartition(".")
         if not is_module(name):

@@ -19,7 +19,7 @@ from bayesgmm.comparison.compare import compare
 from bayesgmm.posterior.evidence.evidence import Evidence
 from bayesgmm.reporting import Analysis, ReportRequest, analyse, render, repeat, tables, verdict
 from bayesgmm.reporting.analysis import checked, evidence_or_reason
-from bayesgmm.reporting.pictures import pictures_of
+from bayesgmm.reporting.figures import figures_of
 from bayesgmm.reporting.report import format_of, write
 from bayesgmm.reporting.verdict import describe
 from tests.synthetic import make_posterior
@@ -79,7 +79,7 @@ def test_page_is_whole_and_self_contained(faithful):
     assert parsed.open == []
     assert all(t.startswith("#") and t[1:] in parsed.ids for t in parsed.targets)
     images = [attrs for tag, attrs in parsed.seen if tag == "img"]
-    assert len(images) == len(pictures_of(faithful)) == 11
+    assert len(images) == len(figures_of(faithful)) == 11
     assert len({i["alt"] for i in images}) == len(images)
     assert all(i["src"].startswith("data:image/png;base64,") and len(i["alt"]) > 20 for i in images)
     assert not [tag for tag, _ in parsed.seen if tag in ("script", "link", "iframe", "details")]
@@ -278,7 +278,7 @@ def test_markdown_tells_the_same(faithful, tmp_path):
     assert sum(f"{table['bic'][0]:.2f}" in row for row in rows) == 1
     assert "<" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     assert not re.search(r"\bnan\b|None", text)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.md", "r_pictures"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.md", "r_figures"]
 
 
 def test_reports_are_html_or_markdown(tmp_path):

@@ -59,11 +59,12 @@ def test_the_truth_is_found(name, d, seed):
     ):  # fmt: skip
         mean, sd = (getattr(draws[variable], f)(("chain", "draw")).values for f in ("mean", "std"))
         assert np.all(np.abs(mean - true) <= 4.5 * sd + 1e-12), variable
-    # a posterior as wide as theory says: the means' deviations are sqrt(Sigma_jj / n_k)
+    # a posterior as wide as theory says: the means' deviations are sqrt(Sigma_jj / n_k), to 6 %
+    # (the prior widens small components) and 2 to 3 % of Monte Carlo error
     expected = np.sqrt(
         np.diagonal(fit.covariances, axis1=1, axis2=2) / (600 * fit.weights)[:, None]
     )
-    np.testing.assert_allclose(draws["mu"].std(("chain", "draw")).values, expected, rtol=0.12)
+    np.testing.assert_allclose(draws["mu"].std(("chain", "draw")).values, expected, rtol=0.15)
 
 
 def refined(x, fit, **options):
@@ -150,7 +151,8 @@ def test_log_density_is_kept_with_every_draw(x):
     for form in forms:
         density = LogPosterior(problem.data, form, PRIOR)
         values = {p.name: draws[p.name].values[1, 7] for p in density.space.pieces}
-        value = density(density.space.free(values))[0] - form.log_jacobian(values)
+        u = density.space.free(values)
+        value = density(u)[0] - float(density.space.log_measure(u))
         apart.append(abs(value - lp[1, 7]))
     assert min(apart) < 1e-8 * abs(lp[1, 7])
 

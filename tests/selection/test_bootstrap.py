@@ -627,7 +627,7 @@ def test_bad_arguments_of_standard_errors(faithful, faithful_fit):
     with pytest.raises(ValueError, match="level is 95"):
         exact.interval(95)
     degenerate = replace(faithful_fit, status=bayesgmm.em.status.Status.DEGENERATE)
-    with pytest.raises(ValueError, match="it is no estimate"):
+    with pytest.raises(ValueError, match="it is not an estimate"):
         errors_of(degenerate, faithful)
 
 

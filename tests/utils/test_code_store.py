@@ -16,7 +16,7 @@ def places(tmp_path, monkeypatch):
     found = [tmp_path / "own", tmp_path / "users"]
     monkeypatch.setattr(code_store, "places", lambda: found)
     monkeypatch.setattr(code_store, "_refused", {})
-    monkeypatch.setattr(code_store, "_told", False)
+    monkeypatch.setattr(code_store, "_warned", False)
     code_store._note_use.cache_clear()
     return found
 

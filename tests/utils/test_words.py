@@ -1,4 +1,4 @@
-"""What is said besides results: the nearest name, and how far a computation is."""
+"""What is said besides results: the did_you_mean name, and how far a computation is."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 
 import bayesgmm
 from bayesgmm.utils.progress import track
-from bayesgmm.utils.validation import nearest
+from bayesgmm.utils.validation import did_you_mean
 
 
 def test_nearest_name():
     """One letter off, another case, and nothing near."""
     names = ["eruptions", "waiting", "Bill length"]
-    assert nearest("waitng", names) == " (did you mean 'waiting'?)"
-    assert nearest("WAITING", names) == " (did you mean 'waiting'?)"
-    assert nearest("bill_length", names) == " (did you mean 'Bill length'?)"
-    assert nearest("mass", names) == nearest("x", []) == ""
+    assert did_you_mean("waitng", names) == " (did you mean 'waiting'?)"
+    assert did_you_mean("WAITING", names) == " (did you mean 'waiting'?)"
+    assert did_you_mean("bill_length", names) == " (did you mean 'Bill length'?)"
+    assert did_you_mean("mass", names) == did_you_mean("x", []) == ""
     with pytest.raises(bayesgmm.DataError, match="did you mean 'waiting'"):
         bayesgmm.fit(bayesgmm.datasets.load_faithful(), 1, columns=["waitin"])
 

@@ -1,1 +1,1 @@
-"""How sure EM's estimates are: bootstraps, and the curvature of the likelihood."""
+"""Standard errors of EM's estimates: bootstraps, and the curvature of the likelihood."""

@@ -2,8 +2,8 @@
 
 The coordinates are those of samplers (`density.Space`), about the fit and in units of the mixture's
 own widths. The log-likelihood's gradient is the log posterior's less that of the prior alone; the
-information is its central difference, 2 p gradients. At a maximum neither the choice of
-coordinates nor the prior that helps matters.
+information is its central difference, from 2 p gradients. At a maximum neither the choice of
+coordinates nor the auxiliary prior matters.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from ...kernels.e_step.contract import Parameters
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 
-# Coordinates are relative to the components' own widths: the differences are good to about 1e-8.
+# Step of the gradient's differences, in units of the components' own widths: they are then accurate
+# to about 1e-8.
 _STEP = 1e-4
-# Smallest eigenvalue, scaled to a unit diagonal, that the differences can tell from 0.
+# Smallest eigenvalue, scaled to a unit diagonal, that the differences can distinguish from 0.
 _SINGULAR = 1e-7
-# Of the prior's second differences, which are taken of its value.
+# Step of the log prior's second differences, which are differences of its values.
 _PRIOR_STEP = 1e-3
-# Of the parameters' first differences, relative to what a coordinate is of.
+# Step of the parameters' first differences, in the larger of a coordinate's two units.
 _TANGENT_STEP = 3e-6
 # A coordinate that moves the mixture by less, in widths of its components, is not determined: the
 # orientation of an axis whose neighbour is as long.
@@ -46,8 +47,8 @@ class Tangents(NamedTuple):
 class LocalCoordinates:
     """Free coordinates of the mixtures of a family about one of them, which lies at 0.
 
-    They are `density.Space`'s, less those of the mixture and in units that move it by the width of
-    its components: the information of one row whose component were known is 1 in each.
+    They are `density.Space`'s, relative to those of the mixture, in units that move it by the width
+    of its components: one row of known component has information 1 in each.
 
     Parameters
     ----------
@@ -76,23 +77,23 @@ class LocalCoordinates:
         covariances, (n_components, d) = parameters.covariances, means.shape
         if n_components == 1 and Letter.IDENTITY not in (family.shape, family.orientation):
             family = get_family("EEE", d)  # nothing to share: shape and orientation are one matrix
-        self.form = parametrisation(family, n_components, d, covariances)
-        # Any prior would do; this one puts Bartlett's variables in the units of the components.
+        self.parametrisation = parametrisation(family, n_components, d, covariances)
+        # Any prior would do; this one gives Bartlett's variables the scale of the components.
         pooled = np.einsum("k,kij->ij", weights, covariances)
         self.prior = Prior(data.center, data.scale**2, d + 2.0, pooled)
-        self._posterior = LogPosterior(data, self.form, self.prior)
-        self._prior_alone = LogPosterior(data, self.form, self.prior, likelihood=False)
+        self._posterior = LogPosterior(data, self.parametrisation, self.prior)
+        self._prior_alone = LogPosterior(data, self.parametrisation, self.prior, likelihood=False)
         self.size = self._posterior.size
         self._origin = self._posterior.space.free(
             {
                 "pi": weights,
                 "mu": means + data.center,
-                **self.form.values_from(covariances, self.prior.inverse_wishart),
+                **self.parametrisation.values_from(covariances, self.prior.inverse_wishart),
             }
         )
         self._units = self._posterior.units()
         self._rescale(parameters)
-        self._rescale(parameters)  # the first derivatives were in units far from right
+        self._rescale(parameters)  # the first derivatives were taken in rough units
         self.tangents = self._derivatives()
 
     def at(self, free: FloatArray) -> Parameters:
@@ -100,7 +101,9 @@ class LocalCoordinates:
         values = self._posterior.space.values(self._origin + self._units * free)
         means = values["mu"] - self._posterior.data.center
         weights = values.get("pi", np.ones(means.shape[:-1]))
-        return Parameters(weights, means, self.form.covariances(values, self.prior.inverse_wishart))
+        return Parameters(
+            weights, means, self.parametrisation.covariances(values, self.prior.inverse_wishart)
+        )
 
     def gradient(self, free: FloatArray) -> FloatArray:
         """Derivatives of the log-likelihood at coordinates (p,)."""
@@ -120,7 +123,7 @@ class LocalCoordinates:
         self._units = self._units / np.sqrt(moves)
 
     def _derivatives(self) -> Tangents:
-        """Central differences, in steps that are small for the coordinates and for the mixture."""
+        """Derivatives of the parameters at 0, by central differences."""
         large = np.maximum(self._posterior.units() / self._units, 1.0)
         steps = _TANGENT_STEP * np.diag(large)
         ahead, behind = self.at(steps), self.at(-steps)
@@ -138,7 +141,7 @@ class LocalCoordinates:
 def observed_information(
     data: Data, local: LocalCoordinates, family: Family, prior: Prior | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Minus the second derivatives of the log-likelihood (log posterior) at 0, and the gradient.
+    """The observed information (with a prior, of the log posterior) at 0, and the gradient.
 
     Parameters
     ----------
@@ -168,7 +171,7 @@ def observed_information(
 
 
 def inverse(information: FloatArray) -> tuple[FloatArray, float]:
-    """The inverse, and the smallest eigenvalue when scaled to a unit diagonal.
+    """The inverse of an information, and its smallest eigenvalue when scaled to unit diagonal.
 
     Raises
     ------
@@ -188,7 +191,7 @@ def inverse(information: FloatArray) -> tuple[FloatArray, float]:
 def _refuse(smallest: float) -> NoReturn:
     raise ValueError(
         "the observed information is not positive definite (smallest eigenvalue "
-        f"{smallest:.3g}, scaled to a unit diagonal): the fit is no regular maximum, because "
+        f"{smallest:.3g}, scaled to a unit diagonal): the fit is not a regular maximum, because "
         "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
         "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
     )

@@ -1,4 +1,4 @@
-"""Data of one replicate, and estimates of several with their components matched."""
+"""Bootstrap replicates: their data, and their estimates with components matched to the fit's."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .result import Estimates
 
 
 def _resampled(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """Rows drawn with replacement: as many, each as often as a multinomial number says."""
+    """As many rows drawn with replacement, as multinomial weights."""
     share = None if data.weights is None else data.weights / data.weights.sum()
     p = np.full(data.n, 1.0 / data.n) if share is None else share
     return as_data(data, sample_weight=rng.multinomial(round(data.total), p))
 
 
 def _reweighted(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """Weights n Dirichlet(1, ..., 1); Dirichlet(w) for rows that stand for w of them."""
+    """Weights from n Dirichlet(1, ..., 1); Dirichlet(w) for rows of weights w."""
     if data.weights is None:
         gamma = rng.standard_exponential(data.n)
     else:
@@ -46,7 +46,7 @@ REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Data]] = {
 def matched(
     fit: Fit, other: Fit, data: Data, allocation: IntArray
 ) -> tuple[Estimates, bool, bool] | None:
-    """A replicate's estimates in the fit's labels, whether it was stopped, and whether moved."""
+    """Estimates in the fit's labels, whether max_iter stopped EM, whether labels changed."""
     if not other.status.sound:
         return None
     order = labels_of(other, data, allocation)

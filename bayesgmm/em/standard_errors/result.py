@@ -1,4 +1,4 @@
-"""Standard errors, however they were found."""
+"""Standard errors of a fit's parameters, and confidence intervals from them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Share of the replicates that may fail, move or not converge without more words.
+# Share of the replicates that may fail, move or not converge without a note in the advice.
 _MANY = 0.05
-# A standard deviation so many times what the quartiles say rests on a few replicates.
+# A standard deviation so many times that of a normal with the same quartiles is due to few values.
 _HEAVY = 1.5
 _QUARTILES = 1.349
 
@@ -28,7 +28,7 @@ _QUARTILES = 1.349
 class Estimates(NamedTuple):
     """One number for each parameter: weights (K,), means (K, d), covariances (K, d, d).
 
-    Axes may lead, as those of replicates do.
+    There may be leading axes, as for replicates.
     """
 
     weights: FloatArray
@@ -57,13 +57,13 @@ class StandardErrors:
         The replicates' estimates, (B, K), (B, K, d) and (B, K, d, d), in the fit's labels; None
         for the information.
     failed : int
-        Replicates that ended at or beside a singular covariance; they are in none of the numbers.
+        Replicates that ended at or beside a singular covariance; they are left out.
     unconverged : int
-        Replicates stopped by max_iter; they are in the numbers.
+        Replicates stopped by max_iter; they are included.
     moved : int
         Replicates whose components came out in another order than the fit's, and were put back.
     notes : tuple of str
-        Reasons for care that the information gave; `advice` has all.
+        Reasons for care that the information gives; `advice` has all.
     interrupted : bool
         Whether Ctrl-C stopped the replicates: there are fewer than were asked for.
     """
@@ -117,7 +117,7 @@ class StandardErrors:
         return low, high
 
     def _normal(self, z: float) -> Estimates:
-        """Estimates moved by z standard errors, within their ranges."""
+        """Estimates plus z standard errors, on scales that keep them within their ranges."""
         pi, variances = self.fit.weights, diagonals(self.fit.covariances)
         spread = np.where(pi < 1, pi * (1 - pi), 1.0)
         odds = np.exp(z * self.weights / spread)
@@ -158,7 +158,7 @@ class StandardErrors:
 
     @property
     def advice(self) -> str:
-        """What to be careful of; empty if nothing was seen."""
+        """Reasons for care with these standard errors; "" if there are none."""
         notes = list(self.notes)
         if self.replicates is None:
             return " ".join(notes)
@@ -185,13 +185,13 @@ class StandardErrors:
         heavy = self._heavy()
         if heavy:
             notes.append(
-                f"The standard errors of {heavy} rest on few replicates far from the others: "
+                f"The standard errors of {heavy} are due to few replicates far from the others: "
                 "use the intervals."
             )
         return " ".join(notes)
 
     def _heavy(self) -> str:
-        """The component with the parameter whose replicates have the longest tails, if long."""
+        """The component and parameter with the longest-tailed replicates; "" if none is long."""
         if self.replicates is None or len(self.replicates.weights) < 20:
             return ""
         worst, what = _HEAVY, ""

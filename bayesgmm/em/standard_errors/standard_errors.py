@@ -42,7 +42,7 @@ from .result import Estimates, StandardErrors
 # Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
 # parameters is hardly known.
 _NEARLY_SINGULAR = 1e-3
-# Rows per free parameter of a component below which its likelihood is no parabola.
+# Rows per free parameter of a component below which its log-likelihood is not quadratic.
 _ROWS_PER_PARAMETER = 5
 # Distance from the maximum, in standard errors, that is no longer rounding.
 _OFF_MAXIMUM = 0.1
@@ -76,8 +76,8 @@ def standard_errors(
         Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
         (rows drawn from the fit) or "information" (inverse of the observed information: no
         replicates, but right only if the model is and its components have rows enough). Of a MAP
-        fit the replicates tell how the estimates vary with the data, the information (of the log
-        posterior) how far the posterior reaches, which is more.
+        fit the replicates show how the estimates vary with the data, the information (of the log
+        posterior) how wide the posterior is, which is more.
     sample_weight : array-like (n,), optional
         The weights of the rows, if they had some when fitted; taken for frequencies.
     n_boot : int
@@ -101,8 +101,8 @@ def standard_errors(
     DataError
         Rows that cannot be used.
     ValueError
-        An unknown method; a fit that is no estimate; rows that are not the fit's; an information
-        that is not positive definite; every replicate failed.
+        An unknown method; a fit that is not an estimate; rows that are not the fit's; an
+        information that is not positive definite; every replicate failed.
     KeyboardInterrupt
         Interrupted before 20 replicates were made.
 
@@ -136,18 +136,19 @@ def standard_errors(
     n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
     seed = check_seed(random_seed)
     if not fit.status.sound:
-        raise ValueError(f"the fit has no standard errors, it is no estimate: {fit.advice}")
+        raise ValueError(f"the fit has no standard errors, it is not an estimate: {fit.advice}")
     data = _rows_of(fit, X, sample_weight)
     make = REPLICATES.get(method)
     if make is None:
         return _by_information(fit, data)
     streams = generators(seed, n_boot)
-    most, enough = options.max_iter, options.tol
-    return _by_replicates(fit, data, method, make, streams, most, enough, progressbar)
+    return _by_replicates(
+        fit, data, method, make, streams, options.max_iter, options.tol, progressbar
+    )
 
 
 def _rows_of(fit: Fit, x: Any, sample_weight: Any) -> Data:
-    """The data of the fit, checked to be that."""
+    """The data, checked to be those of the fit."""
     data = as_data(fit.mixture.rows(x, sample_weight), fit.names)
     cure = "pass the rows (and sample_weight) that it was fitted to, or fit these first."
     refuse_other_data(fit.fingerprint, data.fingerprint, cure)
@@ -176,7 +177,7 @@ def _by_information(fit: Fit, data: Data) -> StandardErrors:
 
 
 def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) -> tuple[str, ...]:
-    """What speaks against normal theory at this fit."""
+    """Reasons to doubt normal theory at this fit."""
     notes = []
     away = math.sqrt(max(decrement, 0.0))
     if away > _OFF_MAXIMUM:
@@ -186,7 +187,7 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
     if smallest < _NEARLY_SINGULAR:
         notes.append(
             f"The information is nearly singular (eigenvalue {smallest:.2g}, scaled to a unit "
-            "diagonal): the log-likelihood is no parabola over so wide a range, prefer "
+            "diagonal): the log-likelihood is not quadratic over so wide a range, prefer "
             "method='bootstrap'."
         )
     own = fit.n_parameters / fit.n_components
@@ -203,7 +204,7 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
 METHODS = (*REPLICATES, "information")
 
 
-def _tell_of_interruption(made: int, asked: int) -> None:
+def _warn_of_interruption(made: int, asked: int) -> None:
     """Warn of fewer replicates than were asked for, or raise if they are too few."""
     if made < min(_FEWEST, asked):
         raise KeyboardInterrupt(
@@ -225,7 +226,7 @@ def _by_replicates(
     tol: float,
     progressbar: bool,
 ) -> StandardErrors:
-    """Refit every replicate from the fit, and take its components by the fit's labels."""
+    """Standard errors from refits of every replicate, started at the fit, in its labels."""
     allocation = allocation_by(fit, data)
 
     def replicate(rng: np.random.Generator) -> tuple[Estimates, bool, bool] | None:
@@ -244,7 +245,7 @@ def _by_replicates(
             replicate, streams, "Bootstrap replicates", progressbar
         )
     if interrupted:
-        _tell_of_interruption(len(found), len(streams))
+        _warn_of_interruption(len(found), len(streams))
     sound = [result for result in found if result is not None]
     failed = len(found) - len(sound)
     if len(sound) < 2:

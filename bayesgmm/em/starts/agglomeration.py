@@ -1,9 +1,9 @@
 """Agglomeration of rows into Gaussian groups, by the classification likelihood.
 
-Groups of unconstrained covariance are worth sum_k n_k log |W_k / n_k|, W_k their scatters (Banfield
-& Raftery 1993, Biometrics 49:803-821), which groups of few rows make -infinity. Fraley
-(1998, SIAM J. Sci. Comput. 20:270-281) keeps it finite by a trace term, whose scaling here is the
-one that reproduces the merges of mclust (alpha = beta = 1):
+The criterion of groups with unconstrained covariances is sum_k n_k log |W_k / n_k|, W_k their
+scatters (Banfield & Raftery 1993, Biometrics 49:803-821), which groups of few rows make -infinity.
+Fraley (1998, SIAM J. Sci. Comput. 20:270-281) keeps it finite by a trace term, whose scaling here
+is the one that reproduces the merges of mclust (alpha = beta = 1):
 
     level_k = n_k log(|W_k / n_k| + (tr W_k + a) / n_k),    a = tr W / (n d), W all rows' scatter
 
@@ -276,6 +276,7 @@ def agglomerate(x: FloatArray, counts: FloatArray, kept: Labels, gone: Labels) -
 
 @part(INT(INT, INT, F2, F1, I1, I1))
 def _agglomerate(add_pairs, add_points, x, counts, kept, gone):  # type: ignore[no-untyped-def]
+    """`agglomerate`, with the addresses of the parts that add determinants."""
     d, m = x.shape
     p = d * (d + 1) // 2
     size = np.empty(m, np.int64)

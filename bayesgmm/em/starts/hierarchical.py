@@ -1,4 +1,4 @@
-"""Where to start EM without chance: one tree of merged groups, cut at any number of them.
+"""Deterministic starts of EM: one tree of merged groups, cut at any number of groups.
 
 Model-based agglomerative clustering (Banfield & Raftery 1993, Biometrics 49:803-821; Fraley 1998,
 SIAM J. Sci. Comput. 20:270-281) of the scaled singular vectors of the standardised columns
@@ -26,8 +26,8 @@ _LIMIT = 2000
 _COLUMNS = 20
 _SMALLEST = 300
 _BLOCK = 4096
-# Numbers in a table that BLAS would divide over threads: slower here, and its sums would depend
-# on them. Below, the 1 ms that it takes to hold it back is as long as the tree itself takes.
+# Above so many numbers BLAS would use several threads: slower here, and its sums would depend on
+# their number. Below, the 1 ms that limiting them takes is as long as the tree itself takes.
 _THREADED = 10_000
 # Directions of a smaller relative spread are rounding errors of collinear columns.
 _NULL = 1e-8
@@ -84,7 +84,7 @@ def hierarchical_partitions(
 
 
 def _distinct_rows(z: FloatArray) -> tuple[FloatArray, FloatArray, Labels]:
-    """Different rows in lexical order, how often each is there, and which one each row is."""
+    """Different rows in lexical order, their counts, and the position of each row among them."""
     order = np.lexsort(z.T[::-1])
     ordered = z[order]
     new = np.ones(len(z), dtype=bool)
@@ -105,7 +105,8 @@ def _in_order(labels: Labels, k: int) -> Labels:
 def _quantile_partition(counts: FloatArray, k: int) -> Labels:
     """Values in order (their counts are given) between the quantiles 1/k, 2/k, ...; none empty.
 
-    A value that is a quantile goes up. Where quantiles coincide, the next value is a group.
+    A value equal to a quantile belongs to the upper group. Where quantiles coincide, the next
+    value is a group.
     """
     m = len(counts)
     below = np.cumsum(counts)
@@ -149,7 +150,7 @@ class _Transform:
     """Scaled singular vectors: standardised columns Y = U S V' become U S^(1/2) = Y V S^(-1/2)."""
 
     center: FloatArray
-    turn: FloatArray
+    rotation: FloatArray
 
     @classmethod
     def of(cls, rows: FloatArray, counts: FloatArray) -> _Transform:
@@ -164,11 +165,11 @@ class _Transform:
         return cls(center, unit[:, None] * v[kept].T / np.sqrt(s[kept]))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        return (rows - self.center) @ self.turn
+        return (rows - self.center) @ self.rotation
 
 
 def _tree(scores: FloatArray, counts: FloatArray) -> tuple[Labels, Labels]:
-    """Merges in their order: names of the groups that stay and that are gone."""
+    """Merges in their order: names of the groups that stay and of those merged into them."""
     kept, gone = (np.empty(len(scores) - 1, dtype=np.int64) for _ in range(2))
     agglomerate(np.ascontiguousarray(scores.T), counts, kept, gone)
     return kept, gone
@@ -181,7 +182,7 @@ def _cut(kept: Labels, gone: Labels, ks: Sequence[int]) -> dict[int, Labels]:
     partitions = {}
     for k in ks:
         name = list(range(m))
-        for stays, goes in reversed(merges[: m - k]):  # a name's own fate comes before its use
+        for stays, goes in reversed(merges[: m - k]):  # later merges of `stays` are applied first
             name[goes] = name[stays]
         partitions[k] = np.unique(name, return_inverse=True)[1]
     return partitions
@@ -217,6 +218,7 @@ class _Groups:
         return cls(offsets, means, factors)
 
     def most_likely(self, scores: FloatArray) -> Labels:
+        """The group (m,) under which each row is most likely."""
         logs = [
             offset - np.sum(((scores - mean) @ factor.T) ** 2, axis=1) / 2
             for offset, mean, factor in zip(self.offsets, self.means, self.factors, strict=True)

@@ -1,4 +1,4 @@
-"""Where EM begins, and the rows that starts are made from."""
+"""A start of EM, and the rows that starts are made from."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .partition import moments_of_partition, seed_and_divide
 type Memberships = Callable[[slice], FloatArray]
 
 
-# Rows a named start looks at: more would cost time, and sharpen a guess that EM sharpens anyway.
+# Most rows that a named start is made from: more would cost time, and EM refines the start anyway.
 _SUBSET = 20_000
-# Columns, or rows if they are fewer, up to which rows are sphered: it takes the cube of them.
+# Columns, or rows if fewer, up to which rows are sphered: that takes time in the cube of them.
 _SPHERED = 1000
 # Rows whose sums are made at a time.
 _BLOCK = 4096
@@ -29,9 +29,9 @@ _BLOCK = 4096
 
 @dataclass(frozen=True)
 class Partition:
-    """Groups of rows, whose statistics are made in the form that a family needs.
+    """A partition of the rows, which gives its statistics in the form that a family needs.
 
-    moments gives them from whether the scatters' diagonals (K, d) are enough.
+    moments(diagonal): the statistics, with the diagonals (K, d) of the scatters or all of them.
     """
 
     n_components: int
@@ -40,11 +40,11 @@ class Partition:
 
 @dataclass(frozen=True)
 class Start:
-    """One place to start from, the same for every family.
+    """One start of EM, the same for every family.
 
     given: parameters, or a partition, or its expected statistics. guess: made here, not handed in.
-    A guess's singular covariance may be shrunk towards the overall one, and its components have no
-    order to keep. sure: run to the end, whatever a short run would promise.
+    A guess's singular covariance may be shrunk towards the overall one, and the order of its
+    components means nothing. sure: run to convergence without a short run first.
     """
 
     given: Parameters | Statistics | Partition
@@ -73,10 +73,10 @@ class Start:
         return given.moments(diagonal) if isinstance(given, Partition) else given
 
     def shrunk(self, data: Data, diagonal: bool) -> Statistics:
-        """Statistics with d + 1 rows' worth of the overall scatter: none is singular."""
+        """Statistics with d + 1 rows of overall covariance added, so that none is singular."""
         statistics = self._statistics(diagonal)
-        whole = statistics.scatters.ndim == 3
-        overall = _covariance(data) if whole else _variances(data)
+        full = statistics.scatters.ndim == 3
+        overall = _covariance(data) if full else _variances(data)
         overall = overall / len(statistics.counts) ** (2 / data.d)
         return Statistics(
             statistics.counts + data.d + 1,
@@ -86,7 +86,7 @@ class Start:
 
 
 def _covariance(data: Data) -> FloatArray:
-    """Covariance of (the first of) the rows; only a scale is wanted."""
+    """Covariance of (the first of) the rows, which need only be of the right size."""
     block = data.part(0, _SUBSET)
     return np.cov(np.asarray(block.values), rowvar=False, ddof=0, aweights=block.weights).reshape(
         data.d, data.d
@@ -94,7 +94,7 @@ def _covariance(data: Data) -> FloatArray:
 
 
 def _variances(data: Data) -> FloatArray:
-    """The diagonal of `_covariance`, without the rest."""
+    """Variances (d,): the diagonal of `_covariance`, without the rest."""
     block = data.part(0, _SUBSET)
     mean = np.average(block.values, axis=0, weights=block.weights)
     return np.asarray(np.average((block.values - mean) ** 2, axis=0, weights=block.weights))
@@ -143,7 +143,7 @@ class Sample:
 
     @cached_property
     def sphered(self) -> FloatArray:
-        """Rows with the identity for a covariance (n, at most d); of very many, standardised."""
+        """Rows with identity covariance, (n, at most d); standardised ones if n and d are large."""
         if min(self.data.n, self.data.d) > _SPHERED:
             return self.standardised
         return np.ascontiguousarray(self.standardised @ _spheres(self.data, self.standardised))
@@ -188,7 +188,7 @@ class Sample:
 
 
 def weighted_partition(data: Data, n_components: int, memberships: Memberships) -> Partition:
-    """Groups to which rows belong in parts."""
+    """A partition to whose groups each row belongs in parts, by its memberships."""
     return Partition(n_components, partial(_statistics, data, n_components, memberships))
 
 

@@ -1,8 +1,8 @@
-"""Where EM starts: labels, responsibilities or a mixture, or partitions made here.
+"""Starts of EM: labels, responsibilities or a mixture from the user, or partitions made here.
 
 A named start makes partitions of (at most some thousands of) the rows; EM takes one M-step from
-each. Which of many are worth running to the end is the business of `em/multistart.py`. What the
-user hands in is used as it is.
+each. `em/multistart.py` decides which of many are run to convergence. A start from the user is
+used as it is.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def check_name(start: str) -> None:
 def named_starts(
     name: str, sample: Sample, n_components: int, n_init: int | None, random_seed: Seed
 ) -> list[Start]:
-    """n_init starts of a kind (as many as that kind usually needs if None); 1 for one component."""
+    """n_init starts of a kind (the kind's own number if None); a single one for K = 1."""
     kind = STARTS[name]
     if n_components == 1:
         return [sample.of_labels(np.zeros(sample.data.n, dtype=np.int64), 1)]
@@ -80,7 +80,7 @@ def named_starts(
 
 
 def is_screened(start: Any) -> bool:
-    """Whether starts of that name are run for a while, and only the best of them to the end."""
+    """Whether starts of that name get short runs, of which only the best are continued."""
     return isinstance(start, str) and start in STARTS and STARTS[start].screened
 
 
@@ -105,12 +105,12 @@ def repeatable(seed: Seed) -> int | np.random.SeedSequence:
 
 
 def subset_rng(seed: Seed) -> np.random.Generator:
-    """The stream that draws the rows to look at, apart from those of the starts."""
+    """The random stream that draws the subset of rows, apart from those of the starts."""
     return generators(seed, 1)[0].spawn(1)[0]
 
 
 def _memberships(start: Any, n: int, n_components: int) -> Memberships:
-    """What the user's labels, or responsibilities (n, K), say of some rows."""
+    """The responsibilities of any rows, from the user's labels or responsibilities (n, K)."""
     if isinstance(start, np.ma.MaskedArray) and np.ma.is_masked(start):
         raise ValueError("start has masked values: pass a label or responsibilities for each row.")
     try:
@@ -185,7 +185,7 @@ def _seeds(sample: Sample, n_components: int, rng: np.random.Generator, i: int) 
 
 
 def _seeds_in_turn(sample: Sample, n_components: int, rng: np.random.Generator, i: int) -> Start:
-    """The same, by turns standardised and sphered: long groups need the second."""
+    """The same, by turns standardised and sphered: elongated groups need the second."""
     z = sample.sphered if i % 2 else sample.standardised
     return sample.seeded(z, n_components, rng)
 
@@ -209,7 +209,7 @@ class Kind:
 
     make, from the rows, K, a stream and a number in the series, one of them; None where there are
     no random ones. n_init, how many are usual. hierarchical, whether the hierarchical partition
-    comes first. screened, whether all are run for a while and only the best of them to the end.
+    comes first. screened, whether all get short runs, of which only the best are continued.
     """
 
     make: Callable[[Sample, int, np.random.Generator, int], Start] | None

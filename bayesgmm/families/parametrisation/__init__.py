@@ -1,1 +1,1 @@
-"""What is sampled in place of a family's covariances: variables with a prior of their own."""
+"""Free variables of a family's covariances, in which the posterior is sampled."""

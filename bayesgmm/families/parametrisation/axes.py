@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-from scipy.special import gammaln
 
 from ...utils.matrices import diagonal_matrices
 from ...utils.types import FloatArray
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
-from .transforms import Cayley, LogShape
+from .rotations import Rotation, rotation
+from .transforms import LogShape
 
 
 @final
@@ -22,16 +22,12 @@ from .transforms import Cayley, LogShape
 class Axes(Parametrisation):
     """Volume, shape and orientation: Sigma_k = lambda_k D_k diag(a_k) D_k', prod_j a_kj = 1.
 
-    D_k is a rotation, by Cayley's transform D = D0 (I - S)(I + S)^-1 of a skew-symmetric S about a
-    given D0; under the uniform (Haar) distribution the density of S is proportional to
-    |I + S|^-(d - 1) (Leon, Masse & Rivest 2006, J. Multivar. Anal. 97, 412-430). The prior is the
-    inverse Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted
-    to the family: a density with respect to d lambda, d log a and Haar's measure, where volume and
-    shape both vary with respect to the variances along the axes, d(lambda a). Its constant is not
-    known.
+    D_k is a rotation, by coordinates about a given D0 (`rotations.py`). The prior is the inverse
+    Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted to the
+    family: a density with respect to d lambda, d log a and Haar's measure, where volume and shape
+    both vary with respect to the variances along the axes, d(lambda a). Its constant is not known.
 
-    Every rotation is one point (but for those with half a turn away from D0). The same Sigma_k has
-    several D_k: axes in another order or direction. About D0 is one of these.
+    The same Sigma_k has several D_k: axes in another order or direction. D0 is chosen near one.
     """
 
     kind = "axes"
@@ -42,15 +38,14 @@ class Axes(Parametrisation):
     def variables(self) -> tuple[Variable, ...]:
         """Volume, shape, and the orientation where it is not the columns' own."""
         volume, shape, orientation = self.names
-        along = AXIS if self.turned else FEATURE
+        along = AXIS if self.has_orientations else FEATURE
         found = [
             Variable(volume, self._dims(self.family.volume)),
             Variable(shape, (*self._dims(self.family.shape), along), LogShape()),
         ]
-        if self.turned:
+        if self.has_orientations:
             dims = self._dims(self.family.orientation)
-            about = self.about if dims else self.about[0]
-            found.append(Variable(orientation, (*dims, FEATURE, AXIS), Cayley(about)))
+            found.append(Variable(orientation, (*dims, FEATURE, AXIS), self.rotation))
         return tuple(found)
 
     def check(self, prior: InverseWishart) -> None:
@@ -62,55 +57,46 @@ class Axes(Parametrisation):
             )
 
     @property
-    def turned(self) -> bool:
+    def has_orientations(self) -> bool:
         """Whether there are orientations."""
         return self.family.orientation != Letter.IDENTITY
 
     def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
-        """The variables are not independent."""
+        """Not available: the variables are not independent.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
         raise NotImplementedError(
             f"family {self.family.name} has no independent variables: its prior is known to a "
             "constant only, and cannot be drawn from directly."
         )
 
     def volume_prior(self, prior: InverseWishart) -> float:
-        """The shape of the inverse gamma that a volume has, given all else."""
+        """The shape of a volume's inverse-gamma prior given all other variables."""
         components = 1 if self.family.volume == Letter.VARIABLE else self.n_components
         return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
 
     @property
     def _power(self) -> int:
-        """The power of lambda in whose differential the prior is a density."""
+        """The power p for which the prior is a density with respect to lambda^p d log lambda."""
         return self.d if self.family.volume == self.family.shape == Letter.VARIABLE else 1
 
     @property
-    def haar_constant(self) -> float:
-        """Log of what |I + S|^-(d - 1) is multiplied by so that it integrates to 1."""
-        i = np.arange(2, self.d + 1)
-        volume = np.sum(np.log(2.0) + 0.5 * i * np.log(np.pi) - gammaln(0.5 * i))
-        return float(0.5 * self.d * (self.d - 1) * np.log(2.0) - volume)
-
-    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
-        """Log density (...) of Haar's measure in the rotations' coordinates; 0 without rotations.
-
-        It tells apart the several D_k of one and the same Sigma_k, which nothing else does.
-        """
-        if not self.turned:
-            return 0.0
-        d, axes = self.d, np.asarray(values[self.names[2]])
-        about = self.about if self.family.orientation == Letter.VARIABLE else self.about[0]
-        # I + S = 2 (I + D0'D)^-1
-        _, log_dets = np.linalg.slogdet(np.eye(d) + np.swapaxes(about, -1, -2) @ axes)
-        each = self.haar_constant - (d - 1) * (d * np.log(2.0) - log_dets)
-        return each.sum(axis=-1) if self.family.orientation == Letter.VARIABLE else each
+    def rotation(self) -> Rotation:
+        """The coordinates of the orientation."""
+        return rotation(self.about if self.family.orientation == Letter.VARIABLE else self.about[0])
 
     def packed(self, prior: InverseWishart) -> FloatArray:
-        """Nu, the power of lambda, the constant, numbers of each variable, Psi and D0."""
+        """Nu, the power of lambda, Haar's constant, the number of each variable, Psi and D0."""
         volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
-            prior.dof, self._power, orientations * self.haar_constant, volumes, shapes,
-            orientations,
+            prior.dof, self._power,
+            orientations * self.rotation.constant if self.has_orientations else 0.0,
+            volumes, shapes, orientations,
         ]  # fmt: skip
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
 
@@ -122,7 +108,7 @@ class Axes(Parametrisation):
         if self.family.shape == Letter.EQUAL:
             shape = shape[..., None, :]
         variances = volume[..., None] * shape
-        if not self.turned:
+        if not self.has_orientations:
             return diagonal_matrices(variances)
         axes = np.asarray(values[self.names[2]])
         if self.family.orientation == Letter.EQUAL:
@@ -143,7 +129,7 @@ class Axes(Parametrisation):
             one if letter == Letter.EQUAL else each
             for letter, one, each in zip(self.family.letters, shared, values, strict=True)
         )
-        return dict(zip(self.names[: 2 + self.turned], values, strict=False))
+        return dict(zip(self.names[: 2 + self.has_orientations], values, strict=False))
 
     def _dims(self, letter: Letter) -> tuple[str, ...]:
         return (COMPONENT,) if letter == Letter.VARIABLE else ()
@@ -163,7 +149,7 @@ def principal_axes(covariances: FloatArray, orientation: Letter) -> FloatArray:
 
 
 def rotations(axes: FloatArray) -> FloatArray:
-    """The same axes, the first reversed where that is what makes them a rotation."""
+    """The same axes, the first reversed where that is needed to make them a rotation."""
     axes = axes.copy()
     axes[..., 0] *= np.sign(np.linalg.det(axes))[..., None]
     return axes

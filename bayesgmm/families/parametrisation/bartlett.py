@@ -22,7 +22,7 @@ class Bartlett(Parametrisation):
     With Psi = L L' and M = L^-T: P = M T T' M', T lower triangular with T_jj^2 ~ ChiSquared(nu - j)
     (j = 0..d-1) and T_ij ~ Normal(0, 1) below the diagonal, is Wishart(nu, Psi^-1) (Bartlett 1933,
     Proc. R. Soc. Edinburgh 53, 260-283). Where Psi = diag(psi) is random, L stays that of its
-    prior mean: with s_i^2 = E[psi_i] / psi_i it is T_ij / s_i that has those distributions.
+    prior mean: with s_i^2 = E[psi_i] / psi_i, T_ij / s_i has those distributions.
     """
 
     kind = "bartlett"

@@ -1,4 +1,4 @@
-"""What every parametrisation has: variables, distributions, and the way to Sigma and back."""
+"""The interface of parametrisations: variables, distributions, the map to Sigma and back."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Variable:
 class Distribution:
     """A distribution and its parameters, by PyMC's names.
 
-    Parameters that follow from a random scale are what that is: arrays of draws, or PyTensor's.
+    Parameters that depend on a random scale are arrays of draws, or PyTensor variables, as it is.
     """
 
     name: str
     parameters: dict[str, Any]
 
     def draw(self, rng: np.random.Generator, size: tuple[int, ...]) -> FloatArray:
-        """Independent draws of that size, which the parameters' shapes must end."""
+        """Independent draws of that size, to which the parameters must broadcast."""
         return _DRAWS[self.name](rng, size, **self.parameters)
 
 
@@ -81,7 +81,7 @@ class Parametrisation(ABC):
 
     @property
     def scale_by_shares(self) -> bool:
-        """Whether the covariances tell of a random scale's sum alone: Psi's trace."""
+        """Whether the covariances inform only on the sum of a random scale, the trace of Psi."""
         return self.d > 1 and not self.by_feature
 
     @property
@@ -103,19 +103,15 @@ class Parametrisation(ABC):
 
     @abstractmethod
     def packed(self, prior: InverseWishart) -> FloatArray:
-        """What the compiled density needs to know of it, `fixed` there."""
-
-    def log_jacobian(self, values: Mapping[str, FloatArray]) -> Any:
-        """Of lp, what depends on more than the covariances and their constant: nothing here."""
-        return 0.0
+        """The prior's constants in one array, which the compiled density reads as `fixed`."""
 
     def check(self, prior: InverseWishart) -> None:  # noqa: B027 - most have nothing to refuse
-        """Refuse a prior that cannot be had with these variables.
+        """Refuse a prior that these variables cannot have.
 
         Raises
         ------
         NotImplementedError
-            The message says which.
+            The message names the family and the cure.
         """
 
     def constants(self, prior: InverseWishart) -> tuple[FloatArray, ...]:
@@ -156,6 +152,7 @@ class Parametrisation(ABC):
         return (COMPONENT,) if self.by_component else ()
 
     def _distinct(self, covariances: FloatArray) -> FloatArray:
+        """Covariances (..., K, d, d), or their mean (..., 1, d, d) if all components share one."""
         return covariances if self.by_component else covariances.mean(axis=-3, keepdims=True)
 
     def _for_all(self, distinct: FloatArray) -> FloatArray:

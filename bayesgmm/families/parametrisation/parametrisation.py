@@ -1,4 +1,4 @@
-"""What is sampled in place of a family's covariances: variables with a prior of their own.
+"""Free variables of a family's covariances, in which the posterior is sampled.
 
     p = parametrisation(family, n_components, d)
     p.variables                   -> their names and dims
@@ -6,7 +6,7 @@
     p.covariances(values, prior)  -> Sigma (..., K, d, d) from draws
     p.values_from(Sigma, prior)   -> the inverse map, for starting points
 
-What all components share has no component axis. No PyMC here.
+What all components share has no component axis. PyMC is not needed here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def parametrisation(
 ) -> Parametrisation:
     """The free variables of a family's covariances.
 
-    covariances (K, d, d) are those near which rotations are looked at; without them, near I.
+    covariances (K, d, d) give the axes D0 about which rotations are parametrised; I without them.
     """
     if family.conjugate:
         kind = Variances if family.spherical or family.diagonal else Bartlett

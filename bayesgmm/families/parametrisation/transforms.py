@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -29,11 +29,15 @@ class Transform(ABC):
         """The shape of the coordinates of one value, from that of the value."""
         return shape
 
+    def log_measure(self, free: FloatArray) -> Any:
+        """Log density at coordinates of a measure of which the values know nothing: none here."""
+        return 0.0
+
 
 @final
 @dataclass(frozen=True, slots=True)
 class Identity(Transform):
-    """Numbers that are free themselves."""
+    """Real numbers, their own coordinates."""
 
     def forward(self, value: FloatArray) -> FloatArray:
         """The values."""
@@ -75,7 +79,7 @@ class LogRatios(Transform):
         return np.asarray(full / full.sum(axis=-1, keepdims=True))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
 
 
@@ -84,9 +88,10 @@ class LogRatios(Transform):
 class SumAndShares(Transform):
     """Positive numbers by the logarithm of their sum, and the log-ratios of their shares in it.
 
-    For numbers of which only the sum is known well: with a gamma's shape below 1 the logarithms
-    of two of them lie on an L, along either of which the other may be as small as it likes; here
-    they lie on a straight line. The Jacobian is d times that of the logarithms.
+    For numbers of which the data determine only the sum: with a gamma prior of shape below 1, the
+    posterior of two logarithms is concentrated on an L, along each arm of which one of the two is
+    arbitrarily small; in these coordinates it lies along a straight line. The Jacobian is d times
+    that of the logarithms.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:
@@ -102,9 +107,9 @@ class SumAndShares(Transform):
 @final
 @dataclass(frozen=True, slots=True)
 class LogShape(Transform):
-    """Numbers whose product is 1: logarithms that sum to 0, as one number less, orthonormally.
+    """Positive numbers whose product is 1, by orthonormal coordinates of their logarithms.
 
-    PyMC's `ZeroSumTransform`.
+    These sum to 0, so that there is one coordinate less; PyMC's `ZeroSumTransform`.
     """
 
     def forward(self, value: FloatArray) -> FloatArray:
@@ -120,38 +125,8 @@ class LogShape(Transform):
         return np.asarray(np.exp(np.concatenate([free - shift, -total / np.sqrt(d)], axis=-1)))
 
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One less."""
+        """One number less."""
         return (*shape[:-1], shape[-1] - 1)
-
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class Cayley(Transform):
-    """Rotations D = D0 (I - S)(I + S)^-1 by the strict lower triangle of the skew-symmetric S.
-
-    about (..., d, d) is D0.
-    """
-
-    about: FloatArray
-
-    def forward(self, value: FloatArray) -> FloatArray:
-        """The triangles, by rows."""
-        turn = np.swapaxes(self.about, -1, -2) @ value
-        unit = np.eye(turn.shape[-1])
-        skew = np.linalg.solve(unit + turn, unit - turn)
-        return np.asarray(skew[..., *np.tril_indices(len(unit), -1)])
-
-    def backward(self, free: FloatArray) -> FloatArray:
-        """The rotations."""
-        d = self.about.shape[-1]
-        skew = np.zeros((*free.shape[:-1], d, d))
-        skew[..., *np.tril_indices(d, -1)] = free
-        skew = skew - np.swapaxes(skew, -1, -2)
-        return np.asarray(self.about @ np.linalg.solve(np.eye(d) + skew, np.eye(d) - skew))
-
-    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """One number for each pair of columns."""
-        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
 
 
 @final
@@ -162,9 +137,9 @@ class Offset(Transform):
     center: FloatArray
 
     def forward(self, value: FloatArray) -> FloatArray:
-        """What is left without the centre."""
+        """Values less the centre."""
         return np.asarray(value - self.center)
 
     def backward(self, free: FloatArray) -> FloatArray:
-        """With the centre."""
+        """Coordinates plus the centre."""
         return np.asarray(free + self.center)

@@ -1,1 +1,1 @@
-"""The pass for rows that live on a device."""
+"""The pass for rows on a device."""

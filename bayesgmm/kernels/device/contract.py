@@ -1,4 +1,4 @@
-"""What a pass on a device is given, and what it gives back."""
+"""Input and output of a pass on a device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...utils.types import FloatArray
 class Encoded(NamedTuple):
     """Parameters in scaled coordinates, as a form of the pass reads them.
 
-    center (d,) and inverse_scale (d,) make rows of the user's; log_weights (K,) and means (K, d);
+    center (d,) and inverse_scale (d,) scale the user's rows; log_weights (K,) and means (K, d);
     factors (K, d, d), or (K, 1, d) where diagonal, are inverse Cholesky factors of the covariances;
     constants (K,) the logarithms of pi_k |factor_k| (2 pi)^(-d/2). theta (K, F) is the mixture in
     quadratic features, empty in the centred form.
@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a pass adds up over the rows.
+    """Sums over the rows that a pass computes.
 
     The log-likelihood, the logs of the rows' largest responsibilities, and sums of features (K, F);
     or counts (K,), first (K, d) and second moments (K, d, d), or (K, 1, d) where diagonal.

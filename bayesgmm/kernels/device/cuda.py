@@ -34,7 +34,7 @@ _THREADS, _ROWS_OF_BLOCK, _STAGE, _WARPS, _BUFFERS = 128, 128, 64, 8, 3
 _STRIDE = 36
 # Log joint densities that lie between the kernels of the centred form: 64 MiB.
 _AT_ONCE = 2**23
-# The constant of a component that is none.
+# The constant of a component that only pads the array.
 _NOTHING = -1e30
 _NULL = np.uintp(0)
 
@@ -239,12 +239,12 @@ class _Centred(_Form):
         pairs = (tiles + 1) // 2
         self.n_tiles = pairs * (pairs + 1) - tiles % 2
         self.defines["DP"] = d
-        packed = _packed(mixture, d)
-        self.params = self.given(packed)
+        of_components = packed(mixture, d)
+        self.params = self.given(of_components)
         itemsize = rows.dtype.itemsize
         stride = d + (12 if d % 16 == 8 else 4)
         stages = 2 * _STAGE * (stride + _WARPS) + 3 * _WARPS * _STAGE
-        self.shared_joint = 8 * _BUFFERS * packed.shape[1]
+        self.shared_joint = 8 * _BUFFERS * of_components.shape[1]
         self.shared_moments = 8 * stages + _STAGE * self.d * itemsize
         at_once = _AT_ONCE // self.n_components // _ROWS_OF_BLOCK
         self.stride = min(max(at_once, 1) * _ROWS_OF_BLOCK, _padded(self.n, _ROWS_OF_BLOCK))
@@ -282,7 +282,7 @@ class _Centred(_Form):
             )  # fmt: skip
         loglik, certainty = self.added(self.totals)
         total = self.added(parts).reshape(self.n_components, size)
-        moments = _unpacked(total, self.mixture.means, self.padded)
+        moments = unpacked(total, self.mixture.means, self.padded)
         return Sums(loglik, certainty, moments)
 
     def evaluate(self, shares: bool) -> tuple[Any, Any]:
@@ -300,7 +300,7 @@ class _Centred(_Form):
         return self.log_sums[: self.n], resp
 
 
-def _packed(mixture: Encoded, d: int) -> FloatArray:
+def packed(mixture: Encoded, d: int) -> FloatArray:
     """Of each component what `log_joint` reads, its columns padded to d (a multiple of 8).
 
     The tiles (j, p), p <= j, of its factor G, in the order in which the lanes of a product read
@@ -327,7 +327,7 @@ def _places_of_factor(d: int) -> IntArray:
     return np.concatenate(places).ravel().astype(np.intp)
 
 
-def _unpacked(
+def unpacked(
     total: FloatArray, means: FloatArray, d: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Counts, first and second moments about the means, from what `moments` wrote."""

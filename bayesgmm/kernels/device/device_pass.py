@@ -1,4 +1,4 @@
-"""Which code makes a pass over rows on a device: CUDA where it has a kernel for it, or JAX."""
+"""A pass over rows on a device: by CUDA where it has a kernel for the mixture, else by JAX."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .rows import DeviceRows
 
 
 def in_features(rows: DeviceRows, n_components: int, diagonal: bool, few: bool) -> bool:
-    """Whether the quadratic form is the faster one there; few: whether it is on a processor."""
+    """Whether the quadratic form is the faster one on the device; few: whether it is on a CPU."""
     if cuda.covers(rows, n_components, diagonal, quadratic=True):
         return True
     return few and not cuda.covers(rows, n_components, diagonal, quadratic=False)
 
 
 def sums(rows: DeviceRows, mixture: Encoded, weights: FloatArray | None) -> Sums:
-    """What a pass adds up over the rows; weights (n,) are the rows' own."""
+    """Sums over the rows, weighted by weights (n,) if given."""
     return _code(rows, mixture).sums(rows, mixture, weights)
 
 

@@ -1,7 +1,7 @@
-"""Rows that live on a device: in the memory of a GPU, or wherever JAX was asked to compute.
+"""Rows on a device: in the memory of a GPU, or on any other device of JAX.
 
-They come as a JAX array, or as whatever lends its memory by the DLPack protocol (CuPy, PyTorch),
-and stay where they are. JAX is imported when there are such rows, never before.
+They are passed as a JAX array, or as an array of a library with the DLPack protocol (CuPy,
+PyTorch), and stay where they are. JAX is imported when there are such rows, never before.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from ...utils.errors import DataError
 from ...utils.types import FloatArray
 
-# DLPack's numbers of memory that the processor reads: its own, and what CUDA and ROCm pinned there.
+# DLPack's codes of memory that the processor reads: its own, and that pinned by CUDA and ROCm.
 _OF_PROCESSOR = (1, 3, 11)
 
 
 class DeviceRows:
     """An array (n, d) on a device, or a stretch of its rows; nothing is copied to make one.
 
-    It has of a NumPy array what asks for rows uses: shape, dtype, slices, and `np.asarray`, which
-    brings the rows to the processor.
+    It has the part of a NumPy array's interface that is used for rows: shape, dtype, slices, and
+    `np.asarray`, which copies the rows to the processor.
     """
 
     ndim = 2
@@ -57,6 +57,15 @@ class DeviceRows:
     def __len__(self) -> int:
         """Number of rows."""
         return self.stop - self.start
+
+    def __repr__(self) -> str:
+        """Shape, type and place."""
+        n, d = self.shape
+        return f"<DeviceRows {n} x {d}, {self.dtype}, on {self.device}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied by way of the processor; back on a device of the same platform."""
+        return _on_platform, (np.asarray(self), self.device.platform)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """The rows in the processor's memory."""
@@ -128,6 +137,8 @@ def device_rows(x: Any) -> DeviceRows:
     ImportError
         JAX is not installed.
     """
+    if isinstance(x, DeviceRows):
+        return x
     jax = _jax()
     import jax.numpy as jnp
 
@@ -191,6 +202,10 @@ def put(values: NDArray[np.floating], device: Any) -> DeviceRows:
     jax = _jax()
     with jax.enable_x64(True):
         return DeviceRows(jax.device_put(np.ascontiguousarray(values), device).block_until_ready())
+
+
+def _on_platform(values: NDArray[np.floating], platform: str) -> DeviceRows:
+    return put(values, device_of(platform))
 
 
 def pointer_to(array: Any) -> int:

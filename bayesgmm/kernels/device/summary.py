@@ -12,12 +12,12 @@ import numpy as np
 from ...utils.types import FloatArray
 from .rows import DeviceRows
 
-# Rows whose sums are made at a time: no copy in double precision of more.
+# Rows summed at a time: no more of them are copied to double precision.
 _BLOCK = 2**20
 
 
 class Summary(NamedTuple):
-    """Of each column (d,): range, mean, standard deviation, and how many values are not finite."""
+    """Range, mean, standard deviation and number of non-finite values of each column, (d,)."""
 
     low: FloatArray
     high: FloatArray
@@ -27,9 +27,9 @@ class Summary(NamedTuple):
 
 
 def column_summary(rows: DeviceRows, weights: FloatArray | None) -> Summary:
-    """The summary of columns (n, d), of rows that count by their weights (n,).
+    """The summary of the columns of rows (n, d) with weights (n,).
 
-    A row of weight 0 counts nowhere but among values that are not finite.
+    A row of weight 0 counts only among values that are not finite.
     """
     n = len(rows)
     with jax.enable_x64(True):
@@ -118,15 +118,15 @@ def _project(
     values: Any, share: Any, first: Any, at: Any, low: Any, direction: Any, size: int
 ) -> tuple[Any, Any]:
     x, s = _of(values, first, size) - low, _shares(share, at, size, 1.0)
-    signs = _signs(at, size)
+    signs = _pseudo_random(at, size)
     waves = s @ jnp.sin(x @ direction)
     return s @ x, jnp.concatenate([signs @ x, jnp.stack([signs @ s, waves])])
 
 
-def _signs(start: Any, n: int) -> Any:
+def _pseudo_random(start: Any, n: int) -> Any:
     """Pseudo-random numbers from -1 to 1 for rows start..start + n, as on the processor.
 
-    Steele, Lea & Flood (2014), OOPSLA, 453-472: a counter, mixed.
+    The counter-based generator of Steele, Lea & Flood (2014), OOPSLA, 453-472.
     """
     z = (jnp.arange(1, n + 1) + start).astype(jnp.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -68,7 +68,7 @@ def log_sum(joint: Any) -> tuple[Any, Any]:
 
 def _arrays(mixture: Encoded) -> Any:
     """The mixture without what XLA is to know when it compiles."""
-    return mixture._replace(diagonal=None)  # type: ignore[arg-type]
+    return Encoded(*mixture[:-1], diagonal=None)  # type: ignore[arg-type]
 
 
 def _block(rows: DeviceRows, mixture: Encoded) -> int:

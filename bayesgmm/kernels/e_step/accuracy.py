@@ -1,6 +1,6 @@
-"""How small a variance may be, and what a pass loses of its digits.
+"""The smallest variance of a component, and the rounding errors of a pass.
 
-Compiled code holds these numbers: `kernels/cache.py` knows this file by the word compilation.
+Compiled code holds these numbers: `kernels/cache.py` finds this file by the word compilation.
 """
 
 from __future__ import annotations

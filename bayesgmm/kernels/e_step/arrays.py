@@ -1,6 +1,6 @@
-"""Arrays that compiled functions hand on together, and their types.
+"""Named tuples of arrays as arguments of compiled functions, and their types for Numba.
 
-Numba passes such a tuple by value: whoever reads `view.center` reads the array itself.
+Numba passes such a tuple by value: `view.center` costs no more than the array itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..compilation import F1, F2, F3, INT, R1, typed
 
 
 class View(NamedTuple):
-    """How a pass sees the rows: (x - center) * inverse_scale, each (d,), by their weights.
+    """The scaling of rows in a pass, (x - center) * inverse_scale, each (d,), and their weights.
 
     weights (n,) multiply the rows' terms in the log-likelihood and in sums; empty where all count
     once.
@@ -26,7 +26,7 @@ class View(NamedTuple):
 
 
 class Components(NamedTuple):
-    """What a pass reads of a mixture, in scaled coordinates: log_weights and half_log_dets (K,).
+    """A mixture in scaled coordinates, as a pass reads it: log_weights and half_log_dets (K,).
 
     factors is G (K, d, d), any matrices whose squares G'G are the precisions, or 1/sd (K, 1, d)
     for diagonal covariances; half_log_dets is log|P_k|/2, means (K, d).
@@ -50,7 +50,7 @@ class Moments(NamedTuple):
 
 
 class EachRow(NamedTuple):
-    """What a pass writes of each row: its log density (n,), responsibilities (n, K); or empty."""
+    """Results for each row: log density (n,) and responsibilities (n, K); empty if not needed."""
 
     log_density: FloatArray
     resp: FloatArray
@@ -73,7 +73,7 @@ class StatisticsArrays(NamedTuple):
 
 
 class PassParts(NamedTuple):
-    """Addresses of what a compiled pass calls; of the forms, 0 where one is not there (yet)."""
+    """Addresses of the functions that a pass calls; 0 for a form that is not compiled (yet)."""
 
     factoring: int
     quadratic: int
@@ -81,7 +81,7 @@ class PassParts(NamedTuple):
 
 
 def only_read(values: FloatArray) -> FloatArray:
-    """A view that cannot be written, as arrays that are only read have to come within a tuple."""
+    """A read-only view, as the types of the tuples need it for arrays that are only read."""
     view = np.asarray(values).view()
     view.flags.writeable = False
     return view

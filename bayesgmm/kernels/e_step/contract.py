@@ -1,7 +1,7 @@
-"""The one contract: parameters go in, the log-likelihood and the statistics come out.
+"""The interface of the E-step: from parameters to the log-likelihood and the statistics.
 
 All values here are in *centred coordinates*: the user's units, with the columns' centres
-subtracted from the means. Scaling is a matter of the kernels alone.
+subtracted from the means. Only the kernels scale them.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class EStep:
-    """A pass over the rows at given parameters.
+    """The results of a pass over the rows at given parameters.
 
-    rounding: what it may change in the log density of one row, about. log_certainty: the
+    rounding: about how much rounding may change the log density of one row. log_certainty: the
     logarithms of the rows' largest responsibilities, summed by the rows' weights.
     """
 

@@ -1,4 +1,4 @@
-"""The pass over the data, in every form, behind one contract.
+"""The pass over the data, in every form, behind one interface.
 
     expected_statistics(rows, parameters) -> (loglik, Statistics)      the E-step
     evaluate(rows, parameters)            -> log densities, responsibilities of given rows
@@ -70,7 +70,7 @@ _NOTHING = EachRow(_NO_VECTOR, _NO_MATRIX)
 
 @dataclass(frozen=True, slots=True)
 class _Scaled:
-    """Parameters in scaled coordinates, factored: what both forms of the pass start from."""
+    """Parameters in scaled coordinates, factored: the input of both forms of the pass."""
 
     log_weights: FloatArray
     means: FloatArray
@@ -93,9 +93,8 @@ def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
         raise DegenerateComponentError(bad)
     with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
         log_weights = np.log(parameters.weights)
-    return _Scaled(
-        log_weights, parameters.means / scale, factors, half_log_dets, parameters.diagonal
-    )
+    means = np.ascontiguousarray(parameters.means / scale)  # columns picked by name lie otherwise
+    return _Scaled(log_weights, means, factors, half_log_dets, parameters.diagonal)
 
 
 def _inverse_factors(
@@ -146,16 +145,16 @@ def expected_statistics(
 
 
 def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
-    """The E-step with what else is known after it."""
+    """The E-step with its rounding error and the certainty of its responsibilities."""
     return _Pass(rows, parameters, None).statistics(None, None)
 
 
 def expected_log_joint(
     parameters: Parameters, statistics: Statistics, scale: FloatArray
 ) -> tuple[float, float]:
-    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, and its rounding, about.
+    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, and about its rounding error.
 
-    The statistics are all it depends on, besides the parameters.
+    It depends on the rows through the statistics alone.
     """
     scaled = _factor(parameters, scale)
     counts, delta = statistics.counts, (statistics.means - parameters.means) / scale
@@ -184,7 +183,7 @@ def evaluate(
 ) -> tuple[FloatArray, FloatArray]:
     """Log mixture density (n,) of every row, and responsibilities (n, K) if asked (else 0 x 0).
 
-    Both belong to a row as such: its weight, if it has one, plays no part.
+    Neither depends on the rows' weights.
     """
     n, n_components = len(rows.values), len(parameters.weights)
     log_density = np.empty(n)

@@ -1,8 +1,8 @@
-"""The compiled pass over few rows, from quadratic features that are made once for all passes.
+"""The compiled pass over few rows, from quadratic features that are computed once for all passes.
 
-EM's loop makes it, and a sampler's density. As the pass over many rows it has a form in quadratic
-features and one about the components' means, for narrow components; the second is a part of its
-own, which many an installation never needs.
+EM's loop makes it, and a sampler's density. Like the pass over many rows it has a form in quadratic
+features and one about the components' means, for narrow components; the second is compiled only
+when it is needed.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ _call_centred = caller(_CENTRED)
 FEW_ROWS = INT(PASS_PARTS, FEW, MIXTURE, STATISTICS, F1)
 call_few_rows_pass = caller(FEW_ROWS)
 
-# Features that lie ready must stay in the processor's cache: a megabyte of them.
+# Features that are kept must stay in the processor's cache: a megabyte of them.
 _RESIDENT = 2**17
 _BLOCK = 256
 
 
 class Features:
-    """Quadratic features of few rows, made once for all runs over them.
+    """Quadratic features of few rows, computed once for all runs.
 
-    Nothing for many rows, or rows on a device: their passes read the rows.
+    Empty for many rows, or rows on a device: their passes read the rows.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -111,11 +111,11 @@ class Features:
 
 @part(FEW_ROWS)
 def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-untyped-def]
-    """Write the statistics of a mixture, and to result (3,) what else an E-step tells.
+    """Write the statistics of a mixture, and to result (3,) the other results of an E-step.
 
-    That is the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
-    responsibilities. Where a component is so narrow that the centred form is needed, and its
-    address is 0, it is asked for.
+    These are the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
+    responsibilities. The value is MADE; NO_CENTRED where a component is so narrow that the centred
+    form is needed and its address is 0; else the first k whose covariance is singular.
     """
     rows, mixture, statistics = uncounted((rows, mixture, statistics))
     n_features = rows.phi.shape[1]
@@ -179,7 +179,7 @@ def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
 
 @part(_CENTRED)
 def centred_form(rows, components, sums, second, result):  # type: ignore[no-untyped-def]
-    """The same about the means: counts and first moments in sums, second moments in second."""
+    """The centred form: writes counts and first moments to sums, second moments to second."""
     (features, n_rows, row_weights, _, _), components = uncounted((rows, components))
     log_weights, z, factors, half_log_dets = components
     n_blocks, n_features, block = features.shape
@@ -229,7 +229,7 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
 
 @jit()
 def _about(features, mean, m, delta):  # type: ignore[no-untyped-def]
-    """Rows about a mean, from their features 1..d."""
+    """Write the rows less a mean, from their features 1..d."""
     for j in range(len(mean)):
         for r in range(padded(m)):
             delta[j, r] = features[1 + j, r] - mean[j]

@@ -45,9 +45,9 @@ class ManyRows(NamedTuple):
     unit's volume, which the log-likelihood is without.
 
     Where settled (K, F) is not empty, there are only rows between components, and settled has the
-    sums of the features of the rows that belong to one alone. A segment says of which rows it
-    speaks, how many components matter there, and which: start, stop, number, k, k, ... Narrow
-    components then want a pass over all rows, and ask for it as for the centred form.
+    sums of the features of the rows that belong to one alone. A segment has the rows that it is
+    for, the number of components that matter to them, and which: start, stop, number, k, k, ...
+    Narrow components then need a pass over all rows: the value is NO_CENTRED for this as well.
     """
 
     values: FloatArray

@@ -1,4 +1,4 @@
-"""The pass over rows on a device, for callers that are compiled: it goes back to Python for it."""
+"""The pass over rows on a device, for callers that are compiled: they call Python for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 10)
 
 @part(MANY, level=1)
 def pass_on_device(parts, rows, mixture, statistics, result):  # type: ignore[no-untyped-def]
-    """As `many_rows_pass`; in the place of the quadratic form is the address of a `PythonPass`."""
+    """As `many_rows_pass`; parts.quadratic is the address of a `PythonPass`."""
     n_components, height, d = mixture.covariances.shape
     return _call_python(
         parts.quadratic,
@@ -36,10 +36,10 @@ def pass_on_device(parts, rows, mixture, statistics, result):  # type: ignore[no
 
 
 class PythonPass:
-    """A pass over rows that are known in Python, with an address at which compiled code calls it.
+    """A pass over rows on a device, made in Python, that compiled code calls by its address.
 
-    The address is valid while the object lives. An exception cannot pass through compiled code: it
-    is kept in `failure`, and the density is not a number there.
+    The address is valid as long as the object exists. An exception cannot pass through compiled
+    code: it is kept in `failure`, and the density is NaN there.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -49,7 +49,7 @@ class PythonPass:
 
     @property
     def address(self) -> int:
-        """Where compiled code finds it."""
+        """Address of the callback, for compiled code."""
         return int(ctypes.cast(self._callback, ctypes.c_void_p).value or 0)
 
     def _make(self, n_components: int, height: int, d: int, *addresses: int) -> int:

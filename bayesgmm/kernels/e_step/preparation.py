@@ -1,4 +1,4 @@
-"""What a compiled pass makes of a mixture before it looks at the rows."""
+"""The preparation of a compiled pass: a mixture's factors, precisions and coefficients."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .accuracy import SMALLEST_VARIANCE
 from .arrays import Components
 from .quadratic import encode, encode_diagonal
 
-# What the pass returns, unless it is the first k whose covariance is singular.
+# What a pass returns, unless it is the first k whose covariance is singular.
 MADE, NO_CENTRED = -1, -2
 
 
-# Places in what a pass tells besides its statistics: the log-likelihood, the loss of digits, and
-# the sum of the logarithms of the rows' largest responsibilities.
+# Places of a pass's results besides its statistics: the log-likelihood, the loss of digits, and the
+# sum of the logarithms of the rows' largest responsibilities.
 LOGLIK, LOSS, LOG_CERTAINTY = range(3)
 
 
@@ -36,9 +36,9 @@ def workspace(covariances):  # type: ignore[no-untyped-def]
 def prepare(factoring, scale, mixture, components, precision, result):  # type: ignore[no-untyped-def]
     """Write the mixture's components, and their precisions in scaled coordinates.
 
-    Those have the shape of the covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS]
-    becomes what the quadratic form loses, in units of rounding. Returns the first k whose
-    covariance is singular, or -1.
+    These have the shape of the covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS]
+    becomes the loss of digits of the quadratic form, in units of rounding. Returns the first k
+    whose covariance is singular, or -1.
     """
     weights, means, covariances = mixture
     log_weights, z, factors, half_log_dets = components

@@ -1,4 +1,4 @@
-"""What a pass makes of a block of rows once their responsibilities are known."""
+"""A block of rows after the softmax: sums of log densities, row weights, results by row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..compilation import inlined
 
 @inlined
 def weigh(row_weights, start, m, peak, total, logits, certainty):  # type: ignore[no-untyped-def]
-    """The sum of the rows' log densities, total (m,); multiplies what is theirs by their weights.
+    """The weighted sum of the log densities, total (m,); multiplies responsibilities by weights.
 
     row_weights (n,) is empty where all count once. The logarithms of the largest responsibilities
     are added to certainty (1,).

@@ -1,1 +1,1 @@
-"""Whether draws can be believed."""
+"""Diagnostics of draws: convergence, modes, samplers' statistics, leave-one-out."""

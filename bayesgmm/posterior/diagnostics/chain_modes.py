@@ -78,7 +78,7 @@ class ChainModes(Displayed):
 def chain_modes(
     quantities: Mapping[str, FloatArray], log_posterior: FloatArray, chains: Sequence[int]
 ) -> ChainModes:
-    """Group the chains by whether they are in the same region.
+    """The chains in groups by mode of the posterior.
 
     Two chains are apart if in any quantity the central 90 % of their draws do not overlap and
     their means differ by more than 6 Monte Carlo errors, so that chains that are merely slow are
@@ -92,7 +92,7 @@ def chain_modes(
     log_posterior : array (chains, draws)
         Log posterior density of the draws, to a constant.
     chains : sequence of int
-        What the chains are called.
+        Names of the chains.
 
     Returns
     -------
@@ -117,35 +117,35 @@ def chain_modes(
     groups = tuple(tuple(chains[i] for i in member.tolist()) for member in members)
     if n_groups == 1:
         return ChainModes(groups, (float(density[0]),))
-    telling = int(np.argmax(gaps.max(axis=(1, 2))))
+    separating = int(np.argmax(gaps.max(axis=(1, 2))))
     return ChainModes(
         groups,
         tuple(density[order].tolist()),
-        names[telling],
-        tuple(float(values[telling, member].mean()) for member in members),
+        names[separating],
+        tuple(float(values[separating, member].mean()) for member in members),
     )
 
 
 def _gaps(values: FloatArray) -> FloatArray:
-    """How far chains a and b are apart in each quantity, in their sd (0: not), (q, a, b)."""
+    """Gaps (q, a, b) between chains a and b in each quantity, in sds; 0 if they are not apart."""
     low, high = np.quantile(values, _CENTRAL, axis=2)
     gap = np.maximum(low[:, :, None] - high[:, None, :], low[:, None, :] - high[:, :, None])
     sd = values.std(axis=2)
     out = np.zeros_like(gap)
     for q, a, b in np.argwhere(gap > 0):
-        if a < b and _settled_apart(values[q, a], values[q, b]):
+        if a < b and _means_differ(values[q, a], values[q, b]):
             out[q, a, b] = out[q, b, a] = gap[q, a, b] / max(sd[q, a], sd[q, b], 1e-300)
     return out
 
 
-def _settled_apart(a: FloatArray, b: FloatArray) -> bool:
-    """Whether the chains' means differ by more than chains so slow may."""
+def _means_differ(a: FloatArray, b: FloatArray) -> bool:
+    """Whether two chains' means differ by more than _ERRORS Monte Carlo errors."""
     error = math.hypot(_error(a), _error(b))
     return abs(float(a.mean() - b.mean())) > _ERRORS * error
 
 
 def _error(chain: FloatArray) -> float:
-    """Monte Carlo error of the mean; a chain that stands still has none."""
+    """Monte Carlo error of a chain's mean, 0 for a chain that does not move."""
     from arviz_stats.base import array_stats
 
     return float(array_stats.mcse(chain[None], method="mean")) if np.ptp(chain) > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Have the chains converged? Our own checks, the same for every sampler.
+"""Convergence of chains, checked in the same way for every sampler.
 
 Vehtari et al. (2021), Bayesian Anal. 16, 667-718, for r-hat and effective sample sizes.
 """
@@ -33,7 +33,7 @@ _HYPERPARAMETERS = ("concentration", "scale")
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """How well the chains know one number; invariant if no relabelling can change it."""
+    """Convergence of one scalar quantity; invariant if no relabelling can change it."""
 
     name: str
     invariant: bool
@@ -62,9 +62,10 @@ class Diagnostics(Displayed):
     modes : ChainModes
         Which chains are in the same mode.
     checks : dict of str to Check
-        What the engine's own statistics say, by name as far as it has them: NUTS diverging,
+        Checks of the sampler's own statistics, by name, as far as it has them: NUTS diverging,
         reached_max_treedepth and energy (E-FMI); an approximation pareto_k; SMC
-        log_marginal_likelihood.
+        log_marginal_likelihood; and empty_expected, the posterior probability that a
+        component has no rows, to be compared with the share of such draws.
     """
 
     chains: int
@@ -75,12 +76,12 @@ class Diagnostics(Displayed):
 
     @property
     def divergences(self) -> int | None:
-        """Draws after a divergent transition; None of an engine that has no transitions."""
+        """Draws after a divergent transition; None for a sampler without any such statistic."""
         return int(self.checks["diverging"].value) if "diverging" in self.checks else None
 
     @property
     def max_treedepth_hits(self) -> int | None:
-        """Draws at the maximum tree depth; None of an engine that has no trees."""
+        """Draws at the maximum tree depth; None for a sampler without trees."""
         name = "reached_max_treedepth"
         return int(self.checks[name].value) if name in self.checks else None
 
@@ -138,7 +139,7 @@ class Diagnostics(Displayed):
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong, each with what to do; empty when nothing is."""
+        """Problems, each with what to do about it; empty if there are none."""
         found = []
         if self.chains < 2:
             found.append("One chain only: run at least 4 (chains=4), or r-hat can show nothing.")
@@ -153,7 +154,7 @@ class Diagnostics(Displayed):
         return found
 
     def _disagreement(self) -> list[str]:
-        """In what the chains disagree, at most one sentence."""
+        """At most one sentence on a quantity in which the chains disagree."""
         if self.modes.differ:
             return [str(self.modes)]
         worst, invariant = self._worst_rhat(invariant=False), self._worst_rhat(invariant=True)
@@ -167,7 +168,7 @@ class Diagnostics(Displayed):
         if worst.rhat > MAX_RHAT:
             return [
                 f"R-hat of {worst.name} is {worst.rhat:.3f}, of label-invariant quantities at most "
-                f"{invariant.rhat:.3f}: the components' labels are not settled (they overlap, or "
+                f"{invariant.rhat:.3f}: the components' labels are ambiguous (they overlap, or "
                 "there are too many); try another method of posterior.relabel, look at "
                 "label-invariant quantities, or use fewer."
             ]
@@ -179,7 +180,7 @@ class Diagnostics(Displayed):
 
 
 def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
-    """Check relabelled draws (`pi`, `mu`, `Sigma`) of a fit, and the sampler's statistics."""
+    """The diagnostics of relabelled draws (`pi`, `mu`, `Sigma`) and the sampler's statistics."""
     density = stats["lp"].transpose("chain", "draw").to_numpy()
     invariant = _varying([("log posterior", density), *_invariants(posterior, fit)])
     for name in _HYPERPARAMETERS:
@@ -237,6 +238,7 @@ def _points(fit: Fit) -> dict[str, FloatArray]:
 
 
 def _varying(elements: Iterable[tuple[str, FloatArray]]) -> dict[str, FloatArray]:
+    """The elements that are not constant over the draws."""
     return {name: values for name, values in elements if np.ptp(values) > 0}
 
 

@@ -1,7 +1,7 @@
-"""What an engine's own statistics say of its draws, whichever of them it has.
+"""Checks of the statistics that a sampler reports, whichever of them it has.
 
 Betancourt (2016), arXiv:1604.00695, for E-FMI; Yao, Vehtari, Simpson & Gelman (2018), Proc. ICML,
-5581-5590, for Pareto k as a judge of approximations.
+5581-5590, for Pareto k as a diagnostic of approximations.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import xarray as xr
 MIN_EFMI = 0.3
 MAX_PARETO_K = 0.7
 MAX_EVIDENCE_GAP = 1.0
+# Warn if so many draws should have an empty component, and fewer than this fraction of them do.
+_WORTH_SEEING, _PART_SEEN = 4.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One statistic of a run: what it is, what is good, and what to do where it is not."""
+    """One statistic of a run: its name and value, which values are good, and else what to do."""
 
     name: str
     value: float
@@ -30,8 +32,11 @@ class Check:
 
 
 def engine_checks(stats: xr.Dataset) -> dict[str, Check]:
-    """The checks of `sample_stats`, by the statistic they are made of; only of those there are."""
-    return {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
+    """The checks of `sample_stats`, by the statistic, for those statistics that it has."""
+    found = {name: check(stats[name]) for name, check in _CHECKS.items() if name in stats}
+    if "empty_expected" in stats:
+        found["empty_expected"] = _empty_components(stats)
+    return found
 
 
 def _divergences(diverging: xr.DataArray) -> Check:
@@ -85,6 +90,21 @@ def _evidence(log_evidence: xr.DataArray) -> Check:
     good = f"≤ {MAX_EVIDENCE_GAP:g}"
     name = "gap between the chains' log evidences"
     return Check(name, value, good, problem if value > MAX_EVIDENCE_GAP else "")
+
+
+def _empty_components(stats: xr.Dataset) -> Check:
+    """Whether draws have an empty component as often as the posterior should."""
+    expected, drawn = (float(stats[name]) for name in ("empty_expected", "empty_drawn"))
+    missed = expected * stats["lp"].size >= _WORTH_SEEING and drawn < _PART_SEEN * expected
+    problem = (
+        f"The posterior probability that a component is empty, with the prior's mean and "
+        f"covariance, is about {100 * expected:.1f} % (from the evidence of one component less), "
+        f"but {100 * drawn:.1f} % of the draws have one: standard deviations and tails are too "
+        "small, and r-hat does not show it. "
+        "Use sampler='gibbs' with a large thin, fewer components, or a stronger prior."
+    )
+    name = "share of the posterior with an empty component"
+    return Check(name, expected, "as in the draws", problem if missed else "")
 
 
 _CHECKS = {

@@ -2,7 +2,7 @@
 
 Vehtari, Gelman & Gabry (2017), Stat. Comput. 27, 1413-1432. The pointwise log density is that of
 the mixture (allocations summed out), and is never stored for all rows at once. ArviZ does the
-smoothing, and its own result comes back, so that `az.compare` takes it.
+smoothing, and the result has ArviZ's own type, so that `az.compare` takes it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     influence = np.zeros(len(draws))
     for rows, values in log_densities(data, draws):
         by_row = values.T
-        with warnings.catch_warnings():  # `unreliable` says it, with what to do
+        with warnings.catch_warnings():  # `unreliable` warns, and says what to do
             warnings.simplefilter("ignore", UserWarning)
             log_weights, khat[rows] = array_stats.psislw(by_row, r_eff=relative_efficiency)
         elpd_i[rows] = logsumexp(log_weights + by_row, axis=1)

@@ -3,9 +3,9 @@
 The posterior has K! equal copies, one for each order of the components. One of them is cut out by
 a `Region`, integrated in the samplers' own free coordinates (`density.Space`) by one of three
 methods (`integrals`), and log K! is added. Random hyperparameters are integrated out of the density
-beforehand (`integrated_prior`). The proposal is fitted to the first half of every chain, and the
-second half goes into the bridge (Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Everything is
-made of the draws of pi, mu and Sigma: no PyMC.
+beforehand (`marginal_prior`). The proposal is fitted to the first half of every chain, and the
+second half goes into the bridge (Gronau et al. 2017, J. Math. Psychol. 81, 80-97). Only the draws
+of pi, mu and Sigma are needed, and no PyMC.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ Method = Literal["bridge", "laplace", "importance"]
 _MAX_ERROR = 0.5
 _MAX_PARETO_K = 0.7
 _MAX_RHAT = 1.05
-# Draws that a covariance matrix in P coordinates is made of, over P.
+# Least number of draws, over P, from which a covariance matrix in P coordinates is computed.
 _DRAWS_PER_COORDINATE = 2
 # Draws among which the start of the search for the mode is chosen.
-_TRIED = 100
-# Draws of the normal density at the mode of which the share in one order is counted, and the
-# share below which the orders overlap.
-_COUNTED, _MIN_IN_ORDER = 10_000, 0.9
+_MODE_STARTS = 100
+# Draws of the normal approximation from which its share in one order is estimated, and the share
+# below which the orders overlap.
+_NORMAL_DRAWS, _MIN_IN_ORDER = 10_000, 0.9
 # Share of the posterior's draws where the proposal may have none.
 _MAX_MISSED = 0.005
 
@@ -57,19 +57,19 @@ class Evidence:
     value : float
         Log of the integral of likelihood times prior, over all labellings.
     error : float
-        Its Monte Carlo standard error; not a number for Laplace's approximation, which has an
-        error that it does not know.
+        Its Monte Carlo standard error; not a number for Laplace's approximation, whose
+        error is not known.
     method : str
         "bridge", "laplace" or "importance".
     labelling : str
-        What picked one of the K! labellings (`evidence/region.py`); "" for one component.
+        The rule that picked one of the K! labellings (`evidence/region.py`); "" if K = 1.
     diagnostics : dict of name to number
         `cut`, the share of draws that were given another order than most (no harm in itself);
         `rhat`, the largest of the coordinates of draws in order; and the method's own
         (`integrals.py`; Laplace's `in_order`, the share of the normal density whose components
         are in the mode's order).
     problems : tuple of str
-        Why not to trust it, in words; empty when there is nothing.
+        Reasons not to trust it; empty if there are none.
 
     Examples
     --------
@@ -160,14 +160,17 @@ def evidence_of(
 
 
 def _bridge(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
-    """The first half of every chain makes the proposal, the second half meets it."""
+    """Bridge sampling: the second half of every chain against a proposal fitted to the first."""
     proposal, at_draws, late = _split(target, points, rng)
     at_proposals = target.log_ratios(proposal, at_draws.size, rng)
     return bridge(at_draws, at_proposals, _effective(late))
 
 
 def _importance(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
-    """The first half makes the proposal, and the second half says what that misses."""
+    """Importance sampling: the proposal is fitted to the first half of every chain.
+
+    The second half shows what the proposal misses.
+    """
     proposal, at_draws, _ = _split(target, points, rng)
     n_proposals = points.shape[0] * points.shape[1]
     return importance(target.log_ratios(proposal, n_proposals, rng), at_draws.ravel())
@@ -176,7 +179,7 @@ def _importance(target: Target, points: FloatArray, rng: np.random.Generator) ->
 def _split(
     target: Target, points: FloatArray, rng: np.random.Generator
 ) -> tuple[Proposal, FloatArray, FloatArray]:
-    """A proposal by the first half of every chain; log ratios at the second half; the latter."""
+    """The proposal by the first half of every chain; log ratios at the second; the second."""
     early, late = np.array_split(points, [points.shape[1] // 2], axis=1)
     proposal = Proposal.of(early.reshape(-1, target.size), rng)
     free = late.reshape(-1, target.size)
@@ -185,32 +188,34 @@ def _split(
 
 
 def _laplace(target: Target, points: FloatArray, rng: np.random.Generator) -> Integral:
-    """From the best of some draws to the mode next to it.
+    """Laplace's approximation at the mode nearest to the best of some draws.
 
-    Only what the normal density has in the mode's own order counts: the rest of it is in the
-    other copies, which have a normal density each.
+    Only the part of the normal density with components in the mode's own order counts: the rest of
+    it lies in the other copies, each of which has a normal density of its own.
     """
     free = points.reshape(-1, target.size)
-    some = rng.choice(free, min(len(free), _TRIED), replace=False)
+    some = rng.choice(free, min(len(free), _MODE_STARTS), replace=False)
     start = some[np.argmax(target.log_joint(some))]
     normal = laplace(target.log_joint, start, Whitening.of(free))
     share, log_value = np.nan, np.nan
     if normal.curvature > 0:
-        share = target.share_in_order(normal.mode, normal.sample(_COUNTED, rng))
+        share = target.share_in_order(normal.mode, normal.sample(_NORMAL_DRAWS, rng))
         log_value = normal.log_integral + np.log(share)
     diagnostics = {"curvature": normal.curvature, "in_order": share}
     return Integral(float(log_value), np.nan, diagnostics)
 
 
-class _Way(NamedTuple):
+class _Integration(NamedTuple):
+    """A method of integration and its name in sentences."""
+
     name: str
     integrate: Callable[[Target, FloatArray, np.random.Generator], Integral]
 
 
 METHODS = {
-    "bridge": _Way("bridge sampling", _bridge),
-    "laplace": _Way("Laplace's approximation", _laplace),
-    "importance": _Way("importance sampling", _importance),
+    "bridge": _Integration("bridge sampling", _bridge),
+    "laplace": _Integration("Laplace's approximation", _laplace),
+    "importance": _Integration("importance sampling", _importance),
 }
 
 
@@ -223,7 +228,7 @@ def _refuse_unusable(draws: Draws, n_chains: int, size: int) -> None:
         )
     if empty := int(np.sum(np.any(draws.weights == 0, axis=1))):
         raise ValueError(
-            f"{empty} draws have a component of proportion 0, whose logarithm is no number: use "
+            f"{empty} draws have a component of proportion 0, whose logarithm is infinite: use "
             "fewer components, or a larger concentration in the prior."
         )
 
@@ -246,7 +251,7 @@ def _rhat(points: FloatArray) -> float:
 
 def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str]:
     if math.isnan(integral.log_value):
-        yield "The mode is no regular maximum: use method='bridge'."
+        yield "The mode is not a regular maximum: use method='bridge'."
     if integral.error > _MAX_ERROR:
         yield (
             f"The standard error is {integral.error:.2f} (at most {_MAX_ERROR} is good): "

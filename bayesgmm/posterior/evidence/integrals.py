@@ -1,10 +1,10 @@
-"""Three estimates of the integral of a density known up to its constant: its log, and the error.
+"""Three estimates of the log of an integral, of a density known up to its constant.
 
-    bridge       draws of the density meet draws of a proposal (Meng & Wong 1996)
+    bridge       draws of the density against draws of a proposal (Meng & Wong 1996)
     importance   draws of the proposal, their largest weights smoothed (Vehtari et al. 2024)
-    laplace      the density as a parabola about its mode
+    laplace      the normal approximation of the density at its mode
 
-Nothing here knows of mixtures: a density is a function from points (S, P) to logs (S,).
+Nothing here is about mixtures: a density is a function from points (S, P) to logs (S,).
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ type LogDensity = Callable[[FloatArray], FloatArray]
 
 # Step of finite differences, in standard deviations of the density.
 _STEP = 1e-2
-# Gradient at the mode, in the same unit: half its square is the error of the log.
+# Tolerance of the gradient at the mode, in the same unit: half its square is the log's error.
 _FLAT = 1e-3
-# Beyond all log ratios, on either side, the bridge's equation has a sign of its own.
+# How far beyond all log ratios the bridge's equation is sure to have its limiting sign.
 _BEYOND = 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class Integral:
-    """The log of an integral, its standard error, and what the method says of itself."""
+    """The log of an integral, its standard error, and the method's diagnostics."""
 
     log_value: float
     error: float
     diagnostics: dict[str, float]
 
 
-# Coordinates that vary by less, relative to their size or to each other, vary by rounding.
+# Coordinates that vary by less, relative to their size or to each other, vary by rounding only.
 _ROUNDING = 1e-12
 
 
@@ -54,7 +54,7 @@ class Whitening:
 
     @classmethod
     def of(cls, points: FloatArray) -> Whitening:
-        """By the mean and covariance of points (S, P).
+        """The whitening by the mean and covariance of points (S, P).
 
         Raises
         ------
@@ -104,7 +104,7 @@ def bridge(at_draws: FloatArray, at_proposals: FloatArray, n_effective: float) -
     at_proposals : array (N2,)
         l at independent draws of the proposal; -inf where the density is 0.
     n_effective : float
-        What the draws count for beside independent ones.
+        Number of independent draws that the draws are worth.
 
     Returns
     -------
@@ -152,9 +152,9 @@ def importance(at_proposals: FloatArray, at_draws: FloatArray) -> Integral:
 
     Where the density has mass that the proposal hardly ever meets, no weight shows it. Draws of the
     density do: the variance of the weights w = p / q over their mean r is E_q[w^2] / r^2 - 1, which
-    is E_p[w / r] - 1, a mean over these draws. It takes w / r as S at most, what one of S proposals
-    there would count for, so that single draws far out do not decide. The error is by the larger
-    of the two estimates of that variance.
+    is E_p[w / r] - 1, a mean over these draws. There
+    w / r is cut at S, the relative weight of a proposal that alone made up the mean, so that single
+    draws far out do not decide. The error uses the larger of the two estimates of that variance.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ def importance(at_proposals: FloatArray, at_draws: FloatArray) -> Integral:
     -------
     Integral
         With `pareto_k`, above 0.7 of which the estimate and its error mean little; `ess`; and
-        `missed`, the share of the draws that lie where less than one of S proposals falls for
-        all the density that there is.
+        `missed`, the share of the draws at which the proposal's density is below 1 / S of the
+        normalised density.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def importance(at_proposals: FloatArray, at_draws: FloatArray) -> Integral:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TouchingNormal:
+class NormalApproximation:
     """A normal density times a number, with the height and curvature of another at its mode.
 
     Attributes
@@ -209,9 +209,9 @@ class TouchingNormal:
     root : array (P, P)
         R with R R' the covariance; not numbers where the curvature is not positive definite.
     log_height : float
-        At the mode.
+        Log of the height at the mode.
     curvature : float
-        The smallest, in the coordinates in which the mode was sought.
+        The smallest curvature, in the coordinates in which the mode was sought.
     """
 
     mode: FloatArray
@@ -232,8 +232,8 @@ class TouchingNormal:
         return self.mode + rng.standard_normal((size, len(self.mode))) @ self.root.T
 
 
-def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> TouchingNormal:
-    """The normal density that touches this one at its mode, whose integral is the estimate.
+def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> NormalApproximation:
+    """The normal approximation of a density at its mode, whose integral is the estimate.
 
     Tierney & Kadane (1986), J. Am. Stat. Assoc. 81, 82-86. The method has no error of its own.
 
@@ -244,12 +244,12 @@ def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Touc
     start : array (P,)
         A point near the mode.
     unit : Whitening
-        In whose coordinates the mode is sought and derivatives are differences: by draws of the
-        density, or about so.
+        Coordinates in which the mode is sought and differences are taken, such as those that
+        draws of the density give.
 
     Returns
     -------
-    TouchingNormal
+    NormalApproximation
         Its `curvature` is the smallest of the density at its mode in those coordinates, where a
         normal density of that covariance has 1; where it is not positive the log is not a number.
 
@@ -275,7 +275,7 @@ def laplace(log_density: LogDensity, start: FloatArray, unit: Whitening) -> Touc
     )
     curvatures, axes = np.linalg.eigh(-_second_differences(f, found.x))
     widths = np.sqrt(np.where(curvatures[0] > 0, np.abs(curvatures), np.nan)) ** -1.0
-    return TouchingNormal(
+    return NormalApproximation(
         unit.back(found.x), unit.lower @ (axes * widths), -float(found.fun), float(curvatures[0])
     )
 

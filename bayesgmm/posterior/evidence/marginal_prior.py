@@ -4,8 +4,8 @@ A `Prior` whose concentration or scale is a `Gamma` has a density of (pi, mu, Si
 
     p(pi, mu, Sigma) = p(mu | Sigma) E_a[Dirichlet(pi | a)] E_psi[p(Sigma | psi)],
 
-and draws of (pi, mu, Sigma) from the posterior are draws under it: nothing has to be known of the
-hyperparameters' own draws. The expectation over psi = diag(Psi) is in closed form wherever the
+and draws of (pi, mu, Sigma) from the posterior are draws under it: the draws of the
+hyperparameters are not needed. The expectation over psi = diag(Psi) is in closed form wherever the
 density given psi is a product over columns, psi_j^m exp(-c_j psi_j), as it is for full and diagonal
 covariances; spherical ones have (sum_j psi_j)^m exp(-c sum_j psi_j), and take one integral of a
 smooth function, as the expectation over a does.
@@ -29,7 +29,7 @@ _NODES = 400
 _STEPS = np.arange(0.0, 20.05, 0.1)
 # Probability beyond the ends of the integral over a concentration.
 _TAIL = 1e-18
-# Halvings of the interval in which the saddle point lies: it need only be near.
+# Bisections of the interval of the saddle point, which need not be exact.
 _HALVINGS = 50
 
 

@@ -1,7 +1,7 @@
-"""A density one can draw from, close to given draws: a Gaussian mixture fitted to them by EM.
+"""The proposal density: a Gaussian mixture fitted to given draws by EM.
 
 A posterior of a mixture is often skewed, and may have several modes besides those of its labels;
-one normal density then misses much of it. The library's own EM finds as many as BIC asks for, and
+one normal density then misses much of it. EM fits as many components as BIC chooses, and
 a tenth of the draws come from the same mixture widened, so that no weight in the tails is large
 (Hesterberg 1995, Technometrics 37, 185-194).
 """
@@ -22,7 +22,7 @@ from .integrals import Whitening
 # Numbers of components tried after one, as long as BIC improves, and random starts of each.
 _SIZES = (2, 4, 8)
 _STARTS = 5
-# Any mixture will do: EM need not go to the end.
+# Any mixture will do: EM need not converge fully.
 _TOL = 1e-4
 # Draws per free parameter below which another size is not tried.
 _DRAWS_PER_PARAMETER = 2
@@ -39,7 +39,7 @@ class Proposal:
 
     @classmethod
     def of(cls, points: FloatArray, rng: np.random.Generator) -> Proposal:
-        """Close to points (S, P), which need not be independent.
+        """The proposal fitted to points (S, P), which need not be independent.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Proposal:
 
 
 def _best_mixture(white: FloatArray, rng: np.random.Generator) -> Mixture:
-    """The mixture (n, P) asks for by BIC, sizes tried in turn until one is no better."""
+    """The mixture of best BIC for points (n, P); larger ones are tried until BIC gets worse."""
     n, size = white.shape
     best = fit(white, 1)
     with warnings.catch_warnings():  # a size that degenerates is only not chosen
@@ -96,6 +96,7 @@ def _best_mixture(white: FloatArray, rng: np.random.Generator) -> Mixture:
 
 
 def _with_tails(mixture: Mixture) -> Mixture:
+    """The mixture with a share of its mass in components of widened covariances."""
     return Mixture(
         np.concatenate([(1 - _TAIL_SHARE) * mixture.weights, _TAIL_SHARE * mixture.weights]),
         np.concatenate([mixture.means, mixture.means]),

@@ -1,8 +1,8 @@
 """One of the K! copies of a mixture's posterior, cut out exactly.
 
-Under a prior that treats all components alike, the posterior is the same in each of K! regions, as
-long as the permutations of a mixture's components lie one in each. Any rule that picks one order of
-K components makes such regions; a good one cuts where there are few draws. Both rules here go by a
+Under a prior that treats all components alike, the posterior has the same integral over each of K!
+regions if every mixture's K! permutations lie one in each. Any rule that picks one order of K
+components makes such regions; a good one cuts where there are few draws. Both rules here use a
 component's features: its mean, the logarithm of its proportion, and that of its volume.
 """
 
@@ -21,9 +21,9 @@ from ...mixture.draws import Draws
 from ...utils.types import FloatArray, IntArray
 from ..labels.matching import assign_all
 
-# A gap of so many standard deviations has hardly a draw on its other side.
+# Components whose gap is so many standard deviations hardly ever change their order.
 _CLEAR = 4.0
-# Draws that the centres of a matching are made of, and rounds of it: any centres are valid.
+# Draws that the centres of a matching are computed from, and most rounds: any centres are valid.
 _FITTED, _ROUNDS = 4000, 20
 # Added to features' unit variances, for features that do not vary, or only together.
 _RIDGE = 1e-9
@@ -84,7 +84,7 @@ class Ordering(Region):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Matching(Region):
-    """Components are matched to K normal densities of features, with most density in total.
+    """Components are matched to K normal densities of features so that their product is largest.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Matching(Region):
 
     @classmethod
     def of(cls, draws: Draws, center: FloatArray) -> Matching:
-        """To the draws' own components, which are matched again until few change.
+        """A matching to the draws' average components, iterated until no draw changes.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Matching(Region):
         return matching
 
     def permutations(self, draws: Draws) -> IntArray:
-        """The order in which the densities of all components multiply to most."""
+        """The order in which the product of the components' densities is largest."""
         features = _features(draws, self.center)
         agreement = [
             np.linalg.slogdet(w)[1] - 0.5 * np.sum(((features - m) @ w) ** 2, axis=2)
@@ -137,9 +137,9 @@ class Matching(Region):
 def best_region(draws: Draws, family: Family, center: FloatArray, names: Sequence[str]) -> Region:
     """The region that separates the draws' components best.
 
-    Ordered by a mean's column, the proportion or the volume, if one of these separates them
-    clearly: by the smallest gap between neighbours, in standard deviations of that gap over the
-    draws. Else matched to the average components.
+    Ordered by the means of a column, the proportions or the volumes, if one of these separates
+    them clearly, measured by the smallest gap between neighbours in standard deviations of that gap
+    over the draws. Else matched to the average components.
 
     Parameters
     ----------

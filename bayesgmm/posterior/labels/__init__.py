@@ -1,1 +1,1 @@
-"""Which component is which, from draw to draw."""
+"""Relabelling of draws: which component of a draw is which of the others."""

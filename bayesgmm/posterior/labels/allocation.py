@@ -1,7 +1,7 @@
 """Relabelling by which rows the components hold: ECR, its iterative forms, and Stephens' method.
 
 The allocations of the rows are summed out of the model, so a draw has none. Where the published
-algorithms take sampled allocations or their probabilities, the draw's responsibilities stand.
+algorithms take sampled allocations or their probabilities, the draw's responsibilities are used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ...utils.types import FloatArray
 from .matching import relabelling_of
 from .relabelling import Relabelling
 
-# Which component is which so many rows tell; every draw is a pass over them, or several.
+# So many rows are enough to match components; every draw takes one or several passes over them.
 _MAX_ROWS = 20_000
 _MAX_SWEEPS = 100
 
@@ -32,7 +32,7 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
 
     Papastamoulis & Iliopoulos (2010), J. Comput. Graph. Stat. 19, 313-331: the permutation of
     every draw that makes most rows keep the pivot's allocation, each row counting by its
-    responsibility. Of more than 20 000 rows that many are read, the same random ones for every
+    responsibility. Of more than 20 000 rows that many are used, the same random ones for every
     draw.
 
     Parameters
@@ -65,7 +65,7 @@ def ecr_iterative_1(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     their reference's. A draw's allocation of a row is its most probable component.
 
     The pivot is the first reference, so labels stay those of the fit. Of more than 20 000 rows
-    that many are read, the same random ones for every draw.
+    that many are used, the same random ones for every draw.
 
     Parameters and result as of `ecr`.
     """
@@ -92,7 +92,7 @@ def stephens(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     sum_ik p_ik log(p_ik / q_ik); by turns until no permutation changes. The loss is that sum over
     all draws, less sum p log p, which no permutation changes.
 
-    The pivot's responsibilities are the first Q. Of more than 20 000 rows that many are read,
+    The pivot's responsibilities are the first Q. Of more than 20 000 rows that many are used,
     the same random ones for every draw.
 
     Parameters and result as of `ecr`.
@@ -104,16 +104,17 @@ _Step = Callable[[FloatArray], FloatArray]
 
 
 def _fixed_point(
-    method: str, data: Data, draws: Draws, pivot: Parameters, read: _Step, refer: _Step
+    method: str, data: Data, draws: Draws, pivot: Parameters, allocate: _Step, refer: _Step
 ) -> Relabelling:
-    """Reference and permutations by turns, each the best given the other.
+    """The relabelling by references and permutations in turn, each the best given the other.
 
-    read makes a draw's allocation of its responsibilities, refer a reference of the relabelled
-    allocations' mean. Their agreement is the sum of their products, the loss minus that.
+    allocate turns a draw's responsibilities into its allocation, refer the mean of the relabelled
+    allocations into a reference. Their agreement is the sum of their products; the loss is minus
+    that.
     """
     rows = _some_rows(data)
-    allocations = _Allocations(rows, draws, read)
-    mean = read(_responsibilities(rows, pivot))
+    allocations = _Allocations(rows, draws, allocate)
+    mean = allocate(_responsibilities(rows, pivot))
     components = np.arange(draws.n_components)
     permutations = np.full((len(draws), len(components)), -1)
     losses: list[float] = []
@@ -133,10 +134,10 @@ def _fixed_point(
 
 
 class _Allocations:
-    """Every draw's allocation of the rows, (n, K): kept if they fit in memory, else made anew."""
+    """Every draw's allocation of the rows, (n, K): kept if they fit in memory, else recomputed."""
 
-    def __init__(self, rows: Data, draws: Draws, read: _Step) -> None:
-        self._rows, self._draws, self._read = rows, draws, read
+    def __init__(self, rows: Data, draws: Draws, allocate: _Step) -> None:
+        self._rows, self._draws, self._allocate = rows, draws, allocate
         small = fits_in_memory(len(draws) * rows.n * draws.n_components)
         self._kept = list(self._made()) if small else None
 
@@ -145,11 +146,11 @@ class _Allocations:
 
     def _made(self) -> Iterator[FloatArray]:
         for resp in responsibilities(self._rows, self._draws):
-            yield self._read(resp)
+            yield self._allocate(resp)
 
 
 def _some_rows(data: Data) -> Data:
-    """At most _MAX_ROWS rows, the same ones whenever asked."""
+    """At most _MAX_ROWS rows, always the same ones."""
     if data.n <= _MAX_ROWS:
         return data
     chosen = np.random.default_rng(0).choice(data.n, _MAX_ROWS, replace=False)
@@ -165,5 +166,5 @@ def _as_is(probabilities: FloatArray) -> FloatArray:
 
 
 def _log(probabilities: FloatArray) -> FloatArray:
-    """Logarithms, of 0 that of the smallest number there is."""
+    """Logarithms; for 0 that of the smallest positive number."""
     return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))

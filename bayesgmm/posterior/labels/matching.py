@@ -1,4 +1,4 @@
-"""What the methods share: the best assignment, components as points, and the result."""
+"""Parts of the relabelling methods: best assignments, components as points, the result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .relabelling import Relabelling
 
 
 def assign_all(agreement: FloatArray) -> IntArray:
-    """`assign` of every draw, (S, K) of (S, K, K)."""
+    """The best assignments (S, K) of every draw's agreement (S, K, K), by `assign`."""
     return np.array([assign(a) for a in agreement])
 
 
@@ -23,16 +23,16 @@ def relabelling_of(
     losses: tuple[float, ...] = (),
     converged: bool = True,
 ) -> Relabelling:
-    """What a method found, with the draws that form no permutation."""
+    """The `Relabelling` of a method's permutations, with the draws that are ambiguous."""
     components = points(draws, column_sd(draws))
-    settled = np.take_along_axis(components, permutations[:, :, None], axis=1)
-    nearest = np.argmin(squared_distances(components, settled.mean(axis=0)), axis=1)
+    relabelled = np.take_along_axis(components, permutations[:, :, None], axis=1)
+    nearest = np.argmin(squared_distances(components, relabelled.mean(axis=0)), axis=1)
     ambiguous = np.any(np.sort(nearest, axis=1) != np.arange(draws.n_components), axis=1)
     return Relabelling(method, permutations, ambiguous, losses, converged)
 
 
 def column_sd(draws: Draws) -> FloatArray:
-    """Standard deviations of the columns under the draws' mixtures, (d,): no labels matter."""
+    """Standard deviations (d,) of the columns under the draws' mixtures, whatever the labels."""
     sigma, weights = draws.covariances, draws.weights[:, None]
     variances = as_diagonals(sigma, leading=2)
     offsets = draws.means - weights @ draws.means
@@ -53,5 +53,5 @@ def points(draws: Draws, sd: FloatArray) -> FloatArray:
 
 
 def squared_distances(components: FloatArray, reference: FloatArray) -> FloatArray:
-    """Of points (..., K, p) from the reference's (K, p), (..., K, K): by reference, by point."""
+    """Squared distances (..., K, K) of points (..., K, p), columns, from a reference's (K, p)."""
     return np.stack([np.sum((components - r) ** 2, axis=-1) for r in reference], axis=-2)

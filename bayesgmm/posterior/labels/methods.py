@@ -1,4 +1,4 @@
-"""The names of the relabelling methods, as types and the command line know them."""
+"""The names of the relabelling methods, for type checkers and the command line."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Relabelling by where the components are: data-based, pivotal reordering, ordering constraint."""
+"""Relabelling by the components' positions: data-based, pivotal reordering, ordering."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def data_based(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     Relabelling
         For `relabelled`.
     """
-    held = _held([expected_statistics(data, p)[1] for p in draws.parameters(data.center)])
-    estimates = _held([expected_statistics(data, pivot)[1]])
-    order = assign_all(_closeness(held, estimates))[:, :, None]
-    counts, means, squares = (np.take_along_axis(part, order, axis=1) for part in held)
+    moments = _moments([expected_statistics(data, p)[1] for p in draws.parameters(data.center)])
+    estimates = _moments([expected_statistics(data, pivot)[1]])
+    order = assign_all(_closeness(moments, estimates))[:, :, None]
+    counts, means, squares = (np.take_along_axis(part, order, axis=1) for part in moments)
     total = counts.sum(axis=0, keepdims=True)
     total = np.where(total > 0, total, 1.0)
     means = (counts * means).sum(axis=0, keepdims=True) / total
     squares = squares.sum(axis=0, keepdims=True)
-    permutations = assign_all(_closeness(held, (total, means, squares)))
+    permutations = assign_all(_closeness(moments, (total, means, squares)))
     return relabelling_of("data-based", draws, permutations)
 
 
@@ -119,10 +119,10 @@ def _quantity(draws: Draws, column: int | None) -> FloatArray:
     return draws.weights if column is None else draws.means[:, :, column]
 
 
-_Held = tuple[FloatArray, FloatArray, FloatArray]
+_Moments = tuple[FloatArray, FloatArray, FloatArray]
 
 
-def _held(statistics: list[Statistics]) -> _Held:
+def _moments(statistics: list[Statistics]) -> _Moments:
     """Counts (S, K, 1), means (S, K, d) and summed squares about them (S, K, d) by column."""
     scatters = np.array([s.scatters for s in statistics])
     squares = as_diagonals(scatters, leading=2)
@@ -130,9 +130,9 @@ def _held(statistics: list[Statistics]) -> _Held:
     return counts, np.array([s.means for s in statistics]), squares
 
 
-def _closeness(held: _Held, estimates: _Held) -> FloatArray:
+def _closeness(moments: _Moments, estimates: _Moments) -> FloatArray:
     """Minus the squared distances of the rows, in sd, (S, K, K): by estimate, by component."""
-    counts, means, squares = held
+    counts, means, squares = moments
     (total,), (centres,), (spread,) = estimates
     variances = np.where(spread > 0, spread / np.where(total > 0, total, 1.0), np.inf)
     return np.stack(

@@ -44,7 +44,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlabelled:
-    """Draws that are to be relabelled, and what a method may go by.
+    """Draws that are to be relabelled, with what the methods use.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Unlabelled:
 
     @property
     def column(self) -> int | None:
-        """The number of the column that "ordering" goes by; None for the proportions."""
+        """The position of the column for "ordering"; None for the proportions."""
         if self.order_by == "pi":
             return None
         if self.order_by not in self.pivot.names:
@@ -102,7 +102,7 @@ METHODS: dict[str, Callable[[Unlabelled], Relabelling]] = {
 
 
 def check_method(method: str) -> None:
-    """Raise ValueError, naming the methods, if this is none."""
+    """Raise a ValueError that names the methods if this is not one of them."""
     check_choice("relabelling method", method, METHODS)
 
 
@@ -114,7 +114,7 @@ def relabel(
     log_posterior: FloatArray,
     order_by: str = "pi",
 ) -> Relabelling:
-    """Relabel draws by a method that is named.
+    """The relabelling of draws by a method, given by its name.
 
     Parameters
     ----------
@@ -129,12 +129,12 @@ def relabel(
     log_posterior : array (S,)
         Log posterior density of the draws, to a constant; "pra" reads it.
     order_by : str
-        "pi", or the column whose means "ordering" goes by.
+        For "ordering": "pi", or the column by whose means.
 
     Raises
     ------
     ValueError
-        There is no such method, or no such column.
+        An unknown method or column.
 
     Examples
     --------

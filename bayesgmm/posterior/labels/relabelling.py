@@ -1,4 +1,4 @@
-"""Which component of a draw is which: the answer, and how it is carried out and recorded."""
+"""The result of a relabelling, its application to draws, and its record in a tree."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from ...utils.display import Displayed
 from ...utils.types import IntArray
 
-# Where a tree keeps what relabelling did.
+# The tree's group with the record of its relabelling.
 _GROUP = "relabelling"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Relabelling(Displayed):
-    """What relabelling did.
+    """Permutations of the components of every draw, with diagnostics.
 
     Attributes
     ----------
     method : str
-        As `relabel` knows it.
+        Name of the method, as for `relabel`.
     permutations : int array (S, K)
         Component j of the relabelled draw s is component permutations[s, j] of the sampled one.
     ambiguous : bool array (S,)
@@ -54,27 +54,30 @@ class Relabelling(Displayed):
 
     @property
     def ambiguous_draws(self) -> int:
-        """Draws that form no permutation."""
+        """Number of ambiguous draws."""
         return int(np.sum(self.ambiguous))
 
     @property
     def in_words(self) -> str:
-        """What was done, in a line."""
+        """The relabelling in one line."""
         text = f"{self.relabelled_draws} draws relabelled to the EM fit ({self.method})"
         if self.ambiguous_draws:
             text += f"; {self.ambiguous_draws} draws form no permutation of its components"
-        return text if self.converged else f"{text}; not settled after {self.iterations} sweeps"
+        return text if self.converged else f"{text}; not converged after {self.iterations} sweeps"
 
     def _title(self) -> str:
         n, k = self.permutations.shape
         return f"Relabelling of {n} draws of {k} components ({self.method})"
 
     def _lines(self) -> list[tuple[str, str]]:
-        settled = "settled" if self.converged else "not settled"
+        end = "converged" if self.converged else "not converged"
         return [
             ("relabelled", f"{self.relabelled_draws} draws"),
-            ("ambiguous", f"{self.ambiguous_draws} draws, which form no permutation"),
-            ("sweeps", f"{self.iterations}, {settled}"),
+            (
+                "ambiguous",
+                f"{self.ambiguous_draws} draws, which form no permutation",
+            ),
+            ("sweeps", f"{self.iterations}, {end}"),
         ]
 
 
@@ -111,7 +114,7 @@ def relabelled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
 
 
 def with_counts(tree: xr.DataTree) -> xr.DataTree:
-    """The tree with the counts of its record among its attributes."""
+    """The same tree, with the counts of its relabelling among its attributes."""
     record = relabelling_of_tree(tree)
     tree.attrs = tree.attrs | {
         "relabelling": record.method,
@@ -122,7 +125,7 @@ def with_counts(tree: xr.DataTree) -> xr.DataTree:
 
 
 def relabelling_of_tree(tree: xr.DataTree) -> Relabelling:
-    """What `relabelled` did to the draws of the tree."""
+    """The relabelling that `relabelled` has recorded in the tree."""
     group = tree[_GROUP]
     shape = (-1, group.sizes["component"])
     return Relabelling(

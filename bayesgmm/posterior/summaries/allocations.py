@@ -1,4 +1,4 @@
-"""Which component a row belongs to, draw by draw: how sure, and drawn at random.
+"""The component of each row, draw by draw: responsibilities, and allocations drawn from them.
 
 Both work in blocks of rows: an array of draws x rows x components is never made.
 """
@@ -13,7 +13,7 @@ from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
-from .intervals import band, tails
+from .intervals import summarise, tail_probabilities
 
 Allocations = NDArray[np.int16]
 
@@ -35,14 +35,16 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
     Dataset
         mean, sd, lower, upper and most_probable over (obs_id, component).
     """
-    tails(ci_prob)
+    tail_probabilities(ci_prob)
     n_components = draws.n_components
     names = ("mean", "sd", "lower", "upper", "most_probable")
     out = {name: np.empty((data.n, n_components)) for name in names}
     for rows, block in data.blocks(len(draws) * n_components):
         values = _responsibilities(block, draws)
         first = np.argmax(values, axis=2)[:, :, None] == np.arange(n_components)
-        for name, value in (band(values, ci_prob) | {"most_probable": first.mean(axis=0)}).items():
+        for name, value in (
+            summarise(values, ci_prob) | {"most_probable": first.mean(axis=0)}
+        ).items():
             out[name][rows] = value
     return xr.Dataset(
         {name: (("obs_id", "component"), value) for name, value in out.items()},

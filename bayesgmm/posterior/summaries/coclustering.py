@@ -1,4 +1,4 @@
-"""How probable it is that two rows belong to the same component.
+"""Co-clustering: the probability that two rows belong to the same component.
 
 Given a draw's parameters the allocations of two rows are independent, so that they coincide with
 probability r_i . r_j; the mean over draws is a matrix product of responsibilities. It does not
@@ -47,7 +47,7 @@ def picked_rows(
 
 
 def coclustering_among(data: Data, draws: Draws, rows: NDArray[np.integer]) -> xr.DataArray:
-    """The matrix of the rows at those positions, which are its coordinates."""
+    """The co-clustering matrix of the rows at those positions, which are its coordinates."""
     if len(rows) ** 2 > _LIMIT:
         raise ValueError(
             f"{len(rows)} rows make a matrix of {len(rows)} x {len(rows)}: pass rows= (a number of "
@@ -82,7 +82,7 @@ def coclustering_matrix(data: Data, draws: Draws) -> FloatArray:
 
 
 def matrix_blocks(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]]:
-    """Blocks of the matrix's rows, (m, n) each, for any n."""
+    """The co-clustering matrix by blocks of its rows, (m, n) each, for any n."""
     for rows in slices(data.n, data.n, _LIMIT):
         matrix = np.zeros((rows.stop - rows.start, data.n))
         for resp in _side_by_side(data, draws):

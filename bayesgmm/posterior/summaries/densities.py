@@ -14,7 +14,7 @@ from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
 from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray
-from .intervals import band, tails
+from .intervals import summarise, tail_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def default_axes(draws: Draws, columns: Sequence[str]) -> Axes:
     return {c: np.linspace(low[j], high[j], size) for j, c in enumerate(columns)}
 
 
-def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -> xr.Dataset:
+def density_intervals(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -> xr.Dataset:
     """Mean, sd and interval over the draws of the density at rows.
 
     Parameters
@@ -76,18 +76,18 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
     ci_prob : float
         Probability of the equal-tailed interval.
     axes : dict of arrays, optional
-        What the result is laid out along; points of one column lie along that.
+        The axes of the result; points of one column have that column for an axis.
 
     Returns
     -------
     Dataset
-        mean, sd, lower and upper, and the columns as coordinates; one that is called as these are
-        (or "point") is there as "column mean".
+        mean, sd, lower and upper, with the columns as coordinates; a column that has one of these
+        names (or "point") is called "column mean", say.
     """
-    tails(ci_prob)
+    tail_probabilities(ci_prob)
     out = {name: np.empty(data.n) for name in _STATISTICS}
     for rows, values in log_densities(data, draws):
-        for name, value in band(np.exp(values), ci_prob).items():
+        for name, value in summarise(np.exp(values), ci_prob).items():
             out[name][rows] = value
     taken = (*_STATISTICS, "point")
     own = {c: f"column {c}" if c in taken else c for c in data.names}
@@ -103,13 +103,13 @@ def density_bands(data: Data, draws: Draws, ci_prob: float, axes: Axes | None) -
 
 
 def log_density_intervals(data: Data, draws: Draws, ci_prob: float) -> pd.DataFrame:
-    """Log of the rows' mean density over the draws, and an equal-tailed band of the log densities.
+    """Log of the rows' mean density over the draws, and an interval of their log densities.
 
     Columns log_density, lower, upper; n rows.
     """
     import pandas as pd
 
-    ends = tails(ci_prob)
+    ends = tail_probabilities(ci_prob)
     out = np.empty((data.n, 3))
     for rows, values in log_densities(data, draws):
         peak = values.max(axis=0)

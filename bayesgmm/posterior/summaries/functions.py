@@ -13,7 +13,7 @@ from ...utils.validation import holds_real_numbers
 
 
 def value_by_draw[T](function: Callable[[T], Any], mixtures: Iterable[T]) -> FloatArray:
-    """What the function makes of each draw, (S, ...): numbers, of the same shape for every draw."""
+    """The function's values (S, ...) for every draw: numbers, all of the same shape."""
     _check_callable(function)
     values: list[FloatArray] = []
     for s, mixture in enumerate(mixtures):
@@ -28,7 +28,7 @@ def value_by_draw[T](function: Callable[[T], Any], mixtures: Iterable[T]) -> Flo
 
 
 def value_of_arrays(function: Callable[..., Any], arrays: Sequence[FloatArray]) -> FloatArray:
-    """What the function makes of the arrays of all draws, (S, ...)."""
+    """The function's values (S, ...) for the arrays of all draws at once."""
     _check_callable(function)
     value = as_numbers(function(*arrays), "all draws")
     if value.shape[:1] != (len(arrays[0]),):
@@ -45,7 +45,7 @@ def _check_callable(function: Any) -> None:
 
 
 def as_numbers(value: Any, where: str) -> FloatArray:
-    """What a user's function returned, as an array of its own."""
+    """What a user's function returned, as a new float64 array."""
     try:
         array = np.asarray(value)
     except ValueError:  # lists of unequal lengths

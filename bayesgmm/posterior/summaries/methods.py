@@ -1,6 +1,6 @@
-"""What a posterior is asked: about rows, about the mixture's density, about new data.
+"""Methods of `Posterior` about the mixture's density, functions of it, and new data.
 
-Thin faces over the modules that answer; `Posterior` has them as its methods.
+They only check and pass on their arguments; the modules beside this one compute the results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Summaries(RowSummaries):
-    """Questions about the mixture and about new data, besides those about rows.
+    """Summaries of the mixture and of new data, besides those of rows.
 
     In all of them `n_draws` uses only so many draws, evenly spaced, and intervals are equal-tailed,
     of probability `ci_prob`.
@@ -61,7 +61,7 @@ class Summaries(RowSummaries):
         Raises
         ------
         ValueError
-            Unknown columns, points of another shape, a grid of three or more columns to make up.
+            Unknown columns, points of another shape, a default grid of three or more columns.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class Summaries(RowSummaries):
         -------
         MixtureDraws
             The conditional mixture under every draw: `.mean()` is the regression on the given
-            columns with its interval, `.density()` the conditional density with its band, and
+            columns with its interval, `.density()` the conditional density with its interval, and
             `.to_dataset()` the draws of its proportions, means and covariances.
 
         Raises
@@ -149,7 +149,7 @@ class Summaries(RowSummaries):
         Raises
         ------
         ValueError
-            Values that are no numbers, or not of one shape; dims or coords that do not fit them.
+            Values that are not numbers, or not of one shape; dims or coords that do not fit them.
 
         Examples
         --------

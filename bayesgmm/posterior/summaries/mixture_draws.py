@@ -1,4 +1,4 @@
-"""Posterior draws as mixtures of named columns: what remains one when columns go or are known."""
+"""Posterior draws as mixtures of named columns, with their marginals and conditionals."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ...utils.display import Displayed
 from ...utils.matrices import as_diagonals, as_full
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
-from .densities import default_axes, density_bands, grid_axes, grid_rows
+from .densities import default_axes, density_intervals, grid_axes, grid_rows
 from .functions import along_draws, value_by_draw, value_of_arrays
-from .intervals import band
+from .intervals import summarise
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +37,7 @@ class MixtureDraws(Displayed):
     chain, draw : array
         Coordinates of the draws, those of a chain one after another.
     named : bool
-        False where the names were made up for an array: no table is searched for them.
+        False if the data were an array without names: columns of a table then go by their order.
     """
 
     draws: Draws
@@ -91,7 +91,7 @@ class MixtureDraws(Displayed):
         """The mixture's mean, sum_k pi_k mu_k: mean, sd, lower, upper over `feature`."""
         values = np.einsum("sk,skj->sj", self.draws.weights, self.draws.means)
         return xr.Dataset(
-            {name: (("feature",), value) for name, value in band(values, ci_prob).items()},
+            {name: (("feature",), value) for name, value in summarise(values, ci_prob).items()},
             coords={"feature": list(self.names)},
         )
 
@@ -103,7 +103,7 @@ class MixtureDraws(Displayed):
         ci_prob: float = 0.89,
         n_draws: int | None = None,
     ) -> xr.Dataset:
-        """The density with its band, as `Posterior.density`."""
+        """The density with its interval, as `Posterior.density`."""
         if isinstance(at, Mapping):
             if columns is not None:
                 raise ValueError("at names its columns: leave columns out.")
@@ -115,7 +115,7 @@ class MixtureDraws(Displayed):
         elif isinstance(at, Mapping):
             axes = grid_axes(dict(zip(part.names, at.values(), strict=True)))
         data = part.rows(at if axes is None else grid_rows(axes))
-        return density_bands(data, part.draws.thinned(n_draws), ci_prob, axes)
+        return density_intervals(data, part.draws.thinned(n_draws), ci_prob, axes)
 
     def function_of(
         self,
@@ -176,6 +176,6 @@ class MixtureDraws(Displayed):
 
     def _lines(self) -> list[tuple[str, str]]:
         return [
-            ("of other columns", ".marginal(columns), .conditional({column: value})"),
-            ("what they say", ".mean(), .density(X), .function_of(f), .to_dataset() for ArviZ"),
+            ("other columns", ".marginal(columns), .conditional({column: value})"),
+            ("summaries", ".mean(), .density(X), .function_of(f), .to_dataset() for ArviZ"),
         ]

@@ -1,4 +1,4 @@
-"""One partition of the rows from a posterior of partitions: the one of least expected loss.
+"""The partition of the rows with the least posterior expected loss.
 
 Wade & Ghahramani (2018), Bayesian Anal. 13, 559-626, for the losses and the ball around the
 estimate; Rastelli & Friel (2018), Stat. Comput. 28, 1169-1186, for greedy moves on the draws
@@ -24,17 +24,18 @@ from ...utils.types import FloatArray
 from ...utils.validation import check_integer, random_stream
 from .allocations import Allocations, sampled_allocations
 from .coclustering import coclustering_matrix
-from .intervals import tails
+from .intervals import tail_probabilities
 from .partition_search import improve, losses_to
 
 Loss = Literal["vi", "binder"]
 type Labels = NDArray[np.int64]
 
-# Candidates, to be improved: the tree needs an n x n matrix, and few draws are enough for both.
+# Limits of the candidates to start from: the tree needs an n x n matrix, and few draws are enough.
 _TREE_ROWS = 2000
 _TREE_DRAWS = 200
 _OWN_DRAWS = 50
-# Clusters beyond what a draw can have: losses may ask for some, and every one costs time.
+# Least number of clusters allowed by default: the best partition may have more than the draws have
+# components, but each one allowed costs time.
 _FEWEST_ALLOWED = 10
 
 
@@ -52,7 +53,7 @@ class Partition(Displayed):
     losses : array (S,)
         Loss of this partition to the one drawn from each draw's responsibilities.
     max_clusters : int
-        How many clusters it could have.
+        Most clusters that were allowed.
     """
 
     labels: Labels
@@ -77,7 +78,7 @@ class Partition(Displayed):
 
     def radius(self, ci_prob: float = 0.89) -> float:
         """Radius of the ball around it, in the loss, that holds this much of the posterior."""
-        tails(ci_prob)
+        tail_probabilities(ci_prob)
         return float(np.quantile(self.losses, ci_prob, method="higher"))
 
     def _title(self) -> str:
@@ -101,7 +102,7 @@ def best_partition(
     n_runs: int = 4,
     random_seed: int | np.random.Generator | None = None,
 ) -> Partition:
-    """Search the partition of least expected loss; `Posterior.partition` has the parameters."""
+    """The partition of least expected loss found; `Posterior.partition` has the parameters."""
     if loss not in get_args(Loss):
         raise ValueError(f"loss is {loss!r}: choose one of {', '.join(get_args(Loss))}.")
     check_integer("n_runs", n_runs, 0)
@@ -109,20 +110,22 @@ def best_partition(
         max_clusters = max(_FEWEST_ALLOWED, 4 * draws.n_components)
     limit = check_integer("max_clusters", max_clusters, 1)
     rng = random_stream(random_seed)
-    target = _Target(sampled_allocations(data, draws, rng), loss, min(limit, data.n))
+    expected_loss = _ExpectedLoss(sampled_allocations(data, draws, rng), loss, min(limit, data.n))
     starts = [
-        target.best(_cuts(data, draws, target.limit)),
-        target.best(_own(data, draws)),
+        expected_loss.best(_cuts(data, draws, expected_loss.limit)),
+        expected_loss.best(_own(data, draws)),
         *np.full((n_runs, data.n), -1),
     ]
     orders = [rng.permutation(data.n) for _ in starts]
-    for_each_chunk(lambda c: target.improve(starts[c], orders[c]), len(starts), default_threads())
-    labels = _by_appearance(target.best(starts))
-    return Partition(labels, loss, target.losses(labels), target.limit)
+    for_each_chunk(
+        lambda c: expected_loss.improve(starts[c], orders[c]), len(starts), default_threads()
+    )
+    labels = _by_appearance(expected_loss.best(starts))
+    return Partition(labels, loss, expected_loss.losses(labels), expected_loss.limit)
 
 
-class _Target:
-    """Drawn partitions, and the loss to them."""
+class _ExpectedLoss:
+    """The mean loss of a partition to drawn ones, and its minimisation."""
 
     def __init__(self, allocations: Allocations, loss: Loss, limit: int) -> None:
         self.allocations = allocations
@@ -133,16 +136,18 @@ class _Target:
         self.f = (m / n) ** 2 if loss == "binder" else m * np.log2(np.maximum(m, 1)) / n
 
     def losses(self, labels: Labels) -> FloatArray:
+        """The loss of labels to each drawn partition, (S,)."""
         losses = np.empty(self.allocations.shape[1])
         losses_to(self.allocations, labels, labels.max() + 1, self.n_groups, self.f, losses)
         return losses
 
     def improve(self, labels: Labels, order: Labels) -> None:
+        """Lower the mean loss of labels in place, visiting rows in that order."""
         step = np.diff(self.f)
         improve(self.allocations, labels, order, self.limit, self.n_groups, self.f, step)
 
     def best(self, candidates: Iterable[Labels]) -> Labels:
-        """The candidate of least expected loss, the first of equals; one cluster is always one."""
+        """The candidate of least mean loss, the first of equals; one cluster is always tried."""
         single = np.zeros(len(self.allocations), dtype=np.int64)
         allowed = [single, *(labels for labels in candidates if labels.max() < self.limit)]
         return min(allowed, key=lambda labels: float(self.losses(labels).mean()))
@@ -155,7 +160,7 @@ def _cuts(data: Data, draws: Draws, limit: int) -> Iterator[Labels]:
 
     if 1 < data.n <= _TREE_ROWS:
         together = coclustering_matrix(data, draws.thinned(_TREE_DRAWS))
-        distance = np.round(1 - together, 12)  # equal ones are equal on any number of threads
+        distance = np.round(1 - together, 12)  # so that ties are ties on any number of threads
         tree = linkage(squareform(distance, checks=False), "average")
         for k in range(2, limit + 1):
             yield fcluster(tree, k, "maxclust").astype(np.int64) - 1

@@ -1,4 +1,4 @@
-"""The partition of rows nearest on average to many partitions, by moving rows and joining clusters.
+"""Search for the partition of least mean loss to many partitions: rows move, clusters join.
 
 Binder's loss and the variation of information of two partitions, with clusters of n_g and m_h rows
 of which n_gh are common, are both
@@ -16,13 +16,13 @@ import numpy as np
 
 from ...kernels.compilation import inlined, jit
 
-# A move must gain so much of f(n), the loss's own scale, not to be rounding.
-_LITTLE = 1e-12
+# Least gain of a move, relative to f(n), the scale of the loss: less may be rounding.
+_LEAST_GAIN = 1e-12
 
 
 @inlined
 def _tabulate(allocations, labels, n_clusters, n_groups):  # type: ignore[no-untyped-def]
-    """Sizes n_g (G,) and common rows n_gh of every partition (G, S, H); label -1 is no cluster."""
+    """Sizes n_g (G,) and common rows n_gh (G, S, H) of every partition, labelled rows only."""
     n, n_partitions = allocations.shape
     sizes = np.zeros(n_clusters, np.int64)
     common = np.zeros((n_clusters, n_partitions, n_groups), np.int32)
@@ -62,7 +62,7 @@ def improve(allocations, labels, order, n_clusters, n_groups, f, step):  # type:
     equally good ones it takes the first. step (n,) holds the differences of f.
     """
     sizes, common = _tabulate(allocations, labels, n_clusters, n_groups)
-    least = _LITTLE * f[-1]
+    least = _LEAST_GAIN * f[-1]
     going = True
     while going:
         while _move_rows(allocations, labels, order, sizes, common, step, least):
@@ -72,7 +72,7 @@ def improve(allocations, labels, order, n_clusters, n_groups, f, step):  # type:
 
 @inlined
 def _move_rows(allocations, labels, order, sizes, common, step, least):  # type: ignore[no-untyped-def]
-    """Put every row into its best cluster; whether one changed."""
+    """Move every row to its best cluster; return whether one changed."""
     changed = False
     for i in order:
         row = allocations[i]
@@ -92,25 +92,25 @@ def _move_rows(allocations, labels, order, sizes, common, step, least):  # type:
 
 @inlined
 def _best_cluster(row, old, sizes, common, step, least):  # type: ignore[no-untyped-def]
-    """The cluster to which a row adds least, an empty one included; the old if none is better."""
+    """The cluster in which a row adds least loss, maybe an empty one; the old if none is better."""
     best = old
     lowest = np.inf
     if old >= 0:
-        lowest = _price(row, sizes[old], common[old], step) - least
+        lowest = _added_loss(row, sizes[old], common[old], step) - least
     empty_seen = old >= 0 and sizes[old] == 0
     for g in range(len(sizes)):
         if g == old or (sizes[g] == 0 and empty_seen):
             continue
         empty_seen = empty_seen or sizes[g] == 0
-        price = _price(row, sizes[g], common[g], step)
-        if price < lowest:
-            lowest = price
+        added = _added_loss(row, sizes[g], common[g], step)
+        if added < lowest:
+            lowest = added
             best = g
     return best
 
 
 @inlined
-def _price(row, size, common, step):  # type: ignore[no-untyped-def]
+def _added_loss(row, size, common, step):  # type: ignore[no-untyped-def]
     """What the row adds to the mean loss in a cluster of that size and those common rows."""
     total = 0.0
     for s in range(len(row)):
@@ -120,7 +120,7 @@ def _price(row, size, common, step):  # type: ignore[no-untyped-def]
 
 @inlined
 def _join(labels, sizes, common, f, least):  # type: ignore[no-untyped-def]
-    """Join the two clusters whose union lowers the mean loss most; whether there are such."""
+    """Join the two clusters whose union lowers the mean loss most; return whether any does."""
     n_clusters, n_partitions, n_groups = common.shape
     lowest = -least
     into = taken = -1

@@ -1,4 +1,4 @@
-"""New data sets from the posterior: rows of a mixture from every draw."""
+"""New data sets from the posterior predictive distribution, one from every draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...utils.types import FloatArray
 from ...utils.validation import check_integer, random_stream
 from .mixture_draws import MixtureDraws
 
-# Numbers that are kept at most: 1 GiB of them.
+# Most numbers that are returned: 1 GiB of them.
 _LIMIT = 2**27
 
 

@@ -1,4 +1,4 @@
-"""Posterior predictive checks: what the observed rows have that new ones have not.
+"""Posterior predictive checks: statistics of the observed rows against those of new ones.
 
 Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
 """
@@ -18,7 +18,7 @@ from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
 from .functions import as_numbers, value_by_draw
-from .intervals import band, tails
+from .intervals import summarise, tail_probabilities
 from .mixture_draws import MixtureDraws
 from .predictive import replicates
 
@@ -47,13 +47,13 @@ _BY_COLUMN: dict[str, Callable[[FloatArray], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """A function of rows (n, d), and what its values are of (by their number, if left out)."""
+    """A function of rows (n, d), and labels of its values (by their number, if left out)."""
 
     function: Callable[[FloatArray], Any]
     of: tuple[str, ...] | None = None
 
     def labels(self, value: FloatArray, names: Sequence[str]) -> list[str]:
-        """A label for every number of a value: nothing, columns or positions."""
+        """A label for every number of a value: "", columns or positions."""
         if self.of is not None:
             return list(self.of)
         if value.ndim == 0:
@@ -87,7 +87,7 @@ def chosen(
 
 
 def _built_in(mixture: Mixture) -> dict[str, Statistic]:
-    """Statistics by name; those of the log density are under this one mixture."""
+    """The built-in statistics by name; log densities are those under this mixture."""
     known = {name: Statistic(function) for name, function in _BY_COLUMN.items()}
     if mixture.d > 1:
         pairs = tuple(pair(a, b) for a, b in combinations(mixture.names, 2))
@@ -116,7 +116,7 @@ def check_table(
     """Observed against predicted statistics; `Posterior.predictive_check` has the columns."""
     import pandas as pd
 
-    tails(ci_prob)
+    tail_probabilities(ci_prob)
     rows = np.asarray(data.values, dtype=np.float64)
     observed = {name: as_numbers(s.function(rows), name) for name, s in statistics.items()}
     index = pd.MultiIndex.from_tuples(
@@ -138,5 +138,7 @@ def check_table(
         name = " of ".join(filter(None, index[undefined][0]))
         raise ValueError(f"{name} is NaN for the rows or for new ones: return numbers.")
     smaller = np.minimum(np.mean(new <= value, axis=0), np.mean(new >= value, axis=0))
-    columns = {"observed": value} | band(new, ci_prob) | {"p_value": np.minimum(2 * smaller, 1)}
+    columns = (
+        {"observed": value} | summarise(new, ci_prob) | {"p_value": np.minimum(2 * smaller, 1)}
+    )
     return pd.DataFrame(columns, index=index)

@@ -1,6 +1,6 @@
-"""What a posterior is asked about rows: to which component, and which of them belong together.
+"""Methods of `Posterior` about rows: their components, and which belong together.
 
-Thin faces over the modules that answer; `Posterior` has them as its methods.
+They only check and pass on their arguments; the modules beside this one compute the results.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .partition import Loss, Partition, best_partition
 
 
 class RowSummaries(ABC):
-    """Questions about rows, to draws of a mixture and a fit whose columns they have.
+    """Summaries of rows under the draws of a posterior.
 
     In all of them `X` are rows (those of the posterior if left out), `n_draws` uses only so many
     draws, evenly spaced, and intervals are equal-tailed, of probability `ci_prob`.
@@ -40,11 +40,11 @@ class RowSummaries(ABC):
     @property
     @abstractmethod
     def data(self) -> Data:
-        """The rows the posterior is of."""
+        """The rows that the posterior is conditional on."""
 
     @abstractmethod
     def _warn_of_modes(self) -> None:
-        """Warn whoever is about to average over chains in different modes."""
+        """Warn of an average over chains that are in different modes."""
 
     @property
     def mixture_draws(self) -> MixtureDraws:
@@ -87,7 +87,7 @@ class RowSummaries(ABC):
         --------
         >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
         """
-        return responsibility_intervals(*self._asked(X, n_draws), ci_prob)
+        return responsibility_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
 
     def coclustering(
         self,
@@ -97,7 +97,7 @@ class RowSummaries(ABC):
         n_draws: int | None = None,
         random_seed: int | np.random.Generator | None = None,
     ) -> xr.DataArray:
-        """How probable it is that two rows belong to the same component.
+        """The probability that two rows belong to the same component, for all pairs.
 
         The mean over draws of sum_k r_ik r_jk, r the responsibilities; 1 for a row and itself. It
         does not depend on how the components are labelled.
@@ -127,7 +127,7 @@ class RowSummaries(ABC):
         --------
         >>> posterior.coclustering(rows=500, random_seed=1)  # doctest: +SKIP
         """
-        data, draws = self._asked(X, n_draws)
+        data, draws = self._rows_and_draws(X, n_draws)
         return coclustering_among(data, draws, picked_rows(data.n, rows, random_seed))
 
     def coclustering_blocks(
@@ -143,7 +143,7 @@ class RowSummaries(ABC):
         rows : slice
         block : array (rows, n)
         """
-        return matrix_blocks(*self._asked(X, n_draws))
+        return matrix_blocks(*self._rows_and_draws(X, n_draws))
 
     def partition(
         self,
@@ -155,7 +155,7 @@ class RowSummaries(ABC):
         n_draws: int | None = None,
         random_seed: int | np.random.Generator | None = None,
     ) -> Partition:
-        """One partition of the rows: that of least posterior expected loss.
+        """The partition of the rows with the least posterior expected loss.
 
         The posterior of partitions is that of the allocations: one partition is drawn from the
         responsibilities of every draw, and the loss is averaged over these as it stands, without a
@@ -204,11 +204,11 @@ class RowSummaries(ABC):
         >>> posterior.partition("vi", random_seed=1)  # doctest: +SKIP
         """
         return best_partition(
-            *self._asked(X, n_draws), loss, max_clusters=max_clusters, n_runs=n_runs,
+            *self._rows_and_draws(X, n_draws), loss, max_clusters=max_clusters, n_runs=n_runs,
             random_seed=random_seed,
         )  # fmt: skip
 
-    def _asked(self, x: Any, n_draws: int | None) -> tuple[Data, Draws]:
+    def _rows_and_draws(self, x: Any, n_draws: int | None) -> tuple[Data, Draws]:
         self._warn_of_modes()
         data = self.data if x is None else self.fit.mixture.rows(x)
         return data, self.draws.thinned(n_draws)

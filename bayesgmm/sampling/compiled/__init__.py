@@ -1,1 +1,1 @@
-"""Engines that sample the compiled density."""
+"""Samplers of the compiled density."""

@@ -1,4 +1,4 @@
-"""Gibbs sampling: the engine for components that overlap, where NUTS hardly moves."""
+"""Gibbs sampling, for components that overlap, where NUTS hardly moves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had draws enough to be judged.
+        Stopped before a chain had enough draws to judge it by.
     ValueError
         A component became too narrow for double precision.
     """
@@ -76,7 +76,7 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """Where a chain is; arrays that a sweep overwrites, in the data's units about its centre."""
+    """The state of a chain: arrays that sweeps overwrite, in the data's units about its centre."""
 
     density: LogPosterior
     prior: compiled.GibbsPrior
@@ -85,6 +85,7 @@ class _State:
 
     @classmethod
     def at(cls, density: LogPosterior, mode: Mode) -> _State:
+        """The state at the mode of a density."""
         data, parametrisation, prior = density.data, density.parametrisation, density.prior
         [start] = density.parameters(mode.origin[None])
         values = density.space.values(mode.origin)
@@ -126,7 +127,7 @@ class _State:
         )
 
     def sweep(self, rng: np.random.Generator, times: int) -> None:
-        """Move on."""
+        """Make so many sweeps."""
         data = self.density.data
         bad = compiled.gibbs_sweeps(
             np.asarray(data.values), data.center, data.scale, rng, times, inverse_factors.address,
@@ -139,7 +140,7 @@ class _State:
             )
 
     def coordinates(self) -> FloatArray:
-        """The point (P,), as the density has it."""
+        """The state in coordinates (P,) of the density."""
         density = self.density
         covariances = self.mixture.covariances
         if density.parametrisation.diagonal:

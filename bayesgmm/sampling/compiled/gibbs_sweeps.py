@@ -1,9 +1,9 @@
 """Gibbs sampling of a mixture, compiled: allocations given parameters, parameters given those.
 
-Diebolt & Robert (1994), J. R. Stat. Soc. B 56, 363-375. The rows' half of a sweep is the pass with
-allocations that are drawn instead of expected: it leaves the same statistics, of which the
-parameters' half needs no more. All conditional distributions are the prior's own, updated; random
-hyperparameters without one that is known are drawn by slices (Neal 2003, Ann. Stat. 31, 705-767).
+Diebolt & Robert (1994), J. R. Stat. Soc. B 56, 363-375. The allocations are drawn in a pass like
+EM's, which gives the same statistics, of drawn instead of expected allocations; the parameters need
+no more. All conditional distributions are conjugate updates of the prior's; random hyperparameters
+without such a one are drawn by slice sampling (Neal 2003, Ann. Stat. 31, 705-767).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
 from ...utils.types import FloatArray, IntArray
 
-# What a family and a prior are: places in `kinds`.
+# Places in `kinds`: properties of the family and the prior.
 COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE = range(5)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
 # gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape.
@@ -136,7 +136,7 @@ def _choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
 
 @jit()
 def _log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
-    """The logarithm of a gamma variable, which itself may be too small for a number."""
+    """The logarithm of a gamma variable, which itself may underflow."""
     if shape >= 1.0:
         return np.log(rng.standard_gamma(shape))
     return np.log(rng.standard_gamma(shape + 1.0)) + np.log(1.0 - rng.random()) / shape
@@ -144,7 +144,7 @@ def _log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
 
 @inlined
 def _draw_proportions(rng, prior, counts, hyper, log_weights, mixture):  # type: ignore[no-untyped-def]
-    """Proportions, and the concentration that they tell of; log_weights (K,) is overwritten."""
+    """Draw the proportions given the counts, then the concentration if it is random."""
     weights, concentration, numbers = mixture.weights, hyper.concentration, prior.numbers
     n_components = len(counts)
     peak = -np.inf
@@ -171,7 +171,7 @@ def _draw_proportions(rng, prior, counts, hyper, log_weights, mixture):  # type:
 
 @jit()
 def _log_density(t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
-    """Of log v: a gamma's, times a Dirichlet's constant of so many elements, times (rest + v)^p."""
+    """Log density of t = log v: gamma, times a Dirichlet's constant, times (rest + v)^power."""
     v = np.exp(t)
     value = shape * t - rate * v
     if of_dirichlet > 0.0:
@@ -183,7 +183,7 @@ def _log_density(t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-
 
 @jit()
 def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
-    """The next t by a slice: stepping out by 1, then shrinking."""
+    """The next t by slice sampling: stepping out by 1, then shrinking."""
     level = _log_density(t, shape, rate, of_dirichlet, power, rest) + np.log(1.0 - rng.random())
     low = t - rng.random()
     high = low + 1.0
@@ -208,7 +208,7 @@ def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-u
 
 @inlined
 def _draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
-    """Psi's diagonal, of which the covariances' precisions (K, d, d) or (K, 1, d) tell."""
+    """Draw Psi's diagonal given the components' precisions (K, d, d) or (K, 1, d)."""
     kinds, numbers, rates = prior.kinds, prior.numbers, prior.rates
     n_components, rows, d = precision.shape
     if kinds[RANDOM_SCALE] > 0:
@@ -232,7 +232,7 @@ def _draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
 
 @inlined
 def _draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-untyped-def]
-    """Means, given the covariances, whose inverses are the precision (K, d, d) or (K, 1, d)."""
+    """Draw the means given the covariances and the rows' statistics."""
     kinds, numbers, b0, spread, _ = prior
     counts, centers, _ = statistics
     means, covariances = mixture.means, mixture.covariances
@@ -286,7 +286,7 @@ def _draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-
 
 @inlined
 def _draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
-    """Covariances, given the means."""
+    """Draw the covariances given the means and the rows' statistics."""
     kinds, numbers, b0 = prior.kinds, prior.numbers, prior.b0
     counts, centers, scatters = statistics
     means, covariances = mixture.means, mixture.covariances
@@ -333,7 +333,7 @@ def _draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-
 
 @jit()
 def _inverse_wishart(rng, dof, scale, out):  # type: ignore[no-untyped-def]
-    """InverseWishart(dof, scale) (d, d), by Bartlett (1933)."""
+    """Write a draw (d, d) of InverseWishart(dof, scale), by Bartlett (1933)."""
     d = len(scale)
     root = np.empty((d, d))
     chi2 = np.empty(d)

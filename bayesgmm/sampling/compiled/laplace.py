@@ -21,7 +21,7 @@ def laplace(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[Floa
     """Draws (chain, draw, P) of the density's coordinates, and statistics.
 
     Tierney & Kadane (1986), J. Am. Stat. Assoc. 81, 82-86, for the approximation; `corrected` for
-    what makes draws of the posterior of its draws, and tells how far that goes.
+    the importance weights that turn its draws into draws of the posterior, and for their Pareto k.
     """
     rng = np.random.default_rng(settings.random_seed)
     size = density.size
@@ -33,7 +33,7 @@ def laplace(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[Floa
 
 
 class _Points:
-    """The density as `corrected` asks for it."""
+    """The density in the form that `corrected` takes."""
 
     def __init__(self, density: LogPosterior) -> None:
         self._density = density

@@ -1,8 +1,8 @@
-"""NUTS by nutpie on the compiled density, in coordinates in which the posterior is round.
+"""NUTS by nutpie on the compiled density, in coordinates whitened by the curvature at the mode.
 
 Nothing is compiled here, and a gradient costs no call into Python (`nutpie_model.py`). With
 u = mode + L z, L L' the inverse of minus the second derivatives at the mode, z is about standard
-normal, and what is left to learn in the warm-up is little.
+normal, and there is little left for the warm-up to adapt.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..run.nutpie import finished
 from ..run.nutpie_model import COORDINATES, nutpie_model
 from ..run.settings import Settings
 
-# Chains start at so many standard deviations from the mode, about; nearer where that is too far.
+# Standard deviation of the chains' starts about the mode; nearer where the density falls too much.
 _SPREAD = 1.0
-_MOST_LOST = 5.0  # log density lost, in units of what a normal density loses on average
+_MOST_LOST = 5.0  # fall of the log density, in units of a normal density's average fall
 
 
 def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
@@ -36,13 +36,13 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
     """
     white = density.whitened(mode.origin, mode.root)
     tree = _run(white, settings)
-    while white.narrow():  # met a component that is too narrow for the code there was
+    while white.narrow():  # met a component too narrow for the code that is compiled so far
         sizes = tree["posterior"].sizes
         refuse_if_stopped(sizes["chain"], sizes["draw"], settings)
         tree = _run(white, settings)
     z = tree["posterior"][COORDINATES].to_numpy()
     stats = tree["sample_stats"].to_dataset()
-    # The density in whitened coordinates lacks |L|, so that it is the one in u already.
+    # The density in whitened coordinates leaves out |L|, so that it is that of u already.
     return mode.origin + z @ mode.root.T, stats
 
 
@@ -59,7 +59,7 @@ def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
 
 
 def _start(white: LogPosterior) -> Callable[[Any], FloatArray]:
-    """Where a chain begins, by its seed."""
+    """A function that draws a chain's start from its seed."""
     size, highest = white.size, white(np.zeros(white.size))[0]
 
     def start(seed: Any) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,21 +19,22 @@ from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
-from ..run.interruption import refuse_if_stopped, tell_of_interruption, was_stopped
+from ..run.interruption import refuse_if_stopped, warn_of_interruption, was_stopped
 from ..run.settings import Settings
+from .empty_components import share_empty, share_near_empty
 
-# A mode that is expected to be so many nats higher at most is near enough for Newton's method.
+# A start that is expected to lie at most so many nats below the mode is near enough for Newton.
 _NEAR = 10.0
 
 # Random starts among which other modes are looked for, and the nats by which they differ.
 _TRIED, _DIFFERENT = 30, 0.01
 
-# What pruning may leave out of the log-likelihood, K times, and by how much more at one draw than
-# at another. The mode is sought before it is known how far the posterior reaches: with less.
+# How much pruning may leave out of the log-likelihood, K times, and by how much this may differ
+# between draws. Before the mode is found, the posterior's width is not known: less is left out.
 _LEFT_OUT, _LEFT_OUT_AT_START, _UNEVEN = 0.1, 1e-5, 0.05
-# Points that pruning looks at besides the mode, and how many standard deviations they are spread.
+# Points at which pruning is decided besides the mode, and their standard deviation.
 _POINTS, _SPREAD = 16, 2.0
-# Draws at which the whole density is asked for.
+# Draws at which the unpruned density is evaluated for comparison.
 _CHECKED = 64
 
 # The variables' draws by name, and statistics.
@@ -40,7 +42,7 @@ type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
 
 
 def with_pruning(engine: DensityEngine) -> DensityEngine:
-    """The engine on a density that leaves out what does not matter, if its draws bear that out."""
+    """The engine on a pruned density, or on the unpruned one if the draws show a difference."""
 
     def run(whole: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
         rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
@@ -67,7 +69,7 @@ def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> b
 
 @dataclass(frozen=True, slots=True)
 class InitialPoint:
-    """Where chains start: a mode of the posterior, and the density in coordinates about it."""
+    """A mode at which chains start, and the density in coordinates about it."""
 
     density: LogPosterior
     mode: Mode
@@ -76,7 +78,7 @@ class InitialPoint:
 def sample_directly(
     problem: PosteriorProblem, sampler: Sampler, settings: Settings, n_modes: int = 1
 ) -> xr.DataTree:
-    """Draws of the posterior.
+    """Draws of the posterior by a sampler of the compiled density.
 
     The statistic lp is the log posterior density in free coordinates; of orientations it is that
     with respect to Haar's measure, which every D_k of the same Sigma_k has in common.
@@ -108,6 +110,8 @@ def sample_directly(
     values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
     stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
+    if not (sampler.draws_from_prior or interrupted) and "pi" in values:
+        stats = stats.assign(_of_empty_components(problem, points[0], values["pi"]))
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
@@ -118,7 +122,7 @@ def sample_directly(
     }
     if interrupted:
         sizes = tree["posterior"].sizes
-        tell_of_interruption(sizes["chain"], sizes["draw"])
+        warn_of_interruption(sizes["chain"], sizes["draw"])
         tree["posterior"].attrs["interrupted"] = 1
     return tree
 
@@ -128,7 +132,7 @@ def _runs(
 ) -> tuple[list[_Draws], bool]:
     """Runs from all points, and whether they were interrupted.
 
-    Then those that are whole are kept; the first one as far as it got.
+    Of interrupted runs the complete ones are kept, or the first one as far as it got.
     """
     runs: list[_Draws] = []
     for i, point in enumerate(points):
@@ -145,6 +149,21 @@ def _runs(
     return runs, False
 
 
+def _of_empty_components(
+    problem: PosteriorProblem, point: InitialPoint, weights: FloatArray
+) -> dict[str, Any]:
+    """The probability of an empty component and the share of such draws, where it is known."""
+
+    def mode_at(other: PosteriorProblem, parameters: Parameters) -> Mode | None:
+        found = _initial_point(other, parameters)
+        return None if found is None else found.mode
+
+    expected = share_empty(problem, point.mode, mode_at)
+    if expected is None:
+        return {}
+    return {"empty_expected": expected, "empty_drawn": share_near_empty(problem, weights)}
+
+
 def _nth(settings: Settings, i: int) -> Settings:
     """The settings of the chains in the i-th mode: with a seed of their own."""
     seed = None if settings.random_seed is None else settings.random_seed + i
@@ -152,19 +171,19 @@ def _nth(settings: Settings, i: int) -> Settings:
 
 
 def _run(engine: DensityEngine, point: InitialPoint, settings: Settings) -> _Draws:
-    """Draws of the variables from a point on, and statistics."""
+    """Draws of the variables by chains started at a point, and statistics."""
     vectors, stats = engine(point.density, point.mode, settings)
     values = point.density.space.values(vectors)
     # Without what differs between orientations that make the same covariances.
-    return values, stats.assign(lp=stats["lp"] - point.density.parametrisation.log_jacobian(values))
+    return values, stats.assign(lp=stats["lp"] - point.density.space.log_measure(vectors))
 
 
 def _initial_points(
     problem: PosteriorProblem, n_modes: int, seed: int | None
 ) -> list[InitialPoint]:
-    """The mode next to the fit, then the highest others: of EM from random starts."""
+    """The mode at the fit, then the highest others that MAP-EM finds from random starts."""
     first = _initial_point(problem, problem.fitted, _NEAR)
-    if first is None:  # far up: MAP-EM keeps the labels on the way
+    if first is None:  # far from the mode: MAP-EM climbs to it and keeps the labels
         first = _initial_point(problem, problem.mode)
     assert first is not None
     if n_modes == 1:
@@ -182,14 +201,14 @@ def _initial_points(
 
 
 def _differ(a: InitialPoint, b: InitialPoint) -> bool:
-    """Whether modes are of different height, as they are but for a relabelling."""
+    """Whether modes have different densities, as all have but relabellings of each other."""
     return abs(a.mode.log_density - b.mode.log_density) > _DIFFERENT
 
 
 def _initial_point(
     problem: PosteriorProblem, parameters: Parameters, within: float = np.inf
 ) -> InitialPoint | None:
-    """From parameters to the mode by Newton's method; none if that is farther than `within`."""
+    """The mode by Newton's method from parameters; None if it is more than `within` nats higher."""
     parametrisation = problem.parametrisation_at(parameters)
     density = LogPosterior(problem.data, parametrisation, problem.prior)
     start = density.space.free(problem.initial_values(parameters, parametrisation))

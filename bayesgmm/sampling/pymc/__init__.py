@@ -1,18 +1,15 @@
-"""Ways to draws: from the library's own density, and from any PyMC model.
+"""The mixture as a PyMC model, and samplers of any PyMC model.
 
-registry.py     the samplers by name, each with its engines and what they need
-settings.py     how many draws every engine makes, and how
-native.py       nutpie: NUTS of the density
-gibbs.py        gibbs: allocations and parameters in turn
-laplace.py      laplace: the normal density at the mode
+model.py        the model of a posterior, for users to edit, and its starting values
+likelihood/     the mixture's likelihood as a PyMC distribution
+sample.py       `sample`: the draws of any of these samplers in one form
 model_nuts.py   nutpie, pymc: NUTS of a PyMC model
-points.py       a model's unknowns as vectors, their log density, and what the vectors stand for
-importance.py   draws of an approximation, corrected by importance weights and judged by Pareto k
 jax_nuts.py     numpyro, blackjax: NUTS in JAX
 variational.py  advi, fullrank_advi: PyMC's variational inference
 pathfinder.py   pathfinder: normal approximations along quasi-Newton paths, by BlackJAX
 smc.py          smc: PyMC's sequential Monte Carlo
+points.py       a model's free variables as vectors, and their log density
 
 The groups of a result are `posterior` and `sample_stats`; the latter has `lp`, the log posterior
-density on the unconstrained scale, and whatever else the engine knows, under PyMC's names.
+density on the unconstrained scale, and the sampler's other statistics under PyMC's names.
 """

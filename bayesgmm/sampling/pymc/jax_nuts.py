@@ -15,7 +15,7 @@ import xarray as xr
 from ...utils.types import FloatArray
 from ..run.settings import Settings
 
-# Doublings of a trajectory at most; both libraries' own default, said here to be counted.
+# Most doublings of a trajectory: both libraries' default, named here to count draws that reach it.
 _MAX_DEPTH = 10
 
 
@@ -32,8 +32,8 @@ def blackjax(model: pm.Model, start: dict[str, FloatArray], settings: Settings) 
         if _adapts_with_progress_bar():
             raise
         raise ImportError(
-            "this PyMC does not know how to call so new a BlackJAX: "
-            "pip install 'bayesgmm[jax]', which takes one that it knows."
+            "this version of PyMC cannot call so new a BlackJAX: "
+            "pip install 'bayesgmm[jax]', which installs one that it can call."
         ) from error
 
 
@@ -74,7 +74,7 @@ def _sampled(
 
 
 def _log_density(model: pm.Model, posterior: xr.Dataset) -> FloatArray:
-    """Of every draw, from the model: the libraries disagree on the sign of what they report."""
+    """The model's log density of every draw: the libraries disagree on the sign of theirs."""
     import jax
     from pymc.sampling.jax import get_jaxified_graph
 

@@ -1,4 +1,4 @@
-"""The mixture as a PyMC model, for any user to open: change a prior, add a term, sample it."""
+"""The mixture as a PyMC model that users can edit: change a prior, add a term, sample it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariance
 if TYPE_CHECKING:
     from ...em.result import Fit
 
-# Starts are moved by so much, relative to each variable's size.
+# Largest offset of a start, relative to each variable's size.
 _NUDGE = 1e-6
 
 
@@ -82,7 +82,7 @@ def build_model(
 
 
 def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Model:
-    """The model of `build_model`."""
+    """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
     parametrisation.check(prior.inverse_wishart)
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
@@ -109,6 +109,7 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
 def _independent_variables(
     parametrisation: Parametrisation, prior: Prior, scale: Any
 ) -> Covariances:
+    """Covariances by variables that are independent under the prior, in the open model."""
     variables = [
         getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
         for v, distribution in zip(
@@ -131,7 +132,7 @@ def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
 
 
 def _by_shares(parametrisation: Parametrisation) -> dict[str, Any]:
-    """The transform of a scale of which only the sum is known well; else PyMC's own."""
+    """The transform of a random scale of which the data determine only the sum; else PyMC's own."""
     if not parametrisation.scale_by_shares:
         return {}
     return {"default_transform": _SumAndShares(parametrisation.d)}
@@ -204,9 +205,9 @@ def _conjugate_means(
 def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict[str, FloatArray]:
     """Values of the model's free variables to start from: the posterior mode next to the fit.
 
-    A fit without a prior, or with another one, can lie far down the posterior's side (a component
-    narrower than the prior expects costs thousands of units of log density), so MAP-EM goes on
-    from it first; the labels stay the fit's.
+    A fit without a prior, or with another one, can lie far from the mode (a component narrower
+    than the prior expects costs thousands of units of log density), so MAP-EM goes on from it
+    first; the labels stay the fit's.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ def values_to_start_at(model: pm.Model, problem: PosteriorProblem) -> dict[str, 
 
 
 def _size(name: str, value: FloatArray, data: Data) -> FloatArray:
-    """The size that a variable is moved in proportion to; 0 for what must stay on a surface."""
+    """The size of a variable, for the offsets of its start; 0 where it has to keep a constraint."""
     if name in ("shape", "orientation"):
         return np.zeros(())
     return data.scale if name == "mu" else np.maximum(np.abs(value), _NUDGE)

@@ -17,17 +17,17 @@ from ..run.importance import corrected
 from ..run.settings import Settings
 from .points import Points
 
-# Where the paths begin: so many widths about the start. Too near, and a path is too short to
-# learn the curvature from.
+# Spread of the paths' beginnings about the start, in widths. If it is too small, a path is too
+# short to estimate the curvature from.
 _SPREAD = 2.0
-# Steps of a path at most, and how many of the last ones its curvature is made of.
+# Most steps of a path, and how many of the last ones its curvature is estimated from.
 _STEPS, _MEMORY = 100, 20
 # Draws of every approximation along a path, for its distance to the posterior.
 _TRIALS = 50
 
 
 def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    """One path, and the best normal density along it, for every chain."""
+    """Draws by Pathfinder: one path, and the best normal density along it, for every chain."""
     import jax
     from blackjax.vi import pathfinder as paths
 
@@ -51,7 +51,7 @@ def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings
     vectors = points.start + widths * np.array(white)
     if not np.isfinite(vectors).all():
         raise FloatingPointError(
-            "a path of Pathfinder met no approximation: sample by NUTS (sampler='nutpie')."
+            "Pathfinder found no approximation along a path: sample by NUTS (sampler='nutpie')."
         )
     log_q = np.array(log_q) - np.log(widths).sum()
     return corrected(points, vectors, log_q, rng, shared=False)

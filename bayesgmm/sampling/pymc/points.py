@@ -1,4 +1,4 @@
-"""A PyMC model's unknowns as vectors on the unconstrained scale, and what the vectors stand for."""
+"""A PyMC model's free variables as vectors on the unconstrained scale, with their log density."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from ...utils.types import FloatArray
 
-# Rounds in which a width is sought, and how near the drop must come to a half.
+# Most rounds in which a width is sought, and how near the drop must come to 1/2.
 _ROUNDS, _NEAR = 40, 0.2
 
 
@@ -62,16 +62,16 @@ class Points:
         return dict_to_dataset(arrays, coords=coords, dims=dims, inference_library=pm)
 
     def widths(self) -> FloatArray:
-        """How far from the start each coordinate alone goes before the density drops by e^(1/2).
+        """Distances (P,) from the start at which the density drops by e^(1/2), by coordinate.
 
-        About the standard deviations (P,) of each given all others, if the start is near a mode:
-        the only unit of the coordinates that there is before anything is sampled.
+        If the start is near a mode they are about the standard deviations of each coordinate given
+        all others: the only units of the coordinates that are known before anything is sampled.
         """
         here = self.log_density(self.start[None])[0]
         return np.array([self._width(i, here) for i in range(len(self.start))])
 
-    def climb(self) -> None:
-        """Move the start to the mode next to it, which a user's edits can have put far away."""
+    def move_to_mode(self) -> None:
+        """Move the start to the nearest mode, from which a user's edits can have taken it."""
         gradient, unit, begin = self._model.compile_dlogp(), self.widths(), self.start
 
         def loss(white: FloatArray) -> tuple[float, FloatArray]:
@@ -90,7 +90,7 @@ class Points:
             drop = here - self.log_density(np.stack([self.start + step, self.start - step])).mean()
             if abs(drop - 0.5) < _NEAR:
                 break
-            # A parabola's step; no factor is trusted beyond 10.
+            # The step for a quadratic log density; no factor above 10 is trusted.
             factor = np.sqrt(0.5 / drop) if drop > 0 else 10.0
             width *= float(np.clip(factor if np.isfinite(factor) else 0.1, 0.1, 10.0))
         return width

@@ -1,4 +1,4 @@
-"""Draws from a model's posterior: one call, one result, whichever engine makes them."""
+"""Draws from a PyMC model's posterior, in the same form by every sampler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 from ..registry import ModelSamplerName, Sampler, sampler_named
 from ..run.datatree import with_covariances
-from ..run.interruption import tell_of_interruption, was_stopped
+from ..run.interruption import warn_of_interruption, was_stopped
 from ..run.settings import Settings
 from ..run.statistics import kept_statistics
 
@@ -39,7 +39,7 @@ def sample(
 ) -> xr.DataTree:
     """Draw from a model's posterior, every chain started at the same point.
 
-    The engines and how they end when interrupted:
+    The samplers, and what they leave when interrupted:
 
     - "nutpie", "pymc": NUTS of these libraries. The draws made so far are returned.
     - "numpyro", "blackjax": NUTS in JAX, on its devices. Nothing is left.
@@ -69,7 +69,7 @@ def sample(
         Seed. The same compiled model and seed give the same draws for any `cores`; another
         compilation of the same model agrees to rounding at the start of each chain only.
     sampler : str
-        The engine. "numpyro", "blackjax" and "pathfinder" need `pip install 'bayesgmm[jax]'`.
+        The sampler. "numpyro", "blackjax" and "pathfinder" need `pip install 'bayesgmm[jax]'`.
     target_accept : float
         Acceptance rate aimed at by the step size of NUTS; higher means smaller steps.
     cores : int, optional
@@ -81,7 +81,7 @@ def sample(
     -------
     xarray.DataTree
         Groups `posterior`, `sample_stats` and `observed_data`. Of the statistics, lp (log
-        posterior density on the unconstrained scale) is there for every engine; of NUTS also
+        posterior density on the unconstrained scale) is there for every sampler; of NUTS also
         diverging, tree_depth, reached_max_treedepth, n_steps, energy, acceptance_rate and
         step_size (not of BlackJAX); of approximations pareto_k and corrected, by chain; of SMC
         log_marginal_likelihood, acceptance_rate and stages, by chain.
@@ -89,9 +89,9 @@ def sample(
     Raises
     ------
     ValueError
-        There is no such engine.
+        An unknown sampler.
     ModuleNotFoundError
-        The engine needs a library that is not installed.
+        The sampler needs a library that is not installed.
     KeyboardInterrupt
         Stopped before there was anything to return.
 
@@ -107,7 +107,7 @@ def sample(
 def sample_model(
     model: pm.Model, start: Mapping[str, FloatArray], sampler: Sampler, settings: Settings
 ) -> xr.DataTree:
-    """The draws of `sample`."""
+    """Draws from a model's posterior, as `sample` returns them."""
     assert sampler.of_model is not None
     sampler.check_installed()
     engine = sampler.of_model()
@@ -116,14 +116,14 @@ def sample_model(
     found = {"sampling_time": time.perf_counter() - begin, "tuning_steps": settings.tune}
     sizes = tree["posterior"].sizes
     if was_stopped(sizes["chain"], sizes["draw"], settings):
-        tell_of_interruption(sizes["chain"], sizes["draw"])
+        warn_of_interruption(sizes["chain"], sizes["draw"])
         found["interrupted"] = 1
     tree["posterior"].attrs = found | tree["posterior"].attrs
     return _assemble(tree, model)
 
 
 def _assemble(tree: xr.DataTree, model: pm.Model) -> xr.DataTree:
-    """The engines' results in one form."""
+    """A sampler's result in the form that all have."""
     posterior = tree["posterior"].to_dataset()
     # Only the model's own variables, in its order, not the unconstrained ones.
     posterior = posterior[[v.name for v in model.unobserved_RVs if v.name in posterior]]
@@ -145,7 +145,7 @@ def _observed(model: pm.Model) -> xr.Dataset:
 
 
 def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataTree:
-    """Put `Sigma` (chain, draw, component, feature, feature_bis) into the posterior group.
+    """The tree with `Sigma` (chain, draw, component, feature, feature_bis) in its posterior.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataT
 def tree_with_covariances(
     tree: xr.DataTree, parametrisation: Parametrisation, prior: Prior
 ) -> xr.DataTree:
-    """The same with `Sigma`, of draws in this parametrisation."""
+    """The tree with `Sigma` added, of draws in this parametrisation."""
     result = tree.copy()
     draws = with_covariances(tree["posterior"].to_dataset(), parametrisation, prior)
     result["posterior"] = xr.DataTree(draws)

@@ -2,8 +2,8 @@
 
 Minson, Simons & Beck (2013), Geophys. J. Int. 194, 1701-1726. Every chain is a run of its own from
 draws of the prior, not from the start, and finds all labellings of the components, or as many as it
-can. PyMC's kernel is driven from here, in one process: an interruption keeps the chains that
-are complete, and the kernel knows every draw's log density.
+can. PyMC's kernel is called from here, in one process: an interruption keeps the chains that are
+complete, and every draw's log density is at hand.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ...utils.types import FloatArray
 from ..run.settings import Settings
 from .points import Points
 
-# Share of the particles that a stage's weights must leave effective. PyMC's 0.5 lets labellings
-# die out: evidences of Old Faithful with two components 2.6 apart, with 0.8 at most 1.1.
+# Effective share of the particles under a stage's weights. With PyMC's 0.5 labellings die out: for
+# Old Faithful with two components the chains' log evidences lay 2.6 apart, with 0.8 at most 1.1.
 _THRESHOLD = 0.8
-# Added to the correlations' diagonal: few particles can lie in a plane. PyMC adds it to variances.
+# Added to the correlations' diagonal, as few particles may lie in a plane; PyMC's is for variances.
 _RIDGE = 1e-6
 
 
 def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    """Independent Metropolis-Hastings steps in every stage; `tune` does not matter."""
+    """Draws by SMC, with independent Metropolis-Hastings steps in every stage; no `tune`."""
     points = Points(model, start)
     seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains + 1)
     kernel = _Kernel(
@@ -56,7 +56,7 @@ def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr
 
 
 class _Kernel(pm.smc.kernels.IMH):
-    """PyMC's, but its proposals are those of the same particles in any unit."""
+    """PyMC's kernel, with proposals that do not depend on the units of the particles."""
 
     def tune(self) -> None:
         """Propose from a normal density with the particles' mean and covariance."""
@@ -69,7 +69,7 @@ class _Kernel(pm.smc.kernels.IMH):
 
 
 def _run(kernel: _Kernel) -> tuple[FloatArray, FloatArray, float, float, int]:
-    """From the prior to the posterior: particles, their log density, what is known of the run."""
+    """A run: particles, their log density, log evidence, acceptance rate, number of stages."""
     while kernel.beta < 1:
         kernel.update_beta_and_weights()
         kernel.step()

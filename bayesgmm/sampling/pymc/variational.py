@@ -1,4 +1,4 @@
-"""PyMC's variational inference: the normal density nearest to the posterior, then corrected.
+"""PyMC's variational inference: the nearest normal density, its draws corrected by weights.
 
 Kucukelbir, Tran, Ranganath, Gelman & Blei (2017), J. Mach. Learn. Res. 18(14), 1-45. An
 interruption of the search goes on to the draws with the approximation found so far.
@@ -24,54 +24,55 @@ from .points import Points
 
 # Steps of the search for each warm-up draw asked for.
 _STEPS = 20
-# Adam's first and last step, in the coordinates' own widths; they shrink geometrically.
+# Adam's first and last step, in the coordinates' own widths; steps shrink geometrically.
 _FIRST, _LAST = 0.1, 0.001
 
 
 def advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    """Independent normal coordinates."""
+    """Draws by ADVI, from a normal density with independent coordinates."""
     points = Points(model, start)
-    points.climb()
+    points.move_to_mode()
     widths = points.widths()
     search = pm.ADVI(model=model, start=dict(start), random_seed=settings.random_seed)
-    rho = _unsoftened(widths)
+    rho = _inverse_softplus(widths)
     # In terms of the width itself, a step of rho is of d rho / d log(width).
     units = {"mu": widths, "rho": widths / _slope(rho)}
     first = {"mu": points.start, "rho": rho}
     parameters, interrupted = _searched(search, first, units, settings)
-    lower = np.diag(_softened(parameters["rho"]))
+    lower = np.diag(_softplus(parameters["rho"]))
     return _drawn(points, parameters["mu"], lower, settings, interrupted)
 
 
 def fullrank_advi(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr.DataTree:
-    """Coordinates with any covariance."""
+    """Draws by full-rank ADVI, from a normal density with any covariance."""
     points = Points(model, start)
-    points.climb()
+    points.move_to_mode()
     widths = points.widths()
     search = pm.FullRankADVI(model=model, start=dict(start), random_seed=settings.random_seed)
     rows, columns = np.tril_indices(len(widths))
-    rho = _unsoftened(widths)
+    rho = _inverse_softplus(widths)
     lower, unit = np.diag(rho), np.tile(widths[:, None], len(widths))
     np.fill_diagonal(unit, widths / _slope(rho))
     units = {"mu": widths, "L_tril": unit[rows, columns]}
     first = {"mu": points.start, "L_tril": lower[rows, columns]}
     parameters, interrupted = _searched(search, first, units, settings)
     lower[rows, columns] = parameters["L_tril"]
-    np.fill_diagonal(lower, _softened(np.diagonal(lower)))
+    np.fill_diagonal(lower, _softplus(np.diagonal(lower)))
     return _drawn(points, parameters["mu"], lower, settings, interrupted)
 
 
-def _softened(rho: FloatArray) -> FloatArray:
+def _softplus(rho: FloatArray) -> FloatArray:
     """PyMC's standard deviations: log(1 + e^rho)."""
     return np.logaddexp(rho, 0.0)
 
 
-def _unsoftened(width: FloatArray) -> FloatArray:
+def _inverse_softplus(width: FloatArray) -> FloatArray:
+    """The rho of standard deviations."""
     return width + np.log(-np.expm1(-width))
 
 
 def _slope(rho: FloatArray) -> FloatArray:
-    """The derivative of `_softened`."""
+    """The derivative of `_softplus`."""
     return 1 / (1 + np.exp(-rho))
 
 

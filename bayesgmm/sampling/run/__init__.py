@@ -1,1 +1,1 @@
-"""What all samplers share: settings, statistics, interruption, the tree of draws."""
+"""Shared by all samplers: settings, statistics, interruption, the tree of draws."""

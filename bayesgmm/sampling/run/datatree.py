@@ -1,4 +1,4 @@
-"""Draws of a mixture's variables as ArviZ's tree, named and labelled as PyMC would."""
+"""Draws of a mixture's variables as an ArviZ tree, with the names that PyMC would give."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .statistics import kept_statistics
 _SIGMA = (COMPONENT, FEATURE, FEATURE + "_bis")
 
 
-def coordinates(data: Data, form: Parametrisation) -> dict[str, Any]:
+def coordinates(data: Data, parametrisation: Parametrisation) -> dict[str, Any]:
     """The coordinates of the variables' dims."""
     names = list(data.names)
     pairs = [f"{names[i]}, {names[j]}" for i in range(data.d) for j in range(i)]
-    coords: dict[str, Any] = {COMPONENT: np.arange(form.n_components), FEATURE: names}
-    used = {dim for variable in form.variables for dim in variable.dims}
+    coords: dict[str, Any] = {COMPONENT: np.arange(parametrisation.n_components), FEATURE: names}
+    used = {dim for variable in parametrisation.variables for dim in variable.dims}
     if PAIR in used and pairs:  # in the order of the strict lower triangle by rows
         coords[PAIR] = pairs
     if AXIS in used:
@@ -34,7 +34,7 @@ def to_datatree(
     values: Mapping[str, FloatArray],
     stats: xr.Dataset,
     data: Data,
-    form: Parametrisation,
+    parametrisation: Parametrisation,
     prior: Prior,
 ) -> xr.DataTree:
     """The tree of draws.
@@ -47,8 +47,8 @@ def to_datatree(
         `sample_stats`, with dims chain and draw.
     data : Data
         The rows.
-    form, prior : Parametrisation, Prior
-        What makes covariances of the variables.
+    parametrisation, prior : Parametrisation, Prior
+        Those of the variables, by which `Sigma` is computed from them.
 
     Returns
     -------
@@ -60,10 +60,14 @@ def to_datatree(
     values = {"pi": np.ones((chains, draws, 1)), **values}
     dims: dict[str, tuple[str, ...]] = {"concentration": (), "scale": (FEATURE,)}
     dims |= {"pi": (COMPONENT,), "mu": (COMPONENT, FEATURE)}
-    dims |= {variable.name: variable.dims for variable in form.variables}
+    dims |= {variable.name: variable.dims for variable in parametrisation.variables}
     posterior = xr.Dataset(
         {n: (("chain", "draw", *names), values[n]) for n, names in dims.items() if n in values},
-        coords={"chain": np.arange(chains), "draw": np.arange(draws), **coordinates(data, form)},
+        coords={
+            "chain": np.arange(chains),
+            "draw": np.arange(draws),
+            **coordinates(data, parametrisation),
+        },
     )
     observed = xr.Dataset(
         {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
@@ -71,7 +75,7 @@ def to_datatree(
     )
     return xr.DataTree.from_dict(
         {
-            "posterior": with_covariances(posterior, form, prior),
+            "posterior": with_covariances(posterior, parametrisation, prior),
             "sample_stats": kept_statistics(stats).assign_coords(
                 {name: posterior[name] for name in ("chain", "draw")}
             ),
@@ -80,14 +84,16 @@ def to_datatree(
     )
 
 
-def with_covariances(posterior: xr.Dataset, form: Parametrisation, prior: Prior) -> xr.Dataset:
+def with_covariances(
+    posterior: xr.Dataset, parametrisation: Parametrisation, prior: Prior
+) -> xr.Dataset:
     """The draws with `Sigma` (chain, draw, component, feature, feature_bis)."""
     values = {
         v.name: posterior[v.name].transpose("chain", "draw", *v.dims).to_numpy()
-        for v in form.variables
+        for v in parametrisation.variables
     }
     sigma = xr.DataArray(
-        form.covariances(values, prior.inverse_wishart),
+        parametrisation.covariances(values, prior.inverse_wishart),
         dims=("chain", "draw", *_SIGMA),
         coords={_SIGMA[-1]: posterior[FEATURE].to_numpy()},
     )

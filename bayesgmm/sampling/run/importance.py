@@ -1,4 +1,4 @@
-"""Draws of an approximation made draws of the posterior, and how far that can be trusted.
+"""Importance resampling of an approximation's draws, judged by Pareto k.
 
 Vehtari, Simpson, Gelman, Yao & Gabry (2024), J. Mach. Learn. Res. 25(72), 1-58, for the weights;
 Yao, Vehtari, Simpson & Gelman (2018), Proc. ICML, 5581-5590, for judging an approximation by k.
@@ -16,8 +16,8 @@ from ...posterior.diagnostics.engine_checks import MAX_PARETO_K
 from ...utils.types import FloatArray
 
 
-class Target(Protocol):
-    """A posterior in vectors of free coordinates."""
+class Density(Protocol):
+    """A posterior density of vectors of free coordinates."""
 
     def log_density(self, vectors: FloatArray) -> FloatArray:
         """Log density (S,) of vectors (S, P)."""
@@ -26,12 +26,12 @@ class Target(Protocol):
         """The variables that vectors (chain, draw, P) stand for."""
 
 
-# Fewer draws have no tail to judge; log weights nearer together than this need none.
+# Fewer draws have no tail to fit; log weights that differ by less than this are all equal.
 _LEAST, _EQUAL = 25, 1e-9
 
 
 def corrected(
-    points: Target,
+    points: Density,
     vectors: FloatArray,
     log_q: FloatArray,
     rng: np.random.Generator,
@@ -47,7 +47,7 @@ def corrected(
 
     Parameters
     ----------
-    points : Target
+    points : Density
         The posterior.
     vectors : array (chain, draw, P)
         Draws of the approximations.
@@ -88,8 +88,8 @@ def corrected(
 def _smoothed(log_ratio: FloatArray, vectors: FloatArray) -> tuple[FloatArray, float]:
     """Weights, the largest 1, and Pareto k: infinite if there are too few draws to know.
 
-    Draws that never come where the posterior still has most of its mass show a small k. But they
-    do not hide that their weights ask for more spread, so that k is at least what `_implied` says.
+    Draws that miss a region with most of the posterior's mass show a small k. But their weights
+    then show that the posterior is wider than they are, so that k is at least that of `_implied`.
     """
     from arviz_stats.base import array_stats
 
@@ -108,7 +108,7 @@ def _smoothed(log_ratio: FloatArray, vectors: FloatArray) -> tuple[FloatArray, f
 
 
 def _implied(vectors: FloatArray, weights: FloatArray) -> float:
-    """Pareto k of normal draws, were the posterior a normal density of the weighted draws' spread.
+    """The Pareto k of normal draws, if the posterior were normal with the weighted covariance.
 
     Weights exp(z^2 (1 - 1/r) / 2) of standard normal z, for a variance of r, have a tail of index
     k = 1 - 1/r; r is the largest of any direction, about the draws' mean.
@@ -125,7 +125,7 @@ def _implied(vectors: FloatArray, weights: FloatArray) -> float:
 
 
 def _systematic(weights: FloatArray, rng: np.random.Generator) -> np.ndarray:
-    """As many indices as weights, in order, each as often as its weight says, give or take one."""
+    """Indices by systematic resampling, in order: as many as weights, in proportion to these."""
     shares = np.cumsum(weights)
     marks = (np.arange(len(weights)) + rng.random()) / len(weights) * shares[-1]
     return np.searchsorted(shares, marks)

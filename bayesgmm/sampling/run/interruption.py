@@ -1,4 +1,4 @@
-"""What a run that was stopped says."""
+"""Interrupted runs: noticing Ctrl-C, which draws are kept, and the warning."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ from .settings import Settings
 _FEWEST = 4
 
 TOO_EARLY = f"stopped before a chain had {_FEWEST} draws"
+TOO_LATE = "stopped after the last draw, before the posterior was made of them"
 
 
 @contextmanager
-def keyboard_watched() -> Iterator[threading.Event]:
-    """An event that is set when the keyboard interrupts the block, whoever catches that there.
+def keyboard_watched(held: bool = False) -> Iterator[threading.Event]:
+    """An event that is set when Ctrl-C interrupts the block, even if code in it catches that.
 
-    Only the main thread can be interrupted; in another, and where no Python function answers the
-    interruption, the event stays as it is.
+    held: the block goes on. Only the main thread can be interrupted; in another, and where no
+    Python function handles the signal, the event is never set.
     """
     interrupted = threading.Event()
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield interrupted
         return
-    answer: Callable[[int, FrameType | None], Any] = handler
+    original: Callable[[int, FrameType | None], Any] = handler
 
     def note(number: int, frame: FrameType | None) -> None:
         interrupted.set()
-        answer(number, frame)
+        if not held:
+            original(number, frame)
 
     signal.signal(signal.SIGINT, note)
     try:
@@ -48,7 +50,7 @@ def keyboard_watched() -> Iterator[threading.Event]:
 
 
 def largest_rectangle(made: IntArray) -> tuple[IntArray, int]:
-    """Which chains to keep, and how many draws of each, where they have made so many.
+    """The chains to keep and the number of draws of each, so that most draws are kept.
 
     Raises
     ------
@@ -70,13 +72,13 @@ def was_stopped(chains: int, draws: int, settings: Settings) -> bool:
 
 
 def refuse_if_stopped(chains: int, draws: int, settings: Settings) -> None:
-    """Raise KeyboardInterrupt if the run was stopped that would have to be made anew."""
+    """Raise KeyboardInterrupt if a run was stopped whose draws cannot be kept."""
     if was_stopped(chains, draws, settings):
         raise KeyboardInterrupt("stopped in a run whose draws cannot be kept")
 
 
-def tell_of_interruption(chains: int, draws: int) -> None:
-    """Warn that there are only so many.
+def warn_of_interruption(chains: int, draws: int) -> None:
+    """Warn that only so many draws are kept.
 
     Raises
     ------

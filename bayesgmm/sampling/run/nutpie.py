@@ -1,4 +1,4 @@
-"""A run of nutpie: its end, what an interruption leaves, its statistics by PyMC's names."""
+"""A run of nutpie: waiting for it, its interruption, its statistics under PyMC's names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .interruption import largest_rectangle
+from .interruption import TOO_LATE, keyboard_watched, largest_rectangle
 
+# Seconds between looks at the keyboard.
+_PATIENCE = 0.05
 _NAMES = {
     "depth": "tree_depth",
     "maxdepth_reached": "reached_max_treedepth",
@@ -24,22 +26,28 @@ def finished(run: Any) -> xr.DataTree:
     Raises
     ------
     KeyboardInterrupt
-        Stopped before a chain had draws enough to be judged.
+        Stopped before a chain had enough draws to judge it by, or after the last draw.
     """
-    try:
-        tree = run.wait()
-    except KeyboardInterrupt:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
-            tree = run.abort()
-        tree = _completed(tree)
+    tree, stopped = None, False
+    with keyboard_watched(held=True) as pressed:  # the draws can be taken from nutpie only once
+        while tree is None:
+            try:
+                tree = run.wait(timeout=_PATIENCE)
+            except TimeoutError:
+                if stopped := pressed.is_set():
+                    tree = _left_by(run)
+    if pressed.is_set() and not stopped:
+        raise KeyboardInterrupt(TOO_LATE)
     stats = tree["sample_stats"].to_dataset()
     tree["sample_stats"] = xr.DataTree(stats.rename(_NAMES))
     return tree
 
 
-def _completed(tree: xr.DataTree) -> xr.DataTree:
-    """The largest rectangle of draws in chains that ended at different times (NaN-padded)."""
+def _left_by(run: Any) -> xr.DataTree:
+    """The largest rectangle of draws in chains that end at different times (NaN-padded)."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Found chain dimension to be longer", UserWarning)
+        tree = run.abort()
     made = np.isfinite(tree["sample_stats"]["logp"].to_numpy()).sum(axis=1)
     kept, n_draws = largest_rectangle(made)
     return tree.isel(chain=kept, draw=slice(0, n_draws))

@@ -1,9 +1,9 @@
 """A log density as a model of nutpie: by the addresses of its functions, or as a Python function.
 
-nutpie's public way takes a Python function. Its class for what it has compiled of a PyMC model,
-which is private, takes addresses instead: a gradient then costs no call into Python, and no chain
-waits for another's. Where nutpie no longer has that class as it was, the public way is taken: the
-draws are of the same posterior, and come more slowly.
+nutpie's public interface takes a Python function. Its class for compiled PyMC models, which is
+private, takes addresses instead: a gradient then costs no call into Python, and no chain waits for
+another. Where nutpie no longer has that class as it was, the public interface is used: the draws
+are of the same posterior, and are made more slowly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def nutpie_model(density: LogPosterior, start: _Start) -> Any:
     Warns
     -----
     UserWarning
-        nutpie's private class is not what it was: the public way is taken.
+        nutpie's private class is not what it was: the public interface is used.
     """
     problem = problem_with_addresses()
     if problem is None:
@@ -68,7 +68,7 @@ def problem_with_addresses() -> str | None:
 def _by_address(
     function: Any, table: np.ndarray[Any, Any], size: int, start: _Start, held: Any
 ) -> Any:
-    """A compiled function and what it reads as nutpie's own model, which is asked for little.
+    """A compiled function and what it reads as nutpie's own model, of which little is used.
 
     `held` is what must live as long as the model.
     """
@@ -94,7 +94,7 @@ def _by_address(
 
 
 def _by_function(density: LogPosterior, start: _Start) -> Any:
-    """The density as a Python function, in nutpie's public way."""
+    """The density as a Python function, by nutpie's public interface."""
     from nutpie.compiled_pyfunc import from_pyfunc
 
     return from_pyfunc(

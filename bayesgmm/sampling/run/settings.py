@@ -1,4 +1,4 @@
-"""How many draws to make, and how: the same for every engine."""
+"""The settings of a run: how many draws to make, and how; the same for every sampler."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Settings:
     thin: int = 1
 
     def __post_init__(self) -> None:
-        """Checked, as Python's own numbers."""
+        """Check the settings, and keep them as Python's own numbers."""
         checked = {
             "draws": check_integer("draws", self.draws, 4, MOST_STEPS),
             "tune": check_integer("tune", self.tune, 1, MOST_STEPS),

@@ -1,8 +1,8 @@
 """Volume, shape and orientation as PyMC variables, with the inverse Wishart's kernel as prior.
 
-Given shapes and orientations a volume is inverse gamma; the shapes' density given the orientations
-is what makes the three together the kernel, and is known to a constant only; the orientations are
-uniform (Haar). The shapes cannot be drawn forward, then: `pm.sample_prior_predictive` says so.
+Given shapes and orientations a volume is inverse gamma; the orientations are uniform (Haar); the
+shapes given the orientations have the density that makes the product of the three the kernel, known
+to a constant only. So the shapes cannot be drawn forward, as `pm.sample_prior_predictive` says.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from scipy.stats import special_ortho_group
 
 from ....families.letters import Letter
 from ....families.parametrisation.axes import Axes
-from ....families.parametrisation.base import COMPONENT
+from ....families.parametrisation.rotations import SOFTNESS, Cayley, Rotation, Turn
 from ....mixture.prior import Prior
 from ....utils.types import FloatArray
+
+# Below this squared angle functions of it are taken by their series.
+_SMALL = 1e-4
 
 
 class LogShape(Transform):
@@ -47,43 +50,86 @@ class LogShape(Transform):
         return pt.exp(pt.concatenate([value - shift, -total / pt.sqrt(n)], axis=-1))
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """Nothing: the map to log a is an isometry."""
+        """0: the map to log a is an isometry."""
         return pt.zeros_like(value.sum(axis=tuple(range(-self.ndim_supp, 0))))
 
 
-class Cayley(Transform):
-    """Rotations D = D0 (I - S)(I + S)^-1 as the strict lower triangle of the skew-symmetric S."""
+class _Rotation(Transform):
+    """Rotations about D0 as the strict lower triangle of a skew-symmetric S."""
 
-    name = "cayley"
     ndim_supp = 2
 
-    def __init__(self, about: FloatArray, constant: float) -> None:
-        self.about = about
-        self.constant = constant
-        self.d = about.shape[-1]
+    def __init__(self, rotation: Rotation) -> None:
+        self.rotation = rotation
+        self.about = rotation.about
+        self.d = rotation.about.shape[-1]
         self.lower = np.tril_indices(self.d, -1)
 
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """The coordinates."""
-        turn = pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
-        unit = np.eye(self.d)
-        skew = pt.linalg.solve(unit + turn, unit - turn)
-        return skew[..., self.lower[0], self.lower[1]]
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        """The rotations."""
-        skew, unit = self._skew(value), np.eye(self.d)
-        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        """That of Haar's measure."""
-        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self._skew(value))
-        return self.constant - (self.d - 1) * log_det
-
-    def _skew(self, value: Any) -> Any:
+    def skew(self, value: Any) -> Any:
         lower = pt.zeros((*value.shape[:-1], self.d, self.d))
         lower = lower[..., self.lower[0], self.lower[1]].set(value)
         return lower - pt.swapaxes(lower, -1, -2)
+
+    def turn(self, value: Any) -> Any:
+        """D0'D."""
+        return pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
+
+
+class _Cayley(_Rotation):
+    name = "cayley"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        turn, unit = self.turn(value), np.eye(self.d)
+        return pt.linalg.solve(unit + turn, unit - turn)[..., self.lower[0], self.lower[1]]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        skew, unit = self.skew(value), np.eye(self.d)
+        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self.skew(value))
+        return self.rotation.constant - (self.d - 1) * log_det
+
+
+class _Turn(_Rotation):
+    name = "turn"
+
+    def forward(self, value: Any, *inputs: Any) -> Any:
+        """The shortest turn; inaccurate near half a turn, where no start is."""
+        turn = self.turn(value)
+        sines = 0.5 * (turn - pt.swapaxes(turn, -1, -2))[..., self.lower[0], self.lower[1]]
+        cosine = 0.5 * (pt.trace(turn) if turn.ndim == 2 else pt.diagonal(turn, 0, -2, -1).sum(-1))
+        cosine = cosine - (0.5 if self.d == 3 else 0.0)
+        square = (sines**2).sum(axis=-1)
+        safe = pt.switch(square > 0, square, 1.0)
+        angle = pt.arctan2(pt.sqrt(safe), cosine)
+        ratio = pt.switch(square > 0, angle / pt.sqrt(safe), 1.0)
+        return sines * ratio[..., None]
+
+    def backward(self, value: Any, *inputs: Any) -> Any:
+        skew = self.skew(value)
+        sine, versine = self._ratios((value**2).sum(axis=-1)[..., None, None])
+        turn = np.eye(self.d) + sine * skew + versine * (skew @ skew)
+        return pt.as_tensor(self.about) @ turn
+
+    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
+        square = (value**2).sum(axis=-1)
+        u = pt.sqrt(pt.switch(square > 0, square, np.finfo(np.float64).tiny)) / SOFTNESS
+        ends = u + pt.log(0.5 * (1 + pt.exp(-2 * u)) + np.cosh(np.pi / SOFTNESS) * pt.exp(-u))
+        total = self.rotation.constant - ends
+        return total if self.d == 2 else total + pt.log(self._ratios(square)[1])
+
+    @staticmethod
+    def _ratios(square: Any) -> tuple[Any, Any]:
+        small = square < _SMALL
+        t = pt.sqrt(pt.switch(small, 1.0, square))
+        return (
+            pt.switch(small, 1 - square / 6 + square**2 / 120, pt.sin(t) / t),
+            pt.switch(small, 0.5 - square / 24 + square**2 / 720, 2 * (pt.sin(t / 2) / t) ** 2),
+        )
+
+
+_TRANSFORMS: dict[type[Rotation], type[_Rotation]] = {Turn: _Turn, Cayley: _Cayley}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,49 +143,51 @@ class Covariances:
     form: tuple[str, bool, bool]
 
 
-def covariances_along_axes(form: Axes, prior: Prior) -> Covariances:
-    """The variables of a family with axes, in the model that is open, and what they make."""
-    variances, axes = _variables(form, prior)
+def covariances_along_axes(parametrisation: Axes, prior: Prior) -> Covariances:
+    """The variables of a family with axes, in the open model, as the likelihood takes them."""
+    variances, axes = _variables(parametrisation, prior)
     if axes is None:
         return Covariances((variances,), ("variance", True, True))
     precision = (axes / variances[:, None, :]) @ pt.swapaxes(axes, -1, -2)
     lower = pt.linalg.cholesky(precision)
-    rows, columns = np.tril_indices(form.d, -1)
+    rows, columns = np.tril_indices(parametrisation.d, -1)
     diagonal = pt.diagonal(lower, 0, -2, -1)
     return Covariances(
-        (diagonal**2, lower[:, rows, columns], np.eye(form.d)), ("bartlett", True, True)
+        (diagonal**2, lower[:, rows, columns], np.eye(parametrisation.d)), ("bartlett", True, True)
     )
 
 
-def _variables(form: Axes, prior: Prior) -> tuple[Any, Any]:
+def _variables(parametrisation: Axes, prior: Prior) -> tuple[Any, Any]:
     """Variances (K, d) along the axes; the axes (K, d, d) or (d, d), or None for the columns."""
     psi = prior.expected_scale
-    names = {v.name: v for v in form.variables}
+    names = {v.name: v for v in parametrisation.variables}
     axes, squares = None, pt.as_tensor(np.diagonal(psi)[None])
-    if form.turned:
+    if parametrisation.has_orientations:
         dims = names["orientation"].dims
-        about = form.about if COMPONENT in dims else form.about[0]
+        rotation = parametrisation.rotation
         axes = pm.CustomDist(
-            "orientation", about, logp=_uniform, random=_rotations, signature="(d,d)->(d,d)",
-            support_point=lambda rv, size, centre: centre, dims=dims,
-            default_transform=Cayley(about, form.haar_constant),
+            "orientation", rotation.about, logp=_uniform, random=_rotations,
+            signature="(d,d)->(d,d)", dims=dims, support_point=lambda rv, size, centre: centre,
+            default_transform=_TRANSFORMS[type(rotation)](rotation),
         )  # fmt: skip
         squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
-    squares = pt.broadcast_to(squares, (form.n_components, form.d))
-    of_volume = form.volume_prior(prior.inverse_wishart)
-    rate = partial(_rate, each=form.family.volume == Letter.VARIABLE)
-    own_shapes = form.family.shape == Letter.VARIABLE
+    squares = pt.broadcast_to(squares, (parametrisation.n_components, parametrisation.d))
+    volume_shape = parametrisation.volume_prior(prior.inverse_wishart)
+    rate = partial(_rate, each=parametrisation.family.volume == Letter.VARIABLE)
+    own_shapes = parametrisation.family.shape == Letter.VARIABLE
     shape = pm.CustomDist(
-        "shape", squares, logp=partial(_log_shape, rate=rate, of_volume=of_volume),
+        "shape", squares, logp=partial(_log_shape, rate=rate, volume_shape=volume_shape),
         signature="(k,d)->(k,d)" if own_shapes else "(k,d)->(d)",
-        support_point=lambda rv, size, *_: pt.ones(form.shape(names["shape"])),
+        support_point=lambda rv, size, *_: pt.ones(parametrisation.shape(names["shape"])),
         dims=names["shape"].dims, default_transform=LogShape(2 if own_shapes else 1),
     )  # fmt: skip
-    volume = pm.InverseGamma("volume", of_volume, rate(shape, squares), dims=names["volume"].dims)
+    volume = pm.InverseGamma(
+        "volume", volume_shape, rate(shape, squares), dims=names["volume"].dims
+    )
     variances = (
-        volume[:, None] if form.family.volume == Letter.VARIABLE else volume
+        volume[:, None] if parametrisation.family.volume == Letter.VARIABLE else volume
     ) * pt.atleast_2d(shape)
-    variances = pt.broadcast_to(variances, (form.n_components, form.d))
+    variances = pt.broadcast_to(variances, (parametrisation.n_components, parametrisation.d))
     return variances, axes
 
 
@@ -149,9 +197,9 @@ def _rate(shape: Any, squares: Any, *, each: bool) -> Any:
     return sums if each else sums.sum()
 
 
-def _log_shape(value: Any, squares: Any, *, rate: Any, of_volume: float) -> Any:
+def _log_shape(value: Any, squares: Any, *, rate: Any, volume_shape: float) -> Any:
     """Log density of the shapes given the orientations, to a constant."""
-    return pt.sum(gammaln(of_volume) - of_volume * pt.log(rate(value, squares)))
+    return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares)))
 
 
 def _uniform(value: Any, about: Any) -> Any:

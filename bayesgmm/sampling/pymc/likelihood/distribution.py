@@ -22,7 +22,7 @@ from .op import N_VARIABLES, MixtureLogLikelihood
 
 
 class GaussianMixtureRV(RandomVariable):
-    """Rows of a Gaussian mixture; parameters as the inputs of `MixtureLogLikelihood`, without x."""
+    """Rows of a Gaussian mixture; parameters are the inputs of `MixtureLogLikelihood` but x."""
 
     name = "gaussian_mixture"
     __props__ = (*RandomVariable.__props__, "kind", "by_component", "by_feature")
@@ -59,7 +59,7 @@ class GaussianMixtureRV(RandomVariable):
         return rows.reshape(*(size or ()), -1)
 
     def _coloured(self, k: int, z: FloatArray, covariance: list[FloatArray]) -> FloatArray:
-        """Rows of unit normals made rows of Normal(0, Sigma_k)."""
+        """Rows of Normal(0, Sigma_k) from rows of standard normals."""
         free = [v[k] if self.by_component else v for v in covariance[: N_VARIABLES[self.kind]]]
         return _COLOURED[self.kind](z, *free, *covariance[len(free) :])
 
@@ -84,7 +84,7 @@ _COLOURED: dict[str, Callable[..., FloatArray]] = {
 
 @numba_core_rv_funcify.register(GaussianMixtureRV)
 def _compile_draw(op: GaussianMixtureRV, node: Apply) -> tuple[Any, int]:
-    """One row; `rng_fn` in compiled code."""
+    """The compiled draw of one row, as by `rng_fn`."""
     return _COMPILE_DRAW[op.kind](op), VERSION_NUMBER
 
 

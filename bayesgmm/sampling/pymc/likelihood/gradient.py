@@ -8,8 +8,8 @@ data's, so the moments of one pass give it:
 
 and the last is pulled back here to the variables that make P_k. Every function writes the
 pointwise log-likelihood (n,) and the gradients of its sum (of its sum weighted by row_weights,
-unless that is empty) into the arrays it is given. Values that are no mixture (a variance that is
-not positive, NaN) give -inf and gradients of NaN.
+unless that is empty) into the arrays it is given. Values that do not make a mixture (a variance
+that is not positive, NaN) give -inf and gradients of NaN.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class BartlettVariables(NamedTuple):
 
 
 class VarianceVariables(NamedTuple):
-    """The variables of one with diagonal covariances, or gradients in them.
+    """The variables of a mixture with diagonal covariances, or gradients in them.
 
     variance is (K or 1, d or 1), an axis of length 1 being shared.
     """

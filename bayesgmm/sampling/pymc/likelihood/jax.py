@@ -1,7 +1,7 @@
 """The likelihood in JAX, for samplers that differentiate and compile a model themselves.
 
-PyTensor's table of conversions imports JAX. `op` therefore only asks for this file in a rewrite
-that PyTensor applies when it prepares a graph for JAX, so that nothing else ever loads JAX.
+PyTensor's table of conversions imports JAX. `jax_on_demand` therefore imports this file only in a
+rewrite that PyTensor applies when it prepares a graph for JAX, so that nothing else loads JAX.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pytensor.link.jax.dispatch import jax_funcify
 from ....kernels.device.xla import squared_lengths
 from .op import MixtureLogLikelihood
 
-# Rows at a time: of more, only so many are on the way at once, and are computed again for the
-# gradient, so that memory does not grow with rows x components x columns. XLA compiles the loop
-# for this number, so it stands here and not in `Data.blocks`.
+# Rows at a time: more rows are computed in such blocks, and again for the gradient, so that memory
+# does not grow with rows x components x columns. XLA compiles the loop for this number, so it is
+# here and not in `Data.blocks`.
 _BLOCK = 2**16
 
 
 @jax_funcify.register(MixtureLogLikelihood)
 def _convert(op: MixtureLogLikelihood, node: Apply | None = None, **_: Any) -> Any:
-    """The same inputs and outputs; what of the gradients is not used, JAX leaves out."""
+    """The Op as a JAX function; JAX leaves out gradients that are not used."""
     pointwise: Any = {"bartlett": _bartlett, "variance": _variance}[op.kind]
 
     def likelihood(*inputs: Any) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ def _mixture(
     def log_density(row: Any) -> Any:
         delta = ((row - center) * inverse_scale - means)[None]
         value = logsumexp(constant - 0.5 * squared_lengths(delta, transposed)[0])
-        return jnp.where(jnp.isnan(value), -jnp.inf, value)  # what is no mixture
+        return jnp.where(jnp.isnan(value), -jnp.inf, value)  # parameters of no mixture
 
     if len(x) <= _BLOCK:
         return jax.vmap(log_density)(x)

@@ -70,7 +70,7 @@ class BartlettNormalRV(RandomVariable):
 
 @numba_core_rv_funcify.register(BartlettNormalRV)
 def _compile_draw(op: BartlettNormalRV, node: Apply) -> tuple[Any, int]:
-    """One row; `rng_fn` in compiled code."""
+    """The compiled draw of one row, as by `rng_fn`."""
     return draw_bartlett, VERSION_NUMBER
 
 

@@ -32,7 +32,7 @@ _P = nb.types.CPointer(nb.float64)
 _BARTLETT = nb.void(*[_I] * 6, *[_P] * 9, *[_P] * 5)
 _VARIANCE = nb.void(*[_I] * 6, *[_P] * 7, *[_P] * 4)
 
-# With the version, so that what PyTensor keeps on disk cannot call code of another one.
+# With the version, so that code which PyTensor keeps on disk cannot call that of another version.
 SYMBOLS = {
     "bartlett": f"bayesgmm_bartlett_likelihood_{VERSION}",
     "variance": f"bayesgmm_variance_likelihood_{VERSION}",

@@ -1,7 +1,7 @@
 """The mixture's log-likelihood as one PyTensor Op.
 
 It returns the pointwise log-likelihood and, from the same pass over the data, the gradients
-of its sum. The map from the model's variables to the pass and its pullback live inside, in code
+of its sum. It contains the map from the model's variables to the pass, and its pullback, in code
 compiled once per installation: a graph of matrix products would take PyTensor tens of seconds.
 """
 
@@ -29,7 +29,7 @@ N_VARIABLES = {"bartlett": 2, "variance": 1}
 
 
 class MixtureLogLikelihood(Op):
-    """Log density of every row, and the gradients of the sum of all.
+    """Log density of every row, and the gradients of their sum.
 
     Inputs pi (K,), mu (K, d), the covariance variables, their constants, center (d,),
     inverse_scale (d,), x (n, d), and row weights (n,) if weighted. Outputs the log densities (n,)

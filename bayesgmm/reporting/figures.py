@@ -1,4 +1,4 @@
-"""The pictures of a report, each with the words that stand for it."""
+"""The figures of a report, each with its caption and a description."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import plots
 from ..plots.backends import as_png
-from ..plots.checks import outside_interval, picture_of_checks
+from ..plots.checks import outside_interval, plot_of_checks
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
 from .analysis import Analysis
@@ -22,8 +22,8 @@ _INTERVAL = 0.89
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure as PNG, with the words that stand for it."""
+class ReportFigure:
+    """A figure as PNG, with its caption and a description for readers who cannot see it."""
 
     name: str
     png: bytes
@@ -31,39 +31,39 @@ class Picture:
     caption: str
 
     @classmethod
-    def of(cls, name: str, drawn: Any, alt: str, caption: str) -> Picture:
-        """Draw a matplotlib figure or an ArviZ PlotCollection."""
+    def of(cls, name: str, drawn: Any, alt: str, caption: str) -> ReportFigure:
+        """The report's figure of a matplotlib figure or an ArviZ PlotCollection."""
         return cls(name, as_png(drawn, _DPI), alt, caption)
 
     @property
     def source(self) -> str:
-        """The picture itself as an address, for a page that has all inside."""
+        """The figure as a data URL, for a page that contains all its figures."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
-def pictures_of(analysis: Analysis) -> dict[str, Picture]:
-    """All pictures by name."""
+def figures_of(analysis: Analysis) -> dict[str, ReportFigure]:
+    """All figures by name."""
     made = [*_of_fit(analysis)]
     if analysis.posterior is not None:
-        with warnings.catch_warnings():  # of chains in different modes the diagnostics tell
+        with warnings.catch_warnings():  # the diagnostics report chains in different modes
             warnings.simplefilter("ignore", ConvergenceAdvice)
             made += _of_posterior(analysis, analysis.posterior)
-    return {picture.name: picture for picture in made}
+    return {figure.name: figure for figure in made}
 
 
-def _of_fit(analysis: Analysis) -> Iterator[Picture]:
+def _of_fit(analysis: Analysis) -> Iterator[ReportFigure]:
     fit, data, units = analysis.fit, analysis.data, analysis.units
     k = fit.n_components
     what = f"{fit.family.name} with {_components(k)}"
     if len(analysis.selection.table) > 1:
-        yield Picture.of(
+        yield ReportFigure.of(
             "bic", plots.plot_bic(analysis.selection),
             "Line chart of BIC by number of components, a line for each family. The lowest is "
             f"{fit.bic:.1f}, of {what}.",
             "BIC of every cell; lower is better, the best is ringed.",
         )  # fmt: skip
     shares = ", ".join(f"{w:.0%}" for w in fit.weights)
-    yield Picture.of(
+    yield ReportFigure.of(
         "classification", plots.plot_classification(data, fit, units=units),
         f"{_layout(fit.d)} of the rows, coloured by component of {what}, with "
         + ("the components' densities" if fit.d == 1 else "an ellipse for each component")
@@ -74,13 +74,13 @@ def _of_fit(analysis: Analysis) -> Iterator[Picture]:
     )  # fmt: skip
     if k > 1:
         doubtful = float(np.mean(fit.predict_proba(data).max(axis=1) < 0.8))
-        yield Picture.of(
+        yield ReportFigure.of(
             "uncertainty", plots.plot_uncertainty(data, fit, units=units),
             "Left, the rows' uncertainty in order; right, where the doubtful rows lie. "
             f"{doubtful:.1%} of the rows have an uncertainty above 0.2.",
             "Uncertainty is 1 minus the largest responsibility: 0 for a row that is certain.",
         )  # fmt: skip
-    yield Picture.of(
+    yield ReportFigure.of(
         "convergence", plots.plot_convergence(fit),
         f"Line charts of EM's objective over {fit.n_iter} iterations, up to {fit.objective:.3f}, "
         "and of its distance from there.",
@@ -96,18 +96,18 @@ def _layout(d: int) -> str:
     return {1: "Strip", 2: "Scatter chart"}.get(d, "Matrix of scatter charts")
 
 
-def _of_posterior(analysis: Analysis, posterior: Posterior) -> Iterator[Picture]:
+def _of_posterior(analysis: Analysis, posterior: Posterior) -> Iterator[ReportFigure]:
     for condition, make in _POSTERIOR:
         if condition(posterior):
             yield make(analysis, posterior)
 
 
-def _estimates(analysis: Analysis, posterior: Posterior) -> Picture:
+def _estimates(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     k = posterior.fit.n_components
     mine = posterior.fit is analysis.fit and analysis.errors is not None
     low, high = np.quantile(posterior.draws.weights, [0.055, 0.945], axis=0)
     widest = f"{np.max(high - low):.2f}"
-    return Picture.of(
+    return ReportFigure.of(
         "posterior",
         plots.plot_posterior(
             posterior, _INTERVAL, standard_errors=analysis.errors if mine else None,
@@ -120,19 +120,19 @@ def _estimates(analysis: Analysis, posterior: Posterior) -> Picture:
     )  # fmt: skip
 
 
-def _density(analysis: Analysis, posterior: Posterior) -> Picture:
+def _density(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     fit = posterior.fit
-    picture = plots.plot_density(analysis.data, fit, posterior, units=analysis.units)
+    drawn = plots.plot_density(analysis.data, fit, posterior, units=analysis.units)
     if fit.d == 1:
-        return Picture.of(
-            "density", picture,
+        return ReportFigure.of(
+            "density", drawn,
             f"Histogram of {fit.names[0]} under the fitted density, its components, and the "
             "posterior's band.",
             "The data and the density; coloured lines are the components, the blue band is the "
             "posterior's 89 % interval.",
         )  # fmt: skip
-    return Picture.of(
-        "density", picture,
+    return ReportFigure.of(
+        "density", drawn,
         "Contours of the posterior mean density of two columns over the rows, with the 95 % "
         "regions of the EM fit and of single draws.",
         "Shades: the regions of highest posterior mean density. Where the thin lines spread, the "
@@ -140,8 +140,8 @@ def _density(analysis: Analysis, posterior: Posterior) -> Picture:
     )  # fmt: skip
 
 
-def _together(analysis: Analysis, posterior: Posterior) -> Picture:
-    return Picture.of(
+def _together(analysis: Analysis, posterior: Posterior) -> ReportFigure:
+    return ReportFigure.of(
         "coclustering", plots.plot_coclustering(posterior),
         "Heat map of the probability that two rows belong to the same component; dark squares "
         f"along the diagonal are the {_components(posterior.fit.n_components)}.",
@@ -149,29 +149,29 @@ def _together(analysis: Analysis, posterior: Posterior) -> Picture:
     )  # fmt: skip
 
 
-def _check(analysis: Analysis, posterior: Posterior) -> Picture:
+def _check(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     assert analysis.checks is not None
     outside = int(np.sum(outside_interval(analysis.checks)))
-    return Picture.of(
-        "check", picture_of_checks(analysis.checks, _INTERVAL),
+    return ReportFigure.of(
+        "check", plot_of_checks(analysis.checks, _INTERVAL),
         f"Statistics of the rows beside their predictive intervals: {outside} of "
         f"{len(analysis.checks)} lie outside.",
         "Each dot is a statistic of the rows, each bar its 89 % interval in new data sets from the "
-        "posterior. About a tenth outside is what chance does.",
+        "posterior. By chance about a tenth would lie outside.",
     )  # fmt: skip
 
 
-def _predictive(analysis: Analysis, posterior: Posterior) -> Picture:
+def _predictive(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     seed = analysis.request.random_seed
-    return Picture.of(
+    return ReportFigure.of(
         "predictive", plots.plot_predictive(posterior, random_seed=seed, backend="matplotlib"),
         "Distribution functions by column: the rows' in black among those of 50 new data sets.",
         "Distribution of each column: the rows (black) and 50 new data sets from the posterior.",
     )  # fmt: skip
 
 
-def _trace(analysis: Analysis, posterior: Posterior) -> Picture:
-    return Picture.of(
+def _trace(analysis: Analysis, posterior: Posterior) -> ReportFigure:
+    return ReportFigure.of(
         "trace", plots.plot_trace(posterior, backend="matplotlib"),
         f"Traces of {posterior.diagnostics.chains} chains; the largest r-hat is "
         f"{posterior.diagnostics.rhat:.3f}.",
@@ -179,8 +179,8 @@ def _trace(analysis: Analysis, posterior: Posterior) -> Picture:
     )  # fmt: skip
 
 
-def _rank(analysis: Analysis, posterior: Posterior) -> Picture:
-    return Picture.of(
+def _rank(analysis: Analysis, posterior: Posterior) -> ReportFigure:
+    return ReportFigure.of(
         "rank", plots.plot_rank(posterior, backend="matplotlib"),
         "Differences of each chain's ranks from the uniform distribution, by parameter.",
         "Ranks of each chain's draws among all, less what is expected: near 0 if the chains agree, "
@@ -188,13 +188,13 @@ def _rank(analysis: Analysis, posterior: Posterior) -> Picture:
     )  # fmt: skip
 
 
-def _labels(analysis: Analysis, posterior: Posterior) -> Picture:
+def _labels(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     done = posterior.relabelling
-    return Picture.of(
+    return ReportFigure.of(
         "labels", plots.plot_label_moves(posterior, units=analysis.units),
         f"Means draw by draw before and after relabelling, which moved {done.relabelled_draws} "
         "draws.",
-        "Means draw by draw under the sampler's labels and the settled ones; the strip tells what "
+        "Means draw by draw under the sampler's labels and after relabelling; the strip shows what "
         "each of the sampler's components became.",
     )  # fmt: skip
 
@@ -212,7 +212,7 @@ def _chains(posterior: Posterior) -> bool:
 
 
 _POSTERIOR: tuple[
-    tuple[Callable[[Posterior], bool], Callable[[Analysis, Posterior], Picture]], ...
+    tuple[Callable[[Posterior], bool], Callable[[Analysis, Posterior], ReportFigure]], ...
 ] = (
     (_always, _estimates),
     (_always, _density),

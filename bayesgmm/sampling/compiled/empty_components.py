@@ -1,0 +1,116 @@
+"""The posterior probability of an empty component, which chains may never visit unnoticed.
+
+The mean and covariance of a component without rows follow the prior, which is wide. A chain may
+never go there, or once in many thousand draws: then r-hat is 1 and quantiles are right, but
+standard deviations are a fraction of what they should be. The probability can be computed without
+draws. With n rows, that of a given one of K components to be empty is, exactly,
+
+    p(X | K - 1) / p(X | K) * G(K a) G(n + (K - 1) a) / (G((K - 1) a) G(n + K a)), G = Gamma,
+
+the ratio of the evidences times that of the Dirichlet-multinomial probabilities of the allocations.
+Laplace's approximation gives the evidences well enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from scipy.special import gammaln
+
+from ...density.mode import Mode
+from ...em.problem import Problem
+from ...em.run import run_em
+from ...kernels.e_step.contract import Parameters
+from ...utils.errors import DegenerateComponentError
+from ...utils.types import FloatArray
+from ..problem import PosteriorProblem
+
+# Rows used first; all are used where these leave a doubt about which evidence is larger.
+_FEW_ROWS = 4096
+# Largest difference of log evidences, beyond that due to their numbers of parameters, that leaves
+# a doubt.
+_BEYOND_DOUBT = 30.0
+# Iterations of EM with one component less, first and then to convergence, and its tolerance.
+_SHORT, _LONG, _TOL = 30, 1000, 1e-8
+# Nats by which log densities of different modes differ; less, and they differ only in labels.
+_DIFFERENT = 0.01
+
+type ModeNear = Callable[[PosteriorProblem, Parameters], Mode | None]
+
+
+def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> float | None:
+    """Posterior probability that some component is empty; None where its form is not known.
+
+    Parameters
+    ----------
+    problem : PosteriorProblem
+        The posterior.
+    mode : Mode
+        Its mode next to the fit.
+    mode_near : function of PosteriorProblem and Parameters
+        The mode next to parameters.
+    """
+    prior, k = problem.prior, problem.n_components
+    if k == 1 or not problem.family.conjugate or prior.random_concentration:
+        return None
+    a, n = prior.expected_concentration, problem.data.n
+    log_share = gammaln(k * a) - gammaln((k - 1) * a)
+    log_share += gammaln(n + (k - 1) * a) - gammaln(n + k * a) - _log_evidence(mode, k)
+    heights: list[float] = []
+    share = 0.0
+    for fewer in _with_one_less(problem):
+        smaller = replace(problem, fitted=fewer, fitted_under_prior=True)
+        other = mode_near(smaller, fewer)
+        if other is None or not other.regular:
+            continue
+        if all(abs(other.log_density - height) > _DIFFERENT for height in heights):
+            heights.append(other.log_density)
+            share += np.exp(min(log_share + _log_evidence(other, k - 1), 0.0))
+    # the expected number of empty components; where that is not small, draws do have some
+    return float(min(1.0, k * share))
+
+
+def share_near_empty(problem: PosteriorProblem, weights: FloatArray) -> float:
+    """Share of draws (..., K) of the proportions with one as small as an empty component's.
+
+    That of an empty component is Beta(a, n + (K - 1) a), with a mean of about a / n.
+    """
+    a = problem.prior.expected_concentration
+    return float(np.mean(weights.min(axis=-1) < (a + 3.0) / problem.data.n))
+
+
+def _log_evidence(mode: Mode, n_components: int) -> float:
+    """Log evidence by Laplace's approximation at one of the K! modes."""
+    size = len(mode.origin)
+    log_volume = 0.5 * size * np.log(2 * np.pi) + np.sum(np.log(np.diagonal(mode.root)))
+    return float(mode.log_density + log_volume + gammaln(n_components + 1))
+
+
+def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:
+    """EM's results from the components without one, except those that are clearly too low."""
+    data, family, k = problem.data, problem.family, problem.n_components
+    step = 1 + (data.n - 1) // _FEW_ROWS
+    some = replace(data, values=np.ascontiguousarray(data.values[::step]))
+    whole = Problem(data, family, problem.prior_for_em)
+    em = whole if step == 1 else whole.of_rows(some)
+    more = family.n_parameters(k, data.d) - family.n_parameters(k - 1, data.d)
+    least = run_em(em, problem.fitted, max_iter=0, tol=_TOL).objective
+    least -= _BEYOND_DOUBT + 0.5 * more * np.log(some.n)
+    for left_out in range(k):
+        try:
+            found = run_em(em, _without(problem.fitted, left_out), max_iter=_SHORT, tol=_TOL)
+            if found.objective > least:
+                yield run_em(whole, found.parameters, max_iter=_LONG, tol=_TOL).parameters
+        except DegenerateComponentError:
+            continue
+
+
+def _without(parameters: Parameters, k: int) -> Parameters:
+    """The components except k, with proportions that sum to 1."""
+    weights, means, covariances = (
+        np.delete(values, k, axis=0)
+        for values in (parameters.weights, parameters.means, parameters.covariances)
+    )
+    return Parameters(weights / weights.sum(), means, covariances)
