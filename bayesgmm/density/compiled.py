@@ -23,7 +23,7 @@ from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
 from ..kernels.e_step.many_rows import ManyRows, call_many_rows_pass
 from ..kernels.e_step.preparation import LOGLIK, MADE, NO_CENTRED
 from ..utils.types import FloatArray
-from .covariances import COVARIANCES, GRADIENTS, call_map
+from .maps import COVARIANCES, GRADIENTS, Coordinates, RowMoments, Slopes, call_map
 from .random_hyperparameters import hyperparameters, pull_back_shares
 
 _I, _F = nb.int64, nb.float64
@@ -105,16 +105,6 @@ def _variables(u, sizes):  # type: ignore[no-untyped-def]
     )
 
 
-class _Moments(NamedTuple):
-    """Moments of rows and pseudo-rows about the components' means (`covariances.py`)."""
-
-    counts: FloatArray
-    first: FloatArray
-    second: FloatArray
-    pseudo_counts: FloatArray
-    pseudo: FloatArray
-
-
 @part(LOG_POSTERIOR, level=1)
 def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: ignore[no-untyped-def]
     """The log density at z (P,), to a constant that does not depend on z, and its gradient.
@@ -137,11 +127,13 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     weights = np.empty(n_components)
     log_sum = _softmax(at.pi, weights)
     covariances = np.empty((n_components, rows, d))
-    of_rows = _Moments(
+    of_rows = RowMoments(
         np.zeros(n_components), np.zeros((n_components, d)), np.zeros((n_components, rows, d)),
         np.zeros(n_components), np.zeros((n_components, rows, d)),
     )  # fmt: skip
-    _map_covariances(COVARIANCES, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
+    coordinates = Coordinates(at.of_chart, sizes[SHARED], given.fixed, psi)
+    slopes = Slopes(slope.of_chart, slope.mu, g_psi)
+    call_map(sizes[MAP_ADDRESS], (COVARIANCES, coordinates, covariances, of_rows, slopes))
     if sizes[PASS] > 0:
         loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
         if np.isnan(loglik):
@@ -162,7 +154,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         slope.concentration[0] += concentration * of_log_sum
     if sizes[CONJUGATE] > 0:
         total = _add_pseudo_rows(total, given.strength[0], given.b0, at.mu, of_rows)
-    total += _map_covariances(GRADIENTS, sizes, given, at, psi, covariances, of_rows, slope, g_psi)
+    total += call_map(sizes[MAP_ADDRESS], (GRADIENTS, coordinates, covariances, of_rows, slopes))
     if sizes[CONJUGATE] == 0:
         total += _means_prior(at.mu, given.b0, given.root, slope.mu)
     for j in range(len(slope.scale)):
@@ -174,19 +166,6 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     else:
         _copied(g, gradient)
     return total
-
-
-@inlined
-def _map_covariances(step, sizes, given, at, psi, covariances, of_rows, slope, g_psi):  # type: ignore[no-untyped-def]
-    """Write the covariances at their coordinates, or the gradients in these (`covariances.py`)."""
-    return call_map(
-        sizes[MAP_ADDRESS],
-        (
-            step, at.of_chart, sizes[SHARED], given.fixed, psi, covariances, of_rows.counts,
-            of_rows.first, of_rows.second, of_rows.pseudo_counts, of_rows.pseudo, slope.of_chart,
-            slope.mu, g_psi,
-        ),
-    )  # fmt: skip
 
 
 @inlined

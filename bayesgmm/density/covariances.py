@@ -1,48 +1,29 @@
-"""Covariances in free coordinates, compiled: one map for each kind of parametrisation.
-
-A map is called twice for each point. First it writes the covariances at its coordinates u. Then,
-after the pass over the rows, it writes the gradients, and returns the log prior density of its
-coordinates with their Jacobian. By Fisher's identity the rows enter as counts n_k, sums of x - mu_k
-and sums of (x - mu_k)(x - mu_k)'. The terms in |Sigma_k| and Sigma_k^-1 of a conjugate prior of the
-means are included in these as pseudo-rows, and are also given apart, in `pseudo_counts` and
-`pseudo`.
-
-psi (d,) is Psi's diagonal, and g_psi gets the derivatives in its logarithms. `fixed` are the
-constants of the parametrisation (its `packed`).
-"""
+"""Covariances in free coordinates, compiled: one map for each kind of parametrisation."""
 
 from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 
 from ..families.matrices import compose
-from ..kernels.calls import caller
-from ..kernels.compilation import F1, F2, F3, R1, inlined, jit, part
+from ..kernels.compilation import inlined, jit, part
 from .bartlett import bartlett_covariance, bartlett_factor, pull_back_triangle
+from .maps import COVARIANCES, MAP
 from .rotations import pull_back_rotation, rotation
 
-_I, _F = nb.int64, nb.float64
-# step; u, shared (0 or 1), fixed, psi; covariances; counts, first, second; pseudo_counts, pseudo;
-# g_u, g_means, g_psi
-MAP = _F(_I, F1, _I, R1, F1, F3, F1, F2, F3, F1, F3, F1, F2, F1)
-call_map = caller(MAP)
-COVARIANCES, GRADIENTS = 0, 1
 _LOG_2, _LOG_2PI = math.log(2.0), math.log(2.0 * math.pi)
 
 
 @part(MAP, level=1)
-def variances(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def variances(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Logarithms of the variances; inverse gammas. fixed: [shape].
 
     The coordinates are (K, d), or (K, 1) for spherical covariances, or one row of these if
     shared. For d = 1 the covariances come as full ones, which are the same.
     """
+    (u, shared, fixed, psi), (g_u, g_means, g_psi) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, _, d = covariances.shape
     blocks = 1 if shared else n_components
     width = len(u) // blocks
@@ -89,14 +70,13 @@ def _of_pseudo_rows(covariances, pseudo_counts, pseudo):  # type: ignore[no-unty
 
 
 @part(MAP, level=1)
-def bartlett(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def bartlett(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Bartlett's T by the logarithms of its squared diagonal, then its strict lower part by rows.
 
     P = M T T' M'. fixed: [nu, L (d, d), M (d, d), the diagonal of Psi's mean (d,)], Psi = L L'.
     """
+    (u, shared, fixed, psi), (g_u, g_means, g_psi) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, _, d = covariances.shape
     blocks = 1 if shared else n_components
     n_lower = d * (d - 1) // 2
@@ -178,10 +158,7 @@ def products_with(matrix, b, out):  # type: ignore[no-untyped-def]
 
 
 @part(MAP, level=1)
-def axes(  # type: ignore[no-untyped-def]
-    step, u, shared, fixed, psi, covariances, counts, first, second, pseudo_counts, pseudo,
-    g_u, g_means, g_psi,
-):  # fmt: skip
+def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     """Volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
 
     u: log lambda (one, or K); d - 1 coordinates of log A (J, d - 1), which sums to 0; those of
@@ -190,6 +167,8 @@ def axes(  # type: ignore[no-untyped-def]
     about which the orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a
     density with respect to d lambda^e, d log A and the orthogonal matrices' own measure.
     """
+    (u, _, fixed, _), (g_u, g_means, _) = at, slope
+    counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, rows, d = covariances.shape
     weight, power, constant = fixed[0] + d + 1.0, fixed[1], fixed[2]
     volumes, shapes, orientations = int(fixed[3]), int(fixed[4]), int(fixed[5])

@@ -12,12 +12,15 @@ Varadhan & Roland 2008, Scand. J. Stat. 35, 335-353), further each time that suc
 
 from __future__ import annotations
 
-import numba as nb
+from typing import NamedTuple
+
 import numpy as np
 
-from ..kernels.calls import caller
+from ..kernels.calls import caller, uncounted
 from ..kernels.cholesky import cholesky, solve
-from ..kernels.compilation import F1, F2, F3, inlined, jit, part
+from ..kernels.compilation import BOOL, F1, F2, FLOAT, INT, inlined, jit, part, typed
+from ..kernels.e_step.arrays import MIXTURE
+from ..utils.types import FloatArray
 
 WINDOW = 8
 # Singular directions of the last steps are left out relative to the largest one.
@@ -29,28 +32,40 @@ def n_coordinates(n_components: int, rows: int, d: int) -> int:
     return n_components * (1 + d + (d if rows == 1 else d * (d + 1) // 2))
 
 
-_ACCELERATED_STEP = nb.boolean(F1, F2, F3, nb.float64, nb.int64, F1, F2, F2, F2, F1, F2, F3)
-call_accelerated_step = caller(_ACCELERATED_STEP)
+class Memory(NamedTuple):
+    """The last points: units (P,) in which coordinates are compared, and what is kept of them.
+
+    images and steps (WINDOW + 1, P) keep images and f = image - point, gram (WINDOW + 1,
+    WINDOW + 1) the products of the f.
+    """
+
+    units: FloatArray
+    images: FloatArray
+    steps: FloatArray
+    gram: FloatArray
 
 
-@part(_ACCELERATED_STEP, level=1)
-def accelerated_step(  # type: ignore[no-untyped-def]
-    old_weights, old_means, old_covariances, stretch, n_kept, units, images, steps, gram,
-    weights, means, covariances,
-):  # fmt: skip
+_STEP = BOOL(MIXTURE, FLOAT, INT, typed(Memory, F1, F2, F2, F2), MIXTURE)
+call_accelerated_step = caller(_STEP)
+
+
+@part(_STEP, level=1)
+def accelerated_step(old, stretch, n_kept, memory, new):  # type: ignore[no-untyped-def]
     """Overwrite the EM image of the old mixture by the next point; return whether stretched.
 
-    units, images, steps and gram hold the last n_kept points (see `_extrapolate`).
+    The memory is of the last n_kept points.
     """
+    old, memory, new = uncounted((old, memory, new))
+    units = memory.units
     size = len(units)
     here = np.empty(size)
     image = np.empty(size)
     if n_kept == 0:
-        _write_units(weights, covariances, units)
-    _write_coordinates(old_weights, old_means, old_covariances, units, here)
-    _write_coordinates(weights, means, covariances, units, image)
-    stretched = _extrapolate(here, image, stretch, n_kept, images, steps, gram)
-    _read_coordinates(here, units, weights, means, covariances)
+        _write_units(new.weights, new.covariances, units)
+    _write_coordinates(old, units, here)
+    _write_coordinates(new, units, image)
+    stretched = _extrapolate(here, image, stretch, n_kept, memory)
+    _read_coordinates(here, units, new)
     return stretched
 
 
@@ -80,8 +95,9 @@ def _write_units(weights, covariances, units):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _write_coordinates(weights, means, covariances, units, out):  # type: ignore[no-untyped-def]
+def _write_coordinates(mixture, units, out):  # type: ignore[no-untyped-def]
     """Write the coordinates (P,) of a mixture, in these units."""
+    weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     lower = np.empty((rows, d))
     p = 0
@@ -108,8 +124,9 @@ def _write_coordinates(weights, means, covariances, units, out):  # type: ignore
 
 
 @inlined
-def _read_coordinates(coordinates, units, weights, means, covariances):  # type: ignore[no-untyped-def]
+def _read_coordinates(coordinates, units, mixture):  # type: ignore[no-untyped-def]
     """Write the mixture of these coordinates; proportions are made to sum to 1."""
+    weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     lower = np.zeros((rows, d))
     total = 0.0
@@ -144,14 +161,14 @@ def _read_coordinates(coordinates, units, weights, means, covariances):  # type:
 
 
 @inlined
-def _extrapolate(point, image, stretch, n_kept, images, steps, gram):  # type: ignore[no-untyped-def]
+def _extrapolate(point, image, stretch, n_kept, memory):  # type: ignore[no-untyped-def]
     """Overwrite `point` with the next one, from it and its EM image, and remember both.
 
     With f = image - point, the last steps are combined so that their combined f is smallest:
-    next = image - sum_i gamma_i (image_i+1 - image_i). images and steps (WINDOW + 1, P) keep
-    images and f of the last n_kept points, gram (WINDOW + 1, WINDOW + 1) the products of the f.
-    Returns whether the result is point + stretch f instead.
+    next = image - sum_i gamma_i (image_i+1 - image_i). Returns whether the result is point +
+    stretch f instead.
     """
+    _, images, steps, gram = memory
     n_points, size = images.shape
     if n_kept == n_points:  # forget the oldest
         n_kept -= 1

@@ -15,9 +15,10 @@ import numba as nb
 import numpy as np
 from numba.extending import register_jitable
 
-from ..families.matrices import FEW_SWEEPS
+from ..families.m_steps import WarmStart
+from ..families.matrices import FEW_SWEEPS, Codes
 from ..kernels.calls import uncounted
-from ..kernels.compilation import F1, F2, F3, R1, inlined, part
+from ..kernels.compilation import F1, F2, F3, R1, inlined, part, typed
 from ..kernels.e_step.accuracy import OF_FACTORS
 from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
 from ..kernels.e_step.arrays import MixtureArrays, PassParts, StatisticsArrays
@@ -25,9 +26,9 @@ from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
 from ..kernels.e_step.preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE, NO_CENTRED
 from ..mixture.log_prior import call_log_kernel
 from ..utils.types import FloatArray
-from .acceleration import call_accelerated_step
+from .acceleration import Memory, call_accelerated_step
 from .degeneracy import NARROW, ROUNDING, call_degenerate_component
-from .m_step import call_maximise
+from .m_step import Maximisation, call_maximise
 
 # What `iterate` returns.
 NEEDS_PASS, NEEDS_CENTRED, NEEDS_DEGENERACY, CONVERGED, MAX_ITER, FELL, DEGENERATE = range(7)
@@ -98,12 +99,11 @@ class Arrays(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A mixture, its expected statistics, and the M-step's volumes and axes: a warm start."""
+    """A mixture, its expected statistics, and where the M-step's inner iterations start."""
 
     mixture: MixtureArrays
     statistics: StatisticsArrays
-    volumes: FloatArray
-    axes: FloatArray
+    start: WarmStart
 
 
 @register_jitable
@@ -132,16 +132,15 @@ def _triple(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
 def point_of(flat, n_components, rows, d):  # type: ignore[no-untyped-def]
     """The views of a flat point: a mixture, statistics of the same shapes, volumes and axes."""
     size = size_of_mixture(n_components, rows, d)
-    weights, means, covariances = _triple(flat[:size], n_components, rows, d)
-    counts, centers, scatters = _triple(flat[size : 2 * size], n_components, rows, d)
+    mixture = MixtureArrays(*_triple(flat[:size], n_components, rows, d))
+    statistics = StatisticsArrays(*_triple(flat[size : 2 * size], n_components, rows, d))
     volumes = flat[2 * size : 2 * size + n_components]
     axes = flat[2 * size + n_components :].reshape((rows, d))  # variances have none
-    mixture = MixtureArrays(weights, means, covariances)
-    return Point(mixture, StatisticsArrays(counts, centers, scatters), volumes, axes)
+    return Point(mixture, statistics, WarmStart(volumes, axes))
 
 
 _TASKS, _STATES = (nb.types.Array(nb.from_dtype(record), 1, "C") for record in (TASK, STATE))
-_ARRAYS = nb.types.NamedTuple((R1, R1, R1, F3, F1, F1, F1, F1, F2, F2, F2), Arrays)
+_ARRAYS = typed(Arrays, R1, R1, R1, F3, F1, F1, F1, F1, F2, F2, F2)
 
 
 @part(nb.int64(_TASKS, _STATES, _ARRAYS, nb.int64, nb.boolean), level=1)
@@ -254,14 +253,13 @@ def _objective(task, state, arrays, point):  # type: ignore[no-untyped-def]
         return np.nan
     objective = state.new_loglik
     if len(arrays.hyper) > 0:
-        objective += call_log_kernel(
-            task.log_kernel,
-            (
-                task.volume, task.shape, task.orientation, arrays.hyper, point.mixture.weights,
-                point.mixture.means, point.mixture.covariances,
-            ),
-        )  # fmt: skip
+        objective += call_log_kernel(task.log_kernel, (_codes(task), arrays.hyper, point.mixture))
     return objective
+
+
+@inlined
+def _codes(task):  # type: ignore[no-untyped-def]
+    return Codes(task.volume, task.shape, task.orientation)
 
 
 @inlined
@@ -330,15 +328,14 @@ def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore
     project: without prior and ridge, which a mixture that is only projected onto the family
     already includes.
     """
+    how = Maximisation(
+        task.m_step, task.prior_means, _codes(task), 0.0 if project else task.ridge, task.ratio
+    )
     empty = call_maximise(
         task.maximise,
         (
-            task.m_step, task.prior_means, task.volume, task.shape, task.orientation,
-            arrays.hyper[:0] if project else arrays.hyper,
-            0.0 if project else task.ridge, task.ratio,
-            point.statistics.counts, point.statistics.means, point.statistics.scatters, sweeps,
-            first, state.warm == 1, point.volumes, point.axes, point.mixture.weights,
-            point.mixture.means, point.mixture.covariances,
+            how, arrays.hyper[:0] if project else arrays.hyper, point.statistics, sweeps, first,
+            state.warm == 1, point.start, point.mixture,
         ),
     )  # fmt: skip
     state.warm = 1
@@ -360,15 +357,12 @@ def _step_further(task, state, arrays, point):  # type: ignore[no-untyped-def]
     """Write a point beyond the M-step's; the proportions are those of the long step."""
     n_components, rows, d = point.mixture.covariances.shape
     old = point_of(arrays.old, n_components, rows, d)
+    memory = Memory(arrays.units, arrays.images, arrays.steps, arrays.gram)
     stretched = call_accelerated_step(
         task.accelerated_step,
-        (
-            old.mixture.weights, old.mixture.means, old.mixture.covariances, state.stretch,
-            state.n_kept, arrays.units, arrays.images, arrays.steps, arrays.gram,
-            point.mixture.weights, point.mixture.means, point.mixture.covariances,
-        ),
-    )  # fmt: skip
-    state.n_kept = min(state.n_kept + 1, len(arrays.images))
+        (old.mixture, state.stretch, state.n_kept, memory, point.mixture),
+    )
+    state.n_kept = min(state.n_kept + 1, len(memory.images))
     state.step = _STRETCHED if stretched else _COMBINED
     proportions = point.mixture.weights.copy()
     for k in range(n_components):

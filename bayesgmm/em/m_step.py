@@ -8,44 +8,60 @@ used.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba as nb
 import numpy as np
 
-from ..families.m_steps import call_m_step
-from ..kernels.calls import caller
+from ..families.m_steps import WARM_START, call_m_step
+from ..families.matrices import CODES, Codes
+from ..kernels.calls import caller, uncounted
 from ..kernels.cholesky import cholesky, solve
-from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, R1, part
+from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, R1, inlined, part, typed
+from ..kernels.e_step.arrays import MIXTURE, STATISTICS
 from ..mixture.log_prior import differ
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
 
 
-MAXIMISE = INT(
-    INT, INT, INT, INT, INT, R1, FLOAT, FLOAT, F1, F2, F3, INT, BOOL, BOOL, F1, F2, F1, F2, F3,
-)  # fmt: skip
+class Maximisation(NamedTuple):
+    """What an M-step makes of statistics: the family, its addresses, ridge and bound.
+
+    m_step is the address of the family's M-step, prior_means that of `prior_means`, or 0 without a
+    prior. ridge is added to every variance; ratio is the largest of any two eigenvalues.
+    """
+
+    m_step: int
+    prior_means: int
+    codes: Codes
+    ridge: float
+    ratio: float
+
+
+_MAXIMISATION = typed(Maximisation, INT, INT, CODES, FLOAT, FLOAT)
+MAXIMISE = INT(_MAXIMISATION, R1, STATISTICS, INT, BOOL, BOOL, WARM_START, MIXTURE)
 call_maximise = caller(MAXIMISE)
 MEANS = nb.void(R1, F1, F2, F3, F2)
 _call_means = caller(MEANS)
 
 
 @part(MAXIMISE, level=1)
-def maximise(  # type: ignore[no-untyped-def]
-    m_step, means_step, volume, shape, orientation, hyper, ridge, ratio, counts, means, scatters,
-    sweeps, first, warm, volumes, axes, new_weights, new_means, covariances,
-):  # fmt: skip
-    """Write the M-step's proportions (K,), means (K, d) and covariances; return an empty k or -1.
+def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: ignore[no-untyped-def]
+    """Write the M-step's mixture; return the first empty component, or -1.
 
-    scatters and covariances are (K, d, d), or (K, 1, d) if diagonal. With a prior that is not
-    conjugate, means and covariances are maximised in turn (ECM: Meng & Rubin 1993, Biometrika 80,
-    267-278), the means given the previous covariances; first: there are none yet. m_step and
-    means_step are addresses, of the family's M-step and, with a prior, of `prior_means`.
+    With a prior that is not conjugate, means and covariances are maximised in turn (ECM: Meng &
+    Rubin 1993, Biometrika 80, 267-278), the means given the previous covariances; first: there
+    are none yet.
     """
+    statistics, start, new = uncounted((statistics, start, new))
+    counts, means, scatters = statistics
+    weights, new_means, covariances = new
     n_components, rows, d = scatters.shape
     prior = len(hyper) > 0
     concentration = hyper[0] if prior else 1.0
     strength = hyper[2] if prior else 0.0
-    share = 1.0 if differ(volume, shape, orientation) else 1.0 / n_components
+    share = 1.0 if differ(how.codes) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
     pseudo = np.empty((n_components, rows, d)) if prior else scatters
     total = 0.0
@@ -55,44 +71,53 @@ def maximise(  # type: ignore[no-untyped-def]
             empty = k
         total += counts[k] + concentration - 1.0
     for k in range(n_components):
-        new_weights[k] = (counts[k] + concentration - 1.0) / total
+        weights[k] = (counts[k] + concentration - 1.0) / total
         pseudo_counts[k] = counts[k] + (share * (hyper[1] + d + 1.0) if prior else 0.0)
         if strength > 0.0:
             pseudo_counts[k] += 1.0  # of the mean's own density
     turns = 2 if prior and first and strength == 0.0 else 1
     for turn in range(turns):
         if prior and turns - turn == 1:
-            _call_means(means_step, (hyper, counts, means, covariances, new_means))
+            _call_means(how.prior_means, (hyper, counts, means, covariances, new_means))
         else:
             for k in range(n_components):
                 for j in range(d):
                     new_means[k, j] = means[k, j]
         if prior:
-            for k in range(n_components):
-                for i in range(rows):
-                    for j in range(d if rows < d else i + 1):
-                        q = j if rows < d else i
-                        shift = counts[k] * (new_means[k, q] - means[k, q])
-                        v = scatters[k, i, j] + shift * (new_means[k, j] - means[k, j])
-                        shift = strength * (new_means[k, q] - hyper[3 + q])
-                        v += shift * (new_means[k, j] - hyper[3 + j])
-                        v += share * hyper[3 + d + 2 * d * d + q * d + j]
-                        pseudo[k, i, j] = v
-                        if rows == d:
-                            pseudo[k, j, i] = v
+            _write_pseudo_scatters(hyper, share, statistics, new_means, pseudo)
         if empty < 0:
             call_m_step(
-                m_step,
+                how.m_step,
                 (
-                    volume, shape, orientation, ratio, pseudo_counts, pseudo, sweeps,
-                    warm or turn == 1, volumes, axes, covariances,
+                    how.codes, how.ratio, pseudo_counts, pseudo, sweeps, warm or turn == 1, start,
+                    covariances,
                 ),
             )  # fmt: skip
-    if ridge > 0.0:
+    if how.ridge > 0.0:
         for k in range(n_components):
             for j in range(d):
-                covariances[k, 0 if rows < d else j, j] += ridge
+                covariances[k, 0 if rows < d else j, j] += how.ridge
     return empty
+
+
+@inlined
+def _write_pseudo_scatters(hyper, share, statistics, new_means, pseudo):  # type: ignore[no-untyped-def]
+    """The scatters about the new means, with what the prior adds to them."""
+    counts, means, scatters = statistics
+    n_components, rows, d = scatters.shape
+    strength = hyper[2]
+    for k in range(n_components):
+        for i in range(rows):
+            for j in range(d if rows < d else i + 1):
+                q = j if rows < d else i
+                shift = counts[k] * (new_means[k, q] - means[k, q])
+                v = scatters[k, i, j] + shift * (new_means[k, j] - means[k, j])
+                shift = strength * (new_means[k, q] - hyper[3 + q])
+                v += shift * (new_means[k, j] - hyper[3 + j])
+                v += share * hyper[3 + d + 2 * d * d + q * d + j]
+                pseudo[k, i, j] = v
+                if rows == d:
+                    pseudo[k, j, i] = v
 
 
 @part(MEANS)

@@ -16,14 +16,13 @@ from .matrices import IDENTITY, VARIABLE, compose, eigen
 
 
 @part(M_STEP)
-def bounded_m_step(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def bounded_m_step(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """Write the best covariances whose eigenvalues differ by at most `ratio`.
 
     An M-step with the arguments of those of `m_steps.m_step`, for families whose eigenvalues are
     free of each other: spherical ones, EEI EEE EEV VVI VVV.
     """
+    volume, shape, orientation = codes
     n_components, rows, d = scatters.shape
     common = volume != VARIABLE
     n_groups = 1 if common else n_components

@@ -13,7 +13,8 @@ import numpy as np
 from ..kernels.compilation import Entry
 from ..utils.types import FloatArray
 from .letters import FREEDOM, Letter
-from .m_steps import m_step
+from .m_steps import WarmStart, m_step
+from .matrices import Codes
 
 # Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
 _SWEEPS = 1000
@@ -66,9 +67,9 @@ class Family:
         return f"<Family {self.name}: {words}>"
 
     @property
-    def codes(self) -> tuple[int, int, int]:
+    def codes(self) -> Codes:
         """Volume, shape and orientation as compiled code reads them."""
-        return self.volume.code, self.shape.code, self.orientation.code
+        return Codes(self.volume.code, self.shape.code, self.orientation.code)
 
     @property
     def m_step(self) -> Entry:
@@ -158,8 +159,8 @@ class Family:
         out = np.empty_like(stack)
         with np.errstate(all="ignore"):
             self.m_step(
-                *self.codes, 0.0, np.array(counts, dtype=np.float64), stack, _SWEEPS, False,
-                np.empty(n_components), np.empty((d, d)), out,
+                self.codes, 0.0, np.array(counts, dtype=np.float64), stack, _SWEEPS, False,
+                WarmStart(np.empty(n_components), np.empty((d, d))), out,
             )  # fmt: skip
         return out.reshape(scatters.shape)
 

@@ -11,14 +11,18 @@ no axes are needed (`_pooled`: EEE, VEE; `_separate`: EVV, VVV).
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba as nb
 import numpy as np
 
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
-from ..kernels.compilation import F1, F2, F3, Entry, jit, part
+from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, Entry, inlined, jit, part, typed
+from ..utils.types import FloatArray
 from .common_axes import common_axes
 from .matrices import (
+    CODES,
     EQUAL,
     IDENTITY,
     VARIABLE,
@@ -34,9 +38,16 @@ from .matrices import (
 _PRECISION = 1e-13
 
 
-_I, _F = nb.int64, nb.float64
-# volume, shape, orientation, ratio; counts, scatters; sweeps, warm; volumes, axes, out
-M_STEP = nb.void(_I, _I, _I, _F, F1, F3, _I, nb.boolean, F1, F2, F3)
+class WarmStart(NamedTuple):
+    """Volumes (K,) and axes (d, d) at which inner iterations start, and leave what they found."""
+
+    volumes: FloatArray
+    axes: FloatArray
+
+
+WARM_START = typed(WarmStart, F1, F2)
+# codes, ratio; counts, scatters; sweeps, warm, start; out
+M_STEP = nb.void(CODES, FLOAT, F1, F3, INT, BOOL, WARM_START, F3)
 call_m_step = caller(M_STEP)
 
 
@@ -44,11 +55,10 @@ def m_step(shape: int, orientation: int) -> Entry:
     """The M-step of the families of that shape and orientation.
 
     Called as M_STEP says it writes the covariances that minimise sum_k tr(W_k Sigma_k^-1) +
-    n_k log|Sigma_k| to out. volume, shape and orientation are EQUAL, VARIABLE or IDENTITY. At
-    most `sweeps` inner iterations are made; they start from volumes (K,) and axes (d, d) if warm,
-    and leave there what they found. From a warm start the objective never rises, however few they
-    are. A singular scatter may give covariances that are singular or not numbers. The ratio is
-    for families under a bound (`eigenvalue_bound.py`).
+    n_k log|Sigma_k| to out. At most `sweeps` inner iterations are made; they begin at `start` if
+    warm, and leave there what they found. From a warm start the objective never rises, however few
+    they are. A singular scatter may give covariances that are singular or not numbers. The ratio
+    is for families under a bound (`eigenvalue_bound.py`).
     """
     if orientation == IDENTITY:
         return _along_columns
@@ -58,9 +68,7 @@ def m_step(shape: int, orientation: int) -> Entry:
 
 
 @part(M_STEP)
-def _along_columns(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def _along_columns(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EII VII EEI VEI EVI VVI: the axes are the columns."""
     n_components, rows, d = scatters.shape
     profiles = np.empty((n_components, d))  # sums of squares along the axes
@@ -69,7 +77,7 @@ def _along_columns(  # type: ignore[no-untyped-def]
         for j in range(d):
             # At least 0: a singular scatter is so to rounding.
             profiles[k, j] = max(scatters[k, 0 if rows == 1 else j, j], 0.0)
-    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    _along(codes, counts, profiles, sweeps, warm, start.volumes, variances)
     for k in range(n_components):
         for i in range(rows):
             for j in range(d):
@@ -79,9 +87,7 @@ def _along_columns(  # type: ignore[no-untyped-def]
 
 
 @part(M_STEP)
-def _along_own_axes(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def _along_own_axes(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EEV VEV: every component has its own principal axes."""
     n_components, d, _ = scatters.shape
     profiles = np.empty((n_components, d))
@@ -91,31 +97,30 @@ def _along_own_axes(  # type: ignore[no-untyped-def]
         eigen(scatters[k], profiles[k], vectors[k])
         for j in range(d):
             profiles[k, j] = max(profiles[k, j], 0.0)
-    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    _along(codes, counts, profiles, sweeps, warm, start.volumes, variances)
     for k in range(n_components):
         compose(variances[k], vectors[k], out[k])
 
 
 @part(M_STEP)
-def _along_common_axes(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def _along_common_axes(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EVE VVE: axes in common, found by plane rotations."""
     n_components, d, _ = scatters.shape
     profiles = np.empty((n_components, d))
     variances = np.empty((n_components, d))
-    common_axes(volume, counts, scatters, sweeps, warm, axes, profiles)
+    common_axes(codes.volume, counts, scatters, sweeps, warm, start.axes, profiles)
     for k in range(n_components):
         for j in range(d):
             profiles[k, j] = max(profiles[k, j], 0.0)
-    _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances)
+    _along(codes, counts, profiles, sweeps, warm, start.volumes, variances)
     for k in range(n_components):
-        compose(variances[k], axes, out[k])
+        compose(variances[k], start.axes, out[k])
 
 
 @jit()
-def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
+def _along(codes, counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
     """Variances (K, d) along known axes from sums of squares (K, d): EII VII EEI VEI EVI VVI."""
+    volume, shape, _ = codes
     n_components, d = profiles.shape
     n = sum_of(counts)
     if shape == VARIABLE:
@@ -130,8 +135,7 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
             factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * volumes[k])
             for j in range(d):
                 variances[k, j] = profiles[k, j] * factor
-        return
-    if shape == IDENTITY:
+    elif shape == IDENTITY:
         total = 0.0
         for k in range(n_components):
             total += sum_of(profiles[k])
@@ -142,9 +146,8 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
             volumes[k] = v
             for j in range(d):
                 variances[k, j] = v
-        return
-    common = np.empty(d)
-    if volume == EQUAL:
+    elif volume == EQUAL:
+        common = np.empty(d)
         for j in range(d):
             common[j] = 0.0
             for k in range(n_components):
@@ -152,8 +155,15 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
         for k in range(n_components):
             for j in range(d):
                 variances[k, j] = common[j]
-        return
-    # VEI: volumes and shape in turn; convex in their logarithms, so there is one optimum.
+    else:
+        _volumes_and_shape(counts, profiles, sweeps, warm, volumes, variances)
+
+
+@inlined
+def _volumes_and_shape(counts, profiles, sweeps, warm, volumes, variances):  # type: ignore[no-untyped-def]
+    """VEI: volumes and shape in turn; convex in their logarithms, so there is one optimum."""
+    n_components, d = profiles.shape
+    common = np.empty(d)
     if not warm:
         for k in range(n_components):
             volumes[k] = sum_of(profiles[k]) / (counts[k] * d)
@@ -184,15 +194,13 @@ def _along(volume, shape, counts, profiles, sweeps, warm, volumes, variances):  
 
 
 @part(M_STEP)
-def _pooled(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def _pooled(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EEE and VEE: volumes and one matrix in common, in turn."""
     n_components, d, _ = scatters.shape
     n = sum_of(counts)
     common = np.empty((d, d))
     lower = np.empty((d, d))
-    if volume == EQUAL:
+    if codes.volume == EQUAL:
         fill_matrix(common, 0.0)
         for k in range(n_components):
             for i in range(d):
@@ -206,11 +214,11 @@ def _pooled(  # type: ignore[no-untyped-def]
             trace = 0.0
             for j in range(d):
                 trace += scatters[k, j, j]
-            volumes[k] = trace / (counts[k] * d)
+            start.volumes[k] = trace / (counts[k] * d)
     for _ in range(sweeps):
         fill_matrix(common, 0.0)
         for k in range(n_components):
-            factor = 1.0 / volumes[k]
+            factor = 1.0 / start.volumes[k]
             for i in range(d):
                 for j in range(d):
                     common[i, j] += factor * scatters[k, i, j]
@@ -223,32 +231,30 @@ def _pooled(  # type: ignore[no-untyped-def]
         change = 0.0
         for k in range(n_components):
             v = trace_of_quotient(lower, scatters[k]) / (d * counts[k])
-            change = max(change, abs(v - volumes[k]) / v)
-            volumes[k] = v
+            change = max(change, abs(v - start.volumes[k]) / v)
+            start.volumes[k] = v
         if not change > _PRECISION:
             break
     for k in range(n_components):
         for i in range(d):
             for j in range(d):
-                out[k, i, j] = volumes[k] * common[i, j]
+                out[k, i, j] = start.volumes[k] * common[i, j]
 
 
 @part(M_STEP)
-def _separate(  # type: ignore[no-untyped-def]
-    volume, shape, orientation, ratio, counts, scatters, sweeps, warm, volumes, axes, out
-):  # fmt: skip
+def _separate(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EVV and VVV: every component its own matrix, with a volume in common or its own."""
     n_components, d, _ = scatters.shape
     total = 0.0
     sizes = np.empty(n_components)
-    if volume == EQUAL:
+    if codes.volume == EQUAL:
         lower = np.empty((d, d))
         for k in range(n_components):
             sizes[k] = np.exp(cholesky(scatters[k], lower) / d)
             total += sizes[k]
     n = sum_of(counts)
     for k in range(n_components):
-        factor = 1.0 / counts[k] if volume == VARIABLE else total / (n * sizes[k])
+        factor = 1.0 / counts[k] if codes.volume == VARIABLE else total / (n * sizes[k])
         for i in range(d):
             for j in range(d):
                 out[k, i, j] = factor * scatters[k, i, j]

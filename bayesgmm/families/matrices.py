@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..kernels.compilation import jit
+from ..kernels.compilation import INT, jit, typed
 
 EQUAL, VARIABLE, IDENTITY = 0, 1, 2
+
+
+class Codes(NamedTuple):
+    """A family's letters: EQUAL, VARIABLE or IDENTITY."""
+
+    volume: int
+    shape: int
+    orientation: int
+
+
+CODES = typed(Codes, INT, INT, INT)
 # Inner sweeps of one M-step among many: none lowers the objective, and the next goes on.
 FEW_SWEEPS = 2
 TINY = 1e-300

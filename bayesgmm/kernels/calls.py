@@ -98,14 +98,20 @@ def uncounted(typing_context, values):  # type: ignore[no-untyped-def]
     """
 
     def write(context, builder, typed, arguments):  # type: ignore[no-untyped-def]
-        members = []
-        for i, type_ in enumerate(values):
-            value = builder.extract_value(arguments[0], i)
-            if isinstance(type_, nb.types.Array):
-                array = context.make_array(type_)(context, builder, value)
-                array.meminfo = ir.Constant(array.meminfo.type, None)
-                value = array._getvalue()
-            members.append(value)
-        return context.make_tuple(builder, values, members)
+        return _uncounted(context, builder, values, arguments[0])
 
     return values(values), write
+
+
+def _uncounted(context: Any, builder: Any, type_: Any, value: Any) -> Any:
+    if isinstance(type_, nb.types.BaseTuple):
+        members = [
+            _uncounted(context, builder, member, builder.extract_value(value, i))
+            for i, member in enumerate(type_)
+        ]
+        return context.make_tuple(builder, type_, members)
+    if not isinstance(type_, nb.types.Array):
+        return value
+    array = context.make_array(type_)(context, builder, value)
+    array.meminfo = ir.Constant(array.meminfo.type, None)
+    return array._getvalue()

@@ -32,6 +32,12 @@ I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
 R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
 ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)  # in any layout
 
+
+def typed(of: type[Any], *types: Any) -> Any:
+    """Numba's type of a tuple whose members have names, of these types."""
+    return nb.types.BaseTuple.from_types(types, of)
+
+
 # Blocks of rows are padded to a multiple of this: two vectors of the widest registers.
 LANES = 16
 

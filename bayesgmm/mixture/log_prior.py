@@ -5,26 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from ..families.family import Family
-from ..families.matrices import VARIABLE, trace_of_quotient
+from ..families.matrices import CODES, VARIABLE, trace_of_quotient
 from ..kernels.calls import caller
 from ..kernels.cholesky import cholesky
-from ..kernels.compilation import F1, F2, F3, FLOAT, INT, R1, inlined, jit, part
+from ..kernels.compilation import FLOAT, R1, inlined, jit, part
+from ..kernels.e_step.arrays import MIXTURE, MixtureArrays
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 
-LOG_KERNEL = FLOAT(INT, INT, INT, R1, F1, F2, F3)
+LOG_KERNEL = FLOAT(CODES, R1, MIXTURE)
 call_log_kernel = caller(LOG_KERNEL)
 
 
 @inlined
-def differ(volume, shape, orientation):  # type: ignore[no-untyped-def]
+def differ(codes):  # type: ignore[no-untyped-def]
     """Whether the components' covariances may differ."""
-    return volume == VARIABLE or shape == VARIABLE or orientation == VARIABLE
+    return codes.volume == VARIABLE or codes.shape == VARIABLE or codes.orientation == VARIABLE
 
 
 @part(LOG_KERNEL)
-def log_kernel(volume, shape, orientation, hyper, weights, means, covariances):  # type: ignore[no-untyped-def]
+def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     """Log prior density up to a constant; NaN where a covariance is not positive definite.
 
     (a - 1) sum_k log pi_k, and once per distinct covariance
@@ -32,12 +33,13 @@ def log_kernel(volume, shape, orientation, hyper, weights, means, covariances): 
     -(mu_k - b0)'B0^-1(mu_k - b0)/2, where B0 is Sigma_k / kappa0 and -log|Sigma_k|/2 is added for
     the conjugate prior.
     """
+    weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     concentration, dof, strength = hyper[0], hyper[1], hyper[2]
     b0 = hyper[3 : 3 + d]
     root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
     psi = hyper[3 + d + 2 * d * d :].reshape((d, d))
-    distinct = n_components if differ(volume, shape, orientation) else 1
+    distinct = n_components if differ(codes) else 1
     total = 0.0
     lower = np.zeros((d, d))
     log_det = 0.0
@@ -63,7 +65,7 @@ def log_kernel_at(parameters: Parameters, family: Family, hyper: FloatArray) -> 
         covariances = diagonals(covariances)[:, None, :]
     arrays = parameters.weights, parameters.means, covariances
     copies = (np.array(array, dtype=np.float64, order="C") for array in arrays)
-    return float(log_kernel(*family.codes, hyper, *copies))
+    return float(log_kernel(family.codes, hyper, MixtureArrays(*copies)))
 
 
 @jit()

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 import bayesgmm
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.eigenvalue_bound import bounded_m_step
+from bayesgmm.families.m_steps import WarmStart
 from tests.conftest import families_for, simulate
 from tests.families.test_families import deviance, scatters_of
 
@@ -19,7 +20,8 @@ def bounded(family, counts, w, ratio):
     stack = np.ascontiguousarray(w.reshape(len(counts), -1, w.shape[-1]))
     out = np.empty_like(stack)
     volumes, axes = np.empty(len(counts)), np.empty((w.shape[-1], w.shape[-1]))
-    bounded_m_step(*family.codes, ratio, counts, stack, 1, False, volumes, axes, out)
+    start = WarmStart(volumes, axes)
+    bounded_m_step(family.codes, ratio, counts, stack, 1, False, start, out)
     return out.reshape(w.shape)
 
 

@@ -43,14 +43,15 @@ def redraw(state, values, center, rng):
     """New rows of the state's mixture, written over the old ones."""
     d = values.shape[1]
     labels = np.minimum(
-        np.searchsorted(np.cumsum(state.weights), rng.random(len(values))), len(state.weights) - 1
+        np.searchsorted(np.cumsum(state.mixture.weights), rng.random(len(values))),
+        len(state.mixture.weights) - 1,
     )
-    sigma = state.covariances
+    sigma = state.mixture.covariances
     if state.density.parametrisation.diagonal and d > 1:
         sigma = sigma[:, 0, :, None] * np.eye(d)
     roots = np.linalg.cholesky(sigma.reshape(-1, d, d))
     noise = rng.standard_normal(values.shape)
-    values[:] = center + state.means[labels] + np.einsum("nij,nj->ni", roots[labels], noise)
+    values[:] = center + state.mixture.means[labels] + np.einsum("nij,nj->ni", roots[labels], noise)
 
 
 def functionals(weights, means, covariances):
@@ -79,13 +80,14 @@ def test_joint_distribution(name, d, kind):
     c = case(rng, name, d, 2, kind, n=5)
     state, n_draws = at(c), 12_000
     weights = np.empty((n_draws, 2))
-    means, covariances = np.empty((n_draws, 2, d)), np.empty((n_draws, *state.covariances.shape))
+    means = np.empty((n_draws, 2, d))
+    covariances = np.empty((n_draws, *state.mixture.covariances.shape))
     hyper = np.empty((n_draws, 1 + d))
     for i in range(n_draws):
         state.sweep(rng, 2)
         redraw(state, c.data.values, c.data.center, rng)
-        weights[i], means[i], covariances[i] = state.weights, state.means, state.covariances
-        hyper[i] = state.concentration[0], *np.diagonal(state.psi)
+        weights[i], means[i], covariances[i] = state.mixture
+        hyper[i] = state.hyper.concentration[0], *np.diagonal(state.hyper.psi)
     if state.density.parametrisation.diagonal and d > 1:
         covariances = covariances[:, :, 0, :, None] * np.eye(d)
     ours = functionals(weights, means + c.data.center, covariances.reshape(n_draws, -1, d, d))

@@ -13,12 +13,14 @@ the costs of the group just made change, so that n rows take n^2 costs in all.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.calls import caller
-from ...kernels.compilation import F1, F2, inlined, part
+from ...kernels.compilation import F1, F2, FLOAT, I1, INT, inlined, part, typed
 from ...utils.types import FloatArray
 
 type Labels = NDArray[np.int64]
@@ -27,21 +29,46 @@ _BLOCK = 64
 # Costs are compared on this grid: rows on a lattice (all measured ones) are full of ties, and
 # rounding errors, which differ between machines, should not break them.
 _GRID = 2.0**32
-_I, _F = nb.int64, nb.float64
-_I1 = nb.types.Array(_I, 1, "C")
-_PAIRS = nb.void(_I, _I, _I1, _F, F1, F2, F2, F2, F1)
+
+
+class Groups(NamedTuple):
+    """Groups side by side: how many rows and how much weight each has (m,), and their moments.
+
+    size are numbers of different rows, 0 for groups that are gone; mean (d, m); scatter (p, m),
+    packed by rows, and its trace (m,).
+    """
+
+    size: Labels
+    weight: FloatArray
+    mean: FloatArray
+    scatter: FloatArray
+    trace: FloatArray
+
+
+class Scratch(NamedTuple):
+    """Room for a block of pairs: `work`, a factor (p,), and which groups are in it."""
+
+    work: FloatArray
+    factor: FloatArray
+    pairs: Labels
+    points: Labels
+
+
+_GROUPS = typed(Groups, I1, F1, F2, F2, F1)
+_PAIRS = nb.void(INT, INT, I1, FLOAT, _GROUPS, F2, F1)
 _call_pairs = caller(_PAIRS)
-_POINTS = nb.void(_I, _I, _I1, F1, _F, F1, F2, F2, F1)
+_POINTS = nb.void(INT, INT, I1, F1, FLOAT, _GROUPS, F2, F1)
 _call_points = caller(_POINTS)
 
 
 @part(_PAIRS)
-def _add_determinants(c, n, index, floor, count, mean, scatter, work, out):  # type: ignore[no-untyped-def]
+def _add_determinants(c, n, index, floor, groups, work, out):  # type: ignore[no-untyped-def]
     """Add |W / n| of group c joined with each of the groups index[:n] (n <= _BLOCK) to out there.
 
     work (p + d + 2, _BLOCK): its first p rows become the packed covariances, then their factors
     L D L' by columns, pair beside pair so that the loops over pairs are vectorised.
     """
+    _, count, mean, scatter, _ = groups
     d = len(mean)
     p = len(scatter)
     delta = work[p : p + d]
@@ -80,12 +107,13 @@ def _add_determinants(c, n, index, floor, count, mean, scatter, work, out):  # t
 
 
 @part(_POINTS)
-def _add_point_determinants(c, n, index, factor, det, count, mean, work, out):  # type: ignore[no-untyped-def]
+def _add_point_determinants(c, n, index, factor, det, groups, work, out):  # type: ignore[no-untyped-def]
     """The same for groups without a scatter of their own, from W_c = L L' and its determinant.
 
     |W_c + w delta delta'| = |W_c| (1 + w |L^-1 delta|^2) takes d^2 where the whole takes d^3.
     factor (p,) is L packed by rows, its diagonal inverted; det is |W_c / n_c|.
     """
+    count, mean = groups.weight, groups.mean
     d = len(mean)
     total = work[d]
     for r in range(n):
@@ -129,13 +157,12 @@ def _factorise(w, n, d, floor, factor):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _join(  # type: ignore[no-untyped-def]
-    add_pairs, add_points, c, m, a, size, count, mean, scatter, trace, scratch, out
-):  # fmt: skip
+def _join(add_pairs, add_points, c, m, a, groups, scratch, out):  # type: ignore[no-untyped-def]
     """Write out[:m], the levels that group c would have together with each of the groups :m.
 
-    size (m,) are numbers of different rows, 0 for groups that are gone. Return c's own level.
+    Return c's own level.
     """
+    size, count, mean, scatter, trace = groups
     d = len(mean)
     work, factor, pairs, points = scratch
     floor = 1e-15 * d * a  # a smaller variance is rounding error
@@ -162,10 +189,10 @@ def _join(  # type: ignore[no-untyped-def]
                 pairs[n_pairs] = k
                 n_pairs += 1
         if n_points == _BLOCK or (k == m - 1 and n_points > 0):
-            _call_points(add_points, (c, n_points, points, factor, det, count, mean, work, out))
+            _call_points(add_points, (c, n_points, points, factor, det, groups, work, out))
             n_points = 0
         if n_pairs == _BLOCK or (k == m - 1 and n_pairs > 0):
-            _call_pairs(add_pairs, (c, n_pairs, pairs, floor, count, mean, scatter, work, out))
+            _call_pairs(add_pairs, (c, n_pairs, pairs, floor, groups, work, out))
             n_pairs = 0
     for k in range(m):
         out[k] = (count[c] + count[k]) * np.log(out[k])
@@ -193,8 +220,9 @@ def _cheapest(m, age, cost, best, partner):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _merge(i, j, size, count, mean, scatter, trace):  # type: ignore[no-untyped-def]
+def _merge(i, j, groups):  # type: ignore[no-untyped-def]
     """Add group j to group i."""
+    size, count, mean, scatter, trace = groups
     weight = count[i] * count[j] / (count[i] + count[j])
     size[i] += size[j]
     size[j] = 0
@@ -246,23 +274,20 @@ def agglomerate(x: FloatArray, counts: FloatArray, kept: Labels, gone: Labels) -
     )
 
 
-@part(_I(_I, _I, F2, F1, _I1, _I1))
+@part(INT(INT, INT, F2, F1, I1, I1))
 def _agglomerate(add_pairs, add_points, x, counts, kept, gone):  # type: ignore[no-untyped-def]
     """`agglomerate`, with the addresses of the parts that add determinants."""
     d, m = x.shape
     p = d * (d + 1) // 2
     size = np.empty(m, np.int64)
-    count = counts.copy()
-    mean = x.copy()
-    scatter = np.zeros((p, m))
-    trace = np.zeros(m)
+    groups = Groups(size, counts.copy(), x.copy(), np.zeros((p, m)), np.zeros(m))
     level = np.empty(m)
     name = np.empty(m, np.int64)
     age = np.empty(m, np.int64)
     cost = np.empty((m, m))
     best = np.empty(m)
     partner = np.empty(m, np.int64)
-    scratch = (
+    scratch = Scratch(
         np.empty((p + d + 2, _BLOCK)),
         np.empty(p),
         np.empty(_BLOCK, np.int64),
@@ -283,15 +308,13 @@ def _agglomerate(add_pairs, add_points, x, counts, kept, gone):  # type: ignore[
             kept[step - m] = min(name[i], name[j])
             gone[step - m] = max(name[i], name[j])
             name[i] = kept[step - m]
-            _merge(i, j, size, count, mean, scatter, trace)
+            _merge(i, j, groups)
             age[i] = step
             age[j] = 2 * m  # younger than all: nobody's partner
             best[j] = np.inf
         end = min(step, m)
         row = cost[i]
-        level[i] = _join(
-            add_pairs, add_points, i, end, a, size, count, mean, scatter, trace, scratch, row
-        )
+        level[i] = _join(add_pairs, add_points, i, end, a, groups, scratch, row)
         best[i] = np.inf
         partner[i] = i
         for k in range(end):

@@ -5,13 +5,12 @@ Numba passes such a tuple by value: `view.center` costs no more than the array i
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 from ...utils.types import FloatArray
-from ..compilation import F1, F2, F3, INT, R1
+from ..compilation import F1, F2, F3, INT, R1, typed
 
 
 class View(NamedTuple):
@@ -79,11 +78,6 @@ class PassParts(NamedTuple):
     factoring: int
     quadratic: int
     centred: int
-
-
-def typed(of: type[Any], *types: Any) -> Any:
-    """Numba's type of such a tuple."""
-    return nb.types.BaseTuple.from_types(types, of)
 
 
 def only_read(values: FloatArray) -> FloatArray:

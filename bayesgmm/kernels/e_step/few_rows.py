@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...utils.types import FloatArray
-from ..calls import caller
-from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part
+from ..calls import caller, uncounted
+from ..compilation import F1, F2, F3, FLOAT, INT, LANES, R1, inlined, jit, part, typed
 from ..device.rows import DeviceRows
 from ..products import (
     add_outer_product,
@@ -25,7 +25,7 @@ from ..products import (
     product,
 )
 from .accuracy import OF_FACTORS
-from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments, typed
+from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments
 from .contract import Rows
 from .moments import central_moments
 from .preparation import (
@@ -40,6 +40,7 @@ from .preparation import (
 )
 from .quadratic import QUADRATIC_LIMIT, decode
 from .softmax import LOG_2PI, softmax
+from .weighing import weigh
 
 
 class FewRows(NamedTuple):
@@ -116,6 +117,7 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     responsibilities. The value is MADE; NO_CENTRED where a component is so narrow that the centred
     form is needed and its address is 0; else the first k whose covariance is singular.
     """
+    rows, mixture, statistics = uncounted((rows, mixture, statistics))
     n_features = rows.phi.shape[1]
     n_components, height, d = mixture.covariances.shape
     components, precision = workspace(mixture.covariances)
@@ -131,6 +133,7 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     sums = np.zeros((n_components, n_features))
     second = np.zeros((n_components, height, d))
     about = components.means
+    counts, first = statistics.counts, np.empty((n_components, d))
     if quadratic:
         theta = np.empty((n_components, n_features))
         encode_any(components, precision, theta)
@@ -138,15 +141,15 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     else:
         loglik = _call_centred(parts.centred, (rows, components, sums, second, result))
     result[LOGLIK] = loglik - rows.log_unit
-    moments = Moments(statistics.counts, np.empty((n_components, d)), second)
     if quadratic:
-        decode(sums, height < d, moments.first, second)
+        decode(sums, height < d, first, second)
     for k in range(n_components):
-        moments.counts[k] = sums[k, 0]
+        counts[k] = sums[k, 0]
         for j in range(d):
-            moments.first[k, j] = sums[k, 1 + j]
+            first[k, j] = sums[k, 1 + j]
             if quadratic:
                 about[k, j] = 0.0  # its moments are about the centre
+    moments = Moments(counts, first, second)
     central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
@@ -154,19 +157,21 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
 @inlined
 def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
     """Add the rows to sums (K, F) and return their log-likelihood."""
-    n_blocks, n_features, block = rows.phi.shape
+    features, n_rows, row_weights, _, _ = rows
+    n_blocks, n_features, block = features.shape
     n_components = len(theta)
     logits = np.empty((n_components, block))
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
+    certainty = result[LOG_CERTAINTY:]
     loglik = 0.0
     for b in range(n_blocks):
-        phi = rows.phi[b]
-        m = min(block, rows.n - b * block)
+        phi = features[b]
+        m = min(block, n_rows - b * block)
         product(theta, phi, m, logits)
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
+        loglik += weigh(row_weights, b * block, m, peak, total, logits, certainty)
         clear_padding(logits, m)
         add_outer_product(logits, phi, m, sums)
     return loglik
@@ -175,8 +180,9 @@ def _quadratic(rows, theta, sums, result):  # type: ignore[no-untyped-def]
 @part(_CENTRED)
 def centred_form(rows, components, sums, second, result):  # type: ignore[no-untyped-def]
     """The centred form: writes counts and first moments to sums, second moments to second."""
-    n_blocks, n_features, block = rows.phi.shape
-    z, factors = components.means, components.factors
+    (features, n_rows, row_weights, _, _), components = uncounted((rows, components))
+    log_weights, z, factors, half_log_dets = components
+    n_blocks, n_features, block = features.shape
     n_components, height, d = factors.shape
     logits = np.empty((n_components, block))
     delta = np.empty((d, block))
@@ -184,10 +190,11 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
     peak = np.empty(block)
     total = np.empty(block)
     power = np.empty(block)
+    certainty = result[LOG_CERTAINTY:]
     loglik = 0.0
     for b in range(n_blocks):
-        phi = rows.phi[b]
-        m = min(block, rows.n - b * block)
+        phi = features[b]
+        m = min(block, n_rows - b * block)
         for k in range(n_components):
             _about(phi, z[k], m, delta)
             for r in range(padded(m)):
@@ -198,11 +205,11 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
                         y[0, r] += (factors[k, 0, j] * delta[j, r]) ** 2
             else:
                 add_squared_lengths(factors[k], True, delta, m, y)
-            constant = components.log_weights[k] + components.half_log_dets[k]
+            constant = log_weights[k] + half_log_dets[k]
             for r in range(m):
                 logits[k, r] = constant - 0.5 * (d * LOG_2PI + y[0, r])
         softmax(logits, m, peak, total, power)
-        loglik += _weigh(rows.weights, b * block, m, peak, total, logits, result)
+        loglik += weigh(row_weights, b * block, m, peak, total, logits, certainty)
         clear_padding(logits, m)
         for k in range(n_components):
             _about(phi, z[k], m, delta)
@@ -217,26 +224,6 @@ def centred_form(rows, components, sums, second, result):  # type: ignore[no-unt
                         second[k, 0, j] += y[j, r] * delta[j, r]
             if height == d:
                 add_symmetric_product(y, delta, m, second[k])
-    return loglik
-
-
-@inlined
-def _weigh(row_weights, start, m, peak, total, logits, result):  # type: ignore[no-untyped-def]
-    """Sum the rows' log densities, total (m,), weighted; multiply responsibilities by weights."""
-    loglik = 0.0
-    peaks = 0.0
-    if len(row_weights) > 0:
-        for r in range(m):
-            w = row_weights[start + r]
-            loglik += w * total[r]
-            peaks += w * peak[r]
-            for k in range(len(logits)):
-                logits[k, r] *= w
-    else:
-        for r in range(m):
-            loglik += total[r]
-            peaks += peak[r]
-    result[LOG_CERTAINTY] += peaks - loglik
     return loglik
 
 

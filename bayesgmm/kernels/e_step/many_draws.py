@@ -8,8 +8,8 @@ import numba as nb
 import numpy as np
 
 from ...utils.types import FloatArray
-from ..compilation import F2, F3, FLOAT, INT, R1, part
-from .arrays import PASS_PARTS, EachRow, MixtureArrays, View, typed
+from ..compilation import F2, F3, FLOAT, INT, R1, part, typed
+from .arrays import PASS_PARTS, EachRow, MixtureArrays, View
 from .many_rows import BLOCK
 from .preparation import LOSS, encode_any, prepare, workspace
 from .quadratic import QUADRATIC_LIMIT, QUADRATIC_MAX_COLUMNS, call_quadratic, number_of_features

@@ -14,9 +14,9 @@ import numpy as np
 
 from ...utils.types import FloatArray, IntArray
 from ..calls import caller
-from ..compilation import F1, F2, FLOAT, I2, INT, R1, inlined, part
+from ..compilation import F1, F2, FLOAT, I2, INT, R1, inlined, part, typed
 from .accuracy import OF_FACTORS
-from .arrays import MIXTURE, PASS_PARTS, STATISTICS, EachRow, Moments, View, typed
+from .arrays import MIXTURE, PASS_PARTS, STATISTICS, EachRow, Moments, View
 from .centred import call_centred
 from .moments import central_moments
 from .preparation import (

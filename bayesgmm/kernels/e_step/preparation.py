@@ -40,18 +40,17 @@ def prepare(factoring, scale, mixture, components, precision, result):  # type: 
     becomes the loss of digits of the quadratic form, in units of rounding. Returns the first k
     whose covariance is singular, or -1.
     """
-    n_components, rows, d = mixture.covariances.shape
-    z, factors = components.means, components.factors
+    weights, means, covariances = mixture
+    log_weights, z, factors, half_log_dets = components
+    n_components, rows, d = covariances.shape
     for k in range(n_components):
-        components.log_weights[k] = np.log(mixture.weights[k])
+        log_weights[k] = np.log(weights[k])
         for j in range(d):
-            z[k, j] = mixture.means[k, j] / scale[j]
+            z[k, j] = means[k, j] / scale[j]
             for i in range(rows):
-                v = mixture.covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
+                v = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
                 precision[k, i, j] = v
-    bad = call_inverse_factors(
-        factoring, (precision, SMALLEST_VARIANCE, factors, components.half_log_dets)
-    )
+    bad = call_inverse_factors(factoring, (precision, SMALLEST_VARIANCE, factors, half_log_dets))
     if bad < 0:
         if rows < d:
             for k in range(n_components):
@@ -76,9 +75,9 @@ def prepare(factoring, scale, mixture, components, precision, result):  # type: 
 def encode_any(components, precision, theta):  # type: ignore[no-untyped-def]
     """Write theta (K, F) from what `prepare` wrote."""
     n_components, rows, d = precision.shape
-    log_weights, half_log_dets = components.log_weights, components.half_log_dets
+    log_weights, means, _, half_log_dets = components
     if rows < d:
         flat = precision.reshape((n_components, rows * d))
-        encode_diagonal(log_weights, components.means, flat, half_log_dets, theta)
+        encode_diagonal(log_weights, means, flat, half_log_dets, theta)
     else:
-        encode(log_weights, components.means, precision, half_log_dets, theta)
+        encode(log_weights, means, precision, half_log_dets, theta)

@@ -14,6 +14,7 @@ from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
+from ...kernels.e_step.arrays import MixtureArrays
 from ...utils.matrices import diagonal_matrices
 from ...utils.progress import progress
 from ...utils.threads import all_done, default_threads
@@ -78,13 +79,9 @@ class _State:
     """The state of a chain: arrays that sweeps overwrite, in the data's units about its centre."""
 
     density: LogPosterior
-    arguments: tuple[Any, ...]
-    psi: FloatArray
-    rates: FloatArray
-    concentration: FloatArray
-    weights: FloatArray
-    means: FloatArray
-    covariances: FloatArray
+    prior: compiled.GibbsPrior
+    hyper: compiled.Hyperparameters
+    mixture: MixtureArrays
 
     @classmethod
     def at(cls, density: LogPosterior, mode: Mode) -> _State:
@@ -121,22 +118,20 @@ class _State:
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
         random_scale = prior.inverse_wishart.random_scale
         psi = np.diag(values["scale"]) if random_scale else np.array(prior.scale)
+        concentration = np.array([values.get("concentration", prior.expected_concentration)])
         return cls(
             density=density,
-            arguments=(
-                inverse_factors.address, data.center, data.scale, kinds, numbers,
-                prior.mean - data.center, spread,
-            ),
-            psi=psi, rates=rates,
-            concentration=np.array([values.get("concentration", prior.expected_concentration)]),
-            weights=start.weights, means=start.means, covariances=covariances,
-        )  # fmt: skip
+            prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
+            hyper=compiled.Hyperparameters(concentration, psi),
+            mixture=MixtureArrays(start.weights, start.means, covariances),
+        )
 
     def sweep(self, rng: np.random.Generator, times: int) -> None:
         """Make so many sweeps."""
+        data = self.density.data
         bad = compiled.gibbs_sweeps(
-            np.asarray(self.density.data.values), rng, times, *self.arguments, self.psi, self.rates,
-            self.concentration, self.weights, self.means, self.covariances,
+            np.asarray(data.values), data.center, data.scale, rng, times, inverse_factors.address,
+            self.prior, self.hyper, self.mixture,
         )  # fmt: skip
         if bad != compiled.DRAWN:
             raise ValueError(
@@ -147,14 +142,14 @@ class _State:
     def coordinates(self) -> FloatArray:
         """The state in coordinates (P,) of the density."""
         density = self.density
-        covariances = self.covariances
+        covariances = self.mixture.covariances
         if density.parametrisation.diagonal:
             covariances = diagonal_matrices(covariances[:, 0])
         values = {
-            "concentration": self.concentration[0],
-            "scale": np.diagonal(self.psi),
-            "pi": np.maximum(self.weights, np.finfo(np.float64).tiny),
-            "mu": self.means + density.data.center,
+            "concentration": self.hyper.concentration[0],
+            "scale": np.diagonal(self.hyper.psi),
+            "pi": np.maximum(self.mixture.weights, np.finfo(np.float64).tiny),
+            "mu": self.mixture.means + density.data.center,
             **density.parametrisation.values_from(covariances, density.prior.inverse_wishart),
         }
         return density.space.free(values)

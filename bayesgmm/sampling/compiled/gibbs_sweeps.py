@@ -9,23 +9,23 @@ without such a one are drawn by slice sampling (Neal 2003, Ann. Stat. 31, 705-76
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numba as nb
 import numpy as np
 
 from ...density.bartlett import bartlett_covariance
 from ...kernels.cholesky import cholesky
-from ...kernels.compilation import F1, F2, F3, I1, R1, entry, inlined, jit
-from ...kernels.e_step.arrays import MixtureArrays, Moments, View
+from ...kernels.compilation import F1, F2, I1, INT, R1, entry, inlined, jit, typed
+from ...kernels.e_step.arrays import MIXTURE, Moments, StatisticsArrays, View
 from ...kernels.e_step.many_rows import BLOCK
 from ...kernels.e_step.moments import central_moments
 from ...kernels.e_step.preparation import LOSS, encode_any, prepare, workspace
 from ...kernels.e_step.quadratic import decode, features, number_of_features
 from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
+from ...utils.types import FloatArray, IntArray
 
-_I = nb.int64
-_RNG = nb.types.npy_rng
 # Places in `kinds`: properties of the family and the prior.
 COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE = range(5)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
@@ -37,34 +37,51 @@ _MOST_LOST = 1e10
 _MOST_STEPS = 64
 
 
-@entry(
-    lambda x: _I(x, _RNG, _I, _I, R1, R1, I1, F1, F1, F2, F2, F1, F1, F1, F2, F3)
-)  # fmt: skip
-def gibbs_sweeps(  # type: ignore[no-untyped-def]
-    x, rng, sweeps, factoring, center, scale, kinds, numbers, b0, spread, psi, rates,
-    concentration, weights, means, covariances,
-):  # fmt: skip
-    """Move concentration (1,), psi (d, d), weights, means and covariances by so many sweeps.
+class GibbsPrior(NamedTuple):
+    """The prior, in the user's units about the center: `kinds` and `numbers` as above.
 
-    x (n, d) are rows as they are, means (K, d) and b0 (d,) about the center, covariances
-    (K, d, d), or (K, 1, d) if diagonal, in the user's units, as are the prior's: spread (d, d) is
-    the means' prior precision, rates (d,) those of Psi's diagonal. Returns DRAWN, or the first k
-    whose covariance is too narrow for double precision.
+    b0 (d,) and spread (d, d) are the means' prior mean and precision, rates (d,) those of Psi's
+    diagonal.
+    """
+
+    kinds: IntArray
+    numbers: FloatArray
+    b0: FloatArray
+    spread: FloatArray
+    rates: FloatArray
+
+
+class Hyperparameters(NamedTuple):
+    """The concentration (1,) and Psi (d, d)."""
+
+    concentration: FloatArray
+    psi: FloatArray
+
+
+_PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
+_HYPER = typed(Hyperparameters, F1, F2)
+
+
+@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, _PRIOR, _HYPER, MIXTURE))
+def gibbs_sweeps(x, center, scale, rng, sweeps, factoring, prior, hyper, mixture):  # type: ignore[no-untyped-def]
+    """Move hyperparameters and mixture by so many sweeps.
+
+    x (n, d) are rows as they are; the mixture is in the user's units about the center. Returns
+    DRAWN, or the first k whose covariance is too narrow for double precision.
     """
     n, d = x.shape
-    n_components, rows, _ = covariances.shape
+    n_components, rows, _ = mixture.covariances.shape
     diagonal = rows < d
     n_features = number_of_features(d, diagonal)
     view = View(center, 1.0 / scale, np.empty(0))
-    mixture = MixtureArrays(weights, means, covariances)
-    components, precision = workspace(covariances)
+    components, precision = workspace(mixture.covariances)
     result = np.empty(3)
     theta = np.empty((n_components, n_features))
     sums = np.empty((n_components, n_features))
-    counts = np.empty(n_components)
-    centers = np.empty((n_components, d))
-    scatters = np.empty((n_components, rows, d))
-    moments = Moments(counts, np.empty((n_components, d)), scatters)
+    statistics = StatisticsArrays(
+        np.empty(n_components), np.empty((n_components, d)), np.empty((n_components, rows, d))
+    )
+    moments = Moments(statistics.counts, np.empty((n_components, d)), statistics.scatters)
     nowhere = np.zeros((n_components, d))
     phi = np.empty((n_features, padded(BLOCK)))
     chosen = np.empty((n_components, padded(BLOCK)))
@@ -85,22 +102,18 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
             _choose(rng, chosen, m, scratch[0])
             clear_padding(chosen, m)
             add_outer_product(chosen, phi, m, sums)
-        decode(sums, diagonal, moments.first, scatters)
+        decode(sums, diagonal, moments.first, moments.second)
         for k in range(n_components):
-            counts[k] = sums[k, 0]
-        central_moments(moments, nowhere, scale, centers, scatters)
+            moments.counts[k] = sums[k, 0]
+        central_moments(moments, nowhere, scale, statistics.means, statistics.scatters)
         for k in range(n_components):  # the prior's precision is in the user's units
             for i in range(rows):
                 for j in range(d):
                     precision[k, i, j] /= scale[j] * scale[j if diagonal else i]
-        _draw_proportions(
-            rng, kinds, numbers, counts, concentration, components.log_weights, weights
-        )
-        _draw_scale(rng, kinds, numbers, rates, precision, psi)
-        _draw_means(rng, kinds, numbers, b0, spread, counts, centers, precision, covariances, means)
-        _draw_covariances(
-            rng, kinds, numbers, b0, psi, counts, centers, means, scatters, covariances
-        )
+        _draw_proportions(rng, prior, statistics.counts, hyper, components.log_weights, mixture)
+        _draw_scale(rng, prior, precision, hyper.psi)
+        _draw_means(rng, prior, statistics, precision, mixture)
+        _draw_covariances(rng, prior, hyper.psi, statistics, mixture)
     return DRAWN
 
 
@@ -130,10 +143,9 @@ def _log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _draw_proportions(  # type: ignore[no-untyped-def]
-    rng, kinds, numbers, counts, concentration, log_weights, weights
-):
+def _draw_proportions(rng, prior, counts, hyper, log_weights, mixture):  # type: ignore[no-untyped-def]
     """Draw the proportions given the counts, then the concentration if it is random."""
+    weights, concentration, numbers = mixture.weights, hyper.concentration, prior.numbers
     n_components = len(counts)
     peak = -np.inf
     for k in range(n_components):
@@ -148,7 +160,7 @@ def _draw_proportions(  # type: ignore[no-untyped-def]
         log_weights[k] -= log_total
         log_sum += log_weights[k]
         weights[k] = np.exp(log_weights[k])
-    if kinds[RANDOM_CONCENTRATION] > 0:
+    if prior.kinds[RANDOM_CONCENTRATION] > 0:
         concentration[0] = np.exp(
             _slice(
                 rng, np.log(concentration[0]), numbers[CONCENTRATION_SHAPE],
@@ -195,8 +207,9 @@ def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-u
 
 
 @inlined
-def _draw_scale(rng, kinds, numbers, rates, precision, psi):  # type: ignore[no-untyped-def]
+def _draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
     """Draw Psi's diagonal given the components' precisions (K, d, d) or (K, 1, d)."""
+    kinds, numbers, rates = prior.kinds, prior.numbers, prior.rates
     n_components, rows, d = precision.shape
     if kinds[RANDOM_SCALE] > 0:
         distinct = 1 if kinds[COMMON] > 0 else n_components
@@ -218,10 +231,11 @@ def _draw_scale(rng, kinds, numbers, rates, precision, psi):  # type: ignore[no-
 
 
 @inlined
-def _draw_means(  # type: ignore[no-untyped-def]
-    rng, kinds, numbers, b0, spread, counts, centers, precision, covariances, means
-):
+def _draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-untyped-def]
     """Draw the means given the covariances and the rows' statistics."""
+    kinds, numbers, b0, spread, _ = prior
+    counts, centers, _ = statistics
+    means, covariances = mixture.means, mixture.covariances
     n_components, rows, d = precision.shape
     strength = numbers[STRENGTH]
     of_k = np.empty((d, d))
@@ -271,10 +285,11 @@ def _draw_means(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _draw_covariances(  # type: ignore[no-untyped-def]
-    rng, kinds, numbers, b0, psi, counts, centers, means, scatters, covariances
-):
+def _draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
     """Draw the covariances given the means and the rows' statistics."""
+    kinds, numbers, b0 = prior.kinds, prior.numbers, prior.b0
+    counts, centers, scatters = statistics
+    means, covariances = mixture.means, mixture.covariances
     n_components, rows, d = covariances.shape
     distinct = 1 if kinds[COMMON] > 0 else n_components
     scale = np.empty((rows, d))
