@@ -101,7 +101,7 @@ def test_what_no_other_check_sees(seed, sampler):
     smallest = posterior.tree["posterior"]["mu"].to_numpy()[..., 0].min(axis=-1)
     assert smallest.std() < 0.2
     [problem] = alarms(posterior)
-    assert "0.0 % of the draws" in problem
+    assert "0.0 % of the draws have one" in problem
 
 
 @pytest.mark.parametrize("family", ["EII", "VII", "EEI", "VVI", "EEE", "VVV"])

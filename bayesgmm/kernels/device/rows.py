@@ -120,8 +120,7 @@ def is_on_device(x: Any) -> bool:
     """
     if isinstance(x, DeviceRows):
         return True
-    jax = sys.modules.get("jax")
-    if jax is not None and isinstance(x, jax.Array):
+    if "jaxlib" in sys.modules and isinstance(x, _jax().Array):  # else there can be no such array
         return all(device.platform != "cpu" for device in x.devices())
     where = getattr(x, "__dlpack_device__", None)
     return where is not None and not isinstance(x, np.ndarray) and where()[0] not in _OF_PROCESSOR
