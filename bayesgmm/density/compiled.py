@@ -33,7 +33,7 @@ call_log_posterior = caller(LOG_POSTERIOR)
 (
     N, D, K, ROWS, FREE, SHARED, MAP_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
     RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, MAP_FIXED,
-    QUADRATIC, SETTLED, SCALE_BY_SHARES, N_SIZES,
+    QUADRATIC, OWNED, SCALE_BY_SHARES, N_SIZES,
 ) = range(23)  # fmt: skip
 _LOG_2PI = math.log(2.0 * math.pi)
 
@@ -86,7 +86,7 @@ class _Variables(NamedTuple):
     scale: FloatArray
     pi: FloatArray
     mu: FloatArray
-    of_chart: FloatArray
+    of_covariances: FloatArray
 
 
 @inlined
@@ -131,8 +131,8 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
         np.zeros(n_components), np.zeros((n_components, d)), np.zeros((n_components, rows, d)),
         np.zeros(n_components), np.zeros((n_components, rows, d)),
     )  # fmt: skip
-    coordinates = Coordinates(at.of_chart, sizes[SHARED], given.fixed, psi)
-    slopes = Slopes(slope.of_chart, slope.mu, g_psi)
+    coordinates = Coordinates(at.of_covariances, sizes[SHARED], given.fixed, psi)
+    slopes = Slopes(slope.of_covariances, slope.mu, g_psi)
     call_map(sizes[MAP_ADDRESS], (COVARIANCES, coordinates, covariances, of_rows, slopes))
     if sizes[PASS] > 0:
         loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
@@ -174,7 +174,7 @@ def _see_rows(  # type: ignore[no-untyped-def]
 ):
     """Write the rows' moments about the means; return their log-likelihood, or not a number."""
     n, d, n_components = sizes[N], sizes[D], sizes[K]
-    n_settled = sizes[SETTLED]  # features of the rows that a component has to itself
+    n_owned = sizes[OWNED]  # features of the rows that a component has to itself
     mixture = MixtureArrays(weights, means, covariances)
     statistics = StatisticsArrays(of_rows.counts, np.empty((n_components, d)), of_rows.second)
     parts = PassParts(sizes[FACTORING], sizes[QUADRATIC], sizes[CENTRED])
@@ -187,7 +187,7 @@ def _see_rows(  # type: ignore[no-untyped-def]
         segments = sizes[N_SIZES:]
         many = ManyRows(
             data[: n * d].reshape((n, d)),
-            data[n * d :].reshape((n_components if n_settled > 0 else 0, n_settled)),
+            data[n * d :].reshape((n_components if n_owned > 0 else 0, n_owned)),
             segments.reshape((len(segments) // (3 + n_components), 3 + n_components)),
             given.center, given.scale, row_weights, given.log_unit[0],
         )  # fmt: skip

@@ -177,10 +177,10 @@ class LogPosterior:
         if kept.pairs > _WORTH_PRUNING * data.n * parametrisation.n_components:
             return self
         new = copy(self)
-        new.rows = np.concatenate([kept.rows.ravel(), kept.settled.ravel()])
+        new.rows = np.concatenate([kept.rows.ravel(), kept.owned.ravel()])
         new.sizes = np.concatenate([self.sizes, kept.segments.ravel()])
         new.sizes[compiled.N] = len(kept.rows)
-        new.sizes[compiled.SETTLED] = kept.settled.shape[1]
+        new.sizes[compiled.OWNED] = kept.owned.shape[1]
         return new
 
     def parameters(self, points: FloatArray) -> list[Parameters]:
@@ -229,9 +229,9 @@ class LogPosterior:
                 return False
             few = self.sizes[compiled.BLOCKS] > 0
             part = centred_form if few else centred_pass.version(np.float64)
-            if self.sizes[compiled.SETTLED]:  # rows were left out for the quadratic form
+            if self.sizes[compiled.OWNED]:  # rows were left out for the quadratic form
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
-                self.sizes[compiled.SETTLED] = 0
+                self.sizes[compiled.OWNED] = 0
                 self.sizes[compiled.N] = self.data.n
                 self.rows = contiguous(self.data.values).ravel()
             self.sizes[compiled.CENTRED] = part.address

@@ -30,14 +30,14 @@ class Pruned:
     ----------
     rows : array (m, d)
         Rows to which several components matter, ordered by which.
-    settled : array (K, F)
+    owned : array (K, F)
         Sums of the quadratic features of the other rows, by the component they belong to.
     segments : array (S, 3 + K)
         Of rows: start, stop, the number of components that matter, and which.
     """
 
     rows: FloatArray
-    settled: FloatArray
+    owned: FloatArray
     segments: NDArray[np.int64]
 
     @property
@@ -70,7 +70,7 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
     """
     n_components, diagonal = len(points[0].weights), points[0].diagonal
     first, second = (*np.diag_indices(data.d),) if diagonal else np.triu_indices(data.d)
-    settled = np.zeros((n_components, 1 + data.d + len(first)))
+    owned = np.zeros((n_components, 1 + data.d + len(first)))
     shared, patterns = [], []
     for start in range(0, data.n, _CHUNK):
         part = data.part(start, min(start + _CHUNK, data.n))
@@ -80,14 +80,14 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
         alone = np.count_nonzero(matters, axis=1) == 1
         for k in range(n_components):
             z = (part.values[alone & matters[:, k]] - data.center) / data.scale
-            settled[k, 0] += len(z)
-            settled[k, 1 : 1 + data.d] += z.sum(axis=0)
-            settled[k, 1 + data.d :] += (z.T @ z)[first, second]
+            owned[k, 0] += len(z)
+            owned[k, 1 : 1 + data.d] += z.sum(axis=0)
+            owned[k, 1 + data.d :] += (z.T @ z)[first, second]
         shared.append(np.asarray(part.values[~alone], dtype=np.float64))
         patterns.append(matters[~alone])
     pattern = np.concatenate(patterns)
     order, segments = _segments(pattern)
-    return Pruned(np.concatenate(shared)[order], settled, segments)
+    return Pruned(np.concatenate(shared)[order], owned, segments)
 
 
 def _segments(pattern: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.int64]]:

@@ -53,18 +53,20 @@ class Space:
     pieces: tuple[Piece, ...]
 
     @classmethod
-    def of(cls, form: Parametrisation, prior: Prior, center: FloatArray) -> Space:
+    def of(cls, parametrisation: Parametrisation, prior: Prior, center: FloatArray) -> Space:
         """The space of `build_model`'s variables, for data centred there."""
-        k, d = form.n_components, form.d
+        k, d = parametrisation.n_components, parametrisation.d
         pieces = []
         if prior.random_concentration and k > 1:
             pieces.append(Piece("concentration", (), Log()))
         if prior.inverse_wishart.random_scale:
-            pieces.append(Piece("scale", (d,), form.scale_transform))
+            pieces.append(Piece("scale", (d,), parametrisation.scale_transform))
         if k > 1:
             pieces.append(Piece("pi", (k,), LogRatios()))
         pieces.append(Piece("mu", (k, d), Offset(center)))
-        pieces += [Piece(v.name, form.shape(v), v.transform) for v in form.variables]
+        pieces += [
+            Piece(v.name, parametrisation.shape(v), v.transform) for v in parametrisation.variables
+        ]
         return cls(tuple(pieces))
 
     @property

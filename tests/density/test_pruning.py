@@ -93,12 +93,12 @@ def test_narrow_components_want_all_rows(many_rows):
     """Where the quadratic form is not accurate the density is the whole one, to the last bit."""
     c = case(np.random.default_rng(1), "VVV", 2, 3, n=2000, width=1e-4)
     pruned = c.posterior.pruned(c.u[None], LEFT_OUT)
-    assert pruned.sizes[compiled.SETTLED] > 0
+    assert pruned.sizes[compiled.OWNED] > 0
     white = pruned.whitened(np.zeros(len(c.u)), np.eye(len(c.u)))
     expected = c.posterior(c.u)
     for density in (pruned, white):
         value, gradient = density(c.u)
-        assert density.sizes[compiled.SETTLED] == 0
+        assert density.sizes[compiled.OWNED] == 0
         assert value == expected[0]
         np.testing.assert_allclose(gradient, expected[1], rtol=1e-12)
 
@@ -131,7 +131,7 @@ def refined(separated, monkeypatch, **options):
     seen = []
 
     def run(density, mode, settings):
-        seen.append(bool(density.sizes[compiled.SETTLED]))
+        seen.append(bool(density.sizes[compiled.OWNED]))
         return nuts(density, mode, settings)
 
     nutpie = replace(SAMPLERS["nutpie"], of_density=lambda: run)

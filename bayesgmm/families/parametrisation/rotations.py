@@ -12,8 +12,8 @@ from scipy.special import gammaln
 from ...utils.types import FloatArray
 from .transforms import Transform
 
-#: Scale s of the weights w(t) of turns, in radians. Compiled code holds it: `kernels/cache.py` knows
-#: this file by the word compilation.
+#: Scale s of the weights w(t) of turns, in radians. Compiled code holds it: `kernels/cache.py`
+#: knows this file by the word compilation.
 SOFTNESS = 0.5
 _MOST_COLUMNS = 3
 # Below this squared angle functions of it are taken by their series.

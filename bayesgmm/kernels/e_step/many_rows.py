@@ -44,14 +44,14 @@ class ManyRows(NamedTuple):
     weights (n,) is empty where all count once; log_unit is the sum of their logarithms of the
     unit's volume, which the log-likelihood is without.
 
-    Where settled (K, F) is not empty, there are only rows between components, and settled has the
+    Where owned (K, F) is not empty, there are only rows between components, and owned has the
     sums of the features of the rows that belong to one alone. A segment has the rows that it is
     for, the number of components that matter to them, and which: start, stop, number, k, k, ...
     Narrow components then need a pass over all rows: the value is NO_CENTRED for this as well.
     """
 
     values: FloatArray
-    settled: FloatArray
+    owned: FloatArray
     segments: IntArray
     center: FloatArray
     scale: FloatArray
@@ -90,7 +90,7 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
             moments.counts[k] = sums[k, 0]
             for j in range(d):
                 about[k, j] = 0.0  # its moments are about the centre
-    elif parts.centred == 0 or rows.settled.size > 0:
+    elif parts.centred == 0 or rows.owned.size > 0:
         return NO_CENTRED
     else:
         result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
@@ -113,18 +113,18 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
 def _quadratic_sums(quadratic, rows, view, theta, diagonal, sums, certainty):  # type: ignore[no-untyped-def]
     """Add all rows, or the pairs that matter, to sums (K, F), and return their log-likelihood."""
     n_components, n_features = theta.shape
-    settled, segments = rows.settled, rows.segments
+    owned, segments = rows.owned, rows.segments
     none = EachRow(np.empty(0), np.empty((0, 0)))
     loglik = 0.0
-    if settled.size == 0:
+    if owned.size == 0:
         loglik = call_quadratic(
             quadratic,
             (rows.values, view, theta, diagonal, 0, len(rows.values), BLOCK, sums, none, certainty),
         )
-    for k in range(len(settled)):
+    for k in range(len(owned)):
         for f in range(n_features):
-            loglik += theta[k, f] * settled[k, f]
-            sums[k, f] += settled[k, f]
+            loglik += theta[k, f] * owned[k, f]
+            sums[k, f] += owned[k, f]
     some = np.empty((n_components, n_features))
     of_some = np.empty((n_components, n_features))
     for s in range(len(segments)):
