@@ -127,7 +127,7 @@ def test_a_full_disk_leaves_the_old_export(name, tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert run.stdout.split("\n")[:-1] == [f"{errno.EFBIG} True"] * 3
-    assert {p.name for p in tmp_path.iterdir()} <= {name, "report_pictures"}
+    assert {p.name for p in tmp_path.iterdir()} <= {name, "report_figures"}
 
 
 @POSIX

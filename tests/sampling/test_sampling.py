@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import logging
-import time
+import signal
+import threading
 import warnings
 
 import arviz as az
@@ -166,17 +168,25 @@ def test_an_unknown_sampler(model):
 def interrupted(monkeypatch, after):
     """Let nutpie's next run be interrupted from the keyboard after so many seconds."""
     original = nutpie.sample
+    # A shell's job in the background is started with interruptions ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*arguments, **options):
         run = original(*arguments, **options)
+        if options.get("blocking", True):  # the check that nutpie takes compiled densities
+            return run
+        wait = run.wait
 
-        def wait():
-            time.sleep(after)
-            raise KeyboardInterrupt
+        def interrupted_wait(**how):
+            if not pressed:
+                pressed.append(True)
+                threading.Timer(after, _thread.interrupt_main).start()
+            return wait(**how)
 
-        run.wait = wait
+        run.wait = interrupted_wait
         return run
 
+    pressed = []
     monkeypatch.setattr(nutpie, "sample", start)
 
 

@@ -7,7 +7,6 @@ PyTorch), and stay where they are. JAX is imported when there are such rows, nev
 from __future__ import annotations
 
 import sys
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -88,15 +87,18 @@ class DeviceRows:
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
-                part = copy(self)
-                part.start, part.stop = self.start + start, self.start + max(start, stop)
-                part._weights = None
-                return part
+                return self._stretch(start, max(start, stop))
             index = np.arange(start, stop, step)
         index = np.asarray(index)
         if index.dtype == bool:
             index = np.flatnonzero(index)
         return DeviceRows(self.array[index + self.start])
+
+    def _stretch(self, start: int, stop: int) -> DeviceRows:
+        part = object.__new__(DeviceRows)  # a copy would go by way of the processor
+        part.__dict__.update(self.__dict__, _weights=None)
+        part.start, part.stop = self.start + start, self.start + stop
+        return part
 
     def whole(self) -> Any:
         """The rows as an array of JAX's of their own."""
