@@ -213,11 +213,11 @@ def _without_cuda(make: Callable[[int], int]) -> Callable[[int], int]:
     return run
 
 
-def iterations(limits: Limits, sizes: list[tuple[int, int, int]]) -> tuple[str, str, list[dict]]:
+def iterations(limits: Limits, sizes: list[tuple[int, int, int]]) -> tuple[str, str]:
     """The tables of an iteration, and of its share of the limits."""
     import cupy
 
-    found, rows, shares = [], [], []
+    rows, shares = [], []
     for n, d, k in sizes:
         x, start = problem(n, d, k)
         host = cupy.asnumpy(x)
@@ -233,12 +233,12 @@ def iterations(limits: Limits, sizes: list[tuple[int, int, int]]) -> tuple[str, 
         there = bayesgmm.on_device(x)
         kernels = _kernel_seconds(there, start)
         reading, products, arithmetic = limits.seconds(n, d, k)
-        found.append({
+        found = {
             "n": n, "d": d, "k": k, "ours": ours, "kernels": kernels, "jax": by_jax,
             "processor": processor, "scikit-learn": learn, "gmmx": gmmx, "loglik": apart,
             "resp": float(resp), "reading": reading, "products": products, "arithmetic": arithmetic,
-        })  # fmt: skip
-        print(json.dumps(found[-1]), flush=True)
+        }  # fmt: skip
+        print(json.dumps(found), flush=True)
         size = [page.count(n), str(d), str(k)]
         rows.append([
             *size, *(page.milliseconds(v) for v in (ours, by_jax, processor, learn, gmmx)),
@@ -268,7 +268,7 @@ def iterations(limits: Limits, sizes: list[tuple[int, int, int]]) -> tuple[str, 
          "limit of iteration"],
         shares,
     )  # fmt: skip
-    return first, second, found
+    return first, second
 
 
 def _kernel_seconds(data: Data, start: Mixture) -> float:
@@ -322,7 +322,7 @@ def run(small: bool = False, write: bool = True) -> None:
     )
     print(text, flush=True)
     sizes = [(n // 100, d, k) for n, d, k in SIZES] if small else SIZES
-    first, second, _ = iterations(limits, sizes)
+    first, second = iterations(limits, sizes)
     scale = 100 if small else 1
     of_grid, of_posterior = grid(GRID[0] // scale, GRID[1]), ""
     print(of_grid, flush=True)

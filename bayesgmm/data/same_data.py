@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows
 from ..utils.errors import DataError
+from ..utils.pseudo_random import pseudo_random
 from ..utils.types import FloatArray
 from .blocks import slices
 
@@ -101,16 +102,8 @@ def _projections(
 
 
 def _pseudo_random(start: int, n: int) -> FloatArray:
-    """Pseudo-random numbers from -1 to 1 for rows start..start + n, always the same ones.
-
-    The counter-based generator of Steele, Lea & Flood (2014), OOPSLA, 453-472.
-    """
-    with np.errstate(over="ignore"):
-        z = np.arange(start + 1, start + n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
+    """Pseudo-random numbers from -1 to 1 for rows start..start + n, always the same ones."""
+    return np.asarray(pseudo_random(np.arange(start + 1, start + n + 1, dtype=np.uint64)))
 
 
 def difference(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...utils.types import FloatArray, IntArray
+from ..e_step.quadratic import number_of_features
 from .contract import Encoded, Sums
 from .rows import DeviceRows, pointer_to
 
@@ -46,7 +47,7 @@ def covers(rows: DeviceRows, n_components: int, diagonal: bool, quadratic: bool)
     d = rows.shape[1]
     if not quadratic:
         return not diagonal and d <= _MAX_COLUMNS
-    n_features = 2 * d + 1 if diagonal else (d + 1) * (d + 2) // 2
+    n_features = number_of_features(d, diagonal)
     if n_components * n_features <= _PER_LANE:
         return True
     return _padded(n_components, 16) * _padded(n_features, 8) <= _PER_WARP

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...utils.pseudo_random import pseudo_random
 from ...utils.types import FloatArray
 from .rows import DeviceRows
 
@@ -118,18 +119,6 @@ def _project(
     values: Any, share: Any, first: Any, at: Any, low: Any, direction: Any, size: int
 ) -> tuple[Any, Any]:
     x, s = _of(values, first, size) - low, _shares(share, at, size, 1.0)
-    signs = _pseudo_random(at, size)
+    signs = pseudo_random((jnp.arange(1, size + 1) + at).astype(jnp.uint64))
     waves = s @ jnp.sin(x @ direction)
     return s @ x, jnp.concatenate([signs @ x, jnp.stack([signs @ s, waves])])
-
-
-def _pseudo_random(start: Any, n: int) -> Any:
-    """Pseudo-random numbers from -1 to 1 for rows start..start + n, as on the processor.
-
-    The counter-based generator of Steele, Lea & Flood (2014), OOPSLA, 453-472.
-    """
-    z = (jnp.arange(1, n + 1) + start).astype(jnp.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(jnp.float64) * 2.0**-52 - 1.0

@@ -62,9 +62,7 @@ class PythonPass:
         if height < d:
             covariances = covariances[:, 0]
         try:
-            step = measured_statistics(
-                self.rows, Parameters(weights.copy(), means.copy(), covariances.copy())
-            )
+            step = measured_statistics(self.rows, Parameters(weights, means, covariances))
         except DegenerateComponentError as error:
             return error.component
         except BaseException as error:
