@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..comparison.table import Comparison
 from ..mixture.prior import Prior
+from ..sampling.run.interruption import interruptions_raised
 from ..utils.archive import atomic, write_text
 from ..utils.validation import check_path
 from . import repeat, tables, verdict
@@ -137,9 +138,10 @@ def format_of(path: Path) -> Format:
 
 def write(analysis: Analysis, path: Path, form: Format) -> None:
     """Write the report of an analysis; the file is replaced when it is complete."""
-    figures = figures_of(analysis)
     folder = path.with_name(f"{path.stem}_figures")
-    text = render(analysis, form, figures, folder.name)
+    with interruptions_raised():
+        figures = figures_of(analysis)
+        text = render(analysis, form, figures, folder.name)
     if _FORMS[form].figures_beside:
         _write_figures(figures, folder)
     write_text(path, text)

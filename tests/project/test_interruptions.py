@@ -263,6 +263,24 @@ def test_a_report(tmp_path):
     )
 
 
+def test_ctrl_c_that_a_library_makes_another_error_of(monkeypatch, tmp_path):
+    """As matplotlib's compiled code does: it is an interruption still, and no file is left."""
+    module = import_module("bayesgmm.reporting.report")
+
+    def drawn(analysis):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise ValueError("Invalid bounding box")
+
+    monkeypatch.setattr(module, "figures_of", drawn)
+    with pytest.raises(KeyboardInterrupt):
+        make_report(FEW(), tmp_path / "report.md")
+    monkeypatch.setattr(module, "figures_of", lambda analysis: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # an error of its own stays what it is
+        make_report(FEW(), tmp_path / "report.md")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_grid_of_some_of_the_rows_is_told_of_all(monkeypatch, tmp_path):
     """Interrupted before any cell was run on all rows: each has the log-likelihood of all rows."""
     from bayesgmm.selection import select as module

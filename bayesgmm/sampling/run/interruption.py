@@ -49,6 +49,21 @@ def keyboard_watched(held: bool = False) -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, handler)
 
 
+@contextmanager
+def interruptions_raised() -> Iterator[None]:
+    """Raise KeyboardInterrupt where the block's code turned Ctrl-C into another error.
+
+    Compiled code of other libraries can: matplotlib's says "Invalid bounding box" then.
+    """
+    with keyboard_watched() as interrupted:
+        try:
+            yield
+        except Exception as error:
+            if interrupted.is_set():
+                raise KeyboardInterrupt from error
+            raise
+
+
 def largest_rectangle(made: IntArray) -> tuple[IntArray, int]:
     """The chains to keep and the number of draws of each, so that most draws are kept.
 
