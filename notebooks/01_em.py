@@ -130,7 +130,7 @@ fit.plot.classification(X)
 # not:
 
 # %%
-bayesgmm.classify(fit, X).sort_values("uncertainty", ascending=False).head(3).round(3)
+bayesgmm.classify(X, fit).sort_values("uncertainty", ascending=False).head(3).round(3)
 
 # %% [markdown]
 # ## How many?

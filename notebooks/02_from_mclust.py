@@ -82,7 +82,7 @@ selection.plot.bic()
 # ## `m$classification`, `m$uncertainty`, `m$z`, `m$parameters`
 
 # %%
-bayesgmm.classify(best, X, responsibilities=True).head().round(4)
+bayesgmm.classify(X, best, responsibilities=True).head().round(4)
 
 # %%
 best.to_frame().round(3)
@@ -130,8 +130,8 @@ test.table[["K0", "K1", "statistic", "p_value"]]
 
 # %%
 two = bayesgmm.fit(X, 2, random_seed=1)
-bootstrap = bayesgmm.standard_errors(two, X, n_boot=199, random_seed=1, progressbar=False)
-curvature = bayesgmm.standard_errors(two, X, method="information")
+bootstrap = bayesgmm.standard_errors(X, two, n_boot=199, random_seed=1, progressbar=False)
+curvature = bayesgmm.standard_errors(X, two, method="information")
 table = bootstrap.to_frame().head(6)
 table.assign(information=curvature.to_frame()["se"].head(6)).round(3)
 
@@ -139,7 +139,7 @@ table.assign(information=curvature.to_frame()["se"].head(6)).round(3)
 # ## `clustCombi`
 
 # %%
-merging = bayesgmm.merge(best, X)
+merging = bayesgmm.merge(X, best)
 merging.table.round(3)
 
 # %%

@@ -124,7 +124,7 @@ selection.plot.bic()
 model.fit_
 
 # %%
-errors = bayesgmm.standard_errors(model.fit_, X, method="information")
+errors = bayesgmm.standard_errors(X, model.fit_, method="information")
 errors.to_frame().query("parameter == 'pi'").round(3)
 
 # %% [markdown]

@@ -59,7 +59,7 @@ fit
 # You should see the weights 0.4, 0.3, 0.2 and 0.1 again, in some order. How well are they known?
 
 # %%
-errors, seconds = timed(lambda: bayesgmm.standard_errors(fit, X, method="information"))
+errors, seconds = timed(lambda: bayesgmm.standard_errors(X, fit, method="information"))
 print(f"{seconds:.1f} s for the curvature in {fit.n_parameters} coordinates")
 errors.to_frame().query("parameter == 'pi'").round(5)
 

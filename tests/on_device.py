@@ -95,7 +95,7 @@ def fits(device):
     out["samples"] = relative(a.score_samples(there), b.score_samples(x))
     out["labels"] = int(np.sum(a.predict(there) != b.predict(x)))
     errors = [
-        bayesgmm.standard_errors(fit, z, method="information") for fit, z in ((a, there), (b, x))
+        bayesgmm.standard_errors(z, fit, method="information") for fit, z in ((a, there), (b, x))
     ]
     out["errors"] = relative(errors[0].means, errors[1].means)
     grids = [

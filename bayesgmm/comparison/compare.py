@@ -30,7 +30,7 @@ def compare(
 
     Parameters
     ----------
-    models : mapping of name to Fit, Posterior or Selection; or a Selection
+    models : mapping of name to Fit, Posterior, Selection or GaussianMixture; or a Selection
         What to compare. Of a Selection, every cell: its fits, best first, then those without an
         estimate.
     evidence : "bridge", "laplace" or "importance", optional
@@ -51,7 +51,7 @@ def compare(
     Raises
     ------
     TypeError
-        Something that is neither a Fit, a Posterior nor a Selection.
+        Something that is neither of these, or an estimator that is not fitted.
     ValueError
         Nothing to compare, models of different data, or an unknown method for the evidence.
 

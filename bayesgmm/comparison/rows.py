@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
+from ..mixture.mixture import estimate_of
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
@@ -44,12 +45,12 @@ def expanded(
             failed = _failed(model)
             found |= {before + n: fit for n, fit in _sound(model).items()}
             cells |= {before + n: row for n, row in failed.items()}
-        elif isinstance(model, Fit | Posterior):
-            found[name] = model
+        elif isinstance(one := estimate_of(model), Fit | Posterior):
+            found[name] = one
         else:
             raise TypeError(
-                f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior and "
-                "Selection objects, as fit, refine and select return."
+                f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, Selection "
+                "and fitted GaussianMixture objects."
             )
     if not found and not cells:
         raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")

@@ -10,7 +10,7 @@ from ..data.data import Data
 from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
-from ..mixture.mixture import Mixture
+from ..mixture.mixture import Mixture, estimate_of
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError
@@ -44,17 +44,25 @@ def check_options(n_init: Any, max_iter: Any, tol: Any, ridge: Any = 0.0) -> Opt
     )
 
 
-def check_fit(fit: Any) -> Fit:
-    """The fit, or a TypeError that says what to pass instead."""
+def as_fit(fit: Any) -> Fit:
+    """The fit that was passed, or that an estimator or a grid stands for.
+
+    Raises
+    ------
+    TypeError
+        Something else; the message says what to pass instead.
+    """
     from .result import Fit
 
-    if isinstance(fit, Fit):
-        return fit
-    held = {"fit_": "its .fit_", "best": "its .best", "fit": "its .fit"}
-    cure = next((text for name, text in held.items() if hasattr(fit, name)), "a Fit")
+    found = estimate_of(fit)
+    if isinstance(found, Fit):
+        return found
+    cure = "a Fit, as bayesgmm.fit returns, a Selection or a GaussianMixture"
     if isinstance(fit, Mixture):
         cure = "a Fit, such as bayesgmm.fit(X, K, start=mixture, max_iter=0)"
-    raise TypeError(f"fit is a {type(fit).__name__}: pass {cure}, as bayesgmm.fit returns.")
+    elif hasattr(fit, "fit") and isinstance(fit.fit, Fit):
+        cure = "its .fit"
+    raise TypeError(f"fit is a {type(fit).__name__}: pass {cure}.")
 
 
 def check_problem(

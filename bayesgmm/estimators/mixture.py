@@ -8,13 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.data import Data, as_data
 from ..data.on_device import stays_there
-from ..em.checks import Options, check_options, check_problem
+from ..em.checks import Options, as_fit, check_options, check_problem
 from ..em.fit import best_fit, fit_from, warn_of_columns
 from ..em.multistart import SearchOptions, run_starts
 from ..em.problem import Problem
@@ -27,12 +27,11 @@ from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
-from .covariance_types import CovarianceType, covariance_type
+from .covariance_types import covariance_type
+from .initial_parameters import inverse, proportions, shaped
 
 # Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
-# Relative rounding of single precision.
-_SINGLE = float(np.finfo(np.float32).eps)
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -126,20 +125,65 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
-        """Estimate the mixture by EM; y is ignored.
+    @classmethod
+    def from_fit(cls, fit: Fit) -> Self:
+        """A fitted estimator that holds a fit, as if it had made it.
+
+        Parameters
+        ----------
+        fit : Fit
+            Also a `Selection`, of which its best fit.
+
+        Raises
+        ------
+        TypeError
+            Something else.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_faithful()
+        >>> selection = bayesgmm.select(X, [2, 3], random_seed=1, progressbar=False)
+        >>> bayesgmm.GaussianMixture.from_fit(selection)
+        GaussianMixture(covariance_type='EEE', n_components=3)
+        """
+        fit = as_fit(fit)
+        self = cls(fit.n_components, covariance_type=fit.family.name)
+        self.n_features_in_ = fit.d
+        if fit.mixture.named:
+            self.feature_names_in_ = np.array(fit.names, dtype=object)
+        self._store(fit, self.tol)
+        return self
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: N803
+        """Estimate the mixture by EM.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            The data.
+        y : None
+            Ignored.
+        sample_weight : array-like (n,), optional
+            Frequency weights, as for `bayesgmm.fit`.
 
         Raises
         ------
         ValueError
             Data or arguments that cannot be used; the message says which and the cure.
         """
-        self._fit(X)
+        self._fit(X, sample_weight)
         return self
 
-    def fit_predict(self, X: Any, y: Any = None, **kwargs: Any) -> IntArray:  # noqa: N803
-        """Fit, and give the most probable component of each row."""
-        rows = self._fit(X)
+    def fit_predict(
+        self,
+        X: Any,  # noqa: N803 - scikit-learn's name for the data
+        y: Any = None,
+        sample_weight: Any = None,
+        **kwargs: Any,
+    ) -> IntArray:
+        """Fit as `fit` does, and give the most probable component of each row, (n,) of int."""
+        rows = self._fit(X, sample_weight)
         return self.fit_.predict(rows)
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
@@ -211,11 +255,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 as_data(x)
             raise
 
-    def _fit(self, x: Any) -> Any:
+    def _fit(self, x: Any, sample_weight: Any) -> Any:
         rows = self._rows(x)
         options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
         k = check_integer("n_components", self.n_components, 1)
-        data = _with_names(as_data(rows), getattr(self, "feature_names_in_", None))
+        data = _with_names(
+            as_data(rows, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
+        )
         family = get_family(self.covariance_type, data.d)
         few = 0 < options.ridge and data.distinct_rows(k) < k <= data.n
         check_problem(data, 1 if few else k, family, None, options.ridge)
@@ -257,13 +303,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:
-                weights = _proportions(self.weights_init)
+                weights = proportions(self.weights_init)
             if self.means_init is not None:
                 means = real_array(self.means_init, "means_init")
             if self.precisions_init is not None:
                 kind = covariance_type(self.covariance_type)
-                precisions = _shaped(self.precisions_init, self.covariance_type, k, data.d)
-                covariances = kind.expand(_inverse(kind, precisions), k, data.d)
+                precisions = shaped(self.precisions_init, self.covariance_type, k, data.d)
+                covariances = kind.expand(inverse(kind, precisions), k, data.d)
             try:
                 mixture = Mixture(weights, means, covariances, data.names)
             except ValueError as error:
@@ -291,6 +337,19 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.n_iter_ = fit.n_iter
         self.lower_bounds_ = [value / fit.n for value in fit.history[1:] or fit.history]
         self.lower_bound_ = fit.loglik / fit.n
+
+    def __fit__(self) -> Fit:
+        """The fit that the estimator stands for where a function takes one."""
+        if not hasattr(self, "fit_"):
+            raise NotFittedError(
+                "fit is a GaussianMixture that is not fitted: call its fit(X) first."
+            )
+        if changed := self._changed():
+            raise ValueError(
+                f"{', '.join(sorted(changed))} of the GaussianMixture was set by hand: it is no "
+                "longer a fit; pass its .fit_ for the fit as it was."
+            )
+        return self.fit_
 
     def _changed(self) -> set[str]:
         """Fitted attributes that were set by hand, since the fit or without one."""
@@ -330,32 +389,3 @@ def _with_names(data: Data, names: Any) -> Data:
     if names is None:
         return data
     return replace(data, names=tuple(str(name) for name in names), named=True)
-
-
-def _proportions(weights: ArrayLike) -> FloatArray:
-    """Proportions that sum to 1 in their own precision, in double precision."""
-    exact = real_array(weights, "weights_init")
-    single = np.asarray(weights).dtype == np.float32
-    if single and abs(exact.sum() - 1) <= _SINGLE * exact.size:
-        exact = exact / exact.sum()
-    return exact
-
-
-def _inverse(kind: CovarianceType, precisions: FloatArray) -> FloatArray:
-    """The covariances of these precisions, in the shape of their kind."""
-    try:
-        return kind.inverted(precisions)
-    except np.linalg.LinAlgError:
-        raise ValueError(
-            "precisions_init has a singular matrix: pass positive definite ones."
-        ) from None
-
-
-def _shaped(precisions: Any, name: str, k: int, d: int) -> FloatArray:
-    """Precisions in scikit-learn's shape for its type."""
-    given, shape = real_array(precisions, "precisions_init"), covariance_type(name).shape(k, d)
-    if given.shape != shape:
-        raise ValueError(
-            f"precisions_init has shape {given.shape}: covariance_type {name!r} takes {shape}."
-        )
-    return given

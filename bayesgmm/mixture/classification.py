@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def classify(fit: HasMixture | Mixture, X: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
+def classify(X: Any, fit: HasMixture | Mixture, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
     """The most probable component of each row, and how uncertain it is.
 
     Parameters
     ----------
-    fit : Fit or Mixture
     X : array-like (n, d)
         Rows, as for `fit.predict`; they need not be those fitted.
+    fit : Fit or Mixture
+        Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
     responsibilities : bool
         Also give the responsibilities r_ik, as columns r_0, r_1, ..., r_(K-1).
 
@@ -45,7 +46,7 @@ def classify(fit: HasMixture | Mixture, X: Any, *, responsibilities: bool = Fals
     >>> import bayesgmm
     >>> from bayesgmm.mixture.classification import classify
     >>> X = bayesgmm.datasets.load_faithful()
-    >>> table = classify(bayesgmm.fit(X, 2, "VVV", random_seed=1), X)
+    >>> table = classify(X, bayesgmm.fit(X, 2, "VVV", random_seed=1))
     >>> table.uncertainty.idxmax(), round(float(table.uncertainty.max()), 2)
     (243, 0.2)
     """

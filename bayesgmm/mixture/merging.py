@@ -16,7 +16,7 @@ from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
-from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
+from .mixture import HasMixture, Mixture, estimate_of, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,8 +245,8 @@ AGAINST = {
 
 
 def merge(
-    fit: HasMixture | Mixture,
     X: Any,  # noqa: N803 - scikit-learn's name for the data
+    fit: HasMixture | Mixture,
     *,
     sample_weight: Any = None,
 ) -> Merging:
@@ -258,10 +258,10 @@ def merge(
 
     Parameters
     ----------
-    fit : Fit or Mixture
-        K components.
     X : array-like (n, d)
         The rows fitted. Other rows are merged under the density alone: pass `fit.mixture`.
+    fit : Fit or Mixture
+        K components. Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
     sample_weight : array-like (n,), optional
         What each row counts for, as it was fitted.
 
@@ -291,12 +291,13 @@ def merge(
     >>> import bayesgmm
     >>> from bayesgmm.mixture.merging import merge
     >>> X = bayesgmm.datasets.load_faithful()
-    >>> merging = merge(bayesgmm.fit(X, 3, "EEE", random_seed=1), X)
+    >>> merging = merge(X, bayesgmm.fit(X, 3, "EEE", random_seed=1))
     >>> merging.table.entropy.round(1).tolist()
     [42.7, 0.5, 0.0]
     >>> sorted(len(cluster) for cluster in merging.clusters(2))
     [1, 2]
     """
+    fit = estimate_of(fit)
     mixture = mixture_of(fit)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:

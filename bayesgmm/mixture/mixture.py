@@ -272,17 +272,29 @@ class HasMixture(Protocol):
         """The estimates as a distribution."""
 
 
-def mixture_of(fit: HasMixture | Mixture) -> Mixture:
-    """The mixture of a fit, or the mixture itself.
+def estimate_of(value: Any) -> Any:
+    """The fit that an estimator or a grid stands for; anything else as it is.
+
+    Both have it as `__fit__`, a method without arguments.
+    """
+    stands_for = getattr(type(value), "__fit__", None)
+    return value if stands_for is None else stands_for(value)
+
+
+def mixture_of(fit: Any) -> Mixture:
+    """The mixture of a fit, or of what stands for one; a mixture itself.
 
     Raises
     ------
     TypeError
         Something else.
     """
-    mixture = getattr(fit, "mixture", fit)
+    mixture = getattr(estimate_of(fit), "mixture", fit)
     if not isinstance(mixture, Mixture):
-        raise TypeError(f"fit is a {type(fit).__name__}: pass a Fit or a Mixture.")
+        raise TypeError(
+            f"fit is a {type(fit).__name__}: pass a Fit, a Mixture, a Selection or a "
+            "GaussianMixture."
+        )
     return mixture
 
 

@@ -160,7 +160,7 @@ def plot_uncertainty(
             100 * share[mine], uncertainty[order][mine], marker(k), ms=4, mew=0, color=colour(k),
             alpha=0.7,
         )  # fmt: skip
-    doubtful = np.mean(classify(mixture, data)["uncertainty"] > _DOUBTFUL)  # of all rows
+    doubtful = np.mean(classify(data, mixture)["uncertainty"] > _DOUBTFUL)  # of all rows
     left.axhline(_DOUBTFUL, color="0.6", lw=0.8, zorder=0)
     left.text(
         1, _DOUBTFUL + 0.01, f"{doubtful:.1%} of the rows lie above", color="0.3",

@@ -84,7 +84,7 @@ def plot_posterior(
 
     Examples
     --------
-    >>> se = bayesgmm.standard_errors(fit, X, "information")  # doctest: +SKIP
+    >>> se = bayesgmm.standard_errors(X, fit, "information")  # doctest: +SKIP
     >>> plots.plot_posterior(posterior, standard_errors=se)  # doctest: +SKIP
     """
     fit, draws = posterior.fit, posterior.draws

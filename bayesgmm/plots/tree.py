@@ -33,7 +33,7 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
     >>> import bayesgmm
     >>> from bayesgmm import plots
     >>> X = bayesgmm.datasets.load_faithful()
-    >>> merging = bayesgmm.merge(bayesgmm.fit(X, 4, random_seed=1), X)
+    >>> merging = bayesgmm.merge(X, bayesgmm.fit(X, 4, random_seed=1))
     >>> plots.plot_merging(merging, "clusters").axes[0].get_xlabel()
     'number of clusters'
     """

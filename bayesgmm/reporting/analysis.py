@@ -195,7 +195,7 @@ def _errors(fit: Fit, data: Data) -> StandardErrors | None:
     if fit.n_parameters > _MOST_PARAMETERS:
         return None
     try:
-        return standard_errors(fit, data, "information")
+        return standard_errors(data, fit, "information")
     except ValueError:  # at the edge of the parameters' range, or not positive definite
         return None
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.data import Data
 from ..data.same_data import refuse_other_data
-from ..em.checks import check_fit
+from ..em.checks import as_fit
 from ..em.problem import Problem
 from ..em.run import run_em
 from ..families import Family
@@ -71,7 +71,8 @@ class PosteriorProblem:
         ValueError
             The prior is for other columns.
         """
-        data = check_fit(fit).mixture.rows(x)
+        fit = as_fit(fit)
+        data = fit.mixture.rows(x)
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
         return cls.of_rows(data, fit, prior)
 

@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from .._version import __version__
-from ..em.checks import check_fit
+from ..em.checks import as_fit
 from ..em.result import Fit
 from ..em.status import Status
 from ..families import Family
@@ -61,7 +61,8 @@ def refine(
     X : array-like (n, d)
         The data of the fit.
     fit : Fit
-        Where the chains start, and whose labels the components keep.
+        Where the chains start, and whose labels the components keep. Also a fitted
+        `GaussianMixture`, or a `Selection`, of which its best fit.
     draws, chains : int
         Draws kept per chain, and number of chains.
     tune : int, optional
@@ -134,7 +135,8 @@ def refine(
     )
     check_method(relabel)
     n_modes = _modes(n_modes, chosen)
-    _check_refinable(check_fit(fit))
+    fit = as_fit(fit)
+    _check_refinable(fit)
     problem = PosteriorProblem.of(X, fit, prior)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     _check_family(problem.family, chosen)

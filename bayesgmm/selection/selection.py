@@ -13,6 +13,7 @@ from ..em.result import Fit
 from ..families import FAMILIES
 from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.plotting import PlotAccessor
+from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer, number
 from .criteria import Criterion, Score, criterion_of
 
@@ -98,6 +99,34 @@ class Selection:
         """
         return self.top(1)[0]
 
+    def __fit__(self) -> Fit:
+        """The fit that the grid stands for where a function takes one: the best."""
+        return self.best
+
+    def __getitem__(self, cell: CellName) -> Fit:
+        """The fit of a family and number of components: `selection["EEE", 3]`.
+
+        Raises
+        ------
+        KeyError
+            The grid has no such cell, or the cell no estimate; the message says why.
+        """
+        if cell in self.failures:
+            raise KeyError(f"{cell} has no estimate: {self.failures[cell]}")
+        if cell in self.fits:
+            return self.fits[cell]
+        families = ", ".join(dict.fromkeys(family for family, _ in self._cells))
+        ks = ", ".join(map(str, sorted({k for _, k in self._cells})))
+        raise KeyError(f"{cell!r} is no cell: pass one of {families}, and K of {ks}.")
+
+    def predict(self, X: Any) -> IntArray:  # noqa: N803 - scikit-learn's name for the data
+        """The most probable component of each row under the best fit, (n,) of int."""
+        return self.best.predict(X)
+
+    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803 - scikit-learn's name for the data
+        """Responsibilities of the rows under the best fit, (n, K)."""
+        return self.best.predict_proba(X)
+
     def top(self, n: int = 3, criterion: str | None = None) -> list[Fit]:
         """The n best fits, by the grid's criterion or another.
 
@@ -125,7 +154,7 @@ class Selection:
         import pandas as pd
 
         shown = criterion_of(criterion)
-        cells = [*self.fits, *self.failures]
+        cells = self._cells
         order = [*FAMILIES, "E", "V"].index
         families = sorted({family for family, _ in cells}, key=order)
         ks = sorted({k for _, k in cells})
@@ -138,6 +167,10 @@ class Selection:
     def sound(self) -> dict[CellName, Fit]:
         """The cells that have an estimate."""
         return {cell: fit for cell, fit in self.fits.items() if cell not in self.failures}
+
+    @property
+    def _cells(self) -> list[CellName]:
+        return [*self.fits, *self.failures]
 
     def _value(self, criterion: Criterion, cell: CellName) -> float:
         if cell in self.failures:

@@ -73,8 +73,8 @@ def others(table):
 TAKES_ROWS = {
     "refine": lambda x, fit: bayesgmm.refine(x, fit, draws=10, tune=10, progressbar=False),
     "build_model": bayesgmm.build_model,
-    "standard_errors": lambda x, fit: bayesgmm.standard_errors(fit, x, "information"),
-    "merge": lambda x, fit: bayesgmm.merge(fit, x),
+    "standard_errors": lambda x, fit: bayesgmm.standard_errors(x, fit, "information"),
+    "merge": lambda x, fit: bayesgmm.merge(x, fit),
 }
 
 
@@ -96,14 +96,14 @@ def test_weights_are_not_forgotten(table):
         with pytest.raises(bayesgmm.DataError, match="weights that sum to .*, this no weights"):
             TAKES_ROWS[name](table, fit)
     repeated = table.loc[table.index.repeat(count)]
-    expected = bayesgmm.merge(fit.mixture, repeated)
-    found = bayesgmm.merge(fit, table, sample_weight=count)
+    expected = bayesgmm.merge(repeated, fit.mixture)
+    found = bayesgmm.merge(table, fit, sample_weight=count)
     assert found.n == expected.n == count.sum()
     np.testing.assert_allclose(found.entropies, expected.entropies, rtol=1e-9, atol=1e-9)
-    weighted = bayesgmm.standard_errors(fit, table, "information", sample_weight=count)
+    weighted = bayesgmm.standard_errors(table, fit, "information", sample_weight=count)
     again = bayesgmm.fit(repeated, 2, start=fit, random_seed=0)
     np.testing.assert_allclose(
-        weighted.means, bayesgmm.standard_errors(again, repeated, "information").means, rtol=1e-3
+        weighted.means, bayesgmm.standard_errors(repeated, again, "information").means, rtol=1e-3
     )  # both ends of EM are within tol of the maximum
 
 
@@ -111,7 +111,7 @@ def test_the_documented_ways_to_use_other_rows(table):
     """`merge` takes the mixture; a fit of new rows at the same parameters is one call."""
     fit = bayesgmm.fit(table, 2, random_seed=0)
     half = table.iloc[::2]
-    assert bayesgmm.merge(fit.mixture, half).n == N / 2
+    assert bayesgmm.merge(half, fit.mixture).n == N / 2
     moved = bayesgmm.fit(half, 2, fit.family, start=fit, max_iter=0)
     np.testing.assert_allclose(moved.means, fit.means, rtol=1e-12)
     bayesgmm.build_model(half, moved)
@@ -200,9 +200,9 @@ def test_files_keep_the_fingerprint(table, tmp_path):
     fit.save(tmp_path / "fit.npz")
     back = bayesgmm.Fit.load(tmp_path / "fit.npz")
     assert not difference(fit.fingerprint, back.fingerprint, "", "")
-    assert bayesgmm.merge(back, table).n == N
+    assert bayesgmm.merge(table, back).n == N
     with pytest.raises(bayesgmm.DataError, match="another order"):
-        bayesgmm.merge(back, table[::-1])
+        bayesgmm.merge(table[::-1], back)
 
 
 def test_the_fingerprint_costs_one_pass():

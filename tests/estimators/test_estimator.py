@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -228,3 +229,29 @@ def test_warm_start_is_one_start():
     second = model.fit(x).fit_
     assert first.starts[0] == second.starts[0] == 1
     assert second.history[0] == pytest.approx(first.loglik, rel=1e-9)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_are_frequencies(form):
+    """Rows of weight 2 count as rows that stand there twice; of weight 0, as rows left out."""
+    x = datasets.load_iris().drop(columns="species", errors="ignore").to_numpy()[:, :3]
+    count = np.arange(len(x)) % 3
+    weighted = GaussianMixture(2, covariance_type=form, random_state=0).fit(x, sample_weight=count)
+    repeated = GaussianMixture(2, covariance_type=form, random_state=0).fit(
+        np.repeat(x, count, axis=0)
+    )
+    assert weighted.fit_.loglik == pytest.approx(repeated.fit_.loglik, rel=1e-9)
+    np.testing.assert_allclose(
+        np.sort(weighted.weights_), np.sort(repeated.weights_), rtol=1e-4
+    )  # EM stops at 1e-8 in the log-likelihood, whose square root is the parameters'
+
+
+def test_weights_pass_through_a_search():
+    """By scikit-learn's metadata routing."""
+    x = datasets.load_faithful().to_numpy()
+    count = np.arange(len(x)) % 3
+    with config_context(enable_metadata_routing=True):
+        model = GaussianMixture(random_state=0, n_init=1).set_fit_request(sample_weight=True)
+        search = GridSearchCV(model, {"n_components": [1, 2]}, cv=3)
+        search.fit(x, sample_weight=count)
+    assert search.best_estimator_.fit_.n == count.sum()

@@ -29,39 +29,39 @@ def test_component_and_uncertainty_are_the_responsibilities(faithful):
     """The largest one's place, and what it lacks to 1."""
     x, fit = faithful
     resp = fit.predict_proba(x)
-    table = classify(fit, x, responsibilities=True)
+    table = classify(x, fit, responsibilities=True)
     np.testing.assert_array_equal(table["component"], fit.predict(x))
     np.testing.assert_array_equal(table["uncertainty"], 1 - resp.max(axis=1))
     np.testing.assert_array_equal(table[["r_0", "r_1"]], resp)
     assert table["component"].dtype.kind == "i"
-    assert classify(fit.mixture, x).equals(table[["component", "uncertainty"]])
+    assert classify(x, fit.mixture).equals(table[["component", "uncertainty"]])
 
 
 def test_index_is_kept(faithful):
     """Of data frames, in their order; other inputs get 0, 1, ..."""
     x, fit = faithful
     named = x.set_axis([f"eruption {i}" for i in range(len(x))]).iloc[::-1]
-    table = classify(fit, named)
+    table = classify(named, fit)
     assert table.index.equals(named.index)
     np.testing.assert_array_equal(table["component"], fit.predict(x)[::-1])
-    assert classify(fit, x.to_numpy()[5:9]).index.tolist() == [0, 1, 2, 3]
+    assert classify(x.to_numpy()[5:9], fit).index.tolist() == [0, 1, 2, 3]
 
 
 def test_blocks_change_nothing(faithful, monkeypatch):
     """Seven rows at a time."""
     x, fit = faithful
-    whole = classify(fit, x, responsibilities=True)
+    whole = classify(x, fit, responsibilities=True)
     monkeypatch.setattr(mixture_module, "_BLOCK", 7 * fit.n_components)
-    pd.testing.assert_frame_equal(classify(fit, x, responsibilities=True), whole, rtol=1e-12)
+    pd.testing.assert_frame_equal(classify(x, fit, responsibilities=True), whole, rtol=1e-12)
 
 
 def test_what_is_no_fit_is_refused(faithful):
     """With what to pass instead."""
     x, fit = faithful
-    with pytest.raises(TypeError, match="fit is a ndarray: pass a Fit or a Mixture"):
-        classify(fit.weights, x)
+    with pytest.raises(TypeError, match="fit is a ndarray: pass a Fit, a Mixture, a Selection"):
+        classify(x, fit.weights)
     with pytest.raises(DataError, match="1 columns, the fit has 2"):
-        classify(fit, x.to_numpy()[:, :1])
+        classify(x.to_numpy()[:, :1], fit)
 
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="needs the full reference folder")

@@ -114,15 +114,15 @@ SIX = {
 
 
 def six():
-    """Six round components, three clouds: the mixture, and 600 rows spread without chance."""
+    """Six round components, three clouds: 600 rows spread without chance, and the mixture."""
     means = np.array([[0, 0], [1.5, 0.5], [2, 2], [6, 0], [6.5, 2], [3, 7]], dtype=float)
     i = np.arange(600)
     z = norm.ppf(np.modf((i[:, None] + 0.5) * [0.754877666, 0.569840291])[0])
-    return Mixture(np.full(6, 1 / 6), means, np.tile(np.eye(2), (6, 1, 1))), means[i % 6] + z
+    return means[i % 6] + z, Mixture(np.full(6, 1 / 6), means, np.tile(np.eye(2), (6, 1, 1)))
 
 
 def by_mclust(name):
-    """Mclust's mixture as pasted above, and the rows."""
+    """The rows, and mclust's mixture as pasted above."""
     values = MCLUST[name]
     means = np.array(values["means"])
     k, d = means.shape
@@ -131,7 +131,7 @@ def by_mclust(name):
     sigma += np.tril(sigma, -1).swapaxes(1, 2)
     weights = np.array(values["weights"])
     x = getattr(bayesgmm.datasets, f"load_{name}")(features_only=True)
-    return Mixture(weights / weights.sum(), means, sigma, tuple(x.columns)), x
+    return x, Mixture(weights / weights.sum(), means, sigma, tuple(x.columns))
 
 
 def as_groups(merging, c):
@@ -156,9 +156,9 @@ def random_case(rng, k=6, d=2, n=400):
 @pytest.mark.parametrize("name", [*MCLUST, "six"])
 def test_hierarchy_is_that_of_mclust(name):
     """The same merges, entropies, rows counted and elbow from the same parameters."""
-    mixture, x = six() if name == "six" else by_mclust(name)
+    x, mixture = six() if name == "six" else by_mclust(name)
     expected = SIX if name == "six" else MCLUST[name]
-    merging = merge(mixture, x)
+    merging = merge(x, mixture)
     k = mixture.n_components
     # below 1e-9 mclust's entropies are the rounding of its responsibilities' sums
     np.testing.assert_allclose(merging.entropies, expected["entropies"], rtol=1e-7, atol=1e-9)
@@ -184,7 +184,7 @@ def test_elbow_finds_the_bend(rng, c):
     low, high = rng.uniform(0, 0.02), rng.uniform(0.1, 0.5)
     entropies = np.concatenate([[0], np.cumsum(rows * np.where(np.arange(1, k) < c, low, high))])
     mixture = random_case(rng)[0]
-    merges = merge(*random_case(rng)).merges
+    merges = merge(*reversed(random_case(rng))).merges
     merging = Merging(mixture, 500, merges, tuple(entropies[::-1]), tuple(rows[::-1]))
     assert merging.suggest() == c
     np.testing.assert_allclose(np.array(merging.elbow().lines)[:, 1], [low, high], atol=1e-9)
@@ -193,7 +193,7 @@ def test_elbow_finds_the_bend(rng, c):
 def test_entropies_are_those_of_the_responsibilities(rng):
     """-sum t log t at every stage; they never rise, and one cluster has none."""
     mixture, x = random_case(rng)
-    merging = merge(mixture, x)
+    merging = merge(x, mixture)
     assert merging.entropies[-1] == 0
     assert np.all(np.diff(merging.entropies) <= 0)
     for c, entropy in zip(range(6, 0, -1), merging.entropies, strict=True):
@@ -207,7 +207,7 @@ def test_entropies_are_those_of_the_responsibilities(rng):
 def test_each_merge_is_the_best_of_its_stage(rng):
     """No other pair lowers the entropy by more; the rows counted are those of the pair."""
     mixture, x = random_case(rng)
-    merging = merge(mixture, x)
+    merging = merge(x, mixture)
     for c, pair, count in zip(range(6, 1, -1), merging.merges, merging.rows, strict=True):
         clusters = merging.clusters(c)
         i, j = sorted(clusters.index(part) for part in pair)
@@ -225,7 +225,7 @@ def test_order_of_components_does_not_matter(rng):
     mixture, x = random_case(rng)
     order = rng.permutation(6)
     mixed = Mixture(mixture.weights[order], mixture.means[order], mixture.covariances[order])
-    merging, other = merge(mixture, x), merge(mixed, x)
+    merging, other = merge(x, mixture), merge(x, mixed)
     np.testing.assert_allclose(other.entropies, merging.entropies, rtol=1e-10)
     assert other.rows == merging.rows
     assert other.suggest() == merging.suggest()
@@ -236,10 +236,10 @@ def test_order_of_components_does_not_matter(rng):
 
 def test_weights_count_like_rows():
     """A row of weight 2 is two rows, one of weight 0 none."""
-    mixture, x = six()
+    x, mixture = six()
     weights = np.arange(600) % 3
-    weighted = merge(mixture, as_data(x, sample_weight=weights))
-    repeated = merge(mixture, np.repeat(x, weights, axis=0))
+    weighted = merge(as_data(x, sample_weight=weights), mixture)
+    repeated = merge(np.repeat(x, weights, axis=0), mixture)
     np.testing.assert_allclose(weighted.entropies, repeated.entropies, rtol=1e-10)
     assert weighted.rows == repeated.rows
     assert weighted.n == repeated.n
@@ -247,10 +247,10 @@ def test_weights_count_like_rows():
 
 def test_blocks_change_nothing(monkeypatch):
     """Sums and labels by seven rows at a time."""
-    mixture, x = six()
-    whole = merge(mixture, x)
+    x, mixture = six()
+    whole = merge(x, mixture)
     monkeypatch.setattr(mixture_module, "_BLOCK", 7 * mixture.n_components)
-    parts = merge(mixture, x)
+    parts = merge(x, mixture)
     np.testing.assert_allclose(parts.entropies, whole.entropies, rtol=1e-12)
     assert (parts.merges, parts.rows) == (whole.merges, whole.rows)
     np.testing.assert_array_equal(parts.predict(x, 3), whole.predict(x, 3))
@@ -260,9 +260,9 @@ def test_memory_does_not_grow_with_the_rows():
     """Less than a third of n x K responsibilities, at 300 000 rows and 12 components."""
     mixture, x = random_case(np.random.default_rng(0), k=12, n=300_000)
     rows = mixture.rows(x)
-    merge(mixture, x[:1000])  # compiled, imported
+    merge(x[:1000], mixture)  # compiled, imported
     tracemalloc.start()
-    merge(mixture, rows)
+    merge(rows, mixture)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 300_000 * 12 * 8 / 3
@@ -274,14 +274,14 @@ def test_distant_components_do_not_lose_digits():
     x = np.linspace(-1, 1, 100)[:, None]
     log_odds = 15 * x[:, 0] - 112.5  # of the second component
     expected = np.sum(np.exp(log_odds) * (1 - log_odds))
-    assert merge(mixture, x).entropies[0] == pytest.approx(expected, rel=1e-6)
+    assert merge(x, mixture).entropies[0] == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize(("k", "suggested"), [(1, 1), (2, 2), (3, 2)])
 def test_few_components(k, suggested):
     """One, two and three have no elbow to look for, and the value says so."""
     mixture = Mixture(np.full(k, 1 / k), 20.0 * np.arange(k)[:, None], np.ones((k, 1, 1)))
-    merging = merge(mixture, mixture.sample(100, 0)[0])
+    merging = merge(mixture.sample(100, 0)[0], mixture)
     assert merging.suggest() == suggested
     assert len(merging.table) == k
     assert "hardly overlap" in repr(merging)
@@ -293,8 +293,8 @@ def test_few_components(k, suggested):
 
 def test_table_and_words():
     """A row per number of clusters, and where to go from there."""
-    mixture, x = six()
-    merging = merge(mixture, x)
+    x, mixture = six()
+    merging = merge(x, mixture)
     table = merging.table
     assert table["clusters"].tolist() == [6, 5, 4, 3, 2, 1]
     assert table["merged"].tolist()[:3] == ["", "{0} + {1}", "{0, 1} + {2}"]
@@ -313,28 +313,28 @@ def test_fit_and_its_mixture_agree():
     x = bayesgmm.datasets.load_iris()
     columns = [c for c in x.columns if c != "species"]
     fit = bayesgmm.fit(x[columns], 3, random_seed=0)
-    merging = merge(fit, x)
-    assert merging.entropies == merge(fit.mixture, x[columns]).entropies
+    merging = merge(x, fit)
+    assert merging.entropies == merge(x[columns], fit.mixture).entropies
     assert merging.entropies[0] == pytest.approx(fit.entropy, rel=1e-6)
 
 
 @pytest.mark.parametrize("c", [0, 7, 2.0, "3"])
 def test_impossible_numbers_of_clusters_are_refused(c):
     """With the range there is."""
-    mixture, x = six()
+    x, mixture = six()
     with pytest.raises(
         ValueError,
         match="n_clusters is .*: pass (a whole number|at most 6)",
     ):
-        merge(mixture, x).predict(x, c)
+        merge(x, mixture).predict(x, c)
 
 
 def test_bad_arguments_are_refused():
     """What is no fit, rows of other columns, an unknown regressor."""
-    mixture, x = six()
-    with pytest.raises(TypeError, match="fit is a list: pass a Fit or a Mixture"):
-        merge([0.5, 0.5], x)
+    x, mixture = six()
+    with pytest.raises(TypeError, match="fit is a list: pass a Fit, a Mixture, a Selection"):
+        merge(x, [0.5, 0.5])
     with pytest.raises(bayesgmm.DataError, match="3 columns"):
-        merge(mixture, np.ones((4, 3)))
+        merge(np.ones((4, 3)), mixture)
     with pytest.raises(ValueError, match="against is 'n'"):
-        merge(mixture, x).suggest("n")
+        merge(x, mixture).suggest("n")

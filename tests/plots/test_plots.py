@@ -151,7 +151,7 @@ def test_mixtures_of_every_size_fit_into_their_pictures(k, d):
     assert len(labels & set(m.names)) == min(d, 5)
     assert ("5 of 8 columns" in texts(figure)) == (d == 8)
     if k > 1:
-        assert overflow(plots.plot_merging(merge(m, x))) < 0.02
+        assert overflow(plots.plot_merging(merge(x, m))) < 0.02
 
 
 def test_columns_shown_are_those_that_tell_components_apart():
@@ -217,7 +217,7 @@ def test_uncertainties_are_in_order():
 def test_merging_picture_tells_the_hierarchy(against):
     """Every stage's entropy, the bend, a leaf per component, and no branch through another."""
     m = mixture(7, 2)
-    merging = merge(m, m.sample(500, 0)[0])
+    merging = merge(m.sample(500, 0)[0], m)
     figure = plots.plot_merging(merging, against)
     left, right = figure.axes
     (points,) = [ln for ln in left.lines if ln.get_marker() == "o" and len(ln.get_xdata()) > 1]
@@ -243,9 +243,9 @@ def test_nothing_to_merge():
     """One component is refused; two have no elbow."""
     m = mixture(1, 2)
     with pytest.raises(ValueError, match="nothing to merge"):
-        plots.plot_merging(merge(m, m.sample(20, 0)[0]))
+        plots.plot_merging(merge(m.sample(20, 0)[0], m))
     m = mixture(2, 2)
-    assert "no elbow" in texts(plots.plot_merging(merge(m, m.sample(20, 0)[0])))
+    assert "no elbow" in texts(plots.plot_merging(merge(m.sample(20, 0)[0], m)))
 
 
 def test_fits_are_drawn_like_mixtures():
@@ -257,7 +257,7 @@ def test_fits_are_drawn_like_mixtures():
         assert figure._repr_png_().startswith(b"\x89PNG")
     grid = bayesgmm.select(x, [1, 2], ["EEE", "VVV"], n_init=1, random_seed=0, progressbar=False)
     assert "VVV, K = 2" in texts(plots.plot_bic(grid))
-    with pytest.raises(TypeError, match="pass a Fit or a Mixture"):
+    with pytest.raises(TypeError, match="pass a Fit, a Mixture"):
         plots.plot_classification(x, x)
 
 
@@ -445,7 +445,7 @@ def bars(ax, colour):
 def test_posterior_intervals_beside_those_of_em(family):
     """Both intervals and both estimates, of pi, mu and Sigma, where the family lets them vary."""
     p = posterior(2, 2, family)
-    se = bayesgmm.standard_errors(p.fit, p.data, "information")
+    se = bayesgmm.standard_errors(p.data, p.fit, "information")
     figure = p.plot.posterior(0.5, standard_errors=se, units={"x0": "mm", "x1": "kg/m"})
     titles = [ax.get_title().replace("\n", " ") for ax in figure.axes if ax.axison]
     covariance = [] if family == "VVI" else ["Sigma: x0, x1 [mm · kg/m]"]
@@ -468,7 +468,7 @@ def test_posterior_intervals_beside_those_of_em(family):
 def test_posterior_refuses_errors_of_another_fit():
     """Of another number of components."""
     other = posterior(3, 2)
-    se = bayesgmm.standard_errors(other.fit, other.data, "information")
+    se = bayesgmm.standard_errors(other.data, other.fit, "information")
     with pytest.raises(ValueError, match="are of 3 components in x0, x1, the posterior of 2"):
         posterior(2, 2).plot.posterior(standard_errors=se)
 
@@ -598,7 +598,7 @@ def test_methods_draw_what_the_functions_do():
     x = bayesgmm.datasets.load_faithful()
     grid = bayesgmm.select(x, [1, 2], ["EEE"], n_init=1, random_seed=0, progressbar=False)
     assert texts(grid.plot.bic("icl")) == texts(plots.plot_bic(grid, "icl"))
-    merging = merge(bayesgmm.fit(x, 3, random_seed=0), x)
+    merging = merge(x, bayesgmm.fit(x, 3, random_seed=0))
     assert texts(merging.plot.merging()) == texts(plots.plot_merging(merging))
 
 

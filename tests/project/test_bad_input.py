@@ -163,8 +163,7 @@ def test_arguments(function, argument, value):
 
 @pytest.mark.parametrize(("function", "argument", "value"), cases(OF_A_FIT))
 def test_arguments_of_what_takes_a_fit(fit, function, argument, value):
-    first = (fit, FRAME) if function is bayesgmm.standard_errors else (FRAME, fit)
-    clear(lambda: function(*first, **{argument: value}), argument[:6])
+    clear(lambda: function(FRAME, fit, **{argument: value}), argument[:6])
 
 
 ESTIMATOR = {
@@ -265,7 +264,7 @@ def test_tables(name):
 def test_new_rows(fit, name):
     """The same for rows to predict; constant ones are allowed there."""
     clear(lambda: fit.predict(TABLES[name]))
-    clear(lambda: bayesgmm.classify(fit, TABLES[name]))
+    clear(lambda: bayesgmm.classify(TABLES[name], fit))
 
 
 WEIGHTS = {
@@ -295,7 +294,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_weights(fit, name):
     clear(lambda: bayesgmm.fit(FRAME, 1, sample_weight=WEIGHTS[name]), "weight")
-    clear(lambda: bayesgmm.merge(fit, FRAME, sample_weight=WEIGHTS[name]), "weight")
+    clear(lambda: bayesgmm.merge(FRAME, fit, sample_weight=WEIGHTS[name]), "weight")
 
 
 @pytest.mark.parametrize("kind", ["int8", "uint64", "float32", "object", "Int64", "bool"])
@@ -341,9 +340,9 @@ def wrong_kinds():
     for name, thing in things.items():
         yield f"refine {name}", lambda fit, t=thing: bayesgmm.refine(FRAME, t)
         yield f"build_model {name}", lambda fit, t=thing: bayesgmm.build_model(FRAME, t)
-        yield f"standard_errors {name}", lambda fit, t=thing: bayesgmm.standard_errors(t, FRAME)
-        yield f"merge {name}", lambda fit, t=thing: bayesgmm.merge(t, FRAME)
-        yield f"classify {name}", lambda fit, t=thing: bayesgmm.classify(t, FRAME)
+        yield f"standard_errors {name}", lambda fit, t=thing: bayesgmm.standard_errors(FRAME, t)
+        yield f"merge {name}", lambda fit, t=thing: bayesgmm.merge(FRAME, t)
+        yield f"classify {name}", lambda fit, t=thing: bayesgmm.classify(FRAME, t)
         yield f"compare {name}", lambda fit, t=thing: bayesgmm.compare(t)
         yield f"compare of {name}", lambda fit, t=thing: bayesgmm.compare({"a": t})
         yield f"model_probabilities {name}", lambda fit, t=thing: bayesgmm.model_probabilities(t)
@@ -363,8 +362,8 @@ def wrong_kinds():
     )
     yield "start dates", lambda fit: bayesgmm.fit(X, 2, start=np.zeros((60, 2), dtype="M8[ns]"))
     yield "start of other K", lambda fit: bayesgmm.fit(FRAME, 3, start=fit)
-    yield "clusters True", lambda fit: bayesgmm.merge(fit, FRAME).clusters(True)
-    yield "clusters 9", lambda fit: bayesgmm.merge(fit, FRAME).clusters(9)
+    yield "clusters True", lambda fit: bayesgmm.merge(FRAME, fit).clusters(True)
+    yield "clusters 9", lambda fit: bayesgmm.merge(FRAME, fit).clusters(9)
     yield "sample text", lambda fit: fit.sample("a")
     yield "sample 2.5", lambda fit: fit.sample(2.5)
     yield "sample 1e15", lambda fit: fit.sample(10**15)

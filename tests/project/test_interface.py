@@ -59,8 +59,8 @@ def results():
         "evidence": evidence,
         "data": as_data(x),
         "agreement": bayesgmm.agreement(fit.predict(x), x["waiting"] > 68),
-        "merging": bayesgmm.merge(fit, x),
-        "standard errors": bayesgmm.standard_errors(fit, x, method="information"),
+        "merging": bayesgmm.merge(x, fit),
+        "standard errors": bayesgmm.standard_errors(x, fit, method="information"),
         "test": bayesgmm.bootstrap_lrt(
             x, "EEE", max_components=2, n_boot=19, random_seed=1, progressbar=False
         ),

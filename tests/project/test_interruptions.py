@@ -171,7 +171,7 @@ def refined(n, sampler, **options):
 
 
 def errors_of(method):
-    return bayesgmm.standard_errors(fitted(400), rows(400), method, n_boot=150, **QUIET)
+    return bayesgmm.standard_errors(rows(400), fitted(400), method, n_boot=150, **QUIET)
 
 
 FEW, MANY = partial(rows, 300), partial(rows, 40_000)

@@ -91,7 +91,7 @@ def test_a_way_to_standard_errors(faithful, monkeypatch):
     monkeypatch.setattr(uncertainty, "METHODS", (*uncertainty.REPLICATES, "information"))
     fit = bayesgmm.fit(faithful, 1)
     errors = bayesgmm.standard_errors(
-        fit, faithful, "exponential", n_boot=400, random_seed=1, progressbar=False
+        faithful, fit, "exponential", n_boot=400, random_seed=1, progressbar=False
     )
     known = faithful.std(ddof=0) / np.sqrt(len(faithful))
     assert errors.means[0] == pytest.approx(known.to_numpy(), rel=4 * 0.035)

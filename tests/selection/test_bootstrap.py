@@ -34,7 +34,7 @@ def lrt(*args, **kwargs):
 
 
 def errors_of(fit, x, method="bootstrap", **kwargs):
-    return standard_errors(fit, x, method, **{"random_seed": 1, "progressbar": False} | kwargs)
+    return standard_errors(x, fit, method, **{"random_seed": 1, "progressbar": False} | kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +342,7 @@ def test_one_component_has_known_standard_errors(d, family):
     """Normal theory in closed form, for families that are spherical, diagonal or full."""
     n = 200
     data, fit = fitted(d, 1, family, n=n)
-    se, sigma = standard_errors(fit, data, "information"), fit.covariances[0]
+    se, sigma = standard_errors(data, fit, "information"), fit.covariances[0]
     np.testing.assert_array_equal(se.weights, 0)
     np.testing.assert_allclose(se.means[0], np.sqrt(np.diagonal(sigma) / n), rtol=1e-6)
     v = np.diagonal(sigma)
@@ -365,9 +365,9 @@ def test_units_and_weights_of_the_information(name):
     unit = np.array([1e-3, 1e3])
     options = {"tol": 1e-14, "max_iter": 20_000}
     fit = bayesgmm.fit(x, 2, name, start=labels, **options)
-    plain = standard_errors(fit, x, "information")
+    plain = standard_errors(x, fit, "information")
     other = bayesgmm.fit(x * unit + 1e3 * unit, 2, name, start=labels, **options)
-    scaled = standard_errors(other, x * unit + 1e3 * unit, "information")
+    scaled = standard_errors(x * unit + 1e3 * unit, other, "information")
     np.testing.assert_allclose(scaled.weights, plain.weights, rtol=1e-4)
     np.testing.assert_allclose(scaled.means, plain.means * unit, rtol=1e-4)
     np.testing.assert_allclose(
@@ -379,8 +379,8 @@ def test_units_and_weights_of_the_information(name):
     repeated = np.repeat(x, w, axis=0)
     again = bayesgmm.fit(repeated, 2, name, start=fit, **options)
     np.testing.assert_allclose(
-        standard_errors(weighted, data, "information").means,
-        standard_errors(again, repeated, "information").means,
+        standard_errors(data, weighted, "information").means,
+        standard_errors(repeated, again, "information").means,
         rtol=1e-4,
     )
 
@@ -394,8 +394,8 @@ def test_an_orientation_that_is_undetermined_says_so(name):
     x = np.concatenate([z, z + [30.0, 0.0]])
     fit = bayesgmm.fit(x, 2, name, start=np.repeat([0, 1], 100), tol=1e-12)
     with pytest.raises(ValueError, match="an orientation is undetermined"):
-        standard_errors(fit, x, "information")
-    se = standard_errors(bayesgmm.fit(z, 1, name), z, "information")
+        standard_errors(x, fit, "information")
+    se = standard_errors(z, bayesgmm.fit(z, 1, name), "information")
     expected = np.array([[np.sqrt(2), 1], [1, np.sqrt(2)]]) / 10
     np.testing.assert_allclose(se.covariances[0], expected, rtol=1e-6)
 
@@ -533,7 +533,7 @@ def agreement(n, d, family, n_boot):
     truth = bayesgmm.fit(x, 2, family, start=labels, **options)
     rows = truth.sample(n, rng)[0]  # other rows have another curvature than the fit expects
     fit = bayesgmm.fit(rows, 2, family, start=truth, **options)
-    exact = standard_errors(fit, rows, "information")
+    exact = standard_errors(rows, fit, "information")
     simulated = errors_of(fit, rows, "parametric", n_boot=n_boot)
     assert simulated.failed == simulated.moved == 0
     pairs = zip(simulated.se, exact.se, strict=True)
@@ -637,5 +637,5 @@ def test_every_family_has_its_standard_errors():
     for name in FAMILIES:
         fit = bayesgmm.fit(x, 2, name, start=labels, tol=1e-10)
         assert fit.family is get_family(name, 2)
-        exact = standard_errors(fit, x, "information")
+        exact = standard_errors(x, fit, "information")
         assert np.all(np.isfinite(exact.covariances)) and np.all(exact.means > 0)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import bayesgmm
 
 
 @pytest.fixture(scope="module")
-def selection():
-    x = bayesgmm.datasets.load_faithful()
+def faithful():
+    return bayesgmm.datasets.load_faithful()
+
+
+@pytest.fixture(scope="module")
+def selection(faithful):
+    x = faithful
     return bayesgmm.select(x, range(1, 5), random_seed=0, n_init=5, progressbar=False)
 
 
@@ -129,3 +137,49 @@ def test_progress_goes_to_standard_error(capfd):
     assert "Fitting the grid" in err
     bayesgmm.select(x, [1], n_init=1, progressbar=False)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_grid_answers_for_its_best_fit(selection, faithful):
+    """By the name of a cell, to `predict`, and as an estimator of scikit-learn's."""
+    best = selection.best
+    assert selection[best.family.name, best.n_components] is best
+    np.testing.assert_array_equal(selection.predict(faithful), best.predict(faithful))
+    np.testing.assert_array_equal(selection.predict_proba(faithful), best.predict_proba(faithful))
+    model = bayesgmm.GaussianMixture.from_fit(selection)
+    np.testing.assert_array_equal(model.predict(faithful), best.predict(faithful))
+    assert model.bic(faithful) == pytest.approx(best.bic, rel=1e-12)
+    refitted = clone(model).set_params(random_state=1).fit(faithful)
+    assert refitted.fit_.loglik == pytest.approx(best.loglik, rel=1e-9)
+
+
+@pytest.mark.parametrize("cell", [("EEE", 99), ("XYZ", 2), "EEE", 3])
+def test_no_such_cell(selection, cell):
+    """The message names the families and numbers of components there are."""
+    with pytest.raises(KeyError, match=r"is no cell: pass one of .*EEE.*, and K of 1, 2, 3"):
+        selection[cell]
+
+
+def test_what_stands_for_a_fit_is_taken_for_it(selection, faithful):
+    """Estimators and grids, wherever a fit is taken: the same answers."""
+    best, model = selection.best, bayesgmm.GaussianMixture.from_fit(selection)
+    for other in (model, selection):
+        pd.testing.assert_frame_equal(
+            bayesgmm.classify(faithful, other), bayesgmm.classify(faithful, best)
+        )
+        assert bayesgmm.merge(faithful, other).merges == bayesgmm.merge(faithful, best).merges
+        np.testing.assert_array_equal(
+            bayesgmm.standard_errors(faithful, other, "information").means,
+            bayesgmm.standard_errors(faithful, best, "information").means,
+        )
+    assert bayesgmm.compare({"a": model}).bic["a"] == best.bic
+
+
+def test_an_estimator_set_by_hand_stands_for_no_fit(selection, faithful):
+    """Its fit is not what it predicts with; and one that was not fitted says so."""
+    model = bayesgmm.GaussianMixture.from_fit(selection)
+    model.means_ = model.means_ + 1
+    for call in (bayesgmm.classify, bayesgmm.merge, bayesgmm.standard_errors, bayesgmm.refine):
+        with pytest.raises(ValueError, match=r"means_ of the GaussianMixture was set by hand"):
+            call(faithful, model)
+        with pytest.raises(NotFittedError, match="that is not fitted"):
+            call(faithful, bayesgmm.GaussianMixture(2))

@@ -59,7 +59,7 @@ def test_tables_of_nasty_names(names, tmp_path):
     given, plainly = posterior.density(columns=[0]), other.density(columns=[0])
     for statistic in ("mean", "sd", "lower", "upper"):
         np.testing.assert_array_equal(given[statistic], plainly[statistic])
-    bayesgmm.classify(fit, x, responsibilities=True)
+    bayesgmm.classify(x, fit, responsibilities=True)
     fit.save(tmp_path / "a.npz")
     assert bayesgmm.Fit.load(tmp_path / "a.npz").names == fit.names
     posterior.save(tmp_path / "a.nc")

@@ -31,7 +31,7 @@ from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray
 from ...utils.validation import MOST_STEPS, Seed, check_choice, check_integer, check_seed
 from ...utils.warnings import warn
-from ..checks import check_fit, check_options
+from ..checks import as_fit, check_options
 from ..fit import fit as refit
 from ..result import Fit
 from ..starts.starts import generators
@@ -52,8 +52,8 @@ _FEWEST = 20
 
 
 def standard_errors(
-    fit: Fit,
     X: Any,  # noqa: N803 - scikit-learn's name for the data
+    fit: Fit,
     method: str = "bootstrap",
     *,
     sample_weight: Any = None,
@@ -67,10 +67,10 @@ def standard_errors(
 
     Parameters
     ----------
-    fit : Fit
-        A sound fit.
     X : array-like (n, d)
-        The rows it was fitted to.
+        The rows of the fit.
+    fit : Fit
+        A sound fit. Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
     method : str
         "bootstrap" (rows drawn with replacement), "weighted" (weighted-likelihood bootstrap:
         Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
@@ -123,15 +123,15 @@ def standard_errors(
     >>> from bayesgmm import standard_errors
     >>> X = bayesgmm.datasets.load_faithful()
     >>> fit = bayesgmm.fit(X, 2, random_seed=1)
-    >>> standard_errors(fit, X, "information").weights.round(3).tolist()
+    >>> standard_errors(X, fit, "information").weights.round(3).tolist()
     [0.029, 0.029]
-    >>> se = standard_errors(fit, X, n_boot=99, random_seed=1, progressbar=False)
+    >>> se = standard_errors(X, fit, n_boot=99, random_seed=1, progressbar=False)
     >>> low, high = se.interval(0.95)
     >>> bool(np.all((low.means < fit.means) & (fit.means < high.means)))
     True
     """
     check_choice("method", method, METHODS)
-    fit = check_fit(fit)
+    fit = as_fit(fit)
     options = check_options(1, max_iter, tol)
     n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
     seed = check_seed(random_seed)

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from ...data.data import Data
-from ...em.checks import check_fit
+from ...em.checks import as_fit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
@@ -230,7 +230,7 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     """
     if not isinstance(model, pm.Model):
         raise TypeError(f"model is a {type(model).__name__}: pass what build_model returns.")
-    rows = check_fit(fit).mixture.rows(model["x"].get_value())  # which the user may have changed
+    rows = as_fit(fit).mixture.rows(model["x"].get_value())  # which the user may have changed
     return values_to_start_at(model, PosteriorProblem.of_rows(rows, fit, prior))
 
 
