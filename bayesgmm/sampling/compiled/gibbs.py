@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,12 +13,12 @@ from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
 from ...utils.matrices import diagonal_matrices
-from ...utils.progress import progress
-from ...utils.threads import all_done, default_threads
 from ...utils.types import FloatArray
-from ..run.interruption import largest_rectangle
+from ..run.chains import chains_of
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
+
+_TITLE = "Gibbs sampling"
 
 
 def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
@@ -36,42 +33,27 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     ValueError
         A component became too narrow for double precision.
     """
-    seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains)
-    stop = Event()
-    threads = min(settings.cores or default_threads(), settings.chains)
-    total = settings.chains * (settings.tune + settings.draws)
-    with (
-        progress("Gibbs sampling", total, settings.progressbar) as tick,
-        ThreadPoolExecutor(threads) as pool,
-    ):
-
-        def chain(seed: np.random.SeedSequence) -> list[tuple[FloatArray, float]]:
-            state = _State.at(density, mode)
-            rng = np.random.default_rng(seed)
-            kept: list[tuple[FloatArray, float]] = []
-            for i in range(settings.tune + settings.draws):
-                if stop.is_set():
-                    break
-                state.sweep(rng, settings.thin)
-                if i >= settings.tune:
-                    u = state.coordinates()
-                    kept.append((u, density(u)[0]))
-                tick()
-            return kept
-
-        runs: list[Future[Any]] = []
-        try:
-            runs += [pool.submit(chain, seed) for seed in seeds]
-            all_done(runs)
-        except KeyboardInterrupt:
-            pass
-        finally:
-            stop.set()
-        chains = [run.result() for run in runs]
-    which, n_draws = largest_rectangle(np.array([len(kept) for kept in chains]))
-    vectors = np.array([[u for u, _ in chains[c][:n_draws]] for c in which])
-    values = np.array([[value for _, value in chains[c][:n_draws]] for c in which])
+    chains = chains_of(lambda _: _Chain(_State.at(density, mode), settings.thin), settings, _TITLE)
+    vectors = np.array([[u for u, _ in chain] for chain in chains])
+    values = np.array([[value for _, value in chain] for chain in chains])
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chain:
+    """A chain whose draws are `thin` sweeps apart."""
+
+    state: _State
+    thin: int
+
+    def step(self, rng: np.random.Generator) -> None:
+        """Go on to the next draw."""
+        self.state.sweep(rng, self.thin)
+
+    def value(self) -> tuple[FloatArray, float]:
+        """The draw in coordinates (P,) of the density, and its log density."""
+        u = self.state.coordinates()
+        return u, self.state.density(u)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +113,7 @@ class _State:
         data = self.density.data
         bad = compiled.gibbs_sweeps(
             np.asarray(data.values), data.center, data.scale, rng, times, inverse_factors.address,
-            self.prior, self.hyper, self.mixture,
+            self.prior, self.hyper, self.mixture, np.empty(len(self.mixture.weights)),
         )  # fmt: skip
         if bad != compiled.DRAWN:
             raise ValueError(

@@ -62,12 +62,15 @@ _PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
 _HYPER = typed(Hyperparameters, F1, F2)
 
 
-@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, _PRIOR, _HYPER, MIXTURE))
-def gibbs_sweeps(x, center, scale, rng, sweeps, factoring, prior, hyper, mixture):  # type: ignore[no-untyped-def]
+@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, _PRIOR, _HYPER, MIXTURE, F1))
+def gibbs_sweeps(  # type: ignore[no-untyped-def]
+    x, center, scale, rng, sweeps, factoring, prior, hyper, mixture, counts
+):
     """Move hyperparameters and mixture by so many sweeps.
 
-    x (n, d) are rows as they are; the mixture is in the user's units about the center. Returns
-    DRAWN, or the first k whose covariance is too narrow for double precision.
+    x (n, d) are rows as they are; the mixture is in the user's units about the center. counts (K,)
+    become the rows of the components in the last sweep, given which the mixture has been drawn.
+    Returns DRAWN, or the first k whose covariance is too narrow for double precision.
     """
     n, d = x.shape
     n_components, rows, _ = mixture.covariances.shape
@@ -79,7 +82,7 @@ def gibbs_sweeps(x, center, scale, rng, sweeps, factoring, prior, hyper, mixture
     theta = np.empty((n_components, n_features))
     sums = np.empty((n_components, n_features))
     statistics = StatisticsArrays(
-        np.empty(n_components), np.empty((n_components, d)), np.empty((n_components, rows, d))
+        counts, np.empty((n_components, d)), np.empty((n_components, rows, d))
     )
     moments = Moments(statistics.counts, np.empty((n_components, d)), statistics.scatters)
     nowhere = np.zeros((n_components, d))

@@ -1,0 +1,65 @@
+"""Chains of our own samplers: one thread each, seeds that do not depend on cores, Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import Protocol
+
+import numpy as np
+
+from ...utils.progress import progress
+from ...utils.threads import all_done, default_threads
+from .interruption import largest_rectangle
+from .settings import Settings
+
+
+class Chain[T](Protocol):
+    """The state of a chain."""
+
+    def step(self, rng: np.random.Generator) -> None:
+        """Go on to the next draw."""
+
+    def value(self) -> T:
+        """What is kept of a draw."""
+
+
+def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: str) -> list[list[T]]:
+    """The draws of every chain, after those of the warm-up; `start` makes the chain of a number.
+
+    An interruption keeps the most draws of the most chains.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Stopped before a chain had enough draws to judge it by.
+    """
+    seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains)
+    stop = Event()
+    threads = min(settings.cores or default_threads(), settings.chains)
+    total = settings.chains * (settings.tune + settings.draws)
+    with progress(title, total, settings.progressbar) as tick, ThreadPoolExecutor(threads) as pool:
+
+        def draws_of(number: int) -> list[T]:
+            chain, rng, kept = start(number), np.random.default_rng(seeds[number]), []
+            for i in range(settings.tune + settings.draws):
+                if stop.is_set():
+                    break
+                chain.step(rng)
+                if i >= settings.tune:
+                    kept.append(chain.value())
+                tick()
+            return kept
+
+        runs: list[Future[list[T]]] = []
+        try:
+            runs += [pool.submit(draws_of, number) for number in range(settings.chains)]
+            all_done(runs)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            stop.set()
+        made = [run.result() for run in runs]
+    which, n_draws = largest_rectangle(np.array([len(kept) for kept in made]))
+    return [made[c][:n_draws] for c in which]
