@@ -58,11 +58,11 @@ class Hyperparameters(NamedTuple):
     psi: FloatArray
 
 
-_PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
-_HYPER = typed(Hyperparameters, F1, F2)
+PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
+HYPER = typed(Hyperparameters, F1, F2)
 
 
-@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, _PRIOR, _HYPER, MIXTURE, F1))
+@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, PRIOR, HYPER, MIXTURE, F1))
 def gibbs_sweeps(  # type: ignore[no-untyped-def]
     x, center, scale, rng, sweeps, factoring, prior, hyper, mixture, counts
 ):
@@ -114,9 +114,9 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
                 for j in range(d):
                     precision[k, i, j] /= scale[j] * scale[j if diagonal else i]
         _draw_proportions(rng, prior, statistics.counts, hyper, components.log_weights, mixture)
-        _draw_scale(rng, prior, precision, hyper.psi)
-        _draw_means(rng, prior, statistics, precision, mixture)
-        _draw_covariances(rng, prior, hyper.psi, statistics, mixture)
+        draw_scale(rng, prior, precision, hyper.psi)
+        draw_means(rng, prior, statistics, precision, mixture)
+        draw_covariances(rng, prior, hyper.psi, statistics, mixture)
     return DRAWN
 
 
@@ -138,7 +138,7 @@ def _choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
+def log_gamma_draw(rng, shape):  # type: ignore[no-untyped-def]
     """The logarithm of a gamma variable, which itself may underflow."""
     if shape >= 1.0:
         return np.log(rng.standard_gamma(shape))
@@ -152,7 +152,7 @@ def _draw_proportions(rng, prior, counts, hyper, log_weights, mixture):  # type:
     n_components = len(counts)
     peak = -np.inf
     for k in range(n_components):
-        log_weights[k] = _log_gamma_draw(rng, concentration[0] + counts[k])
+        log_weights[k] = log_gamma_draw(rng, concentration[0] + counts[k])
         peak = max(peak, log_weights[k])
     total = 0.0
     for k in range(n_components):
@@ -210,7 +210,7 @@ def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-u
 
 
 @inlined
-def _draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
+def draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
     """Draw Psi's diagonal given the components' precisions (K, d, d) or (K, 1, d)."""
     kinds, numbers, rates = prior.kinds, prior.numbers, prior.rates
     n_components, rows, d = precision.shape
@@ -234,7 +234,7 @@ def _draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-untyped-def]
+def draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-untyped-def]
     """Draw the means given the covariances and the rows' statistics."""
     kinds, numbers, b0, spread, _ = prior
     counts, centers, _ = statistics
@@ -288,7 +288,7 @@ def _draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-
 
 
 @inlined
-def _draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
+def draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
     """Draw the covariances given the means and the rows' statistics."""
     kinds, numbers, b0 = prior.kinds, prior.numbers, prior.b0
     counts, centers, scatters = statistics
