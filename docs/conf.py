@@ -14,6 +14,7 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
 from bayesgmm._version import __version__  # noqa: E402
+from docs.command_line import reference  # noqa: E402
 
 for chatty in ("arviz", "pytensor"):  # they say at length how they were imported
     logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -79,6 +80,14 @@ def copy_notebooks(*_: object) -> None:
         shutil.copy2(notebook, copies)
 
 
+def write_command_line(*_: object) -> None:
+    """Write the reference of the command line from its commands, if it has changed."""
+    page, text = HERE / "reference" / "generated" / "command-line.md", reference()
+    page.parent.mkdir(exist_ok=True)
+    if not page.exists() or page.read_text() != text:
+        page.write_text(text)
+
+
 def links_of_the_site(source: str) -> str:
     """Return a page whose links, right on GitHub and in Jupyter, lead to the copies and back."""
     to_notebooks = re.sub(r"\]\(((?:\.\./)*)\.\./notebooks/", r"](\1notebooks/", source)
@@ -91,6 +100,7 @@ def rewrite_links(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of the two functions."""
+    """Tell Sphinx of the functions."""
     app.connect("config-inited", copy_notebooks)
+    app.connect("config-inited", write_command_line)
     app.connect("source-read", rewrite_links)

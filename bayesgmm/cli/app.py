@@ -1,4 +1,4 @@
-"""The command line: `bayesgmm fit`, `select`, `refine`, `compare`, `report`, `demo`.
+"""The command line: `bayesgmm fit`, `select`, `refine`, `report` and the others.
 
 Exit codes: 0 done; 1 no usable result (the data cannot be used, EM degenerated, no cell of a grid
 has an estimate), and the message says why; 2 the command line itself is wrong; 130 interrupted by
@@ -12,7 +12,16 @@ from typing import Annotated
 import typer
 
 from .._version import __version__
-from . import comparing, fitting, refining, reporting, selecting
+from . import (
+    classifying,
+    comparing,
+    fitting,
+    plotting,
+    refining,
+    reporting,
+    selecting,
+    testing,
+)
 
 app = typer.Typer(
     name="bayesgmm",
@@ -21,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (fitting, selecting, refining, comparing, reporting):
+for module in (fitting, selecting, classifying, testing, refining, comparing, plotting, reporting):
     module.add_to(app)
 
 

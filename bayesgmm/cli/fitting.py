@@ -11,6 +11,7 @@ import typer
 from ..em.starts.starts import STARTS
 from . import options, priors
 from .outcome import FAILED, errors_as_text, fit_fields, print_json, print_text
+from .tables import Source, reads_table
 
 _EPILOG = """Examples:
 
@@ -38,8 +39,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("fit", epilog=_EPILOG)(_fit)
 
 
+@reads_table
 def _fit(
-    data: options.Table,
+    data: Source,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of components.")],
     family: options.FamilyName = "",
     columns: options.Columns = "",
@@ -82,9 +84,9 @@ def _fit(
         raise typer.BadParameter(
             "--concentration, --random-scale and --conjugate choose a prior: add --prior."
         )
-    options.spare_inputs(out, data)
+    options.spare_inputs(out, data.path)
     with errors_as_text():
-        rows = options.weighted_rows(data, columns, weights)
+        rows = data.weighted_rows(columns, weights)
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
         under = (

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from ..data.data import Data, as_data
-from ..data.files import read_table
 from ..families import FAMILIES, get_family
-from ..utils.errors import DataError
-from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 # Most numbers of components of a command; more are taken for a typing error.
 _MOST_NUMBERS = 10_000
@@ -31,13 +22,6 @@ def _complete_families(incomplete: str) -> list[str]:
     return [before + comma + name for name in names if name.startswith(last.upper())]
 
 
-Table = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA", exists=True, dir_okay=False, readable=True,
-        help="Table with a header row: .csv, .tsv, .parquet or .feather.",
-    ),
-]  # fmt: skip
 Columns = Annotated[str, typer.Option(help="Columns to use, separated by commas; all if left out.")]
 Weights = Annotated[
     str,
@@ -99,101 +83,6 @@ def spare_inputs(out: Path | None, *inputs: Path | None) -> None:
 def out(help_text: str) -> Any:
     """The option for the file to write."""
     return typer.Option("--out", "-o", help=help_text, callback=writable)
-
-
-def rows(path: Path, columns: str | Sequence[str]) -> pd.DataFrame:
-    """The columns asked for from the file, all numeric."""
-    return _chosen(_read(path), path, columns)
-
-
-def weighted_rows(path: Path, columns: str, weights: str) -> Data:
-    """The columns asked for as checked `Data`, weighted by a column if one is named.
-
-    Raises
-    ------
-    DataError
-        Rows or weights that cannot be used.
-    """
-    frame = _read(path)
-    if not weights:
-        return as_data(_chosen(frame, path, columns))
-    _known(weights, frame, path, "--weights")
-    if weights in (listed(columns) or ()):
-        raise typer.BadParameter(
-            f"{weights!r} is the column of the weights, which are not data: leave it out.",
-            param_hint="--columns",
-        )
-    data = _chosen(frame.drop(columns=weights), path, columns)
-    return as_data(data, sample_weight=_checked_weights(frame[weights]))
-
-
-def _read(path: Path) -> pd.DataFrame:
-    """The table of a file, with column names as text."""
-    frame = read_table(path)
-    frame.columns = [str(c) for c in frame.columns]
-    return frame
-
-
-def _chosen(frame: pd.DataFrame, path: Path, columns: str | Sequence[str]) -> pd.DataFrame:
-    names = listed(columns) if isinstance(columns, str) else list(columns)
-    for name in names or []:
-        _known(name, frame, path, "--columns")
-    if names is None and (unnamed := [c for c in frame.columns if c.startswith("Unnamed: ")]):
-        raise DataError(
-            f"{path.name} has {len(unnamed)} column{'s' if len(unnamed) > 1 else ''} without a "
-            "name, such as row numbers or what follows a last comma: name those to use with "
-            "--columns."
-        )
-    _refuse_text(frame, names)
-    return frame[names] if names else frame
-
-
-def _known(name: str, frame: pd.DataFrame, path: Path, option: str) -> None:
-    """Refuse a column that the file does not have."""
-    if name not in frame.columns:
-        names = list(frame.columns)
-        raise typer.BadParameter(
-            f"no column {name!r} in {path.name}{did_you_mean(name, names)}; "
-            f"it has {', '.join(names)}.",
-            param_hint=option,
-        )
-
-
-def _checked_weights(column: pd.Series) -> FloatArray:
-    """Numbers, none of them negative or missing; the first that is not is named."""
-    import pandas as pd
-
-    # pandas converts dates to numbers, but a date is not a weight
-    values = column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    bad = ~(np.isfinite(numbers) & (numbers >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        value = column.iloc[row]
-        shown = repr(value) if isinstance(value, str) else str(value)
-        found = "missing" if pd.isna(value) else shown
-        raise DataError(
-            f"the weight {column.name!r} is {found} in row {row}: pass finite numbers of at "
-            "least 0 (0 leaves a row out)."
-        )
-    return numbers
-
-
-def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:
-    """Refuse a column of text, naming a value of it and the option that leaves it out."""
-    import pandas as pd
-
-    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
-    for name in names or frame.columns:
-        if name in numeric or frame[name].isna().all():
-            continue
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        row = int((numbers.isna() & frame[name].notna()).to_numpy().argmax())
-        cure = f"name the others with --columns {','.join(numeric)}" if numeric else "convert it"
-        raise DataError(
-            f"column {name!r} holds text ({str(frame[name].iloc[row])!r} in row {row}): correct "
-            f"that value, or {cure}."
-        )
 
 
 def numbers(text: str) -> list[int]:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..em.result import Fit
 from ..posterior.labels.methods import Method
 from ..sampling.registry import SamplerName, names_where
-from ..selection.selection import Selection
 from . import options, priors
 from .outcome import errors_as_text, print_json, print_text
-from .saved import load
+from .saved import Cell, SavedFit, load_fit
+from .tables import Source, reads_table
 
 if TYPE_CHECKING:
     from ..posterior.posterior import Posterior
@@ -42,18 +41,11 @@ def add_to(app: typer.Typer) -> None:
     app.command("refine", epilog=_EPILOG)(_refine)
 
 
+@reads_table
 def _refine(
-    data: options.Table,
-    saved: Annotated[
-        Path,
-        typer.Argument(
-            metavar="SAVED", exists=True, dir_okay=False, help="A fit or grid kept by --out."
-        ),
-    ],
-    cell: Annotated[
-        str,
-        typer.Option(help="Family and K of a grid's cell, such as VVV,3; the best if left out."),
-    ] = "",
+    data: Source,
+    saved: SavedFit,
+    cell: Cell = "",
     draws: options.Draws = 1000,
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
@@ -87,10 +79,10 @@ def _refine(
 
     Its prior is the fit's own, or the default, unless the options under "Prior" choose another.
     """
-    options.spare_inputs(out, data, saved)
+    options.spare_inputs(out, data.path, saved)
     with errors_as_text() as end:
-        fit = _chosen(load(saved), saved, cell)
-        rows = options.rows(data, fit.names if fit.mixture.named else "")
+        fit = load_fit(saved, cell)
+        rows = data.rows(fit.names if fit.mixture.named else "")
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             prior = priors.prior_from_options(
@@ -139,25 +131,3 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
         "prior": posterior.prior.to_dict(),
         "quantities": d.table.rename_axis("name").reset_index().to_dict(orient="records"),
     }
-
-
-def _chosen(found: object, path: Path, cell: str) -> Fit:
-    """The fit of the file: itself, or a cell of the grid."""
-    if isinstance(found, Fit):
-        if cell:
-            raise typer.BadParameter(f"{path} holds one fit.", param_hint="--cell")
-        return found
-    if not isinstance(found, Selection):
-        raise typer.BadParameter(f"{path} holds a posterior already: pass a fit or a grid.")
-    if not cell:
-        return found.best
-    family, _, number = cell.partition(",")
-    name = family.strip().upper(), int(number) if number.strip().isdigit() else 0
-    if name not in found.sound:
-        reason = found.failures.get(name, f"the grid has {', '.join(map(_cell, found.sound))}")
-        raise typer.BadParameter(f"no fit of {cell}: {reason}", param_hint="--cell")
-    return found.sound[name]
-
-
-def _cell(name: tuple[str, int]) -> str:
-    return f"{name[0]},{name[1]}"

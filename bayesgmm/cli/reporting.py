@@ -10,6 +10,7 @@ import typer
 from ..data.data import as_data
 from . import options, priors
 from .outcome import errors_as_text, print_json, print_text
+from .tables import Source, reads_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +40,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("demo", epilog=_DEMO_EPILOG)(_demo)
 
 
+@reads_table
 def _report(
-    data: options.Table,
+    data: Source,
     k: options.Components = "1:9",
     families: options.Families = "",
     columns: options.Columns = "",
@@ -63,10 +65,10 @@ def _report(
     quiet: options.Quiet = False,
 ) -> None:
     """Select a mixture for the rows of a file, refine it, and write a report."""
-    options.spare_inputs(out, data)
+    options.spare_inputs(out, data.path)
     numbers = options.numbers(k)
     with errors_as_text() as end:
-        frame = options.rows(data, columns)
+        frame = data.rows(columns)
         rows = as_data(frame)
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):

@@ -1,9 +1,11 @@
-"""Reading saved fits, grids and posteriors, recognised by the contents of the file."""
+"""Saved fits, grids and posteriors: reading them, and choosing a fit of a grid."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from ..em.result import Fit
 from ..selection.selection import Selection
@@ -13,6 +15,24 @@ if TYPE_CHECKING:
     from ..posterior.posterior import Posterior
 
 _HDF5 = b"\x89HDF"
+
+SavedFit = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SAVED", exists=True, dir_okay=False, help="A fit or grid kept by --out."
+    ),
+]
+SavedResult = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SAVED", exists=True, dir_okay=False,
+        help="A fit, grid or posterior kept by --out.",
+    ),
+]  # fmt: skip
+Cell = Annotated[
+    str,
+    typer.Option(help="Family and K of a model in a grid, such as VVV,3. Default: the best."),
+]
 
 
 def load(path: Path) -> Fit | Selection | Posterior:
@@ -32,3 +52,32 @@ def load(path: Path) -> Fit | Selection | Posterior:
 
         return Posterior.load(path)
     return Selection.load(path) if name.startswith("bayesgmm.Selection") else Fit.load(path)
+
+
+def load_fit(path: Path, cell: str) -> Fit:
+    """The fit that a file holds: itself, or a cell of the grid."""
+    found = load_model(path, cell)
+    if not isinstance(found, Fit):
+        raise typer.BadParameter(f"{path} holds a posterior already: pass a fit or a grid.")
+    return found
+
+
+def load_model(path: Path, cell: str) -> Fit | Posterior:
+    """The fit or posterior that a file holds, or the fit of a cell of its grid."""
+    found = load(path)
+    if not isinstance(found, Selection):
+        if cell:
+            raise typer.BadParameter(f"{path} holds one model.", param_hint="--cell")
+        return found
+    if not cell:
+        return found.best
+    family, _, number = cell.partition(",")
+    name = family.strip().upper(), int(number) if number.strip().isdigit() else 0
+    if name not in found.sound:
+        reason = found.failures.get(name, f"the grid has {', '.join(map(_typed, found.sound))}")
+        raise typer.BadParameter(f"no fit of {cell}: {reason}", param_hint="--cell")
+    return found.sound[name]
+
+
+def _typed(name: tuple[str, int]) -> str:
+    return f"{name[0]},{name[1]}"

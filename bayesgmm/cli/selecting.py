@@ -11,6 +11,7 @@ from ..selection.criteria import CriterionName
 from . import options
 from .outcome import errors_as_text, fit_fields, print_json, print_text
 from .saved import load
+from .tables import Source, reads_table
 
 _EPILOG = """Examples:
 
@@ -28,8 +29,9 @@ def add_to(app: typer.Typer) -> None:
     app.command("select", epilog=_EPILOG)(_select)
 
 
+@reads_table
 def _select(
-    data: options.Table,
+    data: Source,
     k: options.Components = "1:9",
     families: options.Families = "",
     columns: options.Columns = "",
@@ -53,13 +55,13 @@ def _select(
     from ..selection.select import select
     from ..selection.selection import Selection
 
-    options.spare_inputs(out, data)
+    options.spare_inputs(out, data.path)
     numbers = options.numbers(k)
     with errors_as_text() as end:
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} does not hold a grid.", param_hint="--resume")
-        rows = options.weighted_rows(data, columns, weights)
+        rows = data.weighted_rows(columns, weights)
         grid = select(
             rows, numbers, options.families(families, rows.d), criterion=criterion,
             n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),

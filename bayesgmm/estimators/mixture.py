@@ -342,7 +342,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """The fit that the estimator stands for where a function takes one."""
         if not hasattr(self, "fit_"):
             raise NotFittedError(
-                "fit is a GaussianMixture that is not fitted: call its fit(X) first."
+                "fit is a GaussianMixture that is not fitted: pass it after its fit(X)."
             )
         if changed := self._changed():
             raise ValueError(

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .mixture import HasMixture, Mixture, mixture_of, responsibility_blocks
+from ..utils.types import FloatArray
+from .draws import Draws
+from .mixture import mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def classify(X: Any, fit: HasMixture | Mixture, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
+def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
     """The most probable component of each row, and how uncertain it is.
 
     Parameters
     ----------
     X : array-like (n, d)
         Rows, as for `fit.predict`; they need not be those fitted.
-    fit : Fit or Mixture
-        Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
+    fit : Fit, Mixture or Posterior
+        Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit. Of a posterior
+        the responsibilities are means over its draws.
     responsibilities : bool
         Also give the responsibilities r_ik, as columns r_0, r_1, ..., r_(K-1).
 
@@ -35,7 +39,7 @@ def classify(X: Any, fit: HasMixture | Mixture, *, responsibilities: bool = Fals
     DataError
         Rows that do not fit the mixture's columns.
     TypeError
-        `fit` is neither a Fit nor a Mixture.
+        `fit` is none of these.
 
     References
     ----------
@@ -52,21 +56,28 @@ def classify(X: Any, fit: HasMixture | Mixture, *, responsibilities: bool = Fals
     """
     import pandas as pd
 
-    mixture = mixture_of(fit)
-    rows = mixture.rows(X)
-    component = np.empty(rows.n, dtype=np.intp)
-    uncertainty = np.empty(rows.n)
-    kept = np.empty((rows.n, mixture.n_components)) if responsibilities else None
-    for block, resp in responsibility_blocks(rows, mixture.parameters_about(rows.center)):
-        component[block] = np.argmax(resp, axis=1)
-        uncertainty[block] = 1 - resp.max(axis=1)
-        if kept is not None:
-            kept[block] = resp
+    component, uncertainty, kept = [], [], []
+    for resp in _responsibilities(fit, X):
+        component.append(np.argmax(resp, axis=1))
+        uncertainty.append(1 - resp.max(axis=1))
+        if responsibilities:
+            kept.append(resp)
     index = getattr(X, "index", None)
     table = pd.DataFrame(
-        {"component": component, "uncertainty": uncertainty},
+        {"component": np.concatenate(component), "uncertainty": np.concatenate(uncertainty)},
         index=index if isinstance(index, pd.Index) else None,
     )
-    if kept is not None:
-        table[[f"r_{k}" for k in range(mixture.n_components)]] = kept
+    if kept:
+        table[[f"r_{k}" for k in range(kept[0].shape[1])]] = np.concatenate(kept)
     return table
+
+
+def _responsibilities(fit: Any, x: Any) -> Iterator[FloatArray]:
+    """Responsibilities (n, K), a block of rows after another; of draws, their means."""
+    if isinstance(getattr(fit, "draws", None), Draws):
+        yield fit.predict_proba(x)
+        return
+    mixture = mixture_of(fit)
+    rows = mixture.rows(x)
+    for _, resp in responsibility_blocks(rows, mixture.parameters_about(rows.center)):
+        yield resp

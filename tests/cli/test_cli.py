@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -19,7 +20,10 @@ from bayesgmm.cli.app import app
 from bayesgmm.data.files import read_table
 from tests.synthetic import make_posterior
 
-COMMANDS = ("fit", "select", "refine", "compare", "report", "demo")
+COMMANDS = (
+    "fit", "select", "classify", "merge", "bootstrap", "errors", "refine", "compare", "plot",
+    "report", "demo",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -543,7 +547,7 @@ def test_a_wrong_command_line_is_exit_code_2(csv, command, arguments, message):
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["fit", "select", "refine", "compare", "report"])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "demo"])
 def test_a_missing_file_is_exit_code_2(tmp_path, command):
     """And named."""
     result = run(command, tmp_path / "no.csv", *(["-k", 1] if command == "fit" else []))
@@ -581,6 +585,141 @@ def test_files_that_are_not_what_they_seem(csv, tmp_path, monkeypatch):
     result = run("fit", tmp_path / "x.parquet", "-k", 1)
     assert result.exit_code == 1
     assert "install bayesgmm[parquet], or save the table as CSV" in error_of(result)
+
+
+# ---- answers by row, and pictures ----
+
+
+@pytest.fixture
+def grid(csv, tmp_path):
+    """A saved grid, and the same from Python."""
+    path = tmp_path / "grid.npz"
+    found = bayesgmm.select(
+        pd.read_csv(csv), [1, 2, 3], ["EEE", "VVV"], random_seed=0, progressbar=False
+    )
+    found.save(path)
+    return path, found
+
+
+@pytest.fixture
+def posterior(csv, grid, tmp_path):
+    """A saved posterior, and the same from Python."""
+    path, x = tmp_path / "two.nc", pd.read_csv(csv)
+    found = make_posterior(x, grid[1]["VVV", 2])
+    found.save(path)
+    return path, found
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "feather"])
+def test_classify_writes_what_python_returns(csv, grid, tmp_path, ending):
+    """Component, uncertainty and responsibilities of every row, beside the columns to keep."""
+    path, out = grid[0], tmp_path / f"classes.{ending}"
+    result = run(
+        "classify", csv, path, "--cell", "VVV,2", "--responsibilities", "--keep", "waiting",
+        "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    x = pd.read_csv(csv)
+    expected = bayesgmm.classify(x, grid[1]["VVV", 2], responsibilities=True)
+    table = read_table(out)
+    assert list(table) == ["row", "waiting", *expected]
+    assert table["row"].tolist() == list(range(len(x)))
+    assert table["waiting"].tolist() == x["waiting"].tolist()
+    pd.testing.assert_frame_equal(table[list(expected)], expected, check_dtype=False, rtol=1e-15)
+    sizes = expected["component"].value_counts()
+    assert f"(0: {sizes[0]}, 1: {sizes[1]}) written" in result.stdout
+
+
+def test_classify_prints_csv_and_json(csv, grid):
+    """Without --out on standard output; the best model without --cell."""
+    expected = bayesgmm.classify(pd.read_csv(csv), grid[1])
+    result = run("classify", csv, grid[0])
+    found = pd.read_csv(io.StringIO(result.stdout))
+    assert found["component"].tolist() == expected["component"].tolist()
+    found = json.loads(run("classify", csv, grid[0], "--json").stdout)
+    assert [row["component"] for row in found["rows"]] == expected["component"].tolist()
+
+
+def test_classify_by_a_posterior(csv, posterior):
+    """Probabilities are means over its draws."""
+    result = run("classify", csv, posterior[0], "--responsibilities")
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv(io.StringIO(result.stdout))
+    expected = posterior[1].predict_proba(pd.read_csv(csv))
+    np.testing.assert_allclose(found[["r_0", "r_1"]], expected, rtol=1e-12)
+
+
+def test_classify_refuses_what_it_cannot_keep(csv, grid, tmp_path):
+    """A column that there is not, one that has a name of the result, an unknown ending."""
+    wrong = run("classify", csv, grid[0], "--keep", "name")
+    assert wrong.exit_code == 2 and "no column 'name' in eruptions.csv" in error_of(wrong)
+    wrong = run("classify", csv, grid[0], "--out", tmp_path / "x.xls")
+    assert wrong.exit_code == 2 and "x.xls ends in none of .csv" in error_of(wrong)
+    x = pd.read_csv(csv).assign(component=1)
+    x.to_csv(csv, index=False)
+    wrong = run("classify", csv, grid[0], "--keep", "component")
+    assert wrong.exit_code == 2 and "'component' is a column of the result" in error_of(wrong)
+
+
+def test_merge_prints_and_writes_clusters(csv, grid, tmp_path):
+    """What `merge` says, and the cluster of each row."""
+    out = tmp_path / "clusters.csv"
+    result = run("merge", csv, grid[0], "--cell", "EEE,3", "--clusters", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    x = pd.read_csv(csv)
+    merging = bayesgmm.merge(x, grid[1]["EEE", 3])
+    assert repr(merging) in result.stdout
+    assert pd.read_csv(out)["cluster"].tolist() == merging.predict(x, 2).tolist()
+    found = json.loads(run("merge", csv, grid[0], "--cell", "EEE,3", "--json").stdout)
+    assert found["n_clusters"] == merging.suggest() and len(found["clusters"]) == 2
+
+
+def test_errors_and_bootstrap_print_what_python_prints(csv, grid, tmp_path):
+    """Standard errors at a level, and the test of K."""
+    out = tmp_path / "errors.csv"
+    result = run(
+        "errors", csv, grid[0], "--cell", "VVV,2", "--method", "information", "--level", 0.9,
+        "--out", out,
+    )  # fmt: skip
+    x = pd.read_csv(csv)
+    errors = bayesgmm.standard_errors(x, grid[1]["VVV", 2], "information")
+    assert result.stdout.startswith(errors.to_text(0.9))
+    pd.testing.assert_frame_equal(pd.read_csv(out), errors.to_frame(0.9))
+    result = run("bootstrap", csv, "--columns", "waiting", "--n-boot", 39, "-q", "--max-k", 2)
+    test = bayesgmm.bootstrap_lrt(
+        x["waiting"], "V", max_components=2, n_boot=39, random_seed=0, progressbar=False
+    )
+    assert result.stdout == f"{test!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "magic"),
+    [("bic", "svg", b"<?xml"), ("classification", "png", b"\x89PNG"), ("merging", "pdf", b"%PDF")],
+)
+def test_plot_writes_a_picture(csv, grid, tmp_path, kind, ending, magic):
+    """Of the grid, its best fit, and its merged components."""
+    out = tmp_path / f"x.{ending}"
+    result = run("plot", csv, grid[0], kind, "--units", "waiting=min", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize("kind", ["posterior", "trace"])
+def test_plot_of_a_posterior(csv, posterior, tmp_path, kind):
+    """Ours, and ArviZ's."""
+    out = tmp_path / "x.png"
+    result = run("plot", csv, posterior[0], kind, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_names_the_kinds_there_are(csv, grid):
+    """A kind that there is not, and a unit that is none."""
+    wrong = run("plot", csv, grid[0], "densty")
+    assert wrong.exit_code == 2
+    assert "grid.npz has no plot 'densty' (did you mean 'density'?): choose" in error_of(wrong)
+    wrong = run("plot", csv, grid[0], "density", "--units", "min")
+    assert wrong.exit_code == 2 and "'min' has no unit: write column=unit" in error_of(wrong)
 
 
 # ---- help ----

@@ -477,7 +477,6 @@ FILES = {
     "no header": ("a.csv", TEXT.split("\n", 1)[1]),
     "equal names": ("a.csv", TEXT.replace("a,b", "a,a", 1)),
     "continental": ("a.csv", CONTINENTAL),
-    "semicolons": ("a.csv", TEXT.replace(",", ";")),
     "decimal commas": ("a.csv", "a\n" + "\n".join(f"{v:.3f}".replace(".", ",") for v in X[:, 0])),
     "header too short": ("a.csv", TEXT.replace("a,b", "a", 1)),
     "last commas": ("a.csv", TEXT.replace("\n", ",\n")),

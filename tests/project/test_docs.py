@@ -12,17 +12,20 @@ import re
 import shlex
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli.app import app
 from bayesgmm.datasets import load_faithful
 from docs import house
+from docs.command_line import reference
 from tests.places import ROOT
 from tests.project.test_structure import WINGS
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "_build" not in p.parts)]
+MADE = {"_build", "generated"}
+PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if not MADE & {*p.parts})]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REFERENCE = (DOCS / "reference" / "index.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
@@ -257,3 +260,13 @@ def assigns(source, name):
         if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
             return True
     return False
+
+
+def test_reference_of_the_command_line_has_every_option():
+    """Each command with all that its help names."""
+    page = reference()
+    for command in typer.main.get_command(app).commands.values():
+        section = page.split(f"## bayesgmm {command.name}\n")[1].split("\n## ")[0]
+        for parameter in command.params:
+            for name in parameter.opts if parameter.param_type_name == "option" else ():
+                assert f"`{name}`" in section or name == "--help"

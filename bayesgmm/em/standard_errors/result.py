@@ -204,6 +204,12 @@ class StandardErrors:
                     worst, what = float(ratio), f"component {k} (first among them: {name})"
         return what
 
+    def to_text(self, level: float = 0.95) -> str:
+        """The estimates, their standard errors and intervals of this level, to print."""
+        lines = [self._title(), self.advice, ""]
+        table = self.to_frame(level).to_string(index=False, float_format=lambda v: f"{v:.4g}")
+        return "\n".join(line for line in lines if line) + "\n" + str(table)
+
     def _title(self) -> str:
         fit = self.fit
         text = f"Standard errors by {self.method}, {fit.family.name}, K = {fit.n_components}"
@@ -212,9 +218,7 @@ class StandardErrors:
         return text
 
     def __repr__(self) -> str:
-        lines = [self._title(), self.advice, ""]
-        table = self.to_frame().to_string(index=False, float_format=lambda v: f"{v:.4g}")
-        return "\n".join(line for line in lines if line) + "\n" + str(table)
+        return self.to_text()
 
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(index=False, border=0, float_format=lambda v: f"{v:.4g}")

@@ -1,0 +1,150 @@
+"""`bayesgmm classify` and `bayesgmm merge`: the component, or cluster, of every row."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..mixture.classification import classify
+from ..mixture.merging import merge
+from . import options
+from .outcome import errors_as_text, print_json, print_text
+from .saved import Cell, SavedFit, SavedResult, load_fit, load_model
+from .table_out import TableOut, write_table
+from .tables import Source, reads_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLASSIFY_EPILOG = """Examples:
+
+bayesgmm classify eruptions.csv two.npz --out classes.csv
+
+bayesgmm classify new.csv grid.npz --cell EEE,3 --responsibilities
+
+bayesgmm classify plants.csv three.nc --keep name,site --out classes.parquet"""
+_MERGE_EPILOG = """Examples:
+
+bayesgmm merge eruptions.csv grid.npz
+
+bayesgmm merge eruptions.csv grid.npz --cell EEE,3 --clusters 2 --out clusters.csv"""
+_ROW = "row"
+
+_Keep = Annotated[
+    str,
+    typer.Option(metavar="COLUMNS", help="Columns of DATA to copy, such as a name of the row."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("classify", epilog=_CLASSIFY_EPILOG)(_classify)
+    app.command("merge", epilog=_MERGE_EPILOG)(_merge)
+
+
+@reads_table
+def _classify(
+    data: Source,
+    saved: SavedResult,
+    cell: Cell = "",
+    responsibilities: Annotated[
+        bool, typer.Option("--responsibilities", help="Also the probability of every component.")
+    ] = False,
+    keep: _Keep = "",
+    out: TableOut = None,
+    json: options.AsJson = False,
+) -> None:
+    """The most probable component of each row, and how uncertain it is; also of new rows.
+
+    With a posterior, probabilities are averaged over its draws.
+    """
+    options.spare_inputs(out, data.path, saved)
+    with errors_as_text():
+        model = load_model(saved, cell)
+        names = model.fit.names if hasattr(model, "fit") else model.names
+        rows = data.rows(names if _named(model) else "")
+        table = classify(rows, model, responsibilities=responsibilities)
+        table = _with_kept(table, data, keep)
+        if out is not None:
+            write_table(table, out)
+    sizes = table["component"].value_counts().sort_index()
+    _print(table, {"sizes": {int(k): int(n) for k, n in sizes.items()}}, out, json)
+
+
+@reads_table
+def _merge(
+    data: Source,
+    saved: SavedFit,
+    cell: Cell = "",
+    clusters: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of clusters. Default: the elbow of the entropy."),
+    ] = None,
+    weights: options.Weights = "",
+    keep: _Keep = "",
+    out: TableOut = None,
+    json: options.AsJson = False,
+) -> None:
+    """Merge components that overlap into clusters; with --out, the cluster of each row."""
+    options.spare_inputs(out, data.path, saved)
+    with errors_as_text():
+        fit = load_fit(saved, cell)
+        columns = ",".join(fit.names) if fit.mixture.named else ""
+        rows = data.weighted_rows(columns, weights)
+        merging = merge(rows, fit)
+        number = merging.suggest() if clusters is None else clusters
+        parts = merging.clusters(number)
+        if out is not None:
+            import pandas as pd
+
+            table = pd.DataFrame({"cluster": merging.predict(rows, number)})
+            write_table(_with_kept(table, data, keep), out)
+    if json:
+        print_json({
+            "data": str(data), "n_clusters": number, "clusters": parts,
+            "table": merging.table.reset_index().to_dict(orient="records"),
+            "saved": out and str(out),
+        })  # fmt: skip
+        return
+    print_text(repr(merging))
+    if clusters is not None:
+        print_text(f"{number} clusters of components: " + "; ".join(map(_members, parts)))
+    if out is not None:
+        print_text(f"The cluster of each row written to {out}")
+
+
+def _named(model: Any) -> bool:
+    """Whether a fit or a posterior knows its columns by name."""
+    return bool(getattr(model, "fit", model).mixture.named)
+
+
+def _members(cluster: tuple[int, ...]) -> str:
+    return ", ".join(map(str, cluster))
+
+
+def _with_kept(table: pd.DataFrame, data: Source, keep: str) -> pd.DataFrame:
+    """The table by row number, after the columns of the data to copy."""
+    table = table.rename_axis(_ROW).reset_index(drop=False)
+    for position, name in enumerate(options.listed(keep) or [], start=1):
+        data.refuse_unknown(name, "--keep")
+        if name in table.columns:
+            raise typer.BadParameter(
+                f"{name!r} is a column of the result too: rename it in {data.name}.",
+                param_hint="--keep",
+            )
+        table.insert(position, name, data.frame[name].to_numpy())
+    return table
+
+
+def _print(table: pd.DataFrame, summary: dict[str, Any], out: Path | None, json: bool) -> None:
+    if json:
+        rows = {} if out is not None else {"rows": table.to_dict(orient="records")}
+        print_json({**summary, **rows, "saved": out and str(out)})
+    elif out is None:
+        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+    else:
+        counts = ", ".join(f"{k}: {n}" for k, n in summary["sizes"].items())
+        print_text(f"{len(table)} rows by component ({counts}) written to {out}")

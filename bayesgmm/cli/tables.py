@@ -1,0 +1,270 @@
+"""The table that a command reads: where it is, how it is written, and its columns and weights."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import numpy as np
+import typer
+
+from ..data.data import Data, as_data
+from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
+from ..utils.errors import DataError
+from ..utils.types import FloatArray
+from ..utils.validation import did_you_mean
+from .options import listed
+from .outcome import print_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PANEL = "Text files"
+
+
+def _existing(path: Path) -> Path:
+    """The path of a file that is there, or of standard input."""
+    if path.is_dir():
+        raise typer.BadParameter(f"{str(path)!r} is a directory: name a file.")
+    if str(path) != STANDARD_INPUT and not path.exists():
+        raise typer.BadParameter(f"file {str(path)!r} does not exist.")
+    return path
+
+
+_Path = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", callback=_existing,
+        help="Table: .csv, .txt or .dat, .tsv, .parquet or .feather; - is text on standard input.",
+    ),
+]  # fmt: skip
+_Separator = Annotated[
+    str,
+    typer.Option(
+        "--sep", metavar="CHARACTER", rich_help_panel=_PANEL,
+        help="What separates fields: , or ; or tab or blank. Default: told from the first lines.",
+    ),
+]  # fmt: skip
+_Decimal = Annotated[
+    str, typer.Option(metavar="CHARACTER", rich_help_panel=_PANEL, help="The decimal mark.")
+]
+_Encoding = Annotated[
+    str, typer.Option(rich_help_panel=_PANEL, help="Encoding, such as latin-1 or utf-16.")
+]
+_Header = Annotated[
+    bool,
+    typer.Option(
+        "--header/--no-header", rich_help_panel=_PANEL,
+        help="The first row has the columns' names; else they are x0, x1, ...",
+    ),
+]  # fmt: skip
+# Names that a shell passes without trouble, for separators that it does not.
+_BY_NAME = {"tab": "\t", r"\t": "\t", "blank": r"\s+", "space": r"\s+"}
+_AS_WRITTEN = {"\t": "tab", r"\s+": "blank"}
+# A number with a decimal comma.
+_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table in a file or on standard input.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is; "-" is standard input.
+    text : TextFormat
+        How it is written, as far as the command says so.
+    """
+
+    path: Path
+    text: TextFormat = TextFormat()
+
+    def __str__(self) -> str:
+        return "standard input" if str(self.path) == STANDARD_INPUT else str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return "standard input" if str(self.path) == STANDARD_INPUT else self.path.name
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its ending."""
+        return "standard input" if str(self.path) == STANDARD_INPUT else self.path.stem
+
+    @property
+    def options(self) -> str:
+        """The options that read it again, as they are typed."""
+        text, default = self.text, TextFormat()
+        given = {
+            "--sep": _AS_WRITTEN.get(text.separator or "", text.separator),
+            "--decimal": None if text.decimal == default.decimal else text.decimal,
+            "--encoding": None if text.encoding == default.encoding else text.encoding,
+        }
+        words = [f"{option} {shlex.quote(value)}" for option, value in given.items() if value]
+        return " ".join([*words, *([] if text.header else ["--no-header"])])
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The whole table, with column names as text; says which separator was guessed."""
+        found = read_file(self.path, self.text)
+        if found.guessed and found.separator is not None:
+            print_error(
+                f"note: the fields of {self.name} are taken to be separated by "
+                f"{SEPARATORS[found.separator]} (--sep names another separator)."
+            )
+        found.frame.columns = [str(c) for c in found.frame.columns]
+        return found.frame
+
+    def rows(self, columns: str | Sequence[str]) -> pd.DataFrame:
+        """The columns asked for, all numeric."""
+        return self._chosen(self.frame, columns)
+
+    def weighted_rows(self, columns: str, weights: str) -> Data:
+        """The columns asked for as checked `Data`, weighted by a column if one is named.
+
+        Raises
+        ------
+        DataError
+            Rows or weights that cannot be used.
+        """
+        frame = self.frame
+        if not weights:
+            return as_data(self._chosen(frame, columns))
+        self.refuse_unknown(weights, "--weights")
+        if weights in (listed(columns) or ()):
+            raise typer.BadParameter(
+                f"{weights!r} is the column of the weights, which are not data: leave it out.",
+                param_hint="--columns",
+            )
+        data = self._chosen(frame.drop(columns=weights), columns)
+        return as_data(data, sample_weight=_checked_weights(frame[weights]))
+
+    def refuse_unknown(self, name: str, option: str) -> None:
+        """Refuse a column that the table does not have."""
+        names = list(self.frame.columns)
+        if name not in names:
+            raise typer.BadParameter(
+                f"no column {name!r} in {self.name}{did_you_mean(name, names)}; "
+                f"it has {', '.join(names)}.",
+                param_hint=option,
+            )
+
+    def _chosen(self, frame: pd.DataFrame, columns: str | Sequence[str]) -> pd.DataFrame:
+        names = listed(columns) if isinstance(columns, str) else list(columns)
+        for name in names or []:
+            self.refuse_unknown(name, "--columns")
+        if names is None and (unnamed := [c for c in frame.columns if c.startswith("Unnamed: ")]):
+            raise DataError(
+                f"{self.name} has {len(unnamed)} column{'s' if len(unnamed) > 1 else ''} without "
+                "a name, such as row numbers or what follows a last comma: name those to use "
+                "with --columns."
+            )
+        _refuse_text(frame, names)
+        if names is None:
+            _note_identifiers(frame)
+        return frame[names] if names else frame
+
+
+def reads_table(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter, `data`, is a `Source`, with options of how to read it."""
+    hints = get_type_hints(command, include_extras=True)
+    [_, *others] = inspect.signature(command).parameters.values()  # the first is `data`
+    own = [p.replace(annotation=hints[p.name]) for p in others]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    reading = [
+        inspect.Parameter("data", keyword, annotation=_Path),
+        *(p.replace(kind=keyword) for p in own),
+        inspect.Parameter("sep", keyword, annotation=_Separator, default=""),
+        inspect.Parameter("decimal", keyword, annotation=_Decimal, default="."),
+        inspect.Parameter("encoding", keyword, annotation=_Encoding, default="utf-8"),
+        inspect.Parameter("header", keyword, annotation=_Header, default=True),
+    ]
+
+    @wraps(command)
+    def with_source(
+        *, data: Path, sep: str, decimal: str, encoding: str, header: bool, **others: Any
+    ) -> None:
+        command(data=_source(data, sep, decimal, encoding, header), **others)
+
+    vars(with_source)["__signature__"] = inspect.Signature(reading)
+    with_source.__annotations__ = {p.name: p.annotation for p in reading}
+    return with_source
+
+
+def _source(path: Path, sep: str, decimal: str, encoding: str, header: bool) -> Source:
+    separator = _BY_NAME.get(sep, sep) or None
+    if separator is not None and separator not in _AS_WRITTEN and len(separator) != 1:
+        raise typer.BadParameter(f"{sep!r} is no single character.", param_hint="--sep")
+    if len(decimal) != 1 or decimal == separator:
+        raise typer.BadParameter(
+            f"{decimal!r} cannot be the decimal mark: write one character that does not separate "
+            "fields.",
+            param_hint="--decimal",
+        )
+    return Source(path, TextFormat(separator, decimal, encoding, header))
+
+
+def _checked_weights(column: pd.Series) -> FloatArray:
+    """Numbers, none of them negative or missing; the first that is not is named."""
+    import pandas as pd
+
+    # pandas converts dates to numbers, but a date is not a weight
+    values = column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    bad = ~(np.isfinite(numbers) & (numbers >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        value = column.iloc[row]
+        shown = repr(value) if isinstance(value, str) else str(value)
+        found = "missing" if pd.isna(value) else shown
+        raise DataError(
+            f"the weight {column.name!r} is {found} in row {row}: pass finite numbers of at "
+            "least 0 (0 leaves a row out)."
+        )
+    return numbers
+
+
+def _refuse_text(frame: pd.DataFrame, names: list[str] | None) -> None:
+    """Refuse a column of text, naming a value of it and the option that leaves it out."""
+    import pandas as pd
+
+    numeric = [c for c in frame.columns if pd.api.types.is_numeric_dtype(frame[c])]
+    for name in names or frame.columns:
+        if name in numeric or frame[name].isna().all():
+            continue
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        row = int((numbers.isna() & frame[name].notna()).to_numpy().argmax())
+        value = str(frame[name].iloc[row])
+        cure = f"name the others with --columns {','.join(numeric)}" if numeric else "convert it"
+        if _DECIMAL_COMMA.fullmatch(value):
+            cure = "if that is a decimal comma, add --decimal ,"
+        raise DataError(
+            f"column {name!r} holds text ({value!r} in row {row}): correct that value, or {cure}."
+        )
+
+
+def _note_identifiers(frame: pd.DataFrame) -> None:
+    """Say which columns look like identifiers: whole numbers, all different, one after another."""
+    found = [
+        str(name)
+        for name, column in frame.items()
+        if column.dtype.kind in "iu" and len(column) > 2 and _counts(column.to_numpy())
+    ]
+    if found and (others := [str(c) for c in frame.columns if str(c) not in found]):
+        print_error(
+            f"note: {' and '.join(map(repr, found))} numbers the rows, as an identifier does, and "
+            f"is used as data: leave it out with --columns {','.join(others)}."
+        )
+
+
+def _counts(values: Any) -> bool:
+    """Whether whole numbers go up by one from row to row."""
+    return bool(np.all(np.diff(values) == 1))
