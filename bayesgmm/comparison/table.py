@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
-# Models shown when a table is printed; `.to_string()` and `.to_csv()` have all.
+# Fits that are printed, beside all posteriors; `.to_string()` and `.to_csv()` have all models.
 _SHOWN = 12
-_WIDTH = 120
+# Least and most characters across that a printed table takes, and blanks between its columns.
+_LEAST, _MOST, _BETWEEN = 80, 120, 2
 _MISSING = "-"
 # Columns that every model has: with these alone it is in no part of the table.
 _IDENTITY = ("method", "family", "K", "n_parameters")
@@ -81,7 +83,7 @@ class Comparison(pd.DataFrame):
             Of `DataFrame.to_latex`.
         """
         options = {"escape": True} | options
-        parts = self._parts(len(self))
+        parts = self._parts(self)
         return _written(
             "\n".join(part.rename_axis(None).to_latex(**options) for _, part in parts), buf
         )
@@ -94,7 +96,7 @@ class Comparison(pd.DataFrame):
         buf : path or file, optional
             Where to write; returned as text if left out.
         """
-        tables = "".join(self._html_part(title, part) for title, part in self._parts(_SHOWN))
+        tables = "".join(self._html_part(title, part) for title, part in self._parts(self._shown))
         lists = _html_list("Verdicts", self._verdicts()) + _html_list("Notes", self.notes)
         return _written(f"<p><b>{escape(self.conclusion)}</b></p>{tables}{lists}", buf)
 
@@ -112,7 +114,7 @@ class Comparison(pd.DataFrame):
             return str(pd.DataFrame(self))
         # In a notebook rich would show HTML by itself, and leave the text empty.
         console = Console(
-            file=(text := io.StringIO()), width=_WIDTH, color_system=None, force_jupyter=False
+            file=(text := io.StringIO()), width=_width(), color_system=None, force_jupyter=False
         )
         console.print(self)
         return "\n".join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
@@ -125,8 +127,9 @@ class Comparison(pd.DataFrame):
         if not self._complete():
             yield Text(str(pd.DataFrame(self)))
             return
-        for title, part in self._parts(_SHOWN):
-            yield self._rich_part(title, part)
+        for title, part in self._parts(self._shown):
+            for name, columns in _across(title, part, options.max_width):
+                yield self._rich_part(name, columns)
         yield Text(self.conclusion, style="bold")
         for text in [*self._verdicts(), *self.notes]:
             yield Text(text)
@@ -177,9 +180,14 @@ class Comparison(pd.DataFrame):
             f"{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def _parts(self, at_most: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    @property
+    def _shown(self) -> pd.DataFrame:
+        """The models that are printed: the first fits, and every posterior."""
+        fits = self["ess_bulk"].isna() & self["elpd_loo"].isna()
+        return pd.DataFrame(self[~fits | (fits.cumsum() <= _SHOWN)])
+
+    def _parts(self, shown: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         """The parts that have figures: a title, and models by labels as text."""
-        shown = self.iloc[:at_most]
         for title in PARTS:
             columns = [
                 name for name, column in COLUMNS.items()
@@ -211,11 +219,34 @@ class Comparison(pd.DataFrame):
 
     def _verdicts(self) -> list[str]:
         """Verdicts of the models shown, and how many are not shown."""
-        shown = self.iloc[:_SHOWN]
+        shown = self._shown
+        left = len(self) - len(shown)
         shown = shown[~shown["status"].str.startswith(FAILED)]
-        left = len(self) - _SHOWN
         more = [f"... and {left} more models: .to_string() and .to_csv() have all."] * (left > 0)
         return [*(f"{name}: {text}" for name, text in shown["verdict"].items()), *more]
+
+
+def _width() -> int:
+    """Characters across of the terminal, within limits."""
+    return min(max(shutil.get_terminal_size().columns, _LEAST), _MOST)
+
+
+def _across(title: str, part: pd.DataFrame, width: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The columns of a part, as many at a time as fit across."""
+    model = max(len(str(name)) for name in [*part.index, "model"])
+    start, taken = 0, model
+    for j, label in enumerate(part.columns):
+        needed = _BETWEEN + max(len(text) for text in [label, *part[label]])
+        if taken + needed > width and j > start:
+            yield title, _filled(part.iloc[:, start:j])
+            title, start, taken = "", j, model
+        taken += needed
+    yield title, _filled(part.iloc[:, start:])
+
+
+def _filled(part: pd.DataFrame) -> pd.DataFrame:
+    """The models with a figure."""
+    return part[(part != _MISSING).any(axis=1)]
 
 
 def _written(text: str, buf: Any) -> str | None:

@@ -554,3 +554,26 @@ def test_evidence_words_follow_kass_and_raftery():
     """The limits 2, 6 and 10."""
     words = [strength(v) for v in (0, 2, 2.1, 6, 6.1, 10, 10.1)]
     assert words == ["hardly any"] * 2 + ["positive"] * 2 + ["strong"] * 2 + ["very strong"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_long_grid_hides_no_posterior(monkeypatch, width):
+    """Posteriors are printed however many fits stand before them, within the terminal's width."""
+    x = bayesgmm.datasets.load_faithful()
+    grid = bayesgmm.select(x, range(1, 4), n_init=1, random_seed=0, progressbar=False)
+    named = {"grid": grid, "two": make_posterior(x, grid["VVV", 2])}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        table = bayesgmm.compare(named)
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = repr(table)
+    assert max(len(line) for line in text.splitlines()) <= width
+    for part in ("Models and information criteria", "Prediction: leave-one-out", "Chains"):
+        assert part in text and part in table.to_html()
+    found = re.findall(r"^ (two|grid: \S+ K = \d)\b", text, re.MULTILINE)
+    assert found.count("two") >= 3
+    shown = {f"grid: {fit.family.name}, K = {fit.n_components}" for fit in grid.top(12)}
+    assert {name for name in found if name != "two"} == shown
+    assert f"... and {len(table) - 13} more models" in text
+    for figure in ("BIC diff", "entropy", "elpd LOO", "ESS tail"):
+        assert figure in text
