@@ -201,7 +201,8 @@ class Fit(Displayed):
         made, sound, same = self.starts
         text = f"converged after {self.n_iter} iterations"
         if made > 1:
-            text += f"; of {made} starts {sound} led to an estimate, {same} of them to this one"
+            reached = "all" if same == sound > 1 else same
+            text += f"; {made} starts tried, {sound} followed to an estimate, {reached} to this one"
             if same == 1:
                 text += ": raise n_init to look for a better one"
         return text
@@ -317,6 +318,7 @@ class Fit(Displayed):
     def _lines(self) -> list[tuple[str, str]]:
         return [
             ("rows x columns", f"{self.n} x {self.d}"),
+            ("expected rows by component", ", ".join(f"{n:.4g}" for n in self.n * self.weights)),
             ("log-likelihood", f"{self.loglik:.3f}"),
             ("free parameters", str(self.n_parameters)),
             ("AIC, BIC, ICL (lower is better)", f"{self.aic:.2f}, {self.bic:.2f}, {self.icl:.2f}"),
