@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .em.fit import fit as fit
     from .em.result import Fit as Fit
     from .em.standard_errors.standard_errors import standard_errors as standard_errors
+    from .estimators.discriminant import DiscriminantAnalysis as DiscriminantAnalysis
     from .estimators.mixture import GaussianMixture as GaussianMixture
+    from .estimators.regression import Regression as Regression
     from .families import FAMILIES as FAMILIES
     from .families.hyperparameters import Gamma as Gamma
     from .mixture.classification import classify as classify
@@ -57,6 +59,7 @@ _HOME = {
     "DataError": "utils.errors",
     "DataWarning": "utils.errors",
     "DegenerateFitWarning": "utils.errors",
+    "DiscriminantAnalysis": "estimators.discriminant",
     "FAMILIES": "families",
     "Fit": "em.result",
     "Gamma": "families.hyperparameters",
@@ -65,6 +68,7 @@ _HOME = {
     "Mixture": "mixture.mixture",
     "Posterior": "posterior.posterior",
     "Prior": "mixture.prior",
+    "Regression": "estimators.regression",
     "Selection": "selection.selection",
     "agreement": "comparison.agreement",
     "bootstrap_lrt": "selection.bootstrap_lrt",

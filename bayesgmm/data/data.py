@@ -233,7 +233,7 @@ def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
         )
     if not weights.any():
         raise DataError(
-            f"sample_weight is 0 in all {n} rows: give at least two different rows a positive one."
+            f"sample_weight is zero in all {n} rows: give at least two rows a positive one."
         )
     if weights.max() > _LARGEST:
         raise DataError(

@@ -16,8 +16,9 @@ from ..mixture.prior import Prior
 from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.display import Displayed
 from ..utils.plotting import PlotAccessor
-from ..utils.types import FloatArray, IntArray
+from ..utils.types import FloatArray
 from .parts import fields_of
+from .predictions import Predictions
 from .status import Status
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _FORMAT = "bayesgmm.Fit/4"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Displayed):
+class Fit(Predictions, Displayed):
     """A mixture fitted by EM.
 
     Attributes
@@ -206,24 +207,6 @@ class Fit(Displayed):
             if same == 1:
                 text += ": raise n_init to look for a better one"
         return text
-
-    def predict(self, X: Any) -> IntArray:  # noqa: N803
-        """The most probable component of each row, (n,) of int."""
-        return self.mixture.predict(X)
-
-    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
-        """Responsibilities of the components for each row, (n, K); rows sum to 1."""
-        return self.mixture.predict_proba(X)
-
-    def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
-        """Log density of each row under the mixture, (n,)."""
-        return self.mixture.log_density(X)
-
-    def sample(
-        self, n: int, random_seed: int | np.random.Generator | None = None
-    ) -> tuple[FloatArray, IntArray]:
-        """Draw n rows (n, d) and their components (n,) from the fitted mixture."""
-        return self.mixture.sample(n, random_seed)
 
     def to_xarray(self) -> xr.Dataset:
         """The estimates as a Dataset: pi, mu and Sigma over component and feature."""

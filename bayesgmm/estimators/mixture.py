@@ -259,7 +259,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         rows = self._rows(x)
         options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
         k = check_integer("n_components", self.n_components, 1)
-        data = _with_names(
+        data = with_names(
             as_data(rows, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
         )
         family = get_family(self.covariance_type, data.d)
@@ -384,7 +384,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
 
 
-def _with_names(data: Data, names: Any) -> Data:
+def with_names(data: Data, names: Any) -> Data:
     """The data with the caller's column names, if there are any, for results and messages."""
     if names is None:
         return data

@@ -6,6 +6,7 @@ and orientation, I (identity): Celeux & Govaert (1995), Pattern Recognition 28, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,3 +204,25 @@ def get_family(name: str | Family, d: int) -> Family:
             f"for one column E or V, or scikit-learn's {', '.join(_SCIKIT_LEARN)}."
         )
     return _UNIVARIATE[letters[0]] if d == 1 else FAMILIES[letters]
+
+
+def get_families(names: str | Family | Iterable[str | Family] | None, d: int) -> list[Family]:
+    """The families of these names for data of d columns, each once; all of them for None.
+
+    Raises
+    ------
+    ValueError
+        No names, or an unknown one.
+    TypeError
+        Something else than names.
+    """
+    if names is None:
+        names = FAMILIES
+    if isinstance(names, str | Family):
+        names = [names]
+    if not isinstance(names, Iterable):
+        raise TypeError(f"covariance_type is {names!r}: pass a family, such as 'VVV', or a list.")
+    families = [get_family(name, d) for name in names]
+    if not families:
+        raise ValueError("covariance_type is empty: name at least one family.")
+    return list(dict.fromkeys(families))

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
 from ..posterior.posterior import Posterior
-from ..posterior.summaries.intervals import tail_probabilities
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
+from ..utils.validation import tail_probabilities
 from .style import (
     Figure,
     Units,

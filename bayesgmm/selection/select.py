@@ -22,7 +22,7 @@ from ..em.starts.starts import (
     subset_rng,
 )
 from ..em.status import Status
-from ..families import FAMILIES, Family, get_family
+from ..families import Family, get_families
 from ..mixture.prior import Prior
 from ..utils.errors import InterruptionAdvice
 from ..utils.progress import progress
@@ -131,7 +131,7 @@ def select(
         _check_resume(resume, data)
     if cv is not None:
         check_folds(cv, data)
-    families = from_small_to_large(_families(covariance_type, data.d))
+    families = from_small_to_large(get_families(covariance_type, data.d))
     ks = _numbers(n_components, data.n)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
@@ -353,23 +353,6 @@ def _reason(check: Callable[..., None], *arguments: Any) -> str:
     except ValueError as error:
         return str(error)
     return ""
-
-
-def _families(
-    covariance_type: str | Family | Iterable[str | Family] | None, d: int
-) -> list[Family]:
-    if covariance_type is None:
-        covariance_type = FAMILIES
-    if isinstance(covariance_type, str | Family):
-        covariance_type = [covariance_type]
-    if not isinstance(covariance_type, Iterable):
-        raise TypeError(
-            f"covariance_type is {covariance_type!r}: pass a family, such as 'VVV', or a list."
-        )
-    families = [get_family(name, d) for name in covariance_type]
-    if not families:
-        raise ValueError("covariance_type is empty: name at least one family.")
-    return list(dict.fromkeys(families))
 
 
 def _numbers(n_components: int | Iterable[int], n: int) -> list[int]:

@@ -96,6 +96,12 @@ def check_probability(name: str, value: Any) -> float:
     return result
 
 
+def tail_probabilities(ci_prob: float) -> tuple[float, float]:
+    """The two probabilities whose quantiles are the ends of an equal-tailed interval."""
+    ci_prob = check_probability("ci_prob", ci_prob)
+    return (1 - ci_prob) / 2, (1 + ci_prob) / 2
+
+
 def check_seed(value: Any, name: str = "random_seed") -> Seed:
     """A seed that NumPy's random generators accept.
 

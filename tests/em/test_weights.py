@@ -126,7 +126,7 @@ BAD = [
     ([1, -0.5, 1, 1], "-0.5 in row 1"),
     ([1, 1, np.nan, 1], "nan in row 2"),
     ([1, 1, 1, np.inf], "inf in row 3"),
-    ([0, 0, 0, 0], "0 in all 4 rows"),
+    ([0, 0, 0, 0], "zero in all 4 rows"),
     (["a", "b", "c", "d"], "not numbers"),
     ([1e308, 1e308, 1, 1], "1e\\+308, where sums overflow"),
     ([0, 1, 1, 0], "'x0' is constant .* in all 2 rows of positive weight"),

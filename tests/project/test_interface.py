@@ -58,6 +58,9 @@ def results():
         "partition": posterior.partition(random_seed=0),
         "evidence": evidence,
         "data": as_data(x),
+        "scores": bayesgmm.DiscriminantAnalysis(covariance_type="VVV").cross_validate(
+            x, x["waiting"] > 68, 3, random_seed=0
+        ),
         "agreement": bayesgmm.agreement(fit.predict(x), x["waiting"] > 68),
         "merging": bayesgmm.merge(x, fit),
         "standard errors": bayesgmm.standard_errors(x, fit, method="information"),
@@ -70,7 +73,7 @@ def results():
 NAMES = (
     "fit", "mixture", "selection", "comparison", "posterior", "prior", "diagnostics",
     "chain modes", "relabelling", "draws", "marginal", "partition", "evidence", "data",
-    "agreement", "merging", "standard errors", "test",
+    "agreement", "merging", "standard errors", "test", "scores",
 )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ WINGS: dict[str, frozenset[str]] = {
     "em": MIXTURE | {"density"},
     "posterior": EM,
     "selection": EM,
-    "estimators": EM,
+    "estimators": EM | {"selection"},
     "sampling": EM | {"posterior"},
     "comparison": RESULTS - {"kernels"},
     "plots": RESULTS - {"kernels"},

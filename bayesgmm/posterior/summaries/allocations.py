@@ -13,7 +13,8 @@ from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...utils.types import FloatArray
-from .intervals import summarise, tail_probabilities
+from ...utils.validation import tail_probabilities
+from .intervals import summarise
 
 Allocations = NDArray[np.int16]
 

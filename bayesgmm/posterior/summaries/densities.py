@@ -14,7 +14,8 @@ from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
 from ...utils.matrices import as_diagonals
 from ...utils.types import FloatArray
-from .intervals import summarise, tail_probabilities
+from ...utils.validation import tail_probabilities
+from .intervals import summarise
 
 if TYPE_CHECKING:
     import pandas as pd

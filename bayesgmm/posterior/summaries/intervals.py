@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...utils.types import FloatArray
-from ...utils.validation import check_probability
-
-
-def tail_probabilities(ci_prob: float) -> tuple[float, float]:
-    """The two probabilities whose quantiles are the ends of the interval."""
-    ci_prob = check_probability("ci_prob", ci_prob)
-    return (1 - ci_prob) / 2, (1 + ci_prob) / 2
+from ...utils.validation import tail_probabilities
 
 
 def summarise(values: FloatArray, ci_prob: float) -> dict[str, FloatArray]:

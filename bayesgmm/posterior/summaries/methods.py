@@ -16,6 +16,7 @@ from ...utils.types import FloatArray
 from .mixture_draws import MixtureDraws
 from .predictive import predictive_rows
 from .predictive_checks import check_table, chosen
+from .regression import regression_intervals
 from .row_methods import RowSummaries
 
 if TYPE_CHECKING:
@@ -110,6 +111,47 @@ class Summaries(RowSummaries):
         >>> posterior.conditional({"eruptions": 3.0}).mean()  # doctest: +SKIP
         """
         return self.mixture_draws.conditional(given)
+
+    def regression(
+        self,
+        response: str | int,
+        X: Any,  # noqa: N803 - scikit-learn's name for the data
+        *,
+        given: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+    ) -> pd.DataFrame:
+        """One column predicted from others, with the uncertainty of the mixture.
+
+        Parameters
+        ----------
+        response, X, given
+            As for `Fit.regression`.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        n_draws : int, optional
+            At most so many draws: as many of every chain, evenly spaced.
+
+        Returns
+        -------
+        DataFrame
+            One row per row of X: `mean`, `sd`, `lower` and `upper` of the response's posterior
+            predictive distribution, and `mean_lower`, `mean_upper`, the interval of the regression
+            E[y | x] itself over the draws.
+
+        Raises
+        ------
+        ValueError
+            Unknown columns, or the response among those given; ci_prob or n_draws out of range.
+        DataError
+            Rows that do not have the columns.
+
+        Examples
+        --------
+        >>> posterior.regression("waiting", [[2.0], [3.0], [4.0]])  # doctest: +SKIP
+        """
+        mixtures = self.mixture_draws.thinned(n_draws)
+        return regression_intervals(mixtures, response, X, given, ci_prob)
 
     def function_of(
         self,

@@ -21,10 +21,9 @@ from ...mixture.evaluation import responsibilities
 from ...utils.display import Displayed
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
-from ...utils.validation import check_integer, random_stream
+from ...utils.validation import check_integer, random_stream, tail_probabilities
 from .allocations import Allocations, sampled_allocations
 from .coclustering import coclustering_matrix
-from .intervals import tail_probabilities
 from .partition_search import improve, losses_to
 
 Loss = Literal["vi", "binder"]

@@ -17,8 +17,9 @@ from ...data.data import Data
 from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
+from ...utils.validation import tail_probabilities
 from .functions import as_numbers, value_by_draw
-from .intervals import summarise, tail_probabilities
+from .intervals import summarise
 from .mixture_draws import MixtureDraws
 from .predictive import replicates
 

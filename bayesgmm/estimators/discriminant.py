@@ -1,0 +1,321 @@
+"""Discriminant analysis as a scikit-learn classifier: EDDA and MclustDA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..data.data import as_data
+from ..utils.display import Displayed
+from ..utils.errors import DataError
+from ..utils.types import FloatArray, IntArray
+from ..utils.validation import check_choice, check_integer, real_array, whole_seed
+from .class_models import MODELS, Choice, Labelled, brier, divided
+from .mixture import with_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Class priors may be off by so much, relative, to be still shares that sum to 1.
+_ROUNDING = 1e-9
+
+
+class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
+    """Classification by Gaussian mixtures of known classes.
+
+    "edda" is one Gaussian a class, all of one family: VVV is quadratic discriminant analysis, EEE
+    linear, VVI naive Bayes, and eleven others lie between them. "mclustda" is a mixture for each
+    class, chosen by `select`.
+
+    Parameters
+    ----------
+    model : {"edda", "mclustda"}
+        How a class is modelled.
+    covariance_type : str or iterable of str, optional
+        Families to choose among; all if left out.
+    n_components : int or iterable of int
+        Numbers of components to choose among for each class of "mclustda"; "edda" has one each.
+    class_priors : array-like (C,), optional
+        Prior probabilities of the classes, in the order of `classes_`; if left out their shares of
+        the rows, each counting as its weight.
+    criterion : {"bic", "cv"}
+        What chooses. "bic" is that of rows and classes together. "cv" is Brier's score of rows held
+        out for "edda", and for each class of "mclustda" their log density, as in `select`.
+    n_folds : int
+        Folds of that cross-validation, which divide every class.
+    random_state : int, RandomState or None
+        Seed of folds and starts.
+
+    Attributes
+    ----------
+    classes_ : array (C,)
+        The classes, sorted.
+    class_priors_ : array (C,)
+        Their prior probabilities.
+    mixture_ : Mixture
+        The components of all classes, in proportion to the priors; `of_component_` (K,) is the
+        position in `classes_` that each belongs to.
+    models_ : dict
+        The family of each class, with its number of components for "mclustda".
+    loglik_, n_parameters_, bic_
+        Log-likelihood of rows and classes together, its free parameters, and BIC (lower is better).
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    References
+    ----------
+    Bensmail & Celeux (1996), JASA 91, 1743-1748 (EDDA). Fraley & Raftery (2002), JASA 97, 611-631
+    (MclustDA).
+
+    Examples
+    --------
+    >>> from bayesgmm import DiscriminantAnalysis, datasets
+    >>> iris = datasets.load_iris()
+    >>> X, species = iris.drop(columns="species"), iris["species"]
+    >>> model = DiscriminantAnalysis().fit(X, species)
+    >>> model.models_["setosa"], round(1 - model.score(X, species), 2)
+    ('VEV', 0.02)
+    """
+
+    def __init__(
+        self,
+        model: str = "edda",
+        *,
+        covariance_type: Any = None,
+        n_components: Any = (1, 2, 3, 4, 5),
+        class_priors: ArrayLike | None = None,
+        criterion: str = "bic",
+        n_folds: int = 10,
+        random_state: Any = None,
+    ) -> None:
+        self.model = model
+        self.covariance_type = covariance_type
+        self.n_components = n_components
+        self.class_priors = class_priors
+        self.criterion = criterion
+        self.n_folds = n_folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
+        """Estimate every class's density.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows.
+        y : array-like (n,)
+            Their classes.
+        sample_weight : array-like (n,), optional
+            What each row counts for.
+
+        Raises
+        ------
+        ValueError
+            Data, classes or arguments that cannot be used; the message says which and the cure.
+        """
+        make = MODELS[check_choice("model", self.model, MODELS)]
+        rows = self._labelled(X, y, sample_weight)
+        choice = self._choice(len(rows.classes))
+        found = make(rows, choice)
+        self.classes_ = np.array(rows.classes)
+        self.class_priors_ = choice.priors(rows)
+        self.mixture_, self.of_component_ = found.mixture, found.of_component
+        self.models_ = dict(zip(rows.classes, found.models, strict=True))
+        self.loglik_, self.n_parameters_ = found.loglik, found.n_parameters
+        self.bic_ = found.bic(rows.data.total)
+        self._found = found
+        return self
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        """The most probable class of each row, (n,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[np.argmax(probabilities, axis=1)]
+
+    def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
+        """Probabilities of the classes for each row, (n, C); rows sum to 1."""
+        check_is_fitted(self)
+        x = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self._found.probabilities(x)
+
+    def candidates(self) -> pd.DataFrame:
+        """The families that "edda" tried, best first, with why some have no estimate.
+
+        Empty for "mclustda".
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        columns = ["family", "n_parameters", "loglik", "bic", "criterion", "reason"]
+        table = pd.DataFrame(list(self._found.scores), columns=columns)
+        return table.sort_values("criterion", kind="stable", ignore_index=True)
+
+    def cross_validate(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        n_folds: int = 10,
+        *,
+        sample_weight: Any = None,
+        random_seed: int | None = None,
+    ) -> ClassificationScores:
+        """Error and Brier's score of rows that were held out, each fold fitted anew.
+
+        Everything is repeated in each fold, the choice of families and numbers of components too.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        n_folds : int
+            Folds; every class is divided among them as evenly as it can be.
+        random_seed : int, optional
+            Divides the rows.
+
+        Raises
+        ------
+        DataError
+            A class has fewer rows than 2.
+        ValueError
+            As `fit`.
+        """
+        rows = self._copy()._labelled(X, y, sample_weight)
+        n_folds = check_integer("n_folds", n_folds, 2, rows.data.n, ": one for each row")
+        smallest = int(np.argmin(np.bincount(rows.index)))
+        if np.count_nonzero(rows.index == smallest) < 2:
+            raise DataError(
+                f"class {rows.classes[smallest]!r} has one row, and would have none in the fold "
+                "that leaves it out: cross-validation needs two of every class."
+            )
+        folds = divided(rows.index, n_folds, whole_seed(random_seed))
+        values, truth = np.asarray(rows.data.values), np.array(rows.classes)[rows.index]
+        found = np.empty((rows.data.n, len(rows.classes)))
+        for fold in range(n_folds):
+            out = folds == fold
+            model = self._copy().fit(values[~out], truth[~out], rows.weights[~out])
+            found[out] = model.predict_proba(values[out])
+        return ClassificationScores(found, rows.index, rows.weights, rows.classes, n_folds)
+
+    def _copy(self) -> Self:
+        copy: Self = clone(self)
+        return copy
+
+    def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
+        """The checked rows and classes, of which scikit-learn has noted the columns."""
+        x, y = validate_data(self, x, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        check_classification_targets(y)
+        data = with_names(
+            as_data(x, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
+        )
+        classes, index = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"y has one class, {classes[0]!r}: pass rows of at least two classes.")
+        rows = Labelled(data, index, tuple(classes.tolist()))
+        if not rows.counts.all():
+            empty = rows.classes[int(np.argmin(rows.counts))]
+            raise DataError(f"class {empty!r} has only rows of weight 0: leave them out.")
+        return rows
+
+    def _choice(self, n_classes: int) -> Choice:
+        priors = None
+        if self.class_priors is not None:
+            priors = real_array(self.class_priors, "class_priors")
+            sums_to_one = abs(priors.sum() - 1) <= _ROUNDING
+            if priors.shape != (n_classes,) or not np.all(priors > 0) or not sums_to_one:
+                raise ValueError(
+                    f"class_priors are {priors.tolist()}: pass {n_classes} positive numbers that "
+                    "sum to 1, in the order of the sorted classes."
+                )
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        n_folds = check_integer("n_folds", self.n_folds, 2)
+        return Choice(
+            self.covariance_type, self.n_components, priors, self.criterion, n_folds, seed
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassificationScores(Displayed):
+    """How well held-out rows were classified.
+
+    Attributes
+    ----------
+    probabilities : array (n, C)
+        Probabilities of the classes, each row's from the fold that left it out.
+    index : int array (n,)
+        The true classes, positions in `classes`.
+    weights : array (n,)
+        What each row counts for.
+    classes : tuple
+        The classes, sorted.
+    n_folds : int
+        Folds.
+    """
+
+    probabilities: FloatArray
+    index: IntArray
+    weights: FloatArray
+    classes: tuple[Any, ...]
+    n_folds: int
+
+    @property
+    def error(self) -> float:
+        """Share of rows whose most probable class is not theirs."""
+        return self._mean(self._wrong)
+
+    @property
+    def error_se(self) -> float:
+        """Its standard error over rows, as if these were independent."""
+        return self._se(self._wrong)
+
+    @property
+    def brier(self) -> float:
+        """Brier's score: half the mean squared distance of the probabilities from the truth.
+
+        Between 0 and 1 and lower is better, as mclust's; half of the sum over classes that others
+        report.
+        """
+        return self._mean(brier(self.probabilities, self.index))
+
+    @property
+    def brier_se(self) -> float:
+        """Its standard error over rows, as if these were independent."""
+        return self._se(brier(self.probabilities, self.index))
+
+    @property
+    def _wrong(self) -> FloatArray:
+        found = np.argmax(self.probabilities, axis=1)
+        return (found != self.index).astype(np.float64)
+
+    def _mean(self, values: FloatArray) -> float:
+        return float(self.weights @ values / self.weights.sum())
+
+    def _se(self, values: FloatArray) -> float:
+        share = self.weights / self.weights.sum()
+        return float(np.sqrt(share**2 @ (values - share @ values) ** 2))
+
+    def _lines(self) -> list[tuple[str, str]]:
+        return [
+            ("error", f"{self.error:.4f} (standard error {self.error_se:.4f})"),
+            ("Brier's score", f"{self.brier:.4f} (standard error {self.brier_se:.4f})"),
+        ]
+
+    def _title(self) -> str:
+        n = len(self.index)
+        return f"Classification of {n} rows, each held out of one of {self.n_folds} folds"
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        found = np.argmax(self.probabilities, axis=1)
+        counts = np.zeros((len(self.classes),) * 2)
+        np.add.at(counts, (self.index, found), self.weights)
+        names = [str(name) for name in self.classes]
+        return pd.DataFrame(
+            counts, index=pd.Index(names, name="class"), columns=pd.Index(names, name="predicted")
+        )

@@ -1,0 +1,66 @@
+"""Mixture regression under posterior draws: predictions, and a band around the regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.data import Data
+from ...mixture.draws import Draws
+from ...mixture.evaluation import responsibilities
+from ...mixture.regression import Columns, Conditionals, component_regressions, row_index
+from ...utils.matrices import as_full
+from ...utils.types import FloatArray
+from ...utils.validation import tail_probabilities
+from .mixture_draws import MixtureDraws
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMES = ("mean", "sd", "lower", "upper", "mean_lower", "mean_upper")
+
+
+def regression_intervals(
+    mixtures: MixtureDraws,
+    response: str | int,
+    x: Any,
+    given: Sequence[str | int] | str | int | None,
+    ci_prob: float,
+) -> pd.DataFrame:
+    """The response at rows of the other columns, as `Posterior.regression` gives it."""
+    import pandas as pd
+
+    ends = tail_probabilities(ci_prob)
+    columns = Columns.of(mixtures.names, response, given)
+    marginal = mixtures.marginal(columns.given)
+    each = len(mixtures.draws) * mixtures.draws.n_components * len(mixtures.names)
+    parts = [
+        _summaries(block, mixtures.draws, marginal.draws, columns, ends)
+        for _, block in marginal.rows(x).blocks(each)
+    ]
+    return pd.DataFrame(np.concatenate(parts), columns=list(_NAMES), index=row_index(x))
+
+
+def _summaries(
+    rows: Data, draws: Draws, given: Draws, columns: Columns, ends: tuple[float, float]
+) -> FloatArray:
+    """The table's numbers (m, 6) of some rows.
+
+    The posterior predictive distribution of the response is the mixture of those under the S
+    draws: S K Gaussians.
+    """
+    weights = np.stack(list(responsibilities(rows, given)))
+    covariances = as_full(draws.covariances, leading=2)
+    means, sd = component_regressions(draws.means, covariances, columns, np.asarray(rows.values))
+    band = np.quantile(np.sum(weights * means, axis=2), ends, axis=0)
+    n_draws = len(draws)
+    there = Conditionals(_side_by_side(weights) / n_draws, _side_by_side(means), sd.ravel())
+    quantiles = [there.quantile(probability) for probability in ends]
+    return np.stack([there.mean, np.sqrt(there.variance), *quantiles, *band], axis=1)
+
+
+def _side_by_side(values: FloatArray) -> FloatArray:
+    """Values (S, m, K) as (m, S K)."""
+    return np.moveaxis(values, 0, 1).reshape(values.shape[1], -1)

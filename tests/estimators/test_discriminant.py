@@ -1,0 +1,230 @@
+"""Discriminant analysis against mclust, scikit-learn and the closed form."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.naive_bayes import GaussianNB
+from sklearn.utils.estimator_checks import check_estimator
+
+import bayesgmm
+from bayesgmm import DiscriminantAnalysis
+from bayesgmm.estimators.class_models import brier, divided
+from bayesgmm.utils.errors import DataError
+from tests.conftest import simulate
+from tests.places import SHIPPED
+
+MCLUST = json.loads((SHIPPED / "da_mclust_iris.json").read_text())
+IRIS = bayesgmm.datasets.load_iris()
+X, SPECIES = IRIS.drop(columns="species"), IRIS["species"]
+INDEX = np.unique(SPECIES, return_inverse=True)[1]
+
+# Tables of three rows a class, of which some columns are constant in a class: no mixture has one.
+TOO_SMALL = {
+    "check_sample_weights_shape",
+    "check_sample_weights_not_overwritten",
+    "check_sample_weight_equivalence_on_dense_data",
+}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "cannot"),
+    [
+        (DiscriminantAnalysis(covariance_type=["EII", "EEE", "VVV"]), set()),
+        (DiscriminantAnalysis("mclustda", n_components=(1, 2), covariance_type="EII"), TOO_SMALL),
+    ],
+    ids=["edda", "mclustda"],
+)
+def test_passes_scikit_learns_checks(estimator, cannot):
+    """All that can be made, and all but those of tables that a mixture cannot have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are about data of few values
+        found = check_estimator(estimator, on_skip=None, on_fail=None)
+    assert len(found) > 50
+    failed = {r["check_name"] for r in found if r["status"] == "failed"}
+    assert failed <= cannot
+
+
+@pytest.mark.parametrize("family", sorted(set(MCLUST["EDDA_by_model"]) - {"VVE"}))
+def test_edda_is_mclusts(family):
+    """The density of the rows at the parameters that the classes give, and the training error."""
+    model = DiscriminantAnalysis(covariance_type=family).fit(X, SPECIES)
+    theirs = MCLUST["EDDA_by_model"][family]
+    # VEV's inner iterations end at 1e-9
+    assert model.mixture_.log_density(X).sum() == pytest.approx(theirs["loglik"], abs=1e-7)
+    assert 1 - model.score(X, SPECIES) == pytest.approx(theirs["training_error"], abs=1e-12)
+
+
+def test_vve_is_above_mclusts():
+    """Whose common axes are not the maximum (docs/mathematics.md)."""
+    model = DiscriminantAnalysis(covariance_type="VVE").fit(X, SPECIES)
+    assert model.mixture_.log_density(X).sum() > MCLUST["EDDA_by_model"]["VVE"]["loglik"] + 0.1
+
+
+@pytest.mark.parametrize(("name", "of"), [("edda", "EDDA"), ("mclustda", "MclustDA")])
+def test_the_chosen_models_are_mclusts(name, of):
+    """Families, training error, Brier's score and the probabilities of rows 0, 50 and 100."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bayesgmm.DataWarning)
+        model = DiscriminantAnalysis(name, random_state=0).fit(X, SPECIES)
+    theirs, found = MCLUST[of], model.predict_proba(X)
+    sizes = {"edda": 3, "mclustda": 4}
+    assert model.mixture_.n_components == sizes[name]
+    if name == "edda":
+        assert set(model.models_.values()) == {"VEV"}
+    # mclust stops earlier in the mixture of setosa
+    loglik = model.mixture_.log_density(X).sum()
+    assert loglik == pytest.approx(theirs["loglik"], abs=1e-3 if name == "mclustda" else 1e-7)
+    assert 1 - model.score(X, SPECIES) == pytest.approx(theirs["training_error"])
+    assert brier(found, INDEX).mean() == pytest.approx(theirs["brier"], rel=1e-6)
+    assert found[[0, 50, 100]] == pytest.approx(np.array(theirs["z_first_rows"]), abs=1e-8)
+
+
+def test_held_out_scores_are_near_mclusts():
+    """Ten folds of mclust's are other folds: within two standard errors of ours."""
+    scores = DiscriminantAnalysis(covariance_type="VEV").cross_validate(X, SPECIES, random_seed=1)
+    theirs = MCLUST["EDDA"]
+    assert abs(scores.error - theirs["cv10_error"]) < 2 * scores.error_se
+    assert abs(scores.brier - theirs["cv10_brier"]) < 2 * scores.brier_se
+    assert f"error: {scores.error:.4f}" in repr(scores)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_same_as_scikit_learns_linear_and_naive(seed):
+    """EEE is linear discriminant analysis, VVI naive Bayes."""
+    x, labels = simulate(np.random.default_rng(seed), 120, 3, 3, spread=1.0)
+    for family, theirs in (
+        ("EEE", LinearDiscriminantAnalysis(solver="lsqr")),
+        ("VVI", GaussianNB(var_smoothing=0)),
+    ):
+        ours = DiscriminantAnalysis(covariance_type=family).fit(x, labels)
+        assert ours.predict_proba(x) == pytest.approx(
+            theirs.fit(x, labels).predict_proba(x), abs=1e-10
+        )
+
+
+def test_joint_likelihood_by_hand():
+    """Of rows and classes together, with estimated priors and given ones; BIC counts either."""
+    for priors in (None, [0.2, 0.3, 0.5]):
+        model = DiscriminantAnalysis(covariance_type="VVV", class_priors=priors).fit(X, SPECIES)
+        assert model.class_priors_.tolist() == pytest.approx(priors or [1 / 3] * 3)
+        loglik = 0.0
+        for c, prior in enumerate(model.class_priors_):
+            rows = X.to_numpy()[INDEX == c]
+            density = multivariate_normal(rows.mean(axis=0), np.cov(rows.T, ddof=0))
+            loglik += np.sum(density.logpdf(rows) + np.log(prior))
+        assert model.loglik_ == pytest.approx(loglik, rel=1e-12)
+        assert model.n_parameters_ == 3 * (4 + 10) + (2 if priors is None else 0)
+        assert model.bic_ == pytest.approx(-2 * loglik + model.n_parameters_ * np.log(150))
+
+
+def test_mclustda_is_a_mixture_for_each_class():
+    """Its joint likelihood is the sum of theirs, and log priors."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(m, 1, (80, 2)) for m in (-5, 0, 5)])
+    y = np.repeat(["b", "a", "b"], 80)
+    model = DiscriminantAnalysis(
+        "mclustda", n_components=[1, 2], covariance_type="VII", random_state=0
+    ).fit(x, y)
+    assert model.models_ == {"a": "VII, K = 1", "b": "VII, K = 2"}
+    fits = [bayesgmm.fit(x[y == c], k, "VII", random_seed=0) for c, k in (("a", 1), ("b", 2))]
+    by_hand = fits[0].loglik + fits[1].loglik + 80 * np.log(1 / 3) + 160 * np.log(2 / 3)
+    assert model.loglik_ == pytest.approx(by_hand, abs=1e-6)
+    densities = np.stack([f.score_samples(x) for f in fits], axis=1) + np.log([1 / 3, 2 / 3])
+    shares = np.exp(densities - densities.max(axis=1, keepdims=True))
+    assert model.predict_proba(x) == pytest.approx(
+        shares / shares.sum(axis=1, keepdims=True), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["edda", "mclustda"])
+def test_weights_are_repeated_rows(name, rng):
+    """A row of weight 2 is one that stands twice."""
+    x, labels = simulate(rng, 60, 2, 2)
+    times = rng.integers(1, 4, size=60)
+    options = {"covariance_type": "VVV", "n_components": 1, "random_state": 0}
+    one = DiscriminantAnalysis(name, **options).fit(x, labels, times)
+    other = DiscriminantAnalysis(name, **options).fit(
+        np.repeat(x, times, axis=0), np.repeat(labels, times)
+    )
+    assert one.loglik_ == pytest.approx(other.loglik_, rel=1e-11)
+    assert one.predict_proba(x) == pytest.approx(other.predict_proba(x), abs=1e-11)
+
+
+def test_candidates_by_cross_validation():
+    """The criterion is Brier's score of the same folds by scikit-learn's own loop."""
+    model = DiscriminantAnalysis(
+        covariance_type=["EEE", "VVV"], criterion="cv", n_folds=5, random_state=3
+    ).fit(X, SPECIES)
+    seed = int(np.random.RandomState(3).randint(2**31))
+    folds = divided(INDEX, 5, seed)
+    splits = [(np.flatnonzero(folds != f), np.flatnonzero(folds == f)) for f in range(5)]
+    table = model.candidates().set_index("family")
+    for family in ("EEE", "VVV"):
+        one = DiscriminantAnalysis(covariance_type=family)
+        found = cross_val_predict(one, X, SPECIES, cv=splits, method="predict_proba")
+        assert table.loc[family, "criterion"] == pytest.approx(brier(found, INDEX).mean(), rel=1e-9)
+    assert model.models_["setosa"] == table["criterion"].idxmin()
+
+
+def test_folds_divide_every_class():
+    """Within one row of each other, whatever the order."""
+    index = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [7, 23, 10]))
+    folds = divided(index, 5, 1)
+    counts = np.array([[np.sum((folds == f) & (index == c)) for f in range(5)] for c in range(3)])
+    assert np.all(np.ptp(counts, axis=1) <= 1)
+
+
+def test_in_a_grid_search():
+    """It is a scikit-learn classifier."""
+    search = GridSearchCV(DiscriminantAnalysis(), {"covariance_type": ["EII", "EEE"]}, cv=3).fit(
+        X, SPECIES
+    )
+    assert search.best_params_ == {"covariance_type": "EEE"}
+
+
+def test_a_family_without_estimate_says_why():
+    """Two rows make no volume; families that pool the classes have an estimate."""
+    x, y = X.to_numpy()[:60], np.array(SPECIES[:60])
+    y[:52] = "setosa"
+    y[52:] = "other"
+    y[:2] = "pair"
+    model = DiscriminantAnalysis(covariance_type=["VVV", "EEE"]).fit(x, y)
+    assert set(model.models_.values()) == {"EEE"}
+    reason = model.candidates().set_index("family").loc["VVV", "reason"]
+    assert "class 'pair' has a singular covariance in family VVV" in reason
+    with pytest.raises(DataError, match="no family has an estimate: class 'pair'"):
+        DiscriminantAnalysis(covariance_type="VVV").fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"model": "lda"}, "model is 'lda'"),
+        ({"criterion": "aic"}, "criterion is 'aic'"),
+        ({"class_priors": [0.5, 0.5]}, "pass 3 positive numbers"),
+        ({"class_priors": [1.0, 1.0, -1.0]}, "pass 3 positive numbers"),
+        ({"covariance_type": "XYZ"}, "unknown covariance_type"),
+        ({"n_folds": 1}, "n_folds is 1"),
+    ],
+)
+def test_refuses(arguments, says):
+    """The argument by name."""
+    with pytest.raises(ValueError, match=says):
+        DiscriminantAnalysis(**arguments).fit(X, SPECIES)
+
+
+def test_refuses_classes_that_are_none():
+    """One class, a class without weight, a class of one row in cross-validation."""
+    with pytest.raises(ValueError, match="y has one class, 'setosa'"):
+        DiscriminantAnalysis().fit(X[:50], SPECIES[:50])
+    with pytest.raises(DataError, match="class 'setosa' has only rows of weight 0"):
+        DiscriminantAnalysis().fit(X, SPECIES, sample_weight=INDEX)
+    with pytest.raises(DataError, match="class 'setosa' has one row"):
+        DiscriminantAnalysis().cross_validate(X[49:], SPECIES[49:])
