@@ -18,7 +18,7 @@ from ..utils.errors import DataError
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice, check_integer, real_array, whole_seed
 from .class_models import MODELS, Choice, Labelled, brier, divided
-from .mixture import with_names
+from .rows import validated, with_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,7 +208,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
 
     def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
         """The checked rows and classes, of which scikit-learn has noted the columns."""
-        x, y = validate_data(self, x, y, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        x, y = validated(self, x, y=y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         data = with_names(
             as_data(x, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)

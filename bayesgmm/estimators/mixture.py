@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 from .initial_parameters import inverse, proportions, shaped
+from .rows import validated, with_names
 
 # Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
@@ -246,14 +246,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             return data
-        try:
-            return validate_data(
-                self, x, dtype=[np.float64, np.float32], ensure_min_samples=2, ensure_min_features=1
-            )
-        except ValueError:
-            if np.asarray(x).dtype.hasobject:  # scikit-learn does not name the column of a text
-                as_data(x)
-            raise
+        return validated(self, x, dtype=[np.float64, np.float32])
 
     def _fit(self, x: Any, sample_weight: Any) -> Any:
         rows = self._rows(x)
@@ -382,10 +375,3 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if stays_there(x):
             return x
         return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
-
-
-def with_names(data: Data, names: Any) -> Data:
-    """The data with the caller's column names, if there are any, for results and messages."""
-    if names is None:
-        return data
-    return replace(data, names=tuple(str(name) for name in names), named=True)

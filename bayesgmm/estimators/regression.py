@@ -13,7 +13,7 @@ from ..data.data import as_data
 from ..mixture.prior import Prior
 from ..selection.select import select
 from ..utils.types import FloatArray
-from .mixture import with_names
+from .rows import validated, with_names
 
 
 class Regression(RegressorMixin, BaseEstimator):
@@ -94,7 +94,7 @@ class Regression(RegressorMixin, BaseEstimator):
             Data or arguments that cannot be used, or no cell of the grid has an estimate.
         """
         name = getattr(y, "name", None)
-        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        x, y = validated(self, X, y=y, dtype=np.float64, y_numeric=True)
         data = as_data(np.column_stack([x, y]), sample_weight=sample_weight)
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(x.shape[1])])
         self.response_ = _other_than(names, str(name) if isinstance(name, str) else "y")

@@ -1,0 +1,34 @@
+"""Rows as scikit-learn's estimators take them: checked by its functions, with its column names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from ..data.data import Data, as_data
+
+
+def validated(estimator: Any, x: Any, **options: Any) -> Any:
+    """The rows (and what `y` is with them), of which scikit-learn has noted the columns.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's message, but for text, whose column it does not name.
+    """
+    try:
+        return validate_data(estimator, x, ensure_min_samples=2, **options)
+    except ValueError:
+        if np.asarray(x).dtype.hasobject:
+            as_data(x)
+        raise
+
+
+def with_names(data: Data, names: Any) -> Data:
+    """The data with the caller's column names, if there are any, for results and messages."""
+    if names is None:
+        return data
+    return replace(data, names=tuple(str(name) for name in names), named=True)
