@@ -71,11 +71,11 @@ def refine(
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : str
         The sampler: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
-        1994), which converges where components overlap and NUTS does not, for families without
-        axes of their own (E, V, EII, VII, EEI, VVI, EEE, VVV); "laplace" (the normal density at
-        the mode), "advi", "fullrank_advi" or "pathfinder", approximations corrected as far as
-        their Pareto k allows; or "smc", which starts from the prior. `sampling.sample` says more.
-        Three need `pip install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+        1994), which converges where components overlap or axes are hardly determined, and NUTS
+        does not; "laplace" (the normal density at the mode), "advi", "fullrank_advi" or
+        "pathfinder", approximations corrected as far as their Pareto k allows; or "smc", which
+        starts from the prior. `sampling.sample` says more. Three need `pip install
+        'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     n_modes : int
         For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from
         30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
@@ -108,8 +108,8 @@ def refine(
     DataError, ValueError
         Data that do not belong to the fit, a degenerate fit, an argument out of range.
     NotImplementedError
-        A prior that the family cannot have (`build_model`), or "gibbs" or "smc" for a family
-        whose prior cannot be drawn from.
+        A prior that the family cannot have (`build_model`), or "smc" for a family whose prior
+        cannot be drawn from.
     ModuleNotFoundError
         The sampler needs a library that is not installed.
     KeyboardInterrupt
@@ -194,10 +194,10 @@ def _check_refinable(fit: Fit) -> None:
 
 
 def _check_family(family: Family, sampler: Sampler) -> None:
-    if sampler.draws_from_prior and not family.conjugate:
+    if sampler.needs_prior_draws and not family.conjugate:
         raise NotImplementedError(
-            f"{sampler.name!r} draws from a family's prior or its conditional posteriors, which "
-            f"are not known for {family.name}: use sampler='nutpie'."
+            f"{sampler.name!r} starts from draws of the prior, whose constant is not known for "
+            f"{family.name}: use sampler='nutpie' or 'gibbs'."
         )
 
 

@@ -63,7 +63,9 @@ class Sampler:
     has_sweeps : bool
         Draws are made in sweeps, several of them to a draw (`thin`).
     draws_from_prior : bool
-        The engine draws from the family's prior, or from its conditional posteriors.
+        The engine draws components without rows from the prior, so that none is missed.
+    needs_prior_draws : bool
+        The engine starts from draws of the whole prior, which has to be known with its constant.
     libraries : tuple of str
         What has to be installed besides the library's own dependencies.
     """
@@ -74,6 +76,7 @@ class Sampler:
     with_pruning: bool = False
     has_sweeps: bool = False
     draws_from_prior: bool = False
+    needs_prior_draws: bool = False
     libraries: tuple[str, ...] = ()
 
     def check_installed(self) -> None:
@@ -169,7 +172,7 @@ SAMPLERS: dict[str, Sampler] = {
         Sampler("advi", of_model=_advi),
         Sampler("fullrank_advi", of_model=_fullrank_advi),
         Sampler("pathfinder", of_model=_pathfinder, libraries=("jax", "blackjax")),
-        Sampler("smc", of_model=_smc, draws_from_prior=True),
+        Sampler("smc", of_model=_smc, draws_from_prior=True, needs_prior_draws=True),
     )
 }
 

@@ -77,10 +77,10 @@ class Axes(Parametrisation):
     def volume_prior(self, prior: InverseWishart) -> float:
         """The shape of a volume's inverse-gamma prior given all other variables."""
         components = 1 if self.family.volume == Letter.VARIABLE else self.n_components
-        return 0.5 * components * self.d * (prior.dof + self.d + 1) - self._power
+        return 0.5 * components * self.d * (prior.dof + self.d + 1) - self.power
 
     @property
-    def _power(self) -> int:
+    def power(self) -> int:
         """The power p for which the prior is a density with respect to lambda^p d log lambda."""
         return self.d if self.family.volume == self.family.shape == Letter.VARIABLE else 1
 
@@ -94,7 +94,7 @@ class Axes(Parametrisation):
         volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
-            prior.dof, self._power,
+            prior.dof, self.power,
             orientations * self.rotation.constant if self.has_orientations else 0.0,
             volumes, shapes, orientations,
         ]  # fmt: skip
@@ -146,6 +146,19 @@ def principal_axes(covariances: FloatArray, orientation: Letter) -> FloatArray:
     size = np.trace(covariances, axis1=-2, axis2=-1) / (1 + np.arange(n_components))
     combined = np.sum(covariances / size[..., None, None], axis=-3, keepdims=True)
     return np.repeat(np.linalg.eigh(combined)[1], n_components, axis=-3)
+
+
+def facing(axes: FloatArray, about: FloatArray) -> FloatArray:
+    """The same axes (..., d, d), each reversed where that brings it nearer to the given one.
+
+    Of an odd number that would be reversed, the one that is most nearly at right angles to the
+    given one stays, or another such is reversed too: they remain a rotation.
+    """
+    cosines = np.einsum("...ij,...ij->...j", about, axes)
+    signs = np.where(cosines < 0, -1.0, 1.0)
+    odd = signs.prod(axis=-1) < 0
+    signs[odd, np.argmin(np.abs(cosines), axis=-1)[odd]] *= -1.0
+    return axes * signs[..., None, :]
 
 
 def rotations(axes: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ import xarray as xr
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
+from ...families.parametrisation.axes import Axes, facing
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
 from ...utils.matrices import diagonal_matrices
@@ -17,6 +18,7 @@ from ...utils.types import FloatArray
 from ..run.chains import chains_of
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
+from .gibbs_axes import AxesState, draw_axes
 
 _TITLE = "Gibbs sampling"
 
@@ -63,6 +65,7 @@ class _State:
     density: LogPosterior
     prior: compiled.GibbsPrior
     hyper: compiled.Hyperparameters
+    parts: compiled.CovarianceParts
     mixture: MixtureArrays
 
     @classmethod
@@ -76,7 +79,7 @@ class _State:
             covariances = covariances[:, None, :].copy()
         a, scale = prior.concentration, prior.scale
         b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
-        kinds = np.zeros(5, dtype=np.int64)
+        kinds = np.zeros(6, dtype=np.int64)
         kinds[compiled.COMMON] = parametrisation.family.common
         kinds[compiled.SPHERICAL] = parametrisation.family.spherical and data.d > 1
         kinds[compiled.CONJUGATE] = b0_covariance is None
@@ -84,7 +87,8 @@ class _State:
             prior.random_concentration and parametrisation.n_components > 1
         )
         kinds[compiled.RANDOM_SCALE] = prior.inverse_wishart.random_scale
-        numbers = np.zeros(5)
+        kinds[compiled.BY_AXES] = isinstance(parametrisation, Axes)
+        numbers = np.zeros(6)
         if isinstance(a, Gamma):
             numbers[compiled.CONCENTRATION_SHAPE] = a.shape
             numbers[compiled.CONCENTRATION_RATE] = a.rate
@@ -93,10 +97,12 @@ class _State:
             numbers[compiled.SCALE_SHAPE] = scale.shape
             rates[:] = scale.rate
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
-        few = parametrisation.diagonal and data.d > 1
-        numbers[compiled.DOF] = (
-            prior.inverse_wishart.inverse_gamma(parametrisation.family)[0] if few else prior.dof
-        )
+        if isinstance(parametrisation, Axes):
+            numbers[compiled.DOF], numbers[compiled.POWER] = prior.dof, parametrisation.power
+        elif parametrisation.diagonal:
+            numbers[compiled.DOF] = prior.inverse_wishart.inverse_gamma(parametrisation.family)[0]
+        else:
+            numbers[compiled.DOF] = prior.dof
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
         random_scale = prior.inverse_wishart.random_scale
         psi = np.diag(values["scale"]) if random_scale else np.array(prior.scale)
@@ -105,6 +111,7 @@ class _State:
             density=density,
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
             hyper=compiled.Hyperparameters(concentration, psi),
+            parts=_parts(values, data.d),
             mixture=MixtureArrays(start.weights, start.means, covariances),
         )
 
@@ -112,7 +119,7 @@ class _State:
         """Make so many sweeps."""
         data = self.density.data
         bad = compiled.gibbs_sweeps(
-            np.asarray(data.values), data.center, data.scale, rng, times, inverse_factors.address,
+            np.asarray(data.values), data.center, data.scale, rng, times, self.parts,
             self.prior, self.hyper, self.mixture, np.empty(len(self.mixture.weights)),
         )  # fmt: skip
         if bad != compiled.DRAWN:
@@ -124,14 +131,36 @@ class _State:
     def coordinates(self) -> FloatArray:
         """The state in coordinates (P,) of the density."""
         density = self.density
-        covariances = self.mixture.covariances
-        if density.parametrisation.diagonal:
-            covariances = diagonal_matrices(covariances[:, 0])
         values = {
             "concentration": self.hyper.concentration[0],
             "scale": np.diagonal(self.hyper.psi),
             "pi": np.maximum(self.mixture.weights, np.finfo(np.float64).tiny),
             "mu": self.mixture.means + density.data.center,
-            **density.parametrisation.values_from(covariances, density.prior.inverse_wishart),
+            **self._of_covariances(),
         }
         return density.space.free(values)
+
+    def _of_covariances(self) -> dict[str, FloatArray]:
+        """The values of the covariances' variables."""
+        parametrisation, covariances = self.density.parametrisation, self.mixture.covariances
+        if isinstance(parametrisation, Axes):
+            volumes, log_shapes, axes = self.parts.state
+            found = (volumes, np.exp(log_shapes), facing(axes, parametrisation.about))
+            return {
+                variable.name: value.reshape(parametrisation.shape(variable))
+                for variable, value in zip(parametrisation.variables, found, strict=False)
+            }
+        if parametrisation.diagonal:
+            covariances = diagonal_matrices(covariances[:, 0])
+        return parametrisation.values_from(covariances, self.density.prior.inverse_wishart)
+
+
+def _parts(values: dict[str, FloatArray], d: int) -> compiled.CovarianceParts:
+    """Volumes, shapes and axes as compiled code has them; nothing where there are none."""
+    state = AxesState(
+        np.array(values.get("volume", ())).reshape(-1),
+        np.log(values.get("shape", ())).reshape(-1, d),
+        np.array(values.get("orientation", ())).reshape(-1, d, d),
+    )
+    drawing = draw_axes.address if len(state.volumes) else 0
+    return compiled.CovarianceParts(inverse_factors.address, drawing, state)

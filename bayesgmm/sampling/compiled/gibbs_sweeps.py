@@ -2,8 +2,9 @@
 
 Diebolt & Robert (1994), J. R. Stat. Soc. B 56, 363-375. The allocations are drawn in a pass like
 EM's, which gives the same statistics, of drawn instead of expected allocations; the parameters need
-no more. All conditional distributions are conjugate updates of the prior's; random hyperparameters
-without such a one are drawn by slice sampling (Neal 2003, Ann. Stat. 31, 705-767).
+no more. Most conditional distributions are conjugate updates of the prior's, and those of volumes,
+shapes and axes are in `gibbs_axes.py`; random hyperparameters without a known one are drawn by
+slice sampling (Neal 2003, Ann. Stat. 31, 705-767).
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from ...kernels.e_step.quadratic import decode, features, number_of_features
 from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
 from ...utils.types import FloatArray, IntArray
+from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
 
 # Places in `kinds`: properties of the family and the prior.
-COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE = range(5)
+COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES = range(6)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
-# gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape.
-CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF = range(5)
+# gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape; for
+# volumes, shapes and axes the power of the volumes' measure.
+CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF, POWER = range(6)
 DRAWN = -1
 # Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
 _MOST_LOST = 1e10
@@ -58,15 +61,27 @@ class Hyperparameters(NamedTuple):
     psi: FloatArray
 
 
+class CovarianceParts(NamedTuple):
+    """Volumes, shapes and axes of covariances that have such; addresses of what handles them all.
+
+    These are of `inverse_factors` and, where there are axes or shapes, of `draw_axes`.
+    """
+
+    factoring: int
+    drawing: int
+    state: AxesState
+
+
 PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
 HYPER = typed(Hyperparameters, F1, F2)
+PARTS = typed(CovarianceParts, INT, INT, AXES_STATE)
 
 
-@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, INT, PRIOR, HYPER, MIXTURE, F1))
+@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, PARTS, PRIOR, HYPER, MIXTURE, F1))
 def gibbs_sweeps(  # type: ignore[no-untyped-def]
-    x, center, scale, rng, sweeps, factoring, prior, hyper, mixture, counts
+    x, center, scale, rng, sweeps, parts, prior, hyper, mixture, counts
 ):
-    """Move hyperparameters and mixture by so many sweeps.
+    """Move hyperparameters, parts of the covariances and mixture by so many sweeps.
 
     x (n, d) are rows as they are; the mixture is in the user's units about the center. counts (K,)
     become the rows of the components in the last sweep, given which the mixture has been drawn.
@@ -90,7 +105,7 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     chosen = np.empty((n_components, padded(BLOCK)))
     scratch = np.empty((3, BLOCK))
     for _ in range(sweeps):
-        bad = prepare(factoring, scale, mixture, components, precision, result)
+        bad = prepare(parts.factoring, scale, mixture, components, precision, result)
         if bad >= 0 or result[LOSS] > _MOST_LOST:
             return max(bad, 0)
         encode_any(components, precision, theta)
@@ -116,7 +131,10 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
         _draw_proportions(rng, prior, statistics.counts, hyper, components.log_weights, mixture)
         draw_scale(rng, prior, precision, hyper.psi)
         draw_means(rng, prior, statistics, precision, mixture)
-        draw_covariances(rng, prior, hyper.psi, statistics, mixture)
+        if prior.kinds[BY_AXES] > 0:
+            draw_parts(rng, prior, hyper.psi, statistics, parts, mixture)
+        else:
+            draw_covariances(rng, prior, hyper.psi, statistics, mixture)
     return DRAWN
 
 
@@ -287,33 +305,61 @@ def draw_means(rng, prior, statistics, precision, mixture):  # type: ignore[no-u
                 v[i] /= lower[i, i]
 
 
+@jit()
+def _fill_scale(psi, scale):  # type: ignore[no-untyped-def]
+    """Write Psi (d, d), or its diagonal (1, d)."""
+    rows, d = scale.shape
+    for i in range(rows):
+        for j in range(d):
+            scale[i, j] = psi[j, j] if rows < d else psi[i, j]
+
+
+@jit()
+def _add_scatter(k, prior, statistics, means, scale):  # type: ignore[no-untyped-def]
+    """Add component k's scatter about its mean, its pseudo-row's too; return the count of both."""
+    rows, d = scale.shape
+    counts, centers, scatters = statistics
+    conjugate, strength, b0 = prior.kinds[CONJUGATE] > 0, prior.numbers[STRENGTH], prior.b0
+    for i in range(rows):
+        for j in range(d):
+            i_ = j if rows < d else i
+            a, b = centers[k, i_] - means[k, i_], centers[k, j] - means[k, j]
+            scale[i, j] += scatters[k, i, j] + counts[k] * a * b
+            if conjugate:
+                a, b = means[k, i_] - b0[i_], means[k, j] - b0[j]
+                scale[i, j] += strength * a * b
+    return counts[k] + (1.0 if conjugate else 0.0)
+
+
+@inlined
+def draw_parts(rng, prior, psi, statistics, parts, mixture):  # type: ignore[no-untyped-def]
+    """Draw volumes, shapes and axes given the means and the rows' statistics."""
+    covariances = mixture.covariances
+    n_components, _, d = covariances.shape
+    weights = np.empty(n_components)
+    scales = np.empty(covariances.shape)
+    for k in range(n_components):
+        _fill_scale(psi, scales[k])
+        weights[k] = prior.numbers[DOF] + d + 1.0
+        weights[k] += _add_scatter(k, prior, statistics, mixture.means, scales[k])
+    power = prior.numbers[POWER]
+    call_draw_axes(parts.drawing, (rng, power, weights, scales, parts.state, covariances))
+
+
 @inlined
 def draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
     """Draw the covariances given the means and the rows' statistics."""
-    kinds, numbers, b0 = prior.kinds, prior.numbers, prior.b0
-    counts, centers, scatters = statistics
-    means, covariances = mixture.means, mixture.covariances
+    kinds, numbers = prior.kinds, prior.numbers
+    covariances = mixture.covariances
     n_components, rows, d = covariances.shape
     distinct = 1 if kinds[COMMON] > 0 else n_components
     scale = np.empty((rows, d))
     for k in range(distinct):
-        for i in range(rows):
-            for j in range(d):
-                scale[i, j] = psi[j, j] if rows < d else psi[i, j]
+        _fill_scale(psi, scale)
         count = 0.0
         for q in range(n_components):
             if distinct == 1 or q == k:
-                count += counts[q]
-                for i in range(rows):
-                    for j in range(d):
-                        i_ = j if rows < d else i
-                        a, b = centers[q, i_] - means[q, i_], centers[q, j] - means[q, j]
-                        scale[i, j] += scatters[q, i, j] + counts[q] * a * b
-                        if kinds[CONJUGATE] > 0:
-                            a, b = means[q, i_] - b0[i_], means[q, j] - b0[j]
-                            scale[i, j] += numbers[STRENGTH] * a * b
-                if kinds[CONJUGATE] > 0:
-                    count += 1.0
+                count += _add_scatter(q, prior, statistics, mixture.means, scale)
         new = covariances[k]
         if rows < d:
             if kinds[SPHERICAL] > 0:
