@@ -78,10 +78,14 @@ def _errors(
     saved: SavedFit,
     cell: Cell = "",
     method: Annotated[
-        Literal["bootstrap", "weighted", "parametric", "information"],
-        typer.Option(help="Three bootstraps, or the inverse of the observed information."),
+        Literal["bootstrap", "weighted", "parametric", "information", "sandwich"],
+        typer.Option(help="Three bootstraps, the inverse of the information, or the sandwich."),
     ] = "bootstrap",
     weights: options.Weights = "",
+    weights_are: Annotated[
+        Literal["counts", "pseudo"] | None,
+        typer.Option(help="For the sandwich: rows stand so many times, or survey weights."),
+    ] = None,
     n_boot: _Boot = 999,
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     seed: options.Seed = 0,
@@ -97,8 +101,9 @@ def _errors(
         fit = load_fit(saved, cell)
         rows = data.weighted_rows(",".join(fit.names) if fit.mixture.named else "", weights)
         errors = standard_errors(
-            rows, fit, method, n_boot=n_boot, random_seed=seed, progressbar=not (quiet or json)
-        )
+            rows, fit, method, weights=weights_are, n_boot=n_boot, random_seed=seed,
+            progressbar=not (quiet or json),
+        )  # fmt: skip
         table = errors.to_frame(level)
         if out is not None:
             write_table(table, out)

@@ -49,13 +49,13 @@ class StandardErrors:
     fit : Fit
         The estimates.
     method : str
-        "bootstrap", "weighted", "parametric" or "information".
+        "bootstrap", "weighted", "parametric", "information" or "sandwich".
     se : Estimates
         Standard errors of proportions (K,), means (K, d) and covariances (K, d, d), in the units
         of these; also as `weights`, `means` and `covariances`.
     replicates : Estimates or None
         The replicates' estimates, (B, K), (B, K, d) and (B, K, d, d), in the fit's labels; None
-        for the information.
+        for the information and the sandwich.
     failed : int
         Replicates that ended at or beside a singular covariance; they are left out.
     unconverged : int
@@ -96,7 +96,7 @@ class StandardErrors:
     def interval(self, level: float = 0.95) -> tuple[Estimates, Estimates]:
         """Lower and upper ends of the confidence intervals, each parameter for itself.
 
-        Percentiles of the replicates; for the information normal ones, of the proportions on the
+        Percentiles of the replicates; without these normal ones, of the proportions on the
         logit and of the variances on the log scale.
 
         Raises

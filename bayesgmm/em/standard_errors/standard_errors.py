@@ -1,9 +1,10 @@
-"""Standard errors of a fit: three bootstraps, and the observed information.
+"""Standard errors of a fit: three bootstraps, the observed information, and the sandwich.
 
     bootstrap    rows drawn with replacement (as multinomial weights)
     weighted     Dirichlet weights for the rows; no row is ever left out entirely
     parametric   new rows from the fitted mixture
     information  the curvature of the log-likelihood at the fit, and the delta method
+    sandwich     the same curvature, and the spread of the rows' own scores
 
 O'Hagan, Murphy, Scrucca & Gormley (2019), Comput. Stat. 34, 1779-1813. Every replicate's EM
 starts at the fit itself, and its components are given the fit's labels.
@@ -38,6 +39,7 @@ from ..starts.starts import generators
 from .information import LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, allocation_by, matched
 from .result import Estimates, StandardErrors
+from .sandwich import WEIGHTS, scores, spread_of_scores
 
 # Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
 # parameters is hardly known.
@@ -57,6 +59,7 @@ def standard_errors(
     method: str = "bootstrap",
     *,
     sample_weight: Any = None,
+    weights: str | None = None,
     n_boot: int = 999,
     max_iter: int = 1000,
     tol: float = 1e-8,
@@ -77,9 +80,14 @@ def standard_errors(
         (rows drawn from the fit) or "information" (inverse of the observed information: no
         replicates, but right only if the model is and its components have rows enough). Of a MAP
         fit the replicates show how the estimates vary with the data, the information (of the log
-        posterior) how wide the posterior is, which is more.
+        posterior) how wide the posterior is, which is more. "sandwich" needs no replicates either
+        and is right also where the model is not, if rows are many: of the parameters to which the
+        estimates then tend.
     sample_weight : array-like (n,), optional
         The weights of the rows, if they had some when fitted; taken for frequencies.
+    weights : {"counts", "pseudo"}, optional
+        For "sandwich", what these weights are, which has to be said: the number of times that a row
+        stands, or survey weights, of which each belongs to one observation.
     n_boot : int
         Replicates. A standard error then has a relative error of 1 / sqrt(2 n_boot), or more
         where the estimates have long tails.
@@ -114,7 +122,7 @@ def standard_errors(
     References
     ----------
     O'Hagan, Murphy, Scrucca & Gormley (2019), Comput. Stat. 34, 1779-1813; McLachlan & Peel
-    (2000), sections 2.15 and 2.16.
+    (2000), sections 2.15 and 2.16; White (1982), Econometrica 50, 1-25 (sandwich).
 
     Examples
     --------
@@ -137,14 +145,34 @@ def standard_errors(
     seed = check_seed(random_seed)
     if not fit.status.sound:
         raise ValueError(f"the fit has no standard errors, it is not an estimate: {fit.advice}")
+    squared = _meaning_of_weights(method, fit, weights)
     data = _rows_of(fit, X, sample_weight)
     make = REPLICATES.get(method)
     if make is None:
-        return _by_information(fit, data)
+        return _by_information(fit, data, method, squared)
     streams = generators(seed, n_boot)
     return _by_replicates(
         fit, data, method, make, streams, options.max_iter, options.tol, progressbar
     )
+
+
+def _meaning_of_weights(method: str, fit: Fit, weights: str | None) -> bool | None:
+    """Whether the squares of the rows' weights count, for the sandwich; None for other methods."""
+    if method in _OF_MEANING:
+        if not fit.weighted and weights is None:
+            return False
+        if weights is None:
+            raise ValueError(
+                "the fit is of rows with weights, and the sandwich depends on what they are: pass "
+                "weights='counts' if rows stand so many times, 'pseudo' for survey weights."
+            )
+        return WEIGHTS[check_choice("weights", weights, WEIGHTS)]
+    if weights is not None:
+        raise ValueError(
+            f"weights is {weights!r}: only method='sandwich' asks what the weights are; leave it "
+            "out (they are frequencies)."
+        )
+    return None
 
 
 def _rows_of(fit: Fit, x: Any, sample_weight: Any) -> Data:
@@ -155,8 +183,11 @@ def _rows_of(fit: Fit, x: Any, sample_weight: Any) -> Data:
     return data
 
 
-def _by_information(fit: Fit, data: Data) -> StandardErrors:
-    """The delta method at the fit, whose parameters are functions of free coordinates."""
+def _by_information(fit: Fit, data: Data, method: str, squared: bool | None) -> StandardErrors:
+    """The delta method at the fit, whose parameters are functions of free coordinates.
+
+    squared: whether the squares of weights count in the sandwich; None for the information alone.
+    """
     if np.any(fit.weights <= 0):
         k = int(np.argmin(fit.weights))
         raise ValueError(f"component {k} of the fit is empty: use fewer components.")
@@ -164,7 +195,11 @@ def _by_information(fit: Fit, data: Data) -> StandardErrors:
     estimates = Parameters(p.weights, p.means, fit.covariances)
     local = LocalCoordinates(data, fit.family, estimates)
     information, gradient = observed_information(data, local, fit.family, fit.prior)
-    covariance, smallest = inverse(information)
+    bread, smallest = inverse(information)
+    covariance = bread
+    if squared is not None:
+        rows = scores(data, estimates, local.tangents)
+        covariance = bread @ spread_of_scores(data, rows, squared) @ bread
 
     def delta(derivatives: FloatArray) -> FloatArray:
         flat = derivatives.reshape(local.size, -1)
@@ -172,8 +207,8 @@ def _by_information(fit: Fit, data: Data) -> StandardErrors:
         return np.sqrt(np.maximum(variance, 0.0)).reshape(derivatives.shape[1:])
 
     se = Estimates(*(delta(derivatives) for derivatives in local.tangents))
-    notes = _information_notes(fit, data, smallest, float(gradient @ covariance @ gradient))
-    return StandardErrors(fit, "information", se, notes=notes)
+    notes = _information_notes(fit, data, smallest, float(gradient @ bread @ gradient))
+    return StandardErrors(fit, method, se, notes=notes)
 
 
 def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) -> tuple[str, ...]:
@@ -201,7 +236,9 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
     return tuple(notes)
 
 
-METHODS = (*REPLICATES, "information")
+METHODS = (*REPLICATES, "information", "sandwich")
+# Methods to which it makes a difference what the rows' weights are.
+_OF_MEANING = frozenset({"sandwich"})
 
 
 def _warn_of_interruption(made: int, asked: int) -> None:
