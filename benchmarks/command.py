@@ -12,6 +12,8 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "patience": ("--patience", {"type": float, "help": "seconds to wait for a quiet machine"}),
     "seeds": ("--seeds", {"type": int, "help": "how many seeds"}),
     "small": ("--small", {"action": "store_true", "help": "few rows, to try it"}),
+    "sampler": ("--sampler", {"help": "the sampler of `refine`"}),
+    "again": ("--again", {"action": "store_true", "help": "forget what was measured before"}),
     "write": ("--no-write", {"action": "store_false", "help": "print only"}),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ bayesgmm refine eruptions.csv four.npz --concentration 0.01"""
 
 
 _SWEEPING = " or ".join(names_where(lambda sampler: sampler.has_sweeps))
-_OF_DENSITY = " or ".join(names_where(lambda sampler: sampler.of_density))
+_OF_DENSITY = " or ".join(names_where(lambda sampler: sampler.starts_in_modes))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +50,18 @@ def _refine(
     draws: options.Draws = 1000,
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
-    sampler: Annotated[SamplerName, typer.Option(help="The sampler.")] = "nutpie",
+    sampler: Annotated[SamplerName, typer.Option(help="The sampler.")] = "auto",
+    min_ess: Annotated[
+        int | None,
+        typer.Option(min=1, help="Effective draws to reach, of --sampler auto; 400 if left out."),
+    ] = None,
+    max_time: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds after which nothing longer is begun, of --sampler auto; 100 if left out.",
+        ),
+    ] = None,
     thin: Annotated[
         int | None,
         typer.Option(min=1, help=f"Sweeps to a draw, of --sampler {_SWEEPING}; 10 if left out."),
@@ -92,8 +104,8 @@ def _refine(
 
         posterior = refine(
             rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler,
-            n_modes=n_modes, thin=thin, relabel=relabel, target_accept=target_accept,
-            random_seed=seed, progressbar=not (quiet or json),
+            min_ess=min_ess, max_time=max_time, n_modes=n_modes, thin=thin, relabel=relabel,
+            target_accept=target_accept, random_seed=seed, progressbar=not (quiet or json),
         )  # fmt: skip
         if out is not None:
             posterior.save(out)
@@ -118,6 +130,7 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
         "K": fit.n_components,
         "chains": d.chains,
         "draws": d.draws,
+        "steps": [asdict(step) for step in posterior.steps],
         "interrupted": posterior.interrupted,
         "relabel": posterior.relabelling.method,
         "label_moves": posterior.relabelled_draws,

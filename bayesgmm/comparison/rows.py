@@ -115,7 +115,7 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
     loo = named(name, posterior.loo)
     khat = loo.pareto_k.to_numpy()
     return {
-        "method": f"posterior ({posterior.tree.attrs['sampler']})",
+        "method": f"posterior ({posterior.sampler})",
         "family": fit.family.name,
         "K": fit.n_components,
         "n_parameters": fit.n_parameters,

@@ -33,6 +33,7 @@ from .labels.methods import Method
 from .labels.relabelling import Relabelling
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
+from .steps import Sampled
 from .summaries.densities import log_density_intervals
 from .tree_groups import TreeGroups
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Displayed, TreeGroups):
+class Posterior(Displayed, Sampled, TreeGroups):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -59,7 +60,7 @@ class Posterior(Displayed, TreeGroups):
 
     Examples
     --------
-    A posterior is made by `refine`, kept by `save` and read back by `Posterior.load`.
+    `refine` makes a posterior, `save` keeps it, `Posterior.load` reads it back.
     """
 
     tree: xr.DataTree
@@ -77,11 +78,6 @@ class Posterior(Displayed, TreeGroups):
         """Convergence: r-hat, effective sample sizes and so on; `.problems` in words."""
         stats = self.tree["sample_stats"].to_dataset()
         return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C stopped the sampling: there are fewer draws than were asked for."""
-        return bool(self.tree["posterior"].attrs.get("interrupted", False))
 
     @property
     def chain_modes(self) -> ChainModes:
@@ -370,9 +366,10 @@ class Posterior(Displayed, TreeGroups):
     def _lines(self) -> list[tuple[str, str]]:
         d = self.diagnostics
         limits = f"r-hat at most {d.rhat:.3f}, ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
-        sampler = self.tree.attrs["sampler"] + (", INTERRUPTED" if self.interrupted else "")
+        sampler = self.sampler + (", INTERRUPTED" if self.interrupted else "")
         return [
             ("draws", f"{d.chains} chains x {d.draws}, sampler {sampler}"),
+            *([("steps", "; then ".join(map(str, self.steps)))] if self.steps else []),
             ("labels", self.relabelling.in_words),
             ("convergence", "; ".join([limits, ", ".join(map(str, d.checks.values()))])),
             ("problems", " ".join(d.problems) or "none found"),

@@ -16,8 +16,9 @@ from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
-from ..utils.validation import check_integer
+from ..utils.validation import MOST_STEPS, check_at_least, check_integer
 from ..utils.warnings import warn
+from .auto import MAX_TIME, MIN_ESS, Target, settings_for, until_reached
 from .compiled.sample import sample_directly
 from .problem import PosteriorProblem
 from .registry import Sampler, SamplerName, names_where, sampler_named
@@ -37,7 +38,9 @@ def refine(
     tune: int | None = None,
     chains: int = 4,
     prior: Prior | None = None,
-    sampler: SamplerName = "nutpie",
+    sampler: SamplerName = "auto",
+    min_ess: int | None = None,
+    max_time: float | None = None,
     n_modes: int = 1,
     thin: int | None = None,
     relabel: Method = "ecr",
@@ -47,6 +50,12 @@ def refine(
     progressbar: bool = True,
 ) -> Posterior:
     """Sample the posterior of a fitted mixture, every chain started at the fit.
+
+    The default samples until the draws are good: r-hat below 1.01 and `min_ess` effective draws,
+    bulk and tail, of every element of pi, mu and Sigma and of quantities that no labels change, and
+    no other problem. It begins with NUTS; where that is not enough, because components overlap or
+    are nearly empty, Gibbs sampling follows, with more and more sweeps to a draw.
+    `Posterior.steps` has what was done. Where `max_time` ends it a warning says what is missing.
 
     The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
     covariances. A fit without this prior is first moved to the posterior's mode next to it (by
@@ -66,21 +75,29 @@ def refine(
     draws, chains : int
         Draws kept per chain, and number of chains.
     tune : int, optional
-        Warm-up draws per chain: 200 for "nutpie", which is whitened, and "gibbs", else 500.
+        Warm-up draws per chain: 200 for "auto", "nutpie", which is whitened, and "gibbs", else
+        500.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
     sampler : str
-        The sampler: NUTS by "nutpie", "pymc", "numpyro" or "blackjax"; "gibbs" (Diebolt & Robert
-        1994), which converges where components overlap or axes are hardly determined, and NUTS
-        does not; "laplace" (the normal density at the mode), "advi", "fullrank_advi" or
-        "pathfinder", approximations corrected as far as their Pareto k allows; or "smc", which
-        starts from the prior. `sampling.sample` says more. Three need `pip install
-        'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+        "auto", which chooses as above; or one that runs once: NUTS by "nutpie", "pymc", "numpyro"
+        or "blackjax"; "gibbs" (Diebolt & Robert 1994), which converges where components overlap or
+        axes are hardly determined, and NUTS does not; "laplace" (the normal density at the mode),
+        "advi", "fullrank_advi" or "pathfinder", approximations corrected as far as their Pareto k
+        allows; or "smc", which starts from the prior. `sampling.sample` says more. Three need `pip
+        install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
+    min_ess : int, optional
+        For "auto": effective draws to reach, 400 if left out. Where it is given as many more draws
+        are kept as it needs; draws fewer than twice as many are not lengthened otherwise.
+    max_time : float, optional
+        For "auto": seconds, 100 if left out, after which no run is begun that would end later. The
+        first run is always made. It is all that makes results depend on the machine's speed.
     n_modes : int
-        For "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM from
-        30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
-        first. Averages over all of them mean nothing: `Posterior.chain_modes` has which chains are
-        in which mode, and how high each is, and `Posterior.of_chains` takes one mode's.
+        For "auto", "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM
+        from 30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
+        first. Averages over all of them mean nothing unless the chains agree:
+        `Posterior.chain_modes` has which chains are in which mode, and how high each is, and
+        `Posterior.of_chains` takes one mode's.
     thin : int, optional
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
         alike; where components overlap a hundred cost less than storing a draw that adds little.
@@ -133,27 +150,44 @@ def refine(
     settings = _settings(
         chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
     )
+    target = _target(chosen, min_ess, max_time)
     check_method(relabel)
     n_modes = _modes(n_modes, chosen)
     fit = as_fit(fit)
     _check_refinable(fit)
     problem = PosteriorProblem.of(X, fit, prior)
+    settings = settings_for(settings, min_ess)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     _check_family(problem.family, chosen)
-    if chosen.of_density:
-        tree = sample_directly(problem, chosen, settings, n_modes)
+
+    def run(engine: Sampler, settings: Settings) -> Posterior:
+        sample = _sample_model if engine.of_density is None else sample_directly
+        return Posterior.assemble(sample(problem, engine, settings, n_modes), fit, problem.prior, {
+            "creation_library": "bayesgmm",
+            "creation_library_version": __version__,
+            "sampler": chosen.name,
+            "tune": settings.tune,
+            "random_seed": -1 if settings.random_seed is None else settings.random_seed,
+        }).relabel(relabel)  # fmt: skip
+
+    if chosen.chooses:
+        posterior, stopped = until_reached(run, settings, target)
     else:
-        tree = _sample_model(problem, chosen, settings)
-    posterior = Posterior.assemble(tree, fit, problem.prior, {
-        "creation_library": "bayesgmm",
-        "creation_library_version": __version__,
-        "sampler": chosen.name,
-        "tune": settings.tune,
-        "random_seed": -1 if settings.random_seed is None else settings.random_seed,
-    }).relabel(relabel)  # fmt: skip
-    if problems := posterior.diagnostics.problems:
+        posterior, stopped = run(chosen, settings), ""
+    if problems := [*posterior.diagnostics.problems, *([stopped] if stopped else [])]:
         warn(" ".join(problems), ConvergenceAdvice)
     return posterior
+
+
+def _target(sampler: Sampler, min_ess: int | None, max_time: float | None) -> Target:
+    """What "auto" aims at; refused for others, which run once."""
+    for name, value in (("min_ess", min_ess), ("max_time", max_time)):
+        if value is not None and not sampler.chooses:
+            raise ValueError(f"{name} is {value}: only sampler='auto' has a target; leave it out.")
+    return Target(
+        MIN_ESS if min_ess is None else check_integer("min_ess", min_ess, 1, MOST_STEPS),
+        MAX_TIME if max_time is None else check_at_least("max_time", max_time, 0.0),
+    )
 
 
 def _settings(
@@ -162,7 +196,7 @@ def _settings(
 ) -> Settings:  # fmt: skip
     """The settings, with this sampler's defaults where a number is left out."""
     if tune is None:
-        tune = _TUNE_WHITENED if sampler.of_density else _TUNE
+        tune = _TUNE_WHITENED if sampler.starts_in_modes else _TUNE
     if thin is None:
         thin = _THIN if sampler.has_sweeps else 1
     else:
@@ -175,8 +209,8 @@ def _settings(
 
 def _modes(n_modes: int, sampler: Sampler) -> int:
     n_modes = check_integer("n_modes", n_modes, 1, MOST_CHAINS)
-    if n_modes > 1 and not sampler.of_density:
-        several = " or ".join(names_where(lambda s: s.of_density))
+    if n_modes > 1 and not sampler.starts_in_modes:
+        several = " or ".join(names_where(lambda s: s.starts_in_modes))
         raise ValueError(
             f"n_modes is {n_modes}: sampler {sampler.name!r} starts in one; use {several}."
         )
@@ -201,8 +235,11 @@ def _check_family(family: Family, sampler: Sampler) -> None:
         )
 
 
-def _sample_model(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> xr.DataTree:
-    """Draws of the posterior through its PyMC model."""
+def _sample_model(
+    problem: PosteriorProblem, sampler: Sampler, settings: Settings, n_modes: int
+) -> xr.DataTree:
+    """Draws of the posterior through its PyMC model, about one mode."""
+    assert n_modes == 1
     from .pymc.model import pymc_model, values_to_start_at  # PyMC takes seconds to import
     from .pymc.sample import sample_model, tree_with_covariances
 

@@ -26,7 +26,7 @@ DensitySamplerName = Literal["nutpie", "gibbs", "laplace"]
 ModelSamplerName = Literal[
     "nutpie", "pymc", "numpyro", "blackjax", "advi", "fullrank_advi", "pathfinder", "smc"
 ]
-SamplerName = Literal[DensitySamplerName, ModelSamplerName]
+SamplerName = Literal["auto", DensitySamplerName, ModelSamplerName]
 
 
 class DensityEngine(Protocol):
@@ -66,6 +66,8 @@ class Sampler:
         The engine draws components without rows from the prior, so that none is missed.
     needs_prior_draws : bool
         The engine starts from draws of the whole prior, which has to be known with its constant.
+    chooses : bool
+        It has no engine of its own, and runs other samplers until a target is reached (`auto.py`).
     libraries : tuple of str
         What has to be installed besides the library's own dependencies.
     """
@@ -77,7 +79,13 @@ class Sampler:
     has_sweeps: bool = False
     draws_from_prior: bool = False
     needs_prior_draws: bool = False
+    chooses: bool = False
     libraries: tuple[str, ...] = ()
+
+    @property
+    def starts_in_modes(self) -> bool:
+        """Whether its chains start in modes of the library's own density, as many as wanted."""
+        return self.chooses or self.of_density is not None
 
     def check_installed(self) -> None:
         """Refuse a sampler whose libraries are not installed, and say how to get them.
@@ -163,6 +171,7 @@ def _smc() -> ModelEngine:
 SAMPLERS: dict[str, Sampler] = {
     sampler.name: sampler
     for sampler in (
+        Sampler("auto", chooses=True),
         Sampler("nutpie", of_density=_density_nutpie, of_model=_model_nutpie, with_pruning=True),
         Sampler("gibbs", of_density=_gibbs, has_sweeps=True, draws_from_prior=True),
         Sampler("laplace", of_density=_laplace, with_pruning=True),

@@ -213,8 +213,9 @@ def test_several_modes_are_started_in_and_told_apart():
     fit = bayesgmm.fit(x, 2, "VVV", random_seed=1)
     with pytest.warns(ConvergenceAdvice, match="different modes"):
         posterior = bayesgmm.refine(
-            x, fit, n_modes=3, draws=200, chains=2, random_seed=1, progressbar=False
-        )
+            x, fit, sampler="nutpie", n_modes=3, draws=200, chains=2, random_seed=1,
+            progressbar=False,
+        )  # fmt: skip
     assert [sorted(g) for g in posterior.chain_modes.groups] == [[0, 1], [2, 3], [4, 5]]
     shares = [posterior.of_chains(g).draws.weights.mean(axis=0).max() for g in ([0], [2], [4])]
     together = np.array([140, 160, 180]) / 240  # of the two clusters that share a component

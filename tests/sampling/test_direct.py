@@ -49,7 +49,7 @@ def test_the_truth_is_found(name, d, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)  # of r-hat between 1.01 and 1.02
         posterior = bayesgmm.refine(
-            x, fit, draws=1000, chains=2, random_seed=seed, progressbar=False
+            x, fit, sampler="nutpie", draws=1000, chains=2, random_seed=seed, progressbar=False
         )
     assert max(q.rhat for q in posterior.diagnostics.quantities) < 1.02
     assert posterior.diagnostics.divergences == 0
@@ -68,7 +68,7 @@ def test_the_truth_is_found(name, d, seed):
 
 
 def refined(x, fit, **options):
-    options = {"progressbar": False, "random_seed": 1} | options
+    options = {"sampler": "nutpie", "progressbar": False, "random_seed": 1} | options
     return bayesgmm.refine(x, fit, **options)
 
 

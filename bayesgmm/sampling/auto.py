@@ -1,0 +1,158 @@
+"""A posterior that reaches a target: samplers in turn, and longer ones, until it holds.
+
+NUTS comes first: where components are separated its draws are good, and it shows where they are
+not. Then the allocations are drawn too: Gibbs sampling passes where NUTS does not, through nearly
+empty components and changes of labels, only slowly, so that more and more sweeps make a draw.
+What comes next follows from the draws alone, so that a seed gives the same posterior on any
+machine; the clock says only where to stop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..posterior.diagnostics.diagnostics import MAX_RHAT, Diagnostics
+from ..posterior.posterior import Posterior
+from ..posterior.steps import Step, with_steps
+from .registry import SAMPLERS, Sampler
+from .run.interruption import warn_of_interruption
+from .run.settings import Settings
+
+#: Effective draws of every quantity that are aimed at, if not said.
+MIN_ESS = 400
+#: Seconds after which nothing longer is begun, if not said.
+MAX_TIME = 100.0
+# Draws kept to one effective draw that is asked for: r-hat needs more than the ESS itself does.
+_TO_SPARE = 2
+# Sweeps to a draw at first, and by how much they grow from one run to the next.
+_SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 10
+
+type Run = Callable[[Sampler, Settings], Posterior]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """When a posterior is good, and how long to try.
+
+    Attributes
+    ----------
+    min_ess : int
+        Bulk and tail effective draws that every quantity is to have.
+    max_time : float
+        Seconds after which no run is begun that would end later.
+    """
+
+    min_ess: int
+    max_time: float
+
+    def missed(self, found: Diagnostics) -> str:
+        """What draws lack, in words; empty if they reach the target."""
+        worst = max(found.quantities, key=lambda q: -math.inf if math.isnan(q.rhat) else q.rhat)
+        fewest = min(found.quantities, key=lambda q: q.ess)
+        lacks = ["chains in different modes"] if found.modes.differ else []
+        if worst.rhat >= MAX_RHAT:
+            lacks.append(f"r-hat of {worst.name} {worst.rhat:.3f}")
+        if fewest.ess < self.min_ess:
+            lacks.append(f"{fewest.ess:.0f} effective draws of {fewest.name}")
+        lacks += [f"{c.name} {c.value:.3g}" for c in found.checks.values() if c.problem]
+        return ", ".join(lacks)
+
+
+def settings_for(settings: Settings, min_ess: int | None) -> Settings:
+    """Settings with as many draws as an explicit target needs."""
+    least = math.ceil(_TO_SPARE * (min_ess or 0) / settings.chains)
+    return replace(settings, draws=max(settings.draws, least))
+
+
+def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posterior, str]:
+    """The posterior of the first run that reaches the target, else of the last; what stopped it.
+
+    Parameters
+    ----------
+    run : function
+        Makes a posterior by a sampler with settings.
+    settings : Settings
+        Those of the first run.
+    target : Target
+        What is aimed at. Nothing follows the first run where its draws are too few to reach it.
+    """
+    begin = time.monotonic()
+    attempt, steps, why = _Attempt(SAMPLERS["nutpie"], settings), list[Step](), ""
+    while True:
+        started = time.monotonic()
+        try:
+            posterior = run(attempt.sampler, attempt.settings)
+        except KeyboardInterrupt:
+            if not steps:
+                raise
+            posterior = _interrupted(posterior)
+            break
+        except ValueError as error:  # rows on a device, or too narrow a component
+            if not steps:
+                raise
+            why = str(error)
+            break
+        seconds = time.monotonic() - started
+        found = posterior.diagnostics
+        missed = target.missed(found)
+        steps.append(attempt.step(found, missed))
+        if not missed or posterior.interrupted:
+            break
+        if settings.draws * settings.chains < _TO_SPARE * target.min_ess:
+            why = "so few draws cannot reach it: raise draws"
+            break
+        pace = seconds / attempt.steps_made(posterior)
+        attempt = attempt.next(found, target)
+        expected = pace * attempt.steps
+        if time.monotonic() - begin + expected > target.max_time:
+            why = (
+                f"{attempt} would take about {expected:.0f} s more, beyond max_time = "
+                f"{target.max_time:g} s: raise max_time"
+            )
+            break
+    return replace(posterior, tree=with_steps(posterior.tree, steps)), why
+
+
+def _interrupted(posterior: Posterior) -> Posterior:
+    """The posterior of the run before one that was interrupted before it had draws."""
+    group = posterior.tree["posterior"]
+    warn_of_interruption(group.sizes["chain"], group.sizes["draw"])
+    group.attrs["interrupted"] = 1
+    return posterior
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A run to be made."""
+
+    sampler: Sampler
+    settings: Settings
+
+    def __str__(self) -> str:
+        return f"{self.sampler.name} with thin = {self.settings.thin}"
+
+    def step(self, found: Diagnostics, missed: str) -> Step:
+        """The record of it."""
+        return Step(self.sampler.name, found.chains, found.draws, self.settings.thin, missed)
+
+    @property
+    def steps(self) -> int:
+        """Sweeps or draws of all chains, warm-up included."""
+        settings = self.settings
+        return settings.chains * settings.thin * (settings.draws + settings.tune)
+
+    def steps_made(self, posterior: Posterior) -> float:
+        """The same in passes over the rows: NUTS makes several to a draw."""
+        stats = posterior.tree["sample_stats"]
+        return self.steps * (float(stats["n_steps"].mean()) if "n_steps" in stats else 1.0)
+
+    def next(self, found: Diagnostics, target: Target) -> _Attempt:
+        """What to do where this was not enough: draw the allocations too, then make more sweeps."""
+        if not self.sampler.has_sweeps:
+            return _Attempt(SAMPLERS["gibbs"], replace(self.settings, thin=_SWEEPS))
+        wanted = _TO_SPARE * target.min_ess / max(min(found.ess_bulk, found.ess_tail), 1.0)
+        growth = min(max(math.ceil(wanted), _LEAST_GROWTH), _MOST_GROWTH)
+        return replace(self, settings=replace(self.settings, thin=self.settings.thin * growth))
