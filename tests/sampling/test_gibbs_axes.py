@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from scipy.special import digamma
-from scipy.stats import kstest
+from scipy.stats import kstest, wishart
 
 from bayesgmm.families import FAMILIES
-from bayesgmm.sampling.compiled import gibbs_axes
+from bayesgmm.sampling.compiled import gibbs_axes, gibbs_matrices, variates
 from bayesgmm.sampling.compiled.gibbs_axes import AxesState
 from tests.density_cases import KNOWN
 
@@ -27,25 +27,34 @@ def distribution_function(log_density, low, high):
 @pytest.mark.parametrize("kappa", [0.0, 1e-9, 0.2, 0.25, 0.3, 4.0, 1e3, 1e8, 1e14])
 def test_angles_are_von_mises(kappa):
     rng = np.random.default_rng(1)
-    t = np.array([gibbs_axes._half_von_mises(rng, kappa) for _ in range(5000)])
+    t = np.array([variates.half_von_mises(rng, kappa) for _ in range(5000)])
     width = min(0.5 * np.pi, 12 / np.sqrt(4 * kappa + 1e-300))
     exact = distribution_function(lambda t: -2 * kappa * np.sin(t) ** 2, -width, width)
     assert kstest(t, exact).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("drift", [0.0, 0.5, -3.0])
 @pytest.mark.parametrize("c", [1e-12, 1e-3, 0.5, 3.0, 1e3, 1e8, 1e14])
-def test_steps_of_a_shape(c):
+def test_steps_of_a_shape(c, drift):
     rng = np.random.default_rng(2)
-    t = np.array([gibbs_axes._hyperbolic(rng, c) for _ in range(5000)])
-    width = np.arccosh(1 + 40 / c) if c < 1e6 else 9 / np.sqrt(c)
-    exact = distribution_function(lambda t: -2 * c * np.sinh(0.5 * t) ** 2, -width, width)
-    assert kstest(t, exact).pvalue > 1e-4
+    t = np.array([variates.log_inverse_gaussian(rng, c, drift) for _ in range(5000)])
+    w, mode = np.hypot(c, drift), np.arcsinh(drift / c)
+    ends = np.array([-1.0, 1.0]) * (np.arccosh(1 + 40 / w) if w < 1e6 else 9 / np.sqrt(w))
+    if abs(drift) > 0.9 * w:  # an exponential tail on one side
+        ends[0 if drift > 0 else 1] = -40 / drift
+    large = 0.5 * (w + abs(drift))
+    up, down = (large, 0.25 * c * c / large)[:: 1 if drift >= 0 else -1]
+    exact = distribution_function(
+        lambda s: -up * (np.expm1(s) - s) - down * (np.expm1(-s) + s), *ends
+    )
+    assert kstest(t - mode, exact).pvalue > 1e-4
 
 
-def grid_of(name, weights, scales):
+def grid_of(name, weights, scales, invariant=False):
     """Means of `functionals` for two components in two columns, on a grid of shapes and angles.
 
-    Volumes are integrated: given the others they are inverse gamma.
+    Volumes are integrated: given the others they are inverse gamma. Matrices with axes and shapes
+    have their invariant measure, or that of logarithms and turns.
     """
     volume, shape, axes = FAMILIES[name].letters
     few = name == "EVV"  # four dimensions
@@ -70,6 +79,8 @@ def grid_of(name, weights, scales):
     else:
         parts = [(sum(weights) - power, halves[0] + halves[1])]
     logs = sum(-a * np.log(h) for a, h in parts)
+    if invariant:
+        logs = logs + sum(np.log(np.abs(np.sinh(z[k])) + 1e-300) for k in range(n_z))
     p = np.exp(logs - logs.max())
     log_volumes = [np.log(h) - digamma(a) for a, h in parts]
     values = [log_volumes[0], log_volumes[-1], np.abs(z[0]), z[1] ** 2, rho[0], rho[1] ** 2]
@@ -79,39 +90,83 @@ def grid_of(name, weights, scales):
 
 def functionals(state, sigma):
     """What does not depend on the order of the axes, nor on their directions."""
-    shapes = state.log_shapes
-    if sigma.shape[1] == 1:
+    z = 0.5 * np.diff(np.log(np.linalg.eigvalsh(sigma)))[:, 0]
+    if not sigma[:, 0, 1].any():
         rho = np.zeros(2)
     else:
         rho = sigma[:, 0, 1] / np.sqrt(sigma[:, 0, 0] * sigma[:, 1, 1])
     return (
-        np.log(state.volumes[0]), np.log(state.volumes[-1]), abs(shapes[0, 0]), shapes[-1, 0] ** 2,
+        np.log(state.volumes[0]), np.log(state.volumes[-1]), abs(z[0]), z[1] ** 2,
         rho[0], rho[1] ** 2, rho[0] * rho[1],
     )  # fmt: skip
+
+
+def case_of(name, rows):
+    """Generator, w_k and C_k of two components, nearly round with few rows, longer with more."""
+    rng = np.random.default_rng([SHAPED.index(name), rows])
+    length = [[[1.0], [0.9]]] if rows == 3 else [[[1.5], [0.7]]]
+    roots = rng.standard_normal((2, 2, 12)) * length
+    return rng, np.array([rows + 5.0, rows + 7.5]), rows / 12 * roots @ np.swapaxes(roots, 1, 2)
+
+
+def check(draw, state, sigma, expected):
+    """Means of 20 000 sweeps within 4.5 errors."""
+    found = []
+    for _ in range(20_000):
+        draw()
+        full = sigma if sigma.shape[1] > 1 else sigma[:, 0, :, None] * np.eye(2)
+        found.append(functionals(state, full))
+    found = np.array(found)
+    error = [float(array_stats.mcse(v[None], method="mean")) for v in found.T]
+    away = found.mean(axis=0) - expected
+    assert np.all(np.abs(away) <= 4.5 * np.array(error)), away / error
 
 
 @pytest.mark.parametrize("name", SHAPED)
 @pytest.mark.parametrize("rows", [3, 30])
 def test_the_chain_of_steps(name, rows):
-    """Nearly round components of few rows, and longer ones of more: means within 4.5 errors."""
-    rng = np.random.default_rng([SHAPED.index(name), rows])
-    roots = rng.standard_normal((2, 2, 12)) * ([[[1.0], [0.9]]] if rows == 3 else [[[1.5], [0.7]]])
-    scales = rows / 12 * roots @ np.swapaxes(roots, 1, 2)
-    weights = np.array([rows + 5.0, rows + 7.5])
+    """Axes, shapes and volumes of few rows and of more."""
+    rng, weights, scales = case_of(name, rows)
     volume, shape, axes = (letter.number(2) for letter in FAMILIES[name].letters)
     state = AxesState(
         np.ones(volume), np.zeros((shape, 2)) + [0.1, -0.1], np.tile(np.eye(2), (axes, 1, 1))
     )
     given = scales if axes else np.diagonal(scales, axis1=1, axis2=2)[:, None].copy()
-    sigma = np.empty_like(given)
-    found = []
-    for _ in range(20_000):
-        gibbs_axes.draw_axes(rng, 2.0 if name == "VVE" else 1.0, weights, given, state, sigma)
-        found.append(functionals(state, sigma))
-    found = np.array(found)
-    error = [float(array_stats.mcse(v[None], method="mean")) for v in found.T]
-    away = found.mean(axis=0) - grid_of(name, weights, scales)
-    assert np.all(np.abs(away) <= 4.5 * np.array(error)), away / error
+    sigma, power = np.empty_like(given), 2.0 if name == "VVE" else 1.0
+    check(
+        lambda: gibbs_axes.draw_axes(rng, power, weights, given, state, sigma),
+        state, sigma, grid_of(name, weights, scales),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["VEE", "EVV"])
+@pytest.mark.parametrize("rows", [3, 30])
+def test_the_chain_of_steps_of_matrices(name, rows):
+    """Under the invariant measure, where axes and shapes are one matrix."""
+    rng, weights, scales = case_of(name, rows)
+    state = AxesState(np.ones(2 if name == "VEE" else 1), np.empty((0, 2)), np.empty((0, 2, 2)))
+    sigma = np.tile(np.eye(2), (2, 1, 1))
+    check(
+        lambda: gibbs_matrices.draw_matrices(rng, 1.0, weights, scales, state, sigma),
+        state, sigma, grid_of(name, weights, scales, invariant=True),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n_components", [1, 3])
+def test_common_matrices_in_four_columns(n_components):
+    """Where all components have the same scale the total of the precisions is Wishart."""
+    rng = np.random.default_rng(3)
+    root = rng.standard_normal((4, 9))
+    scales, w = np.tile(root @ root.T, (n_components, 1, 1)), 20.0
+    state = AxesState(np.ones(n_components), np.empty((0, 4)), np.empty((0, 4, 4)))
+    sigma, found = np.tile(np.eye(4), (n_components, 1, 1)), []
+    for _ in range(5000):
+        gibbs_matrices.draw_matrices(rng, 1.0, np.full(n_components, w), scales, state, sigma)
+        found.append(np.linalg.inv(sigma).sum(axis=0))
+    theirs = wishart(n_components * (w - 0.5), np.linalg.inv(scales[0]))
+    ess = min(float(array_stats.ess(np.array(found)[None, :, i, i])) for i in range(4))
+    error = np.sqrt(theirs.var() / ess)
+    assert np.all(np.abs(np.mean(found, axis=0) - theirs.mean()) < 4.5 * error)
 
 
 def test_axes_stay_orthonormal_and_volumes_common():

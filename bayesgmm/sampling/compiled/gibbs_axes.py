@@ -8,8 +8,9 @@ Given allocations and means the density of `families/parametrisation/axes.py` is
 w_k and C_k being the prior's, and the rows' counts and scatters. Every step here draws exactly from
 a conditional distribution of it, and reads no row: with s_kj = (D_k' C_k D_k)_jj
 
-- a volume is inverse gamma; where volumes and shapes both vary, so is each lambda_k a_kj;
-- two elements of a shape, a_i exp(t) and a_j exp(-t), have a density of t in exp(-c cosh(t - t0));
+- a volume is inverse gamma; where volumes and shapes both vary, so is each lambda_k a_kj, and where
+  the shape is common each lambda_1 a_j given the ratios of the volumes;
+- two elements of an own shape, a_i exp(t) and a_j exp(-t), have a density in exp(-c cosh(t - t0));
 - two axes turned in their plane by an angle have a von Mises density of twice the angle, as Haar's
   measure is the same after any turn (Hoff 2009, J. Comput. Graph. Stat. 18, 438-456, section 4).
 """
@@ -24,8 +25,9 @@ import numpy as np
 
 from ...families.matrices import compose
 from ...kernels.calls import caller
-from ...kernels.compilation import F1, F2, F3, FLOAT, INT, inlined, jit, part, typed
+from ...kernels.compilation import F1, F2, F3, FLOAT, INT, inlined, part, typed
 from ...utils.types import FloatArray
+from .variates import half_von_mises, log_inverse_gaussian
 
 # Rounds over all pairs of axes and of a shape's elements to one sweep.
 _ROUNDS = 2
@@ -40,11 +42,11 @@ class AxesState(NamedTuple):
 
 
 AXES_STATE = typed(AxesState, F1, F2, F3)
-_DRAW = INT(nb.types.npy_rng, FLOAT, F1, F3, AXES_STATE, F3)
-call_draw_axes = caller(_DRAW)
+DRAW = INT(nb.types.npy_rng, FLOAT, F1, F3, AXES_STATE, F3)
+call_draw_axes = caller(DRAW)
 
 
-@part(_DRAW)
+@part(DRAW)
 def draw_axes(rng, power, weights, scales, state, covariances):  # type: ignore[no-untyped-def]
     """Move the state, and write the covariances (K, d, d) or (K, 1, d) that it makes.
 
@@ -72,8 +74,11 @@ def draw_axes(rng, power, weights, scales, state, covariances):  # type: ignore[
         if power > 1.0:
             _draw_variances(rng, weights, squares, volumes, log_shapes)
         else:
-            for s in range(len(log_shapes)):
-                _draw_shape(rng, s, squares, volumes, log_shapes)
+            if len(log_shapes) == 1:
+                _draw_common_shape(rng, power, weights, squares, volumes, log_shapes)
+            else:
+                for k in range(n_components):
+                    _draw_shape(rng, k, squares, volumes[0], log_shapes[k])
             _draw_volumes(rng, power, weights, squares, volumes, log_shapes)
     variances = np.empty(d)
     for k in range(n_components):
@@ -135,7 +140,7 @@ def _draw_turns(rng, o, state, turned):  # type: ignore[no-untyped-def]
                 along += 0.25 * apart * (turned[k, p, p] - turned[k, q, q])
                 across += 0.5 * apart * turned[k, p, q]
             kappa = math.sqrt(along * along + across * across)
-            angle = 0.5 * math.atan2(across, along) + _half_von_mises(rng, kappa)
+            angle = 0.5 * math.atan2(across, along) + half_von_mises(rng, kappa)
             c, s = math.cos(angle), math.sin(angle)
             _turn_columns(axes[o], p, q, c, s)
             for k in range(o, n_components, len(axes)):
@@ -170,19 +175,36 @@ def _draw_variances(rng, weights, squares, volumes, log_shapes):  # type: ignore
 
 
 @inlined
-def _draw_shape(rng, s, squares, volumes, log_shapes):  # type: ignore[no-untyped-def]
-    """Draw the shape `s` given the volumes, by pairs of elements."""
+def _draw_common_shape(rng, power, weights, squares, volumes, log_shapes):  # type: ignore[no-untyped-def]
+    """Draw a shape that all components have, and the level of their volumes, given their ratios."""
     n_components, d = squares.shape
-    log_a = log_shapes[s]
-    total = np.zeros(d)  # of s_kj / lambda_k
-    for k in range(s, n_components, len(log_shapes)):
-        for j in range(d):
-            total[j] += squares[k, j] / volumes[k % len(volumes)]
+    shape = -power * len(volumes) / d
+    for k in range(n_components):
+        shape += 0.5 * weights[k]
+    level = 0.0
+    for j in range(d):
+        total = 0.0
+        for k in range(n_components):
+            total += 0.5 * squares[k, j] * (volumes[0] / volumes[k % len(volumes)])
+        log_shapes[0, j] = np.log(total / rng.standard_gamma(shape))
+        level += log_shapes[0, j] / d
+    for j in range(d):
+        log_shapes[0, j] -= level
+    for v in range(len(volumes) - 1, -1, -1):
+        volumes[v] *= np.exp(level) / volumes[0]
+
+
+@inlined
+def _draw_shape(rng, k, squares, volume, log_a):  # type: ignore[no-untyped-def]
+    """Draw a component's own shape given the volume, by pairs of elements."""
+    d = len(log_a)
     for p in range(d):
         for q in range(p + 1, d):
             # The density of t is in exp(-(exp(of_p - t) + exp(of_q + t))/2).
-            of_p, of_q = np.log(total[p]) - log_a[p], np.log(total[q]) - log_a[q]
-            t = 0.5 * (of_p - of_q) + _hyperbolic(rng, np.exp(0.5 * (of_p + of_q)))
+            of_p = np.log(squares[k, p] / volume) - log_a[p]
+            of_q = np.log(squares[k, q] / volume) - log_a[q]
+            t = log_inverse_gaussian(rng, np.exp(0.5 * (of_p + of_q)), 0.0)
+            t += 0.5 * (of_p - of_q)
             log_a[p] += t
             log_a[q] -= t
     mean = 0.0  # of rounding errors
@@ -204,46 +226,3 @@ def _draw_volumes(rng, power, weights, squares, volumes, log_shapes):  # type: i
             for j in range(d):
                 scale += 0.5 * squares[k, j] * np.exp(-log_shapes[k % len(log_shapes), j])
         volumes[v] = scale / rng.standard_gamma(shape)
-
-
-@jit()
-def _half_von_mises(rng, kappa):  # type: ignore[no-untyped-def]
-    """A draw of t in (-pi/2, pi/2) with density in exp(kappa cos 2t), by rejection.
-
-    Best & Fisher (1979), Appl. Stat. 28, 152-157, propose from a wrapped Cauchy distribution, that
-    of t = atan(g c) for Cauchy c; here g^2 = 1 / (1 + 4 kappa), with which y = sin(t)^2 at the
-    largest ratio of the densities is 1 / (4 kappa), or 1 where that is larger, and no digit is lost
-    for any kappa.
-    """
-    g = 1.0 / math.sqrt(1.0 + 4.0 * kappa)
-    y = min(1.0, 0.25 / kappa) if kappa > 0.0 else 1.0
-    largest = math.log1p(4.0 * kappa * y) - 2.0 * kappa * y
-    while True:
-        t = math.atan(g * math.tan(math.pi * (rng.random() - 0.5)))
-        y = math.sin(t) ** 2
-        ratio = math.log1p(4.0 * kappa * y) - 2.0 * kappa * y
-        if math.log(1.0 - rng.random()) <= ratio - largest:
-            return t
-
-
-@jit()
-def _hyperbolic(rng, c):  # type: ignore[no-untyped-def]
-    """A draw of t with density in exp(-c cosh t), by rejection.
-
-    Devroye (1986), Non-Uniform Random Variate Generation, section VII.2: a log-concave density is
-    nowhere above its mode's height, nor above its tangent at m, where it is 1/e of that.
-    At least 0.7 of the proposals are taken, for any c.
-    """
-    excess = 1.0 / c  # of cosh m over 1
-    m = math.log1p(excess + math.sqrt(excess * (excess + 2.0)))
-    slope = math.sqrt(1.0 + 2.0 * c)
-    outside = math.exp(-1.0) / slope
-    while True:
-        t = (m + outside) * rng.random()
-        height = 0.0
-        if t > m:
-            beyond = rng.standard_exponential() / slope
-            t = m + beyond
-            height = -1.0 - slope * beyond
-        if math.log(1.0 - rng.random()) <= -2.0 * c * math.sinh(0.5 * t) ** 2 - height:
-            return t if rng.random() < 0.5 else -t

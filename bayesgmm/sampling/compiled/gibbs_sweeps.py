@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numba as nb
 import numpy as np
 
-from ...density.bartlett import bartlett_covariance
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, I1, INT, R1, entry, inlined, jit, typed
 from ...kernels.e_step.arrays import MIXTURE, Moments, StatisticsArrays, View
@@ -27,6 +26,7 @@ from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
 from ...utils.types import FloatArray, IntArray
 from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
+from .variates import inverse_wishart
 
 # Places in `kinds`: properties of the family and the prior.
 COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES = range(6)
@@ -373,23 +373,8 @@ def draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-u
                 for j in range(d):
                     new[0, j] = 0.5 * scale[0, j] / rng.standard_gamma(numbers[DOF] + 0.5 * count)
         else:
-            _inverse_wishart(rng, numbers[DOF] + count, scale, new)
+            inverse_wishart(rng, numbers[DOF] + count, scale, new)
     for k in range(distinct, n_components):
         for i in range(rows):
             for j in range(d):
                 covariances[k, i, j] = covariances[0, i, j]
-
-
-@jit()
-def _inverse_wishart(rng, dof, scale, out):  # type: ignore[no-untyped-def]
-    """Write a draw (d, d) of InverseWishart(dof, scale), by Bartlett (1933)."""
-    d = len(scale)
-    root = np.empty((d, d))
-    chi2 = np.empty(d)
-    lower = np.empty(d * (d - 1) // 2)
-    cholesky(scale, root)
-    for i in range(d):
-        chi2[i] = 2.0 * rng.standard_gamma(0.5 * (dof - i))
-        for j in range(i):
-            lower[i * (i - 1) // 2 + j] = rng.standard_normal()
-    bartlett_covariance(root, chi2, lower, np.empty((d, d)), out)
