@@ -3,6 +3,7 @@
     fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
     selection = bayesgmm.select(X)            the grid of families and numbers of components
     posterior = bayesgmm.refine(X, fit)       the mixture's posterior, by NUTS started at the fit
+    bayesgmm.sample_components(X, fit)        the posterior of the number of components, too
     model = bayesgmm.build_model(X, fit)      the same posterior, as a PyMC model to edit
     bayesgmm.compare({"K=2": fit, ...})       one table for fits and posteriors
     bayesgmm.report(X)                        all of it, as one HTML file
@@ -39,11 +40,14 @@ if TYPE_CHECKING:
     from .mixture.merging import merge as merge
     from .mixture.mixture import Mixture as Mixture
     from .mixture.prior import Prior as Prior
+    from .mixture.prior_on_k import PriorOnK as PriorOnK
+    from .posterior.components import ComponentsPosterior as ComponentsPosterior
     from .posterior.posterior import Posterior as Posterior
     from .reporting import report as report
     from .reporting.versions import show_versions as show_versions
     from .sampling.pymc.model import build_model as build_model
     from .sampling.refine import refine as refine
+    from .sampling.sample_components import sample_components as sample_components
     from .selection.bootstrap_lrt import bootstrap_lrt as bootstrap_lrt
     from .selection.select import select as select
     from .selection.selection import Selection as Selection
@@ -55,6 +59,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Comparison": "comparison.table",
+    "ComponentsPosterior": "posterior.components",
     "ConvergenceAdvice": "utils.errors",
     "DataError": "utils.errors",
     "DataWarning": "utils.errors",
@@ -68,6 +73,7 @@ _HOME = {
     "Mixture": "mixture.mixture",
     "Posterior": "posterior.posterior",
     "Prior": "mixture.prior",
+    "PriorOnK": "mixture.prior_on_k",
     "Regression": "estimators.regression",
     "Selection": "selection.selection",
     "agreement": "comparison.agreement",
@@ -81,6 +87,7 @@ _HOME = {
     "on_device": "data.on_device",
     "refine": "sampling.refine",
     "report": "reporting",
+    "sample_components": "sampling.sample_components",
     "select": "selection.select",
     "show_versions": "reporting.versions",
     "standard_errors": "em.standard_errors.standard_errors",

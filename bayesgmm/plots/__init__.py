@@ -5,11 +5,12 @@ are ArviZ's and return its `PlotCollection`, by any of its backends. Every funct
 of `plot` of the result that it shows: `fit.plot.density(X)`.
 """
 
-from .accessors import FitPlots, MergingPlots, PosteriorPlots, SelectionPlots
+from .accessors import ComponentsPlots, FitPlots, MergingPlots, PosteriorPlots, SelectionPlots
 from .chains import plot_energy, plot_rank, plot_trace
 from .checks import plot_check, plot_predictive
 from .classification import plot_classification, plot_uncertainty
 from .coclustering import plot_coclustering
+from .components import plot_components
 from .criteria import plot_bic
 from .density import plot_density
 from .em import plot_convergence
@@ -20,6 +21,7 @@ from .style import Figure, colour
 from .tree import plot_merging
 
 __all__ = [
+    "ComponentsPlots",
     "Figure",
     "FitPlots",
     "MergingPlots",
@@ -30,6 +32,7 @@ __all__ = [
     "plot_check",
     "plot_classification",
     "plot_coclustering",
+    "plot_components",
     "plot_convergence",
     "plot_density",
     "plot_energy",

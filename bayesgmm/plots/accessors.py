@@ -15,6 +15,7 @@ from .chains import plot_energy, plot_rank, plot_trace
 from .checks import plot_check, plot_predictive
 from .classification import plot_classification, plot_uncertainty
 from .coclustering import plot_coclustering
+from .components import plot_components
 from .criteria import plot_bic
 from .density import plot_density
 from .em import plot_convergence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..em.result import Fit
     from ..em.standard_errors.result import StandardErrors
     from ..mixture.merging import Merging
+    from ..posterior.components import ComponentsPosterior
     from ..posterior.posterior import Posterior
     from ..selection.selection import Selection
 
@@ -175,8 +177,19 @@ class PosteriorPlots(_Plots):
         return plot_energy(self._result, **options)
 
 
+class ComponentsPlots(_Plots):
+    """Plots of draws of different numbers of components."""
+
+    _result: ComponentsPosterior
+
+    def components(self) -> Figure:
+        """How many components, before and after the data: `plots.plot_components`."""
+        return plot_components(self._result)
+
+
 #: The accessors by the name of the class that declares `plot`.
 ACCESSORS: Mapping[str, Callable[[Any], Any]] = {
+    "ComponentsPosterior": ComponentsPlots,
     "Fit": FitPlots,
     "Merging": MergingPlots,
     "Posterior": PosteriorPlots,

@@ -343,7 +343,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
         ValueError
             The file is not a saved posterior, or is damaged.
         """
-        return cls(*read_tree(path))
+        return read_tree(path, cls.from_tree)
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> Posterior:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from ..mixture.prior import Prior
 from ..utils.archive import sealed, unsealed
 from ..utils.matrices import diagonals
 
-_FORMAT = "bayesgmm.Posterior/4"
-_GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit", "relabelling")
+FORMAT = "bayesgmm.Posterior/4"
+#: The groups of any tree of draws.
+GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit")
 # How far drawn proportions may sum from 1.
 _SIMPLEX_TOLERANCE = 1e-6
 
@@ -27,8 +29,8 @@ def write_tree(tree: xr.DataTree, path: str | Path) -> None:
         file.write(tree.to_netcdf(engine="h5netcdf"))
 
 
-def read_tree(path: str | Path) -> tuple[xr.DataTree, Fit, Prior]:
-    """The tree in a file that `write_tree` wrote, with the fit and the prior that it holds.
+def read_tree[T](path: str | Path, made_of: Callable[[xr.DataTree], T]) -> T:
+    """What is made of the tree in a file that `write_tree` wrote.
 
     Raises
     ------
@@ -38,16 +40,15 @@ def read_tree(path: str | Path) -> tuple[xr.DataTree, Fit, Prior]:
         The file is not a saved posterior, or is damaged.
     """
     with unsealed(path, "posterior"), xr.open_datatree(path, engine="h5netcdf") as file:
-        tree = file.load()
-        return tree, *fit_and_prior(tree)
+        return made_of(file.load())
 
 
 def with_fit_and_prior(
-    tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
+    tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any], form: str = FORMAT
 ) -> xr.DataTree:
     """The same tree, to which the fit, the prior and these attributes have been added."""
     tree.attrs |= attrs | {
-        "format": _FORMAT,
+        "format": form,
         "prior": json.dumps(prior.to_dict()),
         "fit": json.dumps(fit.to_meta()),
     }
@@ -69,12 +70,19 @@ def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
     ValueError, LookupError, TypeError
         The tree has another format, or something is missing, of another type or impossible.
     """
-    if tree.attrs.get("format") != _FORMAT:
+    fit, prior = kept_fit_and_prior(tree, FORMAT, (*GROUPS, "relabelling"))
+    check_draws(tree["posterior"].to_dataset(), fit.n_components, fit.d)
+    return fit, prior
+
+
+def kept_fit_and_prior(tree: xr.DataTree, form: str, groups: Sequence[str]) -> tuple[Fit, Prior]:
+    """The fit and the prior in a tree of that format, which has to have these groups."""
+    if tree.attrs.get("format") != form:
         raise ValueError(
-            f"the tree has format {tree.attrs.get('format')!r}, not {_FORMAT!r}: pass one that "
-            "this version's bayesgmm.refine made"
+            f"the tree has format {tree.attrs.get('format')!r}, not {form!r}: pass one that "
+            "this version of bayesgmm made"
         )
-    missing = [name for name in _GROUPS if name not in tree]
+    missing = [name for name in groups if name not in tree]
     if missing:
         raise ValueError(f"the tree has no {', '.join(missing)}")
     kept = tree["em_fit"]
@@ -91,21 +99,19 @@ def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
     prior = Prior(**json.loads(tree.attrs["prior"]))
     if prior.d != fit.d:
         raise ValueError(f"the prior is of {prior.d} columns, the fit of {fit.d}")
-    _check_draws(tree["posterior"].to_dataset(), fit)
     rows = tree["observed_data"]["y"]
     if rows.ndim != 2 or rows.shape[1] != fit.d:
         raise ValueError(f"the rows have shape {rows.shape}, the fit has {fit.d} columns")
     return fit, prior
 
 
-def _check_draws(posterior: xr.Dataset, fit: Fit) -> None:
+def check_draws(posterior: xr.Dataset, k: int, d: int) -> None:
     """Refuse draws of other shapes, and invalid proportions, means or variances."""
-    k, d = fit.n_components, fit.d
     chains = posterior.sizes["chain"], posterior.sizes["draw"]
     for name, shape in {"pi": (k,), "mu": (k, d), "Sigma": (k, d, d)}.items():
         values = posterior[name].to_numpy()
         if values.shape != (*chains, *shape):
-            raise ValueError(f"the draws of {name} have shape {values.shape}, the fit {shape}")
+            raise ValueError(f"the draws of {name} have shape {values.shape}, not {shape}")
         if not np.all(np.isfinite(values)):
             raise ValueError(f"a draw of {name} is NaN or infinite")
     pi = posterior["pi"].to_numpy()

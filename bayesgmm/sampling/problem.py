@@ -13,6 +13,7 @@ from ..data.same_data import refuse_other_data
 from ..em.checks import as_fit
 from ..em.problem import Problem
 from ..em.run import run_em
+from ..em.status import Status
 from ..families import Family
 from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.parametrisation import parametrisation
@@ -132,3 +133,14 @@ class PosteriorProblem:
                 as_full(parameters.covariances), self.prior.inverse_wishart
             ),
         }
+
+
+def check_refinable(fit: Fit) -> None:
+    """Refuse a fit whose posterior cannot be sampled: a degenerate one, or one of weighted rows."""
+    if fit.status is Status.DEGENERATE:
+        raise ValueError(f"the fit cannot be refined: {fit.advice}")
+    if fit.weighted:
+        raise ValueError(
+            "the fit is of rows with weights, which a posterior cannot have: fit without weights "
+            "(repeat rows that count several times), and refine that fit."
+        )

@@ -9,7 +9,6 @@ import xarray as xr
 from .._version import __version__
 from ..em.checks import as_fit
 from ..em.result import Fit
-from ..em.status import Status
 from ..families import Family
 from ..mixture.prior import Prior
 from ..posterior.labels.methods import Method
@@ -20,7 +19,7 @@ from ..utils.validation import MOST_STEPS, check_at_least, check_integer
 from ..utils.warnings import warn
 from .auto import MAX_TIME, MIN_ESS, Target, settings_for, until_reached
 from .compiled.sample import sample_directly
-from .problem import PosteriorProblem
+from .problem import PosteriorProblem, check_refinable
 from .registry import Sampler, SamplerName, names_where, sampler_named
 from .run.settings import MOST_CHAINS, Settings
 
@@ -154,7 +153,7 @@ def refine(
     check_method(relabel)
     n_modes = _modes(n_modes, chosen)
     fit = as_fit(fit)
-    _check_refinable(fit)
+    check_refinable(fit)
     problem = PosteriorProblem.of(X, fit, prior)
     settings = settings_for(settings, min_ess)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
@@ -215,16 +214,6 @@ def _modes(n_modes: int, sampler: Sampler) -> int:
             f"n_modes is {n_modes}: sampler {sampler.name!r} starts in one; use {several}."
         )
     return n_modes
-
-
-def _check_refinable(fit: Fit) -> None:
-    if fit.status is Status.DEGENERATE:
-        raise ValueError(f"the fit cannot be refined: {fit.advice}")
-    if fit.weighted:
-        raise ValueError(
-            "the fit is of rows with weights, which a posterior cannot have: fit without weights "
-            "(repeat rows that count several times), and refine that fit."
-        )
 
 
 def _check_family(family: Family, sampler: Sampler) -> None:

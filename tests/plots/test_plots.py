@@ -507,6 +507,29 @@ def test_coclustering_map_is_the_matrix_in_order():
     assert "50 of 180 rows" in texts(p.plot.coclustering(rows=50))
 
 
+@dataclass
+class Numbers:
+    """What a picture reads of a ComponentsPosterior."""
+
+    table: pd.DataFrame
+
+
+@pytest.mark.parametrize("most", [1, 3, 40])
+def test_components_are_bars_beside_their_prior(most):
+    """Bars as high as the posterior, as far as a hundredth of it is left."""
+    p = np.linspace(2, 1, most) / np.linspace(2, 1, most).sum()
+    names = [f"{kind}_{of}" for kind in ("K", "filled") for of in ("prior", "posterior", "mcse")]
+    columns = [p[::-1], p, 0.01 * p, p, p[::-1], 0.01 * p]
+    table = pd.DataFrame(dict(zip(names, columns, strict=True)), index=np.arange(1, most + 1))
+    figure = plots.plot_components(Numbers(table))
+    assert overflow(figure) <= 0
+    for ax, name in zip(figure.axes, ("K", "filled"), strict=True):
+        heights = [bar.get_height() for bar in ax.patches]
+        tail = np.cumsum(table[f"{name}_posterior"].to_numpy()[::-1])[::-1]
+        assert heights == table[f"{name}_posterior"].tolist()[: max(np.sum(tail > 0.01), 1)]
+        assert ax.lines[0].get_ydata().tolist() == table[f"{name}_prior"].tolist()[: len(heights)]
+
+
 def test_check_counts_and_names_what_is_outside():
     """Dots inside and outside as the table has them."""
     p = posterior(3, 2)
@@ -535,6 +558,7 @@ SHOWN = {
     bayesgmm.Fit: plots.FitPlots,
     bayesgmm.Selection: plots.SelectionPlots,
     bayesgmm.Posterior: plots.PosteriorPlots,
+    bayesgmm.ComponentsPosterior: plots.ComponentsPlots,
     Merging: plots.MergingPlots,
 }
 METHODS = [(kind, name) for kind in SHOWN.values() for name in dir(kind) if name[0] != "_"]

@@ -40,7 +40,7 @@ SHAPED = [name for name in FAMILIES if name not in KNOWN]
 
 def at(c):
     """A chain's state at a case's coordinates."""
-    return engine._State.at(c.posterior, Mode(c.u, 0.0, np.eye(len(c.u)), True))
+    return engine.GibbsState.at(c.posterior, Mode(c.u, 0.0, np.eye(len(c.u)), True))
 
 
 def redraw(state, values, center, rng):
@@ -241,7 +241,7 @@ def test_overlapping_components(seed):
 @pytest.fixture
 def interrupt(monkeypatch, request):
     """Let the main thread be interrupted, as by Ctrl-C, when chains have swept so many times."""
-    original, swept = engine._State.sweep, count(1)
+    original, swept = engine.GibbsState.sweep, count(1)
     # Processes in the background of a shell ignore Ctrl-C.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
@@ -252,7 +252,7 @@ def interrupt(monkeypatch, request):
                 _thread.interrupt_main()
             original(self, rng, times)
 
-        monkeypatch.setattr(engine._State, "sweep", sweep)
+        monkeypatch.setattr(engine.GibbsState, "sweep", sweep)
 
     return after
 

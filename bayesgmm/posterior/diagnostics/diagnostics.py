@@ -182,12 +182,12 @@ class Diagnostics(Displayed):
 def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
     """The diagnostics of relabelled draws (`pi`, `mu`, `Sigma`) and the sampler's statistics."""
     density = stats["lp"].transpose("chain", "draw").to_numpy()
-    invariant = _varying([("log posterior", density), *_invariants(posterior, fit)])
+    invariant = varying([("log posterior", density), *invariants(posterior, fit)])
     for name in _HYPERPARAMETERS:
         invariant |= _elements(posterior[name]) if name in posterior else {}
     parameters = {k: v for name in _PARAMETERS for k, v in _elements(posterior[name]).items()}
-    quantities = [_quantity(name, True, values) for name, values in invariant.items()]
-    quantities += [_quantity(name, False, values) for name, values in parameters.items()]
+    quantities = [quantity_of(name, True, values) for name, values in invariant.items()]
+    quantities += [quantity_of(name, False, values) for name, values in parameters.items()]
     chains = posterior["chain"].to_numpy().tolist()
     return Diagnostics(
         chains=posterior.sizes["chain"],
@@ -198,7 +198,8 @@ def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
     )
 
 
-def _quantity(name: str, invariant: bool, values: FloatArray) -> Quantity:
+def quantity_of(name: str, invariant: bool, values: FloatArray) -> Quantity:
+    """The convergence of a quantity from its draws (chain, draw)."""
     from arviz_stats.base import array_stats
 
     return Quantity(
@@ -210,7 +211,7 @@ def _quantity(name: str, invariant: bool, values: FloatArray) -> Quantity:
     )
 
 
-def _invariants(posterior: xr.Dataset, fit: Fit) -> Iterable[tuple[str, FloatArray]]:
+def invariants(posterior: xr.Dataset, fit: Fit) -> Iterable[tuple[str, FloatArray]]:
     """Functions of the mixture that do not depend on its components' order, (chain, draw)."""
     draws = Draws.from_dataset(posterior, fit.family)
     size = (posterior.sizes["chain"], posterior.sizes["draw"])
@@ -237,7 +238,7 @@ def _points(fit: Fit) -> dict[str, FloatArray]:
     return points
 
 
-def _varying(elements: Iterable[tuple[str, FloatArray]]) -> dict[str, FloatArray]:
+def varying(elements: Iterable[tuple[str, FloatArray]]) -> dict[str, FloatArray]:
     """The elements that are not constant over the draws."""
     return {name: values for name, values in elements if np.ptp(values) > 0}
 
@@ -251,7 +252,7 @@ def relative_efficiency(posterior: xr.Dataset, fit: Fit) -> float:
 
     ess = [
         float(array_stats.ess(values, method="mean"))
-        for values in _varying(_invariants(posterior, fit)).values()
+        for values in varying(invariants(posterior, fit)).values()
     ]
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     return min(1.0, float(np.mean(ess)) / total)
@@ -260,7 +261,7 @@ def relative_efficiency(posterior: xr.Dataset, fit: Fit) -> float:
 def _elements(variable: xr.DataArray) -> dict[str, FloatArray]:
     """The (chain, draw) arrays of the elements that vary, symmetric ones once."""
     array = variable.transpose("chain", "draw", ...).to_numpy()
-    return _varying(
+    return varying(
         (f"{variable.name}[{', '.join(map(str, index))}]".removesuffix("[]"), array[(..., *index)])
         for index in np.ndindex(*array.shape[2:])
         if len(index) < 3 or index[1] <= index[2]

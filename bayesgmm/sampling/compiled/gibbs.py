@@ -35,7 +35,9 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     ValueError
         A component became too narrow for double precision.
     """
-    chains = chains_of(lambda _: _Chain(_State.at(density, mode), settings.thin), settings, _TITLE)
+    chains = chains_of(
+        lambda _: _Chain(GibbsState.at(density, mode), settings.thin), settings, _TITLE
+    )
     vectors = np.array([[u for u, _ in chain] for chain in chains])
     values = np.array([[value for _, value in chain] for chain in chains])
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
@@ -45,7 +47,7 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
 class _Chain:
     """A chain whose draws are `thin` sweeps apart."""
 
-    state: _State
+    state: GibbsState
     thin: int
 
     def step(self, rng: np.random.Generator) -> None:
@@ -59,7 +61,7 @@ class _Chain:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _State:
+class GibbsState:
     """The state of a chain: arrays that sweeps overwrite, in the data's units about its centre."""
 
     density: LogPosterior
@@ -69,7 +71,7 @@ class _State:
     mixture: MixtureArrays
 
     @classmethod
-    def at(cls, density: LogPosterior, mode: Mode) -> _State:
+    def at(cls, density: LogPosterior, mode: Mode) -> GibbsState:
         """The state at the mode of a density."""
         data, parametrisation, prior = density.data, density.parametrisation, density.prior
         [start] = density.parameters(mode.origin[None])
@@ -115,12 +117,14 @@ class _State:
             mixture=MixtureArrays(start.weights, start.means, covariances),
         )
 
-    def sweep(self, rng: np.random.Generator, times: int) -> None:
-        """Make so many sweeps."""
+    def sweep(self, rng: np.random.Generator, times: int, counts: FloatArray | None = None) -> None:
+        """Make so many sweeps; counts (K,) become the components' rows in the last one."""
         data = self.density.data
+        if counts is None:
+            counts = np.empty(len(self.mixture.weights))
         bad = compiled.gibbs_sweeps(
             np.asarray(data.values), data.center, data.scale, rng, times, self.parts,
-            self.prior, self.hyper, self.mixture, np.empty(len(self.mixture.weights)),
+            self.prior, self.hyper, self.mixture, counts,
         )  # fmt: skip
         if bad != compiled.DRAWN:
             raise ValueError(
