@@ -21,6 +21,8 @@ from bayesgmm.sampling.problem import PosteriorProblem
 from tests.places import SHIPPED
 
 FAMILIES = ["EII", "VII", "EEI", "VVI", "EEE", "VVV"]
+# What is tried each time; the others are slow.
+QUICK = [("EII", "static"), ("VVI", "dynamic"), ("EEE", "random"), ("VVV", "random")]
 
 
 def sampled(x, fit, **options):
@@ -94,8 +96,14 @@ def exact(x, family, prior, on_k, alphas, weights, dynamic):
     return tuple(np.bincount(blocks[:, i], p, minlength=most + 1)[1:] for i in (0, 1))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("kind", ["static", "dynamic", "random"])
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [
+        pytest.param(family, kind, marks=() if (family, kind) in QUICK else pytest.mark.slow)
+        for family in FAMILIES
+        for kind in ("static", "dynamic", "random")
+    ],
+)
 def test_all_partitions_of_six_rows(family, kind):
     """Within 4.5 Monte Carlo errors of the sum over 203 partitions, in which no sampler is."""
     x = np.random.default_rng(4).standard_normal((6, 2)) * [1.0, 3.0]
@@ -120,7 +128,9 @@ def test_all_partitions_of_six_rows(family, kind):
         assert np.all(np.abs(table[f"{name}_posterior"] - expected) < 4.5 * error), name
 
 
-@pytest.mark.parametrize("family", ["EII", "VVI", "EEE", "VVV"])
+@pytest.mark.parametrize(
+    "family", ["VVV", *(pytest.param(f, marks=pytest.mark.slow) for f in ("EII", "VVI", "EEE"))]
+)
 def test_without_data_the_prior_comes_back(family):
     """Geweke's joint test (2004, JASA 99, 799-804): rows drawn anew between sweeps tell nothing.
 
