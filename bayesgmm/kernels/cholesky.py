@@ -74,7 +74,7 @@ def _take_off(lower, start):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _invert(lower, inverse):  # type: ignore[no-untyped-def]
+def invert(lower, inverse):  # type: ignore[no-untyped-def]
     """Write L^-1 into the first d columns of inverse (d, padded(d)); the others become 0."""
     d, width = inverse.shape
     for i in range(d):
@@ -146,7 +146,7 @@ def inverse_factors(covariances, smallest, factors, half_log_dets):  # type: ign
         for i in range(d):
             if not (lower[i, i] * lower[i, i] > smallest and lower[i, i] < np.inf):
                 return k
-        _invert(lower, inverse)
+        invert(lower, inverse)
         g = factors[k]
         for i in range(d):
             for j in range(d):

@@ -100,8 +100,7 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
             mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
         if likelihood:
             GaussianMixture(
-                "y", pi, mu, *covariance.variables, data.center, 1.0 / data.scale,
-                form=covariance.form, observed=observed, dims=("obs_id", FEATURE),
+                "y", pi, mu, **covariance.arguments, observed=observed, dims=("obs_id", FEATURE),
             )  # fmt: skip
     return model
 

@@ -1,9 +1,12 @@
 """The mixture's likelihood for PyMC: one distribution, whose density is one Op.
 
-op.py            pointwise log-likelihood and gradients from one pass over the data
+distribution.py  the distribution: shapes, and the density by the Op
+draws.py         its draws
+op.py            the Op: pointwise log-likelihood and gradients from one pass over the data
+native.py        what the Op calls, compiled once: gradient.py, of forms.py (covariances as they
+                 are handed in), moments.py (the pass) and by_row.py (parameters that differ by row)
 means.py         the conjugate prior of the means, given Bartlett's variables
 axes.py          volume, shape and orientation as variables, and the covariances they make
-distribution.py  the distribution: draws in NumPy and compiled, density by the Op
 jax_on_demand.py loads jax.py, the density in JAX, when PyTensor first compiles for it
 """
 

@@ -134,13 +134,22 @@ _TRANSFORMS: dict[type[Rotation], type[_Rotation]] = {Turn: _Turn, Cayley: _Cayl
 
 @dataclass(frozen=True, slots=True)
 class Covariances:
-    """Covariances as the likelihood takes them: variables and constants, and the form they have.
+    """Covariances by variables and constants: a family's parametrisation, or one along axes.
 
-    form is `MixtureLogLikelihood`'s: kind, by_component, by_feature.
+    form: "variance" or "bartlett", whether components differ, whether columns do.
     """
 
     variables: tuple[Any, ...]
     form: tuple[str, bool, bool]
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Them as arguments of `GaussianMixture`."""
+        kind, by_component, by_feature = self.form
+        if kind == "bartlett":
+            return {"bartlett": self.variables}
+        sigma = pt.sqrt(self.variables[0])
+        return {"sigma": sigma[None] if by_feature and not by_component else sigma}
 
 
 def covariances_along_axes(parametrisation: Axes, prior: Prior) -> Covariances:

@@ -1,8 +1,8 @@
-"""Rows of a Gaussian mixture as a PyMC distribution: draws, and the density of `op`."""
+"""A Gaussian mixture as a PyMC distribution of rows: draws, and the density of `op`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,150 +10,233 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.distribution import _support_point
 from pymc.logprob.abstract import _logprob
-from pytensor.graph import Apply, Variable
-from pytensor.link.numba.dispatch.basic import numba_njit
+from pymc.pytensorf import convert_observed_data
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph import Apply, Constant, Variable
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
 from ....kernels.cache import VERSION_NUMBER
+from ....utils.errors import DataError
 from ....utils.types import FloatArray
-from .means import draw_bartlett
-from .op import N_VARIABLES, MixtureLogLikelihood
+from .draws import compiled_draw, draw_rows, square_roots
+from .op import FORMS, N_AXES, MixtureLogLikelihood
+
+_ONE_SET = "GaussianMixture takes one set of parameters at a time: "
+# Axes of the inputs that a covariance is; their names only have to differ from those of rows.
+_CORE = {name: "(j,p,p)" for name in FORMS} | {"sigma": "(j,p)", "bartlett": "(j,m),(p,p)"}
 
 
 class GaussianMixtureRV(RandomVariable):
-    """Rows of a Gaussian mixture; parameters are the inputs of `MixtureLogLikelihood` but x."""
+    """Rows of a Gaussian mixture, or numbers: inputs w, mu and the covariance in that form."""
 
     name = "gaussian_mixture"
-    __props__ = (*RandomVariable.__props__, "kind", "by_component", "by_feature")
+    __props__ = (*RandomVariable.__props__, "form", "one_column")
     _print_name = ("GaussianMixture", "\\operatorname{GaussianMixture}")
 
-    def __init__(
-        self, kind: str, by_component: bool, by_feature: bool, inplace: bool = False, **_: Any
-    ) -> None:
-        self.kind = kind
-        self.by_component = by_component
-        self.by_feature = by_feature
-        k, d = ["k"] * by_component, ["d"] * by_feature
-        dims = {"bartlett": [[*k, "d"], [*k, "m"], ["d", "d"]], "variance": [[*k, *d]]}
-        parameters = [["k"], ["k", "d"], *dims[kind], ["d"], ["d"]]
-        inputs = ",".join(f"({','.join(of_one)})" for of_one in parameters)
-        super().__init__(dtype="float64", inplace=inplace, signature=f"{inputs}->(d)")
+    def __init__(self, form: str, one_column: bool, inplace: bool = False, **_: Any) -> None:
+        self.form = form
+        self.one_column = one_column
+        mean, row = ("(k)", "()") if one_column else ("(k,d)", "(d)")
+        signature = f"(k),{mean},{_CORE[form]}->{row}"
+        super().__init__(dtype="float64", inplace=inplace, signature=signature)
 
     def rng_fn(self, rng: np.random.Generator, *args: Any) -> FloatArray:
-        """Draw rows: the component, then x = mu + B^-1 z."""
-        *parameters, size = args
-        for v, ndim in zip(parameters, self.ndims_params, strict=True):
-            if v.size != np.prod(v.shape[v.ndim - ndim :]):
-                raise NotImplementedError("GaussianMixture takes one set of parameters at a time.")
-        pi, mu, *covariance, _, _ = (
-            v.reshape(v.shape[v.ndim - ndim :])
-            for v, ndim in zip(parameters, self.ndims_params, strict=True)
-        )
-        rows = np.empty((int(np.prod(size or ())), len(mu[0])))
-        component = rng.choice(len(pi), size=len(rows), p=pi)
-        z = rng.standard_normal(rows.shape)
-        for k in range(len(pi)):
-            mine = component == k
-            rows[mine] = mu[k] + self._coloured(k, z[mine], covariance)
-        return rows.reshape(*(size or ()), -1)
-
-    def _coloured(self, k: int, z: FloatArray, covariance: list[FloatArray]) -> FloatArray:
-        """Rows of Normal(0, Sigma_k) from rows of standard normals."""
-        free = [v[k] if self.by_component else v for v in covariance[: N_VARIABLES[self.kind]]]
-        return _COLOURED[self.kind](z, *free, *covariance[len(free) :])
-
-
-def _coloured_by_variances(z: FloatArray, variance: FloatArray) -> FloatArray:
-    return z * np.sqrt(variance)
-
-
-def _coloured_by_bartlett(
-    z: FloatArray, chi2: FloatArray, lower: FloatArray, root: FloatArray
-) -> FloatArray:
-    triangle = np.diag(np.sqrt(chi2))
-    triangle[np.tril_indices(len(chi2), -1)] = lower
-    return np.linalg.solve((root @ triangle).T, z.T).T
-
-
-_COLOURED: dict[str, Callable[..., FloatArray]] = {
-    "bartlett": _coloured_by_bartlett,
-    "variance": _coloured_by_variances,
-}
+        """Draw rows; parameters may differ by row, covariances may not."""
+        w, mu, *covariance, size = args
+        if self.one_column:
+            mu = mu[..., None]
+        values, *root = [
+            _without_batch(v, n) for v, n in zip(covariance, self.ndims_params[2:], strict=True)
+        ]
+        constant = root[0] if root else np.empty((0, 0))
+        roots = square_roots(FORMS[self.form], values, constant, mu.shape[-1])
+        batch = np.broadcast_shapes(w.shape[:-1], mu.shape[:-2]) if size is None else tuple(size)
+        rows = draw_rows(rng, w, mu, roots, batch)
+        return rows[..., 0] if self.one_column else rows
 
 
 @numba_core_rv_funcify.register(GaussianMixtureRV)
 def _compile_draw(op: GaussianMixtureRV, node: Apply) -> tuple[Any, int]:
     """The compiled draw of one row, as by `rng_fn`."""
-    return _COMPILE_DRAW[op.kind](op), VERSION_NUMBER
+    return compiled_draw(FORMS[op.form], len(op.ndims_params) > 3, op.one_column), VERSION_NUMBER
 
 
-@numba_njit
-def _component(rng, pi):  # type: ignore[no-untyped-def]
-    u = rng.random() * pi.sum()
-    k = 0
-    while k < len(pi) - 1 and u >= pi[k]:
-        u -= pi[k]
-        k += 1
-    return k
-
-
-def _compile_variance_draw(op: GaussianMixtureRV) -> Any:
-    by_component, by_feature = op.by_component, op.by_feature
-
-    @numba_njit
-    def draw(rng, pi, mu, variance, center, inverse_scale):  # type: ignore[no-untyped-def]
-        k = _component(rng, pi)
-        variances = np.asarray(variance).ravel()  # a shared variance comes as a number
-        columns = mu.shape[1] if by_feature else 1
-        x = mu[k].copy()
-        for j in range(len(x)):
-            i = (k * columns if by_component else 0) + (j if by_feature else 0)
-            x[j] += np.sqrt(variances[i]) * rng.standard_normal()
-        return x
-
-    return draw
-
-
-def _compile_bartlett_draw(op: GaussianMixtureRV) -> Any:
-    by_component = op.by_component
-
-    @numba_njit
-    def draw(rng, pi, mu, chi2, lower, root, center, inverse_scale):  # type: ignore[no-untyped-def]
-        k = _component(rng, pi)
-        d = mu.shape[1]
-        block = k if by_component else 0
-        diagonal = chi2.ravel()[block * d :]
-        below = lower.ravel()[block * (d * (d - 1) // 2) :]
-        return draw_bartlett(rng, mu[k], diagonal, below, root)
-
-    return draw
-
-
-_COMPILE_DRAW = {"bartlett": _compile_bartlett_draw, "variance": _compile_variance_draw}
+def _without_batch(value: FloatArray, ndim: int) -> FloatArray:
+    """The array without leading axes, which must have length 1."""
+    if value.size != np.prod(value.shape[value.ndim - ndim :]):
+        raise NotImplementedError(_ONE_SET + "covariances cannot differ by row.")
+    return value.reshape(value.shape[value.ndim - ndim :])
 
 
 class GaussianMixture(pm.Continuous):
     """Rows drawn independently from a Gaussian mixture, the allocations summed out.
 
-    `GaussianMixture("y", pi, mu, *covariance, center, inverse_scale, form=..., observed=x)`:
-    inputs as those of `MixtureLogLikelihood`, of whose arguments form is the first three.
+    It says what ``pm.Mixture(name, w, pm.MvNormal.dist(mu, cov))`` says, with the density and
+    its gradient from one pass of compiled code over the rows, which no model compiles again.
+
+    Parameters
+    ----------
+    w : tensor (K,) or (n, K)
+        Proportions, which sum to 1; or those of each row (covariates, ``w[group]``).
+    mu : tensor (K, d) or (n, K, d)
+        Means; or those of each row (a regression in every component). With one column (K,); then
+        the variable is numbers (n,), and means by row are (n, K) where the observed ones are (n,)
+        (or ``one_column=True``).
+    cov, chol, tau : tensor (K, d, d) or (d, d)
+        One of them: covariances, their lower Cholesky factors, or precisions, of each component or
+        shared by all. Of each matrix the lower triangle is read.
+    sigma : tensor (K, d), (1, d), (K,) or ()
+        Instead: standard deviations by component and column, of all components, of all columns, or
+        one.
+    bartlett : (tensor (K, d) or (d,), tensor (K, d(d-1)/2) or (d(d-1)/2,), tensor (d, d))
+        Instead: Bartlett's T by its squared diagonal and its strict lower part by rows, and M,
+        upper triangular; the precision is M T T' M'. So `build_model` has full covariances.
+    one_column : bool, optional
+        Whether the variable is numbers (n,). Left out: whether mu is (K,), or the observed are.
+    **kwargs
+        As of every distribution of PyMC: ``observed``, ``dims``, ``shape``, ``total_size``.
+
+    Raises
+    ------
+    ValueError
+        Not one of cov, chol, tau, sigma, bartlett; shapes that do not fit.
+    NotImplementedError
+        Several sets of parameters at once, second derivatives.
+    DataError
+        Observed values that are missing or infinite.
+
+    Notes
+    -----
+    Gradients come from one pass by Fisher's identity (Louis 1982, JRSS B 44, eq. 3.1). There are no
+    second derivatives. Where the parameters are no mixture (a weight that is negative, a covariance
+    that is not positive definite) the log density is -inf; sums of `w` are taken as they come.
+
+    Examples
+    --------
+    >>> import numpy as np, pymc as pm, bayesgmm.pymc
+    >>> X = np.random.default_rng(1).normal(size=(20, 2))
+    >>> with pm.Model():
+    ...     w = pm.Dirichlet("w", np.ones(2))
+    ...     mu = pm.Normal("mu", 0, 3, shape=(2, 2))
+    ...     y = bayesgmm.pymc.GaussianMixture("y", w, mu, sigma=1.0, observed=X)
+    >>> y.type.shape
+    (20, 2)
     """
 
     rv_type = GaussianMixtureRV
 
+    def __new__(
+        cls, name: str, *args: Any, observed: Any = None, **kwargs: Any
+    ) -> pt.TensorVariable:
+        """One variable in the open model."""
+        if observed is not None:
+            observed = _complete(observed)
+            kwargs.setdefault("one_column", observed.ndim == 1)
+        return super().__new__(cls, name, *args, observed=observed, **kwargs)
+
     @classmethod
-    def dist(cls, *parameters: Any, **kwargs: Any) -> pt.TensorVariable:
+    def dist(
+        cls,
+        w: Any,
+        mu: Any,
+        cov: Any = None,
+        *,
+        chol: Any = None,
+        tau: Any = None,
+        sigma: Any = None,
+        bartlett: Any = None,
+        one_column: bool | None = None,
+        **kwargs: Any,
+    ) -> pt.TensorVariable:
         """One variable outside a model."""
-        return super().dist([pt.as_tensor_variable(v) for v in parameters], **kwargs)
+        w, mu = _tensor(w), _tensor(mu)
+        one_column = one_column or mu.ndim == 1
+        _check_axes("w", w, 1)
+        _check_axes("mu", mu, 1 if one_column else 2)
+        given = dict(cov=cov, chol=chol, tau=tau, sigma=sigma, bartlett=bartlett)
+        form, covariance = _covariance({n: v for n, v in given.items() if v is not None})
+        _check_components(w, mu, covariance[0], -1 if one_column else -2)
+        kwargs |= {"form": form, "one_column": one_column}
+        return super().dist([w, mu, *covariance], **kwargs)
 
     @classmethod
     def rv_op(
-        cls, *parameters: Variable, form: tuple[str, bool, bool], size: Any = None, rng: Any = None
+        cls, *parameters: Variable, form: str, one_column: bool, size: Any = None, rng: Any = None
     ) -> pt.TensorVariable:
-        """The random variable of that form."""
+        """The random variable with covariances in that form."""
         rng = pt.random.shared_rng(seed=None) if rng is None else rng
-        return GaussianMixtureRV(*form)(*parameters, size=size, rng=rng, return_next_rng=True)[1]
+        op = GaussianMixtureRV(form, one_column)
+        return op(*parameters, size=size, rng=rng, return_next_rng=True)[1]
+
+
+def _tensor(value: Any) -> pt.TensorVariable:
+    return pt.as_tensor_variable(value).astype("float64")
+
+
+def _complete(observed: Any) -> Any:
+    """What was observed, as PyMC takes it; refused where something of it is missing."""
+    observed = convert_observed_data(observed)
+    values = observed
+    if isinstance(observed, SharedVariable):
+        values = observed.get_value(borrow=True)
+    elif isinstance(observed, Constant):
+        values = observed.data
+    elif isinstance(observed, Variable):
+        return observed
+    missing = int((~np.isfinite(np.ma.filled(np.ma.asarray(values, float), np.nan))).sum())
+    if missing:
+        raise DataError(
+            f"{missing} of the observed values are missing or infinite, which GaussianMixture "
+            "cannot marginalise yet: drop those rows."
+        )
+    return observed
+
+
+def _check_axes(name: str, value: pt.TensorVariable, core: int) -> None:
+    if value.ndim == core - 1 or value.ndim > core + 1:
+        raise NotImplementedError(
+            f"{_ONE_SET}{name} has {value.ndim} axes, {core} are expected, or {core + 1} where "
+            "it differs by row."
+        )
+
+
+def _covariance(given: dict[str, Any]) -> tuple[str, list[pt.TensorVariable]]:
+    """The form of the covariances, and the inputs of the random variable for them."""
+    if len(given) != 1:
+        names = ", ".join(given) or "none"
+        raise ValueError(f"give one of {', '.join(FORMS)} to GaussianMixture, not {names}.")
+    [(form, value)] = given.items()
+    if form == "bartlett":
+        chi2, lower, root = map(_tensor, value)
+        packed = pt.concatenate([chi2, lower], axis=-1)
+        return form, [packed if packed.ndim == 2 else packed[None], root]
+    value = _tensor(value)
+    if form == "sigma":
+        value = value.reshape((-1, 1)) if value.ndim < 2 else value
+    elif value.ndim == 2:
+        value = value[None]
+    if value.ndim != N_AXES[form]:
+        raise NotImplementedError(
+            f"{_ONE_SET}{form} has {value.ndim} axes; covariances cannot differ by row."
+        )
+    return form, [value]
+
+
+def _check_components(w: Variable, mu: Variable, covariance: Variable, axis: int) -> None:
+    """Refuse different numbers of components, where they are known."""
+    counts = {
+        "w": w.type.shape[-1],
+        "mu": mu.type.shape[axis],
+        "covariance": covariance.type.shape[0],
+    }
+    k = counts["w"] or counts["mu"]
+    for name, count in counts.items():
+        if k and count and count != k and not (name == "covariance" and count == 1):
+            raise ValueError(
+                f"GaussianMixture: w has {k} components, the {name} {count}. A sigma (d,) for all "
+                "components is written sigma[None, :]."
+            )
 
 
 @_logprob.register(GaussianMixtureRV)
@@ -162,23 +245,41 @@ def _mixture_logprob(
     *parameters: Variable, **kwargs: Any,
 ) -> Variable:  # fmt: skip
     [x] = values
+    if op.one_column:
+        x, parameters = x[..., None], (parameters[0], parameters[1][..., None], *parameters[2:])
     if x.type.ndim > 2:
         raise NotImplementedError("GaussianMixture takes rows (n, d), or one row (d,).")
-    inputs = []
-    for v, ndim in zip(parameters, op.ndims_params, strict=True):
-        batch = tuple(range(v.type.ndim - ndim))
-        if not all(v.type.broadcastable[i] for i in batch):
-            raise NotImplementedError("GaussianMixture takes one set of parameters at a time.")
-        inputs.append(v.squeeze(batch) if batch else v)  # undoes what RandomVariable put before
-    likelihood = MixtureLogLikelihood(op.kind, op.by_component, op.by_feature)
-    if x.type.ndim == 1:
-        return likelihood(*inputs, x[None])[0][0]
-    return likelihood(*inputs, x)[0]
+    w, mu = _with_rows(parameters[0], 1), _with_rows(parameters[1], 2)
+    covariance, *root = [
+        _one(v, n) for v, n in zip(parameters[2:], op.ndims_params[2:], strict=True)
+    ]
+    likelihood = MixtureLogLikelihood(op.form)
+    constant = root[0] if root else np.empty((0, 0))
+    rows = x[None] if x.type.ndim == 1 else x
+    log_density = likelihood(w, mu, covariance, constant, rows)[0]
+    return log_density[0] if x.type.ndim == 1 else log_density
+
+
+def _with_rows(parameter: Variable, ndim: int) -> Variable:
+    """The parameter with one axis for the rows, of length 1 if they share it."""
+    batch = parameter.type.ndim - ndim
+    if batch > 1:
+        raise NotImplementedError(_ONE_SET + "one axis before those of a mixture, for the rows.")
+    return parameter if batch else parameter[None]
+
+
+def _one(parameter: Variable, ndim: int) -> Variable:
+    """The parameter without the axes that RandomVariable put before."""
+    batch = tuple(range(parameter.type.ndim - ndim))
+    if not all(parameter.type.broadcastable[i] for i in batch):
+        raise NotImplementedError(_ONE_SET + "covariances cannot differ by row.")
+    return parameter.squeeze(batch) if batch else parameter
 
 
 @_support_point.register(GaussianMixtureRV)
 def _mixture_support_point(
-    op: GaussianMixtureRV, rv: Variable, rng: Variable, size: Variable, pi: Variable, mu: Variable,
+    op: GaussianMixtureRV, rv: Variable, rng: Variable, size: Variable, w: Variable, mu: Variable,
     *_: Variable,
 ) -> Variable:  # fmt: skip
-    return pt.broadcast_to((pi[..., None] * mu).sum(axis=-2), rv.shape)
+    mean = (w * mu).sum(axis=-1) if op.one_column else (w[..., None] * mu).sum(axis=-2)
+    return pt.broadcast_to(mean, rv.shape)

@@ -6,17 +6,19 @@ rewrite that PyTensor applies when it prepares a graph for JAX, so that nothing 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
 from pytensor.graph import Apply
 from pytensor.link.jax.dispatch import jax_funcify
 
 from ....kernels.device.xla import squared_lengths
-from .op import MixtureLogLikelihood
+from .op import MISFIT, MixtureLogLikelihood
 
 # Rows at a time: more rows are computed in such blocks, and again for the gradient, so that memory
 # does not grow with rows x components x columns. XLA compiles the loop for this number, so it is
@@ -27,58 +29,92 @@ _BLOCK = 2**16
 @jax_funcify.register(MixtureLogLikelihood)
 def _convert(op: MixtureLogLikelihood, node: Apply | None = None, **_: Any) -> Any:
     """The Op as a JAX function; JAX leaves out gradients that are not used."""
-    pointwise: Any = {"bartlett": _bartlett, "variance": _variance}[op.kind]
 
-    def likelihood(*inputs: Any) -> tuple[Any, ...]:
-        parameters, constants = inputs[: op.n_parameters], inputs[op.n_parameters :]
-        weights = constants[-1] if op.weighted else None
-        constants = constants[: len(constants) - op.weighted]
+    def likelihood(w: Any, mu: Any, covariance: Any, root: Any, x: Any, *weights: Any) -> Any:
+        def log_density(w: Any, mu: Any, covariance: Any, x: Any) -> Any:
+            factors, log_dets = _FACTORS[op.form](covariance, root, mu.shape[2])
+            return _mixture(w, mu, factors, log_dets, x)
 
-        def log_density(*parameters: Any) -> Any:
-            return pointwise(op, *parameters, *constants)
-
-        values, pull_back = jax.vjp(log_density, *parameters)
-        return values, *pull_back(jnp.ones_like(values) if weights is None else weights)
+        values, pull_back = jax.vjp(log_density, w, mu, covariance, x)
+        gradients = pull_back(weights[0] if weights else jnp.ones_like(values))
+        return values, *gradients[: 4 if op.in_rows else 3]
 
     return likelihood
 
 
-def _bartlett(
-    op: MixtureLogLikelihood, pi: Any, mu: Any, chi2: Any, lower: Any, root: Any, *rows: Any
-) -> Any:
-    """Full covariances; the factor of a precision is M T, in the columns' own units."""
-    d = mu.shape[1]
-    chi2, lower = chi2.reshape(-1, d), lower.reshape(-1, d * (d - 1) // 2)
-    index, (below, left) = np.arange(d), np.tril_indices(d, -1)
+def _of_sigma(sigma: Any, root: Any, d: int) -> tuple[Any, Any]:
+    sd = jnp.broadcast_to(sigma, (len(sigma), d))
+    return jnp.eye(d) / sd[:, None, :], -jnp.log(sd).sum(axis=1)
+
+
+def _of_chol(chol: Any, root: Any, d: int) -> tuple[Any, Any]:
+    unit = jnp.broadcast_to(jnp.eye(d), chol.shape)
+    factors = solve_triangular(chol, unit, lower=True)
+    return jnp.swapaxes(factors, 1, 2), -_log_diagonal(chol)
+
+
+def _of_cov(cov: Any, root: Any, d: int) -> tuple[Any, Any]:
+    return _of_chol(_cholesky(cov), root, d)
+
+
+def _of_tau(tau: Any, root: Any, d: int) -> tuple[Any, Any]:
+    lower = _cholesky(tau)
+    return lower, _log_diagonal(lower)
+
+
+def _of_bartlett(packed: Any, root: Any, d: int) -> tuple[Any, Any]:
+    """The factor of a precision is M T."""
+    chi2, index, (below, left) = packed[:, :d], np.arange(d), np.tril_indices(d, -1)
     triangle = jnp.zeros((len(chi2), d, d))
-    triangle = triangle.at[:, index, index].set(jnp.sqrt(chi2)).at[:, below, left].set(lower)
+    triangle = triangle.at[:, index, index].set(jnp.sqrt(chi2))
+    triangle = triangle.at[:, below, left].set(packed[:, d:])
     log_dets = jnp.log(jnp.diagonal(root)).sum() + 0.5 * jnp.log(chi2).sum(axis=1)
-    return _mixture(pi, mu, root @ triangle, log_dets, *rows)
+    return root @ triangle, log_dets
 
 
-def _variance(op: MixtureLogLikelihood, pi: Any, mu: Any, variance: Any, *rows: Any) -> Any:
-    """Diagonal covariances."""
-    k, d = mu.shape
-    sd = jnp.sqrt(variance.reshape(k if op.by_component else 1, d if op.by_feature else 1))
-    sd = jnp.broadcast_to(sd, (len(sd), d))
-    return _mixture(pi, mu, jnp.eye(d) / sd[:, None, :], -jnp.log(sd).sum(axis=1), *rows)
+#: For each form: factors F (K or 1, d, d) of the precisions F F', and log|F|.
+_FACTORS: dict[str, Callable[[Any, Any, int], tuple[Any, Any]]] = {
+    "sigma": _of_sigma,
+    "chol": _of_chol,
+    "cov": _of_cov,
+    "tau": _of_tau,
+    "bartlett": _of_bartlett,
+}
 
 
-def _mixture(
-    pi: Any, mu: Any, factors: Any, log_dets: Any, center: Any, inverse_scale: Any, x: Any
-) -> Any:
+def _cholesky(matrix: Any) -> Any:
+    """The factor of matrices of which the lower triangle is read."""
+    lower = jnp.tril(matrix)
+    return jnp.linalg.cholesky(
+        lower + jnp.swapaxes(jnp.tril(matrix, -1), 1, 2), symmetrize_input=False
+    )
+
+
+def _log_diagonal(lower: Any) -> Any:
+    return jnp.log(jnp.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
+
+
+def _mixture(w: Any, mu: Any, factors: Any, log_dets: Any, x: Any) -> Any:
     """Log density of every row: precisions F F' of factors (K or 1, d, d), logs of their |F|."""
-    scaled = factors * inverse_scale[:, None] ** -1.0
-    means = (mu - center) * inverse_scale
-    constant = jnp.log(pi) + log_dets - 0.5 * mu.shape[1] * np.log(2 * np.pi)
+    n, d = x.shape
+    if w.shape[1] != mu.shape[1] or not {len(w), len(mu)} <= {1, n} or mu.shape[2] != d:
+        raise ValueError(MISFIT)
+    transposed = jnp.swapaxes(factors, 1, 2)
 
-    transposed = jnp.swapaxes(scaled, 1, 2)
-
-    def log_density(row: Any) -> Any:
-        delta = ((row - center) * inverse_scale - means)[None]
+    def log_density(row: Any, w: Any, mu: Any) -> Any:
+        delta = (row - mu)[None]
+        constant = jnp.log(w) + log_dets - 0.5 * d * np.log(2 * np.pi)
         value = logsumexp(constant - 0.5 * squared_lengths(delta, transposed)[0])
         return jnp.where(jnp.isnan(value), -jnp.inf, value)  # parameters of no mixture
 
-    if len(x) <= _BLOCK:
-        return jax.vmap(log_density)(x)
-    return jax.lax.map(jax.checkpoint(log_density), x, batch_size=_BLOCK)
+    # what the rows share is no argument of the loop over them
+    by_row = [x, *(v for v in (w, mu) if len(v) == n > 1)]
+    shared = [v[0] if len(v) == 1 else None for v in (w, mu)]
+
+    def of_row(row: tuple[Any, ...]) -> Any:
+        own = iter(row[1:])
+        return log_density(row[0], *(next(own) if v is None else v for v in shared))
+
+    if n <= _BLOCK:
+        return jax.vmap(of_row)(tuple(by_row))
+    return jax.lax.map(jax.checkpoint(of_row), tuple(by_row), batch_size=_BLOCK)

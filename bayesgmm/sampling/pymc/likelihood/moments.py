@@ -28,8 +28,7 @@ _BLOCK = 256
 def write_moments(components, x, view, log_density, moments):  # type: ignore[no-untyped-def]
     """Write log densities (n,) and moments about the means, in scaled coordinates, of all rows.
 
-    Returns whether the parameters are a mixture and every log density is a number; where not,
-    the outputs are left unfinished.
+    Returns whether the parameters are a mixture; where not, the outputs are left unfinished.
     """
     means, factors = components.means, components.factors
     counts, first, second = moments.counts, moments.first, moments.second
@@ -57,15 +56,17 @@ def write_moments(components, x, view, log_density, moments):  # type: ignore[no
             _about_mean(counts[k], means[k], diagonal, first[k], second[k])
     else:
         _centred(x, view, components, False, 0, n, _BLOCK, moments, each, certainty)
-        if not diagonal:
-            for k in range(n_components):
-                for i in range(d):
-                    for j in range(i + 1, d):
-                        second[k, i, j] = second[k, j, i]
-    total = 0.0
-    for r in range(n):
-        total += log_density[r]
-    return np.isfinite(total)
+        mirror(second)
+    return True
+
+
+@inlined
+def mirror(second):  # type: ignore[no-untyped-def]
+    """Write the upper triangles of moments (K, d, d) of which only the lower ones were added up."""
+    for k in range(second.shape[0]):
+        for i in range(second.shape[1]):
+            for j in range(i + 1, second.shape[1]):
+                second[k, i, j] = second[k, j, i]
 
 
 @inlined

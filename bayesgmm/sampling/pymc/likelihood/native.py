@@ -1,8 +1,9 @@
 """The likelihood as machine code with a plain C signature, compiled once per installation.
 
 Whatever is compiled later (a PyTensor graph, a sampler's density) calls it by the symbol's name
-and neither inlines nor recompiles it. One version serves every n, d and K. `native` must be
-called in every process before anything that uses the symbol is compiled or loaded from a cache.
+and neither inlines nor recompiles it. One version serves every n, d and K, every form of the
+covariances, and parameters that differ by row. The functions that register a symbol must be called
+in every process before anything that uses it is compiled or loaded from a cache.
 """
 
 from __future__ import annotations
@@ -13,85 +14,84 @@ import llvmlite.binding
 import numba as nb
 
 from ....kernels.cache import VERSION
-from ....kernels.calls import readable
 from ....kernels.compilation import Entry, inlined, part
-from ....kernels.e_step.arrays import View
-from .gradient import (
-    BartlettVariables,
-    VarianceVariables,
-    bartlett_likelihood,
-    variance_likelihood,
-)
+from .forms import write_square_root
+from .gradient import Variables, mixture_likelihood
 
-_I = nb.int64
+_I = nb.types.CPointer(nb.int64)
 _P = nb.types.CPointer(nb.float64)
 
-# n, d, K, rows and columns of the covariance variable (K or 1, d or 1), number of row weights;
-# then the arrays, all C-contiguous: pi, mu, covariance variables, root, center, inverse_scale, x,
-# row_weights; log_density, and the gradients in pi, mu and the covariance variables.
-_BARTLETT = nb.void(*[_I] * 6, *[_P] * 9, *[_P] * 5)
-_VARIANCE = nb.void(*[_I] * 6, *[_P] * 7, *[_P] * 4)
+# The sizes: form; shapes of x (2), w (2) and mu (3); blocks of the covariance and their size;
+# length of the root, number of row weights, and of rows for the gradient in x. Then the arrays,
+# all C-contiguous: w, mu, covariance, root, x, row_weights; log_density, and the gradients in w,
+# mu, covariance and x. Returns 1, or 0 and nothing is written where the shapes do not fit.
+_SIGNATURE = nb.int64(_I, *[_P] * 6, *[_P] * 5)
+N_SIZES = 13
+
+# Form, d, size of the covariance, d if there is a root else 0; covariance, root, its square root.
+_OF_ROOT = nb.void(*[nb.int64] * 4, *[_P] * 3)
 
 # With the version, so that code which PyTensor keeps on disk cannot call that of another version.
-SYMBOLS = {
-    "bartlett": f"bayesgmm_bartlett_likelihood_{VERSION}",
-    "variance": f"bayesgmm_variance_likelihood_{VERSION}",
-}
+_LIKELIHOOD, _SQUARE_ROOT = (f"bayesgmm_{name}_{VERSION}" for name in ("likelihood", "square_root"))
 # What compiled code calls; only the name is in it, so that it can be cached on disk.
-bartlett_symbol = nb.types.ExternalFunction(SYMBOLS["bartlett"], _BARTLETT)
-variance_symbol = nb.types.ExternalFunction(SYMBOLS["variance"], _VARIANCE)
+likelihood_symbol = nb.types.ExternalFunction(_LIKELIHOOD, _SIGNATURE)
+square_root_symbol = nb.types.ExternalFunction(_SQUARE_ROOT, _OF_ROOT)
 
 
 @lru_cache
-def native(kind: str) -> Entry:
-    """The compiled function of that kind ("bartlett" or "variance"); its symbol is registered."""
-    compiled = {"bartlett": _bartlett, "variance": _variance}[kind]
-    llvmlite.binding.add_symbol(SYMBOLS[kind], compiled.address)
-    return compiled
+def native_likelihood() -> Entry:
+    """The log-likelihood and its gradient; its symbol is registered."""
+    llvmlite.binding.add_symbol(_LIKELIHOOD, _likelihood.address)
+    return _likelihood
+
+
+@lru_cache
+def native_square_root() -> Entry:
+    """The square root of a covariance; its symbol is registered."""
+    llvmlite.binding.add_symbol(_SQUARE_ROOT, _square_root.address)
+    return _square_root
+
+
+@part(_OF_ROOT)
+def _square_root(form, d, size, n_root, covariance, root, out):  # type: ignore[no-untyped-def]
+    of_one, of_all = nb.carray(covariance, (size,)), nb.carray(root, (n_root, n_root))
+    write_square_root(form, of_one, of_all, nb.carray(out, (d, d)))
 
 
 # As many parameters as C needs: arrays come without their shapes.
-@part(_BARTLETT)
-def _bartlett(  # type: ignore[no-untyped-def]
-    n, d, n_components, rows, columns, n_weights, pi, mu, chi2, lower, root, center,
-    inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_chi2, g_lower,
-):  # fmt: skip
-    n_lower = d * (d - 1) // 2
-    at = BartlettVariables(
-        nb.carray(pi, (n_components,)), nb.carray(mu, (n_components, d)),
-        nb.carray(chi2, (rows, columns)), nb.carray(lower, (rows, n_lower)),
-    )  # fmt: skip
-    slope = BartlettVariables(
-        nb.carray(g_pi, (n_components,)), nb.carray(g_mu, (n_components, d)),
-        nb.carray(g_chi2, (rows, columns)), nb.carray(g_lower, (rows, n_lower)),
-    )  # fmt: skip
-    view = _view(center, inverse_scale, row_weights, d, n_weights)
-    bartlett_likelihood(
-        at, nb.carray(root, (d, d)), nb.carray(x, (n, d)), view, nb.carray(log_density, (n,)), slope
+@part(_SIGNATURE)
+def _likelihood(  # type: ignore[no-untyped-def]
+    sizes, w, mu, covariance, root, x, row_weights, log_density, g_w, g_mu, g_covariance, g_x
+):
+    s = nb.carray(sizes, (N_SIZES,))
+    n, d, n_components = s[1], s[2], s[6]
+    if not _fit(s):
+        return 0
+    at = Variables(
+        nb.carray(w, (s[3], n_components)),
+        nb.carray(mu, (s[5], n_components, d)),
+        nb.carray(covariance, (s[8], s[9])),
     )
-
-
-@part(_VARIANCE)
-def _variance(  # type: ignore[no-untyped-def]
-    n, d, n_components, rows, columns, n_weights, pi, mu, variance, center,
-    inverse_scale, x, row_weights, log_density, g_pi, g_mu, g_variance,
-):  # fmt: skip
-    at = VarianceVariables(
-        nb.carray(pi, (n_components,)), nb.carray(mu, (n_components, d)),
-        nb.carray(variance, (rows, columns)),
+    slope = Variables(
+        nb.carray(g_w, (s[3], n_components)),
+        nb.carray(g_mu, (s[5], n_components, d)),
+        nb.carray(g_covariance, (s[8], s[9])),
+    )
+    mixture_likelihood(
+        s[0], at, nb.carray(root, (s[10], s[10])), nb.carray(x, (n, d)),
+        nb.carray(row_weights, (s[11],)), nb.carray(log_density, (n,)),
+        slope, nb.carray(g_x, (s[12], d)),
     )  # fmt: skip
-    slope = VarianceVariables(
-        nb.carray(g_pi, (n_components,)), nb.carray(g_mu, (n_components, d)),
-        nb.carray(g_variance, (rows, columns)),
-    )  # fmt: skip
-    view = _view(center, inverse_scale, row_weights, d, n_weights)
-    variance_likelihood(at, nb.carray(x, (n, d)), view, nb.carray(log_density, (n,)), slope)
+    return 1
 
 
 @inlined
-def _view(center, inverse_scale, weights, d, n_weights):  # type: ignore[no-untyped-def]
-    return View(
-        readable(nb.carray(center, (d,))),
-        readable(nb.carray(inverse_scale, (d,))),
-        readable(nb.carray(weights, (n_weights,))),
-    )
+def _fit(s):  # type: ignore[no-untyped-def]
+    """Whether the shapes are those of one mixture, or of one for each row."""
+    form, n, d, n_components = s[0], s[1], s[2], s[6]
+    sizes = (0, d * d, d * d, d * d, d * (d + 1) // 2)
+    right = s[9] == sizes[form] if form > 0 else s[9] == 1 or s[9] == d
+    rows = (s[3] == 1 or s[3] == n) and (s[5] == 1 or s[5] == n)
+    return right and rows and s[4] == n_components and s[7] == d and n_components > 0 and (
+        s[8] == 1 or s[8] == n_components
+    )  # fmt: skip

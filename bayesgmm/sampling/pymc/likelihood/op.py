@@ -22,60 +22,76 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 from ....kernels.cache import VERSION_NUMBER
 from ....utils.types import FloatArray
-from .native import bartlett_symbol, native, variance_symbol
+from . import forms
+from .native import likelihood_symbol, native_likelihood
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
-N_VARIABLES = {"bartlett": 2, "variance": 1}
+_INTEGERS = ctypes.POINTER(ctypes.c_int64)
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, _INTEGERS, *[_DOUBLES] * 11)
+#: The forms of covariances by name, and the number of axes of each, one of components included.
+FORMS = {
+    "sigma": forms.SIGMA,
+    "chol": forms.CHOL,
+    "cov": forms.COV,
+    "tau": forms.TAU,
+    "bartlett": forms.BARTLETT,
+}
+N_AXES = {"sigma": 2, "chol": 3, "cov": 3, "tau": 3, "bartlett": 2}
+
+MISFIT = (
+    "The shapes of a GaussianMixture do not fit: w is (K,), or (n, K) with a row for each row of "
+    "the data; mu (K, d) or (n, K, d); covariances are of K components, or of one that all share, "
+    "in d columns. It takes one set of parameters at a time."
+)
 
 
 class MixtureLogLikelihood(Op):
     """Log density of every row, and the gradients of their sum.
 
-    Inputs pi (K,), mu (K, d), the covariance variables, their constants, center (d,),
-    inverse_scale (d,), x (n, d), and row weights (n,) if weighted. Outputs the log densities (n,)
-    and the gradients in pi, mu and the covariance variables of their (weighted) sum.
+    Inputs w (n or 1, K), mu (n or 1, K, d), the covariance (K or 1, ...) in one of the `FORMS`,
+    root (d, d) for "bartlett", else (0, 0), x (n, d), and row weights (n,) if weighted. Outputs
+    the log densities (n,) and the gradients in w, mu and the covariance of their (weighted) sum,
+    and that in x if asked for. An axis of length 1 is shared by all rows, or all components.
     """
 
-    __props__ = ("kind", "by_component", "by_feature", "weighted")
+    __props__ = ("form", "weighted", "in_rows")
 
-    def __init__(
-        self, kind: str, by_component: bool, by_feature: bool, weighted: bool = False
-    ) -> None:
-        self.kind = kind
-        self.by_component = by_component
-        self.by_feature = by_feature
+    def __init__(self, form: str, weighted: bool = False, in_rows: bool = False) -> None:
+        self.form = form
         self.weighted = weighted
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of inputs that have a gradient."""
-        return 2 + N_VARIABLES[self.kind]
+        self.in_rows = in_rows
 
     def make_node(self, *inputs: Any) -> Apply:
         """Apply to inputs of any float type; every gradient has the type of its parameter."""
         variables = [pt.as_tensor_variable(v).astype("float64") for v in inputs]
-        x = variables[-2 if self.weighted else -1]
+        w, mu, covariance, _, x = variables[:5]
+        axes = [v.type.ndim for v in (w, mu, covariance, x)]
+        if axes != [2, 3, N_AXES[self.form], 2]:
+            raise ValueError(f"w, mu, {self.form} and x have {axes} axes: the Op takes all.")
         log_density = pt.TensorType("float64", shape=x.type.shape[:1])()
-        gradients = [v.type() for v in variables[: self.n_parameters]]
+        gradients = [v.type() for v in (w, mu, covariance, *[x] * self.in_rows)]
         return Apply(self, variables, [log_density, *gradients])
 
     def perform(
         self, node: Apply, inputs: Sequence[FloatArray], output_storage: list[list[Any]]
     ) -> None:
         """For linkers other than numba: the same compiled function, called from Python."""
-        arrays = [np.asarray(v, order="C") for v in inputs]
-        if not self.weighted:
-            arrays.append(np.empty(0))
-        x, weights = arrays[-2:]
-        n_components, d = arrays[1].shape
-        outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in arrays[: self.n_parameters])]
-        rows = n_components if self.by_component else 1
-        columns = d if self.by_feature else 1
-        sizes = (len(x), d, n_components, rows, columns, len(weights))
-        pointers = [a.ctypes.data_as(_DOUBLES) for a in (*arrays, *outputs)]
-        types = [ctypes.c_int64] * len(sizes) + [_DOUBLES] * len(pointers)
-        ctypes.CFUNCTYPE(None, *types)(native(self.kind).address)(*sizes, *pointers)
-        for storage, value in zip(output_storage, outputs, strict=True):
+        w, mu, covariance, root, x, *weights = [np.asarray(v, order="C") for v in inputs]
+        row_weights = weights[0] if weights else np.empty(0)
+        n_blocks = len(covariance)
+        sizes = np.array([
+            FORMS[self.form], *x.shape, *w.shape, *mu.shape, n_blocks,
+            covariance.size // max(n_blocks, 1), len(root), len(row_weights),
+            len(x) if self.in_rows else 0,
+        ])  # fmt: skip
+        outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in (w, mu, covariance))]
+        in_rows = np.empty(x.shape if self.in_rows else 0)
+        arrays = (w, mu, covariance, root, x, row_weights, *outputs, in_rows)
+        pointers = [a.ctypes.data_as(_DOUBLES) for a in arrays]
+        if not _FUNCTION(native_likelihood().address)(sizes.ctypes.data_as(_INTEGERS), *pointers):
+            raise ValueError(MISFIT)
+        results = (*outputs, in_rows)[: len(output_storage)]
+        for storage, value in zip(output_storage, results, strict=True):
             storage[0] = value
 
     def pullback(
@@ -85,17 +101,18 @@ class MixtureLogLikelihood(Op):
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Scale the gradients already there if every row counts the same; else a weighted pass."""
-        fixed = [
-            grad_not_implemented(self, i, v, "only the parameters have a gradient")
-            for i, v in enumerate(inputs)
-        ][self.n_parameters :]
         if self.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
             raise NotImplementedError("the mixture's likelihood has no second derivatives.")
         factor = _common_factor(cotangents[0])
         if factor is not None:
-            return [factor * g for g in outputs[1:]] + fixed
-        weighted = type(self)(self.kind, self.by_component, self.by_feature, weighted=True)
-        return weighted(*inputs, cotangents[0])[1:] + fixed
+            gradients = [factor * g for g in outputs[1:4]]
+        else:
+            weighted = type(self)(self.form, weighted=True)
+            gradients = weighted(*inputs, cotangents[0])[1:4]
+        of_root = grad_not_implemented(self, 3, inputs[3], "it is a constant")
+        # one more pass, which is compiled only where the rows are not data
+        in_rows = type(self)(self.form, in_rows=True)(*inputs)[-1]
+        return [*gradients, of_root, cotangents[0][:, None] * in_rows]
 
 
 def _common_factor(cotangent: Variable) -> Variable | None:
@@ -122,57 +139,47 @@ def _common_factor(cotangent: Variable) -> Variable | None:
 
 @register_funcify_default_op_cache_key(MixtureLogLikelihood)
 def _compile_likelihood(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    native(op.kind)  # registers the symbol
-    compiled = _COMPILE[op.kind](op)
-    if op.weighted:
-        return compiled, VERSION_NUMBER
+    native_likelihood()  # registers the symbol
+    form, in_rows = FORMS[op.form], op.in_rows
 
     @numba_njit
-    def unweighted(*inputs):  # type: ignore[no-untyped-def]
-        return compiled(*inputs, np.empty(0))
-
-    return unweighted, VERSION_NUMBER
-
-
-def _compile_bartlett(op: MixtureLogLikelihood) -> Any:
-    by_component = op.by_component
-
-    @numba_njit
-    def bartlett(pi, mu, chi2, lower, root, center, inverse_scale, x, row_weights):  # type: ignore[no-untyped-def]
-        n, d = x.shape
-        log_density, g_pi, g_mu = np.empty(n), np.empty(pi.shape), np.empty(mu.shape)
-        g_chi2, g_lower = np.empty(chi2.shape), np.empty(lower.shape)
+    def weighted(w, mu, covariance, root, x, row_weights):  # type: ignore[no-untyped-def]
+        n_blocks = covariance.shape[0]
+        sizes = np.array([
+            form, *x.shape, *w.shape, *mu.shape, n_blocks, covariance.size // max(n_blocks, 1),
+            len(root), len(row_weights), len(x) if in_rows else 0,
+        ])  # fmt: skip
+        log_density, g_w, g_mu = np.empty(len(x)), np.empty(w.shape), np.empty(mu.shape)
+        g_covariance = np.empty(covariance.shape)
+        g_x = np.empty(x.shape) if in_rows else np.empty((0, 0))
         # ravel: contiguous whatever the graph hands over
-        bartlett_symbol(
-            n, d, len(pi), len(pi) if by_component else 1, d, len(row_weights),
-            pi.ravel().ctypes, mu.ravel().ctypes, chi2.ravel().ctypes, lower.ravel().ctypes,
-            root.ravel().ctypes, center.ravel().ctypes, inverse_scale.ravel().ctypes,
-            x.ravel().ctypes, row_weights.ravel().ctypes, log_density.ctypes, g_pi.ctypes,
-            g_mu.ctypes, g_chi2.ctypes, g_lower.ctypes,
+        fit = likelihood_symbol(
+            sizes.ctypes, w.ravel().ctypes, mu.ravel().ctypes, covariance.ravel().ctypes,
+            root.ravel().ctypes, x.ravel().ctypes, row_weights.ravel().ctypes,
+            log_density.ctypes, g_w.ctypes, g_mu.ctypes, g_covariance.ctypes, g_x.ctypes,
         )  # fmt: skip
-        return log_density, g_pi, g_mu, g_chi2, g_lower
+        if fit == 0:
+            raise ValueError(MISFIT)
+        return log_density, g_w, g_mu, g_covariance, g_x
 
-    return bartlett
+    return _outputs_of(op, weighted), VERSION_NUMBER
 
 
-def _compile_variance(op: MixtureLogLikelihood) -> Any:
-    by_component, by_feature = op.by_component, op.by_feature
+def _outputs_of(op: MixtureLogLikelihood, weighted: Any) -> Any:
+    """The compiled function with the inputs and outputs that the Op has."""
 
     @numba_njit
-    def variances(pi, mu, variance, center, inverse_scale, x, row_weights):  # type: ignore[no-untyped-def]
-        n, d = x.shape
-        log_density, g_pi, g_mu = np.empty(n), np.empty(pi.shape), np.empty(mu.shape)
-        g_variance = np.empty(variance.shape)
-        variance_symbol(
-            n, d, len(pi), len(pi) if by_component else 1, d if by_feature else 1,
-            len(row_weights), pi.ravel().ctypes, mu.ravel().ctypes, variance.ravel().ctypes,
-            center.ravel().ctypes, inverse_scale.ravel().ctypes, x.ravel().ctypes,
-            row_weights.ravel().ctypes, log_density.ctypes, g_pi.ctypes, g_mu.ctypes,
-            g_variance.ctypes,
-        )  # fmt: skip
-        return log_density, g_pi, g_mu, g_variance
+    def unweighted(w, mu, covariance, root, x):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, root, x, np.empty(0))[:4]
 
-    return variances
+    @numba_njit
+    def in_rows(w, mu, covariance, root, x):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, root, x, np.empty(0))
 
+    @numba_njit
+    def of_parameters(w, mu, covariance, root, x, row_weights):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, root, x, row_weights)[:4]
 
-_COMPILE = {"bartlett": _compile_bartlett, "variance": _compile_variance}
+    if op.weighted:
+        return of_parameters
+    return in_rows if op.in_rows else unweighted
