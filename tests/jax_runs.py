@@ -17,6 +17,7 @@ import pytensor.tensor as pt
 import bayesgmm
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
+from bayesgmm.pymc import GaussianMixture
 from bayesgmm.sampling.pymc.model import build_model, initial_point
 from bayesgmm.sampling.pymc.sample import sample
 
@@ -101,6 +102,31 @@ def weighted_rows():
     return {"weighted": [float(np.abs(a - b).max() / np.abs(b).max())]}
 
 
+def own_models():
+    """Models around the distribution itself: every form of covariances, parameters by row."""
+    rng = np.random.default_rng(2)
+    root = rng.standard_normal((3, 2, 2))
+    definite = root @ np.swapaxes(root, 1, 2) + np.eye(2)
+    forms = {
+        "sigma": np.ones((3, 2)), "chol": np.linalg.cholesky(definite), "cov": definite,
+        "tau": definite[0],
+    }  # fmt: skip
+    return {form: disagreement(_own_model(rng, **{form: v}), rng) for form, v in forms.items()}
+
+
+def _own_model(rng, **covariance):
+    """Proportions and means by row, and a factor of the covariances."""
+    x, z = rng.standard_normal((150, 2)), rng.standard_normal(150)
+    [(form, value)] = covariance.items()
+    with pm.Model() as model:
+        slope = pm.Normal("slope", shape=3)
+        mu = pm.Normal("mu", shape=(3, 2)) + z[:, None, None] * pm.Normal("trend", shape=(3, 2))
+        size = pm.HalfNormal("size")
+        w = pm.math.softmax(z[:, None] * slope, axis=-1)
+        GaussianMixture("y", w, mu, **{form: size * value}, observed=x)
+    return model
+
+
 def draws(sampler, **options):
     model, start = model_and_start()
     options = {"draws": 1000, "tune": 500, "chains": 4, "random_seed": 1} | options
@@ -135,6 +161,7 @@ JOBS = {
     "all_gradients": lambda: gradients(["EII", "VII", "EEI", "VVI", "EEE", "VVV"]),
     "other_priors": other_priors,
     "by_blocks": by_blocks,
+    "own_models": own_models,
     "weighted_rows": weighted_rows,
     "numpyro": lambda: draws("numpyro"),
     "numpyro_on_one_core": lambda: draws("numpyro", draws=200, chains=2, cores=1),

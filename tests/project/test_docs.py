@@ -16,6 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 import bayesgmm
+import bayesgmm.pymc
 from bayesgmm.cli.app import app
 from bayesgmm.datasets import load_faithful
 from docs import house
@@ -138,6 +139,11 @@ def documented():
 def test_reference_has_every_public_name(name):
     """In a table, or in the text where it is no function or class."""
     assert f"bayesgmm.{name}" in documented() or f"`bayesgmm.{name}`" in REFERENCE
+
+
+def test_reference_has_every_distribution():
+    """The module of distributions is not loaded with the package."""
+    assert {f"bayesgmm.pymc.{name}" for name in bayesgmm.pymc.__all__} <= set(documented())
 
 
 @pytest.mark.parametrize("module", ["datasets", "plots"])

@@ -60,7 +60,7 @@ def by_jax(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def more_by_jax(tmp_path_factory):
-    jobs = ("all_gradients", "other_priors", "by_blocks", "weighted_rows", "blackjax",
+    jobs = ("all_gradients", "other_priors", "by_blocks", "weighted_rows", "own_models", "blackjax",
             "numpyro_on_one_core", "pathfinder", "edited_numpyro", "edited_blackjax",
             "through_pymc")  # fmt: skip
     return run(tmp_path_factory.mktemp("more_jax"), *jobs)
@@ -137,7 +137,9 @@ def test_pathfinder(more_by_jax, model, fit):
 
 @with_jax
 @pytest.mark.slow
-@pytest.mark.parametrize("job", ["all_gradients", "other_priors", "by_blocks", "weighted_rows"])
+@pytest.mark.parametrize(
+    "job", ["all_gradients", "other_priors", "by_blocks", "weighted_rows", "own_models"]
+)
 def test_jax_computes_what_numba_does_in_all_its_forms(more_by_jax, job):
     """Every family and prior, rows by blocks, weighted rows."""
     check_gradients(more_by_jax[job])
