@@ -32,7 +32,10 @@ PUBLIC = {
     "arviz_plots": {"arviz_plots"},
     "arviz_stats": {"arviz_stats", "arviz_stats.base", "arviz_stats.utils"},
     "blackjax": {"blackjax", "blackjax.vi", "blackjax.vi.pathfinder"},
-    "jax": {"jax", "jax.lax", "jax.numpy", "jax.random", "jax.scipy.special"},
+    "jax": {
+        "jax", "jax.lax", "jax.numpy", "jax.numpy.linalg", "jax.random", "jax.scipy.linalg",
+        "jax.scipy.special",
+    },  # fmt: skip
     "llvmlite": {"llvmlite.binding", "llvmlite.ir"},
     "numba": {"numba", "numba.extending", "numba.types"},
     "nutpie": {"nutpie", "nutpie.compiled_pyfunc"},

@@ -148,18 +148,17 @@ def test_numba_and_python_agree(form):
 
 def op_inputs(rng, form, n=40, d=3, k=2):
     """Inputs of the Op, proportions by row."""
-    root = rng.standard_normal((k, d, d))
-    precision = root @ np.swapaxes(root, 1, 2) + np.eye(d)
-    covariance = {
-        "sigma": rng.uniform(0.5, 2.0, (k, d)),
-        "chol": np.linalg.cholesky(precision),
-        "cov": precision,
-        "tau": precision,
-        "bartlett": np.abs(rng.standard_normal((k, d * (d + 1) // 2))) + 0.5,
-    }[form]
-    upper = np.triu(root[0]) + 4 * np.eye(d) if form == "bartlett" else np.empty((0, 0))
     mu = rng.standard_normal((1, k, d))
-    return [rng.dirichlet(np.ones(k), n), mu, covariance, upper, rng.standard_normal((n, d))]
+    nothing = np.empty((0, 0))
+    covariance = {
+        "sigma": [rng.uniform(0.5, 2.0, (k, d)), nothing, nothing],
+        "bartlett": [
+            rng.uniform(0.5, 2.0, (k, d)),
+            rng.standard_normal((k, d * (d - 1) // 2)),
+            np.triu(rng.standard_normal((d, d))) + 4 * np.eye(d),
+        ],
+    }[form]
+    return [rng.dirichlet(np.ones(k), n), mu, *covariance, rng.standard_normal((n, d))]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,10 @@ from .op import FORMS, N_AXES, MixtureLogLikelihood
 
 _ONE_SET = "GaussianMixture takes one set of parameters at a time: "
 # Axes of the inputs that a covariance is; their names only have to differ from those of rows.
-_CORE = {name: "(j,p,p)" for name in FORMS} | {"sigma": "(j,p)", "bartlett": "(j,m),(p,p)"}
+_CORE = {name: "(j,p,p)" for name in FORMS} | {"sigma": "(j,p)", "bartlett": "(j,p),(j,m),(p,p)"}
+
+# What stands for the second and third input of "bartlett" in other forms.
+_NO_ROOT = (np.empty((0, 0)), np.empty((0, 0)))
 
 
 class GaussianMixtureRV(RandomVariable):
@@ -46,11 +49,10 @@ class GaussianMixtureRV(RandomVariable):
         w, mu, *covariance, size = args
         if self.one_column:
             mu = mu[..., None]
-        values, *root = [
+        values, *rest = [
             _without_batch(v, n) for v, n in zip(covariance, self.ndims_params[2:], strict=True)
         ]
-        constant = root[0] if root else np.empty((0, 0))
-        roots = square_roots(FORMS[self.form], values, constant, mu.shape[-1])
+        roots = square_roots(FORMS[self.form], mu.shape[-1], values, *(rest or _NO_ROOT))
         batch = np.broadcast_shapes(w.shape[:-1], mu.shape[:-2]) if size is None else tuple(size)
         rows = draw_rows(rng, w, mu, roots, batch)
         return rows[..., 0] if self.one_column else rows
@@ -209,8 +211,7 @@ def _covariance(given: dict[str, Any]) -> tuple[str, list[pt.TensorVariable]]:
     [(form, value)] = given.items()
     if form == "bartlett":
         chi2, lower, root = map(_tensor, value)
-        packed = pt.concatenate([chi2, lower], axis=-1)
-        return form, [packed if packed.ndim == 2 else packed[None], root]
+        return form, [*(v if v.ndim == 2 else v[None] for v in (chi2, lower)), root]
     value = _tensor(value)
     if form == "sigma":
         value = value.reshape((-1, 1)) if value.ndim < 2 else value
@@ -250,13 +251,12 @@ def _mixture_logprob(
     if x.type.ndim > 2:
         raise NotImplementedError("GaussianMixture takes rows (n, d), or one row (d,).")
     w, mu = _with_rows(parameters[0], 1), _with_rows(parameters[1], 2)
-    covariance, *root = [
+    covariance, *rest = [
         _one(v, n) for v, n in zip(parameters[2:], op.ndims_params[2:], strict=True)
     ]
-    likelihood = MixtureLogLikelihood(op.form)
-    constant = root[0] if root else np.empty((0, 0))
     rows = x[None] if x.type.ndim == 1 else x
-    log_density = likelihood(w, mu, covariance, constant, rows)[0]
+    likelihood = MixtureLogLikelihood(op.form)
+    log_density = likelihood(w, mu, covariance, *(rest or _NO_ROOT), rows)[0]
     return log_density[0] if x.type.ndim == 1 else log_density
 
 

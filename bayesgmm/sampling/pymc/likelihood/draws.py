@@ -12,7 +12,7 @@ from ....utils.types import FloatArray
 from .native import native_square_root, square_root_symbol
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
-_FUNCTION = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4, *[_DOUBLES] * 3)
+_FUNCTION = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5, *[_DOUBLES] * 4)
 
 
 def draw_rows(
@@ -44,19 +44,22 @@ def _components(rng: np.random.Generator, w: FloatArray, batch: tuple[int, ...])
     return (u[..., None] >= cumulative[..., :-1]).sum(axis=-1)
 
 
-def square_roots(form: int, covariances: FloatArray, root: FloatArray, d: int) -> FloatArray:
+def square_roots(
+    form: int, d: int, covariances: FloatArray, below: FloatArray, root: FloatArray
+) -> FloatArray:
     """F (J, d, d) with Sigma = F F' of covariances (J, ...) in one of the `forms`."""
-    covariances, root = np.asarray(covariances, order="C"), np.asarray(root, order="C")
+    covariances, below, root = (np.asarray(v, order="C") for v in (covariances, below, root))
     roots = np.empty((len(covariances), d, d))
     call = _FUNCTION(native_square_root().address)
-    for covariance, out in zip(covariances, roots, strict=True):
-        pointers = [a.ctypes.data_as(_DOUBLES) for a in (covariance, root, out)]
-        call(form, d, covariance.size, len(root), *pointers)
+    for j, covariance in enumerate(covariances):
+        of_one = below[j] if len(below) else below
+        pointers = [a.ctypes.data_as(_DOUBLES) for a in (covariance, of_one, root, roots[j])]
+        call(form, d, covariance.size, of_one.size, len(root), *pointers)
     return roots
 
 
 @numba_njit
-def _draw(form, rng, w, mu, covariance, root):  # type: ignore[no-untyped-def]
+def _draw(form, rng, w, mu, covariance, below, root):  # type: ignore[no-untyped-def]
     """One row, mu (K, d)."""
     u = rng.random() * w.sum()
     k = 0
@@ -65,10 +68,12 @@ def _draw(form, rng, w, mu, covariance, root):  # type: ignore[no-untyped-def]
         k += 1
     d = mu.shape[1]
     block = covariance[k % len(covariance)].copy()
+    of_one = below[k % len(covariance)] if len(below) > 0 else below.ravel()
     factor, z = np.empty((d, d)), np.empty(d)
     square_root_symbol(
-        form, d, block.size, len(root), block.ctypes, root.ravel().ctypes, factor.ctypes
-    )
+        form, d, block.size, len(of_one), len(root), block.ctypes, of_one.copy().ctypes,
+        root.ravel().ctypes, factor.ctypes,
+    )  # fmt: skip
     for j in range(d):
         z[j] = rng.standard_normal()
     x = mu[k].copy()
@@ -83,21 +88,21 @@ def compiled_draw(form: int, has_root: bool, one_column: bool) -> Any:
     native_square_root()  # registers the symbol
 
     @numba_njit
-    def row(rng, w, mu, covariance):  # type: ignore[no-untyped-def]
-        return _draw(form, rng, w, mu, covariance, np.empty((0, 0)))
+    def row_with_root(rng, w, mu, covariance, below, root):  # type: ignore[no-untyped-def]
+        return _draw(form, rng, w, mu, covariance, below, root)
 
     @numba_njit
-    def row_with_root(rng, w, mu, covariance, root):  # type: ignore[no-untyped-def]
-        return _draw(form, rng, w, mu, covariance, root)
+    def row(rng, w, mu, covariance):  # type: ignore[no-untyped-def]
+        nothing = np.empty((0, 0))
+        return _draw(form, rng, w, mu, covariance, nothing, nothing)
+
+    @numba_njit
+    def number_with_root(rng, w, mu, covariance, below, root):  # type: ignore[no-untyped-def]
+        return _draw(form, rng, w, mu.copy().reshape((len(mu), 1)), covariance, below, root)[0]
 
     @numba_njit
     def number(rng, w, mu, covariance):  # type: ignore[no-untyped-def]
-        column = mu.copy().reshape((len(mu), 1))
-        return _draw(form, rng, w, column, covariance, np.empty((0, 0)))[0]
-
-    @numba_njit
-    def number_with_root(rng, w, mu, covariance, root):  # type: ignore[no-untyped-def]
-        return _draw(form, rng, w, mu.copy().reshape((len(mu), 1)), covariance, root)[0]
+        return row(rng, w, mu.copy().reshape((len(mu), 1)), covariance)[0]
 
     if one_column:
         return number_with_root if has_root else number

@@ -1,12 +1,13 @@
 """The forms in which covariances are handed in, compiled: each one's factors, and its pullback.
 
-A form is a number per block (J, size), J = K or 1 where all components share one covariance:
+A covariance is an array (J, size), J = K, or 1 where all components share one, in a form:
 
     SIGMA      standard deviations, (1,) or (d,)
     CHOL       L, Sigma = L L', (d, d); its lower triangle is read
     COV        Sigma, (d, d); its lower triangle is read
     TAU        the precision P, (d, d); its lower triangle is read
-    BARTLETT   P = M T T' M': T's squared diagonal (d,), then its strict lower part by rows
+    BARTLETT   P = M T T' M': T's squared diagonal (d,); besides, as `below`, (J, d(d-1)/2), its
+               strict lower part by rows
 
 The passes work on any G with P = G'G in scaled coordinates (x - c) * s. With C the sum of
 r (z - m)(z - m)' and n that of r, the log-likelihood's gradient is
@@ -32,12 +33,13 @@ SIGMA, CHOL, COV, TAU, BARTLETT = range(5)
 
 
 @jit()
-def write_factors(form, covariance, root, s, factors, half_log_dets):  # type: ignore[no-untyped-def]
+def write_factors(form, at, root, s, factors, half_log_dets):  # type: ignore[no-untyped-def]
     """Write the factors (K, d, d), or (K, 1, d) for SIGMA, and log|G| (K,).
 
-    covariance is (J, size), s (d,) the inverse scale, root (d, d) the upper triangular M for
-    BARTLETT. What is no covariance gives a log|G| that is no number.
+    at has the covariance and below, s (d,) is the inverse scale, root (d, d) the upper triangular M
+    for BARTLETT. What is no covariance gives a log|G| that is no number.
     """
+    covariance = at.covariance
     n_blocks = covariance.shape[0]
     d = len(s)
     width = 0 if form == SIGMA else d
@@ -46,7 +48,9 @@ def write_factors(form, covariance, root, s, factors, half_log_dets):  # type: i
         if form == SIGMA:
             half_log_dets[b] = _of_deviations(covariance[b], s, factors[b])
         elif form == BARTLETT:
-            half_log_dets[b] = _of_bartlett(covariance[b], root, s, work[0], factors[b])
+            half_log_dets[b] = _of_bartlett(
+                covariance[b], at.below[b], root, s, work[0], factors[b]
+            )
         else:
             matrix = covariance[b].reshape((d, d))
             half_log_dets[b] = _of_matrix(form, matrix, s, work, factors[b])
@@ -66,13 +70,13 @@ def _of_deviations(sigma, s, factor):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _of_bartlett(packed, root, s, m, factor):  # type: ignore[no-untyped-def]
+def _of_bartlett(chi2, below, root, s, m, factor):  # type: ignore[no-untyped-def]
     d = len(s)
     _scaled_root(root, s, m)
-    bartlett_factor(m, packed[:d], packed[d:], factor)
+    bartlett_factor(m, chi2, below, factor)
     half_log_det = 0.0
     for j in range(d):
-        half_log_det += np.log(m[j, j]) + 0.5 * np.log(packed[j])
+        half_log_det += np.log(m[j, j]) + 0.5 * np.log(chi2[j])
     return half_log_det
 
 
@@ -113,7 +117,7 @@ def _of_matrix(form, matrix, s, work, factor):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def write_square_root(form, covariance, root, out):  # type: ignore[no-untyped-def]
+def write_square_root(form, covariance, below, root, out):  # type: ignore[no-untyped-def]
     """Write F (d, d) with F F' = Sigma, of one covariance (size,); not numbers if it is none."""
     d = len(out)
     lower, inverse = np.empty((d, d)), np.empty((d, padded(d)))
@@ -129,7 +133,7 @@ def write_square_root(form, covariance, root, out):  # type: ignore[no-untyped-d
         invert(lower, inverse)
         for i in range(d):
             for j in range(i):
-                lower[i, j] = covariance[d + i * (i - 1) // 2 + j]
+                lower[i, j] = below[i * (i - 1) // 2 + j]
             lower[i, i] = np.sqrt(covariance[i])
         other = np.empty((d, padded(d)))
         invert(lower, other)
@@ -153,11 +157,12 @@ def write_square_root(form, covariance, root, out):  # type: ignore[no-untyped-d
 
 
 @jit()
-def pull_back(form, covariance, root, s, factors, counts, second, slope):  # type: ignore[no-untyped-def]
-    """Write the gradient (J, size) from the moments n (K,) and C (K, d, d), or (K, 1, d).
+def pull_back(form, at, root, s, factors, counts, second, slope):  # type: ignore[no-untyped-def]
+    """Write the slope's covariance and below from moments n (K,) and C (K, d, d), or (K, 1, d).
 
     Those of the components that share a covariance are added up, in the first one's place.
     """
+    covariance = at.covariance
     n_blocks = covariance.shape[0]
     d = len(s)
     for k in range(n_blocks, len(counts)):
@@ -165,23 +170,25 @@ def pull_back(form, covariance, root, s, factors, counts, second, slope):  # typ
         second[0] += second[k]
     width = 0 if form == SIGMA else d
     work = (np.empty((width, width)), np.empty((width, width)), np.empty((width, padded(width))))
-    slope[:] = 0.0
+    slope.covariance[:] = 0.0
+    slope.below[:] = 0.0
     for b in range(n_blocks):
         if form == SIGMA:
             for j in range(d):
                 i = j % covariance.shape[1]
                 p = factors[b, 0, j] * factors[b, 0, j]
-                slope[b, i] += (p * second[b, 0, j] - counts[b]) / covariance[b, i]
+                slope.covariance[b, i] += (p * second[b, 0, j] - counts[b]) / covariance[b, i]
         elif form == BARTLETT:
             _scaled_root(root, s, work[0])
             products_with(second[b], factors[b], work[1])
             pull_back_triangle(
-                counts[b], work[0], work[1], covariance[b, :d], slope[b, :d], slope[b, d:]
+                counts[b], work[0], work[1], covariance[b], slope.covariance[b], slope.below[b]
             )
         elif form == TAU:
-            _in_precision(counts[b], second[b], factors[b], s, work, slope[b].reshape((d, d)))
+            matrix = slope.covariance[b].reshape((d, d))
+            _in_precision(counts[b], second[b], factors[b], s, work, matrix)
         else:
-            matrix = slope[b].reshape((d, d))
+            matrix = slope.covariance[b].reshape((d, d))
             _in_covariance(form, counts[b], second[b], factors[b], s, work, matrix)
 
 

@@ -32,12 +32,13 @@ _LOOKED_AT = 512
 class Variables(NamedTuple):
     """What a mixture is made of, or gradients in them: w (n or 1, K), mu (n or 1, K, d).
 
-    covariance is (K or 1, size), in one of the `forms`.
+    covariance is (K or 1, size), in one of the `forms`, below (K or 1, d(d-1)/2) for BARTLETT.
     """
 
     w: FloatArray
     mu: FloatArray
     covariance: FloatArray
+    below: FloatArray
 
 
 @inlined
@@ -54,7 +55,7 @@ def mixture_likelihood(form, at, root, x, row_weights, log_density, slope, slope
     factors = np.empty((n_components, height, d))
     half_log_dets, counts = np.empty(n_components), np.empty(n_components)
     second = np.empty((n_components, height, d))
-    write_factors(form, at.covariance, root, view.inverse_scale, factors, half_log_dets)
+    write_factors(form, at, root, view.inverse_scale, factors, half_log_dets)
     by_row = at.w.shape[0] > 1 or at.mu.shape[0] > 1 or len(slope_x) > 0
     if by_row:
         good = _finite(factors, half_log_dets)
@@ -80,15 +81,13 @@ def mixture_likelihood(form, at, root, x, row_weights, log_density, slope, slope
         for r in range(len(log_density)):
             log_density[r] += shift
             total += log_density[r]
-        pull_back(
-            form, at.covariance, root, view.inverse_scale, factors, counts, second,
-            slope.covariance,
-        )  # fmt: skip
+        pull_back(form, at, root, view.inverse_scale, factors, counts, second, slope)
     if not (good and np.isfinite(total)):
         log_density[:] = -np.inf
         slope.w[:] = np.nan
         slope.mu[:] = np.nan
         slope.covariance[:] = np.nan
+        slope.below[:] = np.nan
         slope_x[:] = np.nan
 
 

@@ -30,50 +30,52 @@ _BLOCK = 2**16
 def _convert(op: MixtureLogLikelihood, node: Apply | None = None, **_: Any) -> Any:
     """The Op as a JAX function; JAX leaves out gradients that are not used."""
 
-    def likelihood(w: Any, mu: Any, covariance: Any, root: Any, x: Any, *weights: Any) -> Any:
-        def log_density(w: Any, mu: Any, covariance: Any, x: Any) -> Any:
-            factors, log_dets = _FACTORS[op.form](covariance, root, mu.shape[2])
+    def likelihood(*inputs: Any) -> Any:
+        w, mu, covariance, below, root, x, *weights = inputs
+
+        def log_density(w: Any, mu: Any, covariance: Any, below: Any, x: Any) -> Any:
+            factors, log_dets = _FACTORS[op.form](mu.shape[2], covariance, below, root)
             return _mixture(w, mu, factors, log_dets, x)
 
-        values, pull_back = jax.vjp(log_density, w, mu, covariance, x)
+        values, pull_back = jax.vjp(log_density, w, mu, covariance, below, x)
         gradients = pull_back(weights[0] if weights else jnp.ones_like(values))
-        return values, *gradients[: 4 if op.in_rows else 3]
+        return values, *gradients[: 5 if op.in_rows else 4]
 
     return likelihood
 
 
-def _of_sigma(sigma: Any, root: Any, d: int) -> tuple[Any, Any]:
+def _of_sigma(d: int, sigma: Any, *_: Any) -> tuple[Any, Any]:
     sd = jnp.broadcast_to(sigma, (len(sigma), d))
     return jnp.eye(d) / sd[:, None, :], -jnp.log(sd).sum(axis=1)
 
 
-def _of_chol(chol: Any, root: Any, d: int) -> tuple[Any, Any]:
+def _of_chol(d: int, chol: Any, *_: Any) -> tuple[Any, Any]:
     unit = jnp.broadcast_to(jnp.eye(d), chol.shape)
     factors = solve_triangular(chol, unit, lower=True)
     return jnp.swapaxes(factors, 1, 2), -_log_diagonal(chol)
 
 
-def _of_cov(cov: Any, root: Any, d: int) -> tuple[Any, Any]:
-    return _of_chol(_cholesky(cov), root, d)
+def _of_cov(d: int, cov: Any, *_: Any) -> tuple[Any, Any]:
+    return _of_chol(d, _cholesky(cov))
 
 
-def _of_tau(tau: Any, root: Any, d: int) -> tuple[Any, Any]:
+def _of_tau(d: int, tau: Any, *_: Any) -> tuple[Any, Any]:
     lower = _cholesky(tau)
     return lower, _log_diagonal(lower)
 
 
-def _of_bartlett(packed: Any, root: Any, d: int) -> tuple[Any, Any]:
+def _of_bartlett(d: int, chi2: Any, lower: Any, root: Any) -> tuple[Any, Any]:
     """The factor of a precision is M T."""
-    chi2, index, (below, left) = packed[:, :d], np.arange(d), np.tril_indices(d, -1)
+    index, (below, left) = np.arange(d), np.tril_indices(d, -1)
     triangle = jnp.zeros((len(chi2), d, d))
     triangle = triangle.at[:, index, index].set(jnp.sqrt(chi2))
-    triangle = triangle.at[:, below, left].set(packed[:, d:])
+    triangle = triangle.at[:, below, left].set(lower)
     log_dets = jnp.log(jnp.diagonal(root)).sum() + 0.5 * jnp.log(chi2).sum(axis=1)
     return root @ triangle, log_dets
 
 
 #: For each form: factors F (K or 1, d, d) of the precisions F F', and log|F|.
-_FACTORS: dict[str, Callable[[Any, Any, int], tuple[Any, Any]]] = {
+_FACTORS: dict[str, Callable[..., tuple[Any, Any]]] = {
     "sigma": _of_sigma,
     "chol": _of_chol,
     "cov": _of_cov,

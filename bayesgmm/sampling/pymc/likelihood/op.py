@@ -27,7 +27,7 @@ from .native import likelihood_symbol, native_likelihood
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 _INTEGERS = ctypes.POINTER(ctypes.c_int64)
-_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, _INTEGERS, *[_DOUBLES] * 11)
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, _INTEGERS, *[_DOUBLES] * 13)
 #: The forms of covariances by name, and the number of axes of each, one of components included.
 FORMS = {
     "sigma": forms.SIGMA,
@@ -49,9 +49,10 @@ class MixtureLogLikelihood(Op):
     """Log density of every row, and the gradients of their sum.
 
     Inputs w (n or 1, K), mu (n or 1, K, d), the covariance (K or 1, ...) in one of the `FORMS`,
-    root (d, d) for "bartlett", else (0, 0), x (n, d), and row weights (n,) if weighted. Outputs
-    the log densities (n,) and the gradients in w, mu and the covariance of their (weighted) sum,
-    and that in x if asked for. An axis of length 1 is shared by all rows, or all components.
+    below and root, x (n, d), and row weights (n,) if weighted. Outputs the log densities (n,)
+    and the gradients in w, mu, covariance and below of their (weighted) sum, and that in x if
+    asked for. An axis of length 1 is shared by all rows, or all components. below (K or 1,
+    d(d-1)/2) and root (d, d) are of "bartlett", whose covariance is chi2; else they are (0, 0).
     """
 
     __props__ = ("form", "weighted", "in_rows")
@@ -64,29 +65,29 @@ class MixtureLogLikelihood(Op):
     def make_node(self, *inputs: Any) -> Apply:
         """Apply to inputs of any float type; every gradient has the type of its parameter."""
         variables = [pt.as_tensor_variable(v).astype("float64") for v in inputs]
-        w, mu, covariance, _, x = variables[:5]
+        w, mu, covariance, below, _, x = variables[:6]
         axes = [v.type.ndim for v in (w, mu, covariance, x)]
         if axes != [2, 3, N_AXES[self.form], 2]:
             raise ValueError(f"w, mu, {self.form} and x have {axes} axes: the Op takes all.")
         log_density = pt.TensorType("float64", shape=x.type.shape[:1])()
-        gradients = [v.type() for v in (w, mu, covariance, *[x] * self.in_rows)]
+        gradients = [v.type() for v in (w, mu, covariance, below, *[x] * self.in_rows)]
         return Apply(self, variables, [log_density, *gradients])
 
     def perform(
         self, node: Apply, inputs: Sequence[FloatArray], output_storage: list[list[Any]]
     ) -> None:
         """For linkers other than numba: the same compiled function, called from Python."""
-        w, mu, covariance, root, x, *weights = [np.asarray(v, order="C") for v in inputs]
+        w, mu, covariance, below, root, x, *weights = [np.asarray(v, order="C") for v in inputs]
         row_weights = weights[0] if weights else np.empty(0)
         n_blocks = len(covariance)
         sizes = np.array([
             FORMS[self.form], *x.shape, *w.shape, *mu.shape, n_blocks,
-            covariance.size // max(n_blocks, 1), len(root), len(row_weights),
+            covariance.size // max(n_blocks, 1), *below.shape, len(root), len(row_weights),
             len(x) if self.in_rows else 0,
         ])  # fmt: skip
-        outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in (w, mu, covariance))]
+        outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in (w, mu, covariance, below))]
         in_rows = np.empty(x.shape if self.in_rows else 0)
-        arrays = (w, mu, covariance, root, x, row_weights, *outputs, in_rows)
+        arrays = (w, mu, covariance, below, root, x, row_weights, *outputs, in_rows)
         pointers = [a.ctypes.data_as(_DOUBLES) for a in arrays]
         if not _FUNCTION(native_likelihood().address)(sizes.ctypes.data_as(_INTEGERS), *pointers):
             raise ValueError(MISFIT)
@@ -105,11 +106,11 @@ class MixtureLogLikelihood(Op):
             raise NotImplementedError("the mixture's likelihood has no second derivatives.")
         factor = _common_factor(cotangents[0])
         if factor is not None:
-            gradients = [factor * g for g in outputs[1:4]]
+            gradients = [factor * g for g in outputs[1:5]]
         else:
             weighted = type(self)(self.form, weighted=True)
-            gradients = weighted(*inputs, cotangents[0])[1:4]
-        of_root = grad_not_implemented(self, 3, inputs[3], "it is a constant")
+            gradients = weighted(*inputs, cotangents[0])[1:5]
+        of_root = grad_not_implemented(self, 4, inputs[4], "it is a constant")
         # one more pass, which is compiled only where the rows are not data
         in_rows = type(self)(self.form, in_rows=True)(*inputs)[-1]
         return [*gradients, of_root, cotangents[0][:, None] * in_rows]
@@ -143,24 +144,25 @@ def _compile_likelihood(op: MixtureLogLikelihood, node: Apply, **kwargs: Any) ->
     form, in_rows = FORMS[op.form], op.in_rows
 
     @numba_njit
-    def weighted(w, mu, covariance, root, x, row_weights):  # type: ignore[no-untyped-def]
+    def weighted(w, mu, covariance, below, root, x, row_weights):  # type: ignore[no-untyped-def]
         n_blocks = covariance.shape[0]
         sizes = np.array([
             form, *x.shape, *w.shape, *mu.shape, n_blocks, covariance.size // max(n_blocks, 1),
-            len(root), len(row_weights), len(x) if in_rows else 0,
+            *below.shape, len(root), len(row_weights), len(x) if in_rows else 0,
         ])  # fmt: skip
         log_density, g_w, g_mu = np.empty(len(x)), np.empty(w.shape), np.empty(mu.shape)
-        g_covariance = np.empty(covariance.shape)
+        g_covariance, g_below = np.empty(covariance.shape), np.empty(below.shape)
         g_x = np.empty(x.shape) if in_rows else np.empty((0, 0))
         # ravel: contiguous whatever the graph hands over
         fit = likelihood_symbol(
             sizes.ctypes, w.ravel().ctypes, mu.ravel().ctypes, covariance.ravel().ctypes,
-            root.ravel().ctypes, x.ravel().ctypes, row_weights.ravel().ctypes,
-            log_density.ctypes, g_w.ctypes, g_mu.ctypes, g_covariance.ctypes, g_x.ctypes,
+            below.ravel().ctypes, root.ravel().ctypes, x.ravel().ctypes,
+            row_weights.ravel().ctypes, log_density.ctypes, g_w.ctypes, g_mu.ctypes,
+            g_covariance.ctypes, g_below.ctypes, g_x.ctypes,
         )  # fmt: skip
         if fit == 0:
             raise ValueError(MISFIT)
-        return log_density, g_w, g_mu, g_covariance, g_x
+        return log_density, g_w, g_mu, g_covariance, g_below, g_x
 
     return _outputs_of(op, weighted), VERSION_NUMBER
 
@@ -169,16 +171,16 @@ def _outputs_of(op: MixtureLogLikelihood, weighted: Any) -> Any:
     """The compiled function with the inputs and outputs that the Op has."""
 
     @numba_njit
-    def unweighted(w, mu, covariance, root, x):  # type: ignore[no-untyped-def]
-        return weighted(w, mu, covariance, root, x, np.empty(0))[:4]
+    def unweighted(w, mu, covariance, below, root, x):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, below, root, x, np.empty(0))[:5]
 
     @numba_njit
-    def in_rows(w, mu, covariance, root, x):  # type: ignore[no-untyped-def]
-        return weighted(w, mu, covariance, root, x, np.empty(0))
+    def in_rows(w, mu, covariance, below, root, x):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, below, root, x, np.empty(0))
 
     @numba_njit
-    def of_parameters(w, mu, covariance, root, x, row_weights):  # type: ignore[no-untyped-def]
-        return weighted(w, mu, covariance, root, x, row_weights)[:4]
+    def of_parameters(w, mu, covariance, below, root, x, row_weights):  # type: ignore[no-untyped-def]
+        return weighted(w, mu, covariance, below, root, x, row_weights)[:5]
 
     if op.weighted:
         return of_parameters
