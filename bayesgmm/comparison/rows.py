@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
-from ..mixture.mixture import estimate_of
+from ..mixture.mixture import estimate_of, refuse_labels
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
@@ -52,6 +52,8 @@ def expanded(
                 f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, Selection "
                 "and fitted GaussianMixture objects."
             )
+    for one in found.values():
+        refuse_labels(one)
     if not found and not cells:
         raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")
     return found, cells

@@ -10,7 +10,7 @@ from ..data.data import Data
 from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
-from ..mixture.mixture import Mixture, estimate_of
+from ..mixture.mixture import Mixture, estimate_of, refuse_labels
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError
@@ -51,11 +51,14 @@ def as_fit(fit: Any) -> Fit:
     ------
     TypeError
         Something else; the message says what to pass instead.
+    NotImplementedError
+        A fit with labels.
     """
     from .result import Fit
 
     found = estimate_of(fit)
     if isinstance(found, Fit):
+        refuse_labels(found)
         return found
     cure = "a Fit, as bayesgmm.fit returns, a Selection or a GaussianMixture"
     if isinstance(fit, Mixture):

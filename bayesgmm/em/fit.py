@@ -10,20 +10,25 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
+from ..data.on_device import stays_there
 from ..data.rounding import discreteness_message
 from ..families import Family, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.mixture import Mixture, responsibility_blocks
 from ..mixture.prior import Prior
-from ..utils.errors import DataWarning, DegenerateComponentError, DegenerateFitWarning
+from ..utils.errors import DataError, DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
 from .checks import check_options, check_problem
+from .labelled_fit import LabelledFit, with_labels
+from .labelled_rows import LabelledRows
+from .labels import Labels, read_labels
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
 from .problem import Problem
 from .result import Fit
 from .run import EMResult
+from .starts.labelled import starts_with_labels
 from .starts.sample import Sample, Start
 from .starts.starts import is_screened, make_starts, named_starts, subset_rng
 from .status import Status
@@ -54,6 +59,7 @@ def fit(
     ridge: float = 0.0,
     max_ratio: float | None = None,
     accelerate: bool = True,
+    labels: Any = None,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
 
@@ -98,11 +104,16 @@ def fit(
     accelerate : bool
         Make longer steps than EM's where they raise the objective (`em/acceleration.py`): the
         same maxima, of which it may find another than plain EM from the same start.
+    labels : array-like (n,) or (n, K), optional
+        What is known of the rows' components: classes, None, NaN or -1 where none is known, of
+        which the c-th in their order is component c, and components beyond them are new classes;
+        or a table of bool that says which components each row can belong to.
 
     Returns
     -------
     Fit
-        Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`).
+        Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`). With labels a
+        `LabelledFit`, whose `predict` gives classes.
 
     Raises
     ------
@@ -136,7 +147,12 @@ def fit(
     problem = Problem(data, family, prior, options.ridge, bound)
     warn_of_columns(data, k > 1 and not problem.bounded)
     search = SearchOptions(options.max_iter, options.tol, accelerate=accelerate)
-    result = fit_from(start, problem, data, k, options.n_init, seed, search)
+    result: Fit
+    if labels is None:
+        result = fit_from(start, problem, data, k, options.n_init, seed, search)
+    else:
+        known = read_labels(labels, data.n, k)
+        result = fit_with_labels(start, problem, data, known, options.n_init, seed, search)
     if not result.status.sound or mostly_unsound(result):
         warn(result.advice, DegenerateFitWarning)
     return result
@@ -183,6 +199,31 @@ def fit_from(
     return best_fit(problem, data, starts, options, first)
 
 
+def fit_with_labels(
+    start: Any,
+    problem: Problem,
+    data: Data,
+    labels: Labels,
+    n_init: int | None,
+    random_seed: Seed,
+    options: SearchOptions,
+    others: Sequence[Start] = (),
+) -> LabelledFit:
+    """The best fit of rows with labels; `others` are starts to try besides.
+
+    Raises
+    ------
+    DegenerateComponentError
+        No start gives sound parameters to begin with.
+    """
+    if stays_there(data):
+        raise DataError("rows on a GPU cannot have labels: pass them as a NumPy array.")
+    problem = replace(problem, labelled=LabelledRows.of(data, labels))
+    starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
+    search = options if is_screened(start) else options.to_the_end
+    return with_labels(best_fit(problem, data, starts, search), labels)
+
+
 def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
     """The rows that "auto" starts are made from and run on for a while: all, unless many."""
     n_features = (data.d + 1) * (data.d + 2) // 2
@@ -209,7 +250,9 @@ def best_fit(
     except DegenerateComponentError as error:
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
-    best = by_weight(search.results[0]) if starts[0].guess else search.results[0]
+    best = search.results[0]
+    if starts[0].guess and problem.labelled is None:  # else the order has a meaning
+        best = by_weight(best)
     near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
     counts = len(starts), len(search.sound), len(near)
     remark = set_aside(search.results, search.unsound, len(starts))
@@ -274,7 +317,7 @@ def as_fit(
         n=data.n if data.weights is None else data.total,
         loglik=result.loglik,
         objective=result.objective,
-        entropy=_entropy(result, data),
+        entropy=_entropy(result, problem, data),
         log_map=result.log_certainty,
         history=result.history,
         status=result.status,
@@ -287,7 +330,7 @@ def as_fit(
     )
 
 
-def _entropy(result: EMResult, data: Data) -> float:
+def _entropy(result: EMResult, problem: Problem, data: Data) -> float:
     """Entropy of the responsibilities, summed over the rows: log-likelihood less EM's Q.
 
     (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Where narrow components leave the difference no
@@ -299,9 +342,13 @@ def _entropy(result: EMResult, data: Data) -> float:
     joint, rounding = expected_log_joint(p, result.statistics, data.scale)
     if rounding < _NEGLIGIBLE * data.total:
         return max(result.loglik - joint, 0.0)
-    entropy = 0.0
+    groups = [(data, p)] if problem.labelled is None else problem.labelled.each(p)
+    return sum(_entropy_by_rows(*group) for group in groups)
+
+
+def _entropy_by_rows(data: Data, p: Parameters) -> float:
+    entropy, weights = 0.0, data.weights
     for block, resp in responsibility_blocks(data, p):
         of_rows = -np.sum(xlogy(resp, resp), axis=1)
-        weights = data.weights
         entropy += float(of_rows.sum() if weights is None else weights[block] @ of_rows)
     return entropy

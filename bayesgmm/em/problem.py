@@ -11,11 +11,13 @@ from ..data.rounding import steps
 from ..families import Family
 from ..families.eigenvalue_bound import bounded_m_step
 from ..kernels.compilation import Entry
-from ..kernels.e_step.contract import Rows, Statistics
+from ..kernels.e_step.contract import EStep, Parameters, Rows, Statistics
+from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
 from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
+from .labelled_rows import LabelledRows
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Problem:
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
     objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
     rows, made when they are needed, once for all problems that `replace` makes of this one.
+    labelled are the rows in groups, where they can belong to some components only.
     """
 
     rows: Rows
@@ -33,6 +36,7 @@ class Problem:
     ridge: float = 0.0
     max_ratio: float | None = None
     features: Features | None = None
+    labelled: LabelledRows | None = None
 
     def __post_init__(self) -> None:
         """Set the features of the rows, unless another problem has passed them on."""
@@ -40,8 +44,13 @@ class Problem:
             object.__setattr__(self, "features", Features(self.rows))
 
     def of_rows(self, rows: Rows) -> Problem:
-        """The same problem for other rows."""
+        """The same problem for other rows, which have no labels."""
+        assert self.labelled is None
         return replace(self, rows=rows, features=None)
+
+    def of_family(self, family: Family) -> Problem:
+        """The same problem in another family."""
+        return replace(self, family=family)
 
     @cached_property
     def hyper(self) -> FloatArray:
@@ -57,8 +66,16 @@ class Problem:
     def phi(self) -> FloatArray:
         """Features of the rows, if they are few."""
         features = self.features
+        if self.labelled is not None:
+            return np.empty((0, 0, 0))
         assert features is not None
         return features.diagonal if self.family.diagonal else features.full
+
+    def e_step(self, parameters: Parameters) -> EStep:
+        """The results of a pass over all rows."""
+        if self.labelled is not None:
+            return self.labelled.e_step(parameters)
+        return measured_statistics(self.rows, parameters)
 
     @cached_property
     def row_weights(self) -> FloatArray:

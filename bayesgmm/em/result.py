@@ -94,6 +94,11 @@ class Fit(Predictions, Displayed):
         return self.fingerprint.weighted
 
     @property
+    def labelled(self) -> bool:
+        """Whether rows had labels, as those of a `LabelledFit`."""
+        return False
+
+    @property
     def weights(self) -> FloatArray:
         """Mixing proportions pi, (K,)."""
         return self.mixture.weights

@@ -17,7 +17,6 @@ from ..kernels.cholesky import inverse_factors
 from ..kernels.e_step.accuracy import ROUNDING
 from ..kernels.e_step.arrays import only_read
 from ..kernels.e_step.contract import Parameters, Statistics
-from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import centred_form, few_rows_pass
 from ..mixture.log_prior import log_kernel
 from ..utils.errors import DegenerateComponentError
@@ -221,11 +220,11 @@ class Run:
 
     def _make_pass(self) -> None:
         """Make the pass that `iterate` asks for, where it does not have the rows' features."""
-        rows, parameters, state = self.problem.rows, self.parameters(), self.state
+        state = self.state
         state["failed"] = 0
         state["n_passes"] += 1
         try:
-            step = measured_statistics(rows, parameters)
+            step = self.problem.e_step(self.parameters())
         except DegenerateComponentError as error:
             state["failed"], state["component"] = 1, error.component
             return

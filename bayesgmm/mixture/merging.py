@@ -16,7 +16,14 @@ from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
-from .mixture import HasMixture, Mixture, estimate_of, mixture_of, responsibility_blocks
+from .mixture import (
+    HasMixture,
+    Mixture,
+    estimate_of,
+    mixture_of,
+    refuse_labels,
+    responsibility_blocks,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -298,6 +305,7 @@ def merge(
     [1, 2]
     """
     fit = estimate_of(fit)
+    refuse_labels(fit)
     mixture = mixture_of(fit)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:

@@ -281,6 +281,21 @@ def estimate_of(value: Any) -> Any:
     return value if stands_for is None else stands_for(value)
 
 
+def refuse_labels(fit: Any) -> None:
+    """Refuse a fit to rows with labels, for what would have to know them.
+
+    Raises
+    ------
+    NotImplementedError
+        It is one.
+    """
+    if getattr(fit, "labelled", False):
+        raise NotImplementedError(
+            "the fit is of rows with labels, which only fit, select and the fit's own methods "
+            "know: leave the labels out, or use its mixture (fit.mixture)."
+        )
+
+
 def mixture_of(fit: Any) -> Mixture:
     """The mixture of a fit, or of what stands for one; a mixture itself.
 

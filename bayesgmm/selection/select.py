@@ -32,6 +32,7 @@ from ..utils.warnings import warn
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
+from .labelled import fits_with_labels, refuse_with_labels
 from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
@@ -57,6 +58,7 @@ def select(
     criterion: str = "bic",
     cv: int | None = None,
     resume: Selection | None = None,
+    labels: Any = None,
     progressbar: bool = True,
 ) -> Selection:
     """Fit every family with every number of components, and rank them.
@@ -86,6 +88,9 @@ def select(
     resume : Selection, optional
         An earlier (or interrupted) grid of the same data: its fits are starts as well, so that
         no cell ends lower than it was.
+    labels : array-like (n,) or (n, K), optional
+        What is known of the rows' components, as for `fit`; the cells are then searched one by one.
+        Not with `cv` or `resume`.
     progressbar : bool
         Show progress on standard error.
 
@@ -123,6 +128,8 @@ def select(
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
+    if labels is not None:
+        refuse_with_labels(cv=cv, resume=resume)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
@@ -150,6 +157,12 @@ def select(
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
     search_options = SearchOptions(options.max_iter, options.tol)
+    if labels is not None:
+        first = Problem(data, families[0], prior, 0.0, max_ratio)
+        how = start, options.n_init, repeatable(seed), search_options
+        with progress("Fitting the grid", len(allowed), progressbar) as tick:
+            found_fits, without = fits_with_labels(first, data, labels, allowed, how, tick)
+        return Selection(found_fits, failures | without, criterion)
     search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid, interrupted = search.run(start, options.n_init, seed, resume, tick)

@@ -124,7 +124,7 @@ class Sample:
         if len(used) > at_most:
             rng = rng or np.random.default_rng(0)
             used = np.sort(rng.choice(used, at_most, replace=False))
-        self.data = data
+        self.data, self.chosen = data, used
         if len(used) < data.n:
             weights = None if data.weights is None else data.weights[used]
             self.data = replace(data, values=np.asarray(data.values[used]), weights=weights)

@@ -1,0 +1,225 @@
+"""EM with labels against mclust's MclustSSC, closed forms, and likelihoods by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+import bayesgmm
+from bayesgmm import DataError
+from bayesgmm.data.data import as_data
+from bayesgmm.em.labelled_rows import LabelledRows
+from bayesgmm.em.labels import read_labels
+from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.kernels.e_step.e_step import measured_statistics
+from tests.conftest import simulate
+from tests.places import SHIPPED
+
+THIRD = json.loads((SHIPPED / "labels_mclust_iris.json").read_text())
+NEW_CLASS = json.loads((SHIPPED / "labels_mclust_iris_new_class.json").read_text())
+IRIS = bayesgmm.datasets.load_iris(features_only=True)
+
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.DataWarning")
+
+
+@pytest.mark.parametrize("family", sorted(THIRD["fits"]))
+def test_two_thirds_unlabelled_as_mclust(family):
+    """Log-likelihood, parameters counted, and what becomes of the rows without a label."""
+    theirs = THIRD["fits"][family]
+    fit = bayesgmm.fit(IRIS, 3, family, labels=THIRD["labels"], random_seed=1)
+    assert fit.n_parameters == theirs["df"] and fit.n_labelled == 50
+    if family == "EEV":  # a higher maximum than mclust's
+        assert fit.loglik > theirs["loglik"] + 1
+        return
+    # mclust stops 3e-5 too early
+    assert fit.loglik == pytest.approx(theirs["loglik"], abs=3e-5)
+    assert fit.bic == pytest.approx(-theirs["bic"], abs=6e-5)
+    assert fit.means == pytest.approx(np.array(theirs["parameters"]["means"]), abs=2e-3)
+    unknown = np.array([label is None for label in THIRD["labels"]])
+    found, truth = fit.predict(IRIS)[unknown], np.array(THIRD["truth"])[unknown]
+    assert np.mean(found != truth) == pytest.approx(theirs["error_of_unlabelled"])
+
+
+@pytest.mark.parametrize("family", sorted(NEW_CLASS["fits"]))
+def test_a_class_without_labels(family):
+    """Virginica has none: never below mclust's maximum, and its parameters are counted."""
+    theirs = NEW_CLASS["fits"][family]
+    fit = bayesgmm.fit(IRIS, 3, family, labels=NEW_CLASS["labels"], random_seed=1)
+    assert fit.loglik > theirs["loglik"] - 1e-6
+    assert fit.n_parameters == {"EEE": 24, "VVV": 44, "VEV": 38, "VVI": 26}[family]
+    assert fit.classes == ("setosa", "versicolor", "component 2")
+    if family == "VVV":
+        assert fit.loglik == pytest.approx(theirs["loglik"], abs=1e-5)
+        counts = pd.crosstab(fit.predict(IRIS), np.array(THIRD["truth"]))
+        assert counts.loc["component 2", "virginica"] == 49
+
+
+@pytest.mark.parametrize("family", ["EII", "VVI", "EEE", "VEV", "VVE", "VVV"])
+def test_all_labels_known_is_discriminant_analysis(family):
+    """One M-step, and the joint likelihood of rows and classes."""
+    species = np.array(THIRD["truth"])
+    fit = bayesgmm.fit(IRIS, 3, family, labels=species)
+    model = bayesgmm.DiscriminantAnalysis(covariance_type=family).fit(IRIS, species)
+    # the inner iterations of VEV and VVE end at 1e-8
+    assert fit.loglik == pytest.approx(model.loglik_, abs=1e-6)
+    assert fit.entropy == pytest.approx(0, abs=1e-6)
+    assert fit.bic == pytest.approx(model.bic_, abs=1e-5)
+
+
+def sets_of(rng, n, k):
+    """Random sets of components, none empty, the first rows with all."""
+    allowed = rng.random((n, k)) < 0.6
+    allowed[np.arange(n), rng.integers(k, size=n)] = True
+    allowed[: n // 4] = True
+    return allowed
+
+
+def log_joint(x, mixture):
+    """The log joint densities (n, K) by SciPy."""
+    parts = [
+        np.log(w) + multivariate_normal(m, s).logpdf(x)
+        for w, m, s in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
+    ]
+    return np.stack(parts, axis=1)
+
+
+@pytest.mark.parametrize("family", ["VVV", "VVI", "EEE"])
+def test_sets_of_components(rng, family):
+    """The likelihood by hand, a fixed point of EM by hand, and a history that never falls."""
+    x, labels = simulate(rng, 200, 2, 3)
+    allowed = sets_of(rng, 200, 3)
+    allowed[np.arange(200), labels] = True
+    fit = bayesgmm.fit(x, 3, family, labels=allowed, random_seed=0, tol=1e-13)
+    logs = np.where(allowed, log_joint(x, fit.mixture), -np.inf)
+    assert fit.loglik == pytest.approx(logsumexp(logs, axis=1).sum(), rel=1e-12)
+    assert np.diff(fit.history).min() > -1e-9
+    resp = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
+    assert fit.weights == pytest.approx(resp.mean(axis=0), abs=1e-5)
+    assert fit.means == pytest.approx(resp.T @ x / resp.sum(axis=0)[:, None], abs=1e-4)
+    assert fit.log_map == pytest.approx(np.log(resp.max(axis=1)).sum(), abs=1e-7)
+    assert fit.classes is None and fit.predict(x).dtype.kind == "i"
+
+
+def test_the_pass_over_groups_is_the_pass(rng):
+    """Groups of rows with all components add up to the rows; weights count."""
+    x, _ = simulate(rng, 150, 3, 2)
+    weights = rng.integers(1, 4, size=150).astype(float)
+    data = as_data(x, sample_weight=weights)
+    sigma = np.array([np.eye(3), 2 * np.eye(3)])
+    for covariances in (sigma, np.diagonal(sigma, axis1=1, axis2=2).copy()):
+        p = Parameters(np.array([0.3, 0.7]), np.array([[0.0, 1, 2], [1, 0, 1]]), covariances)
+        both = LabelledRows(tuple(
+            (as_part, np.arange(2))
+            for as_part in (data.part(0, 40), data.part(40, 150))
+        ))  # fmt: skip
+        one, other = both.e_step(p), measured_statistics(data, p)
+        assert one.loglik == pytest.approx(other.loglik, rel=1e-13)
+        assert one.log_certainty == pytest.approx(other.log_certainty, rel=1e-12)
+        for name in ("counts", "means", "scatters"):
+            mine, whole = getattr(one.statistics, name), getattr(other.statistics, name)
+            assert mine == pytest.approx(whole, rel=1e-11, abs=1e-11)
+
+
+def test_weights_are_repeated_rows(rng):
+    """With labels too."""
+    x, classes = simulate(rng, 90, 2, 2)
+    times = rng.integers(1, 4, size=90)
+    known = np.where(rng.random(90) < 0.4, classes, -1)
+    one = bayesgmm.fit(x, 2, "VVV", labels=known, sample_weight=times, random_seed=0)
+    other = bayesgmm.fit(
+        np.repeat(x, times, axis=0), 2, "VVV", labels=np.repeat(known, times), random_seed=0
+    )
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "start", ["auto", "hc", "kmeans", "k-means++", "random", "random_from_data"]
+)
+def test_starts_keep_the_order_of_the_classes(start):
+    """Component c is class c, whichever has more rows, from every start."""
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(m, 1, (n, 2)) for m, n in ((0, 20), (6, 80), (12, 40))])
+    truth = np.repeat(["b", "c", "a"], [20, 80, 40])
+    known = np.where(rng.random(140) < 0.2, truth, None)
+    fit = bayesgmm.fit(x, 3, "EII", labels=known, start=start, n_init=5, random_seed=0)
+    assert fit.classes == ("a", "b", "c")
+    assert np.mean(fit.predict(x) == truth) > 0.98
+    assert fit.means[:, 0] == pytest.approx([12, 0, 6], abs=0.8)
+
+
+def test_forms_of_labels():
+    """Missing in every form; numbers, texts and categories."""
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    forms = [
+        [1, 2, None, 1, 2, None], np.array([1, 2, -1, 1, 2, -1]), [1.0, 2.0, np.nan, 1, 2, np.nan],
+        pd.Series([1, 2, None, 1, 2, None], dtype="Int64"),
+        np.ma.array([1, 2, 9, 1, 2, 9], mask=[0, 0, 1, 0, 0, 1]),
+    ]  # fmt: skip
+    for form in forms:
+        found = read_labels(form, len(x), 2)
+        assert found.known.tolist() == [0, 1, -1, 0, 1, -1]
+        assert found.classes == (1, 2)
+    names = read_labels(pd.Categorical(["b", "a", None], categories=["b", "a"]), 3, 3)
+    assert names.classes == ("a", "b", "component 2") and names.known.tolist() == [1, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        ([0, 1], "labels has 2 rows, the data have 30"),
+        ([None] * 30, "no row has a known class"),
+        ([0, 1, 2] * 10, "labels has 3 classes, the fit 2 components"),
+        ([0] * 30, "component 1 has no row that can belong to it"),
+        (np.ones((30, 3), bool), "labels has shape"),
+        (np.ones((30, 2)), "labels has shape"),
+        (np.arange(60).reshape(30, 2) > 1, "row 0 of labels can belong to no component"),
+        ("abc", "labels is a"),
+        ([1, "a"] * 15, "different types"),
+    ],
+)
+def test_labels_that_cannot_be(labels, says):
+    """The message says why, and the cure."""
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    with pytest.raises(DataError, match=says):
+        bayesgmm.fit(x, 2, "VVV", labels=labels)
+
+
+def test_select_with_labels():
+    """No family ends below one that it contains; too few components have a reason."""
+    grid = bayesgmm.select(
+        IRIS,
+        [2, 3],
+        ["EEE", "VEV", "VVV"],
+        labels=THIRD["labels"],
+        random_seed=1,
+        progressbar=False,
+    )
+    assert grid.best.labelled and grid.best.family.name == "VEV"
+    assert grid["VEV", 3].bic == pytest.approx(-THIRD["fits"]["VEV"]["bic"], abs=1e-4)
+    assert grid["VVV", 3].loglik > grid["VEV", 3].loglik > grid["EEE", 3].loglik
+    assert "3 classes" in grid.failures["EEE", 2]
+    for given in ({"cv": 5}, {"resume": grid}, {"criterion": "cv"}):
+        with pytest.raises(NotImplementedError, match="with labels yet"):
+            bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], progressbar=False, **given)
+
+
+def test_what_does_not_know_labels_refuses(tmp_path):
+    """By name, instead of taking the fit for one of rows without labels."""
+    fit = bayesgmm.fit(IRIS, 3, "EEE", labels=THIRD["labels"], random_seed=1)
+    for use in (
+        lambda: bayesgmm.refine(IRIS, fit),
+        lambda: bayesgmm.build_model(IRIS, fit),
+        lambda: bayesgmm.standard_errors(IRIS, fit),
+        lambda: bayesgmm.merge(IRIS, fit),
+        lambda: bayesgmm.compare({"labelled": fit}),
+        lambda: bayesgmm.GaussianMixture.from_fit(fit),
+        lambda: fit.save(tmp_path / "fit.npz"),
+    ):
+        with pytest.raises(NotImplementedError, match="labels"):
+            use()
+    assert "labels: 50 rows; components: setosa, versicolor, virginica" in repr(fit)
