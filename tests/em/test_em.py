@@ -377,7 +377,7 @@ def test_a_false_m_step_is_noticed(monkeypatch):
         return replace(step, statistics=Statistics(s.counts, s.means, 1.001 * s.scatters))
 
     monkeypatch.setattr(ready, "_RESIDENT", 0)  # the pass is then Python's to call
-    monkeypatch.setattr(bayesgmm.em.run, "measured_statistics", false)
+    monkeypatch.setattr(bayesgmm.em.problem, "measured_statistics", false)
     problem = Problem(data, FAMILIES["VVV"])
     first = good.mixture.parameters_about(data.center)
     result = run_em(problem, first, max_iter=50, tol=1e-12)
