@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.data import as_data
+from ..sampling.registry import SamplerName
+from ..selection.criteria import CriterionName
 from . import options, priors
 from .outcome import errors_as_text, print_json, print_text
 from .tables import Source, reads_table
@@ -52,10 +54,24 @@ def _report(
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Sample the best fit's posterior.")
     ] = True,
+    n_posteriors: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Posteriors at most: of the best model, and for other numbers of components.",
+        ),
+    ] = 3,
+    criterion: Annotated[CriterionName, typer.Option(help="What the grid is ranked by.")] = "bic",
+    sampler: Annotated[SamplerName, typer.Option(help="The sampler.")] = "auto",
     n_init: options.Starts = None,
     draws: options.Draws = 1000,
     tune: options.Tune = 200,
     chains: options.Chains = 4,
+    ci_prob: Annotated[
+        float, typer.Option(help="Probability of the posterior's intervals.")
+    ] = 0.89,
+    title: Annotated[str, typer.Option(help="Title. Default: named after the file.")] = "",
+    source: Annotated[str, typer.Option(help="Source of the data. Default: the file's name.")] = "",
     concentration: priors.Concentration = None,
     random_scale: priors.RandomScale = False,
     conjugate: priors.Conjugate = False,
@@ -77,10 +93,12 @@ def _report(
                 rows, concentration, random_scale, conjugate, k_of_all
             )
         _write(
-            frame, out, json, quiet, source=data.name,
-            title=f"Gaussian mixture of {data.stem}", question=question, n_components=numbers,
-            covariance_type=options.families(families, rows.d), prior=prior, refine=refine,
-            n_init=n_init, draws=draws, tune=tune, chains=chains, random_seed=seed,
+            frame, out, json, quiet, source=source or data.name, reading=data.options,
+            title=title or f"Gaussian mixture of {data.stem}", question=question,
+            n_components=numbers, covariance_type=options.families(families, rows.d), prior=prior,
+            refine=refine, n_posteriors=n_posteriors, criterion=criterion, sampler=sampler,
+            n_init=n_init, draws=draws, tune=tune, chains=chains, ci_prob=ci_prob,
+            random_seed=seed,
         )  # fmt: skip
     end.check()
 

@@ -16,6 +16,7 @@ from .density import plot_density
 from .em import plot_convergence
 from .labels import plot_label_moves
 from .posterior import plot_posterior
+from .profiles import plot_profiles
 from .responsibilities import plot_responsibilities
 from .style import Figure, colour
 from .tree import plot_merging
@@ -40,6 +41,7 @@ __all__ = [
     "plot_merging",
     "plot_posterior",
     "plot_predictive",
+    "plot_profiles",
     "plot_rank",
     "plot_responsibilities",
     "plot_trace",

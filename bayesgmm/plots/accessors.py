@@ -21,6 +21,7 @@ from .density import plot_density
 from .em import plot_convergence
 from .labels import plot_label_moves
 from .posterior import plot_posterior
+from .profiles import plot_profiles
 from .responsibilities import plot_responsibilities
 from .style import Figure, Units
 from .tree import plot_merging
@@ -63,6 +64,10 @@ class FitPlots(_Plots):
     def responsibilities(self, X: Any) -> Figure:  # noqa: N803
         """Responsibilities of all rows: `plots.plot_responsibilities`."""
         return plot_responsibilities(X, self._result)
+
+    def profiles(self, X: Any) -> Figure:  # noqa: N803
+        """Means of the components, column by column: `plots.plot_profiles`."""
+        return plot_profiles(X, self._result)
 
     def density(
         self,

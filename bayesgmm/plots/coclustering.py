@@ -57,7 +57,7 @@ def plot_coclustering(
     shown, size = matrix.to_numpy()[np.ix_(order, order)], len(order)
     figure = Figure(figsize=(6.8, 5.6), layout="constrained")
     ax = figure.subplots()
-    image = ax.imshow(shown, cmap="cividis_r", vmin=0, vmax=1, interpolation="nearest")
+    image = ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=ax, label="probability of the same component", shrink=0.85)
     counts = np.bincount(labels, minlength=posterior.fit.n_components)
     ends = np.cumsum(counts)
@@ -73,7 +73,7 @@ def plot_coclustering(
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
     which = f"{size} of {n} rows" if size < n else f"all {n} rows"
     ax.set_xlabel(f"{which}, by their component of the EM fit")
-    ax.set_title("Rows that belong together", pad=14)
+    ax.set_title("Posterior similarity matrix", pad=14)
     for spine in ax.spines.values():
         spine.set_visible(False)
     return figure

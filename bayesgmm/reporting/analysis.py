@@ -1,11 +1,13 @@
-"""The analysis behind a report: selection, best fit, posterior, checks, evidence, comparison."""
+"""The analysis behind a report: selection, posteriors of the best fits, checks, comparison."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..comparison.compare import compare
 from ..comparison.table import Comparison
@@ -13,13 +15,15 @@ from ..data.data import Data, as_data
 from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
+from ..mixture.classification import classify
+from ..mixture.merging import Merging, merge
 from ..mixture.prior import Prior
-from ..posterior.evidence.evidence import Evidence
 from ..posterior.posterior import Posterior
 from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
-from ..utils.validation import whole_seed
+from ..utils.progress import stages
+from .request import Given, ReportRequest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,60 +32,60 @@ if TYPE_CHECKING:
 _MOST_PARAMETERS = 300
 # New data sets of the predictive check.
 _CHECKED = 500
-# Fits shown beside the chosen one.
+# Fits shown beside those of the posteriors.
 _RUNNERS_UP = 3
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReportRequest:
-    """The options of a report; the parameters are those of `report`."""
-
-    n_components: int | Iterable[int] = range(1, 10)
-    covariance_type: str | Iterable[str] | None = None
-    columns: Sequence[str] | None = None
-    prior: Prior | None = None
-    refine: bool = True
-    n_init: int | None = None
-    draws: int = 1000
-    tune: int = 200
-    chains: int = 4
-    random_seed: int = 0
-    title: str = ""
-    question: str = ""
-    source: str = ""
-
-    def __post_init__(self) -> None:
-        """Keep the numbers of components as a list, which is read more than once."""
-        if isinstance(self.n_components, Iterable):
-            object.__setattr__(self, "n_components", list(self.n_components))
-        object.__setattr__(self, "random_seed", whole_seed(self.random_seed) or 0)
-
-    @property
-    def ks(self) -> list[int]:
-        """The numbers of components."""
-        ks = self.n_components
-        return list(ks) if isinstance(ks, Iterable) else [ks]
+# A difference of BIC beyond which a number of components is not sampled beside the best.
+_FAR = 10.0
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """Everything computed for a report; nothing is computed while it is written.
 
-    request has its options; units are those of columns, where known; evidence is a reason where
-    there is none; errors is None where the information gives no standard errors.
+    Attributes
+    ----------
+    data : Data
+    selection : Selection
+    posteriors : dict of name to Posterior
+        Of the chosen fit first; empty if none was sampled.
+    prior : Prior
+        Of the posteriors.
+    comparison : Comparison
+        The best fits and the posteriors, these with their evidences.
+    checks : DataFrame or None
+        The predictive check of the chosen fit's posterior.
+    errors : StandardErrors or None
+        Of the chosen fit; None where the information gives none.
+    classes : DataFrame
+        Component and uncertainty of each row under the chosen fit.
+    merging : Merging or None
+        Its components merged to clusters; None for a single one.
+    request : ReportRequest
+    units : dict of column to unit
+        Those that are known.
     """
 
     data: Data
     selection: Selection
-    fit: Fit
-    posterior: Posterior | None
+    posteriors: dict[str, Posterior]
     prior: Prior
     comparison: Comparison
-    evidence: Evidence | str
     checks: pd.DataFrame | None
     errors: StandardErrors | None
+    classes: pd.DataFrame
+    merging: Merging | None
     request: ReportRequest
     units: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """The chosen fit."""
+        return chosen(self.selection, self.posteriors)
+
+    @property
+    def posterior(self) -> Posterior | None:
+        """The posterior of the chosen fit, if there is one."""
+        return next(iter(self.posteriors.values()), None)
 
     @property
     def title(self) -> str:
@@ -98,96 +102,131 @@ class Analysis:
         """The families tried, by name."""
         return sorted({family for family, _ in [*self.selection.fits, *self.selection.failures]})
 
+    @property
+    def sizes(self) -> list[int]:
+        """Rows whose most probable component each is."""
+        counts = np.bincount(self.classes["component"], minlength=self.fit.n_components)
+        return [int(n) for n in counts]
+
+    @property
+    def expected_error(self) -> float:
+        """The share of rows expected to belong to another component than their most probable."""
+        return float(self.classes["uncertainty"].mean())
+
 
 def analyse(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     request: ReportRequest | None = None,
+    results: Any = None,
     *,
     progressbar: bool = True,
 ) -> Analysis:
-    """The analysis of a table: selection by BIC, posterior of the best fit, comparison.
+    """The analysis of a table: selection, posteriors of the best fits, comparison.
 
     The grid is fitted by maximum likelihood; the request's prior (or `Prior.from_data(X)`) is the
-    posterior's.
+    posteriors'. Results that are given are not computed again.
     """
-    request = request or ReportRequest()
-    data = as_data(X, request.columns)
-    selection = select(
-        data, request.ks, request.covariance_type, n_init=request.n_init,
-        random_seed=request.random_seed, progressbar=progressbar,
-    )  # fmt: skip
-    prior = request.prior or Prior.from_data(data)
-    posterior = None
-    if request.refine and not selection.interrupted:  # after Ctrl-C nothing more is begun
-        posterior = _sampled(data, selection.best, prior, request, progressbar)
+    request, given = request or ReportRequest(), Given.of(results)
+    selection, posteriors = given.selection, dict(given.posteriors)
+    data = as_data(X, request.columns if selection is None else _columns(selection))
+    if selection is None:
+        selection = select(
+            data, request.ks, request.covariance_type, n_init=request.n_init,
+            criterion=request.criterion, random_seed=request.random_seed, progressbar=progressbar,
+        )  # fmt: skip
+    prior = next((p.prior for p in posteriors.values()), request.prior or Prior.from_data(data))
+    if request.refine and not posteriors and not selection.interrupted:
+        posteriors = _sampled(data, selection, prior, request, progressbar)
+    fit = chosen(selection, posteriors)
+    with stages(progressbar) as begin:
+        begin("Predictive check")
+        checks = _checks(posteriors, request)
+        begin("Evidence and leave-one-out")
+        comparison = compared(selection, posteriors, request.random_seed)
+        begin("Standard errors and clusters")
+        errors = _errors(fit, data)
+        merging = merge(data, fit) if fit.n_components > 1 else None
     return Analysis(
         data=data,
         selection=selection,
-        fit=selection.best,
-        posterior=posterior,
+        posteriors=posteriors,
         prior=prior,
-        comparison=_compared(selection, posterior),
-        evidence=evidence_or_reason(posterior, request.random_seed),
-        checks=None if posterior is None else checked(posterior, request.random_seed),
-        errors=_errors(selection.best, data),
+        comparison=comparison,
+        checks=checks,
+        errors=errors,
+        classes=classify(data, fit),
+        merging=merging,
         request=request,
         units=_units(X, data),
     )
 
 
-def _compared(selection: Selection, posterior: Posterior | None) -> Comparison:
-    """The best cells and the posterior in one table; its conclusion has the warnings as well."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceAdvice)
-        return compare(_shown(selection, posterior))
+def chosen(selection: Selection, posteriors: dict[str, Posterior]) -> Fit:
+    """The fit that the report is about: of the first posterior, or the grid's best."""
+    first = next(iter(posteriors.values()), None)
+    return selection.best if first is None else first.fit
+
+
+def fits_to_sample(selection: Selection, most: int, far: float = _FAR) -> list[Fit]:
+    """The best fit, and the best of other numbers of components whose BIC is not far behind."""
+    best = selection.best
+    by_k = {fit.n_components: fit for fit in reversed(selection.top(10**6))}
+    others = [fit for k, fit in by_k.items() if k != best.n_components and fit.bic - best.bic < far]
+    order = selection.top(10**6)
+    return [best, *sorted(others, key=order.index)][:most]
 
 
 def _sampled(
-    data: Data, fit: Fit, prior: Prior, request: ReportRequest, progressbar: bool
-) -> Posterior:
-    """The posterior of the chosen fit."""
+    data: Data, selection: Selection, prior: Prior, request: ReportRequest, progressbar: bool
+) -> dict[str, Posterior]:
+    """The posteriors of the best fits; after Ctrl-C no further one is begun."""
     from ..sampling.refine import refine  # xarray and nutpie take a second to import
 
-    with warnings.catch_warnings():  # the report has a place for them
-        warnings.simplefilter("ignore", ConvergenceAdvice)
-        warnings.simplefilter("default", InterruptionAdvice)
-        return refine(
-            data, fit, prior=prior, draws=request.draws, tune=request.tune, chains=request.chains,
-            random_seed=request.random_seed, progressbar=progressbar,
-        )  # fmt: skip
-
-
-def _shown(
-    selection: Selection, posterior: Posterior | None
-) -> dict[str, Fit | Posterior | Selection]:
-    """What the report compares: the best cells, and the posterior."""
-    models: dict[str, Fit | Posterior | Selection] = {
-        f"EM {f.family.name}, K = {f.n_components}": f for f in selection.top(1 + _RUNNERS_UP)
-    }
-    if posterior is not None:
-        name = f"{posterior.fit.family.name}, K = {posterior.fit.n_components}"
-        models[f"Posterior {name}"] = posterior
-    return models
-
-
-def evidence_or_reason(posterior: Posterior | None, random_seed: int) -> Evidence | str:
-    """The log evidence of the posterior's model, or why there is none."""
-    if posterior is None:
-        return "no posterior was sampled."
-    try:
-        with warnings.catch_warnings():  # they are among its problems
+    found: dict[str, Posterior] = {}
+    fits = fits_to_sample(selection, request.n_posteriors)
+    for i, fit in enumerate(fits, start=1):
+        with stages(progressbar) as begin:
+            begin(f"Posterior of {fit.family.name}, K = {fit.n_components} ({i} of {len(fits)})")
+        with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
-            return posterior.log_evidence(random_seed=random_seed)
-    except (NotImplementedError, ValueError) as error:
-        return str(error)
+            warnings.simplefilter("default", InterruptionAdvice)
+            posterior = refine(
+                data, fit, prior=prior, draws=request.draws, tune=request.tune,
+                chains=request.chains, sampler=request.sampler, random_seed=request.random_seed,
+                progressbar=progressbar,
+            )  # fmt: skip
+        found[f"Posterior {fit.family.name}, K = {fit.n_components}"] = posterior
+        if posterior.interrupted:
+            break
+    return found
 
 
-def checked(posterior: Posterior, random_seed: int) -> pd.DataFrame:
+def compared(
+    selection: Selection, posteriors: dict[str, Posterior], random_seed: int
+) -> Comparison:
+    """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
+    order = selection.top(10**6)
+    fits = [*order[: 1 + _RUNNERS_UP], *(p.fit for p in posteriors.values())]
+    models: dict[str, Fit | Posterior | Selection] = {
+        f"EM {f.family.name}, K = {f.n_components}": f for f in fits
+    }
+    models |= posteriors
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        return compare(models, evidence="bridge" if posteriors else None, random_seed=random_seed)
+
+
+def _checks(posteriors: dict[str, Posterior], request: ReportRequest) -> pd.DataFrame | None:
+    first = next(iter(posteriors.values()), None)
+    return None if first is None else checked(first, request.random_seed, request.ci_prob)
+
+
+def checked(posterior: Posterior, random_seed: int, ci_prob: float = 0.89) -> pd.DataFrame:
     """The predictive check with every built-in statistic."""
     with warnings.catch_warnings():  # the diagnostics report chains in different modes
         warnings.simplefilter("ignore", ConvergenceAdvice)
         n_draws = max(_CHECKED, posterior.tree["posterior"].sizes["chain"])
-        return posterior.predictive_check(n_draws=n_draws, random_seed=random_seed)
+        return posterior.predictive_check(ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed)
 
 
 def _errors(fit: Fit, data: Data) -> StandardErrors | None:
@@ -200,11 +239,20 @@ def _errors(fit: Fit, data: Data) -> StandardErrors | None:
         return None
 
 
+def _columns(selection: Selection) -> list[str] | None:
+    """The columns of a grid's fits, by name where they have names."""
+    fit = selection.best
+    return list(fit.names) if fit.mixture.named else None
+
+
 def _question(data: Data) -> str:
-    columns = ", ".join(data.names) if data.d <= 6 else f"{data.d} columns"
+    columns = " and ".join(
+        [", ".join(data.names[:-1]), data.names[-1]] if data.d > 1 else data.names
+    )
+    columns = columns if data.d <= 6 else f"{data.d} variables"
     return (
-        f"How many Gaussian components describe these {data.n} rows of {columns}, of which shape "
-        "are they, and how sure can we be?"
+        f"How many Gaussian components describe {columns} (n = {data.n}), and with which "
+        "covariance structure?"
     )
 
 

@@ -14,11 +14,13 @@ from .. import plots
 from ..plots.backends import as_png
 from ..plots.checks import outside_interval, plot_of_checks
 from ..posterior.posterior import Posterior
+from ..selection.criteria import criterion_of
 from ..utils.errors import ConvergenceAdvice
 from .analysis import Analysis
 
 _DPI = 130
-_INTERVAL = 0.89
+# Columns up to which a table of the estimates shows the profiles well enough.
+_FEW_COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,13 @@ def _of_fit(analysis: Analysis) -> Iterator[ReportFigure]:
     fit, data, units = analysis.fit, analysis.data, analysis.units
     k = fit.n_components
     what = f"{fit.family.name} with {_components(k)}"
+    label = criterion_of(analysis.selection.criterion).label
     if len(analysis.selection.table) > 1:
         yield ReportFigure.of(
-            "bic", plots.plot_bic(analysis.selection),
-            "Line chart of BIC by number of components, a line for each family. The lowest is "
-            f"{fit.bic:.1f}, of {what}.",
-            "BIC of every cell; lower is better, the best is ringed.",
+            "bic", plots.plot_bic(analysis.selection, analysis.selection.criterion),
+            f"Line chart of {label} by number of components, a line for each family. The BIC of "
+            f"{what} is {fit.bic:.1f}.",
+            f"{label} of every model of the grid; the best is ringed.",
         )  # fmt: skip
     shares = ", ".join(f"{w:.0%}" for w in fit.weights)
     yield ReportFigure.of(
@@ -72,6 +75,13 @@ def _of_fit(analysis: Analysis) -> Iterator[ReportFigure]:
         + ("" if fit.d == 1 else " An ellipse holds 95 % of its component.")
         + (" The columns shown are those that differ most." if fit.d > 5 else ""),
     )  # fmt: skip
+    if k > 1 and fit.d > _FEW_COLUMNS:
+        yield ReportFigure.of(
+            "profiles", plots.plot_profiles(data, fit),
+            f"Heat map of the standardised means of {_components(k)} in {fit.d} columns.",
+            "What distinguishes the components: their means, in standard deviations from the "
+            "mean of all rows.",
+        )  # fmt: skip
     if k > 1:
         doubtful = float(np.mean(fit.predict_proba(data).max(axis=1) < 0.8))
         yield ReportFigure.of(
@@ -105,31 +115,34 @@ def _of_posterior(analysis: Analysis, posterior: Posterior) -> Iterator[ReportFi
 def _estimates(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     k = posterior.fit.n_components
     mine = posterior.fit is analysis.fit and analysis.errors is not None
-    low, high = np.quantile(posterior.draws.weights, [0.055, 0.945], axis=0)
+    level = analysis.request.ci_prob
+    low, high = np.quantile(posterior.draws.weights, [(1 - level) / 2, (1 + level) / 2], axis=0)
     widest = f"{np.max(high - low):.2f}"
     return ReportFigure.of(
         "posterior",
         plots.plot_posterior(
-            posterior, _INTERVAL, standard_errors=analysis.errors if mine else None,
+            posterior, analysis.request.ci_prob, standard_errors=analysis.errors if mine else None,
             units=analysis.units,
         ),
-        f"Intervals of the parameters of {_components(k)}: posterior 89 % intervals beside the EM "
-        "estimates." + (f" The widest interval of a proportion is {widest} wide." if k > 1 else ""),
-        "Posterior mean and 89 % interval of each component in colour; x marks the EM estimate"
-        + (", with the interval that the observed information gives." if mine else "."),
+        f"Intervals of the parameters of {_components(k)}: posterior {level:.0%} intervals beside "
+        "the EM estimates."
+        + (f" The widest interval of a proportion is {widest} wide." if k > 1 else ""),
+        f"Posterior mean and {level:.0%} interval of each component in colour; x marks the EM "
+        "estimate" + (", with the interval that the observed information gives." if mine else "."),
     )  # fmt: skip
 
 
 def _density(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     fit = posterior.fit
-    drawn = plots.plot_density(analysis.data, fit, posterior, units=analysis.units)
+    level = analysis.request.ci_prob
+    drawn = plots.plot_density(analysis.data, fit, posterior, ci_prob=level, units=analysis.units)
     if fit.d == 1:
         return ReportFigure.of(
             "density", drawn,
             f"Histogram of {fit.names[0]} under the fitted density, its components, and the "
             "posterior's band.",
             "The data and the density; coloured lines are the components, the blue band is the "
-            "posterior's 89 % interval.",
+            f"posterior's {level:.0%} interval.",
         )  # fmt: skip
     return ReportFigure.of(
         "density", drawn,
@@ -153,11 +166,12 @@ def _check(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     assert analysis.checks is not None
     outside = int(np.sum(outside_interval(analysis.checks)))
     return ReportFigure.of(
-        "check", plot_of_checks(analysis.checks, _INTERVAL),
+        "check", plot_of_checks(analysis.checks, analysis.request.ci_prob),
         f"Statistics of the rows beside their predictive intervals: {outside} of "
         f"{len(analysis.checks)} lie outside.",
-        "Each dot is a statistic of the rows, each bar its 89 % interval in new data sets from the "
-        "posterior. By chance about a tenth would lie outside.",
+        "Each dot is a statistic of the rows, each bar its interval in new data sets from the "
+        f"posterior. About {1 - analysis.request.ci_prob:.0%} are expected to lie outside by "
+        "chance.",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..families.hyperparameters import Gamma
 from ..mixture.prior import Prior
 from .analysis import Analysis
+from .request import ReportRequest
 
 _WIDTH = 76
 
@@ -23,12 +24,15 @@ def shell_command(analysis: Analysis) -> str:
     if prior is None:
         return ""
     parts = [f"bayesgmm report {shlex.quote(_file(analysis))} -k {_range(request.ks)}"]
+    if request.reading:
+        parts.append(request.reading)
     parts.append(f"--families {','.join(analysis.families)}")
     parts.append("--columns " + shlex.quote(",".join(analysis.data.names)))
     if request.question:
         parts.append("--question " + shlex.quote(request.question))
     if request.n_init is not None:
         parts.append(f"--n-init {request.n_init}")
+    parts += [f"{option} {value}" for option, value in _differing(request).items()]
     parts.append(f"--seed {request.random_seed}")
     if request.refine:
         parts.append(f"--draws {request.draws} --tune {request.tune} --chains {request.chains}")
@@ -74,9 +78,23 @@ def _arguments(analysis: Analysis) -> dict[str, Any]:
     else:
         arguments["refine"] = False
     arguments["random_seed"] = request.random_seed
+    arguments |= {
+        option.strip("-").replace("-", "_"): value for option, value in _differing(request).items()
+    }
     if request.question:
         arguments["question"] = request.question
     return arguments
+
+
+def _differing(request: ReportRequest) -> dict[str, Any]:
+    """The options that choose what is done and differ from their defaults, by name."""
+    default = ReportRequest()
+    names = ("criterion", "n_posteriors", "sampler", "ci_prob")
+    return {
+        f"--{name.replace('_', '-')}": getattr(request, name)
+        for name in names
+        if getattr(request, name) != getattr(default, name)
+    }
 
 
 def _prior_options(analysis: Analysis) -> str | None:

@@ -12,12 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..comparison.table import Comparison
 from ..mixture.prior import Prior
+from ..sampling.registry import SamplerName
 from ..sampling.run.interruption import interruptions_raised
+from ..selection.criteria import CriterionName, criterion_of
 from ..utils.archive import atomic, write_text
 from ..utils.validation import check_path
 from . import repeat, tables, verdict
-from .analysis import Analysis, ReportRequest, analyse
+from .analysis import Analysis, analyse
 from .figures import ReportFigure, figures_of
+from .request import ReportRequest, Results
 from .versions import versions
 
 type Format = Literal["html", "markdown"]
@@ -35,14 +38,20 @@ def report(
     columns: Sequence[str] | None = None,
     prior: Prior | None = None,
     refine: bool = True,
+    n_posteriors: int = 3,
+    criterion: CriterionName = "bic",
+    sampler: SamplerName = "auto",
+    results: Results | None = None,
     n_init: int | None = None,
     draws: int = 1000,
     tune: int = 200,
     chains: int = 4,
+    ci_prob: float = 0.89,
     random_seed: int = 0,
     title: str = "",
     question: str = "",
     source: str = "",
+    reading: str = "",
     progressbar: bool = True,
 ) -> Path:
     """Write a report of a selection, a posterior and a comparison: the answer first, then why.
@@ -59,11 +68,26 @@ def report(
     prior : Prior, optional
         Prior of the posterior; `Prior.from_data(X)` if left out.
     refine : bool
-        Sample the best cell's posterior.
-    draws, tune, chains
+        Sample posteriors.
+    n_posteriors : int
+        How many at most: of the best model, and of the best with other numbers of components whose
+        BIC is less than 10 above. They are compared by leave-one-out and by their evidence.
+    criterion : {"bic", "icl", "aic", "cv"}
+        What the grid is ranked by, as for `select`.
+    sampler, draws, tune, chains
         As for `refine`.
+    results : Fit, Selection, Posterior, or mapping of names to them, optional
+        Results of these data, reported in place of new ones: a grid is not searched again, and no
+        posterior is sampled where there is one. The first posterior's fit is then the chosen one.
+    ci_prob : float
+        Probability of the posterior's intervals. 0.89 as a reminder that no such number is
+        special (McElreath 2020, Statistical Rethinking), and with fewer draws needed in the tails
+        than 0.95.
     title, question, source : str
         Title of the report, what is asked, and the file that the data come from.
+    reading : str
+        Options of the command line with which that file is read, for the section that says how to
+        repeat the report.
     progressbar : bool
         Show progress on standard error.
 
@@ -101,10 +125,10 @@ def report(
     if not path.parent.is_dir():  # before minutes of work, not after
         raise FileNotFoundError(f"no directory {path.parent} to write {path.name} to.")
     request = ReportRequest(
-        n_components, covariance_type, columns, prior, refine, n_init, draws, tune, chains,
-        random_seed, title, question, source,
+        n_components, covariance_type, columns, prior, refine, n_posteriors, criterion, sampler,
+        n_init, draws, tune, chains, ci_prob, random_seed, title, question, source, reading,
     )  # fmt: skip
-    write(analyse(X, request, progressbar=progressbar), path, form)
+    write(analyse(X, request, results, progressbar=progressbar), path, form)
     return path
 
 
@@ -188,6 +212,9 @@ def render(
         answer=verdict.conclusion(analysis),
         family=verdict.describe(analysis),
         evidence=verdict.evidence(analysis),
+        sampling="" if posterior is None else verdict.sampling(analysis),
+        sizes=tables.sizes_table(analysis),
+        criterion=criterion_of(analysis.selection.criterion).label,
         figures=figures_of(analysis) if figures is None else figures,
         folder=folder,
         table=table,

@@ -55,16 +55,36 @@ def summary_table(analysis: Analysis) -> pd.DataFrame:
     assert posterior is not None
     fit = posterior.fit
     names = ("pi", "mu", "Sigma") if fit.d <= _WITH_COVARIANCES else ("pi", "mu")
-    table = without_copies(posterior.summary(var_names=names), fit)
+    level = analysis.request.ci_prob
+    table = without_copies(posterior.summary(level, var_names=names), fit)
     low, high = table.columns[2:4]
+    effective = ["ess_bulk", "ess_tail"]
+    table[effective] = table[effective].round()
     return _as_text(
-        table[["mean", "sd", low, high, "ess_bulk", "ess_tail", "r_hat"]].rename(
+        table[["mean", "sd", low, high, *effective, "r_hat"]].rename(
             columns={
-                low: "5.5 %", high: "94.5 %", "ess_bulk": "ESS bulk", "ess_tail": "ESS tail",
-                "r_hat": "r-hat",
+                low: f"{50 * (1 - level):.3g} %", high: f"{50 * (1 + level):.3g} %",
+                "ess_bulk": "ESS bulk", "ess_tail": "ESS tail", "r_hat": "r-hat",
             }
         )
     )  # fmt: skip
+
+
+def sizes_table(analysis: Analysis) -> pd.DataFrame:
+    """Sizes of the components, and how certain their rows are."""
+    import pandas as pd
+
+    fit, classes = analysis.fit, analysis.classes
+    certainty = 1.0 - classes["uncertainty"].groupby(classes["component"]).mean()
+    rows = {
+        f"component {k}": (
+            str(size), f"{size / analysis.data.n:.1%}", f"{share:.1%}",
+            f"{certainty[k]:.3f}" if size else "–",
+        )
+        for k, (size, share) in enumerate(zip(analysis.sizes, fit.weights, strict=True))
+    }  # fmt: skip
+    columns = ["rows classified", "of all", "estimated share", "mean probability"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def diagnostics_table(analysis: Analysis) -> pd.DataFrame:

@@ -5,25 +5,35 @@ from __future__ import annotations
 import numpy as np
 
 from ..comparison.verdict import strength
+from ..em.result import Fit
 from ..families.letters import Letter
 from ..plots.checks import outside_interval
+from ..selection.criteria import criterion_of
 from .analysis import Analysis
 
 # A row is called uncertain below this probability of its component.
 _CERTAIN = 0.9
+# Predictive standard deviations beyond which a statistic is no accident among some hundred.
+_GROSS = 5.0
+# What each criterion asks, where they disagree.
+_ASKS = (
+    "BIC and the evidence ask which model the data support, the evidence with the prior below; "
+    "leave-one-out asks which predicts new rows best, and is indifferent to components that do no "
+    "harm; ICL asks for components that do not overlap."
+)
 
 
 def conclusion(analysis: Analysis) -> list[str]:
     """The sentences of the answer, most important first."""
-    sentences = [*_interruptions(analysis), _choice(analysis)]
-    sentences += [*_rivals(analysis), _groups(analysis)]
+    sentences = [*_interruptions(analysis), _choice(analysis), _groups(analysis)]
+    sentences += _rivals(analysis)
     if analysis.posterior is not None:
         sentences += _posterior(analysis)
     failed = len(analysis.selection.failures)
     if failed:
         cells = failed + len(analysis.selection.top(10**6))
         sentences.append(
-            f"{failed} of {cells} cells of the grid have no estimate; the reasons are listed "
+            f"{failed} of {cells} models of the grid have no estimate; the reasons are listed "
             "below the selection table."
         )
     return sentences
@@ -36,8 +46,8 @@ def _interruptions(analysis: Analysis) -> list[str]:
         left_out = ", and no posterior was sampled" if analysis.request.refine else ""
         return [
             "Interrupted: the search over the grid was stopped before its end, so that better "
-            f"mixtures may be missing{left_out}. What follows is true of the cells that there are; "
-            "make the report again for the answer."
+            f"mixtures may be missing{left_out}. What follows is true of the models that there "
+            "are; make the report again for the answer."
         ]
     if posterior is not None and posterior.interrupted:
         d = posterior.diagnostics
@@ -50,15 +60,15 @@ def _interruptions(analysis: Analysis) -> list[str]:
 
 
 def _choice(analysis: Analysis) -> str:
-    fit = analysis.fit
+    fit, criterion = analysis.fit, criterion_of(analysis.selection.criterion)
     if _numbers(analysis) == [1]:
         shape = "a single Gaussian, the only number of components tried"
     elif fit.n_components == 1:
-        shape = "a single Gaussian: nothing in these data asks for more than one group"
+        shape = "a single Gaussian: there is no evidence for more than one component"
     else:
         shape = f"a mixture of {fit.n_components} Gaussian components"
     return (
-        f"By BIC the data are best described by {shape}, with covariances of family "
+        f"By {criterion.label} the data are best described by {shape}, with covariances of family "
         f"{fit.family.name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
         f"BIC {fit.bic:.1f}."
     )
@@ -93,120 +103,181 @@ def _listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _rivals(analysis: Analysis) -> list[str]:
-    top = analysis.selection.top(10**6)
-    best = analysis.fit
-    out = []
-    if len(top) > 1:
-        second = top[1]
-        gap = second.bic - best.bic
-        out.append(
-            f"The next best cell is {second.family.name} with K = {second.n_components}, "
-            f"{gap:.1f} behind: {strength(gap)} evidence for the choice."
-        )
-    other_k = next((f for f in top if f.n_components != best.n_components), None)
-    if other_k is not None and other_k is not top[1]:
-        gap = other_k.bic - best.bic
-        out.append(
-            f"For another number of components the best is {other_k.family.name} with "
-            f"K = {other_k.n_components}, {gap:.1f} behind ({strength(gap)} evidence)."
-        )
-    ks = _numbers(analysis)
-    if len(ks) > 1 and best.n_components == ks[-1]:
-        out.append(
-            f"K = {ks[-1]} is the largest number tried: try more components before settling."
-        )
-    by_icl = min(top, key=lambda f: f.icl)
-    if by_icl is not best:
-        out.append(
-            f"ICL, which counts only well separated groups, prefers {by_icl.family.name} with "
-            f"K = {by_icl.n_components}: some of the components overlap."
-            if by_icl.n_components < best.n_components
-            else f"ICL prefers {by_icl.family.name} with K = {by_icl.n_components}."
-        )
-    return out
-
-
 def _groups(analysis: Analysis) -> str:
-    fit = analysis.fit
+    """Sizes of the components, and how certain the rows' components are."""
+    fit, n = analysis.fit, analysis.data.n
     if fit.n_components == 1:
         return "All rows belong to the one component."
+    sizes = _listed([f"{size} ({size / n:.0%})" for size in analysis.sizes])
     sure = 1.0 - uncertain_share(analysis)
-    shares = ", ".join(f"{w:.0%}" for w in fit.weights)
     return (
-        f"The components hold {shares} of the rows; {sure:.0%} of the rows belong to theirs with "
-        f"probability above {_CERTAIN:.0%}."
+        f"Components 0 to {fit.n_components - 1} have {sizes} of the {n} rows; {sure:.0%} of the "
+        f"rows are classified with probability above {_CERTAIN:.0%}, and "
+        f"{analysis.expected_error:.1%} are expected to be in another component than the one "
+        f"given{_clusters(analysis)}."
+    )
+
+
+def _clusters(analysis: Analysis) -> str:
+    """Which components overlap so much that they may be one cluster, if any do."""
+    merging = analysis.merging
+    if merging is None or merging.n_components < 3:
+        return ""
+    number = merging.suggest()
+    joined = [part for part in merging.clusters(number) if len(part) > 1]
+    if not joined:
+        return ""
+    parts = _listed([_listed([str(k) for k in part]) for part in joined])
+    return (
+        f". Components {parts} overlap most: merged by entropy, the components make {number} "
+        "clusters"
     )
 
 
 def uncertain_share(analysis: Analysis) -> float:
     """Share of rows whose most probable component has probability at most 90 %."""
-    data, uncertain = analysis.data, 0
-    for start in range(0, data.n, 65_536):
-        resp = analysis.fit.predict_proba(np.asarray(data.values[start : start + 65_536]))
-        uncertain += int(np.sum(resp.max(axis=1) <= _CERTAIN))
-    return uncertain / data.n
+    return float(np.mean(1.0 - analysis.classes["uncertainty"] <= _CERTAIN))
 
 
-def _posterior(analysis: Analysis) -> list[str]:
-    posterior = analysis.posterior
-    assert posterior is not None
-    d = posterior.diagnostics
-    if d.problems:
-        return ["Treat the posterior with care. " + " ".join(d.problems)]
-    tails = (0.055, 0.945)
+def _rivals(analysis: Analysis) -> list[str]:
+    top = analysis.selection.top(10**6)
+    best = analysis.fit
+    others = [fit for fit in top if fit is not best]
     out = []
-    if posterior.fit.n_components > 1:
-        low, high = np.quantile(posterior.draws.weights, tails, axis=0)
-        ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
-        out.append(f"Under the prior below, the proportions lie (89 % intervals) in {ranges}.")
-    out.append(
-        f"The chains agree (largest r-hat {max(d.rhat, d.rhat_invariant):.3f}, at least "
-        f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws; "
-        f"{', '.join(map(str, d.checks.values()))}; "
-        f"{posterior.relabelled_draws} draws had to be relabelled)."
-    )
-    loo = posterior.loo()
-    bad = int(np.sum(loo.pareto_k.to_numpy() > loo.good_k))
-    trust = "all Pareto k are fine" if not bad else f"{bad} rows have a Pareto k above the limit"
-    out.append(
-        f"Expected log predictive density by leave-one-out: {loo.elpd:.1f} "
-        f"(standard error {loo.se:.1f}, Monte Carlo error {loo['mcse']:.2f}; {trust})."
-    )
-    out.append(checks(analysis))
+    if others:
+        out.append(f"The next best model is {_named(others[0])}, {_behind(others[0], best)}.")
+    other_k = next((f for f in others if f.n_components != best.n_components), None)
+    if other_k is not None and other_k is not others[0]:
+        out.append(
+            f"For another number of components the best is {_named(other_k)}, "
+            f"{_behind(other_k, best)}."
+        )
+    ks = _numbers(analysis)
+    if len(ks) > 1 and best.n_components == ks[-1]:
+        out.append(f"K = {ks[-1]} is the largest number tried: try more components.")
+    by_icl = min(top, key=lambda f: f.icl)
+    if by_icl is not best:
+        out.append(
+            f"ICL, which favours well separated components, prefers {_named(by_icl)}"
+            + (
+                ": some of the components overlap."
+                if by_icl.n_components < best.n_components
+                else "."
+            )
+        )
     return out
 
 
+def _named(fit: Fit) -> str:
+    return f"{fit.family.name} with K = {fit.n_components}"
+
+
+def _behind(fit: Fit, best: Fit) -> str:
+    """How far a fit's BIC is from that of the best, which may be the best by another criterion."""
+    gap = fit.bic - best.bic
+    if gap < 0:
+        return f"whose BIC is {-gap:.1f} lower"
+    return f"whose BIC is {gap:.1f} higher: {strength(gap)} evidence for the choice"
+
+
+def _posterior(analysis: Analysis) -> list[str]:
+    """What the posterior adds, in words of the question; its diagnostics have their section."""
+    posterior = analysis.posterior
+    assert posterior is not None
+    out = []
+    if posterior.fit.n_components > 1:
+        level = analysis.request.ci_prob
+        tails = ((1 - level) / 2, (1 + level) / 2)
+        low, high = np.quantile(posterior.draws.weights, tails, axis=0)
+        ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
+        out.append(
+            f"Given the prior below, the components' shares are within {ranges} "
+            f"({level:.0%} intervals)."
+        )
+    if len(analysis.posteriors) > 1:
+        out.append(_comparison(analysis))
+    out.append(checks(analysis))
+    if posterior.diagnostics.problems:
+        out.append(
+            "Interpret the posterior with caution: its sampling failed a check, which Diagnostics "
+            "names."
+        )
+    return out
+
+
+def _comparison(analysis: Analysis) -> str:
+    """What the posteriors' comparison says of K, and what a disagreement means."""
+    table = analysis.comparison
+    parts = table[table["elpd_loo"].notna()]
+    text = ""
+    if (shares := parts["probability"].dropna()).size > 1:
+        of_k = shares.groupby(parts["K"]).sum()
+        said = _listed([f"K = {k} has {share:.0%}" for k, share in of_k.items()])
+        text = f"Of the models sampled, equally probable before the data, {said} by the evidence. "
+    chosen = {int(analysis.fit.n_components)}
+    best = parts["elpd_loo"].idxmax()
+    chosen.add(int(parts.loc[best, "K"]))
+    if shares.size > 1:
+        chosen.add(int(parts.loc[shares.idxmax(), "K"]))
+    loo = f"Leave-one-out prefers K = {parts.loc[best, 'K']} ({parts.loc[best, 'family']})"
+    near = parts[(parts["elpd_diff"] < 0) & (-parts["elpd_diff"] <= parts["elpd_diff_se"])]
+    if len(near):
+        loo += ", and does not distinguish it from the others within a standard error"
+    return f"{text}{loo}." + (f" {_ASKS}" if len(chosen) > 1 else "")
+
+
 def checks(analysis: Analysis) -> str:
-    """How many statistics of the rows lie outside their predictive intervals, and the farthest."""
+    """How many statistics of the rows lie outside their predictive intervals, and how far."""
     table = analysis.checks
     assert table is not None
-    outside = outside_interval(table)
+    outside, level = outside_interval(table), analysis.request.ci_prob
     count, total = int(np.sum(outside)), len(table)
     text = (
         f"Of {total} statistics of the rows {count} {'lies' if count == 1 else 'lie'} outside the "
-        "predictive interval of 89 %, "
-        f"where chance alone would put up to about {0.11 * total:.0f}"
+        f"predictive interval of {level:.0%}, where chance alone would put up to about "
+        f"{(1 - level) * total:.0f}"
     )
     if not count:
         return f"{text}: new data from the model look like these."
     away = np.abs(table["observed"] - table["mean"]) / table["sd"].replace(0.0, 1.0)
     name, of = away[outside].idxmax()
     which = f"{of} {name}" if name == "log density" else f"{name} of {of}"
-    return f"{text}; farthest is the {which}."
+    far = float(away[outside].max())
+    if far > _GROSS:
+        return (
+            f"The model misses a feature of the data: the {which} lies {far:.1f} predictive "
+            f"standard deviations away, far beyond chance. {text}."
+        )
+    return f"{text}; farthest is the {which}, {far:.1f} predictive standard deviations away."
 
 
-def evidence(analysis: Analysis) -> str:
-    """The log evidence of the sampled model, or why it is unknown."""
-    found = analysis.evidence
-    if isinstance(found, str):
-        return f"The log evidence is not known: {found}"
-    fit = analysis.fit
-    error = "" if np.isnan(found.error) else f" (standard error {found.error:.2g})"
-    text = (
-        f"The log evidence (log marginal likelihood) of {fit.family.name} with "
-        f"K = {fit.n_components} under the prior below is {found.value:.2f}{error}, by bridge "
-        "sampling. It compares with that of another model of the same data: the difference is the "
-        "log Bayes factor."
+def sampling(analysis: Analysis) -> str:
+    """How well the chains agree, in numbers."""
+    assert analysis.posterior is not None
+    posterior, d = analysis.posterior, analysis.posterior.diagnostics
+    return (
+        f"Largest r-hat {max(d.rhat, d.rhat_invariant):.3f}, at least "
+        f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws; "
+        f"{', '.join(map(str, d.checks.values()))}; "
+        f"{posterior.relabelled_draws} draws were relabelled."
     )
-    return " ".join([text, *found.problems])
+
+
+def evidence(analysis: Analysis) -> list[str]:
+    """What is known of the log evidences, and why some are not known."""
+    if not analysis.posteriors:
+        return ["The log evidence is not known: no posterior was sampled."]
+    table = analysis.comparison
+    known = table["log_evidence"].dropna()
+    said = []
+    if len(known):
+        said.append(
+            "The log evidence (log marginal likelihood) is that of the model under the prior "
+            "below, by bridge sampling; the difference of two is the log Bayes factor."
+        )
+    reasons = table.attrs["reasons"]
+    return said + [
+        f"{name}: the log evidence is not known: {why['log_evidence']}"
+        for name, why in reasons.items()
+        if "log_evidence" in why
+    ]

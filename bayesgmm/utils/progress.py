@@ -26,6 +26,22 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
         yield lambda: bar.advance(task)
 
 
+@contextmanager
+def stages(show: bool) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done: the yielded function begins the next stage.
+
+    Where standard error is no terminal, each stage is a line of its own.
+    """
+    if not show:
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, force_jupyter=False)
+    with console.status("") as status:
+        yield (lambda text: status.update(f"{text} ...")) if console.is_terminal else console.print
+
+
 def until_interrupted[T, R](
     work: Callable[[T], R], items: Sequence[T], description: str, show: bool
 ) -> tuple[list[R], bool]:

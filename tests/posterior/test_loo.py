@@ -71,3 +71,12 @@ def test_monte_carlo_error_is_the_spread_over_sets_of_draws(width):
     spread = np.std([loo.elpd for loo in loos], ddof=1)
     told = np.mean([loo["mcse"] for loo in loos])
     assert 0.6 < told / spread < 1.6
+
+
+def test_too_few_draws_are_refused():
+    """A tail of five draws is the least that can be smoothed."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, random_seed=0)
+    with pytest.raises(ValueError, match="24 draws are too few for leave-one-out: refine with"):
+        make_posterior(x, fit, n_chains=2, n_draws=12).loo()
+    assert np.isfinite(make_posterior(x, fit, n_chains=1, n_draws=25).loo().elpd)

@@ -15,10 +15,8 @@ from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli.app import app
-from bayesgmm.comparison.compare import compare
-from bayesgmm.posterior.evidence.evidence import Evidence
 from bayesgmm.reporting import Analysis, ReportRequest, analyse, render, repeat, tables, verdict
-from bayesgmm.reporting.analysis import checked, evidence_or_reason
+from bayesgmm.reporting.analysis import fits_to_sample
 from bayesgmm.reporting.figures import figures_of
 from bayesgmm.reporting.report import format_of, write
 from bayesgmm.reporting.verdict import describe
@@ -58,13 +56,8 @@ def analysis_of(x, ks=(1, 2, 3), with_posterior=True, **arguments):
     if not with_posterior:
         return analysis
     posterior = make_posterior(analysis.data, analysis.fit)
-    parts = {f: getattr(analysis, f) for f in Analysis.__dataclass_fields__}
-    parts["posterior"] = posterior
-    parts["request"] = replace(request, refine=True)
-    parts["evidence"] = evidence_or_reason(posterior, 0)
-    parts["checks"] = checked(posterior, 0)
-    parts["comparison"] = compare({"EM": analysis.fit, "Posterior": posterior})
-    return Analysis(**parts)
+    results = {"grid": analysis.selection, "Posterior": posterior}
+    return analyse(x, replace(request, refine=True), results, progressbar=False)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +101,8 @@ def test_page_tells_what_was_found(faithful):
         bayesgmm.datasets.load_faithful().attrs["units"]["waiting"] in text
     )  # the units that came with the data
     assert not re.search(r"\bnan\b|None|<NA>", text)
-    order = ["Question.", "By BIC the data", "Selection: how", "Comparison", "Data", "Prior",
-             "To repeat it", "Versions"]  # fmt: skip
+    order = ["Question.", "By BIC the data", "Selection: number", "Comparison", "Data", "Prior",
+             "Reproducibility", "Versions"]  # fmt: skip
     places = [text.index(words, text.index("Question.")) for words in order[:3]]
     places += [text.rindex(words) for words in order[3:]]
     assert places == sorted(places)
@@ -136,9 +129,9 @@ def test_failed_cells_are_listed_with_reasons():
     x = rng.normal(size=(40, 2))
     x = np.column_stack([x, x[:, 0] - 2 * x[:, 1]])  # dependent: no full covariance
     page = render(analysis_of(x, (1, 2), with_posterior=False))
-    assert "Cells without an estimate" in page
+    assert "Models without an estimate" in page
     assert "linearly dependent" in page
-    assert "cells of the grid have no estimate" in page
+    assert "models of the grid have no estimate" in page
     assert page.count("linearly dependent") == 1  # one reason, all its cells
 
 
@@ -153,9 +146,12 @@ def test_conclusion_is_true_to_the_figures(faithful):
     word = (
         "hardly any" if gap <= 2 else "positive" if gap <= 6 else "strong" if gap <= 10 else "very"
     )
-    assert f"{second['family']} with K = {second['K']}, {gap:.1f} behind: {word}" in sentences
+    assert (
+        f"{second['family']} with K = {second['K']}, whose BIC is {gap:.1f} higher: {word}"
+        in sentences
+    )
     resp = faithful.fit.predict_proba(bayesgmm.datasets.load_faithful())
-    assert f"{np.mean(resp.max(axis=1) > 0.9):.0%} of the rows belong" in sentences
+    assert f"{np.mean(resp.max(axis=1) > 0.9):.0%} of the rows are classified" in sentences
     by_icl = table.loc[table["icl"].idxmin()]
     assert (f"prefers {by_icl['family']} with K = {by_icl['K']}" in sentences) == (by_icl.name != 0)
     assert "K = 3 is the largest number tried" in sentences
@@ -165,7 +161,7 @@ def test_one_component_is_said_to_be_one():
     """A single Gaussian is not called a mixture."""
     x = np.random.default_rng(1).normal(size=(200, 2))
     sentences = " ".join(verdict.conclusion(analysis_of(x, (1, 2))))
-    assert "a single Gaussian: nothing in these data asks for more" in sentences
+    assert "a single Gaussian: there is no evidence for more" in sentences
     sentences = " ".join(verdict.conclusion(analysis_of(x, (1,))))
     assert "a single Gaussian, the only number of components tried" in sentences
 
@@ -288,19 +284,64 @@ def test_reports_are_html_or_markdown(tmp_path):
 
 
 def test_evidence_is_told_or_why_it_is_not(faithful):
-    """Value and error as they are; problems; a reason for families and draws that have none."""
-    parts = {f: getattr(faithful, f) for f in Analysis.__dataclass_fields__}
-    found = Evidence(-1161.234, 0.012, "bridge", "", {}, ("Raise draws.",))
-    text = verdict.evidence(Analysis(**parts | {"evidence": found}))
-    assert "-1161.23 (standard error 0.012)" in text and text.endswith("Raise draws.")
-    assert "not known: no posterior" in verdict.evidence(
-        Analysis(**parts | {"evidence": evidence_or_reason(None, 0)})
-    )
+    """As the comparison has it; a reason for draws that have none."""
     x = bayesgmm.datasets.load_faithful()
-    posterior = make_posterior(x, bayesgmm.fit(x, 2, "VEV", random_seed=0))
-    assert "family VEV has no evidence" in evidence_or_reason(posterior, 0)
-    few = make_posterior(x, bayesgmm.fit(x, 2, "VVV", random_seed=0), n_chains=2, n_draws=8)
-    assert "16 draws are too few" in evidence_or_reason(few, 0)
+    [reason] = verdict.evidence(faithful)
+    assert reason.startswith("Posterior: the log evidence is not known: the draws fill no volume")
+    [none] = verdict.evidence(analysis_of(x, (1, 2), False))
+    assert "not known: no posterior was sampled" in none
+    few = make_posterior(x, bayesgmm.fit(x, 2, "VVV", random_seed=0), n_chains=2, n_draws=15)
+    [why] = verdict.evidence(analyse(x, ReportRequest(2), few, progressbar=False))
+    assert "30 draws are too few" in why
+
+
+def quick_posterior(x, fit):
+    """A posterior whose evidence can be computed."""
+    return bayesgmm.refine(x, fit, sampler="laplace", draws=250, random_seed=1, progressbar=False)
+
+
+def test_several_posteriors_are_compared(tmp_path):
+    """By evidence and leave-one-out, with what a disagreement means; the first is the answer's."""
+    x = bayesgmm.datasets.load_faithful()
+    fits = [bayesgmm.fit(x, k, "VVV", random_seed=0) for k in (1, 2)]
+    named = {f"K = {fit.n_components}": quick_posterior(x, fit) for fit in fits[1::-1]}
+    analysis = analyse(x, ReportRequest(), named, progressbar=False)
+    assert analysis.fit is named["K = 2"].fit
+    table = analysis.comparison.loc[list(named)]
+    said = " ".join(verdict.conclusion(analysis))
+    share = table["probability"]
+    assert f"K = 1 has {share['K = 1']:.0%} and K = 2 has {share['K = 2']:.0%}" in said
+    assert "Leave-one-out prefers K = 2 (VVV)" in said
+    assert "by bridge sampling" in verdict.evidence(analysis)[0]
+    assert share.idxmax() == "K = 2" and "indifferent to components" not in said
+    turned = dict(reversed(named.items()))
+    said = " ".join(verdict.conclusion(analyse(x, ReportRequest(), turned, progressbar=False)))
+    assert "a single Gaussian" in said and "indifferent to components" in said
+    path = bayesgmm.report(x, tmp_path / "r.html", results=named, progressbar=False)
+    assert "Leave-one-out prefers K = 2" in path.read_text()
+
+
+def test_results_of_the_wrong_kind():
+    """Are named, with what may be passed."""
+    x = bayesgmm.datasets.load_faithful()
+    with pytest.raises(TypeError, match="results has a int: pass a Fit, a Selection"):
+        analyse(x, results={"a": 3})
+    with pytest.raises(ValueError, match="ci_prob is 89"):
+        ReportRequest(ci_prob=89)
+
+
+def test_the_best_of_several_numbers_are_sampled():
+    """One fit of each K, the best first, none whose BIC is far from it."""
+    x = bayesgmm.datasets.load_faithful()
+    grid = bayesgmm.select(x, range(1, 6), random_seed=0, progressbar=False)
+    fits = fits_to_sample(grid, 3)
+    assert fits[0] is grid.best and len({fit.n_components for fit in fits}) == 3
+    for fit in fits:
+        rivals = [f for f in grid.sound.values() if f.n_components == fit.n_components]
+        assert fit.bic == min(f.bic for f in rivals)
+        assert fit.bic - grid.best.bic < 10
+    assert [f.bic for f in fits] == sorted(f.bic for f in fits)
+    assert fits_to_sample(grid, 1) == [grid.best]
 
 
 def test_checks_are_told_as_they_are(faithful):
@@ -312,7 +353,10 @@ def test_checks_are_told_as_they_are(faithful):
     parts = {f: getattr(faithful, f) for f in Analysis.__dataclass_fields__}
     text = verdict.checks(Analysis(**parts | {"checks": table}))
     assert f"Of {len(table)} statistics of the rows 2 lie outside" in text
-    assert "farthest is the sd of waiting" in text
+    assert "misses a feature of the data: the sd of waiting lies" in text
+    table.loc[("sd", "waiting"), "observed"] = table.loc[("sd", "waiting"), "upper"] * 1.01
+    text = verdict.checks(Analysis(**parts | {"checks": table}))
+    assert "farthest is the" in text and "predictive standard deviations away" in text
     table["observed"] = table["mean"]
     text = verdict.checks(Analysis(**parts | {"checks": table}))
     assert "rows 0 lie outside" in text and "look like these" in text

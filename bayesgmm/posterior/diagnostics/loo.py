@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
 
 
+# A fifth of the draws is the tail that is smoothed, which takes five.
+_FEWEST = 25
+
+
 def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float) -> ELPDData:
     """Expected log pointwise predictive density by Pareto-smoothed importance sampling.
 
@@ -41,7 +45,16 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     arviz_stats ELPDData
         elpd, se, p, and pointwise elpd_i and pareto_k over obs_id; and mcse, the Monte Carlo
         standard error of elpd.
+
+    Raises
+    ------
+    ValueError
+        Fewer draws than a tail to smooth needs.
     """
+    if len(draws) < _FEWEST:
+        raise ValueError(
+            f"{len(draws)} draws are too few for leave-one-out: refine with at least {_FEWEST}."
+        )
     from arviz_stats.base import array_stats
     from arviz_stats.utils import ELPDDataLOO
 

@@ -1,0 +1,70 @@
+"""Plot of the components' profiles: their means beside the overall mean, column by column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..mixture.mixture import mixture_of
+from .style import Figure, literal_text
+
+# Largest distance that a shade of its own shows, in standard deviations of the column.
+_FARTHEST = 2.0
+# Cells up to which each has its number.
+_NUMBERED = 160
+
+
+def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's name for the data
+    """The components' means as a heat map, in standard deviations from each column's mean.
+
+    What distinguishes the components, for many columns at a time: blue is below, orange above the
+    mean of all rows.
+
+    Parameters
+    ----------
+    X : array-like (n, d)
+        The rows of the fit.
+    fit : Fit or Mixture
+        Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> from bayesgmm import plots
+    >>> X = bayesgmm.datasets.load_iris(features_only=True)
+    >>> figure = plots.plot_profiles(X, bayesgmm.fit(X, 3, "VEV", random_seed=1))
+    >>> figure.axes[0].get_title()
+    'Means of the components, in standard deviations from the overall mean'
+    """
+    mixture = mixture_of(fit)
+    data = mixture.rows(X)
+    z = (mixture.means - data.center) / data.sd
+    height = 1.5 + 0.3 * mixture.d
+    figure = Figure(
+        figsize=(2.6 + 0.75 * max(mixture.n_components, 4), height), layout="constrained"
+    )
+    ax = figure.subplots()
+    image = ax.imshow(z.T, cmap="PuOr_r", vmin=-_FARTHEST, vmax=_FARTHEST, aspect="auto")
+    figure.colorbar(image, ax=ax, extend="both", label="standard deviations of the column")
+    if z.size <= _NUMBERED:
+        for k, j in np.ndindex(*z.shape):
+            ink = "white" if abs(z[k, j]) > 0.7 * _FARTHEST else "black"
+            ax.text(k, j, f"{z[k, j]:+.1f}", ha="center", va="center", fontsize=8, color=ink)
+    ax.set(
+        xticks=range(mixture.n_components), yticks=range(mixture.d),
+        xticklabels=[f"{k}\n{w:.0%}" for k, w in enumerate(mixture.weights)],
+        yticklabels=[literal_text(name, 24) for name in mixture.names],
+        xlabel="component and its share",
+    )  # fmt: skip
+    ax.set_title(
+        "Means of the components, in standard deviations from the overall mean",
+        fontsize=10,
+        wrap=True,
+    )
+    ax.tick_params(length=0)
+    return figure

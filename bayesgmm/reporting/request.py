@@ -1,0 +1,108 @@
+"""What a report is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..em.result import Fit
+from ..mixture.prior import Prior
+from ..posterior.posterior import Posterior
+from ..sampling.registry import SamplerName, sampler_named
+from ..selection.criteria import CriterionName, criterion_of
+from ..selection.selection import Selection
+from ..utils.validation import check_integer, check_probability, whole_seed
+
+type Results = Fit | Posterior | Selection | Mapping[str, Fit | Posterior | Selection]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReportRequest:
+    """The options of a report; the parameters are those of `report`."""
+
+    n_components: int | Iterable[int] = range(1, 10)
+    covariance_type: str | Iterable[str] | None = None
+    columns: Sequence[str] | None = None
+    prior: Prior | None = None
+    refine: bool = True
+    n_posteriors: int = 3
+    criterion: CriterionName = "bic"
+    sampler: SamplerName = "auto"
+    n_init: int | None = None
+    draws: int = 1000
+    tune: int = 200
+    chains: int = 4
+    ci_prob: float = 0.89
+    random_seed: int = 0
+    title: str = ""
+    question: str = ""
+    source: str = ""
+    reading: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep the numbers of components as a list, which is read more than once; check others."""
+        set_value = object.__setattr__
+        if isinstance(self.n_components, Iterable):
+            set_value(self, "n_components", list(self.n_components))
+        set_value(self, "random_seed", whole_seed(self.random_seed) or 0)
+        set_value(self, "criterion", criterion_of(self.criterion).name)
+        set_value(self, "sampler", sampler_named(self.sampler).name)
+        set_value(self, "n_posteriors", check_integer("n_posteriors", self.n_posteriors, 1))
+        set_value(self, "ci_prob", check_probability("ci_prob", self.ci_prob))
+
+    @property
+    def ks(self) -> list[int]:
+        """The numbers of components."""
+        ks = self.n_components
+        return list(ks) if isinstance(ks, Iterable) else [ks]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Results that are reported in place of new ones.
+
+    Attributes
+    ----------
+    selection : Selection or None
+        The grid; of fits and of posteriors' fits, where no grid is among the results.
+    posteriors : dict of name to Posterior
+        The posteriors, in their order.
+    """
+
+    selection: Selection | None
+    posteriors: dict[str, Posterior]
+
+    @classmethod
+    def of(cls, results: Any) -> Given:
+        """The results, sorted by kind.
+
+        Raises
+        ------
+        TypeError
+            Something else among them.
+        ValueError
+            Two grids.
+        """
+        if results is None:
+            return cls(None, {})
+        named = results if isinstance(results, Mapping) else {"": results}
+        grids, fits, posteriors = [], [], {}
+        for name, result in named.items():
+            if isinstance(result, Selection):
+                grids.append(result)
+            elif isinstance(result, Posterior):
+                posteriors[str(name)] = result
+            elif isinstance(result, Fit):
+                fits.append(result)
+            else:
+                raise TypeError(
+                    f"results has a {type(result).__name__}: pass a Fit, a Selection, a Posterior, "
+                    "or a mapping of names to them."
+                )
+        if len(grids) > 1:
+            raise ValueError(f"results has {len(grids)} grids: pass one.")
+        fits += [posterior.fit for posterior in posteriors.values()]
+        if not grids and fits:
+            grids = [Selection({(fit.family.name, fit.n_components): fit for fit in fits}, {})]
+        return cls(grids[0] if grids else None, posteriors)
