@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Families whose matrices have their invariant measure instead of that of shapes and turns.
-INVARIANT: tuple[str, ...] = ()
 _CHAINS, _BURN_IN, _AIM = 150, 1500, 0.3
 
 
@@ -61,10 +59,6 @@ class Metropolis:
         psi = np.einsum("ckij,il,cklj->ckj", axes, prior.scale, axes)
         total -= 0.5 * ((prior.dof + d + 1) * logs.sum(axis=1) + (psi / variances).sum(axis=(1, 2)))
         total += (d if self.family.name == "VVE" else 1) * state["volume"].sum(axis=1)
-        if self.family.name in INVARIANT:
-            apart = state["shape"][..., :, None] - state["shape"][..., None, :]
-            i, j = np.triu_indices(d, 1)
-            total += np.log(np.abs(np.sinh(0.5 * apart[..., i, j]))).sum(axis=(1, 2))
         return total
 
     def moved(self, name):

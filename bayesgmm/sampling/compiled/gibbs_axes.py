@@ -27,7 +27,7 @@ from ...families.matrices import compose
 from ...kernels.calls import caller
 from ...kernels.compilation import F1, F2, F3, FLOAT, INT, inlined, part, typed
 from ...utils.types import FloatArray
-from .variates import half_von_mises, log_inverse_gaussian
+from .variates import half_von_mises, hyperbolic
 
 # Rounds over all pairs of axes and of a shape's elements to one sweep.
 _ROUNDS = 2
@@ -203,8 +203,7 @@ def _draw_shape(rng, k, squares, volume, log_a):  # type: ignore[no-untyped-def]
             # The density of t is in exp(-(exp(of_p - t) + exp(of_q + t))/2).
             of_p = np.log(squares[k, p] / volume) - log_a[p]
             of_q = np.log(squares[k, q] / volume) - log_a[q]
-            t = log_inverse_gaussian(rng, np.exp(0.5 * (of_p + of_q)), 0.0)
-            t += 0.5 * (of_p - of_q)
+            t = 0.5 * (of_p - of_q) + hyperbolic(rng, np.exp(0.5 * (of_p + of_q)))
             log_a[p] += t
             log_a[q] -= t
     mean = 0.0  # of rounding errors

@@ -32,40 +32,25 @@ def half_von_mises(rng, kappa):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def log_inverse_gaussian(rng, c, drift):  # type: ignore[no-untyped-def]
-    """A draw of t with density in exp(drift t - c cosh t), by rejection.
+def hyperbolic(rng, c):  # type: ignore[no-untyped-def]
+    """A draw of t with density in exp(-c cosh t), by rejection.
 
-    The logarithm of a generalised inverse Gaussian variable. About its mode asinh(drift / c) the
-    log density is -w (cosh s - 1) - drift (sinh s - s), w^2 = c^2 + drift^2. A log-concave density
-    is nowhere above its mode's height, nor above its tangents (Devroye 1986, Non-Uniform Random
-    Variate Generation, section VII.2), here those at -m and m with w (cosh m - 1) = 1.
+    A log-concave density is nowhere above its mode's height, nor above its tangents (Devroye 1986,
+    Non-Uniform Random Variate Generation, section VII.2), here that at m, where it is 1/e of that
+    height: c (cosh m - 1) = 1. At least 0.7 of the proposals are taken, for any c.
     """
-    w = math.sqrt(c * c + drift * drift)
-    large = 0.5 * (w + abs(drift))  # of exp(s) and exp(-s), by which no digit is lost far out
-    of_up, of_down = large, 0.25 * c * c / large
-    if drift < 0.0:
-        of_up, of_down = of_down, of_up
-    m = math.log1p((1.0 + math.sqrt(1.0 + 2.0 * w)) / w)
-    slope = math.sqrt(1.0 + 2.0 * w)  # w sinh m
-    bend = drift * (math.sinh(m) - m)
-    # Where the tangents reach the mode's height, and their slopes away from it.
-    right, left = slope + drift / w, slope - drift / w
-    right_end = m - (1.0 + bend) / right
-    left_end = m - (1.0 - bend) / left
-    total = right_end + left_end + 1.0 / right + 1.0 / left
+    slope = math.sqrt(1.0 + 2.0 * c)  # c sinh m
+    m = math.log1p((1.0 + slope) / c)
+    end = m - 1.0 / slope  # where the tangent has the mode's height
     while True:
-        u = total * rng.random()
-        if u < right_end + left_end:
-            s, height = u - left_end, 0.0
-        elif u < right_end + left_end + 1.0 / right:
+        t = m * rng.random()  # of m, the end and an area of 1 / slope under the tangent
+        height = 0.0
+        if t > end:
             beyond = rng.standard_exponential()
-            s, height = right_end + beyond / right, -beyond
-        else:
-            beyond = rng.standard_exponential()
-            s, height = -left_end - beyond / left, -beyond
-        log_density = -of_up * (math.expm1(s) - s) - of_down * (math.expm1(-s) + s)
-        if math.log(1.0 - rng.random()) <= log_density - height:
-            return s + math.asinh(drift / c)
+            t = end + beyond / slope
+            height = -beyond
+        if math.log(1.0 - rng.random()) <= -2.0 * c * math.sinh(0.5 * t) ** 2 - height:
+            return t if rng.random() < 0.5 else -t
 
 
 @jit()
