@@ -46,6 +46,7 @@ def _fit(
     family: options.FamilyName = "",
     columns: options.Columns = "",
     weights: options.Weights = "",
+    missing: options.Missing = "refuse",
     start: Annotated[
         _Start,
         typer.Option(
@@ -86,7 +87,7 @@ def _fit(
         )
     options.spare_inputs(out, data.path)
     with errors_as_text():
-        rows = data.weighted_rows(columns, weights)
+        rows = data.weighted_rows(columns, weights, str(missing))
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
         under = (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.tables import MISSING
 from ..families import FAMILIES, get_family
 from ..utils.validation import did_you_mean
 
@@ -30,6 +32,15 @@ Weights = Annotated[
         help="The column that says what each row counts for: 2 as if it stood there twice.",
     ),
 ]
+if TYPE_CHECKING:
+    Missing = str
+else:
+    Missing = Annotated[
+        StrEnum("_Missing", {name: name for name in MISSING}),
+        typer.Option(
+            help="What to do with missing values: marginalize fits the values that are there."
+        ),
+    ]
 Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9, or 2, or 1,3,5.")]
 Families = Annotated[
     str,

@@ -36,6 +36,7 @@ def _select(
     families: options.Families = "",
     columns: options.Columns = "",
     weights: options.Weights = "",
+    missing: options.Missing = "refuse",
     criterion: Annotated[
         CriterionName, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
     ] = "bic",
@@ -61,7 +62,7 @@ def _select(
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} does not hold a grid.", param_hint="--resume")
-        rows = data.weighted_rows(columns, weights)
+        rows = data.weighted_rows(columns, weights, str(missing))
         grid = select(
             rows, numbers, options.families(families, rows.d), criterion=criterion,
             n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),

@@ -127,7 +127,7 @@ class Source:
         """The columns asked for, all numeric."""
         return self._chosen(self.frame, columns)
 
-    def weighted_rows(self, columns: str, weights: str) -> Data:
+    def weighted_rows(self, columns: str, weights: str, missing: str = "refuse") -> Data:
         """The columns asked for as checked `Data`, weighted by a column if one is named.
 
         Raises
@@ -137,7 +137,7 @@ class Source:
         """
         frame = self.frame
         if not weights:
-            return as_data(self._chosen(frame, columns))
+            return as_data(self._chosen(frame, columns), missing=missing)
         self.refuse_unknown(weights, "--weights")
         if weights in (listed(columns) or ()):
             raise typer.BadParameter(
@@ -145,7 +145,7 @@ class Source:
                 param_hint="--columns",
             )
         data = self._chosen(frame.drop(columns=weights), columns)
-        return as_data(data, sample_weight=_checked_weights(frame[weights]))
+        return as_data(data, None, _checked_weights(frame[weights]), missing)
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

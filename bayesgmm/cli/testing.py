@@ -39,6 +39,7 @@ def _bootstrap(
     data: Source,
     family: options.FamilyName = "",
     columns: options.Columns = "",
+    missing: options.Missing = "refuse",
     max_k: Annotated[int, typer.Option(min=2, help="Most components of an alternative.")] = 9,
     n_boot: _Boot = 999,
     level: Annotated[float, typer.Option(help="Tests go on until a p-value exceeds it.")] = 0.05,
@@ -54,7 +55,7 @@ def _bootstrap(
     from ..selection.bootstrap_lrt import bootstrap_lrt
 
     with errors_as_text() as end:
-        rows = data.weighted_rows(columns, "")
+        rows = data.weighted_rows(columns, "", str(missing))
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
         test = bootstrap_lrt(
@@ -99,7 +100,9 @@ def _errors(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text() as end:
         fit = load_fit(saved, cell)
-        rows = data.weighted_rows(",".join(fit.names) if fit.mixture.named else "", weights)
+        rows = data.weighted_rows(
+            ",".join(fit.names) if fit.mixture.named else "", weights, fit.mixture.missing
+        )
         errors = standard_errors(
             rows, fit, method, weights=weights_are, n_boot=n_boot, random_seed=seed,
             progressbar=not (quiet or json),

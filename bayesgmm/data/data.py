@@ -14,30 +14,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
+from ..kernels.device.rows import DeviceRows
+from ..kernels.e_step.contract import total_weight
+from ..kernels.e_step.groups import Groups
 from ..kernels.summary import column_summary
 from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
-from ..utils.validation import real_array
+from ..utils.validation import check_choice
 from .blocks import slices
+from .groups import groups_of
 from .same_data import Fingerprint, fingerprint
-from .summary import weighted_summary
-from .tables import Table, as_numbers, missing_values, read_table, select_columns
+from .summary import observed_summary, weighted_summary
+from .tables import (
+    MISSING,
+    REFUSE,
+    Table,
+    as_numbers,
+    missing_values,
+    read_table,
+    refuse_unobserved,
+    select_columns,
+)
+from .weights import LARGEST, read_weights
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
-_LARGEST = 1e100
-# Rows that the weights stand for together, at least: shares that sum to 1 are no counts.
-_FEWEST = 2.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data(Displayed):
-    """Checked rows: finite numbers, named columns that vary.
+    """Checked rows: finite numbers, or missing ones where these are allowed; columns that vary.
 
     Attributes
     ----------
@@ -55,7 +65,11 @@ class Data(Displayed):
     weights : array (n,) or None
         What each row counts for; None where every row counts once. The five summaries above are
         weighted too: they are those of a table in which a row of weight 2 stands twice and one
-        of weight 0 not at all.
+        of weight 0 not at all. Of a column with missing values they are those of the others.
+    missing : {"refuse", "marginalize"}
+        Whether missing values (NaN) were allowed, and are in new rows for what is fitted to these.
+    groups : Groups or None
+        The rows' groups, where values are missing.
     """
 
     values: NDArray[np.floating] | DeviceRows
@@ -67,6 +81,8 @@ class Data(Displayed):
     sd: FloatArray
     weights: FloatArray | None = None
     named: bool = True
+    missing: str = REFUSE
+    groups: Groups | None = None
 
     @property
     def n(self) -> int:
@@ -75,8 +91,18 @@ class Data(Displayed):
 
     @property
     def total(self) -> float:
-        """The sum of the rows' weights; n without them."""
-        return float(self.n) if self.weights is None else float(self.weights.sum())
+        """The sum of the rows' weights; their number without. Rows without a value do not count."""
+        return total_weight(self)
+
+    @property
+    def size(self) -> float:
+        """The same as criteria count it: a whole number where the rows have no weights."""
+        return int(self.total) if self.weights is None else self.total
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether values are missing."""
+        return self.groups is not None and self.groups.incomplete
 
     @property
     def d(self) -> int:
@@ -86,7 +112,9 @@ class Data(Displayed):
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """Summaries that tell these rows, weights and columns, in their order, from others."""
-        return fingerprint(self.values, self.weights, self.names, self.named, self.low, self.sd)
+        return fingerprint(
+            self.values, self.weights, self.names, self.named, self.low, self.sd, self.incomplete
+        )
 
     def _title(self) -> str:
         weights = "" if self.weights is None else f", of weight {self.total:.10g} together"
@@ -100,8 +128,25 @@ class Data(Displayed):
 
     def part(self, start: int, stop: int) -> Data:
         """Rows start..stop with their weights, in the coordinates of the whole."""
-        weights = None if self.weights is None else self.weights[start:stop]
-        return replace(self, values=self.values[start:stop], weights=weights)
+        return self.take(slice(start, stop))
+
+    def take(self, rows: NDArray[np.integer] | slice) -> Data:
+        """Some of the rows with their weights, in the coordinates of the whole."""
+        weights = None if self.weights is None else self.weights[rows]
+        groups = None if self.groups is None else self.groups.take(rows)
+        return replace(self, values=self.values[rows], weights=weights, groups=groups)
+
+    def filled(self, values: FloatArray) -> Data:
+        """The data with other values (n, d), of which none is missing."""
+        return replace(self, values=values, groups=None)
+
+    @property
+    def counted(self) -> FloatArray | None:
+        """What each row counts for: its weight, 0 without a value; None where all count once."""
+        if self.groups is None or not self.groups.n_silent:
+            return self.weights
+        says_something = (~self.groups.silent[self.groups.of_rows]).astype(np.float64)
+        return says_something if self.weights is None else self.weights * says_something
 
     def blocks(
         self, numbers_each: int = 1, at_most: int | None = None
@@ -113,7 +158,7 @@ class Data(Displayed):
     def distinct_rows(self, at_most: int) -> int:
         """The number of different rows, or `at_most` if there are more (reading stops there).
 
-        Rows of weight 0 do not count.
+        Rows of weight 0, and those without a value, do not count.
         """
         seen: set[bytes] = set()
         start, size = 0, 2 * min(at_most, self.n)  # usually enough
@@ -121,6 +166,8 @@ class Data(Displayed):
             values = self.values[start : start + size]
             if self.weights is not None:
                 values = values[self.weights[start : start + size] > 0]
+            if self.incomplete:
+                values = values[~np.isnan(values).all(axis=1)]
             block = np.ascontiguousarray(values) + 0.0  # -0.0 is 0.0
             seen.update(row.tobytes() for row in block)
             if len(seen) >= at_most:
@@ -129,7 +176,12 @@ class Data(Displayed):
         return len(seen)
 
 
-def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = None) -> Data:
+def as_data(
+    x: Any,
+    columns: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    missing: str = REFUSE,
+) -> Data:
     """The checked rows of a table, with a summary of its columns.
 
     Parameters
@@ -143,6 +195,9 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
     sample_weight : array-like (n,), optional
         What each row counts for: 2 as if it stood there twice, 0 as if it did not. A `Data`
         keeps its own weights unless given others. Weights that are all 1 are none.
+    missing : {"refuse", "marginalize"}
+        Whether values may be missing: NaN, None, pandas' NA, nulls, masked ones. A `Data` keeps
+        what it was made with.
 
     Raises
     ------
@@ -151,20 +206,23 @@ def as_data(x: Any, columns: Sequence[str] | None = None, sample_weight: Any = N
         names, a constant column, weights that are negative, not finite or all 0: the message
         names the column, the value and the cure.
     """
+    check_choice("missing", missing, MISSING)
     if isinstance(x, Data):
-        if columns is None and sample_weight is None:
+        missing = x.missing if missing == REFUSE else missing
+        if columns is None and sample_weight is None and missing == x.missing:
             return x
         table = Table(x.values, x.names, x.named)
     else:
         table = read_table(x)
     if columns is not None:
         table = select_columns(table, columns)
-    values = as_numbers(table)
+    values = as_numbers(table, missing)
     if sample_weight is not None:
-        weights = _read_weights(sample_weight, len(values))
+        weights = read_weights(sample_weight, len(values))
     else:
         weights = x.weights if isinstance(x, Data) else None
-    data = _summarise(values, table.names, weights, table.named)
+    data = _summarise(values, table.names, weights, table.named, missing)
+    refuse_unobserved(data.names, data.sd)
     _refuse_constant_columns(data)
     return data
 
@@ -176,15 +234,16 @@ def as_rows_like(
     scale: FloatArray,
     named: bool = True,
     sample_weight: Any = None,
+    missing: str = REFUSE,
 ) -> Data:
     """New rows for an existing fit, checked: its columns, its centre and scale.
 
     Columns of a table are found by the fit's names, unless these were made up (`named`). Columns
-    may be constant.
+    may be constant, and without values where these may be `missing`.
     """
     weights = None
     if isinstance(x, Data):
-        table, weights = Table(x.values, x.names, x.named), x.weights
+        table, weights, missing = Table(x.values, x.names, x.named), x.weights, x.missing
     else:
         table = read_table(x, width=len(names))
     others = table.named and tuple(table.names) != tuple(names)
@@ -201,61 +260,11 @@ def as_rows_like(
             f"the columns are {list(table.names)}, the fit was made with {list(names)}"
             f"{': pass the same columns' if named else made_up}."
         )
-    values = as_numbers(table)
+    values = as_numbers(table, missing)
     if sample_weight is not None:
-        weights = _read_weights(sample_weight, len(values))
-    summary = _summarise(values, tuple(names), weights, named)
+        weights = read_weights(sample_weight, len(values))
+    summary = _summarise(values, tuple(names), weights, named, missing)
     return replace(summary, center=center, scale=scale)
-
-
-def _read_weights(sample_weight: Any, n: int) -> FloatArray | None:
-    """Checked weights in memory of their own, None where they are all 1."""
-    if is_on_device(sample_weight):
-        sample_weight = np.asarray(device_rows(sample_weight))[:, 0]
-    try:
-        weights = real_array(_plain_column(sample_weight), "sample_weight")
-    except ValueError:
-        raise DataError(
-            "sample_weight holds values that are not numbers (text, dates, categories, complex), "
-            "or missing ones: pass one number per row."
-        ) from None
-    if weights.shape != (n,):
-        raise DataError(
-            f"sample_weight has shape {weights.shape}, the data have {n} rows: pass one number "
-            f"per row, shape ({n},)."
-        )
-    bad = ~(np.isfinite(weights) & (weights >= 0))
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(
-            f"sample_weight is {weights[row]} in row {row}: pass finite numbers of at least 0 "
-            "(0 leaves a row out)."
-        )
-    if not weights.any():
-        raise DataError(
-            f"sample_weight is zero in all {n} rows: give at least two rows a positive one."
-        )
-    if weights.max() > _LARGEST:
-        raise DataError(
-            f"sample_weight reaches {weights.max():.3g}, where sums overflow: divide all by that."
-        )
-    if (total := weights.sum()) < _FEWEST:
-        raise DataError(
-            f"sample_weight sums to {total:.4g}, less than two rows: multiply it so that it says "
-            "how many rows each stands for, such as sample_weight * len(X) / sum(sample_weight)."
-        )
-    return None if np.all(weights == 1) else weights
-
-
-def _plain_column(values: Any) -> Any:
-    """A column as an array, in which missing values and categories do not pass for numbers."""
-    if hasattr(values, "cat") and hasattr(values.cat, "categories"):
-        return "categories"
-    kind = getattr(values, "dtype", None)
-    if isinstance(kind, np.dtype) or not hasattr(values, "to_numpy"):
-        truth = isinstance(kind, np.dtype) and kind.kind == "b"
-        return values.astype(np.float64) if truth else values
-    return np.asarray(values, dtype=object)
 
 
 def _summarise(
@@ -263,8 +272,9 @@ def _summarise(
     names: tuple[str, ...],
     weights: FloatArray | None,
     named: bool,
+    missing: str,
 ) -> Data:
-    d = values.shape[1]
+    d, groups = values.shape[1], None
     if isinstance(values, DeviceRows):
         from ..kernels.device.summary import column_summary as on_device
 
@@ -275,26 +285,45 @@ def _summarise(
         if not values.dtype.isnative:
             values = values.astype(values.dtype.newbyteorder("="))
         column_summary(values, low, high, mean, sd, bad)
-    for j in np.flatnonzero(bad):
-        column = np.asarray(values[:, j : j + 1])[:, 0]
-        n_nan = int(np.sum(np.isnan(column)))
-        if n_nan:
-            raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
-        row = int(np.argmax(np.isinf(column)))
-        raise DataError(
-            f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
-            "correct or drop that row."
-        )
-    if weights is not None and not isinstance(values, DeviceRows):
+    if bad.any():
+        groups = _groups(values, names, bad, missing)
+    if groups is not None:
+        low, high, mean, sd = observed_summary(np.asarray(values), weights)
+    elif weights is not None and not isinstance(values, DeviceRows):
         low, high, mean, sd = weighted_summary(values, weights)
     size = np.maximum(np.abs(low), np.abs(high))
-    for j in np.flatnonzero(size > _LARGEST):
+    for j in np.flatnonzero(size > LARGEST):
         raise DataError(
             f"column {names[j]!r} reaches {size[j]:.3g}, whose square overflows: "
             "express it in a larger unit."
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
-    return Data(values, names, mean, scale, low, high, sd, weights, named)
+    return Data(values, names, mean, scale, low, high, sd, weights, named, missing, groups)
+
+
+def _groups(
+    values: NDArray[np.floating] | DeviceRows,
+    names: tuple[str, ...],
+    bad: NDArray[Any],
+    missing: str,
+) -> Groups:
+    """The groups of rows with missing values, if these are allowed; infinite ones never are."""
+    for j in np.flatnonzero(bad):
+        column = np.asarray(values[:, j : j + 1])[:, 0]
+        if missing == REFUSE and (n_nan := int(np.sum(np.isnan(column)))):
+            raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
+        if np.isinf(column).any():
+            row = int(np.argmax(np.isinf(column)))
+            raise DataError(
+                f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
+                "correct or drop that row."
+            )
+    if isinstance(values, DeviceRows):
+        raise DataError(
+            "rows on a GPU cannot have missing values: pass them as a NumPy array, or drop those "
+            "rows first."
+        )
+    return groups_of(np.isnan(values))
 
 
 def _refuse_constant_columns(data: Data) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..kernels.device.rows import DeviceRows, device_of, is_on_device, put
 from .data import Data, as_data
+from .missing import refuse_missing
 
 
 def on_device(
@@ -61,6 +62,7 @@ def on_device(
     data = as_data(X, columns, sample_weight)
     if isinstance(data.values, DeviceRows) and device is None:
         return data
+    refuse_missing(data, "a GPU")
     return replace(data, values=put(np.asarray(data.values), device_of(device)))
 
 

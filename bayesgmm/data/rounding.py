@@ -35,9 +35,13 @@ def steps(
 def _columns(
     values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
 ) -> Sequence[NDArray[np.floating]]:
-    """The columns, without rows of weight 0, and of every m-th row if there are many."""
+    """The columns, without rows of weight 0, and of every m-th row if there are many.
+
+    What is missing is left out.
+    """
     used = values if weights is None else values[weights > 0]
-    return list(np.asarray(used[:: max(1, len(used) // _MAX_ROWS)]).T)
+    columns = np.asarray(used[:: max(1, len(used) // _MAX_ROWS)]).T
+    return [column[~np.isnan(column)] for column in columns]
 
 
 def _step(distinct: NDArray[np.floating]) -> float:
@@ -74,6 +78,8 @@ def suspect_columns(
     out = []
     for name, column in zip(names, _columns(values, weights), strict=True):
         distinct, counts = np.unique(column, return_counts=True)
+        if not len(column):  # nearly all of it is missing
+            continue
         sentinel = _sentinel(distinct, counts)
         if sentinel is not None:
             value, number = sentinel

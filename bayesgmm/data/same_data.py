@@ -61,6 +61,7 @@ def fingerprint(
     named: bool,
     low: FloatArray,
     sd: FloatArray,
+    incomplete: bool = False,
 ) -> Fingerprint:
     """The fingerprint of checked rows, by one pass over them in blocks."""
     n, d = values.shape
@@ -71,7 +72,8 @@ def fingerprint(
 
         mean, projections = on_device(values, weights, low, direction)
     else:
-        mean, projections = _projections(values, weights, total, low, direction)
+        absent = -sd if incomplete else None  # a difference from `low` that no value has
+        mean, projections = _projections(values, weights, total, low, direction, absent)
     projections[: d + 1] /= np.sqrt(n)
     projections[d + 1] /= n
     moments = np.array([low + mean / n, sd])
@@ -84,21 +86,32 @@ def _projections(
     total: float,
     low: FloatArray,
     direction: FloatArray,
+    absent: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums over all rows: of their differences from `low` (d,), and the fingerprint's (d + 2,)."""
+    """Sums over all rows: of their differences from `low` (d,), and the fingerprint's (d + 2,).
+
+    The first are n times the mean of those that are there; in the others `absent` (d,) stands for
+    those that are missing.
+    """
     n, d = values.shape
-    mean, projections = np.zeros(d), np.zeros(d + 2)
+    mean, seen, projections = np.zeros(d), np.zeros(d), np.zeros(d + 2)
     for block in slices(n, d, at_most=_BLOCK):
         rows = values[block] - low
         share = np.full(len(rows), 1.0) if weights is None else weights[block] * (n / total)
         signs = _pseudo_random(block.start, len(rows))
         # In one thread: such products gain nothing by more, and lose much on a full machine.
-        mean += np.einsum("i,ij->j", share, rows)
+        if absent is None:
+            mean += np.einsum("i,ij->j", share, rows)
+        else:
+            gone = np.isnan(rows)
+            mean += np.einsum("i,ij->j", share, np.where(gone, 0.0, rows))
+            seen += np.einsum("i,ij->j", share, ~gone)
+            rows = np.where(gone, absent, rows)
         projections[:d] += np.einsum("i,ij->j", signs, rows)
         projections[d] += np.einsum("i,i->", signs, share)
         along = np.einsum("ij,j->i", rows, direction)
         projections[d + 1] += np.einsum("i,i->", share, np.sin(along))
-    return mean, projections
+    return mean if absent is None else mean * n / seen, projections
 
 
 def _pseudo_random(start: int, n: int) -> FloatArray:

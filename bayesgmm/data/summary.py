@@ -1,4 +1,4 @@
-"""Range, mean and standard deviation of columns whose rows have weights."""
+"""Range, mean and standard deviation of columns whose rows have weights, or missing values."""
 
 from __future__ import annotations
 
@@ -38,3 +38,23 @@ def weighted_summary(
         squares += share[block][some] @ delta**2
         rest += share[block][some] @ delta
     return low, high, mean, np.sqrt(np.maximum(squares - rest**2, 0.0))
+
+
+def observed_summary(
+    values: NDArray[np.floating], weights: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Minimum, maximum, mean and sd (d,) of the values that are not missing.
+
+    All of them are not a number in a column without a value of positive weight.
+    """
+    found = np.full((4, values.shape[1]), np.nan)
+    for j in range(values.shape[1]):
+        seen = ~np.isnan(values[:, j])
+        if weights is not None:
+            seen &= weights > 0
+        if seen.any():
+            share = np.ones(int(seen.sum())) if weights is None else weights[seen]
+            column = weighted_summary(values[seen, j : j + 1], share)
+            found[:, j] = [number for [number] in column]
+    low, high, mean, sd = found
+    return low, high, mean, sd

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
 from ..utils.errors import DataError
+from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean, holds_real_numbers, unusable_names
 
+REFUSE = "refuse"
+# What may be done about missing values.
+MISSING = (REFUSE, "marginalize")
 # Types that `float` accepts, but that are not numbers.
 _NOT_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
@@ -176,8 +180,11 @@ def _position(table: Table, column: Any) -> int:
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
-def as_numbers(table: Table) -> NDArray[np.floating] | DeviceRows:
-    """The values (n, d) as float64 or float32; text and complex numbers are refused."""
+def as_numbers(table: Table, missing: str = REFUSE) -> NDArray[np.floating] | DeviceRows:
+    """The values (n, d) as float64 or float32; text and complex numbers are refused.
+
+    Values that are missing become NaN, unless `missing` is "refuse".
+    """
     values = table.values
     n, d = values.shape
     if n == 0 or d == 0:
@@ -193,6 +200,8 @@ def as_numbers(table: Table) -> NDArray[np.floating] | DeviceRows:
             "days since a day."
         )
     if not holds_real_numbers(values):
+        if missing != REFUSE:
+            values = np.where(_is_missing(values), np.nan, values)
         for j in range(d):
             _refuse_text(values[:, j], table.names[j])
     if values.dtype == np.float32 or values.dtype == np.float64:
@@ -205,11 +214,17 @@ def _refuse_unusable_names(names: Sequence[str]) -> None:
         raise DataError(trouble)
 
 
+@np.vectorize(otypes=[bool])
+def _is_missing(value: Any) -> bool:
+    """Whether an object stands for a missing value: None, or pandas' NA and NaT."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
 def _refuse_text(column: NDArray[Any], name: str) -> None:
-    missing = [v is None or type(v).__name__ in ("NAType", "NaTType") for v in column]
+    missing = _is_missing(column)
     for i, v in enumerate(column):
         if missing[i]:
-            raise DataError(missing_values(name, sum(missing), i))
+            raise DataError(missing_values(name, int(missing.sum()), i))
         try:
             ok = not isinstance(v, _NOT_NUMBERS) and float(v) is not None
         except OverflowError:
@@ -226,9 +241,16 @@ def _refuse_text(column: NDArray[Any], name: str) -> None:
             )
 
 
+def refuse_unobserved(names: Sequence[str], sd: FloatArray) -> None:
+    """Refuse columns without a value in any row that counts, whose sd is not a number."""
+    for j in np.flatnonzero(np.isnan(sd)).tolist():
+        raise DataError(f"column {names[j]!r} has no value in any row that counts: drop it.")
+
+
 def missing_values(name: str, count: int, row: int) -> str:
     """The message about a column with missing values."""
     return (
         f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
-        f"{row}): drop or impute those rows first (for a data frame: X.dropna())."
+        f"{row}): missing='marginalize' fits the values that are there, or drop or impute those "
+        "rows first (for a data frame: X.dropna())."
     )

@@ -24,13 +24,16 @@ from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
+from ..kernels.e_step.incomplete import incomplete_pass
+from ..kernels.e_step.incomplete_centred import incomplete_centred_pass
+from ..kernels.e_step.incomplete_rows import incomplete_rows_pass
 from ..kernels.e_step.many_rows import many_rows_pass
 from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..mixture.prior import Prior
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import diagonals
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from . import callbacks, compiled
 from . import covariances as covariance_maps
 from .pruning import prune
@@ -90,8 +93,8 @@ class LogPosterior:
         self.space = Space.of(parametrisation, prior, data.center)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.inverse_wishart)
-        total = float(data.n) if data.weights is None else float(data.weights.sum())
-        log_unit = total * float(np.sum(np.log(data.scale)))
+        # Where values are missing, each row has its own unit.
+        log_unit = data.total * float(np.sum(np.log(data.scale))) if data.groups is None else 0.0
         self.numbers = np.concatenate(
             [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
         )
@@ -126,6 +129,10 @@ class LogPosterior:
         elif few is not None:
             self.sizes[compiled.PASS] = few_rows_pass.address
             self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
+        elif likelihood and data.groups is not None:
+            self.sizes[compiled.PASS] = incomplete_rows_pass.address
+            self.sizes[compiled.QUADRATIC] = incomplete_pass.version(np.float64).address
+            self.sizes = np.concatenate([self.sizes, _segments(data.groups.packed, self.sizes)])
         elif likelihood:
             self.sizes[compiled.PASS] = many_rows_pass.address
             self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
@@ -168,7 +175,7 @@ class LogPosterior:
         data, parametrisation = self.data, self.parametrisation
         few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
         wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
-        if few or wide or data.weights is not None:
+        if few or wide or data.weights is not None or data.groups is not None:
             return self
         try:
             kept = prune(data, self.parameters(points), left_out)
@@ -229,6 +236,8 @@ class LogPosterior:
                 return False
             few = self.sizes[compiled.BLOCKS] > 0
             part = centred_form if few else centred_pass.version(np.float64)
+            if self.data.groups is not None:
+                part = incomplete_centred_pass.version(np.float64)
             if self.sizes[compiled.OWNED]:  # rows were left out for the quadratic form
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
                 self.sizes[compiled.OWNED] = 0
@@ -238,6 +247,12 @@ class LogPosterior:
             self.sizes[compiled.ASKED_FOR_CENTRED] = 0
             self._changes += 1
             return True
+
+
+def _segments(packed: IntArray, sizes: IntArray) -> IntArray:
+    """The groups of rows, as long as whole segments are."""
+    whole = 3 + int(sizes[compiled.K])
+    return np.append(packed, np.zeros(-len(packed) % whole, dtype=np.int64))
 
 
 def _on_device(data: Data) -> bool:

@@ -10,11 +10,14 @@ from ..data.data import Data
 from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
+from ..mixture.imputation import gaussian
 from ..mixture.mixture import Mixture, estimate_of, refuse_labels
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError
+from ..utils.types import FloatArray
 from ..utils.validation import MOST_STEPS, check_at_least, check_integer
+from .coverage import refuse_uncovered_pairs
 
 if TYPE_CHECKING:
     from .result import Fit
@@ -121,12 +124,13 @@ def check_family(data: Data, family: Family, max_ratio: float | None, bounded: b
             f"choose among {names}, or pass a prior."
         )
     if not bounded and not (family.diagonal or family.spherical):
+        refuse_uncovered_pairs(data, family)
         refuse_dependent_columns(data, family)
 
 
 def refuse_dependent_columns(data: Data, family: Family) -> None:
     """Refuse columns with a linear relation, which makes every full covariance singular."""
-    n = data.n if data.weights is None else int(np.count_nonzero(data.weights))
+    n = data.n if data.counted is None else int(np.count_nonzero(data.counted))
     if n <= data.d:
         raise DataError(
             f"{n} rows cannot determine a covariance of {data.d} columns (family "
@@ -134,9 +138,7 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
         )
     if _independent(data):
         return
-    overall = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
-    scatter = expected_statistics(data, overall)[1].scatters[0]
-    correlation = scatter / (data.total * np.outer(data.sd, data.sd))
+    correlation = _covariance(data) / np.outer(data.sd, data.sd)
     eigenvalues, vectors = np.linalg.eigh(correlation)
     if eigenvalues[0] > _SMALLEST_CORRELATION_EIGENVALUE:
         return
@@ -149,11 +151,22 @@ def refuse_dependent_columns(data: Data, family: Family) -> None:
     )
 
 
+def _covariance(data: Data) -> FloatArray:
+    """The columns' covariance: where values are missing, that of one Gaussian."""
+    if data.incomplete:
+        return np.asarray(gaussian(data).covariances[0])
+    overall = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.scale**2)[None])
+    return np.asarray(expected_statistics(data, overall)[1].scatters[0] / data.total)
+
+
 def _independent(data: Data) -> bool:
     """Whether the first rows alone show that no column depends on the others.
 
-    Later rows can only add to the correlation matrix's eigenvalues.
+    Later rows can only add to the correlation matrix's eigenvalues. Where values are missing the
+    first rows show nothing.
     """
+    if data.incomplete:
+        return False
     first = data.part(0, _FIRST_ROWS)
     z = (np.asarray(first.values) - data.center) / data.sd
     weighted = z if first.weights is None else first.weights[:, None] * z

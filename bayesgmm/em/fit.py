@@ -21,6 +21,7 @@ from ..utils.errors import DataError, DataWarning, DegenerateComponentError, Deg
 from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
 from .checks import check_options, check_problem
+from .coverage import undetermined
 from .labelled_fit import LabelledFit, with_labels
 from .labelled_rows import LabelledRows
 from .labels import Labels, read_labels
@@ -56,6 +57,7 @@ def fit(
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
     sample_weight: Any = None,
+    missing: str = "refuse",
     ridge: float = 0.0,
     max_ratio: float | None = None,
     accelerate: bool = True,
@@ -94,6 +96,10 @@ def fit(
         Use only these columns of a table.
     sample_weight : array-like (n,), optional
         What each row counts for: 2 as if it stood there twice, 0 as if it did not.
+    missing : {"refuse", "marginalize"}
+        "marginalize" fits tables with missing values (NaN, None, pandas' NA, nulls, masked ones)
+        by the likelihood of the values that are there: exact if what is missing depends, given
+        these, on nothing unseen (missing at random). Nothing is filled in.
     ridge : float
         Added to every variance after each M-step, in squared data units (scikit-learn's
         reg_covar). 0, the default, regularises nothing; with more, EM is not monotone.
@@ -140,7 +146,7 @@ def fit(
     options = check_options(n_init, max_iter, tol, ridge)
     k = check_integer("n_components", n_components, 1)
     seed = check_seed(random_seed)
-    data = as_data(X, columns, sample_weight)
+    data = as_data(X, columns, sample_weight, missing)
     family = get_family(covariance_type, data.d)
     check_problem(data, k, family, prior, options.ridge, max_ratio)
     bound = None if max_ratio is None else float(max_ratio)
@@ -153,7 +159,8 @@ def fit(
     else:
         known = read_labels(labels, data.n, k)
         result = fit_with_labels(start, problem, data, known, options.n_init, seed, search)
-    if not result.status.sound or mostly_unsound(result):
+    p = result.mixture.parameters_about(data.center)
+    if not result.status.sound or mostly_unsound(result) or undetermined(problem, data, p):
         warn(result.advice, DegenerateFitWarning)
     return result
 
@@ -309,12 +316,20 @@ def as_fit(
 ) -> Fit:
     """The `Fit` of an EM result, in the user's coordinates; remark: a note on an estimate."""
     p = result.parameters
+    if result.status.sound:
+        remark = "; ".join(text for text in (remark, undetermined(problem, data, p)) if text)
     return Fit(
         mixture=Mixture(
-            p.weights, p.means + data.center, p.covariances, data.names, data.scale, data.named
-        ),
+            p.weights,
+            p.means + data.center,
+            p.covariances,
+            data.names,
+            data.scale,
+            data.named,
+            data.missing,
+        ),  # fmt: skip
         family=problem.family,
-        n=data.n if data.weights is None else data.total,
+        n=data.size,
         loglik=result.loglik,
         objective=result.objective,
         entropy=_entropy(result, problem, data),
@@ -347,7 +362,7 @@ def _entropy(result: EMResult, problem: Problem, data: Data) -> float:
 
 
 def _entropy_by_rows(data: Data, p: Parameters) -> float:
-    entropy, weights = 0.0, data.weights
+    entropy, weights = 0.0, data.counted
     for block, resp in responsibility_blocks(data, p):
         of_rows = -np.sum(xlogy(resp, resp), axis=1)
         entropy += float(of_rows.sum() if weights is None else weights[block] @ of_rows)

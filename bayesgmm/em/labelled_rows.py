@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data.data import Data
+from ..data.missing import refuse_missing
 from ..kernels.e_step.contract import EStep, Parameters, Statistics
 from ..kernels.e_step.e_step import measured_statistics
 from ..utils.errors import DegenerateComponentError
@@ -28,13 +29,13 @@ class LabelledRows:
     @classmethod
     def of(cls, data: Data, labels: Labels) -> LabelledRows:
         """The rows by their sets of components; their order within one stays."""
+        refuse_missing(data, "a fit with labels")
+        data = replace(data, values=np.asarray(data.values))  # which may be on a device
         groups = []
         for s, allowed in enumerate(labels.sets):
             rows = np.flatnonzero(labels.of_rows == s)
             if len(rows):
-                weights = None if data.weights is None else data.weights[rows]
-                part = replace(data, values=np.asarray(data.values)[rows], weights=weights)
-                groups.append((part, np.flatnonzero(allowed)))
+                groups.append((data.take(rows), np.flatnonzero(allowed)))
         return cls(tuple(groups))
 
     def each(self, parameters: Parameters) -> list[tuple[Data, Parameters]]:

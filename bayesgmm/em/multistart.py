@@ -19,7 +19,7 @@ from ..utils.types import FloatArray
 from .problem import Problem
 from .run import EMResult, Run
 from .saddle import beyond_saddles
-from .spurious import has_few_rows, mark_spurious, of_few_rows
+from .spurious import mark_spurious, of_few_rows
 from .starts.sample import Start
 from .status import Status
 
@@ -218,9 +218,5 @@ def rank(result: EMResult) -> tuple[bool, bool, float]:
 
 def _rank(run: Run) -> tuple[bool, bool, float]:
     """The same for a run that has just ended."""
-    spurious = (
-        run.regular
-        and has_few_rows(run.problem, run.weights)
-        and of_few_rows(run.problem, run.parameters()) is not None
-    )
+    spurious = run.regular and of_few_rows(run.problem, run.parameters()) is not None
     return run.regular and not spurious, run.regular, run.objective

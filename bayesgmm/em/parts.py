@@ -38,7 +38,7 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
         covariances = as_diagonals(covariances)
     mixture = Mixture(
         _numbers(arrays, "weights"), _numbers(arrays, "means"), covariances, tuple(names),
-        _numbers(arrays, "scale"), _truth(meta, "named"),
+        _numbers(arrays, "scale"), _truth(meta, "named"), _text(meta, "missing"),
     )  # fmt: skip
     return {
         "mixture": mixture,

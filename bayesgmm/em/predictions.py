@@ -32,6 +32,15 @@ class Predictions:
         """Log density of each row under the mixture, (n,)."""
         return self.mixture.log_density(X)
 
+    def impute(
+        self,
+        X: Any,  # noqa: N803
+        draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> FloatArray:
+        """The rows with missing values filled in: `Mixture.impute` of the estimates."""
+        return self.mixture.impute(X, draws, random_seed)
+
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
     ) -> tuple[FloatArray, IntArray]:

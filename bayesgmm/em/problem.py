@@ -11,7 +11,7 @@ from ..data.rounding import steps
 from ..families import Family
 from ..families.eigenvalue_bound import bounded_m_step
 from ..kernels.compilation import Entry
-from ..kernels.e_step.contract import EStep, Parameters, Rows, Statistics
+from ..kernels.e_step.contract import EStep, Parameters, Rows, Statistics, total_weight
 from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
@@ -84,9 +84,8 @@ class Problem:
 
     @cached_property
     def total(self) -> float:
-        """Sum of the rows' weights: the number of rows without weights."""
-        rows = self.rows
-        return float(len(rows.values) if rows.weights is None else rows.weights.sum())
+        """Sum of the rows' weights: the number of rows with a value without weights."""
+        return total_weight(self.rows)
 
     @cached_property
     def units(self) -> FloatArray:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-_FORMAT = "bayesgmm.Fit/4"
+_FORMAT = "bayesgmm.Fit/5"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -254,6 +254,7 @@ class Fit(Predictions, Displayed):
             "total": self.fingerprint.total,
             "weighted": self.weighted,
             "named": self.fingerprint.named,
+            "missing": self.mixture.missing,
             "unsound": self.unsound,
             "remark": self.remark,
             "prior": None if self.prior is None else self.prior.to_dict(),

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..kernels.e_step.contract import Parameters
 from ..utils.types import FloatArray, IntArray
+from .coverage import FEWEST_VALUES, values_held
 from .problem import Problem
 from .run import EMResult
 from .status import Status
@@ -51,25 +52,28 @@ def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
     return replace(result, status=Status.SPURIOUS, component=found.component, reason=found.reason)
 
 
-def has_few_rows(problem: Problem, weights: FloatArray) -> bool:
-    """Whether some component holds so few rows that its width has to be checked."""
-    if problem.bounded or len(weights) == 1:
-        return False
-    fewest = min(_further_rows(problem, weights).min(), _further_shared_rows(problem, weights))
-    return bool(fewest < _AMPLE)
+def _rows_held(problem: Problem, parameters: Parameters) -> FloatArray:
+    """Rows (K,) that each component holds, with a value in the column that has fewest of them.
+
+    Columns of which it has none do not count: `undetermined` tells of these.
+    """
+    groups = problem.rows.groups
+    if groups is None or not groups.incomplete:
+        return parameters.weights * problem.total
+    held = values_held(problem.rows, parameters)
+    least = np.where(held < FEWEST_VALUES, np.inf, held).min(axis=1)
+    return np.where(np.isfinite(least), least, 0.0)
 
 
-def _further_rows(problem: Problem, weights: FloatArray) -> FloatArray:
-    """Rows (K,) beyond the fewest that each component's own covariance needs."""
-    fewest = problem.family.fewest_rows(len(problem.rows.scale))
-    more: FloatArray = weights * problem.total - fewest if fewest else np.full_like(weights, np.inf)
-    return more
+def _further_rows(problem: Problem, held: FloatArray) -> FloatArray:
+    """Rows (K,) beyond the fewest that determine each component's covariance.
 
-
-def _further_shared_rows(problem: Problem, weights: FloatArray) -> float:
-    """Rows beyond the fewest that determine what all components' covariances share."""
-    fewest = problem.family.fewest_shared_rows(len(problem.rows.scale))
-    return problem.total - len(weights) + 1 - fewest
+    Its own needs some of the component's rows, what all share some of all rows.
+    """
+    d = len(problem.rows.scale)
+    own, shared = problem.family.fewest_rows(d), problem.family.fewest_shared_rows(d)
+    of_all = held.sum() - len(held) + 1 - shared
+    return np.minimum(held - own if own else np.inf, np.full_like(held, of_all))
 
 
 def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
@@ -78,10 +82,12 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     A component of the fewest rows possible is as wide as the gaps between them, and the closest
     among many rows have small ones. The more rows, the less likely is such a coincidence.
     """
-    weights = parameters.weights
-    if not has_few_rows(problem, weights):
+    if problem.bounded or len(parameters.weights) == 1:
         return None
-    more = np.minimum(_further_rows(problem, weights), _further_shared_rows(problem, weights))
+    held = _rows_held(problem, parameters)
+    more = _further_rows(problem, held)
+    if more.min() >= _AMPLE:
+        return None
     limits = _NARROW * _PER_ROW ** np.maximum(more, 0.0)
     few = np.flatnonzero(more < _AMPLE)
     how = _diagonal_widths if parameters.diagonal else _widths
@@ -89,8 +95,7 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     if widths.min() >= 1.0:
         return None
     k = int(few[widths.argmin()])
-    rows = weights[k] * problem.total
-    return Coincidence(k, f"holds {rows:.1f} rows, too few for a covariance that narrow")
+    return Coincidence(k, f"holds {held[k]:.1f} rows, too few for a covariance that narrow")
 
 
 def finer_than_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:

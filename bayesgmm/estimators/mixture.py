@@ -67,6 +67,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Seed of the starts.
     warm_start : bool
         Start the next `fit` from the last one's solution.
+    missing : {"refuse", "marginalize"}
+        What to do with rows that miss values (NaN); see `fit`.
     verbose, verbose_interval : int
         Print how every start ended; the interval is accepted for compatibility.
 
@@ -107,6 +109,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         precisions_init: ArrayLike | None = None,
         random_state: Any = None,
         warm_start: bool = False,
+        missing: str = "refuse",
         verbose: int = 0,
         verbose_interval: int = 10,
     ) -> None:
@@ -122,6 +125,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.precisions_init = precisions_init
         self.random_state = random_state
         self.warm_start = warm_start
+        self.missing = missing
         self.verbose = verbose
         self.verbose_interval = verbose_interval
 
@@ -148,7 +152,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         GaussianMixture(covariance_type='EEE', n_components=3)
         """
         fit = as_fit(fit)
-        self = cls(fit.n_components, covariance_type=fit.family.name)
+        self = cls(fit.n_components, covariance_type=fit.family.name, missing=fit.mixture.missing)
         self.n_features_in_ = fit.d
         if fit.mixture.named:
             self.feature_names_in_ = np.array(fit.names, dtype=object)
@@ -200,8 +204,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: N803
         """Mean log density per row; NaN, as `bic`, for a degenerate fit."""
-        log_densities = self.score_samples(X)
-        return float(np.mean(log_densities)) if self._has_estimate else float("nan")
+        loglik, n = self._loglik(X)
+        return loglik / n if self._has_estimate else float("nan")
 
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows (n_samples, d) and their components, grouped by component."""
@@ -216,17 +220,22 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
         NaN, like `aic` and as `fit_.bic`, for a degenerate fit: its parameters are not an estimate.
         """
-        loglik = self.score_samples(X)
-        return self._penalised(loglik, float(np.log(len(loglik))))
+        loglik, n = self._loglik(X)
+        return self._penalised(loglik, float(np.log(n)))
 
     def aic(self, X: Any) -> float:  # noqa: N803
         """Akaike's criterion of the fitted mixture on X; lower is better."""
-        return self._penalised(self.score_samples(X), 2.0)
+        return self._penalised(self._loglik(X)[0], 2.0)
 
-    def _penalised(self, loglik: FloatArray, penalty: float) -> float:
+    def _loglik(self, x: Any) -> tuple[float, float]:
+        """The log-likelihood of rows, and the number of those that have a value."""
+        mixture, rows = self._mixture(), self._check(x)
+        return float(mixture.log_density(rows).sum()), mixture.rows(rows).total
+
+    def _penalised(self, loglik: float, penalty: float) -> float:
         if not self._has_estimate:
             return float("nan")
-        return -2 * float(loglik.sum()) + self._n_parameters() * penalty
+        return -2 * loglik + self._n_parameters() * penalty
 
     def _n_parameters(self) -> int:
         k, d = np.shape(self.means_)
@@ -246,14 +255,19 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             return data
-        return validated(self, x, dtype=[np.float64, np.float32])
+        return validated(self, x, dtype=[np.float64, np.float32], ensure_all_finite=self._finite())
+
+    def _finite(self) -> bool | str:
+        """What scikit-learn is to let pass."""
+        return True if self.missing == "refuse" else "allow-nan"
 
     def _fit(self, x: Any, sample_weight: Any) -> Any:
         rows = self._rows(x)
         options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
         k = check_integer("n_components", self.n_components, 1)
         data = with_names(
-            as_data(rows, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
+            as_data(rows, sample_weight=sample_weight, missing=self.missing),
+            getattr(self, "feature_names_in_", None),
         )
         family = get_family(self.covariance_type, data.d)
         few = 0 < options.ridge and data.distinct_rows(k) < k <= data.n
@@ -368,10 +382,19 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         else:
             covariances = real_array(self.covariances_, "covariances_")
         names = tuple(getattr(self, "feature_names_in_", ()))
-        return Mixture(self.weights_, self.means_, kind.expand(covariances, k, d), names)
+        covariances = kind.expand(covariances, k, d)
+        return Mixture(self.weights_, self.means_, covariances, names, missing=self.missing)
 
     def _check(self, x: Any) -> Any:
         check_is_fitted(self)
         if stays_there(x):
             return x
-        return validate_data(self, x, reset=False, dtype=[np.float64, np.float32])
+        return validate_data(
+            self, x, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=self._finite()
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: whether values may be missing."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "refuse"
+        return tags

@@ -10,6 +10,7 @@ from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..utils.types import FloatArray
 from ..utils.validation import check_integer
+from .imputation import gaussian
 
 # Prior mean of the covariances in squared ranges: for one column that of Richardson & Green (1997,
 # section 2.4), the mean of beta over alpha - 1.
@@ -61,6 +62,8 @@ def _split_covariance(data: Data, n_components: int | None) -> FloatArray:
     if n_components is None:
         raise ValueError("the conjugate prior's scale depends on K: pass n_components.")
     n_components = check_integer("n_components", n_components, 1)
+    if data.incomplete:
+        return gaussian(data).covariances[0] / n_components ** (2.0 / data.d)
     delta = np.asarray(data.values) - data.center
     counted = delta if data.weights is None else data.weights[:, None] * delta
     covariance = counted.T @ delta / (data.total - 1)

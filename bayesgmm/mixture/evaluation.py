@@ -45,7 +45,7 @@ def _evaluated(
     The numbers are those of `evaluate`. For few rows its call would cost more than its work, so
     draws are evaluated many at a time, as many as fit in memory.
     """
-    few = data.n <= _FEW_ROWS
+    few = data.n <= _FEW_ROWS and data.groups is None
     numbers_each = data.n * (1 + draws.n_components)
     for part in slices(len(draws), numbers_each, at_most=None if few else 1):
         some = draws.at(np.arange(part.start, part.stop))

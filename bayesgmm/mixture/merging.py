@@ -339,8 +339,9 @@ def _sums(
     """Rows assigned to each cluster, and by how much merging each pair would lower the entropy."""
     sizes, drops = np.zeros(len(parts)), np.zeros(len(pairs))
     where = {part: i for i, part in enumerate(parts)}
+    counted = rows.counted
     for block, resp in responsibility_blocks(rows, mixture.parameters_about(rows.center)):
-        weights = None if rows.weights is None else rows.weights[block]
+        weights = None if counted is None else counted[block]
         t = np.array([resp[:, list(part)].sum(axis=1) for part in parts])
         sizes += np.bincount(np.argmax(t, axis=0), weights, len(parts))
         for i, (a, b) in enumerate(pairs):

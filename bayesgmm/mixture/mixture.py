@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..data.data import Data, as_rows_like
+from ..data.tables import MISSING, REFUSE
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
 from ..utils.display import Displayed, pair
 from ..utils.errors import DegenerateComponentError
-from ..utils.matrices import as_diagonals, as_full, diagonals
+from ..utils.matrices import as_diagonals, as_full
 from ..utils.types import FloatArray, IntArray
-from ..utils.validation import check_size, one_per_column, random_stream, real_array
+from ..utils.validation import (
+    check_choice,
+    check_integer,
+    check_size,
+    one_per_column,
+    random_stream,
+    real_array,
+)
 from .conditional import conditional, marginal, positions, split
+from .imputation import conditional_means, drawn
+from .shapes import check_shapes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +58,9 @@ class Mixture(Displayed):
         own if left out.
     named : bool
         False where the names were made up for an array: tables' columns are not looked up by them.
+    missing : {"refuse", "marginalize"}
+        What it does with rows that have missing values: refuse them, or go by the values that are
+        there, under the marginal of these columns. That of a fit is as it was fitted.
 
     Raises
     ------
@@ -69,6 +82,7 @@ class Mixture(Displayed):
     names: tuple[str, ...] = ()
     scale: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     named: bool = field(default=True, repr=False)
+    missing: str = field(default=REFUSE, repr=False)
     _center: FloatArray = field(init=False, repr=False)
     _parameters: Parameters = field(init=False, repr=False)
 
@@ -76,10 +90,11 @@ class Mixture(Displayed):
         weights = real_array(self.weights, "weights")
         means = real_array(self.means, "means")
         covariances = real_array(self.covariances, "covariances")
-        _check_shapes(weights, means, covariances)
+        check_shapes(weights, means, covariances)
         n_components, d = means.shape
         made_up = tuple(f"x{j}" for j in range(d))
         names = one_per_column(made_up if _is_empty(self.names) else self.names, d, "names")
+        check_choice("missing", self.missing, MISSING)
         for array in (weights, means, covariances):
             if not np.all(np.isfinite(array)):
                 raise ValueError("a parameter of the mixture is NaN or infinite.")
@@ -184,7 +199,9 @@ class Mixture(Displayed):
 
     def rows(self, x: Any, sample_weight: Any = None) -> Data:
         """New rows checked against the mixture's columns, in its own coordinates."""
-        return as_rows_like(x, self.names, self._center, self.scale, self.named, sample_weight)
+        return as_rows_like(
+            x, self.names, self._center, self.scale, self.named, sample_weight, self.missing
+        )
 
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row, (n,).
@@ -216,6 +233,49 @@ class Mixture(Displayed):
             labels[block] = np.argmax(resp, axis=1)
         return labels
 
+    def impute(
+        self,
+        x: Any,
+        draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> FloatArray:
+        """The rows with their missing values filled in.
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            Rows, of which values may be missing whatever `missing` says.
+        draws : int, optional
+            Give so many sets of rows (draws, n, d), in which what is missing is drawn given what
+            is there, for these parameters. Else one (n, d), with the conditional means.
+        random_seed : int, Generator or None
+            Seed of the draws.
+
+        Raises
+        ------
+        DataError
+            Wrong columns, text or infinite values.
+
+        References
+        ----------
+        Little & Rubin (2002), Statistical Analysis with Missing Data, sections 5.4 and 11.2.
+
+        Examples
+        --------
+        >>> from bayesgmm import Mixture
+        >>> mixture = Mixture([1.0], [[0.0, 0.0]], [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> mixture.impute([[2.0, float("nan")]]).tolist()
+        [[2.0, 1.0]]
+        """
+        rows = as_rows_like(
+            x, self.names, self._center, self.scale, self.named, missing="marginalize"
+        )
+        if draws is None:
+            return self._center + conditional_means(rows, self._parameters)
+        draws = check_integer("draws", draws, 1)
+        rng = random_stream(random_seed)
+        return np.array([self._center + drawn(rows, self._parameters, rng) for _ in range(draws)])
+
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
     ) -> tuple[FloatArray, IntArray]:
@@ -246,6 +306,7 @@ class Mixture(Displayed):
             *marginal(self.means, self.covariances, keep),
             tuple(self.names[j] for j in keep),
             named=self.named,
+            missing=self.missing,
         )
 
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
@@ -261,6 +322,7 @@ class Mixture(Displayed):
             *conditional(self.weights, self.means, self.covariances, known, value, rest),
             tuple(self.names[j] for j in rest),
             named=self.named,
+            missing=self.missing,
         )
 
 
@@ -335,33 +397,3 @@ def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[
 
 def _is_empty(names: object) -> bool:
     return isinstance(names, Sized) and not isinstance(names, str) and len(names) == 0
-
-
-def _may_be_a_covariance(matrix: FloatArray) -> bool:
-    """Whether a matrix is symmetric and positive definite, as a covariance is."""
-    finite = bool(np.all(np.isfinite(matrix))) and np.array_equal(matrix, matrix.T)
-    return finite and bool(np.linalg.eigvalsh(matrix)[0] > 1e-8 * np.trace(matrix))
-
-
-def _check_shapes(weights: FloatArray, means: FloatArray, covariances: FloatArray) -> None:
-    if weights.ndim != 1 or means.ndim != 2 or means.shape[0] != len(weights) or not weights.size:
-        raise ValueError(
-            f"weights {weights.shape} and means {means.shape} do not agree: "
-            "pass (K,) and (K, d) with K at least 1."
-        )
-    n_components, d = means.shape
-    if covariances.shape not in ((n_components, d, d), (n_components, d)):
-        raise ValueError(
-            f"covariances have shape {covariances.shape}: for {n_components} components in "
-            f"{d} columns pass ({n_components}, {d}, {d}), or ({n_components}, {d}) of variances."
-        )
-    if covariances.ndim == 2 and n_components == d > 1 and _may_be_a_covariance(covariances):
-        raise ValueError(
-            f"covariances of shape ({d}, {d}) may be variances (K, d), or one covariance for all "
-            f"components: pass all of them, ({d}, {d}, {d})."
-        )
-    if covariances.ndim == 3:
-        size = np.sqrt(np.abs(diagonals(covariances)))
-        tolerance = 1e-8 * size[:, :, None] * size[:, None, :]
-        if np.any(np.abs(covariances - np.swapaxes(covariances, 1, 2)) > tolerance):
-            raise ValueError("a covariance is not symmetric.")

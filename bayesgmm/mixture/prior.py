@@ -141,6 +141,7 @@ class Prior:
         random_scale: bool = False,
         conjugate: bool = False,
         n_components: int | None = None,
+        missing: str = "refuse",
     ) -> Prior:
         """Weakly informative defaults from the data.
 
@@ -168,16 +169,17 @@ class Prior:
             Raftery 2007, J. Classif. 24, 155-181). mclust's `priorControl` for EEE, VVV, E and V.
         n_components : int, optional
             K in the conjugate prior's Psi.
+        missing : {"refuse", "marginalize"}
+            As for `fit`: ranges, means and covariance are of the values that are there.
 
         Raises
         ------
         DataError
             Data that are not numeric, or have missing values.
         ValueError
-            `conjugate` without `n_components`; a column that is constant, or, if conjugate,
-            columns that depend on each other.
+            `conjugate` without `n_components`; columns that are constant or depend on each other.
         """
-        data = as_data(x, columns)
+        data = as_data(x, columns, missing=missing)
         if conjugate:
             values = conjugate_hyperparameters(data, random_scale, n_components)
         else:

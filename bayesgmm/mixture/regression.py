@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ..data.missing import refuse_missing
 from ..kernels.e_step.e_step import evaluate
 from ..utils.types import FloatArray
 from ..utils.validation import tail_probabilities
@@ -125,8 +126,10 @@ def regression(
     ends = tail_probabilities(ci_prob)
     columns = Columns.of(mixture.names, response, given)
     marginal = mixture.marginal(columns.given)
+    new = marginal.rows(x)
+    refuse_missing(new, "a regression")
     parts = []
-    for _, block in marginal.rows(x).blocks(mixture.n_components * mixture.d):
+    for _, block in new.blocks(mixture.n_components * mixture.d):
         about = marginal.parameters_about(block.center)
         weights = evaluate(block, about, responsibilities=True)[1]
         rows = np.asarray(block.values)

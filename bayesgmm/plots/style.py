@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from ..data.data import Data
+from ..data.missing import refuse_missing
 from ..mixture.mixture import Mixture
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
@@ -123,6 +124,7 @@ def sample(data: Data, mixture: Mixture) -> tuple[FloatArray, FloatArray]:
 
 def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
     """All rows, or so many evenly spaced ones."""
+    refuse_missing(data, "a picture of rows")
     rows: Any = slice(None)
     if data.n > at_most:
         rows = np.linspace(0, data.n - 1, at_most).round().astype(int)

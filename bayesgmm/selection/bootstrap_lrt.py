@@ -22,6 +22,7 @@ from ..em.fit import fit
 from ..em.result import Fit
 from ..em.starts.starts import check_name, generators
 from ..families import Family, get_family
+from ..mixture.imputation import with_missing_like
 from ..mixture.mixture import Mixture
 from ..mixture.splitting import halves, longest_axis
 from ..utils.errors import (
@@ -54,6 +55,7 @@ def bootstrap_lrt(
     tol: float = 1e-6,
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
+    missing: str = "refuse",
     progressbar: bool = True,
 ) -> BootstrapLRT:
     """Test K components against K + 1, for growing K until one is not rejected.
@@ -129,7 +131,7 @@ def bootstrap_lrt(
         raise ValueError("bootstrap_lrt() starts all replicates alike: pass the name of a start.")
     check_name(start)
     random_seed = check_seed(random_seed)
-    data = as_data(X, columns)
+    data = as_data(X, columns, missing=missing)
     ks = _null_hypotheses(n_components, max_components, data.n)
     family = get_family(covariance_type, data.d)
     search = _Search(family, start, options.n_init, options.max_iter, options.tol)
@@ -269,6 +271,7 @@ def _splits(mixture: Mixture) -> list[Mixture]:
                 np.vstack([np.delete(mixture.means, j, axis=0), low, high]),
                 np.concatenate([np.delete(mixture.covariances, j, axis=0), [narrower] * 2]),
                 mixture.names,
+                missing=mixture.missing,
             )
         )
     return out
@@ -295,7 +298,8 @@ def _test(
 
     def replicate(rng: np.random.Generator) -> _Pair | None:
         try:
-            return _fit_pair(as_data(pair.null.sample(n, rng)[0]), k, search, rng)
+            rows = with_missing_like(data, pair.null.sample(n, rng)[0], rng)
+            return _fit_pair(as_data(rows, missing=data.missing), k, search, rng)
         except (DataError, DegenerateComponentError):
             return None
 

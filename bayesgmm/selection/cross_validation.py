@@ -63,7 +63,7 @@ def cross_validate[Cell](
     """
     rng = generators(random_seed, 1)[0]
     fold = rng.permutation(np.arange(data.n) % n_folds)
-    weights = np.ones(data.n) if data.weights is None else data.weights
+    weights = np.ones(data.n) if data.counted is None else data.counted
     whole = problem.of_rows(data)
     problems: dict[tuple[Family, int], Problem] = {}
     for f in range(n_folds):
@@ -94,5 +94,5 @@ def _held_out(
         return np.nan
     if not result.status.sound:
         return np.nan
-    rows = replace(data, values=data.values[out], weights=None)
+    rows = replace(data.take(np.flatnonzero(out)), weights=None)
     return evaluate(rows, result.parameters)[0]

@@ -55,6 +55,7 @@ def select(
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
     sample_weight: Any = None,
+    missing: str = "refuse",
     criterion: str = "bic",
     cv: int | None = None,
     resume: Selection | None = None,
@@ -78,7 +79,7 @@ def select(
     start, n_init
         As for `fit`: every cell begins with the search that `fit` makes with the same seed. With
         other starts than "auto" each cell is searched by itself, but for families it contains.
-    prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight
+    prior, max_ratio, max_iter, tol, random_seed, columns, sample_weight, missing
         As for `fit`. The same seed gives the same table on any number of threads.
     criterion : {"bic", "icl", "aic", "cv"}
         What the grid is ranked by.
@@ -133,7 +134,7 @@ def select(
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
-    data = as_data(X, columns, sample_weight)
+    data = as_data(X, columns, sample_weight, missing)
     if resume is not None:
         _check_resume(resume, data)
     if cv is not None:

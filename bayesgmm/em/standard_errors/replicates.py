@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...data.data import Data, as_data
+from ...mixture.imputation import with_missing_like
 from ...mixture.matching import ecr_order, one_hot
 from ...mixture.mixture import responsibility_blocks
 from ...utils.types import FloatArray, IntArray
@@ -17,23 +18,24 @@ from .result import Estimates
 
 def _resampled(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
     """As many rows drawn with replacement, as multinomial weights."""
-    share = None if data.weights is None else data.weights / data.weights.sum()
-    p = np.full(data.n, 1.0 / data.n) if share is None else share
+    counted = data.counted
+    p = np.full(data.n, 1.0 / data.n) if counted is None else counted / counted.sum()
     return as_data(data, sample_weight=rng.multinomial(round(data.total), p))
 
 
 def _reweighted(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
     """Weights from n Dirichlet(1, ..., 1); Dirichlet(w) for rows of weights w."""
-    if data.weights is None:
+    if data.counted is None:
         gamma = rng.standard_exponential(data.n)
     else:
-        gamma = rng.standard_gamma(data.weights)
+        gamma = rng.standard_gamma(data.counted)
     return as_data(data, sample_weight=gamma * (data.total / gamma.sum()))
 
 
 def _simulated(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """As many rows from the fitted mixture."""
-    return as_data(fit.sample(round(data.total), rng)[0])
+    """As many rows from the fitted mixture, of which the same values are missing."""
+    rows = with_missing_like(data, fit.sample(round(data.total), rng)[0], rng)
+    return as_data(rows, missing=data.missing)
 
 
 REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Data]] = {

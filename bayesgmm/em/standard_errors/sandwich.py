@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...data.data import Data
+from ...data.missing import refuse_missing
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
 from ...utils.types import FloatArray
@@ -36,6 +37,7 @@ def scores(
     tangents : Tangents
         Derivatives of the parameters in the coordinates.
     """
+    refuse_missing(data, "the sandwich")
     weights, means, covariances = parameters.weights, parameters.means, parameters.covariances
     precisions = np.linalg.inv(covariances)
     size, d = len(tangents.weights), means.shape[1]

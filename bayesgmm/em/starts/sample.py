@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data.data import Data
 from ...kernels.e_step.contract import Parameters, Statistics
+from ...mixture.imputation import completed
 from ...utils.types import FloatArray
 from ..problem import pack
 from .hierarchical import Labels, hierarchical_partitions
@@ -87,7 +88,7 @@ class Start:
 
 def _covariance(data: Data) -> FloatArray:
     """Covariance of (the first of) the rows, which need only be of the right size."""
-    block = data.part(0, _SUBSET)
+    block = completed(data.part(0, _SUBSET))
     return np.cov(np.asarray(block.values), rowvar=False, ddof=0, aweights=block.weights).reshape(
         data.d, data.d
     )
@@ -95,7 +96,7 @@ def _covariance(data: Data) -> FloatArray:
 
 def _variances(data: Data) -> FloatArray:
     """Variances (d,): the diagonal of `_covariance`, without the rest."""
-    block = data.part(0, _SUBSET)
+    block = completed(data.part(0, _SUBSET))
     mean = np.average(block.values, axis=0, weights=block.weights)
     return np.asarray(np.average((block.values - mean) ** 2, axis=0, weights=block.weights))
 
@@ -120,20 +121,25 @@ class Sample:
     """The rows that starts are made from, in the coordinates in which they are divided."""
 
     def __init__(self, data: Data, at_most: int = _SUBSET, rng: np.random.Generator | None = None):
-        used = np.arange(data.n) if data.weights is None else np.flatnonzero(data.weights)
+        used = np.arange(data.n) if data.counted is None else np.flatnonzero(data.counted)
         if len(used) > at_most:
             rng = rng or np.random.default_rng(0)
             used = np.sort(rng.choice(used, at_most, replace=False))
         self.data, self.chosen = data, used
         if len(used) < data.n:
-            weights = None if data.weights is None else data.weights[used]
-            self.data = replace(data, values=np.asarray(data.values[used]), weights=weights)
+            self.data = data.take(used)
+            self.data = replace(self.data, values=np.asarray(self.data.values))
         self._trees: dict[int, Labels] = {}
+
+    @cached_property
+    def complete(self) -> Data:
+        """The rows, with missing values filled in."""
+        return completed(self.data)
 
     @cached_property
     def centred(self) -> FloatArray:
         """Rows about the columns' centres (n, d)."""
-        rows = np.asarray(self.data.values) - self.data.center
+        rows = np.asarray(self.complete.values) - self.data.center
         return np.ascontiguousarray(rows, dtype=np.float64)
 
     @cached_property
@@ -146,7 +152,7 @@ class Sample:
         """Rows with identity covariance, (n, at most d); standardised ones if n and d are large."""
         if min(self.data.n, self.data.d) > _SPHERED:
             return self.standardised
-        return np.ascontiguousarray(self.standardised @ _spheres(self.data, self.standardised))
+        return np.ascontiguousarray(self.standardised @ _spheres(self.complete, self.standardised))
 
     @property
     def weights(self) -> FloatArray:
@@ -184,12 +190,15 @@ class Sample:
 
     def of_responsibilities(self, resp: FloatArray) -> Start:
         """The start from responsibilities (n, K)."""
-        return Start(weighted_partition(self.data, resp.shape[1], lambda rows: resp[rows]), True)
+        return Start(
+            weighted_partition(self.complete, resp.shape[1], lambda rows: resp[rows]), True
+        )
 
 
 def weighted_partition(data: Data, n_components: int, memberships: Memberships) -> Partition:
     """A partition to whose groups each row belongs in parts, by its memberships."""
-    return Partition(n_components, partial(_statistics, data, n_components, memberships))
+    complete = completed(data)
+    return Partition(n_components, partial(_statistics, complete, n_components, memberships))
 
 
 def _statistics(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...utils.types import FloatArray
 from ..device.rows import DeviceRows
+from .groups import Groups
 
 
 class Rows(Protocol):
@@ -34,6 +35,21 @@ class Rows(Protocol):
     @property
     def weights(self) -> FloatArray | None:
         """What each row counts for (n,), at least 0; None where every row counts once."""
+
+    @property
+    def groups(self) -> Groups | None:
+        """The rows' groups where values are missing or components excluded, else None."""
+
+
+def total_weight(rows: Rows) -> float:
+    """The sum of the rows' weights, or their number; rows that say nothing do not count."""
+    weights, groups = getattr(rows, "weights", None), getattr(rows, "groups", None)
+    silent = 0 if groups is None else groups.n_silent
+    if weights is None:
+        return float(len(rows.values) - silent)
+    if silent and groups is not None:
+        weights = weights[~groups.silent[groups.of_rows]]
+    return float(weights.sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -17,14 +16,17 @@ import numpy as np
 from ...utils.errors import DegenerateComponentError
 from ...utils.threads import default_threads, for_each_chunk
 from ...utils.types import FloatArray
-from ..cholesky import inverse_factors, precisions
+from ..cholesky import precisions
 from ..device import device_pass
 from ..device.contract import Encoded
 from ..device.rows import DeviceRows
-from .accuracy import OF_FACTORS, ROUNDING, SMALLEST_VARIANCE
-from .arrays import Components, EachRow, Moments, View, only_read
+from .accuracy import OF_FACTORS, ROUNDING
+from .arrays import Components, EachRow, MixtureArrays, Moments, View, only_read
 from .centred import centred_pass
-from .contract import EStep, Parameters, Rows, Statistics
+from .contract import EStep, Parameters, Rows, Statistics, total_weight
+from .factored import factored
+from .incomplete import LARGEST_BLOCK, incomplete_pass
+from .incomplete_centred import incomplete_centred_pass
 from .moments import central_moments
 from .quadratic import (
     QUADRATIC_LIMIT,
@@ -59,69 +61,15 @@ _LARGEST_BLOCK = 512
 _SERIAL_WORK = 2_000_000
 _CHUNK_WORK = 1_000_000
 
-# More threads wait for each other longer than their covariances take.
-_FACTORING_THREADS = 8
-
 _NO_VECTOR = np.empty(0)
 _NO_MATRIX = np.empty((0, 0))
 _NO_STACK = np.empty((0, 0, 0))
 _NOTHING = EachRow(_NO_VECTOR, _NO_MATRIX)
 
 
-@dataclass(frozen=True, slots=True)
-class _Scaled:
-    """Parameters in scaled coordinates, factored: the input of both forms of the pass."""
-
-    log_weights: FloatArray
-    means: FloatArray
-    factors: FloatArray
-    half_log_dets: FloatArray
-    diagonal: bool
-
-
-def _factor(parameters: Parameters, scale: FloatArray) -> _Scaled:
-    n_components, d = parameters.means.shape
-    if parameters.diagonal:
-        covariances = (parameters.covariances / scale**2).reshape(n_components, 1, d)
-    else:
-        covariances = parameters.covariances / np.outer(scale, scale)
-    covariances = np.ascontiguousarray(covariances)
-    factors = np.empty_like(covariances)
-    half_log_dets = np.empty(n_components)
-    bad = _inverse_factors(covariances, factors, half_log_dets)
-    if bad >= 0:
-        raise DegenerateComponentError(bad)
-    with np.errstate(divide="ignore"):  # a weight of exactly 0 is a component no row belongs to
-        log_weights = np.log(parameters.weights)
-    means = np.ascontiguousarray(parameters.means / scale)  # columns picked by name lie otherwise
-    return _Scaled(log_weights, means, factors, half_log_dets, parameters.diagonal)
-
-
-def _inverse_factors(
-    covariances: FloatArray, factors: FloatArray, half_log_dets: FloatArray
-) -> int:
-    """`inverse_factors`, on all threads where the columns are many."""
-    n_components = len(covariances)
-    if covariances.shape[1] <= QUADRATIC_MAX_COLUMNS:
-        return int(inverse_factors(covariances, SMALLEST_VARIANCE, factors, half_log_dets))
-    n_chunks = min(default_threads(), _FACTORING_THREADS, n_components)
-    bounds = [n_components * c // n_chunks for c in range(n_chunks + 1)]
-    bad = np.full(n_chunks, -1)
-
-    def work(c: int) -> None:
-        part = slice(bounds[c], bounds[c + 1])
-        found = inverse_factors(
-            covariances[part], SMALLEST_VARIANCE, factors[part], half_log_dets[part]
-        )
-        bad[c] = bounds[c] + found if found >= 0 else -1
-
-    for_each_chunk(work, n_chunks, n_chunks)
-    return int(bad[bad >= 0][0]) if np.any(bad >= 0) else -1
-
-
 def check_components(parameters: Parameters, scale: FloatArray) -> None:
     """Raise DegenerateComponentError if a covariance is singular in the data's scale."""
-    _factor(parameters, scale)
+    factored(parameters, scale)
 
 
 def expected_statistics(
@@ -156,7 +104,7 @@ def expected_log_joint(
 
     It depends on the rows through the statistics alone.
     """
-    scaled = _factor(parameters, scale)
+    scaled = factored(parameters, scale)
     counts, delta = statistics.counts, (statistics.means - parameters.means) / scale
     g = scaled.factors
     if scaled.diagonal:
@@ -195,13 +143,11 @@ def evaluate(
 def _row_weights(rows: Rows) -> tuple[FloatArray, float]:
     """The rows' weights (empty where all count once), and their sum."""
     weights = getattr(rows, "weights", None)  # rows need not have the attribute
-    if weights is None:
-        return _NO_VECTOR, float(len(rows.values))
-    if len(weights) != len(rows.values):  # compiled code would read on past the end
+    if weights is not None and len(weights) != len(rows.values):  # compiled code would read on
         raise ValueError(
             f"{len(weights)} weights for {len(rows.values)} rows: cut both alike (Data.part does)."
         )
-    return weights, float(weights.sum())
+    return _NO_VECTOR if weights is None else weights, total_weight(rows)
 
 
 # The forms of the pass, by name.
@@ -213,7 +159,8 @@ class _Pass:
 
     def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
         self.rows = rows
-        self.scaled = scaled = _factor(parameters, rows.scale)
+        self.weights = np.asarray(parameters.weights)
+        self.scaled = scaled = factored(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
         quadratic = None if form is None else _IS_QUADRATIC[form]
         n_components, d = scaled.means.shape
@@ -242,7 +189,11 @@ class _Pass:
             self.width = n_features + n_components
         else:
             self.width = 3 * d + n_components
-        self.log_unit = float(np.sum(np.log(rows.scale)))  # of the change of variables
+        self.groups = getattr(rows, "groups", None)  # rows need not have the attribute
+        if self.groups is not None and len(self.groups.of_rows) != len(rows.values):
+            raise ValueError("the groups are those of other rows: cut both alike (Data.take does).")
+        # Of the change of variables; each row has its own where values are missing.
+        self.log_unit = 0.0 if self.groups is not None else float(np.sum(np.log(rows.scale)))
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
 
     def statistics(self, n_threads: int | None, block: int | None) -> EStep:
@@ -338,10 +289,11 @@ class _Pass:
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
-        return quadratic_pass.version(self.rows.values.dtype)(
-            self.rows.values, self._view(weights), self.theta, self.scaled.diagonal, *bounds,
-            block, sums, each, certainty,
-        )  # fmt: skip
+        x, view, theta = self.rows.values, self._view(weights), self.theta
+        how = *bounds, block, sums, each, certainty
+        if self.groups is not None:
+            return incomplete_pass.version(x.dtype)(x, view, theta, self.groups.packed, *how)
+        return quadratic_pass.version(x.dtype)(x, view, theta, self.scaled.diagonal, *how)
 
     def _centred(
         self,
@@ -352,14 +304,16 @@ class _Pass:
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
-        scaled = self.scaled
+        x, view, scaled = self.rows.values, self._view(weights), self.scaled
+        how = *bounds, block, moments, each, certainty
+        if self.groups is not None:
+            mixture = MixtureArrays(self.weights, scaled.means, scaled.covariances)
+            packed = self.groups.packed
+            return incomplete_centred_pass.version(x.dtype)(x, view, mixture, packed, *how)
         components = Components(
             scaled.log_weights, scaled.means, scaled.factors, scaled.half_log_dets
         )
-        return centred_pass.version(self.rows.values.dtype)(
-            self.rows.values, self._view(weights), components, True, *bounds, block, moments,
-            each, certainty,
-        )  # fmt: skip
+        return centred_pass.version(x.dtype)(x, view, components, True, *how)
 
     def _view(self, weights: FloatArray) -> View:
         arrays = self.rows.center, self.inverse_scale, weights
@@ -378,6 +332,8 @@ class _Pass:
             per_chunk += self.scaled.factors.nbytes
         worthwhile = min(_CHUNK_BYTES // per_chunk, self.work // _CHUNK_WORK)
         n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, worthwhile))
+        if self.groups is not None:
+            return min(block, LARGEST_BLOCK), self.groups.chunks(n_chunks)
         edges = [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
         return block, list(pairwise(edges))
 

@@ -71,7 +71,7 @@ _BLOCK = 256
 class Features:
     """Quadratic features of few rows, computed once for all runs.
 
-    Empty for many rows, or rows on a device: their passes read the rows.
+    Empty for many rows, rows with missing values, or on a device: their passes read the rows.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -93,7 +93,8 @@ class Features:
         rows = self._rows
         n, d = rows.values.shape
         n_features = 1 + d + len(pairs)
-        if n * n_features > _RESIDENT or isinstance(rows.values, DeviceRows):
+        elsewhere = isinstance(rows.values, DeviceRows) or getattr(rows, "groups", None) is not None
+        if n * n_features > _RESIDENT or elsewhere:
             return np.empty((0, 0, 0))
         block = min(-(-n // LANES) * LANES, _BLOCK)
         n_blocks = -(-n // block)

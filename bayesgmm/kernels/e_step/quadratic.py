@@ -52,11 +52,16 @@ def write_scaled(x, start, m, view, out):  # type: ignore[no-untyped-def]
 @jit()
 def features(x, start, m, view, diagonal, out):  # type: ignore[no-untyped-def]
     """Write phi (F, m and its padding) of rows start..start + m."""
-    d = x.shape[1]
+    write_scaled(x, start, m, view, out[1 : 1 + x.shape[1]])
+    write_products(x.shape[1], m, diagonal, out)
+
+
+@inlined
+def write_products(d, m, diagonal, out):  # type: ignore[no-untyped-def]
+    """Write what phi (F, m and its padding) has besides z, its rows 1..d."""
     wide = padded(m)
     for r in range(wide):
         out[0, r] = 1.0
-    write_scaled(x, start, m, view, out[1 : 1 + d])
     f = 1 + d
     for i in range(d):
         a = out[1 + i]

@@ -58,6 +58,8 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     from arviz_stats.base import array_stats
     from arviz_stats.utils import ELPDDataLOO
 
+    at = np.arange(data.n) if data.counted is None else np.flatnonzero(data.counted)
+    data = data.take(at) if len(at) < data.n else data  # without rows that have no value
     elpd_i, khat, p_i = (np.empty(data.n) for _ in range(3))
     influence = np.zeros(len(draws))
     for rows, values in log_densities(data, draws):
@@ -71,7 +73,7 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     elpd, se, p, _ = array_stats.loo_summary(elpd_i, p_i)
     good_k = min(1 - 1 / np.log10(len(draws)), 0.7)
     by_chain = influence.reshape(n_chains, -1)
-    obs: dict[str, Any] = {"dims": ["obs_id"], "coords": {"obs_id": np.arange(data.n)}}
+    obs: dict[str, Any] = {"dims": ["obs_id"], "coords": {"obs_id": at}}
     result = ELPDDataLOO(
         elpd=float(elpd),
         se=float(se),

@@ -154,7 +154,7 @@ def _some_rows(data: Data) -> Data:
     if data.n <= _MAX_ROWS:
         return data
     chosen = np.random.default_rng(0).choice(data.n, _MAX_ROWS, replace=False)
-    return replace(data, values=data.values[np.sort(chosen)], weights=None)
+    return replace(data.take(np.sort(chosen)), weights=None)
 
 
 def _responsibilities(rows: Data, parameters: Parameters) -> FloatArray:

@@ -54,7 +54,7 @@ def coclustering_among(data: Data, draws: Draws, rows: NDArray[np.integer]) -> x
             f"random rows, or positions) for at most {math.isqrt(_LIMIT)}, or go through "
             "coclustering_blocks()."
         )
-    part = replace(data, values=data.values[rows], weights=None)
+    part = replace(data.take(rows), weights=None)
     return xr.DataArray(
         coclustering_matrix(part, draws),
         dims=("obs_id", "obs_id_bis"),

@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ...data.data import Data
+from ...data.missing import refuse_missing
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
 from ...utils.matrices import as_diagonals
@@ -86,6 +87,7 @@ def density_intervals(data: Data, draws: Draws, ci_prob: float, axes: Axes | Non
         names (or "point") is called "column mean", say.
     """
     tail_probabilities(ci_prob)
+    refuse_missing(data, "a density at points")
     out = {name: np.empty(data.n) for name in _STATISTICS}
     for rows, values in log_densities(data, draws):
         for name, value in summarise(np.exp(values), ci_prob).items():

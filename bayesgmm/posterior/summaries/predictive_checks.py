@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.data import Data
+from ...data.missing import refuse_missing
 from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
@@ -118,6 +119,7 @@ def check_table(
     import pandas as pd
 
     tail_probabilities(ci_prob)
+    refuse_missing(data, "a predictive check")
     rows = np.asarray(data.values, dtype=np.float64)
     observed = {name: as_numbers(s.function(rows), name) for name, s in statistics.items()}
     index = pd.MultiIndex.from_tuples(

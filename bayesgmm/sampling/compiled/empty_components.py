@@ -92,7 +92,8 @@ def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:
     """EM's results from the components without one, except those that are clearly too low."""
     data, family, k = problem.data, problem.family, problem.n_components
     step = 1 + (data.n - 1) // _FEW_ROWS
-    some = replace(data, values=np.ascontiguousarray(data.values[::step]))
+    some = data.take(slice(None, None, step))
+    some = replace(some, values=np.ascontiguousarray(some.values))
     whole = Problem(data, family, problem.prior_for_em)
     em = whole if step == 1 else whole.of_rows(some)
     more = family.n_parameters(k, data.d) - family.n_parameters(k - 1, data.d)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.missing import refuse_missing
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
@@ -74,6 +75,7 @@ class GibbsState:
     def at(cls, density: LogPosterior, mode: Mode) -> GibbsState:
         """The state at the mode of a density."""
         data, parametrisation, prior = density.data, density.parametrisation, density.prior
+        refuse_missing(data, "Gibbs sampling")
         [start] = density.parameters(mode.origin[None])
         values = density.space.values(mode.origin)
         covariances = start.covariances

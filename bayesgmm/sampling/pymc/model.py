@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from ...data.data import Data
+from ...data.missing import refuse_missing
 from ...em.checks import as_fit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
@@ -84,6 +85,7 @@ def build_model(
 def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Model:
     """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
+    refuse_missing(data, "a model in PyMC")
     parametrisation.check(prior.inverse_wishart)
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)

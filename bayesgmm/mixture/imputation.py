@@ -1,0 +1,117 @@
+"""What a mixture says about missing values: their conditional means, and draws of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..data.data import Data
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import evaluate, expected_statistics
+from ..utils.errors import DegenerateComponentError
+from ..utils.matrices import as_full
+from ..utils.types import FloatArray, IntArray
+
+# Iterations of the fit of one Gaussian, and the gain per row that ends it.
+_MOST_ITERATIONS, _ENOUGH = 500, 1e-9
+# Columns from which starts are made without a covariance of them.
+_MANY_COLUMNS = 100
+
+
+def gaussian(data: Data) -> Parameters:
+    """One Gaussian fitted to the values that are there, in centred coordinates.
+
+    EM from uncorrelated columns (Little & Rubin 2002, section 11.2); where the covariance becomes
+    singular, the last one that was not.
+    """
+    found = regular = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.sd**2)[None])
+    before = -np.inf
+    for _ in range(_MOST_ITERATIONS):
+        try:
+            loglik, s = expected_statistics(data, found)
+        except DegenerateComponentError:
+            return regular
+        if loglik - before < _ENOUGH * data.total:
+            break
+        before, regular = loglik, found
+        found = Parameters(np.ones(1), s.means, s.scatters / s.counts[:, None, None])
+    return found
+
+
+def completed(data: Data) -> Data:
+    """The data with their missing values filled in from one Gaussian, as EM's starts read them.
+
+    Where the columns are many for its covariance, with the columns' means.
+    """
+    if not data.incomplete:
+        return data
+    if data.d < min(data.n, _MANY_COLUMNS):
+        parameters = gaussian(data)
+    else:
+        parameters = Parameters(np.ones(1), np.zeros((1, data.d)), data.sd[None] ** 2)
+    return data.filled(conditional_means(data, parameters) + data.center)
+
+
+def conditional_means(data: Data, parameters: Parameters) -> FloatArray:
+    """The rows with the means of what they miss given what they have, (n, d), centred."""
+    out = np.asarray(data.values, dtype=np.float64) - data.center
+    resp = evaluate(data, parameters, responsibilities=True)[1]
+    for rows, missing, means, _ in _given(data, parameters):
+        out[np.ix_(rows, missing)] = np.einsum("ik,kij->ij", resp[rows], means)
+    return out
+
+
+def with_missing_like(data: Data, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Rows (m, d) that miss values as those of the data do.
+
+    They take over the pattern of one row with a value each: row by row if they are as many, else
+    of rows drawn with replacement, by weight.
+    """
+    if data.groups is None or not data.incomplete:
+        return rows
+    counted = np.ones(data.n) if data.counted is None else data.counted
+    like = np.flatnonzero(counted)
+    if data.weights is not None or len(like) != len(rows):
+        like = rng.choice(data.n, len(rows), p=counted / counted.sum())
+    return np.where(data.groups.observed[data.groups.of_rows[like]], rows, np.nan)
+
+
+def drawn(data: Data, parameters: Parameters, rng: np.random.Generator) -> FloatArray:
+    """The rows with draws of what they miss given what they have, (n, d), centred."""
+    out = np.asarray(data.values, dtype=np.float64) - data.center
+    resp = evaluate(data, parameters, responsibilities=True)[1]
+    for rows, missing, means, covariances in _given(data, parameters):
+        edges = resp[rows].cumsum(axis=1)
+        component = np.sum(rng.random((len(rows), 1)) * edges[:, -1:] >= edges, axis=1)
+        noise = rng.standard_normal((len(rows), len(missing), 1))
+        roots = np.linalg.cholesky(covariances)[component]
+        found = means[component, np.arange(len(rows))] + (roots @ noise)[..., 0]
+        out[np.ix_(rows, missing)] = found
+    return out
+
+
+def _given(
+    data: Data, parameters: Parameters
+) -> Iterator[tuple[IntArray, IntArray, FloatArray, FloatArray]]:
+    """Of each group that misses something: its rows (m,) and the columns (q,) that they miss.
+
+    Then the components' means (K, m, q) and covariances (K, q, q) of these, given the others.
+    """
+    groups = data.groups
+    if groups is None:
+        return
+    covariances = as_full(parameters.covariances)
+    for g, seen in enumerate(groups.observed):
+        known, missing = np.flatnonzero(seen), np.flatnonzero(~seen)
+        rows = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
+        if not len(missing):
+            continue
+        across = covariances[:, missing][:, :, known]
+        within = covariances[:, known][:, :, known]
+        slope = np.swapaxes(np.linalg.solve(within, np.swapaxes(across, 1, 2)), 1, 2)
+        delta = np.asarray(data.values[np.ix_(rows, known)], dtype=np.float64)
+        delta = (delta - data.center[known])[None] - parameters.means[:, None, known]
+        means = parameters.means[:, None, missing] + delta @ np.swapaxes(slope, 1, 2)
+        left = covariances[:, missing][:, :, missing] - slope @ np.swapaxes(across, 1, 2)
+        yield rows, missing, means, left
