@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import plots as plots
     from .comparison.agreement import agreement as agreement
+    from .comparison.average import ModelAverage as ModelAverage
+    from .comparison.average import average as average
     from .comparison.compare import compare as compare
     from .comparison.model_probabilities import model_probabilities as model_probabilities
     from .comparison.table import Comparison as Comparison
@@ -71,12 +73,14 @@ _HOME = {
     "GaussianMixture": "estimators.mixture",
     "InterruptionAdvice": "utils.errors",
     "Mixture": "mixture.mixture",
+    "ModelAverage": "comparison.average",
     "Posterior": "posterior.posterior",
     "Prior": "mixture.prior",
     "PriorOnK": "mixture.prior_on_k",
     "Regression": "estimators.regression",
     "Selection": "selection.selection",
     "agreement": "comparison.agreement",
+    "average": "comparison.average",
     "bootstrap_lrt": "selection.bootstrap_lrt",
     "build_model": "sampling.pymc.model",
     "classify": "mixture.classification",

@@ -80,10 +80,10 @@ def model_probabilities(
     """
     import pandas as pd
 
-    _check(posteriors)
+    check_posteriors(posteriors)
     ci_prob = check_probability("ci_prob", ci_prob)
     random_seed = whole_seed(random_seed)
-    prior = _prior(list(posteriors), prior_probabilities)
+    prior = by_name("prior_probabilities", list(posteriors), prior_probabilities)
     seeds = np.random.SeedSequence(random_seed).generate_state(len(posteriors) + 1)
     evidences = [
         posterior.log_evidence(method, random_seed=int(seed))
@@ -120,7 +120,8 @@ def probabilities_from(
     return np.asarray(softmax(log_prior + values)), lower, upper
 
 
-def _check(posteriors: Mapping[str, Posterior]) -> None:
+def check_posteriors(posteriors: Mapping[str, Posterior]) -> None:
+    """Refuse what is not a mapping of names to posteriors of the same data."""
     if not isinstance(posteriors, Mapping):
         raise TypeError(
             f"posteriors is a {type(posteriors).__name__}: pass a mapping of names to posteriors."
@@ -135,22 +136,18 @@ def _check(posteriors: Mapping[str, Posterior]) -> None:
     refuse_different_data(posteriors)
 
 
-def _prior(names: list[str], probabilities: Mapping[str, float] | None) -> FloatArray:
-    """Prior probabilities in the order of the names, of sum 1."""
+def by_name(what: str, names: list[str], probabilities: Mapping[str, float] | None) -> FloatArray:
+    """Probabilities in the order of the names, of sum 1; equal if left out."""
     if probabilities is None:
         return np.full(len(names), 1 / len(names))
     if not isinstance(probabilities, Mapping):
-        raise TypeError(
-            f"prior_probabilities is a {type(probabilities).__name__}: pass a mapping by name."
-        )
+        raise TypeError(f"{what} is a {type(probabilities).__name__}: pass a mapping by name.")
     if set(probabilities) != set(names):
         raise ValueError(
-            f"prior_probabilities are of {', '.join(map(str, probabilities))}, the models are "
+            f"{what} are of {', '.join(map(str, probabilities))}, the models are "
             f"{', '.join(map(str, names))}: pass one for each."
         )
-    prior = np.array(
-        [number(probabilities[name], f"prior probability of {name!r}") for name in names]
-    )
+    prior = np.array([number(probabilities[name], f"{what} of {name!r}") for name in names])
     if not (np.all(np.isfinite(prior)) and np.all(prior >= 0) and prior.sum() > 0):
-        raise ValueError(f"prior_probabilities are {dict(probabilities)}: pass numbers from 0 up.")
+        raise ValueError(f"{what} are {dict(probabilities)}: pass numbers from 0 up.")
     return np.asarray(prior / prior.sum())

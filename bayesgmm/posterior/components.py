@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.draws import Draws
 from ..mixture.mixture_of_mixtures import MixtureOfMixtures
 from ..mixture.prior import Prior
-from ..utils.display import Displayed
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
 from .components_diagnostics import COUNTED, ComponentsDiagnostics, diagnose_components
 from .components_given_k import posterior_given
 from .components_table import interval_in_words, table_of_components
+from .label_free import LabelFree
 from .labels.methods import Method
 from .parameter_table import parameter_table
 from .posterior import Posterior
@@ -34,13 +33,9 @@ from .posterior_tree import (
     with_fit_and_prior,
     write_tree,
 )
-from .summaries.coclustering import coclustering_among, picked_rows
 from .summaries.mixture_draws import MixtureDraws
-from .summaries.partition import Loss, Partition, best_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pandas as pd
 
 _FORMAT = "bayesgmm.ComponentsPosterior/1"
@@ -52,7 +47,7 @@ _SHOWN = 5e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ComponentsPosterior(Displayed):
+class ComponentsPosterior(LabelFree):
     """Draws from the posterior of a Gaussian mixture and its number of components.
 
     K is the number of components that the mixture of a draw has, K+ (`n_filled`) the number of
@@ -138,70 +133,17 @@ class ComponentsPosterior(Displayed):
         names = [name for name in COUNTED if name in self.tree["posterior"]]
         return parameter_table(self.tree, ci_prob, names)
 
-    def partition(
-        self,
-        loss: Loss = "vi",
-        *,
-        max_clusters: int | None = None,
-        n_runs: int = 4,
-        n_draws: int | None = None,
-        random_seed: int | np.random.Generator | None = None,
-    ) -> Partition:
-        """The partition of the rows with the least posterior expected loss, over all K.
+    @property
+    def mixture_draws(self) -> MixtureDraws:
+        """The draws as mixtures of named columns; absent components have proportion 0."""
+        posterior = self.tree["posterior"].to_dataset()
+        return MixtureDraws.of(posterior, self.draws, self.fit.mixture.named)
 
-        Parameters
-        ----------
-        loss : {"vi", "binder"}
-            As of `Posterior.partition`.
-        max_clusters : int, optional
-            Most clusters allowed: twice what 99 % of the draws have, and at least 10, if left out.
-        n_runs, n_draws, random_seed
-            As of `Posterior.partition`.
-
-        Returns
-        -------
-        Partition
-            `.labels`, `.expected_loss`, `.n_clusters`, `.radius(ci_prob)` of the ball around it.
-        """
-        if max_clusters is None:
-            usual = int(np.quantile(self.n_filled, _MOST_DRAWS))
-            max_clusters = max(_CLUSTERS * usual, _FEWEST_CLUSTERS)
-        return best_partition(
-            self.data, self.draws.thinned(n_draws), loss, max_clusters=max_clusters, n_runs=n_runs,
-            random_seed=random_seed,
-        )  # fmt: skip
-
-    def coclustering(
-        self,
-        *,
-        rows: int | Sequence[int] | None = None,
-        n_draws: int | None = None,
-        random_seed: int | np.random.Generator | None = None,
-    ) -> xr.DataArray:
-        """The probability that two rows belong to the same component, over all K.
-
-        The parameters are those of `Posterior.coclustering`.
-        """
-        data = self.data
-        picked = picked_rows(data.n, rows, random_seed)
-        return coclustering_among(data, self.draws.thinned(n_draws), picked)
-
-    def density(
-        self,
-        at: ArrayLike | Mapping[str | int, ArrayLike] | None = None,
-        *,
-        columns: Sequence[str | int] | str | int | None = None,
-        ci_prob: float = 0.89,
-        n_draws: int | None = None,
-    ) -> xr.Dataset:
-        """The density of new rows with its uncertainty, averaged over K.
-
-        The parameters are those of `Posterior.density`.
-        """
-        draws = MixtureDraws.of(
-            self.tree["posterior"].to_dataset(), self.draws, self.fit.mixture.named
-        )
-        return draws.density(at, columns=columns, ci_prob=ci_prob, n_draws=n_draws)
+    @property
+    def most_clusters(self) -> int:
+        """Twice as many clusters as 99 % of the draws have, and at least 10."""
+        usual = int(np.quantile(self.n_filled, _MOST_DRAWS))
+        return max(_CLUSTERS * usual, _FEWEST_CLUSTERS)
 
     def given(self, n_components: int | None = None, *, relabel: Method = "ecr") -> Posterior:
         """The posterior given the number of components, as `refine` would give it.

@@ -1,0 +1,90 @@
+"""Averages over models against sums over the models by hand."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import bayesgmm
+from bayesgmm import ConvergenceAdvice
+from tests.synthetic import make_posterior
+
+PROBABILITIES = {"VVV": 0.5, "EEI": 0.25, "one": 0.25}
+
+
+@pytest.fixture(scope="module")
+def x():
+    return bayesgmm.datasets.load_faithful()
+
+
+@pytest.fixture(scope="module")
+def models(x):
+    """Full and diagonal covariances; two, three and one components; 400 draws each."""
+    cells = {"VVV": (2, "VVV"), "EEI": (3, "EEI"), "one": (1, "EEE")}
+    return {
+        name: make_posterior(x, bayesgmm.fit(x, k, family, random_seed=1))
+        for name, (k, family) in cells.items()
+    }
+
+
+def test_density_and_coclustering_are_averages_by_probability(x, models):
+    """The same draws by hand: all of one model, every other of the two others."""
+    averaged = bayesgmm.average(models, PROBABILITIES, n_draws=800)
+    assert averaged.drawn == {"VVV": 400, "EEI": 200, "one": 200}
+    at = x.to_numpy()[:5]
+    density = together = 0.0
+    for name, p in PROBABILITIES.items():
+        n_draws = averaged.drawn[name]
+        own = models[name].log_density(at, n_draws=n_draws)["log_density"]
+        density = density + p * np.exp(own)
+        together = together + p * models[name].coclustering(n_draws=n_draws).to_numpy()
+    found = averaged.log_density(at)
+    np.testing.assert_allclose(np.exp(found["log_density"]), density, rtol=1e-10)
+    np.testing.assert_allclose(averaged.density(at)["mean"], density, rtol=1e-10)
+    np.testing.assert_allclose(averaged.coclustering(), together, atol=1e-12)
+    assert averaged.partition(random_seed=1).n_clusters in (2, 3)
+    assert "probability 0.250, 200 draws" in repr(averaged)
+
+
+def test_one_model_is_its_own_average(x, models):
+    averaged = bayesgmm.average(models, {"VVV": 3, "EEI": 0, "one": 0}, n_draws=400)
+    expected = models["VVV"].log_density()
+    np.testing.assert_allclose(averaged.log_density(), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_draws_are_within_one_of_their_share(models, seed):
+    p = np.random.default_rng(seed).dirichlet(np.full(3, 0.5))
+    averaged = bayesgmm.average(models, dict(zip(models, p, strict=True)), n_draws=101)
+    drawn = np.array(list(averaged.drawn.values()))
+    assert drawn.sum() == 101 and np.all(np.abs(drawn - 101 * p) <= 1)
+
+
+def test_probabilities_are_those_of_bridge_sampling(x):
+    """Left out, or as the table that has them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        models = {
+            k: bayesgmm.refine(
+                x, bayesgmm.fit(x, k, "EEE", random_seed=1), sampler="gibbs", draws=300,
+                prior=bayesgmm.Prior.from_data(x), random_seed=1, progressbar=False,
+            )
+            for k in (1, 2)
+        }  # fmt: skip
+        table = bayesgmm.model_probabilities(models, random_seed=5)
+        a = bayesgmm.average(models, random_seed=5)
+        b = bayesgmm.average(models, table)
+    assert a.probabilities == b.probabilities == table["probability"].to_dict()
+
+
+def test_what_it_refuses(models):
+    with pytest.raises(TypeError, match="mapping of names"):
+        bayesgmm.average(list(models.values()))
+    with pytest.raises(ValueError, match="probabilities are of VVV, the models"):
+        bayesgmm.average(models, {"VVV": 1.0})
+    other = bayesgmm.datasets.load_faithful().iloc[:200]
+    posterior = make_posterior(other, bayesgmm.fit(other, 1, "EEE"))
+    with pytest.raises(ValueError):
+        bayesgmm.average(models | {"other": posterior}, PROBABILITIES | {"other": 1.0})
