@@ -25,6 +25,8 @@ class Step:
         Sweeps or steps to a draw.
     missed : str
         What it lacked of the target, in words; empty if it reached it.
+    weighed : str
+        How the modes that its chains stayed in were weighed; empty where all were in one.
     """
 
     sampler: str
@@ -32,11 +34,13 @@ class Step:
     draws: int
     thin: int
     missed: str
+    weighed: str = ""
 
     def __str__(self) -> str:
         every = f", thin {self.thin}" if self.thin > 1 else ""
+        weighed = f", {self.weighed}" if self.weighed else ""
         end = f"not enough ({self.missed})" if self.missed else "target reached"
-        return f"{self.sampler}, {self.chains} x {self.draws}{every}: {end}"
+        return f"{self.sampler}, {self.chains} x {self.draws}{every}{weighed}: {end}"
 
 
 def with_steps(tree: xr.DataTree, steps: Sequence[Step]) -> xr.DataTree:

@@ -20,6 +20,7 @@ from ..posterior.steps import Step, with_steps
 from .registry import SAMPLERS, Sampler
 from .run.interruption import warn_of_interruption
 from .run.settings import Settings
+from .weighed_modes import weighed_modes
 
 #: Effective draws of every quantity that are aimed at, if not said.
 MIN_ESS = 400
@@ -97,8 +98,13 @@ def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posteri
             break
         seconds = time.monotonic() - started
         found = posterior.diagnostics
-        missed = target.missed(found)
-        steps.append(attempt.step(found, missed))
+        missed, in_words = target.missed(found), ""
+        if found.modes.differ and attempt.sampler.has_sweeps:  # which passes where NUTS does not
+            one = weighed_modes(posterior, settings)
+            if one is not None:
+                posterior, in_words = one.posterior, str(one)
+                missed = target.missed(posterior.diagnostics)
+        steps.append(attempt.step(found, missed, in_words))
         if not missed or posterior.interrupted:
             break
         if settings.draws * settings.chains < _TO_SPARE * target.min_ess:
@@ -134,9 +140,10 @@ class _Attempt:
     def __str__(self) -> str:
         return f"{self.sampler.name} with thin = {self.settings.thin}"
 
-    def step(self, found: Diagnostics, missed: str) -> Step:
+    def step(self, found: Diagnostics, missed: str, weighed: str) -> Step:
         """The record of it."""
-        return Step(self.sampler.name, found.chains, found.draws, self.settings.thin, missed)
+        made = (found.chains, found.draws, self.settings.thin)
+        return Step(self.sampler.name, *made, missed, weighed)
 
     @property
     def steps(self) -> int:

@@ -11,6 +11,7 @@ from ..em.checks import as_fit
 from ..em.result import Fit
 from ..families import Family
 from ..mixture.prior import Prior
+from ..posterior.diagnostics.diagnostics import MIN_ESS_PER_CHAIN
 from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
@@ -86,17 +87,19 @@ def refine(
         allows; or "smc", which starts from the prior. `sampling.sample` says more. Three need `pip
         install 'bayesgmm[jax]'`: "numpyro", "blackjax" and "pathfinder".
     min_ess : int, optional
-        For "auto": effective draws to reach, 400 if left out. Where it is given as many more draws
-        are kept as it needs; draws fewer than twice as many are not lengthened otherwise.
+        For "auto": effective draws to reach, 100 a chain and at least 400 if left out. Where it is
+        given as many more draws are kept as it needs; draws fewer than twice as many are not
+        lengthened otherwise.
     max_time : float, optional
         For "auto": seconds, 100 if left out, after which no run is begun that would end later. The
         first run is always made. It is all that makes results depend on the machine's speed.
     n_modes : int
         For "auto", "nutpie", "gibbs" and "laplace": look for other modes of the posterior by MAP-EM
         from 30 random starts, and run `chains` chains in each of the n_modes highest, the fit's own
-        first. Averages over all of them mean nothing unless the chains agree:
-        `Posterior.chain_modes` has which chains are in which mode, and how high each is, and
-        `Posterior.of_chains` takes one mode's.
+        first. "auto" makes one posterior of them: Gibbs sampling passes between them, or else each
+        has the weight that bridge sampling gives it. Those of the others are not to be averaged
+        unless the chains agree: `Posterior.chain_modes` has which chains are in which mode, and
+        how high each is, and `Posterior.of_chains` takes one mode's.
     thin : int, optional
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
         alike; where components overlap a hundred cost less than storing a draw that adds little.
@@ -149,9 +152,9 @@ def refine(
     settings = _settings(
         chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
     )
-    target = _target(chosen, min_ess, max_time)
     check_method(relabel)
     n_modes = _modes(n_modes, chosen)
+    target = _target(chosen, n_modes * settings.chains, min_ess, max_time)
     fit = as_fit(fit)
     check_refinable(fit)
     problem = PosteriorProblem.of(X, fit, prior)
@@ -178,13 +181,15 @@ def refine(
     return posterior
 
 
-def _target(sampler: Sampler, min_ess: int | None, max_time: float | None) -> Target:
+def _target(sampler: Sampler, chains: int, min_ess: int | None, max_time: float | None) -> Target:
     """What "auto" aims at; refused for others, which run once."""
     for name, value in (("min_ess", min_ess), ("max_time", max_time)):
         if value is not None and not sampler.chooses:
             raise ValueError(f"{name} is {value}: only sampler='auto' has a target; leave it out.")
     return Target(
-        MIN_ESS if min_ess is None else check_integer("min_ess", min_ess, 1, MOST_STEPS),
+        max(MIN_ESS, MIN_ESS_PER_CHAIN * chains)
+        if min_ess is None
+        else check_integer("min_ess", min_ess, 1, MOST_STEPS),
         MAX_TIME if max_time is None else check_at_least("max_time", max_time, 0.0),
     )
 

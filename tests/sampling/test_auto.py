@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import gammaln
 
 import bayesgmm
+from bayesgmm.mixture.prior import Prior
 from bayesgmm.posterior.posterior import Posterior
 from bayesgmm.utils.errors import ConvergenceAdvice
 
@@ -89,3 +91,60 @@ def test_a_target_is_for_the_default_only(x, name):
     """A sampler that was named runs once."""
     with pytest.raises(ValueError, match=f"{name} is 5: only sampler='auto' has a target"):
         bayesgmm.refine(x, bayesgmm.fit(x, 2), sampler="gibbs", **{name: 5})
+
+
+#: Three clumps of pairs of equal rows; two components can share the middle one in two ways.
+PAIRS, CONJUGATE = (4, 3, 4), Prior([0.0], None, 4.0, [[0.02]], mean_strength=0.05)
+
+
+def share_of_lower(values, copies, prior):
+    """Exact probability that the middle clump is with the lower one, summing over allocations.
+
+    Equal rows are alike, so that the sum is over their numbers in each component; given these the
+    parameters are integrated out (normal-inverse-gamma, in one column).
+    """
+    numbers = np.stack(
+        [g.ravel() for g in np.meshgrid(*[np.arange(m + 1) for m in copies], indexing="ij")], 1
+    )
+    ways = (gammaln(copies + 1) - gammaln(numbers + 1) - gammaln(copies - numbers + 1)).sum(axis=1)
+
+    def log_marginal(counts):
+        n, total, strength = counts.sum(axis=1), counts @ values, prior.mean_strength
+        mean = total / np.maximum(n, 1)
+        scale = prior.scale[0, 0] + counts @ values**2 - n * mean**2
+        scale += strength * n / (strength + n) * (mean - prior.mean[0]) ** 2
+        half = 0.5 * (prior.dof + n)
+        return (
+            gammaln(half) - half * np.log(scale) - 0.5 * np.log(strength + n)
+            - 0.5 * n * np.log(np.pi) + gammaln(prior.concentration + n)
+        )  # fmt: skip
+
+    log_p = ways + log_marginal(numbers) + log_marginal(copies - numbers)
+    p = np.exp(log_p - log_p.max())
+    lower, middle, upper = numbers.reshape(-1, 3, 2).sum(axis=2).T
+    half_of_lower, half_of_middle, half_of_upper = copies.reshape(3, 2).sum(axis=1) / 2
+    apart = (lower > half_of_lower) != (upper > half_of_upper)
+    together = (lower > half_of_lower) == (middle > half_of_middle)
+    assert p[apart].sum() > 0.999 * p.sum()
+    return p[apart & together].sum() / p[apart].sum()
+
+
+@pytest.mark.parametrize("middle", [-0.03, -0.01, 0.02])
+def test_modes_that_no_chain_leaves_are_weighed(middle):
+    """Two modes of known weights: the draws are in each as often as they should be."""
+    values = np.array([c + d for c in (-1.0, middle, 1.0) for d in (-0.05, 0.05)])
+    copies = np.repeat(PAIRS, 2)
+    x = np.repeat(values, copies)[:, None]
+    fit = bayesgmm.fit(x, 2, "V", prior=CONJUGATE, start=(x[:, 0] > 0.5).astype(int))
+    posterior = bayesgmm.refine(x, fit, n_modes=2, **QUIET)
+    assert "chains in different modes" in posterior.steps[0].missed
+    assert posterior.steps[-1].weighed.startswith("modes weighed ")
+    assert not posterior.steps[-1].missed and posterior.diagnostics.problems == []
+    assert posterior.diagnostics.chains == 4 and not posterior.chain_modes.differ
+    draws = posterior.draws
+    every, low = np.arange(len(draws)), np.argmin(draws.means[:, :, 0], axis=1)
+    variances = draws.covariances.reshape(len(draws), 2)
+    wider = variances[every, low] > variances[every, 1 - low]  # a component of two clumps
+    # 4 standard errors of the log ratio, 0.01, and half a draw in a hundred
+    exact = share_of_lower(values, copies, CONJUGATE)
+    assert wider.mean() == pytest.approx(exact, abs=4 * 0.01 * exact * (1 - exact) + 0.005)
