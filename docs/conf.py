@@ -29,6 +29,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx.ext.viewcode",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # MathJax itself, copied into the site: pages need no network
 ]
@@ -80,6 +81,14 @@ def copy_notebooks(*_: object) -> None:
         shutil.copy2(notebook, copies)
 
 
+def copy_pages(*_: object) -> None:
+    """Copy the pages that lie at the root of the repository."""
+    copies = HERE / "copied"
+    copies.mkdir(exist_ok=True)
+    for page in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        shutil.copy2(ROOT / page, copies / page.lower())
+
+
 def write_command_line(*_: object) -> None:
     """Write the reference of the command line from its commands, if it has changed."""
     page, text = HERE / "reference" / "generated" / "command-line.md", reference()
@@ -102,5 +111,6 @@ def rewrite_links(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     """Tell Sphinx of the functions."""
     app.connect("config-inited", copy_notebooks)
+    app.connect("config-inited", copy_pages)
     app.connect("config-inited", write_command_line)
     app.connect("source-read", rewrite_links)

@@ -25,7 +25,7 @@ from tests.places import ROOT
 from tests.project.test_structure import WINGS
 
 DOCS = ROOT / "docs"
-MADE = {"_build", "generated"}
+MADE = {"_build", "copied", "generated"}
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if not MADE & {*p.parts})]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REFERENCE = (DOCS / "reference" / "index.md").read_text()
