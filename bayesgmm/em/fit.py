@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from ..data.data import Data, as_data
 from ..data.on_device import stays_there
 from ..data.rounding import discreteness_message
-from ..families import Family, get_family
+from ..families import Family, FamilyName, get_family
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.mixture import Mixture, responsibility_blocks
@@ -47,7 +47,7 @@ _NEGLIGIBLE = 1e-9
 def fit(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     n_components: int,
-    covariance_type: str | Family = "VVV",
+    covariance_type: FamilyName | str | Family = "VVV",
     *,
     prior: Prior | None = None,
     start: Any = "auto",

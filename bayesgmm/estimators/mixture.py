@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ from ..em.result import Fit
 from ..em.starts.sample import Start
 from ..em.starts.starts import STARTS, make_starts
 from ..em.status import Status
-from ..families import get_family
+from ..families import FamilyName, get_family
 from ..mixture.mixture import Mixture
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice, check_integer, real_array
@@ -98,7 +98,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self,
         n_components: int = 1,
         *,
-        covariance_type: str = "full",
+        covariance_type: FamilyName | Literal["full", "tied", "diag", "spherical"] | str = "full",
         tol: float = 1e-8,
         reg_covar: float = 0.0,
         max_iter: int = 1000,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -17,6 +18,12 @@ from .letters import FREEDOM, Letter
 from .m_steps import WarmStart, m_step
 from .matrices import Codes
 
+#: The families' names, E and V those of one column; a parameter is `FamilyName | str`, so that
+#: editors complete it and names made by a program are taken.
+FamilyName = Literal[
+    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV",
+    "VVV", "E", "V",
+]  # fmt: skip
 # Sweeps of the inner iterations that some M-steps need, when they are to reach the optimum.
 _SWEEPS = 1000
 
@@ -166,13 +173,14 @@ class Family:
         return out.reshape(scatters.shape)
 
 
-_ALL = "EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV"
+*_ALL, _EQUAL, _VARIABLE = get_args(FamilyName)
 FAMILIES: dict[str, Family] = {
-    name: Family(Letter(name[0]), Letter(name[1]), Letter(name[2])) for name in _ALL.split()
+    name: Family(Letter(name[0]), Letter(name[1]), Letter(name[2])) for name in _ALL
 }
 
 _UNIVARIATE = {
-    name: Family(Letter(name), Letter.IDENTITY, Letter.IDENTITY, univariate=True) for name in "EV"
+    name: Family(Letter(name), Letter.IDENTITY, Letter.IDENTITY, univariate=True)
+    for name in (_EQUAL, _VARIABLE)
 }
 _SCIKIT_LEARN = {"spherical": "VII", "diag": "VVI", "tied": "EEE", "full": "VVV"}
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..comparison.table import Comparison
+from ..families import FamilyName
 from ..mixture.prior import Prior
 from ..sampling.registry import SamplerName
 from ..sampling.run.interruption import interruptions_raised
@@ -34,7 +35,7 @@ def report(
     path: str | Path = "report.html",
     *,
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_type: str | Iterable[str] | None = None,
+    covariance_type: FamilyName | str | Iterable[str] | None = None,
     columns: Sequence[str] | None = None,
     prior: Prior | None = None,
     refine: bool = True,

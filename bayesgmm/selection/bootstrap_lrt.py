@@ -21,7 +21,7 @@ from ..em.checks import check_options
 from ..em.fit import fit
 from ..em.result import Fit
 from ..em.starts.starts import check_name, generators
-from ..families import Family, get_family
+from ..families import Family, FamilyName, get_family
 from ..mixture.imputation import with_missing_like
 from ..mixture.mixture import Mixture
 from ..mixture.splitting import halves, longest_axis
@@ -42,7 +42,7 @@ _SPLIT = 0.5
 
 def bootstrap_lrt(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
-    covariance_type: str | Family = "VVV",
+    covariance_type: FamilyName | str | Family = "VVV",
     *,
     max_components: int | None = None,
     n_components: int | None = None,

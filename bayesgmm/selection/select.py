@@ -22,7 +22,7 @@ from ..em.starts.starts import (
     subset_rng,
 )
 from ..em.status import Status
-from ..families import Family, get_families
+from ..families import Family, FamilyName, get_families
 from ..mixture.prior import Prior
 from ..utils.errors import InterruptionAdvice
 from ..utils.progress import progress
@@ -44,7 +44,7 @@ _MOST_ANYWAY = 100
 def select(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     n_components: int | Iterable[int] = range(1, 10),
-    covariance_type: str | Family | Iterable[str | Family] | None = None,
+    covariance_type: FamilyName | str | Family | Iterable[str | Family] | None = None,
     *,
     prior: Prior | None = None,
     max_ratio: float | None = None,
