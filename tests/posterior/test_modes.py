@@ -199,7 +199,7 @@ def test_label_problems_and_real_ones_are_told_apart(x):
     for name in ("pi", "mu", "Sigma"):
         draws[name][1, :40] = draws[name][1, :40].roll(component=1).to_numpy()
     problems = " ".join(posterior_of(x, fit, draws).diagnostics.problems)
-    assert "labels are ambiguous" in problems and "posterior.relabel" in problems
+    assert "the labels are ambiguous" in problems and "posterior.relabel" in problems
     lp = np.random.default_rng(0).standard_normal((4, 100)) + [[0], [0], [0], [2]]
     problems = " ".join(posterior_of(x, fit, draws, lp=lp).diagnostics.problems)
     assert "R-hat of log posterior" in problems and "whatever the labels" in problems

@@ -168,9 +168,10 @@ class Diagnostics(Displayed):
         if worst.rhat > MAX_RHAT:
             return [
                 f"R-hat of {worst.name} is {worst.rhat:.3f}, of label-invariant quantities at most "
-                f"{invariant.rhat:.3f}: the components' labels are ambiguous (they overlap, or "
-                "there are too many); try another method of posterior.relabel, look at "
-                "label-invariant quantities, or use fewer."
+                f"{invariant.rhat:.3f}: the chains agree on the mixture, and not yet on single "
+                "components; raise draws. Where many draws were relabelled the labels are "
+                "ambiguous: try another method of posterior.relabel, look at label-invariant "
+                "quantities, or use fewer components."
             ]
         return []
 
@@ -260,9 +261,16 @@ def relative_efficiency(posterior: xr.Dataset, fit: Fit) -> float:
 
 def _elements(variable: xr.DataArray) -> dict[str, FloatArray]:
     """The (chain, draw) arrays of the elements that vary, symmetric ones once."""
-    array = variable.transpose("chain", "draw", ...).to_numpy()
+    ordered = variable.transpose("chain", "draw", ...)
+    array = ordered.to_numpy()
+    along = [ordered[dim].to_numpy().tolist() for dim in ordered.dims[2:]]
+
+    def name(index: tuple[int, ...]) -> str:
+        places = ", ".join(str(labels[i]) for labels, i in zip(along, index, strict=True))
+        return f"{variable.name}[{places}]".removesuffix("[]")
+
     return varying(
-        (f"{variable.name}[{', '.join(map(str, index))}]".removesuffix("[]"), array[(..., *index)])
+        (name(index), array[(..., *index)])
         for index in np.ndindex(*array.shape[2:])
         if len(index) < 3 or index[1] <= index[2]
     )
