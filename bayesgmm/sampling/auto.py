@@ -26,6 +26,9 @@ from .weighed_modes import weighed_modes
 MIN_ESS = 400
 #: Seconds after which nothing longer is begun, if not said.
 MAX_TIME = 100.0
+# Depth of NUTS's trees beyond which Gibbs sampling is sooner there. Where no tree is so deep the
+# draws are those of any larger number.
+_DEPTH = 7
 # Draws kept to one effective draw that is asked for: r-hat needs more than the ESS itself does.
 _TO_SPARE = 2
 # Sweeps to a draw at first, and by how much they grow from one run to the next.
@@ -81,7 +84,8 @@ def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posteri
         What is aimed at. Nothing follows the first run where its draws are too few to reach it.
     """
     begin = time.monotonic()
-    attempt, steps, why = _Attempt(SAMPLERS["nutpie"], settings), list[Step](), ""
+    first = replace(settings, max_depth=_DEPTH)
+    attempt, steps, why = _Attempt(SAMPLERS["nutpie"], first), list[Step](), ""
     while True:
         started = time.monotonic()
         try:

@@ -53,6 +53,7 @@ def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
         nutpie_model(white, _start(white)),
         draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
+        maxdepth=settings.max_depth,
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
     return finished(run)

@@ -20,7 +20,7 @@ MOST_CHAINS = 10_000
 class Settings:
     """Draws kept and warm-up draws per chain, and how to get them; see `sampling.sample`.
 
-    thin is Gibbs sampling's: sweeps to a draw.
+    thin is Gibbs sampling's: sweeps to a draw; max_depth that of nutpie's trees over a density.
     """
 
     draws: int
@@ -31,6 +31,7 @@ class Settings:
     cores: int | None
     progressbar: bool
     thin: int = 1
+    max_depth: int = 10
 
     def __post_init__(self) -> None:
         """Check the settings, and keep them as Python's own numbers."""
