@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
-from ..mixture.mixture import estimate_of, refuse_labels
+from ..mixture.mixture import estimate_of, refuse_apart
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
@@ -53,7 +53,7 @@ def expanded(
                 "and fitted GaussianMixture objects."
             )
     for one in found.values():
-        refuse_labels(one)
+        refuse_apart(one)
     if not found and not cells:
         raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")
     return found, cells

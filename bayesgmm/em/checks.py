@@ -11,7 +11,7 @@ from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
 from ..mixture.imputation import gaussian
-from ..mixture.mixture import Mixture, estimate_of, refuse_labels
+from ..mixture.mixture import Mixture, estimate_of, refuse_apart
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError
@@ -55,13 +55,13 @@ def as_fit(fit: Any) -> Fit:
     TypeError
         Something else; the message says what to pass instead.
     NotImplementedError
-        A fit with labels.
+        A fit with labels or noise.
     """
     from .result import Fit
 
     found = estimate_of(fit)
     if isinstance(found, Fit):
-        refuse_labels(found)
+        refuse_apart(found)
         return found
     cure = "a Fit, as bayesgmm.fit returns, a Selection or a GaussianMixture"
     if isinstance(fit, Mixture):

@@ -26,12 +26,15 @@ from .labelled_fit import LabelledFit, with_labels
 from .labelled_rows import LabelledRows
 from .labels import Labels, read_labels
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
+from .noise import Noise, NoisyRows, read_noise, refuse_with_noise
+from .noisy_fit import NoisyFit, with_noise
 from .problem import Problem
 from .result import Fit
 from .run import EMResult
 from .starts.labelled import starts_with_labels
 from .starts.sample import Sample, Start
 from .starts.starts import is_screened, make_starts, named_starts, subset_rng
+from .starts.without_noise import starts_without_noise
 from .status import Status
 
 # Named starts and their short runs use so many rows that their features are at most so many numbers
@@ -62,6 +65,7 @@ def fit(
     max_ratio: float | None = None,
     accelerate: bool = True,
     labels: Any = None,
+    noise: Any = None,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
 
@@ -114,12 +118,16 @@ def fit(
         What is known of the rows' components: classes, None, NaN or -1 where none is known, of
         which the c-th in their order is component c, and components beyond them are new classes;
         or a table of bool that says which components each row can belong to.
+    noise : bool or float, optional
+        A uniform component beside the K, for rows that belong to none: True for one over the volume
+        of the data (the smaller of the boxes along the columns and along the principal axes, as
+        mclust), or its density. Not with labels or a prior.
 
     Returns
     -------
     Fit
         Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`). With labels a
-        `LabelledFit`, whose `predict` gives classes.
+        `LabelledFit`, whose `predict` gives classes; with noise a `NoisyFit`.
 
     Raises
     ------
@@ -154,7 +162,11 @@ def fit(
     warn_of_columns(data, k > 1 and not problem.bounded)
     search = SearchOptions(options.max_iter, options.tol, accelerate=accelerate)
     result: Fit
-    if labels is None:
+    if noise is not None:
+        refuse_with_noise(labels=labels, prior=prior)
+        beside = read_noise(noise, data)
+        result = fit_with_noise(start, problem, data, k, beside, options.n_init, seed, search)
+    elif labels is None:
         result = fit_from(start, problem, data, k, options.n_init, seed, search)
     else:
         known = read_labels(labels, data.n, k)
@@ -225,10 +237,33 @@ def fit_with_labels(
     """
     if stays_there(data):
         raise DataError("rows on a GPU cannot have labels: pass them as a NumPy array.")
-    problem = replace(problem, labelled=LabelledRows.of(data, labels))
+    problem = replace(problem, special=LabelledRows.of(data, labels))
     starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
     search = options if is_screened(start) else options.to_the_end
     return with_labels(best_fit(problem, data, starts, search), labels)
+
+
+def fit_with_noise(
+    start: Any,
+    problem: Problem,
+    data: Data,
+    n_components: int,
+    noise: Noise,
+    n_init: int | None,
+    random_seed: Seed,
+    options: SearchOptions,
+) -> NoisyFit:
+    """The best fit beside noise.
+
+    Raises
+    ------
+    DegenerateComponentError
+        No start gives sound parameters to begin with.
+    """
+    problem = replace(problem, special=NoisyRows(data, noise))
+    starts = starts_without_noise(start, data, n_components, n_init, random_seed)
+    search = options if is_screened(start) else options.to_the_end
+    return with_noise(best_fit(problem, data, starts, search), data, noise)
 
 
 def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
@@ -258,7 +293,9 @@ def best_fit(
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
     best = search.results[0]
-    if starts[0].guess and problem.labelled is None:  # else the order has a meaning
+    if starts[0].guess and not isinstance(
+        problem.special, LabelledRows
+    ):  # whose order has a meaning
         best = by_weight(best)
     near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
     counts = len(starts), len(search.sound), len(near)
@@ -357,7 +394,8 @@ def _entropy(result: EMResult, problem: Problem, data: Data) -> float:
     joint, rounding = expected_log_joint(p, result.statistics, data.scale)
     if rounding < _NEGLIGIBLE * data.total:
         return max(result.loglik - joint, 0.0)
-    groups = [(data, p)] if problem.labelled is None else problem.labelled.each(p)
+    special = problem.special
+    groups = special.each(p) if isinstance(special, LabelledRows) else [(data, p)]
     return sum(_entropy_by_rows(*group) for group in groups)
 
 

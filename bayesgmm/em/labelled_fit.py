@@ -34,9 +34,9 @@ class LabelledFit(Fit):
     n_labelled: int = 0
 
     @property
-    def labelled(self) -> bool:
-        """Whether rows had labels: it is."""
-        return True
+    def apart(self) -> str:
+        """What the fit has that others do not know."""
+        return "is of rows with labels"
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each row, (n,); components where sets were given."""

@@ -18,6 +18,7 @@ from ..mixture.prior import Prior
 from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
 from .labelled_rows import LabelledRows
+from .noise import NoisyRows
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Problem:
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
     objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
     rows, made when they are needed, once for all problems that `replace` makes of this one.
-    labelled are the rows in groups, where they can belong to some components only.
+    special is set where rows are to be seen otherwise: in groups, where they can belong to some
+    components only, or as noise in part.
     """
 
     rows: Rows
@@ -36,7 +38,7 @@ class Problem:
     ridge: float = 0.0
     max_ratio: float | None = None
     features: Features | None = None
-    labelled: LabelledRows | None = None
+    special: LabelledRows | NoisyRows | None = None
 
     def __post_init__(self) -> None:
         """Set the features of the rows, unless another problem has passed them on."""
@@ -44,8 +46,8 @@ class Problem:
             object.__setattr__(self, "features", Features(self.rows))
 
     def of_rows(self, rows: Rows) -> Problem:
-        """The same problem for other rows, which have no labels."""
-        assert self.labelled is None
+        """The same problem for other rows, which have neither labels nor noise."""
+        assert self.special is None
         return replace(self, rows=rows, features=None)
 
     def of_family(self, family: Family) -> Problem:
@@ -66,15 +68,15 @@ class Problem:
     def phi(self) -> FloatArray:
         """Features of the rows, if they are few."""
         features = self.features
-        if self.labelled is not None:
+        if self.special is not None:
             return np.empty((0, 0, 0))
         assert features is not None
         return features.diagonal if self.family.diagonal else features.full
 
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass over all rows."""
-        if self.labelled is not None:
-            return self.labelled.e_step(parameters)
+        if self.special is not None:
+            return self.special.e_step(parameters)
         return measured_statistics(self.rows, parameters)
 
     @cached_property

@@ -94,9 +94,9 @@ class Fit(Predictions, Displayed):
         return self.fingerprint.weighted
 
     @property
-    def labelled(self) -> bool:
-        """Whether rows had labels, as those of a `LabelledFit`."""
-        return False
+    def apart(self) -> str:
+        """What the fit has that others do not know, as a `LabelledFit` has; "" here."""
+        return ""
 
     @property
     def weights(self) -> FloatArray:
@@ -112,6 +112,11 @@ class Fit(Predictions, Displayed):
     def covariances(self) -> FloatArray:
         """Component covariances Sigma, (K, d, d), in the data's units squared."""
         return self.mixture.covariances
+
+    @property
+    def expected_rows(self) -> FloatArray:
+        """Rows that each component is expected to have, (K,)."""
+        return self.n * self.weights
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -307,7 +312,7 @@ class Fit(Predictions, Displayed):
     def _lines(self) -> list[tuple[str, str]]:
         return [
             ("rows x columns", f"{self.n} x {self.d}"),
-            ("expected rows by component", ", ".join(f"{n:.4g}" for n in self.n * self.weights)),
+            ("expected rows by component", ", ".join(f"{n:.4g}" for n in self.expected_rows)),
             ("log-likelihood", f"{self.loglik:.3f}"),
             ("free parameters", str(self.n_parameters)),
             ("AIC, BIC, ICL (lower is better)", f"{self.aic:.2f}, {self.bic:.2f}, {self.icl:.2f}"),

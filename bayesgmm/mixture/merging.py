@@ -21,7 +21,7 @@ from .mixture import (
     Mixture,
     estimate_of,
     mixture_of,
-    refuse_labels,
+    refuse_apart,
     responsibility_blocks,
 )
 
@@ -305,7 +305,7 @@ def merge(
     [1, 2]
     """
     fit = estimate_of(fit)
-    refuse_labels(fit)
+    refuse_apart(fit)
     mixture = mixture_of(fit)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:

@@ -343,18 +343,18 @@ def estimate_of(value: Any) -> Any:
     return value if stands_for is None else stands_for(value)
 
 
-def refuse_labels(fit: Any) -> None:
-    """Refuse a fit to rows with labels, for what would have to know them.
+def refuse_apart(fit: Any) -> None:
+    """Refuse a fit with labels or noise, for what would have to know them.
 
     Raises
     ------
     NotImplementedError
         It is one.
     """
-    if getattr(fit, "labelled", False):
+    if apart := getattr(fit, "apart", ""):
         raise NotImplementedError(
-            "the fit is of rows with labels, which only fit, select and the fit's own methods "
-            "know: leave the labels out, or use its mixture (fit.mixture)."
+            f"the fit {apart}, which only fit and the fit's own methods know: leave that out, or "
+            "use its mixture (fit.mixture)."
         )
 
 
@@ -365,8 +365,13 @@ def mixture_of(fit: Any) -> Mixture:
     ------
     TypeError
         Something else.
+    NotImplementedError
+        A fit with noise.
     """
-    mixture = getattr(estimate_of(fit), "mixture", fit)
+    found = estimate_of(fit)
+    if hasattr(found, "noise_share"):  # its mixture alone would see no noise
+        refuse_apart(found)
+    mixture = getattr(found, "mixture", fit)
     if not isinstance(mixture, Mixture):
         raise TypeError(
             f"fit is a {type(fit).__name__}: pass a Fit, a Mixture, a Selection or a "

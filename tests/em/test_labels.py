@@ -199,7 +199,7 @@ def test_select_with_labels():
         random_seed=1,
         progressbar=False,
     )
-    assert grid.best.labelled and grid.best.family.name == "VEV"
+    assert grid.best.n_labelled == 50 and grid.best.family.name == "VEV"
     assert grid["VEV", 3].bic == pytest.approx(-THIRD["fits"]["VEV"]["bic"], abs=1e-4)
     assert grid["VVV", 3].loglik > grid["VEV", 3].loglik > grid["EEE", 3].loglik
     assert "3 classes" in grid.failures["EEE", 2]

@@ -1,0 +1,145 @@
+"""A uniform component for noise: its density, its share, and the E-step beside it.
+
+    p(x) = (1 - pi_0) sum_k q_k N(x | mu_k, Sigma_k) + pi_0 c
+
+(Banfield & Raftery 1993, Biometrics 49, 803-821). c does not depend on the parameters, and for any
+of these the likelihood is concave in pi_0, whose best value is found in every pass. EM then climbs
+the likelihood with pi_0 at its best, and needs no other change: noise multiplies each row's weight.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+
+from ..data.data import Data
+from ..data.missing import refuse_missing
+from ..data.on_device import stays_there
+from ..kernels.e_step.contract import EStep, Parameters
+from ..kernels.e_step.e_step import evaluate, measured_statistics
+from ..utils.errors import DataError
+from ..utils.types import FloatArray
+from ..utils.validation import positive
+
+# Bisections of a share between 0 and 1, after which nothing is left to halve.
+_HALVINGS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """The noise's log density, and whether it was estimated from the rows."""
+
+    log_density: float
+    estimated: bool
+
+    @property
+    def n_parameters(self) -> int:
+        """Free parameters: the share, and the volume if it was estimated (mclust counts so)."""
+        return 2 if self.estimated else 1
+
+
+def read_noise(noise: Any, data: Data) -> Noise:
+    """The noise of `fit`'s argument: True for one over the data's volume, or a density.
+
+    Raises
+    ------
+    ValueError
+        Neither True nor a positive number.
+    DataError
+        Rows on a device.
+    """
+    refuse_missing(data, "a fit with noise")
+    if stays_there(data):
+        raise DataError("rows on a GPU cannot have noise: pass them as a NumPy array.")
+    if noise is True:
+        return Noise(-log_volume(data), True)
+    if noise is False:
+        raise ValueError("noise is False: pass True or a density, or leave it out.")
+    return Noise(math.log(positive(noise, "noise")), False)
+
+
+def refuse_with_noise(**given: Any) -> None:
+    """Refuse arguments of `fit` that do not go with noise."""
+    for name, value in given.items():
+        if value is not None:
+            raise NotImplementedError(
+                f"fit() cannot use {name} with noise yet: leave {name} out, or the noise."
+            )
+
+
+def log_volume(data: Data) -> float:
+    """The log volume of the smaller of two boxes around the rows: along columns, or principal axes.
+
+    mclust's `hypvol`.
+    """
+    used = slice(None) if data.weights is None else data.weights > 0
+    rows = np.asarray(data.values, dtype=np.float64)[used] - data.center
+    axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
+    boxes = [
+        np.log(np.ptp(x, axis=0)).sum() for x in (rows, rows @ axes.T) if np.ptp(x, axis=0).all()
+    ]
+    return float(min(boxes))
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyRows:
+    """Rows of which some are noise."""
+
+    data: Data
+    noise: Noise
+
+    def log_densities(self, parameters: Parameters) -> tuple[FloatArray, float]:
+        """Log densities (n,) under the Gaussian components alone, and the best share of noise."""
+        of_components = evaluate(self.data, parameters)[0]
+        return of_components, best_share(of_components - self.noise.log_density, self.data.weights)
+
+    def e_step(self, parameters: Parameters) -> EStep:
+        """The results of a pass, at the best share of noise; statistics are without the noise.
+
+        The certainty of responsibilities is left at 0: it needs all of them.
+
+        Raises
+        ------
+        DegenerateComponentError
+            A component's covariance is singular.
+        """
+        of_components, share = self.log_densities(parameters)
+        total, is_noise = mixed(of_components, self.noise.log_density, share)
+        weights = np.ones(self.data.n) if self.data.weights is None else self.data.weights
+        counted = replace(self.data, weights=weights * (1 - is_noise))
+        step = measured_statistics(counted, parameters)
+        return replace(step, loglik=float(weights @ total), log_certainty=0.0)
+
+
+def mixed(
+    of_components: FloatArray, log_noise: float, share: float
+) -> tuple[FloatArray, FloatArray]:
+    """Log densities (n,) of components and noise together, and the noise's probabilities (n,)."""
+    with np.errstate(divide="ignore"):
+        a, b = np.log1p(-share) + of_components, np.log(share) + log_noise
+    return np.logaddexp(a, b), expit(b - a)
+
+
+def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:
+    """The share of noise that maximises sum_i w_i log((1 - p) f_i + p c), log_ratios = log f_i / c.
+
+    The derivative sum_i w_i (1 - e_i) / ((1 - p) e_i + p), e = f / c, falls in p; it is halved to.
+    """
+    # (1 - e) / ((1 - p) e + p), as it does not overflow
+    large = log_ratios > 0
+    e = np.exp(-np.abs(log_ratios))
+    top = np.where(large, e - 1, 1 - e)
+
+    def slope(p: float) -> float:
+        terms = top / np.where(large, (1 - p) + p * e, (1 - p) * e + p)
+        return float(terms.sum() if weights is None else weights @ terms)
+
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+    return 0.5 * (low + high)

@@ -1,0 +1,149 @@
+"""EM beside uniform noise against mclust, SciPy, and laws."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.stats import multivariate_normal
+
+import bayesgmm
+from bayesgmm import DataError, Mixture
+from bayesgmm.data.data import as_data
+from bayesgmm.em.noise import best_share, log_volume
+from tests.conftest import simulate
+from tests.places import SHIPPED
+
+MCLUST = json.loads((SHIPPED / "noise_mclust_chevron.json").read_text())
+CHEVRON = np.array(MCLUST["rows"])
+
+
+def test_volume_is_mclusts():
+    """Its hypvol; of turned rows the box along their axes is smaller."""
+    assert np.exp(log_volume(as_data(CHEVRON))) == pytest.approx(MCLUST["hypvol"], rel=1e-12)
+    rng = np.random.default_rng(0)
+    long = rng.uniform(size=(2000, 2)) * [100, 1] @ np.array([[0.6, 0.8], [-0.8, 0.6]])
+    assert np.exp(log_volume(as_data(long))) == pytest.approx(100, rel=0.1)
+
+
+@pytest.mark.parametrize("case", ["EII 1", "VVV 1", "EEI 2", "EEV 2", "VEV 2", "VVE 2"])
+def test_mclusts_maxima(case):
+    """The same likelihood at its parameters, which EM does not leave; never a lower maximum."""
+    family, k = case.split()
+    theirs = MCLUST["Mclust_best"] if case == "VVE 2" else MCLUST["fits"][case]
+    fit = bayesgmm.fit(CHEVRON, int(k), family, noise=True, random_seed=1)
+    assert fit.n_parameters == theirs["df"]
+    assert fit.loglik > theirs["loglik"] - 1e-6
+    weights = np.array(theirs["parameters"]["weights"])
+    start = Mixture(
+        weights[:-1] / weights[:-1].sum(),
+        np.array(theirs["parameters"]["means"]),
+        np.array(theirs["parameters"]["covariances"]),
+    )
+    there = bayesgmm.fit(CHEVRON, int(k), family, noise=True, start=start, max_iter=0)
+    if family == "VVE":  # common axes, which the projection onto the family makes exact
+        assert fit.loglik == pytest.approx(-10525.428743, abs=1e-5)
+        assert fit.icl == pytest.approx(-theirs["icl"], abs=0.2)
+        return
+    assert there.loglik == pytest.approx(theirs["loglik"], abs=1e-7)
+    assert there.noise_share == pytest.approx(weights[-1], abs=1e-5)
+    assert there.noise_probability(CHEVRON[[0, 1, 1000]]) == pytest.approx(
+        theirs["noise_probability_rows_0_1_1000"], abs=1e-5
+    )
+    onward = bayesgmm.fit(CHEVRON, int(k), family, noise=True, start=start)
+    assert onward.loglik - theirs["loglik"] < 1e-6
+
+
+def test_finds_the_noise():
+    """As mclust's best model: 51 of 350 rows called noise, 744 of 754 found."""
+    fit = bayesgmm.fit(CHEVRON, 2, "VVE", noise=True, random_seed=1)
+    called = pd.crosstab(np.array(MCLUST["classes"]), fit.predict(CHEVRON) == -1)
+    assert called.loc["data", True] == MCLUST["Mclust_best"]["table"]["data"]["noise"]
+    assert called.loc["noise", True] == MCLUST["Mclust_best"]["table"]["noise"]["noise"]
+    assert "noise: share 0.7549" in repr(fit)
+
+
+@pytest.mark.parametrize("family", ["VVV", "EEI", "VVE"])
+def test_by_hand(rng, family):
+    """Likelihood, responsibilities and criteria by SciPy; a fixed point; never a fall."""
+    x, _ = simulate(rng, 150, 2, 2)
+    x = np.vstack([x, rng.uniform(-12, 12, size=(50, 2))])
+    fit = bayesgmm.fit(x, 2, family, noise=0.002, random_seed=0, tol=1e-12)
+    parts = [
+        (1 - fit.noise_share) * w * multivariate_normal(m, s).pdf(x)
+        for w, m, s in zip(fit.weights, fit.means, fit.covariances, strict=True)
+    ]
+    joint = np.stack([*parts, np.full(len(x), fit.noise_share * 0.002)], axis=1)
+    resp = joint / joint.sum(axis=1, keepdims=True)
+    assert fit.loglik == pytest.approx(np.log(joint.sum(axis=1)).sum(), rel=1e-11)
+    assert fit.predict_proba(x) == pytest.approx(resp, abs=1e-10)
+    assert fit.score_samples(x).sum() == pytest.approx(fit.loglik, rel=1e-11)
+    assert fit.noise_share == pytest.approx(resp[:, 2].mean(), abs=1e-9)
+    means = resp[:, :2].T @ x / resp[:, :2].sum(axis=0)[:, None]
+    assert fit.means == pytest.approx(means, abs=1e-3)
+    assert fit.expected_rows == pytest.approx(resp[:, :2].sum(axis=0), abs=1e-3)
+    assert fit.entropy == pytest.approx(-np.sum(resp * np.log(np.maximum(resp, 1e-300))), rel=1e-8)
+    assert fit.log_map == pytest.approx(np.log(resp.max(axis=1)).sum(), rel=1e-8)
+    assert fit.n_parameters == fit.family.n_parameters(2, 2) + 1
+    assert np.diff(fit.history).min() > -1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_best_share_is_the_maximum(seed):
+    """Against SciPy's search; at the ends where the maximum is there."""
+    rng = np.random.default_rng(seed)
+    logs, weights = rng.normal(0, 3, 60), rng.gamma(2.0, size=60)
+
+    def loss(p):
+        return -weights @ np.log((1 - p) * np.exp(logs) + p)
+
+    found = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-10})
+    assert best_share(logs, weights) == pytest.approx(found.x, abs=1e-6)
+    assert best_share(np.full(9, 800.0), None) < 1e-12
+    assert best_share(np.full(9, -800.0), None) > 1 - 1e-12
+
+
+def test_laws(rng):
+    """Weights are repeated rows; one unit for all columns changes the density and nothing else."""
+    x, _ = simulate(rng, 120, 2, 2)
+    x = np.vstack([x, rng.uniform(-15, 15, size=(40, 2))])
+    times = rng.integers(1, 3, size=160)
+    start = bayesgmm.fit(x, 2, "VVV", noise=True, random_seed=0)
+    one = bayesgmm.fit(x, 2, "VVV", noise=0.001, start=start.mixture, sample_weight=times)
+    other = bayesgmm.fit(np.repeat(x, times, axis=0), 2, "VVV", noise=0.001, start=start.mixture)
+    assert one.loglik == pytest.approx(other.loglik, abs=1e-5)
+    assert one.entropy == pytest.approx(other.entropy, abs=1e-3)
+    scaled = bayesgmm.fit(1e3 * x + 1e5, 2, "VVV", noise=True, random_seed=0)
+    assert scaled.noise_share == pytest.approx(start.noise_share, abs=1e-4)
+    assert scaled.loglik == pytest.approx(start.loglik - 320 * np.log(1e3), abs=1e-3)
+
+
+def test_what_does_not_know_noise_refuses(tmp_path):
+    """By name."""
+    fit = bayesgmm.fit(CHEVRON, 2, "VVV", noise=True, random_seed=1)
+    for use in (
+        lambda: bayesgmm.refine(CHEVRON, fit),
+        lambda: bayesgmm.build_model(CHEVRON, fit),
+        lambda: bayesgmm.standard_errors(CHEVRON, fit),
+        lambda: bayesgmm.merge(CHEVRON, fit),
+        lambda: bayesgmm.classify(CHEVRON, fit),
+        lambda: bayesgmm.compare({"noisy": fit}),
+        lambda: bayesgmm.GaussianMixture.from_fit(fit),
+        lambda: fit.plot.classification(CHEVRON),
+        lambda: fit.plot.density(CHEVRON),
+        lambda: fit.sample(5),
+        lambda: fit.marginal([0]),
+        lambda: fit.conditional({0: 1.0}),
+        lambda: fit.regression(0, CHEVRON[:, 1]),
+        lambda: fit.save(tmp_path / "fit.npz"),
+        lambda: bayesgmm.fit(CHEVRON, 2, noise=True, labels=[0] * 1104),
+        lambda: bayesgmm.fit(CHEVRON, 2, noise=True, prior=bayesgmm.Prior.from_data(CHEVRON)),
+    ):
+        with pytest.raises(NotImplementedError, match="noise"):
+            use()
+    for bad in (False, -1.0, 0, "yes", np.inf):
+        with pytest.raises((ValueError, DataError), match="noise"):
+            bayesgmm.fit(CHEVRON, 2, noise=bad)
