@@ -11,7 +11,8 @@ import numpy as np
 
 from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
-from ..mixture.mixture import estimate_of, refuse_apart
+from ..mixture.apart import refuse_apart
+from ..mixture.mixture import estimate_of
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice

@@ -10,8 +10,9 @@ from ..data.data import Data
 from ..families import FAMILIES, Family
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
+from ..mixture.apart import refuse_apart
 from ..mixture.imputation import gaussian
-from ..mixture.mixture import Mixture, estimate_of, refuse_apart
+from ..mixture.mixture import Mixture, estimate_of
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError

@@ -29,13 +29,13 @@ from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
 from .noise import Noise, NoisyRows, read_noise, refuse_with_noise
 from .noisy_fit import NoisyFit, with_noise
 from .problem import Problem
+from .remarks import set_aside, start_advice
 from .result import Fit
 from .run import EMResult
 from .starts.labelled import starts_with_labels
 from .starts.sample import Sample, Start
 from .starts.starts import is_screened, make_starts, named_starts, subset_rng
 from .starts.without_noise import starts_without_noise
-from .status import Status
 
 # Named starts and their short runs use so many rows that their features are at most so many numbers
 # (which stay in the processor's cache), but no fewer rows than this for every parameter.
@@ -316,30 +316,6 @@ def by_weight(result: EMResult) -> EMResult:
         parameters=Parameters(p.weights[order], p.means[order], p.covariances[order]),
         statistics=Statistics(s.counts[order], s.means[order], s.scatters[order]),
         component=component,
-    )
-
-
-def set_aside(results: Sequence[EMResult], unsound: int, made: int) -> str:
-    """The remark on starts that led to no estimate, and on a higher spurious maximum; or ""."""
-    if not unsound:
-        return ""
-    text = f"{unsound} of {made} starts ended at or beside a singular covariance"
-    best = max((r.objective for r in results if r.status.sound), default=np.inf)
-    for result in results:
-        if result.status is Status.SPURIOUS and result.objective > best:
-            return (
-                f"{text}, set aside: in the highest, at a log-likelihood of {result.loglik:.2f}, a "
-                f"component {result.reason}"
-            )
-    return text
-
-
-def start_advice(error: DegenerateComponentError, family: Family) -> str:
-    """The message about a start that cannot be used."""
-    return (
-        f"the start gives component {error.component} a singular covariance (family "
-        f"{family.name}): it holds too few different rows. Pass another start, fewer components, "
-        "a family with fewer parameters, or a prior."
     )
 
 

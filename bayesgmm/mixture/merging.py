@@ -16,12 +16,12 @@ from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
+from .apart import refuse_apart
 from .mixture import (
     HasMixture,
     Mixture,
     estimate_of,
     mixture_of,
-    refuse_apart,
     responsibility_blocks,
 )
 

@@ -24,6 +24,7 @@ from ..utils.validation import (
     random_stream,
     real_array,
 )
+from .apart import refuse_apart
 from .conditional import conditional, marginal, positions, split
 from .imputation import conditional_means, drawn
 from .shapes import check_shapes
@@ -341,21 +342,6 @@ def estimate_of(value: Any) -> Any:
     """
     stands_for = getattr(type(value), "__fit__", None)
     return value if stands_for is None else stands_for(value)
-
-
-def refuse_apart(fit: Any) -> None:
-    """Refuse a fit with labels or noise, for what would have to know them.
-
-    Raises
-    ------
-    NotImplementedError
-        It is one.
-    """
-    if apart := getattr(fit, "apart", ""):
-        raise NotImplementedError(
-            f"the fit {apart}, which only fit and the fit's own methods know: leave that out, or "
-            "use its mixture (fit.mixture)."
-        )
 
 
 def mixture_of(fit: Any) -> Mixture:

@@ -9,9 +9,10 @@ from typing import Any
 from ..data.data import Data, as_data
 from ..data.same_data import refuse_other_data
 from ..em.checks import check_bounds, check_family, check_number, check_options
-from ..em.fit import as_fit, by_weight, search_sample, set_aside, start_advice, warn_of_columns
+from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
 from ..em.problem import Problem
+from ..em.remarks import set_aside, start_advice
 from ..em.result import Fit
 from ..em.starts.sample import Sample, Start
 from ..em.starts.starts import (
