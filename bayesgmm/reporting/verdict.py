@@ -213,7 +213,12 @@ def _comparison(analysis: Analysis) -> str:
     if (shares := parts["probability"].dropna()).size > 1:
         of_k = shares.groupby(parts["K"]).sum()
         said = _listed([f"K = {k} has {share:.0%}" for k, share in of_k.items()])
-        text = f"Of the models sampled, equally probable before the data, {said} by the evidence. "
+        unknown = _listed([str(name) for name in parts.index[parts["probability"].isna()]])
+        but = f"; that of {unknown} is not known" if unknown else ""
+        text = (
+            f"Of the models whose evidence is known, equally probable before the data, {said} by "
+            f"the evidence{but}. "
+        )
     chosen = {int(analysis.fit.n_components)}
     best = parts["elpd_loo"].idxmax()
     chosen.add(int(parts.loc[best, "K"]))
