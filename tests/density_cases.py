@@ -22,11 +22,6 @@ KINDS = ("plain", "conjugate", "random concentration", "random scale")
 KNOWN = ("E", "V", "EII", "VII", "EEI", "VVI", "EEE", "VVV")
 
 
-def kinds_for(name):
-    """The kinds of prior that a family can have."""
-    return KINDS if name in KNOWN else KINDS[:3]
-
-
 def prior_for(rng, d, kind):
     """Full B0 and Psi, unless the kind of prior has none."""
     spread, psi = (root @ root.T for root in rng.standard_normal((2, d, d + 2)))
@@ -122,7 +117,8 @@ def log_prior(c, u):
     """SciPy's, with Jacobians by differences of the library's map to (pi, mu, Sigma).
 
     For a family whose constant is not known the inverse Wishart's kernel, as a density with
-    respect to d lambda^power, the contrasts, and Haar's probability measure.
+    respect to d lambda^power, the contrasts, and Haar's probability measure, with what of the
+    constant depends on a random Psi.
     """
     space, prior, form = c.posterior.space, c.prior, c.form
     values = space.values(u)
@@ -134,10 +130,15 @@ def log_prior(c, u):
         total += np.log(a)
     if "scale" in values:
         psi = np.diag(values["scale"])
-        total += np.sum(
-            gamma.logpdf(values["scale"], prior.scale.shape, scale=1 / prior.scale.rate)
-        )
-        total += _log_jacobian(c, u, ("scale",), lambda v: v["scale"])
+        if c.family.name in ("VEE", "EVE", "VVE", "EEV", "VEV", "EVV"):  # one number, t / rates
+            t = values["scale"][0] * prior.scale.rate[0]
+            total += gamma.logpdf(t, prior.scale.shape) + np.log(t)
+            np.testing.assert_allclose(values["scale"], t / prior.scale.rate)
+        else:
+            total += np.sum(
+                gamma.logpdf(values["scale"], prior.scale.shape, scale=1 / prior.scale.rate)
+            )
+            total += _log_jacobian(c, u, ("scale",), lambda v: v["scale"])
     if k > 1:
         a = getattr(a, "mean", a)
         total += dirichlet.logpdf(values["pi"], np.full(k, a))
@@ -148,7 +149,7 @@ def log_prior(c, u):
         total += multivariate_normal(prior.mean, spread).logpdf(m)
     if c.fit.family.name in KNOWN:
         return float(total + _known(c, u, psi, sigma))
-    return float(total + _kernel(c, u, sigma))
+    return float(total + _kernel(c, u, psi, sigma))
 
 
 def _known(c, u, psi, sigma):
@@ -172,14 +173,18 @@ def _known(c, u, psi, sigma):
     return total + _log_jacobian(c, u, ("bartlett_chi2", "bartlett_normal"), elements)
 
 
-def _kernel(c, u, sigma):
-    d, prior = c.form.d, c.prior
+def _kernel(c, u, psi, sigma):
+    d, k, prior = c.form.d, c.form.n_components, c.prior
     values = c.posterior.space.values(u)
     logs = np.linalg.slogdet(sigma)[1]
-    traces = np.trace(np.linalg.solve(sigma, prior.scale), axis1=1, axis2=2)
+    traces = np.trace(np.linalg.solve(sigma, psi), axis1=1, axis2=2)
     total = -0.5 * np.sum((prior.dof + d + 1) * logs + traces)
     power = d if c.family.volume == c.family.shape == "V" else 1
     total += power * np.sum(np.log(values["volume"]))
+    # The integral over all sizes of a kernel in Psi / size is a power of Psi.
+    sizes = k * power if c.family.volume == "V" else power
+    of_psi = 0.5 * k * (prior.dof + d + 1) - sizes / d
+    total += of_psi * np.log(np.diagonal(psi) / np.diagonal(prior.expected_scale)).sum()
     if "orientation" not in values:
         return total
     # Haar's measure is the volume of D'dD's lower triangle: 2 pi in all for d = 2, 8 pi^2 for 3.
@@ -229,4 +234,4 @@ def every_case(dims=(2, 3), components=(1, 2, 3)):
     """(family, d, K, kind of prior) of all there are."""
     for k in components:
         for name, d in [("E", 1), ("V", 1), *((f, d) for f in FAMILIES for d in dims)]:
-            yield from ((name, d, k, kind) for kind in kinds_for(name))
+            yield from ((name, d, k, kind) for kind in KINDS)

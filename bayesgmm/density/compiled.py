@@ -93,7 +93,7 @@ class _Variables(NamedTuple):
 def _variables(u, sizes):  # type: ignore[no-untyped-def]
     d, n_components = sizes[D], sizes[K]
     scale = 1 if sizes[RANDOM_CONCENTRATION] > 0 else 0
-    pi = scale + (d if sizes[RANDOM_SCALE] > 0 else 0)
+    pi = scale + sizes[RANDOM_SCALE]
     mu = pi + n_components - 1
     of_covariances = mu + n_components * d
     return _Variables(
@@ -157,8 +157,9 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     total += call_map(sizes[MAP_ADDRESS], (GRADIENTS, coordinates, covariances, of_rows, slopes))
     if sizes[CONJUGATE] == 0:
         total += _means_prior(at.mu, given.b0, given.root, slope.mu)
-    for j in range(len(slope.scale)):
-        slope.scale[j] += g_psi[j]
+    if len(slope.scale) > 0:
+        for j in range(d):
+            slope.scale[j if len(slope.scale) == d else 0] += g_psi[j]
     if sizes[SCALE_BY_SHARES] > 0:
         pull_back_shares(psi, slope.scale)
     if sizes[WHITENED] > 0:

@@ -163,17 +163,18 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
 
     u: log lambda (one, or K); d - 1 coordinates of log A (J, d - 1), which sums to 0; those of
     D (J, d(d - 1)/2) (`rotations.py`); J = 1 or K, or for D none. fixed: [nu, e, the logarithm of
-    the density's constant, numbers of volumes, shapes and orientations, Psi (d, d), the matrices
-    about which the orientations are (J, d, d)]. The prior is the inverse Wishart's kernel as a
-    density with respect to d lambda^e, d log A and the orthogonal matrices' own measure.
+    Haar's constant, numbers of volumes, shapes and orientations, the power of |Psi|, Psi's mean
+    (d, d), the matrices about which the orientations are (J, d, d)]. The prior is the inverse
+    Wishart's kernel as a density with respect to d lambda^e, d log A and the orthogonal matrices'
+    own measure, without the constant but for what a random Psi makes of it.
     """
-    (u, _, fixed, _), (g_u, g_means, _) = at, slope
+    (u, _, fixed, psi), (g_u, g_means, g_psi) = at, slope
     counts, first, second, pseudo_counts, pseudo = of_rows
     n_components, rows, d = covariances.shape
     weight, power, constant = fixed[0] + d + 1.0, fixed[1], fixed[2]
     volumes, shapes, orientations = int(fixed[3]), int(fixed[4]), int(fixed[5])
-    scale = fixed[6 : 6 + d * d].reshape((d, d))
-    about = fixed[6 + d * d :].reshape((orientations, d, d))
+    scale = fixed[7 : 7 + d * d].reshape((d, d)).copy()
+    about = fixed[7 + d * d :].reshape((orientations, d, d))
     contrasts, angles = volumes + shapes * (d - 1), d * (d - 1) // 2
     log_a = u[volumes:contrasts].reshape((shapes, d - 1))
     skew = u[contrasts:].reshape((orientations, angles))
@@ -199,6 +200,7 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     turned = np.empty((d, d))
     squares = np.empty(d)
     g_log = np.empty(d)
+    total += _of_random_scale(fixed[6], psi, scale, g_psi)
     about_axes = np.empty(d)
     for k in range(n_components):
         o = k % orientations if orientations > 0 else 0
@@ -213,6 +215,7 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
             for i in range(d if orientations > 0 else 0):
                 g_axis[o, i, j] -= turned[i, j] / variance[k, j]
         _pull_back_whole(g_log, g_log_a[k % shapes])
+        _pull_back_scale(psi, variance[k], axis, o, g_psi)
         if orientations == 0:
             for j in range(d):
                 g_means[k, j] = first[k, j] / variance[k, j]
@@ -224,6 +227,28 @@ def axes(step, at, covariances, of_rows, slope):  # type: ignore[no-untyped-def]
     for o in range(orientations):
         pull_back_rotation(g_axis[o], about[o], resolvent[o], skew[o], g_skew[o])
     return total
+
+
+@inlined
+def _of_random_scale(power, psi, scale, g_psi):  # type: ignore[no-untyped-def]
+    """Put psi in the place of Psi's diagonal; return what that is to the log of the constant."""
+    total = 0.0
+    for j in range(len(psi)):
+        total += power * np.log(psi[j] / scale[j, j])
+        g_psi[j] += power
+        scale[j, j] = psi[j]
+    return total
+
+
+@inlined
+def _pull_back_scale(psi, variance, axis, o, g_psi):  # type: ignore[no-untyped-def]
+    """Add the gradient of -tr(Psi Sigma_k^-1)/2 in log psi; without axes they are the columns."""
+    for i in range(len(psi)):
+        if len(axis) == 0:
+            g_psi[i] -= 0.5 * psi[i] / variance[i]
+        else:
+            for j in range(len(psi)):
+                g_psi[i] -= 0.5 * psi[i] * axis[o, i, j] * axis[o, i, j] / variance[j]
 
 
 @inlined

@@ -77,17 +77,11 @@ class LogPosterior:
         The P coordinates.
     sizes, numbers, rows, weights : array
         The arrays that the compiled function reads; `table` (9,) has their addresses.
-
-    Raises
-    ------
-    NotImplementedError
-        A random scale in a family whose prior's constant is not known.
     """
 
     def __init__(
         self, data: Data, parametrisation: Parametrisation, prior: Prior, *, likelihood: bool = True
     ) -> None:
-        parametrisation.check(prior.inverse_wishart)
         self.data, self.parametrisation, self.prior = data, parametrisation, prior
         self._lock, self._changes = Lock(), 0
         self.space = Space.of(parametrisation, prior, data.center)
@@ -114,7 +108,7 @@ class LogPosterior:
                 compiled.RANDOM_CONCENTRATION,
                 prior.random_concentration and parametrisation.n_components > 1,
             ),
-            (compiled.RANDOM_SCALE, prior.inverse_wishart.random_scale),
+            (compiled.RANDOM_SCALE, sum(p.size for p in self.space.pieces if p.name == "scale")),
             (
                 compiled.SCALE_BY_SHARES,
                 prior.inverse_wishart.random_scale and parametrisation.scale_by_shares,

@@ -22,9 +22,14 @@ def hyperparameters(by_shares, given, at, slope, psi):  # type: ignore[no-untype
     if by_shares:
         log_psi = np.empty(len(psi))
         total += _log_of_shares(at.scale, log_psi)
+    of_one = len(at.scale) > 0 and len(at.scale) < len(psi)  # a multiple t of 1 / rate
+    if of_one:
+        total += _log_gamma(given.of_psi[0], 1.0, at.scale[0], slope.scale)
     for j in range(len(psi)):
         psi[j] = given.of_psi[1 + j]
-        if len(at.scale) > 0:
+        if of_one:
+            psi[j] = np.exp(at.scale[0]) / given.of_psi[1 + j]
+        elif len(at.scale) > 0:
             shape, rate = given.of_psi[0], given.of_psi[1 + j]
             psi[j] = np.exp(log_psi[j])
             total += _log_gamma(shape, rate, log_psi[j], slope.scale[j : j + 1])

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..families.hyperparameters import Gamma
 from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.transforms import Log, LogRatios, Offset, Transform
 from ..mixture.prior import Prior
@@ -59,8 +60,8 @@ class Space:
         pieces = []
         if prior.random_concentration and k > 1:
             pieces.append(Piece("concentration", (), Log()))
-        if prior.inverse_wishart.random_scale:
-            pieces.append(Piece("scale", (d,), parametrisation.scale_transform))
+        if isinstance(prior.scale, Gamma):
+            pieces.append(Piece("scale", (d,), parametrisation.scale_transform(prior.scale)))
         if k > 1:
             pieces.append(Piece("pi", (k,), LogRatios()))
         pieces.append(Piece("mu", (k, d), Offset(center)))

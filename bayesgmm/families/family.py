@@ -110,6 +110,15 @@ class Family:
         return self.spherical or whole
 
     @property
+    def one_scale(self) -> bool:
+        """Whether a random scale is one number: Psi's diagonal has fixed ratios.
+
+        So where the inverse Wishart is restricted to covariances with axes: its constant depends
+        on these ratios by an average over rotations.
+        """
+        return not self.conjugate and self.orientation != Letter.IDENTITY
+
+    @property
     def boundable(self) -> bool:
         """Whether the eigenvalues are free of each other, so that they can be cut one by one."""
         common_axes_alone = self.shape == Letter.VARIABLE and self.orientation == Letter.EQUAL

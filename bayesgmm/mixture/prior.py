@@ -258,7 +258,7 @@ class Prior:
         n_components : int
             K.
         family : str or Family
-            EII, VII, EEI, VVI, EEE or VVV; for one column E or V.
+            Any; for one column E or V. Axes are drawn by Gibbs sampling, a chain for every draw.
         draws : int
             How many, S.
         random_seed : int or Generator, optional
@@ -272,8 +272,6 @@ class Prior:
 
         Raises
         ------
-        NotImplementedError
-            Another family.
         ValueError
             Less than one component or draw.
 
@@ -346,8 +344,8 @@ class Prior:
         With respect to the free elements of (pi, mu) and of the distinct covariances: all of
         Sigma's for full families, its variances for diagonal ones, lambda for spherical ones.
         Normalised for those; for a family that restricts Sigma in other ways the restricted
-        density's constant is not known and left out. Random hyperparameters are at their means,
-        as EM takes them.
+        density's constant (`families/log_constants.py`) is left out. Random hyperparameters are at
+        their means, as EM takes them.
         """
         kernel = log_kernel_at(parameters, family, self.packed(center))
         return kernel + self.log_constant(family, len(parameters.weights))

@@ -224,8 +224,8 @@ def _modes(n_modes: int, sampler: Sampler) -> int:
 def _check_family(family: Family, sampler: Sampler) -> None:
     if sampler.needs_prior_draws and not family.conjugate:
         raise NotImplementedError(
-            f"{sampler.name!r} starts from draws of the prior, whose constant is not known for "
-            f"{family.name}: use sampler='nutpie' or 'gibbs'."
+            f"{sampler.name!r} starts from draws of the prior of {family.name}, which PyMC's model "
+            "does not make: use sampler='nutpie' or 'gibbs'."
         )
 
 

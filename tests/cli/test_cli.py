@@ -370,7 +370,7 @@ def test_smc_is_of_some_families(csv, tmp_path):
     """Another is refused by name."""
     run("fit", csv, "-k", 2, "--family", "VEV", "--out", tmp_path / "fit.npz")
     result = run("refine", csv, tmp_path / "fit.npz", "--sampler", "smc")
-    assert result.exit_code == 1 and "not known for VEV" in error_of(result)
+    assert result.exit_code == 1 and "draws of the prior of VEV" in error_of(result)
 
 
 @pytest.fixture

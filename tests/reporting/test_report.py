@@ -382,8 +382,8 @@ def test_families_in_words(name, words):
 
 
 @pytest.mark.slow
-def test_report_of_a_family_whose_evidence_is_unknown(tmp_path):
-    """VEV's prior has an unknown constant: its posterior is told, its evidence is not."""
+def test_report_of_a_family_with_axes(tmp_path):
+    """VEV's constant is an integral: its posterior and its evidence are told."""
     x = bayesgmm.datasets.load_iris(features_only=True)
     path = bayesgmm.report(
         x, tmp_path / "r.html", n_components=[2], covariance_type=["VEV", "EEE"],
@@ -391,4 +391,4 @@ def test_report_of_a_family_whose_evidence_is_unknown(tmp_path):
     )  # fmt: skip
     text = path.read_text()
     assert "family VEV" in text
-    assert "The log evidence is not known: family VEV has no evidence" in text
+    assert "The log evidence" in text and "not known" not in text

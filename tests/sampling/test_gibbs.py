@@ -146,7 +146,7 @@ def test_the_posterior_is_nuts_s(x, name, kind):
         hyper = {"mean_covariance": None, "mean_strength": 0.1} if kind == "conjugate" else {
             "mean_covariance": np.diag([4.0, 400.0]), "concentration": Gamma(2.0, 1.0),
         }  # fmt: skip
-        if kind == "random" and name not in SHAPED:  # whose prior's constant is not known
+        if kind == "random":
             hyper["scale"] = Gamma(2.0, [4.0, 0.04])
         hyper = {"scale": np.diag([0.3, 60.0])} | hyper
         prior = Prior(np.array([3.5, 70.0]), dof=4.0, **hyper)

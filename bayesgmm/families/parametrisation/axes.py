@@ -10,8 +10,12 @@ import numpy as np
 
 from ...utils.matrices import diagonal_matrices
 from ...utils.types import FloatArray
+from ..equal_volumes import EqualVolumes
+from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
+from ..log_constants import LogConstant, log_constant, scale_power
+from ..rotations_prior import rotations_prior
 from .base import AXIS, COMPONENT, FEATURE, Distribution, Parametrisation, Variable
 from .rotations import Rotation, rotation
 from .transforms import LogShape
@@ -25,7 +29,8 @@ class Axes(Parametrisation):
     D_k is a rotation, by coordinates about a given D0 (`rotations.py`). The prior is the inverse
     Wishart's kernel prod_k |Sigma_k|^-(nu + d + 1)/2 exp(-tr(Psi Sigma_k^-1)/2), restricted to the
     family: a density with respect to d lambda, d log a and Haar's measure, where volume and shape
-    both vary with respect to the variances along the axes, d(lambda a). Its constant is not known.
+    both vary with respect to the variances along the axes, d(lambda a). Its constant is
+    `missing_constant`.
 
     The same Sigma_k has several D_k: axes in another order or direction. D0 is chosen near one.
     """
@@ -48,13 +53,39 @@ class Axes(Parametrisation):
             found.append(Variable(orientation, (*dims, FEATURE, AXIS), self.rotation))
         return tuple(found)
 
-    def check(self, prior: InverseWishart) -> None:
-        """Refuse a random scale: the prior's constant depends on it, and is not known."""
-        if prior.random_scale:
-            raise NotImplementedError(
-                f"family {self.family.name} cannot have a random scale: its prior's constant, "
-                "which depends on the scale, is not known. Pass a Prior whose scale is a matrix."
-            )
+    def missing_constant(self, prior: InverseWishart) -> LogConstant:
+        """The constant in these coordinates: the density has none of it."""
+        value, error = log_constant(prior, self.family, self.n_components)
+        if self.power == self.d:  # of each component's variances, in its volume and contrasts
+            value += 0.5 * self.n_components * np.log(self.d)
+        return LogConstant(float(value), error)
+
+    def draw(self, prior: InverseWishart, rng: np.random.Generator, draws: int) -> FloatArray:
+        """Covariances (draws, K, d, d) from the prior; a random scale is drawn anew for each."""
+        k, d, scale = self.n_components, self.d, prior.scale
+        rotations = rotations_prior(self.family, k, d, prior.dof)
+        if rotations is not None:
+            psi, frame = np.linalg.eigh(prior.expected_scale)
+            axes, precisions = rotations.draw(rng, psi, draws)
+            axes = frame @ axes
+            sigma = (axes / precisions[..., None, :]) @ np.swapaxes(axes, -1, -2)
+            if isinstance(scale, Gamma):
+                sigma *= rng.gamma(scale.shape, size=(draws, 1, 1, 1)) / scale.shape
+            return np.asarray(sigma)
+        if isinstance(scale, Gamma):
+            diagonal = scale.draw(rng, draws)
+        else:
+            diagonal = np.diagonal(scale)[None]
+        return diagonal_matrices(0.5 * diagonal[:, None] / self._gammas(prior.dof, rng, draws))
+
+    def _gammas(self, dof: float, rng: np.random.Generator, draws: int) -> FloatArray:
+        """Draws (draws, K, d) of psi_j / (2 lambda a_j) along the columns."""
+        k, d = self.n_components, self.d
+        power = d * scale_power(dof, self.family, k, d)
+        if self.family.volume == Letter.EQUAL:
+            return np.exp(EqualVolumes(k, d, power).draw(rng, draws))
+        shares = rng.dirichlet(np.full(k, power / k), draws)
+        return shares[..., None] * rng.standard_gamma(power / d, (draws, 1, d))
 
     @property
     def has_orientations(self) -> bool:
@@ -70,8 +101,7 @@ class Axes(Parametrisation):
             Always.
         """
         raise NotImplementedError(
-            f"family {self.family.name} has no independent variables: its prior is known to a "
-            "constant only, and cannot be drawn from directly."
+            f"family {self.family.name} has no independent variables: `draw` draws all together."
         )
 
     def volume_prior(self, prior: InverseWishart) -> float:
@@ -90,7 +120,7 @@ class Axes(Parametrisation):
         return rotation(self.about if self.family.orientation == Letter.VARIABLE else self.about[0])
 
     def packed(self, prior: InverseWishart) -> FloatArray:
-        """Nu, the power of lambda, Haar's constant, the number of each variable, Psi and D0."""
+        """Nu, powers, Haar's constant, the number of each variable, Psi and D0."""
         volumes, shapes = (letter.number(self.n_components) for letter in self.family.letters[:2])
         orientations = len(self.about)
         head = [
@@ -98,6 +128,7 @@ class Axes(Parametrisation):
             orientations * self.rotation.constant if self.has_orientations else 0.0,
             volumes, shapes, orientations,
         ]  # fmt: skip
+        head.append(scale_power(prior.dof, self.family, self.n_components, self.d))
         return np.concatenate([head, prior.expected_scale.ravel(), self.about.ravel()])
 
     def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:

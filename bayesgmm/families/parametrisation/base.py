@@ -14,7 +14,8 @@ from ..family import Family
 from ..hyperparameters import Gamma
 from ..inverse_wishart import InverseWishart
 from ..letters import Letter
-from .transforms import Log, SumAndShares, Transform
+from ..log_constants import LogConstant
+from .transforms import Log, Multiple, SumAndShares, Transform
 
 COMPONENT, FEATURE, PAIR, AXIS = "component", "feature", "feature_pair", "axis"
 
@@ -84,9 +85,10 @@ class Parametrisation(ABC):
         """Whether the covariances inform only on the sum of a random scale, the trace of Psi."""
         return self.d > 1 and not self.by_feature
 
-    @property
-    def scale_transform(self) -> Transform:
+    def scale_transform(self, scale: Gamma) -> Transform:
         """The coordinates of a random scale, Psi's diagonal."""
+        if self.family.one_scale:
+            return Multiple(np.asarray(scale.rate))
         return SumAndShares() if self.scale_by_shares else Log()
 
     @property
@@ -105,14 +107,9 @@ class Parametrisation(ABC):
     def packed(self, prior: InverseWishart) -> FloatArray:
         """The prior's constants in one array, which the compiled density reads as `fixed`."""
 
-    def check(self, prior: InverseWishart) -> None:  # noqa: B027 - most have nothing to refuse
-        """Refuse a prior that these variables cannot have.
-
-        Raises
-        ------
-        NotImplementedError
-            The message names the family and the cure.
-        """
+    def missing_constant(self, prior: InverseWishart) -> LogConstant:
+        """What the compiled density lacks of the prior's log constant."""
+        return LogConstant(0.0, 0.0)
 
     def constants(self, prior: InverseWishart) -> tuple[FloatArray, ...]:
         """Fixed arrays that the likelihood needs besides the variables."""

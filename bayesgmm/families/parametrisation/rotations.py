@@ -34,6 +34,14 @@ class Rotation(Transform):
     def log_measure(self, free: FloatArray) -> Any:
         """Log density (...) of Haar's probability measure, summed over the rotations."""
 
+    def log_share(self, free: FloatArray) -> Any:
+        """Log of the share (...) of Haar's measure that these coordinates have of their rotations'.
+
+        Summed over the rotations; inf where others of the same rotation are nearer to 0. A density
+        less it is one of the nearest coordinates alone.
+        """
+        return np.zeros(free.shape[: free.ndim - self.about.ndim + 1])
+
     def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """One number for each pair of columns."""
         return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
@@ -95,6 +103,14 @@ class Turn(Rotation):
         if self.about.shape[-1] > 2:
             each = each + np.log(_ratios(square)[1])
         return self._of_all(each)
+
+    def log_share(self, free: FloatArray) -> Any:
+        """Log of w(t), summed over the rotations; inf beyond half a turn."""
+        t, c = np.sqrt(np.sum(free**2, axis=-1)), np.pi / SOFTNESS
+        ends = np.logaddexp(
+            np.log(np.cosh(c)), np.logaddexp(t / SOFTNESS, -t / SOFTNESS) - np.log(2.0)
+        )
+        return self._of_all(np.where(t <= np.pi, np.log(np.sinh(c)) - ends, np.inf))
 
 
 def _ratios(square: FloatArray) -> tuple[FloatArray, FloatArray]:

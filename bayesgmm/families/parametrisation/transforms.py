@@ -105,6 +105,26 @@ class SumAndShares(Transform):
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False)
+class Multiple(Transform):
+    """A multiple t / h of given numbers (d,), by log t."""
+
+    rates: FloatArray
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """The logarithm."""
+        return np.asarray(np.log(value[..., :1] * self.rates[0]))
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The numbers."""
+        return np.asarray(np.exp(free) / self.rates)
+
+    def free_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """One number."""
+        return (*shape[:-1], 1)
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class LogShape(Transform):
     """Positive numbers whose product is 1, by orthonormal coordinates of their logarithms.

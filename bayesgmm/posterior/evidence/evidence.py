@@ -127,8 +127,6 @@ def evidence_of(
     ValueError
         An unknown method, too few draws for the model's parameters, or draws with a component
         that is exactly empty.
-    NotImplementedError
-        A family whose prior density has no known constant.
 
     Warns
     -----
@@ -137,11 +135,6 @@ def evidence_of(
     """
     check_choice("method", method, METHODS)
     rng = random_stream(random_seed)
-    if not family.conjugate:
-        raise NotImplementedError(
-            f"family {family.name} has no evidence: its prior density is known to a constant only. "
-            "Compare by leave-one-out (`loo`), or use EII, VII, EEI, VVI, EEE or VVV."
-        )
     _refuse_unusable(draws, n_chains, family.n_parameters(draws.n_components, data.d))
     region = best_region(draws, family, data.center, data.names)
     ordered = region.applied(draws)
@@ -150,7 +143,8 @@ def evidence_of(
     integral = METHODS[method].integrate(target, points, rng)
     diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
-        integral.log_value + float(gammaln(draws.n_components + 1)), integral.error, method,
+        integral.log_value + float(gammaln(draws.n_components + 1)),
+        float(np.hypot(integral.error, target.constant.error)), method,
         region.name if draws.n_components > 1 else "", diagnostics,
         tuple(_problems(integral, diagnostics)),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from scipy.special import gammainccinv, gammaincinv, gammaln, logsumexp
 
 from ...families import Family
 from ...families.hyperparameters import Gamma
+from ...families.log_constants import scale_power
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
 from ...utils.matrices import diagonals
@@ -43,7 +44,7 @@ def log_correction(prior: Prior, family: Family, draws: Draws) -> FloatArray:
     prior : Prior
         Any; where nothing is random the logs are 0.
     family : Family
-        One that can be sampled: full, diagonal or spherical, all free or all shared.
+        Their family.
     draws : Draws
         S mixtures of the family.
 
@@ -103,11 +104,15 @@ def _over_scale(prior: Prior, scale: Gamma, family: Family, covariances: FloatAr
     """Log of E_psi[p(Sigma | psi)] over the density at E[psi]."""
     precisions = _precisions(covariances[:, :1] if family.common else covariances)
     rates = 0.5 * precisions.sum(axis=1)
-    full = not (family.diagonal or family.spherical)
-    shape = 0.5 * prior.dof if full else prior.inverse_wishart.inverse_gamma(family)[0]
-    power = precisions.shape[1] * shape
+    power = scale_power(prior.dof, family, covariances.shape[1], prior.d)
     means = np.asarray(scale.mean)
+    if family.one_scale:  # t / h of one gamma t, whose mean is its shape
+        one, mean = Gamma(scale.shape, 1.0), scale.shape
+        rate = (rates / scale.rate).sum(axis=1)
+        total = power * prior.d
+        return _log_moment(one, total, rate) - total * np.log(mean) + rate * mean
     if family.spherical and prior.d > 1:
+        power *= prior.d
         mean, rate = means.sum(), rates[:, 0]
         return _log_moment_of_sum(scale, power, rate) - power * np.log(mean) + rate * mean
     return np.asarray(

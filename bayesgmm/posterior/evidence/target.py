@@ -7,12 +7,18 @@ among the coordinates; a correction of the prior's density (`log_correction`) in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.data import Data
 from ...density.log_posterior import LogPosterior
 from ...families import Family
+from ...families.letters import Letter
+from ...families.log_constants import LogConstant
+from ...families.parametrisation.axes import Axes
+from ...families.parametrisation.copies import is_nearest, log_copies, nearest_copy
 from ...families.parametrisation.parametrisation import parametrisation
 from ...mixture.draws import Draws
 from ...mixture.prior import Prior
@@ -61,6 +67,15 @@ class Target:
         )
         return cls(LogPosterior(data, about_draws, fixed), prior, region)
 
+    @cached_property
+    def constant(self) -> LogConstant:
+        """What the density lacks of the prior's constant, times the copies of each Sigma's axes.
+
+        Of these copies one is integrated over.
+        """
+        value, error = self.density.parametrisation.missing_constant(self.prior.inverse_wishart)
+        return LogConstant(value + (log_copies(self._axes) if self._axes else 0.0), error)
+
     @property
     def size(self) -> int:
         """Number P of coordinates: the free parameters of the family."""
@@ -74,8 +89,10 @@ class Target:
                 {
                     "pi": some.weights,
                     "mu": some.means,
-                    **parametrisation.values_from(
-                        as_full(some.covariances, leading=2), prior.inverse_wishart
+                    **self._picked(
+                        parametrisation.values_from(
+                            as_full(some.covariances, leading=2), prior.inverse_wishart
+                        )
                     ),
                 }
             )
@@ -101,6 +118,7 @@ class Target:
                 out[s] = self.density(free[s])[0]
 
         for_each_chunk(evaluate, len(edges) - 1, default_threads())
+        out += self.constant.value - self._log_share(free)
         out[~np.isfinite(out)] = -np.inf
         if self.prior.random:
             regular = np.flatnonzero(np.isfinite(out))
@@ -111,7 +129,7 @@ class Target:
     def log_ratios(self, proposal: Proposal, size: int, rng: np.random.Generator) -> FloatArray:
         """Log ratios (size,) of target to proposal at draws of the proposal; -inf out of order."""
         free = proposal.sample(size, rng)
-        inside = self.region.holds(self.mixtures(free))
+        inside = self.region.holds(self.mixtures(free)) & self._are_picked(free)
         if not inside.any():
             raise ValueError(
                 f"none of {size} proposals has its components in order: the draws do not "
@@ -120,6 +138,29 @@ class Target:
         out = np.full(size, -np.inf)
         out[inside] = self.log_joint(free[inside]) - proposal.log_density(free[inside])
         return out
+
+    @property
+    def _axes(self) -> Axes | None:
+        """The parametrisation, if Sigma has several copies in it."""
+        form = self.density.parametrisation
+        return form if isinstance(form, Axes) and form.has_orientations else None
+
+    def _picked(self, values: dict[str, FloatArray]) -> dict[str, FloatArray]:
+        return values if self._axes is None else nearest_copy(self._axes, values)
+
+    def _are_picked(self, free: FloatArray) -> NDArray[np.bool_]:
+        if self._axes is None:
+            return np.ones(len(free), dtype=bool)
+        return is_nearest(self._axes, self.density.space.values(free))
+
+    def _log_share(self, free: FloatArray) -> FloatArray | float:
+        """What the density has of coordinates of the same rotation that are further from 0."""
+        if self._axes is None:
+            return 0.0
+        width = self._axes.rotation.free_shape(self._axes.about.shape)
+        own = self._axes.family.orientation == Letter.VARIABLE
+        last = free[:, -int(np.prod(width)) :].reshape(len(free), *(width if own else width[1:]))
+        return np.asarray(self._axes.rotation.log_share(last))
 
     def share_in_order(self, point: FloatArray, others: FloatArray) -> float:
         """Share of points (S, P) whose components are in the same order as those of `point`."""

@@ -11,6 +11,7 @@ from ...data.missing import refuse_missing
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
+from ...families.log_constants import scale_power
 from ...families.parametrisation.axes import Axes, facing
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
@@ -83,7 +84,7 @@ class GibbsState:
             covariances = covariances[:, None, :].copy()
         a, scale = prior.concentration, prior.scale
         b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
-        kinds = np.zeros(6, dtype=np.int64)
+        kinds = np.zeros(7, dtype=np.int64)
         kinds[compiled.COMMON] = parametrisation.family.common
         kinds[compiled.SPHERICAL] = parametrisation.family.spherical and data.d > 1
         kinds[compiled.CONJUGATE] = b0_covariance is None
@@ -91,8 +92,9 @@ class GibbsState:
             prior.random_concentration and parametrisation.n_components > 1
         )
         kinds[compiled.RANDOM_SCALE] = prior.inverse_wishart.random_scale
+        kinds[compiled.ONE_SCALE] = parametrisation.family.one_scale
         kinds[compiled.BY_AXES] = isinstance(parametrisation, Axes)
-        numbers = np.zeros(6)
+        numbers = np.zeros(7)
         if isinstance(a, Gamma):
             numbers[compiled.CONCENTRATION_SHAPE] = a.shape
             numbers[compiled.CONCENTRATION_RATE] = a.rate
@@ -100,6 +102,9 @@ class GibbsState:
         if isinstance(scale, Gamma):
             numbers[compiled.SCALE_SHAPE] = scale.shape
             rates[:] = scale.rate
+        numbers[compiled.SCALE_POWER] = scale_power(
+            prior.dof, parametrisation.family, parametrisation.n_components, data.d
+        )
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
         if isinstance(parametrisation, Axes):
             numbers[compiled.DOF], numbers[compiled.POWER] = prior.dof, parametrisation.power

@@ -29,11 +29,11 @@ from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
 from .variates import inverse_wishart
 
 # Places in `kinds`: properties of the family and the prior.
-COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES = range(6)
+COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES, ONE_SCALE = range(7)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
 # gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape; for
-# volumes, shapes and axes the power of the volumes' measure.
-CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF, POWER = range(6)
+# volumes, shapes and axes the power of the volumes' measure; Psi's in the prior's constant.
+CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF, POWER, SCALE_POWER = range(7)
 DRAWN = -1
 # Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
 _MOST_LOST = 1e10
@@ -234,21 +234,27 @@ def draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
     n_components, rows, d = precision.shape
     if kinds[RANDOM_SCALE] > 0:
         distinct = 1 if kinds[COMMON] > 0 else n_components
-        power = numbers[DOF] * distinct if rows < d else 0.5 * numbers[DOF] * distinct
+        power, total = numbers[SCALE_POWER], 1.0
         for j in range(d):
             rate = rates[j]
             for k in range(distinct):
                 rate += 0.5 * (precision[k, 0, j] if rows < d else precision[k, j, j])
-            if kinds[SPHERICAL] > 0:
+            if kinds[ONE_SCALE] > 0:
+                total += rate / rates[j] - 1.0
+            elif kinds[SPHERICAL] > 0:
                 rest = 0.0
                 for i in range(d):
                     if i != j:
                         rest += psi[i, i]
                 psi[j, j] = np.exp(
-                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, power, rest)
+                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, d * power, rest)
                 )
             else:
                 psi[j, j] = rng.standard_gamma(numbers[SCALE_SHAPE] + power) / rate
+        if kinds[ONE_SCALE] > 0:
+            t = rng.standard_gamma(numbers[SCALE_SHAPE] + d * power) / total
+            for j in range(d):
+                psi[j, j] = t / rates[j]
 
 
 @inlined

@@ -68,8 +68,7 @@ def build_model(
     ValueError
         The prior is for other columns.
     NotImplementedError
-        A random scale in a family whose prior's constant is not known (VEI, EVI, VEE, EVE, VVE,
-        EEV, VEV, EVV).
+        A random scale in a family with axes (VEE, EVE, VVE, EEV, VEV, EVV).
 
     Examples
     --------
@@ -86,7 +85,11 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
     """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
     refuse_missing(data, "a model in PyMC")
-    parametrisation.check(prior.inverse_wishart)
+    if prior.inverse_wishart.random_scale and parametrisation.family.one_scale:
+        raise NotImplementedError(
+            f"a random scale of family {parametrisation.family.name} is one number, which the PyMC "
+            "model does not have: use sampler='nutpie' or another that samples the density."
+        )
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         observed = pm.Data("x", values, dims=("obs_id", FEATURE))
@@ -95,7 +98,7 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
         if isinstance(parametrisation, Axes):
-            covariance = covariances_along_axes(parametrisation, prior)
+            covariance = covariances_along_axes(parametrisation, prior, scale)
         else:
             covariance = _independent_variables(parametrisation, prior, scale)
         if prior.mean_strength is not None:

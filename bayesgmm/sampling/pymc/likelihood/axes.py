@@ -19,6 +19,7 @@ from scipy.special import gammaln
 from scipy.stats import special_ortho_group
 
 from ....families.letters import Letter
+from ....families.log_constants import scale_power
 from ....families.parametrisation.axes import Axes
 from ....families.parametrisation.rotations import SOFTNESS, Cayley, Rotation, Turn
 from ....mixture.prior import Prior
@@ -152,9 +153,9 @@ class Covariances:
         return {"sigma": sigma[None] if by_feature and not by_component else sigma}
 
 
-def covariances_along_axes(parametrisation: Axes, prior: Prior) -> Covariances:
+def covariances_along_axes(parametrisation: Axes, prior: Prior, scale: Any) -> Covariances:
     """The variables of a family with axes, in the open model, as the likelihood takes them."""
-    variances, axes = _variables(parametrisation, prior)
+    variances, axes = _variables(parametrisation, prior, scale)
     if axes is None:
         return Covariances((variances,), ("variance", True, True))
     precision = (axes / variances[:, None, :]) @ pt.swapaxes(axes, -1, -2)
@@ -166,11 +167,12 @@ def covariances_along_axes(parametrisation: Axes, prior: Prior) -> Covariances:
     )
 
 
-def _variables(parametrisation: Axes, prior: Prior) -> tuple[Any, Any]:
+def _variables(parametrisation: Axes, prior: Prior, scale: Any) -> tuple[Any, Any]:
     """Variances (K, d) along the axes; the axes (K, d, d) or (d, d), or None for the columns."""
     psi = prior.expected_scale
     names = {v.name: v for v in parametrisation.variables}
-    axes, squares = None, pt.as_tensor(np.diagonal(psi)[None])
+    axes, squares = None, pt.as_tensor(np.diagonal(psi)[None] if scale is None else scale[None])
+    power = scale_power(prior.dof, parametrisation.family, parametrisation.n_components, prior.d)
     if parametrisation.has_orientations:
         dims = names["orientation"].dims
         rotation = parametrisation.rotation
@@ -185,7 +187,9 @@ def _variables(parametrisation: Axes, prior: Prior) -> tuple[Any, Any]:
     rate = partial(_rate, each=parametrisation.family.volume == Letter.VARIABLE)
     own_shapes = parametrisation.family.shape == Letter.VARIABLE
     shape = pm.CustomDist(
-        "shape", squares, logp=partial(_log_shape, rate=rate, volume_shape=volume_shape),
+        "shape", squares, logp=partial(
+            _log_shape, rate=rate, volume_shape=volume_shape, power=0.0 if scale is None else power
+        ),
         signature="(k,d)->(k,d)" if own_shapes else "(k,d)->(d)",
         support_point=lambda rv, size, *_: pt.ones(parametrisation.shape(names["shape"])),
         dims=names["shape"].dims, default_transform=LogShape(2 if own_shapes else 1),
@@ -206,9 +210,10 @@ def _rate(shape: Any, squares: Any, *, each: bool) -> Any:
     return sums if each else sums.sum()
 
 
-def _log_shape(value: Any, squares: Any, *, rate: Any, volume_shape: float) -> Any:
-    """Log density of the shapes given the orientations, to a constant."""
-    return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares)))
+def _log_shape(value: Any, squares: Any, *, rate: Any, volume_shape: float, power: float) -> Any:
+    """Log density of the shapes given the orientations, or a scale, to a constant."""
+    of_scale = power * pt.log(squares[0]).sum() if power else 0.0
+    return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares))) + of_scale
 
 
 def _uniform(value: Any, about: Any) -> Any:
