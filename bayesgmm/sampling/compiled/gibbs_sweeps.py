@@ -32,7 +32,7 @@ from .variates import inverse_wishart
 COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES, ONE_SCALE = range(7)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
 # gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape; for
-# volumes, shapes and axes the power of the volumes' measure; Psi's in the prior's constant.
+# volumes, shapes and axes the power of the volumes' measure; and that of Psi in the constant.
 CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF, POWER, SCALE_POWER = range(7)
 DRAWN = -1
 # Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
@@ -234,7 +234,9 @@ def draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
     n_components, rows, d = precision.shape
     if kinds[RANDOM_SCALE] > 0:
         distinct = 1 if kinds[COMMON] > 0 else n_components
-        power, total = numbers[SCALE_POWER], 1.0
+        power, total = numbers[DOF] * distinct * (1.0 if rows < d else 0.5), 1.0
+        if kinds[BY_AXES] > 0:
+            power = numbers[SCALE_POWER]
         for j in range(d):
             rate = rates[j]
             for k in range(distinct):
@@ -247,7 +249,7 @@ def draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
                     if i != j:
                         rest += psi[i, i]
                 psi[j, j] = np.exp(
-                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, d * power, rest)
+                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, power, rest)
                 )
             else:
                 psi[j, j] = rng.standard_gamma(numbers[SCALE_SHAPE] + power) / rate
