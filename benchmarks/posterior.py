@@ -79,7 +79,7 @@ def efficiency(case: Case, draws: int, tune: int) -> list[list[str]]:
     """Ours and the rival's on one problem."""
     problem = Problem.simulate(case)
     fit = bayesgmm.fit(problem.x, case.k, start=problem.start)
-    posterior, _ = refined(problem.x, fit)
+    posterior, _ = refined(problem.x, fit, sampler="nutpie")
     ours = Worst.of(posterior.tree["posterior"].to_dataset())
     seconds = posterior.tree["posterior"].attrs["sampling_time"]
     rival = naive.run(problem.x, fit, draws, tune)
@@ -128,7 +128,7 @@ def others(small: bool) -> list[list[str]]:
     for seed in range(1 if small else 3):
         x = overlapping(seed)
         fit, thin = bayesgmm.fit(x, 3, random_seed=1), 10 if small else THIN
-        measure(f"overlapping, seed {seed}, NUTS", x, fit)
+        measure(f"overlapping, seed {seed}, NUTS", x, fit, sampler="nutpie")
         name = f"overlapping, seed {seed}, Gibbs, {thin} sweeps a draw"
         measure(name, x, fit, sampler="gibbs", thin=thin)
     case = LARGE.short if small else LARGE
@@ -136,7 +136,7 @@ def others(small: bool) -> list[list[str]]:
     fit = bayesgmm.fit(problem.x, case.k, start=problem.start)
     size = f"{case.n}, {case.d}, {case.k}"
     measure(f"{size}, Laplace, 4 x 250", problem.x, fit, sampler="laplace", draws=250)
-    measure(f"{size}, NUTS", problem.x, fit, draws=200 if small else DRAWS)
+    measure(f"{size}, NUTS", problem.x, fit, sampler="nutpie", draws=200 if small else DRAWS)
     return rows
 
 
