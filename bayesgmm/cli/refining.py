@@ -141,6 +141,6 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
         ],
         "mean": {v: draws[v].mean(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
         "sd": {v: draws[v].std(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
-        "prior": posterior.prior.to_dict(),
+        "prior": None if posterior.prior is None else posterior.prior.to_dict(),
         "quantities": d.table.rename_axis("name").reset_index().to_dict(orient="records"),
     }

@@ -6,11 +6,15 @@ address.
 
 from __future__ import annotations
 
+import ctypes
+from typing import Any
+
 import numba as nb
 import numpy as np
 
 from ..kernels.calls import array_at
-from ..kernels.compilation import part
+from ..kernels.compilation import Entry, part
+from ..utils.types import FloatArray
 from .compiled import call_log_posterior
 
 _I = nb.int64
@@ -18,6 +22,25 @@ _SIZES, _NUMBERS, _DATA, _WEIGHTS, _ADDRESS = 0, 2, 4, 6, 8
 _P = nb.types.CPointer(nb.float64)
 DENSITY = _I(nb.uint64, _P, _P, _P, nb.types.voidptr)
 COPY = _I(nb.uint64, nb.uint64, _P, _P, nb.types.voidptr)
+
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+_IN_C = ctypes.CFUNCTYPE(
+    ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
+)
+
+
+def called(
+    function: Entry, free: FloatArray, table: np.ndarray[Any, np.dtype[np.int64]]
+) -> tuple[int, float, FloatArray]:
+    """What a function of that signature returns and writes: a code, the density, the gradient.
+
+    The interpreter's lock is released, so that threads may call at once.
+    """
+    z = np.ascontiguousarray(free, dtype=np.float64)
+    value, gradient = np.empty(1), np.empty(len(z))
+    pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
+    code = _IN_C(function.address)(len(z), *pointers, table.ctypes.data)
+    return int(code), float(value[0]), gradient
 
 
 @part(DENSITY)

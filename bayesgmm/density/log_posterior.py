@@ -9,7 +9,6 @@ is in `compiled.py`, that of the covariances in `covariances.py`.
 
 from __future__ import annotations
 
-import ctypes
 from copy import copy
 from threading import Lock
 from typing import Any
@@ -20,6 +19,7 @@ from ..data.data import Data
 from ..families.hyperparameters import Gamma
 from ..families.parametrisation.base import Parametrisation
 from ..kernels.cholesky import inverse_factors
+from ..kernels.compilation import Entry
 from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
@@ -46,11 +46,6 @@ _COVARIANCE_MAPS = {
     "bartlett": covariance_maps.bartlett,
     "axes": covariance_maps.axes,
 }
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
-_DENSITY = ctypes.CFUNCTYPE(
-    ctypes.c_int64, ctypes.c_uint64, _DOUBLES, _DOUBLES, _DOUBLES, ctypes.c_void_p
-)
-
 # Pruning is worthwhile if at most this share of the pairs of a row and a component is left.
 _WORTH_PRUNING = 0.6
 
@@ -77,7 +72,11 @@ class LogPosterior:
         The P coordinates.
     sizes, numbers, rows, weights : array
         The arrays that the compiled function reads; `table` (9,) has their addresses.
+    callback : Entry
+        The compiled function, as nutpie calls it.
     """
+
+    callback: Entry = callbacks.density
 
     def __init__(
         self, data: Data, parametrisation: Parametrisation, prior: Prior, *, likelihood: bool = True
@@ -141,16 +140,13 @@ class LogPosterior:
 
         The interpreter's lock is released, so that threads may call at once.
         """
-        z = np.ascontiguousarray(free, dtype=np.float64)
-        value, gradient = np.empty(1), np.empty(len(z))
-        pointers = [a.ctypes.data_as(_DOUBLES) for a in (z, gradient, value)]
         while True:
             with self._lock:  # another thread may find a narrow component
                 held, changes = self._arrays(), self._changes
                 table = _table(held)
-            _DENSITY(callbacks.density.address)(len(z), *pointers, table.ctypes.data)
+            _, value, gradient = callbacks.called(self.callback, free, table)
             if not self.narrow() and changes == self._changes:
-                return float(value[0]), gradient
+                return value, gradient
 
     def units(self) -> FloatArray:
         """Units of the coordinates, (P,): the columns' scales for the means, else 1."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import numpy as np
 
+from ..kernels.compilation import Entry
 from ..utils.threads import default_threads
 from ..utils.types import FloatArray
-from .log_posterior import LogPosterior
 
 # Steps of differences: relative to the size of a coordinate, or to 1.
 _STEP = 1e-5
@@ -21,6 +22,36 @@ _MAX_STEPS = 50
 # must fall for the earlier curvature to be kept.
 _FOUND, _FALL = 1e-8, 0.1
 _HALVINGS = 20
+
+
+class Smooth(Protocol):
+    """A log density whose mode can be sought."""
+
+    def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
+        """The log density at coordinates (P,), and its gradient (P,)."""
+
+    def units(self) -> FloatArray:
+        """Units of the coordinates (P,)."""
+
+
+class FreeDensity(Smooth, Protocol):
+    """A log density in compiled code that can be whitened and sampled."""
+
+    callback: Entry
+
+    @property
+    def size(self) -> int:
+        """Number P of coordinates."""
+
+    @property
+    def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """What `callback` reads; valid as long as the object exists."""
+
+    def whitened(self, origin: FloatArray, root: FloatArray) -> Self:
+        """The same density in coordinates z, u = origin + root z, without the constant |root|."""
+
+    def narrow(self) -> bool:
+        """Whether values computed before have to be computed again, as code was missing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +77,7 @@ class Mode:
     regular: bool
 
 
-def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) -> Mode | None:
+def mode_near(density: Smooth, start: FloatArray, within: float = np.inf) -> Mode | None:
     """The mode nearest to a point, by Newton's method.
 
     Second derivatives, which cost most (2 P gradients, on all threads), are computed again only
@@ -84,6 +115,12 @@ def mode_near(density: LogPosterior, start: FloatArray, within: float = np.inf) 
     return Mode(here, value, root, positive and decrement < 1e-2)
 
 
+def normal_at(density: Smooth, point: FloatArray) -> Mode:
+    """The normal approximation at a point that is no mode: it only gives the curvature."""
+    root, _ = _root(information(density, point))
+    return Mode(np.array(point), density(point)[0], root, regular=False)
+
+
 def _gain(root: FloatArray, gradient: FloatArray) -> float:
     """The gain of a Newton step, to second order: half the squared Newton decrement."""
     half = root.T @ gradient
@@ -91,7 +128,7 @@ def _gain(root: FloatArray, gradient: FloatArray) -> float:
 
 
 def _uphill(
-    density: LogPosterior, here: FloatArray, value: float, step: FloatArray
+    density: Smooth, here: FloatArray, value: float, step: FloatArray
 ) -> tuple[FloatArray | None, float, FloatArray]:
     """The point after a step, halved until the density rises; None where it never does."""
     for _ in range(_HALVINGS):
@@ -103,7 +140,7 @@ def _uphill(
     return None, value, step
 
 
-def information(density: LogPosterior, here: FloatArray) -> FloatArray:
+def information(density: Smooth, here: FloatArray) -> FloatArray:
     """Minus the second derivatives (P, P) of the log density."""
     return curvature(lambda u: density(u)[1], here, _STEP * density.units())
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..families import Family
 from ..kernels.e_step.contract import Parameters
@@ -70,6 +71,10 @@ class Draws(Displayed):
         """The draws at those positions."""
         return Draws(self.weights[index], self.means[index], self.covariances[index])
 
+    def of_rows(self, rows: slice | NDArray[np.integer]) -> Draws:
+        """The draws that apply to those rows: all of them are the same for every row."""
+        return self
+
     def permuted(self, permutations: IntArray) -> Draws:
         """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
         rows = np.arange(len(self))[:, None]
@@ -79,3 +84,36 @@ class Draws(Displayed):
         """The parameters of every draw in turn, means relative to `center`."""
         for pi, mu, sigma in zip(self.weights, self.means, self.covariances, strict=True):
             yield Parameters(pi, mu - center, sigma)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RowDraws(Draws):
+    """Draws under which n rows have densities of their own; pi and mu are averages over the rows.
+
+    log_density (S, n); log_joint (S, n, K), that of the row and its component.
+    """
+
+    log_density: FloatArray
+    log_joint: FloatArray
+
+    def at(self, index: IntArray) -> Draws:
+        """The draws at those positions."""
+        return RowDraws(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def of_rows(self, rows: slice | NDArray[np.integer]) -> Draws:
+        """The draws that apply to those rows."""
+        return replace(
+            self, log_density=self.log_density[:, rows], log_joint=self.log_joint[:, rows]
+        )
+
+    def permuted(self, permutations: IntArray) -> Draws:
+        """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
+        one = Draws(self.weights, self.means, self.covariances).permuted(permutations)
+        joint = np.take_along_axis(self.log_joint, permutations[:, None, :], axis=2)
+        return RowDraws(one.weights, one.means, one.covariances, self.log_density, joint)
+
+    def evaluated(self) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Log densities (n,) and responsibilities (n, K) of the rows under every draw in turn."""
+        for density, joint in zip(self.log_density, self.log_joint, strict=True):
+            shares = np.exp(joint - joint.max(axis=1, keepdims=True))
+            yield density, shares / shares.sum(axis=1, keepdims=True)

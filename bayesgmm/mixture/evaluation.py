@@ -16,7 +16,7 @@ from ..kernels.e_step.many_draws import RowsOfDraws, evaluate_draws
 from ..kernels.e_step.quadratic import quadratic_pass
 from ..utils.threads import default_threads, for_each_chunk
 from ..utils.types import FloatArray, IntArray
-from .draws import Draws
+from .draws import Draws, RowDraws
 
 # Rows up to which draws are evaluated many at a time, and calls into which these are divided.
 _FEW_ROWS, _CALLS = 20_000, 16
@@ -32,7 +32,8 @@ def log_densities(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]
     """Blocks of rows with their log density under every draw, (S, rows of the block)."""
     for rows, block in data.blocks(len(draws)):
         values = np.empty((len(draws), block.n))
-        for s, (value, _) in enumerate(_evaluated(block, draws, responsibilities=False)):
+        of_block = draws.of_rows(rows)
+        for s, (value, _) in enumerate(_evaluated(block, of_block, responsibilities=False)):
             values[s] = value
         yield rows, values
 
@@ -45,6 +46,9 @@ def _evaluated(
     The numbers are those of `evaluate`. For few rows its call would cost more than its work, so
     draws are evaluated many at a time, as many as fit in memory.
     """
+    if isinstance(draws, RowDraws):  # known already
+        yield from draws.evaluated()
+        return
     few = data.n <= _FEW_ROWS and data.groups is None
     numbers_each = data.n * (1 + draws.n_components)
     for part in slices(len(draws), numbers_each, at_most=None if few else 1):

@@ -206,6 +206,8 @@ class ComponentsPosterior(LabelFree):
     def from_tree(cls, tree: xr.DataTree) -> ComponentsPosterior:
         """The posterior in a tree that `save` wrote; others are refused."""
         fit, prior = kept_fit_and_prior(tree, _FORMAT, GROUPS)
+        if prior is None:
+            raise ValueError("the tree has no prior")
         posterior = tree["posterior"].to_dataset()
         check_draws(posterior, posterior.sizes["component"], fit.d)
         return cls(tree, fit, MixtureOfMixtures.from_text(prior, tree.attrs["components"]))

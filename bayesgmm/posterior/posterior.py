@@ -31,6 +31,7 @@ from .evidence.evidence import Method as EvidenceMethod
 from .labels import relabel as labels
 from .labels.methods import Method
 from .labels.relabelling import Relabelling
+from .of_model import fixed_labels, with_rows
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 from .steps import Sampled
@@ -55,8 +56,8 @@ class Posterior(Displayed, Sampled, TreeGroups):
         new data sets, add these by `with_log_likelihood`, `with_log_prior`, `with_predictive`.
     fit : Fit
         The EM fit the chains started from, whose labels the components keep.
-    prior : Prior
-        The prior of the parameters.
+    prior : Prior, optional
+        The prior of the parameters; None for a user's model, which has its own.
 
     Examples
     --------
@@ -65,19 +66,20 @@ class Posterior(Displayed, Sampled, TreeGroups):
 
     tree: xr.DataTree
     fit: Fit
-    prior: Prior
+    prior: Prior | None
     plot = PlotAccessor()
 
     @cached_property
     def draws(self) -> Draws:
         """The draws of all chains as plain arrays."""
-        return Draws.from_dataset(self.tree["posterior"].to_dataset(), self.fit.family)
+        draws = Draws.from_dataset(self.tree["posterior"].to_dataset(), self.fit.family)
+        return with_rows(draws, self.tree)
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """Convergence: r-hat, effective sample sizes and so on; `.problems` in words."""
         stats = self.tree["sample_stats"].to_dataset()
-        return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit)
+        return diagnose(self.tree["posterior"].to_dataset(), stats, self.fit, self.own_variables)
 
     @property
     def chain_modes(self) -> ChainModes:
@@ -129,17 +131,24 @@ class Posterior(Displayed, Sampled, TreeGroups):
         Raises
         ------
         ValueError
-            An unknown method or column.
+            An unknown method or column; or the posterior is of a model in which the components'
+            names mean something.
 
         Examples
         --------
         >>> posterior.relabel("ordering", order_by="waiting")  # doctest: +SKIP
         """
+        if reason := fixed_labels(self.tree):
+            raise ValueError(f"the components of this posterior keep their names: {reason}.")
         density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
         relabelling = labels.relabel(
             method, self.data, self.draws, self.fit.mixture, density, order_by
         )
         return Posterior(labels.relabelled(self.tree, relabelling), self.fit, self.prior)
+
+    def with_labels(self, method: Method) -> Posterior:
+        """The same draws, relabelled if the components may change their names."""
+        return self._as_sampled(r) if (r := fixed_labels(self.tree)) else self.relabel(method)
 
     def of_chains(self, chains: Sequence[int]) -> Posterior:
         """The posterior of some of the chains, such as those of one of the `chain_modes`.
@@ -167,7 +176,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
         return Posterior(labels.with_counts(tree), self.fit, self.prior)
 
     def summary(
-        self, ci_prob: float = 0.89, var_names: Sequence[str] = ("pi", "mu", "Sigma")
+        self, ci_prob: float = 0.89, var_names: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Mean, sd, interval, r-hat, effective sample sizes and Monte Carlo error by parameter.
 
@@ -175,8 +184,8 @@ class Posterior(Displayed, Sampled, TreeGroups):
         ----------
         ci_prob : float
             Probability of the equal-tailed interval (ArviZ's default).
-        var_names : sequence of str
-            Variables to show.
+        var_names : sequence of str, optional
+            Variables to show: pi, mu, Sigma, and a user's model's own, if left out.
 
         Returns
         -------
@@ -189,7 +198,8 @@ class Posterior(Displayed, Sampled, TreeGroups):
             The chains found different modes, so that their average means nothing.
         """
         self._warn_of_modes()
-        return parameter_table(self.tree, ci_prob, var_names)
+        names = ["pi", "mu", "Sigma", *self.own_variables] if var_names is None else var_names
+        return parameter_table(self.tree, ci_prob, names)
 
     def predict_proba(self, X: Any = None, *, n_draws: int | None = None) -> FloatArray:  # noqa: N803
         """Posterior mean of the responsibilities, (n, K); rows sum to 1.
@@ -322,7 +332,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
         """
         chains = self.tree["posterior"].sizes["chain"]
         return evidence_of(
-            self.data, self.draws, chains, self.fit.family, self.prior, method, random_seed
+            self.data, self.draws, chains, self.fit.family, self._prior(), method, random_seed
         )
 
     def save(self, path: str | Path) -> None:
@@ -352,7 +362,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
 
     @classmethod
     def assemble(
-        cls, tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any]
+        cls, tree: xr.DataTree, fit: Fit, prior: Prior | None, attrs: dict[str, Any]
     ) -> Posterior:
         """A posterior from relabelled draws; the tree gets everything that `save` writes."""
         return cls(with_fit_and_prior(tree, fit, prior, attrs), fit, prior)
@@ -383,5 +393,5 @@ class Posterior(Displayed, Sampled, TreeGroups):
         return f"Posterior of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
 
     def _table(self) -> pd.DataFrame:
-        names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []))
+        names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []), *self.own_variables)
         return without_copies(parameter_table(self.tree, 0.89, names), self.fit)

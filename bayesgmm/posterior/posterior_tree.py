@@ -14,6 +14,7 @@ from ..em.result import Fit
 from ..mixture.prior import Prior
 from ..utils.archive import sealed, unsealed
 from ..utils.matrices import diagonals
+from .of_model import is_of_model
 
 FORMAT = "bayesgmm.Posterior/4"
 #: The groups of any tree of draws.
@@ -44,12 +45,16 @@ def read_tree[T](path: str | Path, made_of: Callable[[xr.DataTree], T]) -> T:
 
 
 def with_fit_and_prior(
-    tree: xr.DataTree, fit: Fit, prior: Prior, attrs: dict[str, Any], form: str = FORMAT
+    tree: xr.DataTree,
+    fit: Fit,
+    prior: Prior | None,
+    attrs: dict[str, Any],
+    form: str = FORMAT,
 ) -> xr.DataTree:
     """The same tree, to which the fit, the prior and these attributes have been added."""
     tree.attrs |= attrs | {
         "format": form,
-        "prior": json.dumps(prior.to_dict()),
+        "prior": json.dumps(None if prior is None else prior.to_dict()),
         "fit": json.dumps(fit.to_meta()),
     }
     em = fit.to_xarray().assign(
@@ -62,7 +67,7 @@ def with_fit_and_prior(
     return tree
 
 
-def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
+def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior | None]:
     """The fit that the chains started at and the prior, from a tree whose draws match them.
 
     Raises
@@ -75,8 +80,13 @@ def fit_and_prior(tree: xr.DataTree) -> tuple[Fit, Prior]:
     return fit, prior
 
 
-def kept_fit_and_prior(tree: xr.DataTree, form: str, groups: Sequence[str]) -> tuple[Fit, Prior]:
-    """The fit and the prior in a tree of that format, which has to have these groups."""
+def kept_fit_and_prior(
+    tree: xr.DataTree, form: str, groups: Sequence[str]
+) -> tuple[Fit, Prior | None]:
+    """The fit and the prior in a tree of that format, which has to have these groups.
+
+    The prior is None where the posterior is of a user's model.
+    """
     if tree.attrs.get("format") != form:
         raise ValueError(
             f"the tree has format {tree.attrs.get('format')!r}, not {form!r}: pass one that "
@@ -96,8 +106,9 @@ def kept_fit_and_prior(tree: xr.DataTree, form: str, groups: Sequence[str]) -> t
         "projections": kept["projections"].to_numpy(),
     }
     fit = Fit.from_parts(json.loads(tree.attrs["fit"]), arrays)
-    prior = Prior(**json.loads(tree.attrs["prior"]))
-    if prior.d != fit.d:
+    known = json.loads(tree.attrs["prior"])
+    prior = None if known is None and is_of_model(tree) else Prior(**known)
+    if prior is not None and prior.d != fit.d:
         raise ValueError(f"the prior is of {prior.d} columns, the fit of {fit.d}")
     rows = tree["observed_data"]["y"]
     if rows.ndim != 2 or rows.shape[1] != fit.d:

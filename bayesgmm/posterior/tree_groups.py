@@ -10,7 +10,9 @@ import numpy as np
 import xarray as xr
 
 from ..mixture.prior import Prior
+from .labels.relabelling import Relabelling, relabelled
 from .log_groups import log_likelihood_group, log_prior_group
+from .of_model import own_variables
 from .parameter_table import sensitivity_table, without_copies
 from .summaries.methods import Summaries
 
@@ -21,7 +23,29 @@ if TYPE_CHECKING:
 class TreeGroups(Summaries):
     """Methods that add groups to a posterior's tree; `save` keeps them."""
 
-    prior: Prior
+    prior: Prior | None
+
+    def _prior(self) -> Prior:
+        """The prior, which a posterior of a user's model does not have as a `Prior`."""
+        if self.prior is None:
+            raise ValueError(
+                "the posterior is of a PyMC model, whose prior is in the model and not a "
+                "bayesgmm.Prior: what needs the prior's density is not known here. Compare models "
+                "by leave-one-out (loo, bayesgmm.compare)."
+            )
+        return self.prior
+
+    @property
+    def own_variables(self) -> list[str]:
+        """Names of a user's model's own variables; none where `refine` had no model."""
+        return own_variables(self.tree)
+
+    def _as_sampled(self, reason: str) -> Self:
+        """The same draws, with a record that and why they are not relabelled."""
+        sizes = self.tree["posterior"].sizes
+        n_draws = sizes["chain"] * sizes["draw"]
+        kept = Relabelling.none(n_draws, self.fit.n_components, reason)
+        return self._of_tree(relabelled(self.tree, kept))
 
     @abstractmethod
     def _of_tree(self, tree: xr.DataTree) -> Self:
@@ -63,7 +87,7 @@ class TreeGroups(Summaries):
         of `Sigma` (up to a constant for families that share part of it), with random
         hyperparameters integrated out.
         """
-        group = log_prior_group(self.draws, self._parameters, self.fit.family, self.prior)
+        group = log_prior_group(self.draws, self._parameters, self.fit.family, self._prior())
         return self._with("log_prior", group)
 
     def prior_sensitivity(self, var_names: Sequence[str] = ("pi", "mu", "Sigma")) -> pd.DataFrame:

@@ -134,7 +134,8 @@ def analyse(
             data, request.ks, request.covariance_type, n_init=request.n_init,
             criterion=request.criterion, random_seed=request.random_seed, progressbar=progressbar,
         )  # fmt: skip
-    prior = next((p.prior for p in posteriors.values()), request.prior or Prior.from_data(data))
+    theirs = (p.prior for p in posteriors.values() if p.prior is not None)  # not of user's models
+    prior = next(theirs, request.prior or Prior.from_data(data))
     if request.refine and not posteriors and not selection.interrupted:
         posteriors = _sampled(data, selection, prior, request, progressbar)
     fit = chosen(selection, posteriors)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -24,6 +26,9 @@ from .problem import PosteriorProblem, check_refinable
 from .registry import Sampler, SamplerName, names_where, sampler_named
 from .run.settings import MOST_CHAINS, Settings
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
 # Sweeps of Gibbs sampling to a draw, which costs more to keep than many sweeps over few rows.
@@ -38,6 +43,7 @@ def refine(
     tune: int | None = None,
     chains: int = 4,
     prior: Prior | None = None,
+    model: pm.Model | None = None,
     sampler: SamplerName = "auto",
     min_ess: int | None = None,
     max_time: float | None = None,
@@ -79,6 +85,12 @@ def refine(
         500.
     prior : Prior, optional
         The fit's own prior, or `Prior.from_data(X)`, if left out.
+    model : pymc.Model, optional
+        Any PyMC model in which the rows X are drawn from a mixture: what `build_model` returns,
+        with terms, priors or variables of your own, or one that you wrote with
+        `bayesgmm.pymc.GaussianMixture`. Its posterior is sampled instead, from the fit, which then
+        only says where to start and how the components are called. The model has its own prior.
+        "auto" is "nutpie" then, once.
     sampler : str
         "auto", which chooses as above; or one that runs once: NUTS by "nutpie", "pymc", "numpyro"
         or "blackjax"; "gibbs" (Diebolt & Robert 1994), which converges where components overlap or
@@ -149,6 +161,8 @@ def refine(
     >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
     """
     chosen = sampler_named(sampler)
+    if model is not None:
+        chosen = _of_model(chosen, prior, n_modes)
     settings = _settings(
         chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
     )
@@ -157,20 +171,24 @@ def refine(
     target = _target(chosen, n_modes * settings.chains, min_ess, max_time)
     fit = as_fit(fit)
     check_refinable(fit)
-    problem = PosteriorProblem.of(X, fit, prior)
     settings = settings_for(settings, min_ess)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
-    _check_family(problem.family, chosen)
+    sample: Callable[[Sampler, Settings], xr.DataTree]
+    if model is None:
+        problem = PosteriorProblem.of(X, fit, prior)
+        _check_family(problem.family, chosen)
+        sample, prior = partial(_sample_own, problem, n_modes), problem.prior
+    else:
+        sample = _sampling_of_model(X, fit, model)
 
     def run(engine: Sampler, settings: Settings) -> Posterior:
-        sample = _sample_model if engine.of_density is None else sample_directly
-        return Posterior.assemble(sample(problem, engine, settings, n_modes), fit, problem.prior, {
+        return Posterior.assemble(sample(engine, settings), fit, prior, {
             "creation_library": "bayesgmm",
             "creation_library_version": __version__,
             "sampler": chosen.name,
             "tune": settings.tune,
             "random_seed": -1 if settings.random_seed is None else settings.random_seed,
-        }).relabel(relabel)  # fmt: skip
+        }).with_labels(relabel)  # fmt: skip
 
     if chosen.chooses:
         posterior, stopped = until_reached(run, settings, target)
@@ -229,11 +247,41 @@ def _check_family(family: Family, sampler: Sampler) -> None:
         )
 
 
-def _sample_model(
-    problem: PosteriorProblem, sampler: Sampler, settings: Settings, n_modes: int
+def _of_model(sampler: Sampler, prior: Prior | None, n_modes: int) -> Sampler:
+    """The sampler of a user's model: "auto" is "nutpie"; what makes no sense of one is refused."""
+    if prior is not None:
+        raise ValueError("prior is given, and so is model: the model has its own; leave prior out.")
+    if n_modes != 1:
+        raise ValueError(f"n_modes is {n_modes}: only one mode of a model is looked for.")
+    if sampler.chooses:
+        return sampler_named("nutpie")
+    if sampler.of_free is None and sampler.of_model is None:
+        usable = " or ".join(names_where(lambda s: s.of_free or s.of_model))
+        raise ValueError(f"{sampler.name!r} samples no PyMC model: use {usable}.")
+    return sampler
+
+
+def _sampling_of_model(
+    x: Any, fit: Fit, model: pm.Model
+) -> Callable[[Sampler, Settings], xr.DataTree]:
+    """What draws from the posterior of a user's model."""
+    from .pymc.model_problem import ModelProblem  # PyMC takes seconds to import
+    from .pymc.model_runs import sample_problem
+
+    return partial(sample_problem, ModelProblem.of(x, fit, model))
+
+
+def _sample_own(
+    problem: PosteriorProblem, n_modes: int, sampler: Sampler, settings: Settings
 ) -> xr.DataTree:
+    """Draws of the library's own posterior."""
+    if sampler.of_density is None:
+        return _sample_model(problem, sampler, settings)
+    return sample_directly(problem, sampler, settings, n_modes)
+
+
+def _sample_model(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> xr.DataTree:
     """Draws of the posterior through its PyMC model, about one mode."""
-    assert n_modes == 1
     from .pymc.model import pymc_model, values_to_start_at  # PyMC takes seconds to import
     from .pymc.sample import sample_model, tree_with_covariances
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from ..density.log_posterior import LogPosterior
-    from ..density.mode import Mode
+    from ..density.mode import FreeDensity, Mode
     from ..utils.types import FloatArray
     from .run.settings import Settings
 
@@ -34,6 +34,15 @@ class DensityEngine(Protocol):
 
     def __call__(
         self, density: LogPosterior, mode: Mode, settings: Settings, /
+    ) -> tuple[FloatArray, xr.Dataset]:
+        """Draws (chain, draw, P) of the density's coordinates, and statistics: lp at least."""
+
+
+class FreeEngine(Protocol):
+    """A function that draws from any compiled density, starting at its mode."""
+
+    def __call__(
+        self, density: FreeDensity, mode: Mode, settings: Settings, /
     ) -> tuple[FloatArray, xr.Dataset]:
         """Draws (chain, draw, P) of the density's coordinates, and statistics: lp at least."""
 
@@ -57,6 +66,9 @@ class Sampler:
         Its name for `refine` and `sampling.sample`.
     of_density, of_model : function without parameters, or None
         Loads the engine of this kind; `refine` takes that of the density where there are both.
+    of_free : function without parameters, or None
+        That of the density, where it needs nothing but its value and gradient: `refine(model=)`
+        takes it.
     with_pruning : bool
         The engine evaluates the density so often that pairs of a row and a component that do not
         matter are left out (`compiled/sample.py`).
@@ -75,6 +87,7 @@ class Sampler:
     name: SamplerName
     of_density: Callable[[], DensityEngine] | None = None
     of_model: Callable[[], ModelEngine] | None = None
+    of_free: Callable[[], FreeEngine] | None = None
     with_pruning: bool = False
     has_sweeps: bool = False
     draws_from_prior: bool = False
@@ -102,7 +115,7 @@ class Sampler:
             )
 
 
-def _density_nutpie() -> DensityEngine:
+def _density_nutpie() -> FreeEngine:
     from .compiled.nuts import nuts
 
     return nuts
@@ -114,7 +127,7 @@ def _gibbs() -> DensityEngine:
     return gibbs
 
 
-def _laplace() -> DensityEngine:
+def _laplace() -> FreeEngine:
     from .compiled.laplace import laplace
 
     return laplace
@@ -172,9 +185,15 @@ SAMPLERS: dict[str, Sampler] = {
     sampler.name: sampler
     for sampler in (
         Sampler("auto", chooses=True),
-        Sampler("nutpie", of_density=_density_nutpie, of_model=_model_nutpie, with_pruning=True),
+        Sampler(
+            "nutpie",
+            of_density=_density_nutpie,
+            of_free=_density_nutpie,
+            of_model=_model_nutpie,
+            with_pruning=True,
+        ),
         Sampler("gibbs", of_density=_gibbs, has_sweeps=True, draws_from_prior=True),
-        Sampler("laplace", of_density=_laplace, with_pruning=True),
+        Sampler("laplace", of_density=_laplace, of_free=_laplace, with_pruning=True),
         Sampler("pymc", of_model=_pymc),
         Sampler("numpyro", of_model=_numpyro, libraries=("jax", "numpyro")),
         Sampler("blackjax", of_model=_blackjax, libraries=("jax", "blackjax")),

@@ -6,7 +6,7 @@ Vehtari et al. (2021), Bayesian Anal. 16, 667-718, for r-hat and effective sampl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ MAX_RHAT = 1.01
 MIN_ESS_PER_CHAIN = 100
 _TAILS = (0.05, 0.95)
 _PARAMETERS = ("pi", "mu", "Sigma")
+_COMPONENT = "component"
 _HYPERPARAMETERS = ("concentration", "scale")
 
 
@@ -57,8 +58,9 @@ class Diagnostics(Displayed):
         Number of chains, and of draws in each.
     quantities : tuple of Quantity
         The elements of pi, mu and Sigma after relabelling, and what does not depend on labels:
-        the log posterior density, the entropy of pi, random hyperparameters, and the log density
-        of the mixture at the fit's means and halfway from each to the nearest other one.
+        the log posterior density, the entropy of pi, random hyperparameters, a user's model's own
+        variables, and the log density of the mixture at the fit's means and halfway from each to
+        the nearest other one.
     modes : ChainModes
         Which chains are in the same mode.
     checks : dict of str to Check
@@ -180,13 +182,20 @@ class Diagnostics(Displayed):
         return max(chosen, key=lambda q: -math.inf if math.isnan(q.rhat) else q.rhat)
 
 
-def diagnose(posterior: xr.Dataset, stats: xr.Dataset, fit: Fit) -> Diagnostics:
-    """The diagnostics of relabelled draws (`pi`, `mu`, `Sigma`) and the sampler's statistics."""
+def diagnose(
+    posterior: xr.Dataset, stats: xr.Dataset, fit: Fit, own: Sequence[str] = ()
+) -> Diagnostics:
+    """The diagnostics of relabelled draws and the sampler's statistics.
+
+    The draws are of `pi`, `mu`, `Sigma`, and of a user's model's own variables.
+    """
+    of_components = [name for name in own if _COMPONENT in posterior[name].dims]
     density = stats["lp"].transpose("chain", "draw").to_numpy()
     invariant = varying([("log posterior", density), *invariants(posterior, fit)])
-    for name in _HYPERPARAMETERS:
+    for name in (*_HYPERPARAMETERS, *(name for name in own if name not in of_components)):
         invariant |= _elements(posterior[name]) if name in posterior else {}
-    parameters = {k: v for name in _PARAMETERS for k, v in _elements(posterior[name]).items()}
+    names = (*_PARAMETERS, *of_components)
+    parameters = {k: v for name in names for k, v in _elements(posterior[name]).items()}
     quantities = [quantity_of(name, True, values) for name, values in invariant.items()]
     quantities += [quantity_of(name, False, values) for name, values in parameters.items()]
     chains = posterior["chain"].to_numpy().tolist()

@@ -49,7 +49,7 @@ def ecr(data: Data, draws: Draws, pivot: Parameters) -> Relabelling:
     Relabelling
         For `relabelled`.
     """
-    rows = _some_rows(data)
+    rows, draws = _some_rows(data, draws)
     member = most_probable(_responsibilities(rows, pivot))
     orders = [ecr_order([(member, resp)]) for resp in responsibilities(rows, draws)]
     return relabelling_of("ecr", draws, np.array(orders))
@@ -112,7 +112,7 @@ def _fixed_point(
     allocations into a reference. Their agreement is the sum of their products; the loss is minus
     that.
     """
-    rows = _some_rows(data)
+    rows, draws = _some_rows(data, draws)
     allocations = _Allocations(rows, draws, allocate)
     mean = allocate(_responsibilities(rows, pivot))
     components = np.arange(draws.n_components)
@@ -149,12 +149,12 @@ class _Allocations:
             yield self._allocate(resp)
 
 
-def _some_rows(data: Data) -> Data:
-    """At most _MAX_ROWS rows, always the same ones."""
+def _some_rows(data: Data, draws: Draws) -> tuple[Data, Draws]:
+    """At most _MAX_ROWS rows, always the same ones, and the draws that apply to them."""
     if data.n <= _MAX_ROWS:
-        return data
-    chosen = np.random.default_rng(0).choice(data.n, _MAX_ROWS, replace=False)
-    return replace(data.take(np.sort(chosen)), weights=None)
+        return data, draws
+    chosen = np.sort(np.random.default_rng(0).choice(data.n, _MAX_ROWS, replace=False))
+    return replace(data.take(chosen), weights=None), draws.of_rows(chosen)
 
 
 def _responsibilities(rows: Data, parameters: Parameters) -> FloatArray:

@@ -13,6 +13,8 @@ from ...utils.types import IntArray
 
 # The tree's group with the record of its relabelling.
 _GROUP = "relabelling"
+# Groups with draws of what belongs to a component; that of the rows is of a user's model.
+_LABELLED = ("posterior", "rows")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -33,6 +35,8 @@ class Relabelling(Displayed):
         What the method minimises, after each sweep over the draws; empty if it makes only one.
     converged : bool
         Whether the last sweep changed no permutation.
+    reason : str
+        Why nothing may be relabelled; "" where it may.
     """
 
     method: str
@@ -40,6 +44,13 @@ class Relabelling(Displayed):
     ambiguous: NDArray[np.bool_]
     losses: tuple[float, ...] = ()
     converged: bool = True
+    reason: str = ""
+
+    @classmethod
+    def none(cls, n_draws: int, n_components: int, reason: str) -> Relabelling:
+        """Draws that stay as they were sampled, for a reason."""
+        same = np.tile(np.arange(n_components), (n_draws, 1))
+        return cls("none", same, np.zeros(n_draws, dtype=bool), reason=reason)
 
     @property
     def iterations(self) -> int:
@@ -60,6 +71,8 @@ class Relabelling(Displayed):
     @property
     def in_words(self) -> str:
         """The relabelling in one line."""
+        if self.reason:
+            return f"as sampled: {self.reason}"
         text = f"{self.relabelled_draws} draws relabelled to the EM fit ({self.method})"
         if self.ambiguous_draws:
             text += f"; {self.ambiguous_draws} draws form no permutation of its components"
@@ -104,11 +117,14 @@ def relabelled(tree: xr.DataTree, relabelling: Relabelling) -> xr.DataTree:
     draws = tree["posterior"].to_dataset()
     total = relabelling
     if _GROUP in tree.children:
-        before = relabelling_of_tree(tree).permutations
-        order = np.take_along_axis(before, relabelling.permutations, axis=1)
+        earlier = relabelling_of_tree(tree).permutations
+        order = np.take_along_axis(earlier, relabelling.permutations, axis=1)
         total = replace(relabelling, permutations=order)
     out = tree.copy()
-    out["posterior"] = xr.DataTree(permuted(draws, relabelling.permutations))
+    for name in _LABELLED:
+        if name in tree.children:
+            before = tree[name].to_dataset()
+            out[name] = xr.DataTree(permuted(before, relabelling.permutations))
     out[_GROUP] = xr.DataTree(_record(total, draws))
     return with_counts(out)
 
@@ -134,6 +150,7 @@ def relabelling_of_tree(tree: xr.DataTree) -> Relabelling:
         group["ambiguous"].to_numpy().reshape(-1),
         tuple(group["loss"].to_numpy().tolist()),
         bool(group.attrs["converged"]),
+        str(group.attrs.get("reason", "")),
     )
 
 
@@ -149,5 +166,9 @@ def _record(relabelling: Relabelling, draws: xr.Dataset) -> xr.Dataset:
             "loss": ("sweep", np.array(relabelling.losses)),
         },
         coords={name: draws[name] for name in ("chain", "draw", "component")},
-        attrs={"method": relabelling.method, "converged": int(relabelling.converged)},
+        attrs={
+            "method": relabelling.method,
+            "converged": int(relabelling.converged),
+            "reason": relabelling.reason,
+        },
     )

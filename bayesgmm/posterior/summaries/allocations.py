@@ -41,7 +41,7 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
     names = ("mean", "sd", "lower", "upper", "most_probable")
     out = {name: np.empty((data.n, n_components)) for name in names}
     for rows, block in data.blocks(len(draws) * n_components):
-        values = _responsibilities(block, draws)
+        values = _responsibilities(block, draws.of_rows(rows))
         first = np.argmax(values, axis=2)[:, :, None] == np.arange(n_components)
         for name, value in (
             summarise(values, ci_prob) | {"most_probable": first.mean(axis=0)}

@@ -56,7 +56,7 @@ def coclustering_among(data: Data, draws: Draws, rows: NDArray[np.integer]) -> x
         )
     part = replace(data.take(rows), weights=None)
     return xr.DataArray(
-        coclustering_matrix(part, draws),
+        coclustering_matrix(part, draws.of_rows(rows)),
         dims=("obs_id", "obs_id_bis"),
         coords={"obs_id": rows, "obs_id_bis": rows},
         name="coclustering",

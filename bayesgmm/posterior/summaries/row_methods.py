@@ -14,12 +14,15 @@ import xarray as xr
 
 from ...data.data import Data
 from ...em.result import Fit
-from ...mixture.draws import Draws
+from ...mixture.draws import Draws, RowDraws
 from ...utils.types import FloatArray
 from .allocations import responsibility_intervals
 from .coclustering import coclustering_among, matrix_blocks, picked_rows
 from .mixture_draws import MixtureDraws
 from .partition import Loss, Partition, best_partition
+
+# The beginning of messages about posteriors of models in which rows differ.
+_BY_ROW = "in this model proportions, means or the density depend on more than pi, mu and Sigma"
 
 
 class RowSummaries(ABC):
@@ -48,8 +51,16 @@ class RowSummaries(ABC):
 
     @property
     def mixture_draws(self) -> MixtureDraws:
-        """The draws as mixtures of named columns."""
+        """The draws as mixtures of named columns.
+
+        Raises
+        ------
+        ValueError
+            A row's density in the model is not that of one mixture for all rows.
+        """
         self._warn_of_modes()
+        if isinstance(self.draws, RowDraws):
+            raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
         named = self.fit.mixture.named
         return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws, named)
 
@@ -210,5 +221,8 @@ class RowSummaries(ABC):
 
     def _rows_and_draws(self, x: Any, n_draws: int | None) -> tuple[Data, Draws]:
         self._warn_of_modes()
-        data = self.data if x is None else self.fit.mixture.rows(x)
-        return data, self.draws.thinned(n_draws)
+        if x is None:
+            return self.data, self.draws.thinned(n_draws)
+        if isinstance(self.draws, RowDraws):
+            raise ValueError(f"{_BY_ROW}: leave X out, for the rows of the posterior.")
+        return self.fit.mixture.rows(x), self.draws.thinned(n_draws)

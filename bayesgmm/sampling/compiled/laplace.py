@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import xarray as xr
 
-from ...density.log_posterior import LogPosterior
-from ...density.mode import Mode
+from ...density.mode import FreeDensity, Mode
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..run.importance import corrected
@@ -17,7 +16,7 @@ from ..run.settings import Settings
 _NAME, _DIMS = "u", ("chain", "draw", "coordinate")
 
 
-def laplace(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+def laplace(density: FreeDensity, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
     """Draws (chain, draw, P) of the density's coordinates, and statistics.
 
     Tierney & Kadane (1986), J. Am. Stat. Assoc. 81, 82-86, for the approximation; `corrected` for
@@ -35,7 +34,7 @@ def laplace(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[Floa
 class _Points:
     """The density in the form that `corrected` takes."""
 
-    def __init__(self, density: LogPosterior) -> None:
+    def __init__(self, density: FreeDensity) -> None:
         self._density = density
 
     def log_density(self, vectors: FloatArray) -> FloatArray:

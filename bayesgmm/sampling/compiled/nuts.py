@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...density.log_posterior import LogPosterior
-from ...density.mode import Mode
+from ...density.mode import FreeDensity, Mode
 from ...utils.types import FloatArray
 from ..run.interruption import refuse_if_stopped
 from ..run.nutpie import finished
@@ -26,7 +25,7 @@ _SPREAD = 1.0
 _MOST_LOST = 5.0  # fall of the log density, in units of a normal density's average fall
 
 
-def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+def nuts(density: FreeDensity, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
     """Draws (chain, draw, P) of the density's coordinates, and statistics under nutpie's names.
 
     Raises
@@ -46,7 +45,7 @@ def nuts(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatAr
     return mode.origin + z @ mode.root.T, stats
 
 
-def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
+def _run(white: FreeDensity, settings: Settings) -> xr.DataTree:
     import nutpie
 
     run = nutpie.sample(
@@ -59,7 +58,7 @@ def _run(white: LogPosterior, settings: Settings) -> xr.DataTree:
     return finished(run)
 
 
-def _start(white: LogPosterior) -> Callable[[Any], FloatArray]:
+def _start(white: FreeDensity) -> Callable[[Any], FloatArray]:
     """A function that draws a chain's start from its seed."""
     size, highest = white.size, white(np.zeros(white.size))[0]
 

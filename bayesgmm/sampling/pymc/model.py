@@ -22,16 +22,24 @@ from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from ..run.datatree import coordinates
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
+from .mixture_term import covariances_in
 
 if TYPE_CHECKING:
     from ...em.result import Fit
 
 # Largest offset of a start, relative to each variable's size.
 _NUDGE = 1e-6
+# The second of Sigma's axes of columns.
+_BIS = FEATURE + "_bis"
 
 
 def build_model(
-    x: Any, fit: Fit, prior: Prior | None = None, *, likelihood: bool = True
+    x: Any,
+    fit: Fit,
+    prior: Prior | None = None,
+    *,
+    likelihood: bool = True,
+    Sigma: bool = False,  # noqa: N803 - the variable's name
 ) -> pm.Model:
     """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
 
@@ -48,6 +56,10 @@ def build_model(
         The fit's own prior, or `Prior.from_data(x)`, if left out.
     likelihood : bool
         False leaves the data out of the density: what is sampled is the prior.
+    Sigma : bool
+        True shows the covariances as variable `Sigma` (K, d, d), over component, feature and
+        feature_bis, so that terms can be written on them. PyTensor takes one to two seconds more to
+        compile such a model for samplers other than `refine`.
 
     Returns
     -------
@@ -78,10 +90,13 @@ def build_model(
     >>> [variable.name for variable in model.free_RVs]
     ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """
-    return pymc_model(PosteriorProblem.of(x, fit, prior), likelihood=likelihood)
+    problem = PosteriorProblem.of(x, fit, prior)
+    return pymc_model(problem, likelihood=likelihood, with_sigma=Sigma)
 
 
-def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Model:
+def pymc_model(
+    problem: PosteriorProblem, *, likelihood: bool = True, with_sigma: bool = False
+) -> pm.Model:
     """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
     refuse_missing(data, "a model in PyMC")
@@ -103,11 +118,22 @@ def pymc_model(problem: PosteriorProblem, *, likelihood: bool = True) -> pm.Mode
             covariance = _independent_variables(parametrisation, prior, scale)
         if prior.mean_strength is not None:
             mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
+        if with_sigma:
+            _show_sigma(pi, mu, covariance, problem)
         if likelihood:
             GaussianMixture(
                 "y", pi, mu, **covariance.arguments, observed=observed, dims=("obs_id", FEATURE),
             )  # fmt: skip
     return model
+
+
+def _show_sigma(pi: Any, mu: Any, covariance: Covariances, problem: PosteriorProblem) -> None:
+    """The covariances as a variable of the open model, whatever makes them."""
+    model = pm.modelcontext(None)
+    model.add_coord(_BIS, list(problem.data.names))
+    sigma = covariances_in(GaussianMixture.dist(pi, mu, **covariance.arguments))
+    each = np.zeros((problem.n_components, 1, 1))  # where all components share one
+    pm.Deterministic("Sigma", sigma + each, dims=(COMPONENT, FEATURE, _BIS))
 
 
 def _independent_variables(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...density import callbacks
-from ...density.log_posterior import LogPosterior
+from ...density.mode import FreeDensity
 from ...density.standard_normal import standard_normal
 from ...utils.types import FloatArray
 from ...utils.warnings import warn
@@ -26,7 +26,7 @@ COORDINATES = "z"
 _Start = Callable[[Any], FloatArray]
 
 
-def nutpie_model(density: LogPosterior, start: _Start) -> Any:
+def nutpie_model(density: FreeDensity, start: _Start) -> Any:
     """The density as a model that `nutpie.sample` takes; a chain begins at start(seed).
 
     Warns
@@ -36,7 +36,7 @@ def nutpie_model(density: LogPosterior, start: _Start) -> Any:
     """
     problem = problem_with_addresses()
     if problem is None:
-        return _by_address(callbacks.density, density.table, density.size, start, density)
+        return _by_address(density.callback, density.table, density.size, start, density)
     warn(
         f"this version of nutpie does not take compiled densities as earlier ones do ({problem}): "
         "it is given a Python function instead, which is slower and gives the same posterior.",
@@ -93,7 +93,7 @@ def _by_address(
     )
 
 
-def _by_function(density: LogPosterior, start: _Start) -> Any:
+def _by_function(density: FreeDensity, start: _Start) -> Any:
     """The density as a Python function, by nutpie's public interface."""
     from nutpie.compiled_pyfunc import from_pyfunc
 

@@ -1,0 +1,70 @@
+"""What the tree of a posterior of a user's PyMC model says besides the mixture.
+
+Its attributes name the model's own variables, and say why its labels are fixed, where they are. A
+group `rows` is there where a row's density is not that of the mixture of pi, mu and Sigma: where
+proportions or means depend on the row, or the mixture is a part of another distribution.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..mixture.draws import Draws, RowDraws
+from ..utils.types import FloatArray
+
+#: The group with the log density of every row, and of every row with every component.
+ROWS = "rows"
+_OWN, _FIXED = "own_variables", "fixed_labels"
+_DIMS = ("chain", "draw", "obs_id", "component")
+
+
+def marked(tree: xr.DataTree, own_variables: list[str], fixed_labels: str) -> xr.DataTree:
+    """The same tree, marked as of a model: its own variables, and why labels are fixed, or ""."""
+    tree.attrs |= {_OWN: json.dumps(own_variables), _FIXED: fixed_labels}
+    return tree
+
+
+def own_variables(tree: xr.DataTree) -> list[str]:
+    """The names of a model's own variables; none in the library's own posterior."""
+    return list(json.loads(tree.attrs.get(_OWN, "[]")))
+
+
+def fixed_labels(tree: xr.DataTree) -> str:
+    """Why the components of these draws cannot change their names; "" where they can."""
+    return str(tree.attrs.get(_FIXED, ""))
+
+
+def is_of_model(tree: xr.DataTree) -> bool:
+    """Whether the posterior is of a user's model."""
+    return _OWN in tree.attrs
+
+
+def rows_group(log_density: FloatArray, log_joint: FloatArray, posterior: xr.Dataset) -> xr.Dataset:
+    """The group `rows` of (S, n) log densities and (S, n, K) joint ones, of these draws."""
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    values = {"log_density": log_density, "log_joint": log_joint}
+    coords: dict[str, Any] = {name: posterior[name] for name in ("chain", "draw", "component")}
+    return xr.Dataset(
+        {
+            name: (_DIMS[: v.ndim + 1], v.reshape(*shape, *v.shape[1:]))
+            for name, v in values.items()
+        },
+        coords={**coords, "obs_id": np.arange(log_density.shape[1])},
+    )
+
+
+def with_rows(draws: Draws, tree: xr.DataTree) -> Draws:
+    """The draws with what the tree says of every row, where it does."""
+    if ROWS not in tree.children:
+        return draws
+    rows = tree[ROWS]
+    density = rows["log_density"].transpose(*_DIMS[:-1]).to_numpy()
+    joint = rows["log_joint"].transpose(*_DIMS).to_numpy()
+    return RowDraws(
+        draws.weights, draws.means, draws.covariances,
+        density.reshape(-1, *density.shape[2:]), joint.reshape(-1, *joint.shape[2:]),
+    )  # fmt: skip
