@@ -106,7 +106,12 @@ def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
 
 
 def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
-    """Number of components that hold a row, in an allocation drawn for every draw, (S,)."""
+    """Number of components that hold a row, in an allocation drawn for every draw, (S,).
+
+    Rows without a value are nobody's.
+    """
+    if data.groups is not None and data.groups.n_silent:
+        data = data.take(np.flatnonzero(~data.groups.silent[data.groups.of_rows]))
     counts = np.empty(len(draws), dtype=np.intp)
     for s, resp in enumerate(responsibilities(data, draws)):
         edges = resp.cumsum(axis=1)

@@ -45,6 +45,16 @@ def error_of(result):
 # ---- fit ----
 
 
+def test_missing_values_are_fitted_if_asked_for(tmp_path):
+    """`--missing marginalize` fits what is there, as Python does; the default names the column."""
+    path = tmp_path / "holes.csv"
+    path.write_text("a,b\n1,2\n2,\n3,5\n4,4\n,7\n6,9\n")
+    found = json.loads(run("fit", path, "-k", 1, "--missing", "marginalize", "--json").stdout)
+    x = [[1, 2], [2, None], [3, 5], [4, 4], [None, 7], [6, 9]]
+    assert found["loglik"] == pytest.approx(bayesgmm.fit(x, 1, missing="marginalize").loglik)
+    assert "missing='marginalize'" in error_of(run("fit", path, "-k", 1))
+
+
 def test_fit_prints_what_python_prints(csv, tmp_path):
     """The same estimates as from Python, and the fit kept."""
     out = tmp_path / "two.npz"

@@ -185,6 +185,21 @@ def test_refusals(rng):
         fit(same, 2)
 
 
+def test_what_cannot_refuses_by_name(rng):
+    """The sandwich, labels and pictures need complete rows, and say so."""
+    x = holes(rng, 100)
+    found = fit(x, 2)
+    labels = np.where(np.arange(100) < 10, "a", None)
+    for what, call in (
+        ("the sandwich", lambda: standard_errors(x, found, "sandwich")),
+        ("a fit with labels", lambda: fit(x, 2, labels=labels)),
+        ("a picture of rows", lambda: found.plot.classification(x)),
+        ("a regression", lambda: found.regression(0, x[:, 1:])),
+    ):
+        with pytest.raises(DataError, match=f"{what} needs complete rows"):
+            call()
+
+
 def test_component_without_a_column(rng):
     """A component none of whose rows has a column is named, with the cure."""
     x, z = Mixture([0.5, 0.5], [[0.0, 0.0], [30.0, 0.0]], [np.eye(2)] * 2).sample(200, rng)
