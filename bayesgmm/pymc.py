@@ -1,4 +1,4 @@
-"""Distributions for models of PyMC: the Gaussian mixture itself, fast in any model.
+"""Distributions for models of PyMC: the Gaussian mixture, fast in any model, and priors for it.
 
     with pm.Model():
         ...
@@ -9,6 +9,14 @@
 
 from __future__ import annotations
 
+from .sampling.pymc.covariance_priors import InverseWishart, LKJCholesky, lkj_covariances
 from .sampling.pymc.likelihood.distribution import GaussianMixture
+from .sampling.pymc.likelihood.rotations import UniformRotation
 
-__all__ = ["GaussianMixture"]
+__all__ = [
+    "GaussianMixture",
+    "InverseWishart",
+    "LKJCholesky",
+    "UniformRotation",
+    "lkj_covariances",
+]

@@ -2,6 +2,7 @@
 
 model.py        the model of a posterior, for users to edit, and its starting values
 likelihood/     the mixture's likelihood as a PyMC distribution
+covariance_priors.py  inverse Wishart and LKJ distributions in batches
 sample.py       `sample`: the draws of any of these samplers in one form
 model_nuts.py   nutpie, pymc: NUTS of a PyMC model
 jax_nuts.py     numpyro, blackjax: NUTS in JAX

@@ -6,6 +6,7 @@ op.py            the Op: pointwise log-likelihood and gradients from one pass ov
 native.py        what the Op calls, compiled once: gradient.py, of forms.py (covariances as they
                  are handed in), moments.py (the pass) and by_row.py (parameters that differ by row)
 means.py         the conjugate prior of the means, given Bartlett's variables
+rotations.py     uniform rotations as a distribution
 axes.py          volume, shape and orientation as variables, and the covariances they make
 jax_on_demand.py loads jax.py, the density in JAX, when PyTensor first compiles for it
 """

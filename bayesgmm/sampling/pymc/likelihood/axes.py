@@ -16,17 +16,12 @@ import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 from scipy.special import gammaln
-from scipy.stats import special_ortho_group
 
 from ....families.letters import Letter
 from ....families.log_constants import scale_power
 from ....families.parametrisation.axes import Axes
-from ....families.parametrisation.rotations import SOFTNESS, Cayley, Rotation, Turn
 from ....mixture.prior import Prior
-from ....utils.types import FloatArray
-
-# Below this squared angle functions of it are taken by their series.
-_SMALL = 1e-4
+from .rotations import UniformRotation
 
 
 class LogShape(Transform):
@@ -53,84 +48,6 @@ class LogShape(Transform):
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """0: the map to log a is an isometry."""
         return pt.zeros_like(value.sum(axis=tuple(range(-self.ndim_supp, 0))))
-
-
-class _Rotation(Transform):
-    """Rotations about D0 as the strict lower triangle of a skew-symmetric S."""
-
-    ndim_supp = 2
-
-    def __init__(self, rotation: Rotation) -> None:
-        self.rotation = rotation
-        self.about = rotation.about
-        self.d = rotation.about.shape[-1]
-        self.lower = np.tril_indices(self.d, -1)
-
-    def skew(self, value: Any) -> Any:
-        lower = pt.zeros((*value.shape[:-1], self.d, self.d))
-        lower = lower[..., self.lower[0], self.lower[1]].set(value)
-        return lower - pt.swapaxes(lower, -1, -2)
-
-    def turn(self, value: Any) -> Any:
-        """D0'D."""
-        return pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
-
-
-class _Cayley(_Rotation):
-    name = "cayley"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        turn, unit = self.turn(value), np.eye(self.d)
-        return pt.linalg.solve(unit + turn, unit - turn)[..., self.lower[0], self.lower[1]]
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        skew, unit = self.skew(value), np.eye(self.d)
-        return pt.as_tensor(self.about) @ pt.linalg.solve(unit + skew, unit - skew)
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        _, log_det = pt.linalg.slogdet(np.eye(self.d) + self.skew(value))
-        return self.rotation.constant - (self.d - 1) * log_det
-
-
-class _Turn(_Rotation):
-    name = "turn"
-
-    def forward(self, value: Any, *inputs: Any) -> Any:
-        """The shortest turn; inaccurate near half a turn, where no start is."""
-        turn = self.turn(value)
-        sines = 0.5 * (turn - pt.swapaxes(turn, -1, -2))[..., self.lower[0], self.lower[1]]
-        cosine = 0.5 * (pt.trace(turn) if turn.ndim == 2 else pt.diagonal(turn, 0, -2, -1).sum(-1))
-        cosine = cosine - (0.5 if self.d == 3 else 0.0)
-        square = (sines**2).sum(axis=-1)
-        safe = pt.switch(square > 0, square, 1.0)
-        angle = pt.arctan2(pt.sqrt(safe), cosine)
-        ratio = pt.switch(square > 0, angle / pt.sqrt(safe), 1.0)
-        return sines * ratio[..., None]
-
-    def backward(self, value: Any, *inputs: Any) -> Any:
-        skew = self.skew(value)
-        sine, versine = self._ratios((value**2).sum(axis=-1)[..., None, None])
-        turn = np.eye(self.d) + sine * skew + versine * (skew @ skew)
-        return pt.as_tensor(self.about) @ turn
-
-    def log_jac_det(self, value: Any, *inputs: Any) -> Any:
-        square = (value**2).sum(axis=-1)
-        u = pt.sqrt(pt.switch(square > 0, square, np.finfo(np.float64).tiny)) / SOFTNESS
-        ends = u + pt.log(0.5 * (1 + pt.exp(-2 * u)) + np.cosh(np.pi / SOFTNESS) * pt.exp(-u))
-        total = self.rotation.constant - ends
-        return total if self.d == 2 else total + pt.log(self._ratios(square)[1])
-
-    @staticmethod
-    def _ratios(square: Any) -> tuple[Any, Any]:
-        small = square < _SMALL
-        t = pt.sqrt(pt.switch(small, 1.0, square))
-        return (
-            pt.switch(small, 1 - square / 6 + square**2 / 120, pt.sin(t) / t),
-            pt.switch(small, 0.5 - square / 24 + square**2 / 720, 2 * (pt.sin(t / 2) / t) ** 2),
-        )
-
-
-_TRANSFORMS: dict[type[Rotation], type[_Rotation]] = {Turn: _Turn, Cayley: _Cayley}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +93,7 @@ def _variables(parametrisation: Axes, prior: Prior, scale: Any) -> tuple[Any, An
     if parametrisation.has_orientations:
         dims = names["orientation"].dims
         rotation = parametrisation.rotation
-        axes = pm.CustomDist(
-            "orientation", rotation.about, logp=_uniform, random=_rotations,
-            signature="(d,d)->(d,d)", dims=dims, support_point=lambda rv, size, centre: centre,
-            default_transform=_TRANSFORMS[type(rotation)](rotation),
-        )  # fmt: skip
+        axes = UniformRotation("orientation", about=rotation.about, dims=dims)
         squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
     squares = pt.broadcast_to(squares, (parametrisation.n_components, parametrisation.d))
     volume_shape = parametrisation.volume_prior(prior.inverse_wishart)
@@ -214,14 +127,3 @@ def _log_shape(value: Any, squares: Any, *, rate: Any, volume_shape: float, powe
     """Log density of the shapes given the orientations, or a scale, to a constant."""
     of_scale = power * pt.log(squares[0]).sum() if power else 0.0
     return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares))) + of_scale
-
-
-def _uniform(value: Any, about: Any) -> Any:
-    return pt.zeros_like(value[..., 0, 0])
-
-
-def _rotations(about: FloatArray, rng: np.random.Generator, size: Any) -> FloatArray:
-    shape = about.shape if size is None else (*size, *about.shape[-2:])
-    number = int(np.prod(shape[:-2]))
-    draws = special_ortho_group.rvs(shape[-1], size=number, random_state=rng)
-    return np.asarray(draws).reshape(shape)
