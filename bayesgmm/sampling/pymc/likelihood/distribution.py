@@ -11,8 +11,7 @@ import pytensor.tensor as pt
 from pymc.distributions.distribution import _support_point
 from pymc.logprob.abstract import _logprob
 from pymc.pytensorf import convert_observed_data
-from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph import Apply, Constant, Variable
+from pytensor.graph import Apply, Variable
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
@@ -179,14 +178,10 @@ def _tensor(value: Any) -> pt.TensorVariable:
 def _complete(observed: Any) -> Any:
     """What was observed, as PyMC takes it; refused where something of it is missing."""
     observed = convert_observed_data(observed)
-    values = observed
-    if isinstance(observed, SharedVariable):
-        values = observed.get_value(borrow=True)
-    elif isinstance(observed, Constant):
-        values = observed.data
-    elif isinstance(observed, Variable):
+    if isinstance(observed, Variable):  # pm.Data refuse missing values themselves
         return observed
-    missing = int((~np.isfinite(np.ma.filled(np.ma.asarray(values, float), np.nan))).sum())
+    values = np.ma.filled(np.ma.asarray(observed, float), np.nan)
+    missing = int((~np.isfinite(values)).sum())
     if missing:
         raise DataError(
             f"{missing} of the observed values are missing or infinite, which GaussianMixture "
