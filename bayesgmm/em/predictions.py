@@ -100,6 +100,6 @@ class Predictions:
         >>> import bayesgmm
         >>> fit = bayesgmm.fit(bayesgmm.datasets.load_faithful(), 2, random_seed=1)
         >>> fit.regression("waiting", [2.0, 4.5]).round(1).to_numpy().tolist()
-        [[54.3, 5.6, 45.4, 63.2], [81.1, 5.6, 72.2, 89.9]]
+        [[54.2, 5.6, 45.4, 63.1], [81.1, 5.6, 72.3, 90.0]]
         """
         return regression(self.mixture, response, X, given, ci_prob)

@@ -39,18 +39,18 @@ def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's na
     >>> X = bayesgmm.datasets.load_iris(features_only=True)
     >>> figure = plots.plot_profiles(X, bayesgmm.fit(X, 3, "VEV", random_seed=1))
     >>> figure.axes[0].get_title()
-    'Means of the components, in standard deviations from the overall mean'
+    'Component means, standardised'
     """
     mixture = mixture_of(fit)
     data = mixture.rows(X)
     z = (mixture.means - data.center) / data.sd
-    height = 1.5 + 0.3 * mixture.d
+    height = max(3.2, 1.5 + 0.3 * mixture.d)
     figure = Figure(
         figsize=(2.6 + 0.75 * max(mixture.n_components, 4), height), layout="constrained"
     )
     ax = figure.subplots()
     image = ax.imshow(z.T, cmap="PuOr_r", vmin=-_FARTHEST, vmax=_FARTHEST, aspect="auto")
-    figure.colorbar(image, ax=ax, extend="both", label="standard deviations of the column")
+    figure.colorbar(image, ax=ax, extend="both", label="standard deviations")
     if z.size <= _NUMBERED:
         for k, j in np.ndindex(*z.shape):
             ink = "white" if abs(z[k, j]) > 0.7 * _FARTHEST else "black"
@@ -61,10 +61,6 @@ def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's na
         yticklabels=[literal_text(name, 24) for name in mixture.names],
         xlabel="component and its share",
     )  # fmt: skip
-    ax.set_title(
-        "Means of the components, in standard deviations from the overall mean",
-        fontsize=10,
-        wrap=True,
-    )
+    ax.set_title("Component means, standardised")
     ax.tick_params(length=0)
     return figure

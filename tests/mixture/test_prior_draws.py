@@ -161,13 +161,6 @@ def test_sparse_proportions_are_drawn():
     assert np.mean(weights.max(axis=1) > 0.999) > 0.9
 
 
-@pytest.mark.parametrize("name", ["VEI", "EVI", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
-def test_a_prior_without_a_constant_has_no_draws(name):
-    """Its variables are not independent, and nothing draws them together."""
-    with pytest.raises(NotImplementedError, match=f"family {name} has no independent variables"):
-        prior_of("plain", 2).sample(2, name)
-
-
 @pytest.mark.parametrize("number", ["n_rows", "n_components", "draws"])
 def test_nothing_cannot_be_drawn(number):
     """Each number is named with its value."""

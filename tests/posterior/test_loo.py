@@ -79,4 +79,5 @@ def test_too_few_draws_are_refused():
     fit = bayesgmm.fit(x, 2, random_seed=0)
     with pytest.raises(ValueError, match="24 draws are too few for leave-one-out: refine with"):
         make_posterior(x, fit, n_chains=2, n_draws=12).loo()
-    assert np.isfinite(make_posterior(x, fit, n_chains=1, n_draws=25).loo().elpd)
+    with pytest.warns(ConvergenceAdvice):  # 25 are enough to compute it, not to trust it
+        assert np.isfinite(make_posterior(x, fit, n_chains=1, n_draws=25).loo().elpd)
