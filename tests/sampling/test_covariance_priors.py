@@ -130,6 +130,8 @@ def test_covariances_by_lkj():
     assert np.isfinite(model.compile_dlogp(mode=PYTHON)(model.initial_point())).all()
 
 
+# Forward draws of a model are compiled by Numba, which calls ours as Python and says so.
+@pytest.mark.filterwarnings("ignore:Numba will use object mode")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MADE)
 def test_nuts_samples_them(kind):

@@ -60,7 +60,7 @@ class Coordinates:
         """The value variables (..., *shape) in vectors (..., P)."""
         ends = np.cumsum([math.prod(shape) for shape in self.shapes])
         return [
-            vectors[..., end - math.prod(shape) : end].reshape(*vectors.shape[:-1], *shape)
+            vectors[..., end - math.prod(shape) : end].reshape((*vectors.shape[:-1], *shape))
             for end, shape in zip(ends, self.shapes, strict=True)
         ]
 

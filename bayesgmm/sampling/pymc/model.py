@@ -132,8 +132,9 @@ def _show_sigma(pi: Any, mu: Any, covariance: Covariances, problem: PosteriorPro
     model = pm.modelcontext(None)
     model.add_coord(_BIS, list(problem.data.names))
     sigma = covariances_in(GaussianMixture.dist(pi, mu, **covariance.arguments))
-    each = np.zeros((problem.n_components, 1, 1))  # where all components share one
-    pm.Deterministic("Sigma", sigma + each, dims=(COMPONENT, FEATURE, _BIS))
+    number = sigma.type.shape[0]  # 1 where all components share one
+    own = np.arange(problem.n_components) % number
+    pm.Deterministic("Sigma", sigma[own], dims=(COMPONENT, FEATURE, _BIS))
 
 
 def _independent_variables(
