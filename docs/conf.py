@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
@@ -53,9 +54,13 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {
     "members": True,
     # not those of pandas' own DataFrame, some 200, which refer to pages of its own site
-    "inherited-members": ",".join(base.__name__ for base in pd.DataFrame.__mro__),
-    # scikit-learn's own, which refers to pages of its own site
-    "exclude-members": "get_metadata_routing",
+    # nor those of scikit-learn's, which do as well
+    "inherited-members": ",".join(
+        base.__name__ for base in (*pd.DataFrame.__mro__, ClassifierMixin, RegressorMixin)
+    ),
+    "exclude-members": ",".join(
+        ["get_metadata_routing", *(f"set_{what}_request" for what in ("fit", "predict", "score"))]
+    ),
 }
 numpydoc_show_class_members = False
 add_module_names = False

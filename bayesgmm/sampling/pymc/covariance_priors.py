@@ -192,7 +192,7 @@ class LKJCholeskyRV(RandomVariable):
 
 
 class LKJCholesky(pm.Continuous):
-    """Cholesky factors (..., d, d) of correlation matrices with the LKJ density |R|^(eta - 1).
+    """Cholesky factors (..., d, d) of correlation matrices with the LKJ density det(R)^(eta - 1).
 
     A batch of any shape in one variable; ``sd[..., :, None] * C`` are factors of covariances
     (`lkj_covariances` makes both). Lewandowski, Kurowicka & Joe 2009, Journal of Multivariate
