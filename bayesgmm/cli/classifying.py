@@ -12,7 +12,7 @@ from ..mixture.classification import classify
 from ..mixture.merging import merge
 from . import options
 from .outcome import errors_as_text, print_json, print_text
-from .saved import Cell, SavedFit, SavedResult, load_fit, load_model
+from .saved import Cell, SavedFit, SavedResult, fit_of, load_fit, load_model
 from .table_out import TableOut, write_table
 from .tables import Source, reads_table
 
@@ -64,8 +64,7 @@ def _classify(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text():
         model = load_model(saved, cell)
-        names = model.fit.names if hasattr(model, "fit") else model.names
-        rows = data.rows(names if _named(model) else "")
+        rows = data.rows_of(fit_of(model).mixture)
         table = classify(rows, model, responsibilities=responsibilities)
         table = _with_kept(table, data, keep)
         if out is not None:
@@ -92,8 +91,7 @@ def _merge(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text():
         fit = load_fit(saved, cell)
-        columns = ",".join(fit.names) if fit.mixture.named else ""
-        rows = data.weighted_rows(columns, weights)
+        rows = data.weighted_rows_of(fit.mixture, weights)
         merging = merge(rows, fit)
         number = merging.suggest() if clusters is None else clusters
         parts = merging.clusters(number)
@@ -114,11 +112,6 @@ def _merge(
         print_text(f"{number} clusters of components: " + "; ".join(map(_members, parts)))
     if out is not None:
         print_text(f"The cluster of each row written to {out}")
-
-
-def _named(model: Any) -> bool:
-    """Whether a fit or a posterior knows its columns by name."""
-    return bool(getattr(model, "fit", model).mixture.named)
 
 
 def _members(cluster: tuple[int, ...]) -> str:

@@ -16,7 +16,7 @@ from ..utils.archive import atomic
 from ..utils.validation import did_you_mean
 from . import options
 from .outcome import errors_as_text, print_json, print_text
-from .saved import Cell, SavedResult, load, load_model
+from .saved import Cell, SavedResult, fit_of, load, model_of
 from .tables import Source, reads_table
 
 _EPILOG = """Examples:
@@ -88,13 +88,13 @@ def _kinds(
     data: Source, saved: Path, cell: str, units: dict[str, str] | None
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The plots that there are of a saved result, by name, each to be called without arguments."""
-    model = load_model(saved, cell)
-    fit = model if isinstance(model, Fit) else model.fit
+    found = load(saved)
+    model = model_of(found, saved, cell)
 
     def rows() -> Any:
-        return data.rows(fit.names if fit.mixture.named else "")
+        return data.rows_of(fit_of(model).mixture)
 
-    for result in (load(saved), model):
+    for result in (found, model):
         yield from _of(result, rows, units)
     if isinstance(model, Fit):
         yield "merging", lambda: merge(rows(), model).plot.merging()

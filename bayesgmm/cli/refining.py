@@ -94,7 +94,7 @@ def _refine(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text() as end:
         fit = load_fit(saved, cell)
-        rows = data.rows(fit.names if fit.mixture.named else "")
+        rows = data.rows_of(fit.mixture)
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             prior = priors.prior_from_options(

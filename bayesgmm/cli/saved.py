@@ -64,7 +64,16 @@ def load_fit(path: Path, cell: str) -> Fit:
 
 def load_model(path: Path, cell: str) -> Fit | Posterior:
     """The fit or posterior that a file holds, or the fit of a cell of its grid."""
-    found = load(path)
+    return model_of(load(path), path, cell)
+
+
+def fit_of(model: Fit | Posterior) -> Fit:
+    """A fit, or that of a posterior."""
+    return model if isinstance(model, Fit) else model.fit
+
+
+def model_of(found: Fit | Selection | Posterior, path: Path, cell: str) -> Fit | Posterior:
+    """A fit or posterior that was read from a file, or the fit of a cell of the grid there."""
     if not isinstance(found, Selection):
         if cell:
             raise typer.BadParameter(f"{path} holds one model.", param_hint="--cell")

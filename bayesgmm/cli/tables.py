@@ -16,6 +16,7 @@ import typer
 
 from ..data.data import Data, as_data
 from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
+from ..mixture.mixture import Mixture
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean
@@ -127,7 +128,17 @@ class Source:
         """The columns asked for, all numeric."""
         return self._chosen(self.frame, columns)
 
-    def weighted_rows(self, columns: str, weights: str, missing: str = "refuse") -> Data:
+    def rows_of(self, mixture: Mixture) -> pd.DataFrame:
+        """The columns of a fit's mixture, all numeric."""
+        return self.rows(_columns_of(mixture))
+
+    def weighted_rows_of(self, mixture: Mixture, weights: str) -> Data:
+        """The columns of a fit's mixture as `Data` that treats missing values as the fit did."""
+        return self.weighted_rows(_columns_of(mixture), weights, mixture.missing)
+
+    def weighted_rows(
+        self, columns: str | Sequence[str], weights: str, missing: str = "refuse"
+    ) -> Data:
         """The columns asked for as checked `Data`, weighted by a column if one is named.
 
         Raises
@@ -139,7 +150,7 @@ class Source:
         if not weights:
             return as_data(self._chosen(frame, columns), missing=missing)
         self.refuse_unknown(weights, "--weights")
-        if weights in (listed(columns) or ()):
+        if weights in (_names(columns) or ()):
             raise typer.BadParameter(
                 f"{weights!r} is the column of the weights, which are not data: leave it out.",
                 param_hint="--columns",
@@ -158,7 +169,7 @@ class Source:
             )
 
     def _chosen(self, frame: pd.DataFrame, columns: str | Sequence[str]) -> pd.DataFrame:
-        names = listed(columns) if isinstance(columns, str) else list(columns)
+        names = _names(columns)
         for name in names or []:
             self.refuse_unknown(name, "--columns")
         if names is None and (unnamed := [c for c in frame.columns if c.startswith("Unnamed: ")]):
@@ -171,6 +182,16 @@ class Source:
         if names is None:
             _note_identifiers(frame)
         return frame[names] if names else frame
+
+
+def _names(columns: str | Sequence[str]) -> list[str] | None:
+    """Names typed with commas between them, or given one by one; None where there are none."""
+    return listed(columns) if isinstance(columns, str) else list(columns)
+
+
+def _columns_of(mixture: Mixture) -> Sequence[str]:
+    """The names of a mixture's columns; none where it has them by position alone."""
+    return mixture.names if mixture.named else ""
 
 
 def reads_table(command: Callable[..., None]) -> Callable[..., None]:

@@ -100,9 +100,7 @@ def _errors(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text() as end:
         fit = load_fit(saved, cell)
-        rows = data.weighted_rows(
-            ",".join(fit.names) if fit.mixture.named else "", weights, fit.mixture.missing
-        )
+        rows = data.weighted_rows_of(fit.mixture, weights)
         errors = standard_errors(
             rows, fit, method, weights=weights_are, n_boot=n_boot, random_seed=seed,
             progressbar=not (quiet or json),

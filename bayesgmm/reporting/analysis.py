@@ -170,11 +170,11 @@ def chosen(selection: Selection, posteriors: dict[str, Posterior]) -> Fit:
 
 def fits_to_sample(selection: Selection, most: int, far: float = _FAR) -> list[Fit]:
     """The best fit, and the best of other numbers of components whose BIC is not far behind."""
-    best = selection.best
-    by_k = {fit.n_components: fit for fit in reversed(selection.top(10**6))}
-    others = [fit for k, fit in by_k.items() if k != best.n_components and fit.bic - best.bic < far]
-    order = selection.top(10**6)
-    return [best, *sorted(others, key=order.index)][:most]
+    ranked = selection.top(len(selection.sound))
+    of_k: dict[int, Fit] = {}
+    for fit in ranked:
+        of_k.setdefault(fit.n_components, fit)
+    return [fit for fit in of_k.values() if fit.bic - ranked[0].bic < far][:most]
 
 
 def _sampled(
@@ -206,8 +206,7 @@ def compared(
     selection: Selection, posteriors: dict[str, Posterior], random_seed: int
 ) -> Comparison:
     """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
-    order = selection.top(10**6)
-    fits = [*order[: 1 + _RUNNERS_UP], *(p.fit for p in posteriors.values())]
+    fits = [*selection.top(1 + _RUNNERS_UP), *(p.fit for p in posteriors.values())]
     models: dict[str, Fit | Posterior | Selection] = {
         f"EM {f.family.name}, K = {f.n_components}": f for f in fits
     }

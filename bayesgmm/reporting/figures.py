@@ -83,7 +83,7 @@ def _of_fit(analysis: Analysis) -> Iterator[ReportFigure]:
             "mean of all rows.",
         )  # fmt: skip
     if k > 1:
-        doubtful = float(np.mean(fit.predict_proba(data).max(axis=1) < 0.8))
+        doubtful = float(np.mean(analysis.classes["uncertainty"] > 0.2))
         yield ReportFigure.of(
             "uncertainty", plots.plot_uncertainty(data, fit, units=units),
             "Left, the rows' uncertainty in order; right, where the doubtful rows lie. "

@@ -684,6 +684,16 @@ def test_merge_prints_and_writes_clusters(csv, grid, tmp_path):
     assert found["n_clusters"] == merging.suggest() and len(found["clusters"]) == 2
 
 
+def test_commands_take_columns_with_commas_in_their_names(tmp_path):
+    """Of a saved fit: its columns are not read as a list."""
+    x = bayesgmm.datasets.load_faithful().set_axis(["length, min", "wait, min"], axis=1)
+    x.to_csv(path := tmp_path / "x.csv", index=False)
+    bayesgmm.fit(x, 2, random_seed=0).save(saved := tmp_path / "two.npz")
+    for command in (["merge"], ["errors", "--method", "information"], ["classify"]):
+        result = run(command[0], path, saved, *command[1:])
+        assert result.exit_code == 0, result.output
+
+
 def test_errors_and_bootstrap_print_what_python_prints(csv, grid, tmp_path):
     """Standard errors at a level, and the test of K."""
     out = tmp_path / "errors.csv"
