@@ -13,6 +13,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "seeds": ("--seeds", {"type": int, "help": "how many seeds"}),
     "small": ("--small", {"action": "store_true", "help": "few rows, to try it"}),
     "sampler": ("--sampler", {"help": "the sampler of `refine`"}),
+    "data": ("--data", {"help": "one data set; all if left out"}),
     "again": ("--again", {"action": "store_true", "help": "forget what was measured before"}),
     "write": ("--no-write", {"action": "store_false", "help": "print only"}),
 }

@@ -78,15 +78,13 @@ def kept() -> dict[str, dict[str, dict[str, object] | None]]:
     return json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
 
 
-def run(*, sampler: str = "auto", again: bool = False, write: bool = True) -> None:
+def run(*, sampler: str = "auto", data: str = "", again: bool = False, write: bool = True) -> None:
     bayesgmm.refine(*_small(), sampler=sampler, progressbar=False, random_seed=1)  # compiles
     done = kept()
     of_sampler = done.setdefault(sampler, {})
-    if again:
-        of_sampler.clear()
     for name, family, k in cells():
         title = f"{name} {family} {k}"
-        if title not in of_sampler:
+        if data in ("", name) and (again or title not in of_sampler):
             cell = measured(name, family, k, sampler)
             of_sampler[title] = None if cell is None else asdict(cell)
             KEPT.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
@@ -96,7 +94,8 @@ def run(*, sampler: str = "auto", again: bool = False, write: bool = True) -> No
         page.write_section(
             "panel",
             f"## Posteriors of real data\n\n`python -m benchmarks.panel`. {page.prose(__doc__)}"
-            f"\n\n{text}\n" + "\n\n".join(machine.description("numpy", "numba", "nutpie")),
+            f"\n\n{text}\n{left(done['auto'])}\n\n"
+            + "\n\n".join(machine.description("numpy", "numba", "nutpie")),
         )
 
 
@@ -120,6 +119,17 @@ def row(sampler: str, found: list[dict[str, object] | None]) -> list[str]:
         page.seconds(float(np.median(seconds))), page.seconds(max(seconds)),
         str(sum(s > 120 for s in seconds)),
     ]  # fmt: skip
+
+
+def left(found: dict[str, dict[str, object] | None]) -> str:
+    """The cells in which the default did not converge, in words."""
+    there = [(title, Cell(**cell)) for title, cell in found.items() if cell is not None]  # type: ignore[arg-type]
+    those = [
+        f"{title} (r-hat {cell.rhat:.3f}, ESS {cell.ess:.0f}, {page.seconds(cell.seconds)} s)"
+        for title, cell in there
+        if not cell.converged
+    ]
+    return f'Where `"auto"` did not converge: {", ".join(those) or "nowhere"}.'
 
 
 if __name__ == "__main__":
