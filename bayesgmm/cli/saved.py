@@ -12,6 +12,7 @@ from ..selection.selection import Selection
 from ..utils.archive import read_format, unsealed
 
 if TYPE_CHECKING:
+    from ..posterior.components import ComponentsPosterior
     from ..posterior.posterior import Posterior
 
 _HDF5 = b"\x89HDF"
@@ -35,7 +36,10 @@ Cell = Annotated[
 ]
 
 
-def load(path: Path) -> Fit | Selection | Posterior:
+type Saved = Fit | Selection | Posterior | ComponentsPosterior
+
+
+def load(path: Path) -> Saved:
     """The fit, grid or posterior that a file holds.
 
     Raises
@@ -48,9 +52,9 @@ def load(path: Path) -> Fit | Selection | Posterior:
         file.seek(0)
         name = "" if start == _HDF5 else read_format(file)
     if start == _HDF5:
-        from ..posterior.posterior import Posterior
+        from ..posterior.components import load_posterior
 
-        return Posterior.load(path)
+        return load_posterior(path)
     return Selection.load(path) if name.startswith("bayesgmm.Selection") else Fit.load(path)
 
 
@@ -72,12 +76,18 @@ def fit_of(model: Fit | Posterior) -> Fit:
     return model if isinstance(model, Fit) else model.fit
 
 
-def model_of(found: Fit | Selection | Posterior, path: Path, cell: str) -> Fit | Posterior:
+def model_of(found: Saved, path: Path, cell: str) -> Fit | Posterior:
     """A fit or posterior that was read from a file, or the fit of a cell of the grid there."""
+    if isinstance(found, Fit):
+        return _without_cells(found, path, cell)
     if not isinstance(found, Selection):
-        if cell:
-            raise typer.BadParameter(f"{path} holds one model.", param_hint="--cell")
-        return found
+        from ..posterior.posterior import Posterior
+
+        if not isinstance(found, Posterior):
+            raise typer.BadParameter(
+                f"{path} holds a posterior of the number of components: only compare takes it."
+            )
+        return _without_cells(found, path, cell)
     if not cell:
         return found.best
     family, _, number = cell.partition(",")
@@ -86,6 +96,12 @@ def model_of(found: Fit | Selection | Posterior, path: Path, cell: str) -> Fit |
         reason = found.failures.get(name, f"the grid has {', '.join(map(_typed, found.sound))}")
         raise typer.BadParameter(f"no fit of {cell}: {reason}", param_hint="--cell")
     return found.sound[name]
+
+
+def _without_cells[T](model: T, path: Path, cell: str) -> T:
+    if cell:
+        raise typer.BadParameter(f"{path} holds one model.", param_hint="--cell")
+    return model
 
 
 def _typed(name: tuple[str, int]) -> str:

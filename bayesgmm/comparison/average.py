@@ -84,7 +84,7 @@ def average(
     (Bayesian model averaging: Hoeting, Madigan, Raftery & Volinsky 1999, Statist. Sci. 14,
     382-417), so that they have the uncertainty about the model too. Components of different models
     are not matched: what depends on labels has no average; `.partition()` and `.coclustering()`
-    say which rows belong together.
+    say which rows belong together, `.responsibilities()` to which cluster of the partition.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def average(
     Returns
     -------
     ModelAverage
-        `.density()`, `.log_density()`, `.coclustering()`, `.partition()`.
+        `.density()`, `.log_density()`, `.coclustering()`, `.partition()`, `.responsibilities()`.
 
     Raises
     ------

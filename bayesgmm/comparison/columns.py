@@ -100,6 +100,11 @@ COLUMNS = {
         "", 3,
     ),
     "probability_high": Column("high", EVIDENCE, "its upper end", "", 3),
+    "k_probability": Column(
+        "p(K | data)", EVIDENCE,
+        "probability of this K in this family, where K was sampled (sample_components)", "higher",
+        3,
+    ),
     "r_hat": Column(
         "r-hat", CHAINS,
         "largest r-hat of relabelled and label-invariant quantities; at most 1.01 is good",

@@ -6,14 +6,23 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..em.result import Fit
+from ..posterior.components import ComponentsPosterior
 from ..posterior.evidence.evidence import METHODS, Method
 from ..posterior.posterior import Posterior
 from ..selection.selection import Selection
 from ..utils.validation import check_choice, whole_seed
 from .columns import COLUMNS
-from .rows import Row, cross_validated, expanded, fit_row, posterior_row, refuse_different_data
-from .scores import add_differences, add_evidence, add_loo
+from .rows import (
+    Model,
+    Row,
+    components_row,
+    cross_validated,
+    expanded,
+    fit_row,
+    posterior_row,
+    refuse_different_data,
+)
+from .scores import add_differences, add_evidence, add_k_probabilities, add_loo
 from .table import Comparison
 from .verdict import row_verdicts, strength
 
@@ -21,7 +30,7 @@ __all__ = ["COLUMNS", "Comparison", "compare", "strength"]
 
 
 def compare(
-    models: Mapping[str, Fit | Posterior | Selection] | Selection,
+    models: Mapping[str, Model | Selection] | Selection,
     *,
     evidence: Method | None = None,
     random_seed: int | None = None,
@@ -30,9 +39,11 @@ def compare(
 
     Parameters
     ----------
-    models : mapping of name to Fit, Posterior, Selection or GaussianMixture; or a Selection
+    models : mapping of name to Fit, Posterior, ComponentsPosterior, Selection or \
+GaussianMixture; or a Selection
         What to compare. Of a Selection, every cell: its fits, best first, then those without an
-        estimate.
+        estimate. Of a ComponentsPosterior (`sample_components`) its most probable K, and p(K |
+        data) beside all models of its family.
     evidence : "bridge", "laplace" or "importance", optional
         Compute the posteriors' log evidences this way, which takes time, and the models'
         probabilities (equal before the data; `model_probabilities` takes others).
@@ -75,6 +86,7 @@ def compare(
     found, cells = expanded(models)
     refuse_different_data(found)
     posteriors = {name: m for name, m in found.items() if isinstance(m, Posterior)}
+    sampled = {name: m for name, m in found.items() if isinstance(m, ComponentsPosterior)}
     if evidence is not None:
         _check_evidence(evidence, posteriors)
     cv = cross_validated(models)
@@ -82,11 +94,14 @@ def compare(
     for name, model in found.items():
         if isinstance(model, Posterior):
             rows[name] = posterior_row(name, model)
+        elif isinstance(model, ComponentsPosterior):
+            rows[name] = components_row(model)
         else:
             rows[name] = fit_row(model, *([cv[id(model)]] if id(model) in cv else []))
     rows |= cells
     add_differences(rows)
     add_loo(rows, posteriors)
+    add_k_probabilities(rows, sampled)
     reasons = add_evidence(rows, posteriors, evidence, random_seed) if evidence else {}
     table = _framed(rows)
     table["verdict"] = row_verdicts(table)

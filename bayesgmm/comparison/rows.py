@@ -13,23 +13,27 @@ from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.result import Fit
 from ..mixture.apart import refuse_apart
 from ..mixture.mixture import estimate_of
+from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection
 from ..utils.errors import ConvergenceAdvice
 from ..utils.warnings import warn
 
 type Row = dict[str, Any]
+type Model = Fit | Posterior | ComponentsPosterior
 
 # How a status begins where there is no estimate, where nothing is wrong, and where an evidence has
 # problems.
 FAILED = "no estimate"
 CONVERGED = "converged"
 EVIDENCE_DOUBT = "evidence: "
+#: The method of a posterior of the number of components.
+SAMPLED_K = "posterior (telescoping)"
 
 
 def expanded(
-    models: Mapping[str, Fit | Posterior | Selection] | Selection,
-) -> tuple[dict[str, Fit | Posterior], dict[str, Row]]:
+    models: Mapping[str, Model | Selection] | Selection,
+) -> tuple[dict[str, Model], dict[str, Row]]:
     """Models by name, grids cell by cell; and the rows of the cells without an estimate."""
     if isinstance(models, Selection):
         models = {"": models}
@@ -38,7 +42,7 @@ def expanded(
             f"models is a {type(models).__name__}: pass a mapping of names to fits, posteriors and "
             "grids, such as {'two': fit, 'three': other}, or one Selection."
         )
-    found: dict[str, Fit | Posterior] = {}
+    found: dict[str, Model] = {}
     cells: dict[str, Row] = {}
     for name, model in models.items():
         if isinstance(model, Selection):
@@ -46,12 +50,12 @@ def expanded(
             failed = _failed(model)
             found |= {before + n: fit for n, fit in _sound(model).items()}
             cells |= {before + n: row for n, row in failed.items()}
-        elif isinstance(one := estimate_of(model), Fit | Posterior):
+        elif isinstance(one := estimate_of(model), Fit | Posterior | ComponentsPosterior):
             found[name] = one
         else:
             raise TypeError(
-                f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, Selection "
-                "and fitted GaussianMixture objects."
+                f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, "
+                "ComponentsPosterior, Selection and fitted GaussianMixture objects."
             )
     for one in found.values():
         refuse_apart(one)
@@ -81,7 +85,7 @@ def _failed(selection: Selection) -> dict[str, Row]:
 
 
 def cross_validated(
-    models: Mapping[str, Fit | Posterior | Selection] | Selection,
+    models: Mapping[str, Model | Selection] | Selection,
 ) -> dict[int, tuple[float, float]]:
     """Cross-validated log-likelihoods of the grids' fits, by the fits' identity."""
     grids = [models] if isinstance(models, Selection) else models.values()
@@ -139,6 +143,22 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
     }
 
 
+def components_row(posterior: ComponentsPosterior) -> Row:
+    """The most probable K, and convergence, of a posterior of the number of components."""
+    probabilities, diagnostics = posterior.table["K_posterior"], posterior.diagnostics
+    return {
+        "method": SAMPLED_K,
+        "family": posterior.fit.family.name,
+        "K": int(probabilities.idxmax()),
+        "loglik": float(posterior.tree["posterior"]["loglik"].mean()),
+        "k_probability": float(probabilities.max()),
+        "r_hat": diagnostics.rhat,
+        "ess_bulk": min(q.ess_bulk for q in diagnostics.quantities),
+        "ess_tail": min(q.ess_tail for q in diagnostics.quantities),
+        "status": " ".join(diagnostics.problems) or CONVERGED,
+    }
+
+
 def _or_nan(number: int | None) -> float:
     """The number, or NaN where the sampler does not have it."""
     return float("nan") if number is None else number
@@ -157,7 +177,7 @@ def named[T](name: str, work: Callable[[], T]) -> T:
     return result
 
 
-def refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
+def refuse_different_data(models: Mapping[str, Model]) -> None:
     """Refuse models of different data; posteriors also if their rows differ in order.
 
     Criteria compare models of the same rows and columns only, elpd_loo row by row.
@@ -171,7 +191,7 @@ def refuse_different_data(models: Mapping[str, Fit | Posterior]) -> None:
     _refuse_others({n: m for n, m in models.items() if isinstance(m, Posterior)}, ordered=True)
 
 
-def _refuse_others(models: Mapping[str, Fit | Posterior], ordered: bool) -> None:
+def _refuse_others(models: Mapping[str, Model], ordered: bool) -> None:
     kept = {name: _fingerprint_of(model) for name, model in models.items()}
     names, cure = list(kept), "criteria compare models of the same data only: use one table."
     for name in names[1:]:
@@ -181,6 +201,6 @@ def _refuse_others(models: Mapping[str, Fit | Posterior], ordered: bool) -> None
         )  # fmt: skip
 
 
-def _fingerprint_of(model: Fit | Posterior) -> Fingerprint:
+def _fingerprint_of(model: Model) -> Fingerprint:
     """The fingerprint of a model's data."""
     return model.fingerprint if isinstance(model, Fit) else model.data.fingerprint

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from ..posterior.components import ComponentsPosterior
 from ..posterior.evidence.evidence import Evidence, Method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
@@ -57,6 +58,18 @@ def add_loo(rows: Mapping[str, Row], posteriors: Mapping[str, Posterior]) -> Non
         rows[name]["elpd_diff"] = float(table.loc[name, "elpd_diff"])
         rows[name]["elpd_diff_se"] = float(table.loc[name, "dse"])
         rows[name]["weight"] = float(table.loc[name, "weight"])
+
+
+def add_k_probabilities(
+    rows: Mapping[str, Row], sampled: Mapping[str, ComponentsPosterior]
+) -> None:
+    """Add p(K | data) to models of a family of which K was sampled, once."""
+    families = [posterior.fit.family.name for posterior in sampled.values()]
+    for posterior in sampled.values():
+        family, known = posterior.fit.family.name, posterior.table["K_posterior"]
+        for row in rows.values() if families.count(family) == 1 else ():
+            if row["family"] == family:
+                row["k_probability"] = float(known.get(row["K"], 0.0))
 
 
 def add_evidence(

@@ -206,7 +206,7 @@ class Comparison(pd.DataFrame):
 
     def _best(self) -> set[tuple[Any, str]]:
         """Model and label of the best figures of the columns that choose."""
-        choosing = ("aic", "bic", "icl", "cv_loglik", "elpd_loo", "probability")
+        choosing = ("aic", "bic", "icl", "cv_loglik", "elpd_loo", "probability", "k_probability")
         return {(best_of(self, column), COLUMNS[column].label) for column in choosing}
 
     def _missing_reasons(self) -> dict[tuple[Any, str], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,34 @@ _CHOICES = {
     "bic": "BIC",
     "elpd_loo": "LOO",
     "probability": "the evidence",
+    "k_probability": "p(K)",
     "icl": "ICL",
     "cv_loglik": "cross-validation",
 }
+# What each of them asks, where they disagree.
+_ASKS = {
+    "BIC": "BIC asks which model the data support, at its estimates and with a price for each "
+    "parameter in place of a prior",
+    "the evidence": "the evidence asks which model, with its prior, had given these data the "
+    "highest density",
+    "p(K)": "p(K) asks how many components there are, seen or not, with the prior of K",
+    "LOO": "LOO asks which model predicts new rows best, and is indifferent to components that do "
+    "no harm",
+    "cross-validation": "cross-validation asks which fit predicts rows left out best",
+    "ICL": "ICL asks for components that do not overlap",
+}
+
+
+def questions(labels: Iterable[str]) -> str:
+    """What the criteria with these names ask, in one sentence."""
+    asked = set(labels)
+    return _sentence(text for label, text in _ASKS.items() if label in asked)
+
+
+def _sentence(clauses: Iterable[str]) -> str:
+    """One sentence of clauses, the first of which may begin with a name as it is."""
+    text = "; ".join(clauses)
+    return f"{text if text.startswith('p(K)') else text[0].upper() + text[1:]}."
 
 
 def strength(difference: float) -> str:
@@ -53,9 +79,12 @@ def row_verdicts(table: pd.DataFrame) -> list[str]:
 def _row_verdict(name: Any, row: pd.Series, standing: _Standing) -> str:
     if row["status"].startswith(FAILED):
         return "No estimate: not to be compared."
-    sentences = (
-        _posterior_verdict(row) if math.isnan(row["bic"]) else _fit_verdict(name, row, standing)
-    )
+    if not math.isnan(row["bic"]):
+        sentences = _fit_verdict(name, row, standing)
+    elif math.isnan(row["elpd_loo"]):
+        sentences = _components_verdict(row)
+    else:
+        sentences = _posterior_verdict(row)
     return " ".join(sentences)
 
 
@@ -75,10 +104,18 @@ def _fit_verdict(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
     return sentences
 
 
+def _components_verdict(row: pd.Series) -> list[str]:
+    most = f"K = {row['K']} is the most probable, with p(K | data) = {row['k_probability']:.2f}."
+    return [most, *_care(row)]
+
+
+def _care(row: pd.Series) -> list[str]:
+    sound = row["status"].startswith(CONVERGED)
+    return [] if sound else ["To be read with care: the notes name a problem of its chains."]
+
+
 def _posterior_verdict(row: pd.Series) -> list[str]:
-    sentences = []
-    if not row["status"].startswith(CONVERGED):
-        sentences.append("To be read with care: the notes name a problem of its chains.")
+    sentences = _care(row)
     if math.isnan(row["elpd_diff"]):
         sentences.append("The only posterior: LOO has nothing to compare it with.")
     elif row["elpd_diff"] == 0:
@@ -124,8 +161,8 @@ def _choice(table: pd.DataFrame) -> list[str]:
     if not chosen:
         return ["No criterion has two models to choose from."]
     clauses = [_clause(k, by) for k, by in chosen.items()]
-    text = "; ".join(clauses)
-    return [text[0].upper() + text[1:] + "."]
+    asked = [label for by in chosen.values() for label, _ in by]
+    return [_sentence(clauses), *([questions(asked)] if len(chosen) > 1 else [])]
 
 
 def _clause(k: int, by: list[tuple[str, str]]) -> str:
@@ -204,6 +241,8 @@ def best_of(table: pd.DataFrame, column: str) -> Any:
     values = _sound(table)[column].dropna()
     if len(values) < 2:
         return None
+    if column == "k_probability" and table.loc[values.index, "family"].nunique() > 1:
+        return None  # given the family: those of two families do not compare
     return values.idxmin() if COLUMNS[column].better == "lower" else values.idxmax()
 
 

@@ -243,3 +243,21 @@ class ComponentsPosterior(LabelFree):
     def _table(self) -> pd.DataFrame:
         shown = self.table[["K_posterior", "filled_posterior"]].max(axis=1) > _SHOWN
         return self.table.loc[: shown[shown].index[-1]]
+
+
+def load_posterior(path: str | Path) -> Posterior | ComponentsPosterior:
+    """The posterior in a file, whichever of the two kinds it is.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened.
+    ValueError
+        The file is not a saved posterior, or is damaged.
+    """
+
+    def made_of(tree: xr.DataTree) -> Posterior | ComponentsPosterior:
+        of_k = tree.attrs.get("format") == _FORMAT
+        return ComponentsPosterior.from_tree(tree) if of_k else Posterior.from_tree(tree)
+
+    return read_tree(path, made_of)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ..data.data import Data
 from ..mixture.draws import Draws
 from ..utils.display import Displayed
+from .summaries.allocations import cluster_intervals
 from .summaries.coclustering import coclustering_among, picked_rows
 from .summaries.densities import log_density_intervals
 from .summaries.mixture_draws import MixtureDraws
@@ -88,6 +89,55 @@ class LabelFree(Displayed):
         data = self.data
         picked = picked_rows(data.n, rows, random_seed)
         return coclustering_among(data, self._some(n_draws), picked)
+
+    def responsibilities(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        partition: Partition | None = None,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> xr.Dataset:
+        """The probability of every cluster of a partition for each row, with its uncertainty.
+
+        Components of draws of different numbers of components have no common labels. What they
+        have in common is the rows: every component of a draw stands for the cluster that has most
+        of its rows, and a row's responsibilities are summed by cluster.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        partition : Partition, optional
+            Of `.partition()`, which is made (with the same `n_draws` and `random_seed`) if left
+            out.
+        ci_prob : float
+            Probability of the equal-tailed interval, between 0 and 1.
+        n_draws, random_seed
+            As of `Posterior.partition`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Over obs_id and cluster: `mean`, whose sum over clusters is 1, and `sd`, `lower` and
+            `upper` over the draws.
+
+        Raises
+        ------
+        ValueError
+            A partition of other rows; ci_prob or n_draws is out of range.
+        """
+        if partition is None:
+            partition = self.partition(n_draws=n_draws, random_seed=random_seed)
+        data = self.data
+        if len(partition.labels) != data.n:
+            raise ValueError(
+                f"partition is of {len(partition.labels)} rows, the posterior of {data.n}: pass "
+                "one that .partition() of this posterior made."
+            )
+        rows = data if X is None else self.mixture_draws.rows(X)
+        return cluster_intervals(data, rows, partition.labels, self._some(n_draws), ci_prob)
 
     def density(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..comparison.compare import compare
+from ..comparison.rows import Model
 from ..comparison.table import Comparison
 from ..data.data import Data, as_data
 from ..em.result import Fit
@@ -18,6 +19,7 @@ from ..em.standard_errors.standard_errors import standard_errors
 from ..mixture.classification import classify
 from ..mixture.merging import Merging, merge
 from ..mixture.prior import Prior
+from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
 from ..selection.select import select
 from ..selection.selection import Selection
@@ -143,7 +145,7 @@ def analyse(
         begin("Predictive check")
         checks = _checks(posteriors, request)
         begin("Evidence and leave-one-out")
-        comparison = compared(selection, posteriors, request.random_seed)
+        comparison = compared(selection, posteriors, request.random_seed, given.sampled)
         begin("Standard errors and clusters")
         errors = _errors(fit, data)
         merging = merge(data, fit) if fit.n_components > 1 else None
@@ -203,14 +205,18 @@ def _sampled(
 
 
 def compared(
-    selection: Selection, posteriors: dict[str, Posterior], random_seed: int
+    selection: Selection,
+    posteriors: dict[str, Posterior],
+    random_seed: int,
+    sampled: dict[str, ComponentsPosterior],
 ) -> Comparison:
     """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
     fits = [*selection.top(1 + _RUNNERS_UP), *(p.fit for p in posteriors.values())]
-    models: dict[str, Fit | Posterior | Selection] = {
+    models: dict[str, Model | Selection] = {
         f"EM {f.family.name}, K = {f.n_components}": f for f in fits
     }
     models |= posteriors
+    models |= sampled
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         return compare(models, evidence="bridge" if posteriors else None, random_seed=random_seed)

@@ -77,7 +77,7 @@ def report(
         What the grid is ranked by, as for `select`.
     sampler, draws, tune, chains
         As for `refine`.
-    results : Fit, Selection, Posterior, or mapping of names to them, optional
+    results : Fit, Selection, Posterior, ComponentsPosterior, or mapping of names to them, optional
         Results of these data, reported in place of new ones: a grid is not searched again, and no
         posterior is sampled where there is one. The first posterior's fit is then the chosen one.
     ci_prob : float

@@ -8,13 +8,15 @@ from typing import Any
 
 from ..em.result import Fit
 from ..mixture.prior import Prior
+from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
 from ..sampling.registry import SamplerName, sampler_named
 from ..selection.criteria import CriterionName, criterion_of
 from ..selection.selection import Selection
 from ..utils.validation import check_integer, check_probability, whole_seed
 
-type Results = Fit | Posterior | Selection | Mapping[str, Fit | Posterior | Selection]
+type _Result = Fit | Posterior | ComponentsPosterior | Selection
+type Results = _Result | Mapping[str, _Result]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +70,13 @@ class Given:
         The grid; of fits and of posteriors' fits, where no grid is among the results.
     posteriors : dict of name to Posterior
         The posteriors, in their order.
+    sampled : dict of name to ComponentsPosterior
+        Those of the number of components.
     """
 
     selection: Selection | None
     posteriors: dict[str, Posterior]
+    sampled: dict[str, ComponentsPosterior]
 
     @classmethod
     def of(cls, results: Any) -> Given:
@@ -85,24 +90,30 @@ class Given:
             Two grids.
         """
         if results is None:
-            return cls(None, {})
+            return cls(None, {}, {})
         named = results if isinstance(results, Mapping) else {"": results}
-        grids, fits, posteriors = [], [], {}
+        grids: list[Selection] = []
+        fits: list[Fit] = []
+        posteriors: dict[str, Posterior] = {}
+        sampled: dict[str, ComponentsPosterior] = {}
         for name, result in named.items():
             if isinstance(result, Selection):
                 grids.append(result)
             elif isinstance(result, Posterior):
                 posteriors[str(name)] = result
+            elif isinstance(result, ComponentsPosterior):
+                sampled[str(name) or "K sampled"] = result
             elif isinstance(result, Fit):
                 fits.append(result)
             else:
                 raise TypeError(
                     f"results has a {type(result).__name__}: pass a Fit, a Selection, a Posterior, "
-                    "or a mapping of names to them."
+                    "a ComponentsPosterior, or a mapping of names to them."
                 )
         if len(grids) > 1:
             raise ValueError(f"results has {len(grids)} grids: pass one.")
         fits += [posterior.fit for posterior in posteriors.values()]
+        fits += [posterior.fit for posterior in sampled.values()]
         if not grids and fits:
             grids = [Selection({(fit.family.name, fit.n_components): fit for fit in fits}, {})]
-        return cls(grids[0] if grids else None, posteriors)
+        return cls(grids[0] if grids else None, posteriors, sampled)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..comparison.verdict import strength
+from ..comparison.rows import SAMPLED_K
+from ..comparison.verdict import questions, strength
 from ..em.result import Fit
 from ..families.letters import Letter
 from ..plots.checks import outside_interval
@@ -15,12 +16,8 @@ from .analysis import Analysis
 _CERTAIN = 0.9
 # Predictive standard deviations beyond which a statistic is no accident among some hundred.
 _GROSS = 5.0
-# What each criterion asks, where they disagree.
-_ASKS = (
-    "BIC and the evidence ask which model the data support, the evidence with the prior below; "
-    "leave-one-out asks which predicts new rows best, and is indifferent to components that do no "
-    "harm; ICL asks for components that do not overlap."
-)
+# Criteria of the report, where they disagree.
+_CRITERIA = ("BIC", "the evidence", "LOO", "ICL")
 
 
 def conclusion(analysis: Analysis) -> list[str]:
@@ -196,6 +193,7 @@ def _posterior(analysis: Analysis) -> list[str]:
         )
     if len(analysis.posteriors) > 1:
         out.append(_comparison(analysis))
+    out += _sampled_k(analysis)
     out.append(checks(analysis))
     if posterior.diagnostics.problems:
         out.append(
@@ -228,7 +226,17 @@ def _comparison(analysis: Analysis) -> str:
     near = parts[(parts["elpd_diff"] < 0) & (-parts["elpd_diff"] <= parts["elpd_diff_se"])]
     if len(near):
         loo += ", and does not distinguish it from the others within a standard error"
-    return f"{text}{loo}." + (f" {_ASKS}" if len(chosen) > 1 else "")
+    return f"{text}{loo}." + (f" {questions(_CRITERIA)}" if len(chosen) > 1 else "")
+
+
+def _sampled_k(analysis: Analysis) -> list[str]:
+    """The most probable number of components, where it was sampled too."""
+    table = analysis.comparison
+    rows = table[table["method"] == SAMPLED_K]
+    return [
+        f"Where the number of components of {row['family']} was sampled as well, {row['verdict']}"
+        for _, row in rows.iterrows()
+    ]
 
 
 def checks(analysis: Analysis) -> str:

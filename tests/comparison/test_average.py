@@ -88,3 +88,45 @@ def test_what_it_refuses(models):
     posterior = make_posterior(other, bayesgmm.fit(other, 1, "EEE"))
     with pytest.raises(ValueError):
         bayesgmm.average(models | {"other": posterior}, PROBABILITIES | {"other": 1.0})
+
+
+def test_responsibilities_are_those_of_the_clusters(x, models):
+    """One model of groups far apart: its own; of several the average, by hand from each."""
+    alone = bayesgmm.average(models, {"VVV": 1, "EEI": 0, "one": 0}, n_draws=400)
+    labels = alone.partition(random_seed=1).labels
+    own = models["VVV"].responsibilities()
+    order = [
+        int(np.bincount(own["mean"].argmax("component")[labels == c]).argmax()) for c in (0, 1)
+    ]
+    found = alone.responsibilities(random_seed=1)
+    for name in ("mean", "sd", "lower", "upper"):
+        np.testing.assert_allclose(found[name], own[name][:, order], atol=1e-10)
+    averaged = bayesgmm.average(models, PROBABILITIES, n_draws=800)
+    partition = averaged.partition(random_seed=1)
+    share = averaged.responsibilities(x, partition=partition)["mean"].to_numpy()
+    np.testing.assert_allclose(share.sum(axis=1), 1.0, atol=1e-12)
+    expected = sum(
+        p * averaged_alone(models, name, averaged.drawn[name], partition)
+        for name, p in PROBABILITIES.items()
+    )
+    np.testing.assert_allclose(share, expected, atol=1e-12)
+    with pytest.raises(ValueError, match="partition is of 272 rows, the posterior of 200"):
+        other = x.iloc[:200]
+        posterior = make_posterior(other, bayesgmm.fit(other, 1, "EEE"))
+        bayesgmm.average({"a": posterior}, {"a": 1.0}).responsibilities(partition=partition)
+
+
+def averaged_alone(models, name, n_draws, partition):
+    """Mean responsibilities by cluster of one model, in plain NumPy."""
+    draws = models[name].draws.thinned(n_draws)
+    rows = models[name].data
+    total = np.zeros((rows.n, partition.n_clusters))
+    for mixture in draws.parameters(np.zeros(rows.d)):
+        sigma = mixture.covariances
+        sigma = sigma if sigma.ndim == 3 else sigma[..., None] * np.eye(rows.d)
+        one = bayesgmm.Mixture(mixture.weights, mixture.means, sigma, rows.names)
+        resp = one.predict_proba(rows)
+        for k in range(one.n_components):
+            held = [resp[partition.labels == c, k].sum() for c in range(partition.n_clusters)]
+            total[:, int(np.argmax(held))] += resp[:, k]
+    return total / len(draws)

@@ -53,6 +53,46 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
     )
 
 
+def cluster_intervals(
+    data: Data, rows: Data, labels: NDArray[np.int64], draws: Draws, ci_prob: float
+) -> xr.Dataset:
+    """Mean, sd and interval of the rows' responsibilities, summed by clusters of the data.
+
+    Parameters
+    ----------
+    data : Data
+        Rows of the clusters, with labels (n,) from 0. Every component of a draw stands for the
+        cluster that has most of its rows, by their responsibilities.
+    rows : Data
+        Rows to classify.
+    draws : Draws
+        S draws; those with fewer components have the others with proportion 0.
+    ci_prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    Dataset
+        mean, sd, lower and upper over (obs_id, cluster).
+    """
+    tail_probabilities(ci_prob)
+    n_clusters = int(labels.max()) + 1
+    member = (labels[:, None] == np.arange(n_clusters)).astype(np.float64)
+    stands_for = np.array([np.argmax(member.T @ r, axis=0) for r in responsibilities(data, draws)])
+    out = {name: np.empty((rows.n, n_clusters)) for name in ("mean", "sd", "lower", "upper")}
+    for part, block in rows.blocks(len(draws) * (n_clusters + draws.n_components)):
+        values = np.zeros((len(draws), block.n, n_clusters))
+        for s, resp in enumerate(responsibilities(block, draws)):
+            for k, c in enumerate(stands_for[s]):
+                values[s, :, c] += resp[:, k]
+        for name, value in summarise(values, ci_prob).items():
+            out[name][part] = value
+    return xr.Dataset(
+        {name: (("obs_id", "cluster"), value) for name, value in out.items()},
+        coords={"obs_id": np.arange(rows.n), "cluster": np.arange(n_clusters)},
+    )
+
+
 def _responsibilities(data: Data, draws: Draws) -> FloatArray:
     """Responsibilities under every draw, (S, n, K)."""
     values = np.empty((len(draws), data.n, draws.n_components))
