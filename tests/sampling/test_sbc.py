@@ -18,24 +18,23 @@ from bayesgmm.density.mode import mode_near
 from bayesgmm.families import FAMILIES as ALL_FAMILIES
 from bayesgmm.families import get_family
 from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.compiled.gibbs import gibbs
 from bayesgmm.sampling.compiled.nuts import nuts
 from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.sampling.run.settings import Settings
 from tests.synthetic import known_fit
 
 D, K, N = 2, 2, 60
-REPLICATES, DRAWS, THIN = 200, 99, 8
-#: Groups mostly apart, both with rows: a posterior of one mode, but for the labels. Draws of
-#: whitened NUTS are nearly independent as they are; every 8th is kept.
+REPLICATES, DRAWS = 200, 99
+#: Groups mostly apart, both with rows: a posterior of one mode, but for the labels.
 PRIOR = Prior([0.0, 1.0], [[40.0, 10.0], [10.0, 60.0]], 10, [[7.0, 3.0], [3.0, 12.0]], 4.0)
 FAMILIES = list(ALL_FAMILIES)
 QUANTITIES = 7
-#: All families' tests together fail by chance in one run of 1000.
-LEVEL = 1e-3 / (2 * QUANTITIES * len(FAMILIES))
-
-
-def settings(draws, tune, seed):
-    return Settings(draws, tune, 1, seed, 0.8, 1, False)
+#: How DRAWS nearly independent draws are made: the engine, draws for each that is kept, sweeps for
+#: each draw, and draws before the first.
+SAMPLERS = {"gibbs": (gibbs, 1, 20, 20), "nutpie": (nuts, 8, 1, 300)}
+#: All tests together fail by chance in one run of 1000.
+LEVEL = 1e-3 / (2 * QUANTITIES * len(FAMILIES) * len(SAMPLERS))
 
 
 def from_prior(name, seed):
@@ -71,7 +70,7 @@ def quantities(x, weights, means, covariances):
     ])  # fmt: skip
 
 
-def rank(name, truth, seed):
+def rank(name, sampler, truth, seed):
     """Ranks (QUANTITIES,) of the truth among draws of the posterior of rows made from it."""
     rng = np.random.default_rng(seed)
     weights, means, covariances = truth
@@ -83,8 +82,12 @@ def rank(name, truth, seed):
     density = LogPosterior(data, form, PRIOR)
     start = density.space.free(problem.initial_values(problem.fitted, form))
     mode = mode_near(density, start)
-    vectors, _ = nuts(density, mode, settings(DRAWS * THIN, 300, int(rng.integers(2**31))))
-    values = density.space.values(vectors[0, ::THIN])
+    engine, every, thin, tune = SAMPLERS[sampler]
+    seed = int(rng.integers(2**31))
+    vectors, _ = engine(
+        density, mode, Settings(DRAWS * every, tune, 1, seed, 0.8, 1, False, thin=thin)
+    )
+    values = density.space.values(vectors[0, ::every])
     sigma = form.covariances(values, PRIOR.inverse_wishart)
     drawn = quantities(x, values["pi"], values["mu"], sigma)
     true = quantities(x, *(v[None] for v in truth))
@@ -92,9 +95,9 @@ def rank(name, truth, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_ranks_are_uniform(name):
+def test_ranks_are_uniform(name, sampler):
     """Ten bins of equal chance by chi-squared, and the distribution function by Kolmogorov's test.
 
     A prior of Psi half as large again, or of 3 degrees of freedom more, than what made the rows is
@@ -102,7 +105,7 @@ def test_ranks_are_uniform(name):
     """
     truths = zip(*from_prior(name, seed=1), strict=True)
     ranks = np.array([
-        rank(name, truth, [FAMILIES.index(name), i]) for i, truth in enumerate(truths)
+        rank(name, sampler, truth, [FAMILIES.index(name), i]) for i, truth in enumerate(truths)
     ])  # fmt: skip
     assert ranks.shape == (REPLICATES, QUANTITIES)
     jitter = np.random.default_rng(0).random(ranks.shape)
