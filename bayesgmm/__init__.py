@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .posterior.posterior import Posterior as Posterior
     from .reporting import report as report
     from .reporting.versions import show_versions as show_versions
+    from .sampling.leave_out import leave_out as leave_out
     from .sampling.pymc.model import build_model as build_model
     from .sampling.refine import refine as refine
     from .sampling.sample_components import sample_components as sample_components
@@ -86,6 +87,7 @@ _HOME = {
     "classify": "mixture.classification",
     "compare": "comparison.compare",
     "fit": "em.fit",
+    "leave_out": "sampling.leave_out",
     "merge": "mixture.merging",
     "model_probabilities": "comparison.model_probabilities",
     "on_device": "data.on_device",

@@ -24,8 +24,7 @@ from ..utils.types import FloatArray, IntArray
 from ..utils.validation import random_stream
 from ..utils.warnings import warn
 from .diagnostics.chain_modes import ChainModes
-from .diagnostics.diagnostics import Diagnostics, diagnose, relative_efficiency
-from .diagnostics.loo import psis_loo, unreliable
+from .diagnostics.diagnostics import Diagnostics, diagnose
 from .evidence.evidence import Evidence, evidence_of
 from .evidence.evidence import Method as EvidenceMethod
 from .labels import relabel as labels
@@ -40,7 +39,6 @@ from .tree_groups import TreeGroups
 
 if TYPE_CHECKING:
     import pandas as pd
-    from arviz_stats.utils import ELPDData
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -261,24 +259,6 @@ class Posterior(Displayed, Sampled, TreeGroups):
         """
         rng = random_stream(random_seed)
         return occupied(self.data, self.draws.thinned(n_draws), rng)
-
-    @cached_property
-    def _loo(self) -> ELPDData:
-        dataset = self.tree["posterior"].to_dataset()
-        efficiency = relative_efficiency(dataset, self.fit)
-        return psis_loo(self.data, self.draws, dataset.sizes["chain"], efficiency)
-
-    def loo(self) -> ELPDData:
-        """PSIS leave-one-out cross-validation of the mixture density: elpd, its error, Pareto k.
-
-        Computed once, in blocks of rows. `az.compare({name: posterior.loo(), ...})` ranks several.
-        Its `se` is that of a sum over rows; `mcse` is the Monte Carlo error of these draws. Warns
-        (ConvergenceAdvice) where Pareto k says that importance sampling fails.
-        """
-        self._warn_of_modes()
-        if advice := unreliable(self._loo):
-            warn(advice, ConvergenceAdvice)
-        return self._loo
 
     @cached_property
     def mean_loglik(self) -> float:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import xarray as xr
 
 from ..mixture.prior import Prior
+from ..utils.errors import ConvergenceAdvice
+from ..utils.warnings import warn
+from .diagnostics.diagnostics import relative_efficiency
+from .diagnostics.loo import EXACT, psis_loo, unreliable
 from .labels.relabelling import Relabelling, relabelled
 from .log_groups import log_likelihood_group, log_prior_group
 from .of_model import own_variables
@@ -18,10 +23,11 @@ from .summaries.methods import Summaries
 
 if TYPE_CHECKING:
     import pandas as pd
+    from arviz_stats.utils import ELPDData
 
 
 class TreeGroups(Summaries):
-    """Methods that add groups to a posterior's tree; `save` keeps them."""
+    """Methods that add groups to a posterior's tree, or read them; `save` keeps them."""
 
     prior: Prior | None
 
@@ -60,7 +66,7 @@ class TreeGroups(Summaries):
         are those of `predictive`.
         """
         new = self.predictive(n_draws=n_draws, random_seed=random_seed)
-        return self._with("posterior_predictive", new)
+        return self.with_group("posterior_predictive", new)
 
     def with_log_likelihood(self) -> Self:
         """The same posterior with the rows' log densities as group `log_likelihood` of its tree.
@@ -78,7 +84,7 @@ class TreeGroups(Summaries):
         >>> az.loo(posterior.with_log_likelihood().tree)  # doctest: +SKIP
         """
         group = log_likelihood_group(self.data, self.draws, self._parameters)
-        return self._with("log_likelihood", group)
+        return self.with_group("log_likelihood", group)
 
     def with_log_prior(self) -> Self:
         """The same posterior with log prior densities as group `log_prior` of its tree.
@@ -88,7 +94,7 @@ class TreeGroups(Summaries):
         hyperparameters integrated out.
         """
         group = log_prior_group(self.draws, self._parameters, self.fit.family, self._prior())
-        return self._with("log_prior", group)
+        return self.with_group("log_prior", group)
 
     def prior_sensitivity(self, var_names: Sequence[str] = ("pi", "mu", "Sigma")) -> pd.DataFrame:
         """How much the posterior changes with slightly more or less weight on prior or likelihood.
@@ -120,7 +126,37 @@ class TreeGroups(Summaries):
         tree = self.with_log_likelihood().with_log_prior().tree
         return without_copies(sensitivity_table(tree, var_names), self.fit)
 
-    def _with(self, name: str, group: xr.Dataset) -> Self:
+    @cached_property
+    def psis(self) -> ELPDData:
+        """Leave-one-out by importance sampling alone, and without advice; see `loo`."""
+        return self._psis(None)
+
+    @cached_property
+    def _loo(self) -> ELPDData:
+        if EXACT not in self.tree.children:
+            return self.psis
+        return self._psis(self.tree[EXACT].to_dataset())
+
+    def _psis(self, exact: xr.Dataset | None) -> ELPDData:
+        efficiency = relative_efficiency(self._parameters, self.fit)
+        return psis_loo(self.data, self.draws, self._parameters.sizes["chain"], efficiency, exact)
+
+    def loo(self) -> ELPDData:
+        """PSIS leave-one-out cross-validation of the mixture density: elpd, its error, Pareto k.
+
+        Computed once, in blocks of rows. `az.compare({name: posterior.loo(), ...})` ranks several.
+        Its `se` is that of a sum over rows; `mcse` is the Monte Carlo error of these draws. Warns
+        (ConvergenceAdvice) where Pareto k says that importance sampling fails; nothing is sampled
+        here: `bayesgmm.leave_out(posterior)` leaves such rows out exactly, and the posterior that
+        it returns has their exact terms, and Pareto k of 0 for them, as ArviZ's `reloo`.
+        """
+        self._warn_of_modes()
+        if advice := unreliable(self._loo):
+            warn(advice, ConvergenceAdvice)
+        return self._loo
+
+    def with_group(self, name: str, group: xr.Dataset) -> Self:
+        """The same posterior with one more group in its tree."""
         tree = self.tree.copy()
         tree[name] = xr.DataTree(group)
         return self._of_tree(tree)

@@ -17,17 +17,25 @@ from scipy.special import logsumexp
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from arviz_stats.utils import ELPDData
 
 
+#: The group with the terms of rows that were left out exactly: elpd_i and mcse over obs_id.
+EXACT = "left_out"
 # A fifth of the draws is the tail that is smoothed, which takes five.
 _FEWEST = 25
 
 
-def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float) -> ELPDData:
+def psis_loo(
+    data: Data,
+    draws: Draws,
+    n_chains: int,
+    relative_efficiency: float,
+    exact: xr.Dataset | None = None,
+) -> ELPDData:
     """Expected log pointwise predictive density by Pareto-smoothed importance sampling.
 
     Parameters
@@ -39,6 +47,9 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     n_chains : int
     relative_efficiency : float
         Effective over actual number of draws.
+    exact : Dataset, optional
+        Terms of rows that are known better, with their standard errors: elpd_i and mcse over
+        obs_id.
 
     Returns
     -------
@@ -61,6 +72,7 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
     at = np.arange(data.n) if data.counted is None else np.flatnonzero(data.counted)
     data = data.take(at) if len(at) < data.n else data  # without rows that have no value
     elpd_i, khat, p_i = (np.empty(data.n) for _ in range(3))
+    known, errors = _known(exact, at)
     influence = np.zeros(len(draws))
     for rows, values in log_densities(data, draws):
         by_row = values.T
@@ -69,7 +81,11 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
             log_weights, khat[rows] = array_stats.psislw(by_row, r_eff=relative_efficiency)
         elpd_i[rows] = logsumexp(log_weights + by_row, axis=1)
         p_i[rows] = logsumexp(by_row, axis=1) - np.log(len(draws)) - elpd_i[rows]
-        influence += _influence(by_row, log_weights, elpd_i[rows])
+        estimated = np.isnan(known[rows])
+        influence += _influence(by_row[estimated], log_weights[estimated], elpd_i[rows][estimated])
+    better = ~np.isnan(known)
+    p_i[better] += elpd_i[better] - known[better]
+    elpd_i[better], khat[better] = known[better], 0.0
     elpd, se, p, _ = array_stats.loo_summary(elpd_i, p_i)
     good_k = min(1 - 1 / np.log10(len(draws)), 0.7)
     by_chain = influence.reshape(n_chains, -1)
@@ -86,8 +102,24 @@ def psis_loo(data: Data, draws: Draws, n_chains: int, relative_efficiency: float
         elpd_i=xr.DataArray(elpd_i, name="elpd_i", **obs),
         pareto_k=xr.DataArray(khat, name="pareto_k", **obs),
     )
-    result["mcse"] = float(np.std(by_chain) / np.sqrt(array_stats.ess(by_chain, method="mean")))
+    mcse = np.std(by_chain) / np.sqrt(array_stats.ess(by_chain, method="mean"))
+    result["mcse"] = float(np.hypot(mcse, np.sqrt(np.sum(errors**2))))
     return result
+
+
+def _known(exact: xr.Dataset | None, at: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Known terms of the rows at those positions, NaN elsewhere, and their errors."""
+    known, errors = np.full(len(at), np.nan), np.zeros(len(at))
+    if exact is not None:
+        rows = np.searchsorted(at, exact["obs_id"].to_numpy())
+        known[rows], errors[rows] = exact["elpd_i"].to_numpy(), exact["mcse"].to_numpy()
+    return known, errors
+
+
+def bad_rows(loo: ELPDData) -> list[int]:
+    """The rows that importance sampling cannot leave out."""
+    khat = loo.pareto_k
+    return [int(row) for row in khat["obs_id"].to_numpy()[~(khat.to_numpy() <= loo.good_k)]]
 
 
 def _influence(by_row: FloatArray, log_weights: FloatArray, elpd_i: FloatArray) -> FloatArray:
@@ -102,16 +134,16 @@ def _influence(by_row: FloatArray, log_weights: FloatArray, elpd_i: FloatArray) 
 
 def unreliable(loo: ELPDData) -> str:
     """Which rows importance sampling cannot leave out, and what to do; "" if it can."""
-    khat = np.asarray(loo.pareto_k)
-    bad = np.flatnonzero(~(khat <= loo.good_k))
-    if not len(bad):
+    bad = bad_rows(loo)
+    if not bad:
         return ""
-    worst = int(bad[np.argmax(np.nan_to_num(khat[bad], nan=np.inf))])
-    which = f"row {worst} is" if len(bad) == 1 else f"{len(bad)} of {len(khat)} rows are"
+    khat = loo.pareto_k.sel(obs_id=bad).to_numpy()
+    worst = int(np.argmax(np.nan_to_num(khat, nan=np.inf)))
+    row, n = bad[worst], len(loo.pareto_k)
+    which = f"row {row} is" if len(bad) == 1 else f"{len(bad)} of {n} rows are"
     return (
         f"{which} too influential for leave-one-out by importance sampling: Pareto k of row "
-        f"{worst} is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far "
-        "off, and its errors mean little: refine without these rows and score them (log_density) "
-        "for their exact terms, or compare by log_evidence or by cross-validation (select with "
-        "cv=10)."
+        f"{row} is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far "
+        "off, and its errors mean little: posterior = bayesgmm.leave_out(posterior) leaves these "
+        "rows out exactly; or compare by log_evidence or by cross-validation (select with cv=10)."
     )
