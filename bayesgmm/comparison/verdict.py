@@ -26,13 +26,10 @@ _CHOICES = {
 }
 # What each of them asks, where they disagree.
 _ASKS = {
-    "BIC": "BIC asks which model the data support, at its estimates and with a price for each "
-    "parameter in place of a prior",
-    "the evidence": "the evidence asks which model, with its prior, had given these data the "
-    "highest density",
-    "p(K)": "p(K) asks how many components there are, seen or not, with the prior of K",
-    "LOO": "LOO asks which model predicts new rows best, and is indifferent to components that do "
-    "no harm",
+    "BIC": "BIC asks which model the data support, without a prior",
+    "the evidence": "the evidence asks which model the data support, with its prior",
+    "p(K)": "p(K) asks how many components there are, with a prior of K",
+    "LOO": "LOO asks which model predicts new rows best, indifferent to components that do no harm",
     "cross-validation": "cross-validation asks which fit predicts rows left out best",
     "ICL": "ICL asks for components that do not overlap",
 }

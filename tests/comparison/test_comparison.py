@@ -261,10 +261,9 @@ def made_up(**columns):
         (
             {"icl": [9.0, 10.0, 14.0] + [np.nan] * 3},
             "BIC and LOO agree on K = 2 (VVV); ICL prefers K = 1 (VVV). BIC asks which model the "
-            "data support, at its estimates and with a price for each parameter in place of a "
-            "prior; LOO asks which model predicts new rows best, and is indifferent to components "
-            "that do no harm; ICL asks for components that do not overlap. K = 3 is within one "
-            "standard error by LOO.",
+            "data support, without a prior; LOO asks which model predicts new rows best, "
+            "indifferent to components that do no harm; ICL asks for components that do not "
+            "overlap. K = 3 is within one standard error by LOO.",
         ),
         (
             {"elpd_diff_se": [np.nan] * 3 + [2.0, 0.0, 0.5]},

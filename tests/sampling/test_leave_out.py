@@ -11,7 +11,6 @@ from scipy.special import logsumexp
 import bayesgmm
 from bayesgmm import ConvergenceAdvice, Posterior
 from tests.posterior.test_loo import outlier_posterior
-from tests.synthetic import make_posterior
 
 
 def log_marginal(x, prior):
