@@ -98,6 +98,22 @@ def test_laplace_says_where_it_fails(seed):
     assert posterior.tree["sample_stats"]["pareto_k"].max() > 0.7
 
 
+@pytest.mark.parametrize(("name", "rows"), [("EEE", 60), ("EEE", 90)])
+def test_laplace_whose_tails_are_too_short_says_so(x, name, rows):
+    """Three components of the first rows, of which one may be nearly empty: heavy tails.
+
+    Pareto k is below 0.7, the draws are corrected, and a standard deviation is half of that by
+    Gibbs sampling, which is known to 5 %.
+    """
+    fit = bayesgmm.fit(x[:rows], 3, name, random_seed=0)
+    with pytest.warns(ConvergenceAdvice, match="tails are too short for standard deviations"):
+        laplace = refined(x[:rows], fit, sampler="laplace")
+    assert laplace.tree["sample_stats"]["corrected"].all()
+    gibbs = refined(x[:rows], fit, sampler="gibbs", thin=10)
+    a, b = (p.summary()["sd"].astype(float) for p in (laplace, gibbs))
+    assert np.min(a / b) < 0.7
+
+
 def test_an_interruption_keeps_the_draws(x, monkeypatch):
     """Ctrl-C: a full rectangle of the draws made so far, and a warning that says how many."""
     interrupted(monkeypatch, after=0.3)

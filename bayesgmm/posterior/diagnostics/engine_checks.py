@@ -12,7 +12,11 @@ import numpy as np
 import xarray as xr
 
 MIN_EFMI = 0.3
-MAX_PARETO_K = 0.7
+# An approximation's draws are corrected by weights up to the first of these. Above the second the
+# weights have no variance, and what is in the posterior's tails comes out too small: of 13 real
+# cases between the two, 7 had a standard deviation of 0.25 to 0.79 of the posterior's; of 10
+# below, none less than 0.86.
+MAX_PARETO_K, GOOD_PARETO_K = 0.7, 0.5
 MAX_EVIDENCE_GAP = 1.0
 # Warn if so many draws should have an empty component, and fewer than this fraction of them do.
 _WORTH_SEEING, _PART_SEEN = 4.0, 0.1
@@ -71,21 +75,28 @@ def _efmi(energy: xr.DataArray) -> Check:
 
 def _pareto_k(k: xr.DataArray) -> Check:
     value = float(k.max())
-    problem = (
-        f"Pareto k is {value:.2f} (at most {MAX_PARETO_K} is good): the approximation leaves out "
-        "part of the posterior, its draws could not be corrected, and their spread means little, "
-        "however good their r-hat; sample by NUTS (sampler='nutpie')."
-    )
-    good = f"≤ {MAX_PARETO_K}"
-    return Check("largest Pareto k", value, good, "" if value <= MAX_PARETO_K else problem)
+    problem = f"Pareto k is {value:.2f} (at most {GOOD_PARETO_K} is good): "
+    if value > MAX_PARETO_K:
+        problem += (
+            "the approximation leaves out part of the posterior, its draws could not be corrected, "
+            "and their spread means little, however good their r-hat; "
+        )
+    else:
+        problem += (
+            "the draws are corrected, but the approximation's tails are too short for standard "
+            "deviations and intervals, which may be too small, however good their r-hat; "
+        )
+    problem += "sample by sampler='auto', the default."
+    good = f"≤ {GOOD_PARETO_K}"
+    return Check("largest Pareto k", value, good, "" if value <= GOOD_PARETO_K else problem)
 
 
 def _evidence(log_evidence: xr.DataArray) -> Check:
     value = float(np.ptp(log_evidence.to_numpy()))
     problem = (
         f"The chains' log evidences lie {value:.1f} apart (at most {MAX_EVIDENCE_GAP:g} is good): "
-        "too few particles to hold the posterior; raise draws, or sample by NUTS "
-        "(sampler='nutpie')."
+        "too few particles to hold the posterior; raise draws, or use "
+        "sampler='auto', the default."
     )
     good = f"≤ {MAX_EVIDENCE_GAP:g}"
     name = "gap between the chains' log evidences"

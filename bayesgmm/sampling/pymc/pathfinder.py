@@ -51,7 +51,7 @@ def pathfinder(model: pm.Model, start: dict[str, FloatArray], settings: Settings
     vectors = points.start + widths * np.array(white)
     if not np.isfinite(vectors).all():
         raise FloatingPointError(
-            "Pathfinder found no approximation along a path: sample by NUTS (sampler='nutpie')."
+            "Pathfinder found no approximation along a path: use sampler='auto', the default."
         )
     log_q = np.array(log_q) - np.log(widths).sum()
     return corrected(points, vectors, log_q, rng, shared=False)
