@@ -143,7 +143,7 @@ _TASKS, _STATES = (nb.types.Array(nb.from_dtype(record), 1, "C") for record in (
 _ARRAYS = typed(Arrays, R1, R1, R1, F3, F1, F1, F1, F1, F2, F2, F2)
 
 
-@part(nb.int64(_TASKS, _STATES, _ARRAYS, nb.int64, nb.boolean), level=1)
+@part(nb.int64(_TASKS, _STATES, _ARRAYS, nb.int64, nb.boolean), level=1, from_python=True)
 def iterate(tasks, states, arrays, max_iter, passed):  # type: ignore[no-untyped-def]
     """Iterate until EM ends, or until a pass over the rows is needed.
 

@@ -15,7 +15,7 @@ from .m_steps import M_STEP
 from .matrices import IDENTITY, VARIABLE, compose, eigen
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def bounded_m_step(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """Write the best covariances whose eigenvalues differ by at most `ratio`.
 

@@ -67,7 +67,7 @@ def m_step(shape: int, orientation: int) -> Entry:
     return _along_own_axes if orientation == VARIABLE else _along_common_axes
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def _along_columns(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EII VII EEI VEI EVI VVI: the axes are the columns."""
     n_components, rows, d = scatters.shape
@@ -86,7 +86,7 @@ def _along_columns(codes, ratio, counts, scatters, sweeps, warm, start, out):  #
             out[k, 0 if rows == 1 else j, j] = variances[k, j]
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def _along_own_axes(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EEV VEV: every component has its own principal axes."""
     n_components, d, _ = scatters.shape
@@ -102,7 +102,7 @@ def _along_own_axes(codes, ratio, counts, scatters, sweeps, warm, start, out):  
         compose(variances[k], vectors[k], out[k])
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def _along_common_axes(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EVE VVE: axes in common, found by plane rotations."""
     n_components, d, _ = scatters.shape
@@ -193,7 +193,7 @@ def _volumes_and_shape(counts, profiles, sweeps, warm, volumes, variances):  # t
             variances[k, j] = volumes[k] * common[j]
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def _pooled(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EEE and VEE: volumes and one matrix in common, in turn."""
     n_components, d, _ = scatters.shape
@@ -241,7 +241,7 @@ def _pooled(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: 
                 out[k, i, j] = start.volumes[k] * common[i, j]
 
 
-@part(M_STEP)
+@part(M_STEP, from_python=True)
 def _separate(codes, ratio, counts, scatters, sweeps, warm, start, out):  # type: ignore[no-untyped-def]
     """EVV and VVV: every component its own matrix, with a volume in common or its own."""
     n_components, d, _ = scatters.shape

@@ -120,7 +120,7 @@ _INVERSE_FACTORS = nb.int64(F3, nb.float64, F3, F1)
 call_inverse_factors = caller(_INVERSE_FACTORS)
 
 
-@part(_INVERSE_FACTORS)
+@part(_INVERSE_FACTORS, from_python=True)
 def inverse_factors(covariances, smallest, factors, half_log_dets):  # type: ignore[no-untyped-def]
     """Write G_k = L_k^-1 (Sigma_k = L_k L_k') and log|P_k|/2 = log|G_k|; return the first bad k.
 

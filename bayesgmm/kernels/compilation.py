@@ -65,11 +65,16 @@ if hasattr(os, "register_at_fork"):
 
 def jit() -> Callable[[Callable[..., Any]], Any]:
     """Compile without the interpreter lock, division by zero giving infinity, kept on disk."""
+    return _compiled(no_cfunc_wrapper=True)  # nobody asks for its address
+
+
+def _compiled(**without: bool) -> Callable[[Callable[..., Any]], Any]:
+    """Compile without those of Numba's two wrappers, for Python and for C, that nobody calls."""
 
     def compiled(function: Callable[..., Any]) -> Any:
-        dispatcher = nb.njit(nogil=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False)(
-            function
-        )
+        dispatcher = nb.njit(
+            nogil=True, fastmath=FASTMATH, error_model="numpy", boundscheck=False, **without
+        )(function)
         dispatcher._cache = Cache(function)
         return dispatcher
 
@@ -136,10 +141,13 @@ class Entry:
 
     _any = False  # whether this process has loaded or compiled any
 
-    def __init__(self, function: Callable[..., Any], signature: Any, level: int = 2) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signature: Any, level: int = 2, from_python: bool = True
+    ) -> None:
         self.function = function
         self.signature = signature
         self.level = level
+        self.from_python = from_python
         self._dispatcher: Any = None
         self._address: int | None = None
 
@@ -154,7 +162,7 @@ class Entry:
 
     def _compile(self) -> None:
         """Load the machine code or compile it, and warn if it cannot be kept."""
-        dispatcher = jit()(self.function)
+        dispatcher = _compiled(no_cpython_wrapper=not self.from_python)(self.function)
         with _compiling(self.level):
             dispatcher.compile(self.signature)
         dispatcher.disable_compile()
@@ -177,6 +185,9 @@ class Entry:
 
     def __call__(self, *args: Any) -> Any:
         """Call the compiled function."""
+        if not self.from_python:  # Numba would jump to the wrapper that is not there
+            raise TypeError(f"{self.function.__name__} is called by compiled code alone: say "
+                            "from_python=True where it is declared")  # fmt: skip
         return self.dispatcher(*args)
 
 
@@ -205,9 +216,12 @@ def entry(make_signature: Callable[[Any], Any]) -> Callable[[Callable[..., Any]]
     return lambda function: RowEntries(function, make_signature)
 
 
-def part(signature: Any, level: int = 2) -> Callable[[Callable[..., Any]], Entry]:
+def part(
+    signature: Any, level: int = 2, from_python: bool = False
+) -> Callable[[Callable[..., Any]], Entry]:
     """Declare a part of a large computation, which compiled code calls by its address.
 
-    level is LLVM's: 1 is enough for code that branches and calls, with few loops of its own.
+    level is LLVM's: 1 is enough for code that branches and calls, with few loops of its own. Only
+    one that is called from Python as well gets the wrapper for it, which unpacks every argument.
     """
-    return lambda function: Entry(function, signature, level)
+    return lambda function: Entry(function, signature, level, from_python)

@@ -15,7 +15,7 @@ import numpy as np
 from ..kernels.compilation import F2, FLOAT, INT, part
 
 
-@part(nb.void(INT, INT, FLOAT, F2))
+@part(nb.void(INT, INT, FLOAT, F2), from_python=True)
 def carry_over_rows(n_rows, n_components, concentration, shares):  # type: ignore[no-untyped-def]
     """Write into shares[0] (2, K + 1) the probabilities that 0, ..., K components hold rows.
 

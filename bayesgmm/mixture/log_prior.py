@@ -24,7 +24,7 @@ def differ(codes):  # type: ignore[no-untyped-def]
     return codes.volume == VARIABLE or codes.shape == VARIABLE or codes.orientation == VARIABLE
 
 
-@part(LOG_KERNEL)
+@part(LOG_KERNEL, from_python=True)
 def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     """Log prior density up to a constant; NaN where a covariance is not positive definite.
 

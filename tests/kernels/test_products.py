@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bayesgmm.kernels.cholesky import cholesky, inverse_factors, precisions
+from bayesgmm.kernels.e_step.few_rows import few_rows_pass
 from bayesgmm.kernels.products import (
     add_outer_product,
     add_squared_lengths,
@@ -94,3 +95,8 @@ def test_singular_matrices_are_named(rng, d):
             sigma = np.stack([good, bad, bad])
             assert inverse_factors(sigma, 1e-16, np.empty_like(sigma), np.empty(3)) == 1
             assert np.isnan(cholesky(bad, np.empty((d, d))))
+
+
+def test_a_part_without_a_wrapper_for_python_says_so():
+    with pytest.raises(TypeError, match="from_python=True"):
+        few_rows_pass(None, None, None, None, None)

@@ -274,7 +274,7 @@ def agglomerate(x: FloatArray, counts: FloatArray, kept: Labels, gone: Labels) -
     )
 
 
-@part(INT(INT, INT, F2, F1, I1, I1))
+@part(INT(INT, INT, F2, F1, I1, I1), from_python=True)
 def _agglomerate(add_pairs, add_points, x, counts, kept, gone):  # type: ignore[no-untyped-def]
     """`agglomerate`, with the addresses of the parts that add determinants."""
     d, m = x.shape

@@ -30,7 +30,7 @@ _ROWS = typed(RowsOfDraws, _R2, R1, R1, FLOAT)
 _MIXTURES = typed(MixtureArrays, _R2, _R3, _R4)
 
 
-@part(INT(PASS_PARTS, INT, INT, _ROWS, _MIXTURES, F2, F3), level=1)
+@part(INT(PASS_PARTS, INT, INT, _ROWS, _MIXTURES, F2, F3), level=1, from_python=True)
 def evaluate_draws(parts, start, stop, rows, mixtures, log_density, resp):  # type: ignore[no-untyped-def]
     """Write log_density (S, n) and resp (S, n, K), or an empty one, of draws start..stop.
 

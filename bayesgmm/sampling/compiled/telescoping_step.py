@@ -50,7 +50,7 @@ _OF_K = typed(PriorOfComponents, F1, F1)
 _STEP = nb.void(nb.types.npy_rng, INT, PRIOR, _OF_K, F1, I1, F1, HYPER, MIXTURE, F1)
 
 
-@part(_STEP)
+@part(_STEP, from_python=True)
 def telescoping_step(  # type: ignore[no-untyped-def]
     rng, factoring, prior, of_k, counts, sizes, alpha, hyper, mixture, probabilities
 ):
