@@ -59,6 +59,8 @@ def read_noise(noise: Any, data: Data) -> Noise:
         return Noise(-log_volume(data), True)
     if noise is False:
         raise ValueError("noise is False: pass True or a density, or leave it out.")
+    if isinstance(noise, str):
+        raise ValueError(f"noise is {noise!r}: pass True, or the noise's density, a number.")
     return Noise(math.log(positive(noise, "noise")), False)
 
 

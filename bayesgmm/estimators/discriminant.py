@@ -209,13 +209,16 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
         """The checked rows and classes, of which scikit-learn has noted the columns."""
         x, y = validated(self, x, y=y, dtype=[np.float64, np.float32])
+        _refuse_unknown(y)
         check_classification_targets(y)
         data = with_names(
             as_data(x, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
         )
         classes, index = np.unique(y, return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(f"y has one class, {classes[0]!r}: pass rows of at least two classes.")
+            raise ValueError(
+                f"y has one class, {classes.tolist()[0]!r}: pass rows of at least two classes."
+            )
         rows = Labelled(data, index, tuple(classes.tolist()))
         if not rows.counts.all():
             empty = rows.classes[int(np.argmin(rows.counts))]
@@ -318,4 +321,16 @@ class ClassificationScores(Displayed):
         names = [str(name) for name in self.classes]
         return pd.DataFrame(
             counts, index=pd.Index(names, name="class"), columns=pd.Index(names, name="predicted")
+        )
+
+
+def _refuse_unknown(y: Any) -> None:
+    """Refuse classes that are missing; scikit-learn would say that their type is unknown."""
+    if y.dtype != object:
+        return
+    missing = np.flatnonzero([value is None or value != value for value in y])
+    if len(missing):
+        raise ValueError(
+            f"y has no class in {len(missing)} rows (first in row {missing[0]}): leave these rows "
+            "out; fit(X, K, labels=y) uses rows whose class is not known."
         )

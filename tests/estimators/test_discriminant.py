@@ -226,5 +226,8 @@ def test_refuses_classes_that_are_none():
         DiscriminantAnalysis().fit(X[:50], SPECIES[:50])
     with pytest.raises(DataError, match="class 'setosa' has only rows of weight 0"):
         DiscriminantAnalysis().fit(X, SPECIES, sample_weight=INDEX)
+    unknown = np.where(np.arange(len(X)) % 50 < 3, None, SPECIES)
+    with pytest.raises(ValueError, match=r"no class in 9 rows \(first in row 0\)"):
+        DiscriminantAnalysis().fit(X, unknown)
     with pytest.raises(DataError, match="class 'setosa' has one row"):
         DiscriminantAnalysis().cross_validate(X[49:], SPECIES[49:])
