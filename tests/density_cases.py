@@ -35,10 +35,11 @@ def prior_for(rng, d, kind):
     return Prior(rng.standard_normal(d), dof=d + 2.6, **hyper)
 
 
-def case(rng, name, d, k, kind="plain", n=40, **options):
+def case(rng, name, d, k, kind="plain", n=40, observed=True, **options):
     """Rows of a random mixture of the family, and the posterior at its parameters and near.
 
-    `unit` and `offset` move everything; `width` makes the components narrow, as Psi expects.
+    Values that are not `observed` (n, d) are missing. `unit` and `offset` move everything; `width`
+    makes the components narrow, as Psi expects.
     """
     unit, offset, width = (options.pop(o, v) for o, v in (("unit", 1), ("offset", 0), ("width", 1)))
     family = get_family(name, d)
@@ -54,7 +55,8 @@ def case(rng, name, d, k, kind="plain", n=40, **options):
     weights = rng.dirichlet(np.full(k, 5.0))
     mixture = bayesgmm.Mixture(weights, means, covariances)
     x = mixture.sample(n, rng)[0]
-    data = as_data(x)
+    x[~np.broadcast_to(observed, x.shape)] = np.nan
+    data = as_data(x, missing="marginalize")
     known = bayesgmm.Mixture(weights, means, covariances, data.names)
     fit = known_fit(data, known, family, prior)
     form = PosteriorProblem.of(data, fit).parametrisation

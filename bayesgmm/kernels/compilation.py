@@ -29,7 +29,8 @@ from .cache import Cache
 INT, FLOAT, BOOL = nb.int64, nb.float64, nb.boolean
 F1, F2, F3 = (nb.types.Array(nb.float64, ndim, "C") for ndim in (1, 2, 3))
 I1, I2 = (nb.types.Array(nb.int64, ndim, "C") for ndim in (1, 2))
-R1 = nb.types.Array(nb.float64, 1, "C", readonly=True)  # takes writeable arrays as well
+# These take writeable arrays as well.
+R1, R2 = (nb.types.Array(nb.float64, ndim, "C", readonly=True) for ndim in (1, 2))
 ROWS = nb.types.Array(nb.float64, 2, "A", readonly=True)  # in any layout
 
 

@@ -51,7 +51,8 @@ def at(c):
 
 
 def redraw(state, values, center, rng):
-    """New rows of the state's mixture, written over the old ones."""
+    """New rows of the state's mixture, written over the old ones, with the same values missing."""
+    observed = ~np.isnan(values)
     d = values.shape[1]
     labels = np.minimum(
         np.searchsorted(np.cumsum(state.mixture.weights), rng.random(len(values))),
@@ -63,6 +64,7 @@ def redraw(state, values, center, rng):
     roots = np.linalg.cholesky(sigma.reshape(-1, d, d))
     noise = rng.standard_normal(values.shape)
     values[:] = center + state.mixture.means[labels] + np.einsum("nij,nj->ni", roots[labels], noise)
+    values[~observed] = np.nan
 
 
 def functionals(weights, means, covariances):
@@ -87,8 +89,12 @@ def test_joint_distribution(name, d, kind):
 
     Five rows of two components. Some ten means a case, within 4.5 errors of `Prior.sample`'s.
     """
+    leaves_the_prior(name, d, kind)
+
+
+def leaves_the_prior(name, d, kind, observed=True):
     rng = np.random.default_rng([NAMES.index(name), d, KINDS.index(kind)])
-    c = case(rng, name, d, 2, kind, n=5)
+    c = case(rng, name, d, 2, kind, n=5, observed=observed)
     state, n_draws = at(c), 12_000
     weights = np.empty((n_draws, 2))
     means = np.empty((n_draws, 2, d))
@@ -117,6 +123,24 @@ def test_joint_distribution(name, d, kind):
     own = np.array([float(array_stats.mcse(v[None], method="mean")) for v in ours.T])
     z = (ours.mean(axis=0) - expected) / np.hypot(own, error)
     assert np.all(np.abs(z) < 4.5), z
+
+
+#: Five rows of three columns: complete, without one, two or three values.
+HOLES = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("name", "d"),
+    [
+        pytest.param(name, d, marks=() if quick else (pytest.mark.slow,))
+        for name in NAMES
+        for d in ((1,) if len(name) == 1 else (2, 3))
+        for quick in ((name, d) in (("VVV", 2), ("VVI", 3)),)
+    ],
+)
+def test_joint_distribution_with_missing_values(name, d):
+    """The same of rows that miss values, always the same ones."""
+    leaves_the_prior(name, d, "plain", HOLES[:, :d])
 
 
 def added(ours, values, gamma, expected, error):

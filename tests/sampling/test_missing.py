@@ -11,10 +11,14 @@ import pytest
 import bayesgmm
 from bayesgmm import DataError, Prior
 from bayesgmm.data.data import as_data
+from bayesgmm.data.groups import groups_of
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
+from bayesgmm.kernels.e_step.e_step import _Pass
+from bayesgmm.sampling.compiled.gibbs_groups import allocate_groups
 from tests import reference_missing
+from tests.kernels.test_incomplete import incomplete
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +29,17 @@ def known():
     return np.array(table["data"], dtype=float), table
 
 
-@pytest.fixture(scope="module")
-def posterior(known):
-    """NUTS under the prior of the reference."""
+@pytest.fixture(scope="module", params=["nutpie", "gibbs"])
+def posterior(known, request):
+    """Draws under the prior of the reference."""
     x, _ = known
     spread = np.array([3.5, 53.0])
     prior = Prior([4.0, 76.0], np.diag(spread**2), 6.0, 0.06 * np.diag(spread**2))
     found = bayesgmm.fit(x, 2, missing="marginalize", random_seed=1)
     return bayesgmm.refine(
-        x, found, prior=prior, draws=1000, chains=4, random_seed=1, progressbar=False
-    )
+        x, found, prior=prior, sampler=request.param, draws=1000, chains=4, random_seed=1,
+        progressbar=False,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -98,12 +103,34 @@ def test_density_and_gradient(rng, family, width):
     np.testing.assert_allclose(numeric / size, gradient / size, atol=2e-4)
 
 
-def test_samplers_that_cannot(rng):
-    """Gibbs sampling and models in PyMC refuse missing values by name."""
+def test_models_refuse_missing_values(rng):
     x = rng.standard_normal((60, 2))
     x[3, 1] = np.nan
     found = bayesgmm.fit(x, 1, missing="marginalize")
-    with pytest.raises(DataError, match="Gibbs sampling needs complete rows, and values of 'x1'"):
-        bayesgmm.refine(x, found, sampler="gibbs", draws=50, progressbar=False)
     with pytest.raises(DataError, match="a model in PyMC needs complete rows"):
         bayesgmm.build_model(x, found)
+
+
+@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_drawn_values_have_the_expected_moments(diagonal, labelled):
+    """Sums of draws of components and missing values average to those of the E-step.
+
+    Counts, first and second moments, of frequent and rare groups: within 5 errors, of some 60.
+    """
+    rng = np.random.default_rng([diagonal, labelled])
+    rows, p = incomplete(rng, 400, 4, 3, diagonal, share=0.3, offset=50.0)
+    if labelled:
+        sets = np.array([[True, True, True], [True, False, False], [False, True, True]])
+        rows.groups = groups_of(np.isnan(rows.values), rng.choice(3, 400), sets)
+    assert 0 < rows.groups.n_frequent < len(rows.groups.observed)
+    form = _Pass(rows, p, "quadratic")
+    expected = np.zeros(form.theta.shape)
+    form._quadratic((0, 400), 64, np.empty(0), expected, np.empty(1))
+    view = form._view(np.empty(0))
+    found = np.zeros((2000, *form.theta.shape))
+    for sums in found:
+        allocate_groups(rng, rows.values, view, form.theta, rows.groups.packed, sums)
+    error = found.std(axis=0) / np.sqrt(len(found))
+    z = (found.mean(axis=0) - expected) / error
+    assert np.abs(z).max() < 5, z

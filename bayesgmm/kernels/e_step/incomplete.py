@@ -64,6 +64,18 @@ def incomplete_pass(  # type: ignore[no-untyped-def]
 
     packed are the groups. As `quadratic_pass` in all else.
     """
+    own = prepared(x, view, theta, packed, block)
+    table = own[2]
+    rare = table.bounds[table.n_frequent]
+    loglik = _frequent(own, start, min(stop, rare), block, sums, each, certainty)
+    if stop > rare:
+        loglik += _rare(own, max(start, rare), stop, block, sums, each, certainty)
+    return loglik
+
+
+@inlined
+def prepared(x, view, theta, packed, block):  # type: ignore[no-untyped-def]
+    """What a pass over groups reads, and scratch for its blocks of rows."""
     d = x.shape[1]
     n_components = len(theta)
     diagonal = theta.shape[1] == number_of_features(d, True)  # of one column they are the same
@@ -80,12 +92,7 @@ def incomplete_pass(  # type: ignore[no-untyped-def]
         np.empty((theta.shape[1], wide)), np.empty((n_components, wide)), np.empty(wide),
         np.empty(wide), np.empty(wide), np.empty(wide if len(view.weights) > 0 else 0),
     )  # fmt: skip
-    rare = table.bounds[table.n_frequent]
-    own = (x, view, table, of, full, diagonal, log_scale, missing, room)
-    loglik = _frequent(own, start, min(stop, rare), block, sums, each, certainty)
-    if stop > rare:
-        loglik += _rare(own, max(start, rare), stop, block, sums, each, certainty)
-    return loglik
+    return x, view, table, of, full, diagonal, log_scale, missing, room
 
 
 @inlined
@@ -136,7 +143,7 @@ def _frequent(own, start, stop, block, sums, each, certainty):  # type: ignore[n
         else:
             condition(of, columns, n_observed, diagonal, log_scale, missing)
             encode_marginal(full, of, columns, n_observed, diagonal, missing, of_group)
-            _exclude(table.allowed, g, of_group)
+            exclude(table.allowed, g, of_group)
             of_sums[:] = 0.0
         while i < end:
             m = min(block, end - i)
@@ -158,7 +165,7 @@ def _frequent(own, start, stop, block, sums, each, certainty):  # type: ignore[n
 
 
 @inlined
-def _exclude(allowed, g, theta):  # type: ignore[no-untyped-def]
+def exclude(allowed, g, theta):  # type: ignore[no-untyped-def]
     """Give components that a group's rows cannot belong to no density."""
     if len(allowed) > 0:
         for k in range(len(theta)):
@@ -183,7 +190,7 @@ def _rare(own, start, stop, block, sums, each, certainty):  # type: ignore[no-un
         write_products(d, m, diagonal, room.phi)
         gather_weights(view.weights, table.order, i, m, room.weights)
         product(full, room.phi, m, room.logits)
-        after = _correct(own, g, i, m, filled)
+        after = correct(own, g, i, m, filled)
         softmax(room.logits, m, room.peak, room.total, room.power)
         loglik += weigh(room.weights, 0, m, room.peak, room.total, room.logits, certainty)
         if sums.shape[0] > 0:
@@ -203,7 +210,7 @@ def _rare(own, start, stop, block, sums, each, certainty):  # type: ignore[no-un
 
 
 @inlined
-def _correct(own, g, i, m, filled):  # type: ignore[no-untyped-def]
+def correct(own, g, i, m, filled):  # type: ignore[no-untyped-def]
     """Correct the logits of rows i..i + m, and write the means of what they miss to filled.
 
     g is the group of the first; the group of the next row after them is returned.

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ...data.missing import refuse_missing
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
 from ...families.log_constants import scale_power
 from ...families.parametrisation.axes import Axes, facing
 from ...kernels.cholesky import inverse_factors
-from ...kernels.e_step.arrays import MixtureArrays
+from ...kernels.e_step.arrays import MixtureArrays, View, only_read
 from ...utils.matrices import diagonal_matrices
 from ...utils.types import FloatArray
 from ..run.chains import chains_of
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
 from .gibbs_axes import AxesState, draw_axes
+from .gibbs_groups import GroupedRows, grouped_rows
 
 _TITLE = "Gibbs sampling"
 
@@ -67,6 +67,8 @@ class GibbsState:
     """The state of a chain: arrays that sweeps overwrite, in the data's units about its centre."""
 
     density: LogPosterior
+    view: View
+    grouped: GroupedRows
     prior: compiled.GibbsPrior
     hyper: compiled.Hyperparameters
     parts: compiled.CovarianceParts
@@ -76,7 +78,6 @@ class GibbsState:
     def at(cls, density: LogPosterior, mode: Mode) -> GibbsState:
         """The state at the mode of a density."""
         data, parametrisation, prior = density.data, density.parametrisation, density.prior
-        refuse_missing(data, "Gibbs sampling")
         [start] = density.parameters(mode.origin[None])
         values = density.space.values(mode.origin)
         covariances = start.covariances
@@ -118,6 +119,8 @@ class GibbsState:
         concentration = np.array([values.get("concentration", prior.expected_concentration)])
         return cls(
             density=density,
+            view=View(only_read(data.center), only_read(1.0 / data.scale), only_read(np.empty(0))),
+            grouped=grouped_rows(data.values, data.groups),
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
             hyper=compiled.Hyperparameters(concentration, psi),
             parts=_parts(values, data.d),
@@ -129,9 +132,10 @@ class GibbsState:
         data = self.density.data
         if counts is None:
             counts = np.empty(len(self.mixture.weights))
+        rows = np.empty((0, data.d)) if self.grouped.allocating else np.asarray(data.values)
         bad = compiled.gibbs_sweeps(
-            np.asarray(data.values), data.center, data.scale, rng, times, self.parts,
-            self.prior, self.hyper, self.mixture, counts,
+            rows, self.view, rng, times, self.grouped, self.parts, self.prior, self.hyper,
+            self.mixture, counts,
         )  # fmt: skip
         if bad != compiled.DRAWN:
             raise ValueError(

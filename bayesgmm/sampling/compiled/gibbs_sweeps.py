@@ -16,8 +16,8 @@ import numba as nb
 import numpy as np
 
 from ...kernels.cholesky import cholesky
-from ...kernels.compilation import F1, F2, I1, INT, R1, entry, inlined, jit, typed
-from ...kernels.e_step.arrays import MIXTURE, Moments, StatisticsArrays, View
+from ...kernels.compilation import F1, F2, I1, INT, entry, inlined, jit, typed
+from ...kernels.e_step.arrays import MIXTURE, VIEW, Moments, StatisticsArrays
 from ...kernels.e_step.many_rows import BLOCK
 from ...kernels.e_step.moments import central_moments
 from ...kernels.e_step.preparation import LOSS, encode_any, prepare, workspace
@@ -26,7 +26,8 @@ from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, padded, product
 from ...utils.types import FloatArray, IntArray
 from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
-from .variates import inverse_wishart
+from .gibbs_groups import GROUPED_ROWS, call_allocate_groups
+from .variates import choose, inverse_wishart
 
 # Places in `kinds`: properties of the family and the prior.
 COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES, ONE_SCALE = range(7)
@@ -77,21 +78,24 @@ HYPER = typed(Hyperparameters, F1, F2)
 PARTS = typed(CovarianceParts, INT, INT, AXES_STATE)
 
 
-@entry(lambda x: INT(x, R1, R1, nb.types.npy_rng, INT, PARTS, PRIOR, HYPER, MIXTURE, F1))
+@entry(
+    lambda x: INT(x, VIEW, nb.types.npy_rng, INT, GROUPED_ROWS, PARTS, PRIOR, HYPER, MIXTURE, F1)
+)
 def gibbs_sweeps(  # type: ignore[no-untyped-def]
-    x, center, scale, rng, sweeps, parts, prior, hyper, mixture, counts
+    x, view, rng, sweeps, grouped, parts, prior, hyper, mixture, counts
 ):
     """Move hyperparameters, parts of the covariances and mixture by so many sweeps.
 
-    x (n, d) are rows as they are; the mixture is in the user's units about the center. counts (K,)
-    become the rows of the components in the last sweep, given which the mixture has been drawn.
+    x (n, d) are rows as they are, of which there are none where `grouped` has them; the mixture is
+    in the user's units about the center. counts (K,) become the rows of the components in the last
+    sweep, given which the mixture has been drawn.
     Returns DRAWN, or the first k whose covariance is too narrow for double precision.
     """
     n, d = x.shape
     n_components, rows, _ = mixture.covariances.shape
     diagonal = rows < d
     n_features = number_of_features(d, diagonal)
-    view = View(center, 1.0 / scale, np.empty(0))
+    scale = 1.0 / view.inverse_scale
     components, precision = workspace(mixture.covariances)
     result = np.empty(3)
     theta = np.empty((n_components, n_features))
@@ -112,12 +116,16 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
         for k in range(n_components):
             for f in range(n_features):
                 sums[k, f] = 0.0
+        if grouped.allocating != 0:
+            call_allocate_groups(
+                grouped.allocating, (rng, grouped.values, view, theta, grouped.packed, sums)
+            )
         for start in range(0, n, BLOCK):
             m = min(BLOCK, n - start)
             features(x, start, m, view, diagonal, phi)
             product(theta, phi, m, chosen)
             softmax(chosen, m, scratch[0], scratch[1], scratch[2])
-            _choose(rng, chosen, m, scratch[0])
+            choose(rng, chosen, m, scratch[0])
             clear_padding(chosen, m)
             add_outer_product(chosen, phi, m, sums)
         decode(sums, diagonal, moments.first, moments.second)
@@ -136,23 +144,6 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
         else:
             draw_covariances(rng, prior, hyper.psi, statistics, mixture)
     return DRAWN
-
-
-@jit()
-def _choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
-    """Turn responsibilities (K, m) into one 1 a row, drawn with these probabilities."""
-    n_components = len(resp)
-    for r in range(m):
-        left[r] = rng.random()
-    for k in range(n_components - 1):
-        row = resp[k]
-        for r in range(m):
-            p = row[r]
-            row[r] = 1.0 if (left[r] >= 0.0) & (left[r] < p) else 0.0
-            left[r] -= p
-    row = resp[n_components - 1]
-    for r in range(m):
-        row[r] = 1.0 if left[r] >= 0.0 else 0.0
 
 
 @jit()

@@ -12,6 +12,23 @@ from ...kernels.compilation import jit
 
 
 @jit()
+def choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
+    """Turn responsibilities (K, m) into one 1 a row, drawn with these probabilities."""
+    n_components = len(resp)
+    for r in range(m):
+        left[r] = rng.random()
+    for k in range(n_components - 1):
+        row = resp[k]
+        for r in range(m):
+            p = row[r]
+            row[r] = 1.0 if (left[r] >= 0.0) & (left[r] < p) else 0.0
+            left[r] -= p
+    row = resp[n_components - 1]
+    for r in range(m):
+        row[r] = 1.0 if left[r] >= 0.0 else 0.0
+
+
+@jit()
 def half_von_mises(rng, kappa):  # type: ignore[no-untyped-def]
     """A draw of t in (-pi/2, pi/2) with density in exp(kappa cos 2t), by rejection.
 
