@@ -60,7 +60,7 @@ def posterior_of(
 ) -> Posterior:
     """A Posterior of these draws; stats replace plausible sampler statistics."""
     rng = np.random.default_rng(seed)
-    data = as_data(x)
+    data = as_data(x, missing=fit.mixture.missing)
     n_chains, n_draws = size = draws["pi"].shape[:2]
     stats = {
         "diverging": np.zeros(size, dtype=bool),

@@ -14,9 +14,9 @@ from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean, holds_real_numbers, unusable_names
 
-REFUSE = "refuse"
+REFUSE, MARGINALIZE = "refuse", "marginalize"
 # What may be done about missing values.
-MISSING = (REFUSE, "marginalize")
+MISSING = (REFUSE, MARGINALIZE)
 # Types that `float` accepts, but that are not numbers.
 _NOT_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 

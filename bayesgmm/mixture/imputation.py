@@ -62,6 +62,12 @@ def conditional_means(data: Data, parameters: Parameters) -> FloatArray:
     return out
 
 
+def with_own_values(data: Data, centred: FloatArray) -> FloatArray:
+    """Centred rows in the user's units; values that were there are what they were, to the bit."""
+    own = np.asarray(data.values, dtype=np.float64)
+    return np.where(np.isnan(own), centred + data.center, own)
+
+
 def with_missing_like(data: Data, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Rows (m, d) that miss values as those of the data do.
 

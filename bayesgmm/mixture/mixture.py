@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..data.data import Data, as_rows_like
-from ..data.tables import MISSING, REFUSE
+from ..data.tables import MARGINALIZE, MISSING, REFUSE
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
 from ..utils.display import Displayed, pair
@@ -26,7 +26,7 @@ from ..utils.validation import (
 )
 from .apart import refuse_apart
 from .conditional import conditional, marginal, positions, split
-from .imputation import conditional_means, drawn
+from .imputation import conditional_means, drawn, with_own_values
 from .shapes import check_shapes
 
 if TYPE_CHECKING:
@@ -198,10 +198,11 @@ class Mixture(Displayed):
         p = self._parameters
         return Parameters(p.weights, self.means - center, p.covariances)
 
-    def rows(self, x: Any, sample_weight: Any = None) -> Data:
+    def rows(self, x: Any, sample_weight: Any = None, missing: str | None = None) -> Data:
         """New rows checked against the mixture's columns, in its own coordinates."""
+        missing = self.missing if missing is None else missing
         return as_rows_like(
-            x, self.names, self._center, self.scale, self.named, sample_weight, self.missing
+            x, self.names, self._center, self.scale, self.named, sample_weight, missing
         )
 
     def log_density(self, x: Any) -> FloatArray:
@@ -268,14 +269,13 @@ class Mixture(Displayed):
         >>> mixture.impute([[2.0, float("nan")]]).tolist()
         [[2.0, 1.0]]
         """
-        rows = as_rows_like(
-            x, self.names, self._center, self.scale, self.named, missing="marginalize"
-        )
+        rows = self.rows(x, missing=MARGINALIZE)
         if draws is None:
-            return self._center + conditional_means(rows, self._parameters)
+            return with_own_values(rows, conditional_means(rows, self._parameters))
         draws = check_integer("draws", draws, 1)
         rng = random_stream(random_seed)
-        return np.array([self._center + drawn(rows, self._parameters, rng) for _ in range(draws)])
+        of_each = (drawn(rows, self._parameters, rng) for _ in range(draws))
+        return np.array([with_own_values(rows, values) for values in of_each])
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None

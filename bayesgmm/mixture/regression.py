@@ -2,21 +2,22 @@
 
 Given the other columns x, every component is Gaussian in the response y, with a mean that is linear
 in x; its weight is its responsibility for x. E[y | x] is therefore a smooth curve, and y need not
-vary alike, nor around one value, everywhere (Xu, Hinton & Jordan 1995).
+vary alike, nor around one value, everywhere (Xu, Hinton & Jordan 1995). Rows that miss some of x
+are given the rest of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from ..data.missing import refuse_missing
+from ..data.data import Data
 from ..kernels.e_step.e_step import evaluate
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from ..utils.validation import tail_probabilities
 from .conditional import position, positions
 from .mixture import Mixture
@@ -96,6 +97,18 @@ class Columns:
             raise ValueError(f"the mixture has no column besides {names[at]!r} to be given.")
         return cls(at, others)
 
+    def by_what_is_there(self, rows: Data) -> Iterator[tuple[IntArray, IntArray, Columns]]:
+        """Rows (m,) that have the same of the given columns, these (q,), and the regression."""
+        if rows.groups is None:
+            yield np.arange(rows.n), np.arange(rows.d), self
+            return
+        groups = rows.groups
+        for g, seen in enumerate(groups.observed):
+            there = np.flatnonzero(seen)
+            given = [self.given[j] for j in there]
+            at = groups.order[groups.bounds[g] : groups.bounds[g + 1]]
+            yield at, there, Columns(self.response, given)
+
 
 def component_regressions(
     means: FloatArray, covariances: FloatArray, columns: Columns, x: FloatArray
@@ -127,20 +140,19 @@ def regression(
     columns = Columns.of(mixture.names, response, given)
     marginal = mixture.marginal(columns.given)
     new = marginal.rows(x)
-    refuse_missing(new, "a regression")
-    parts = []
-    for _, block in new.blocks(mixture.n_components * mixture.d):
+    out = np.empty((new.n, 4))
+    for part, block in new.blocks(mixture.n_components * mixture.d):
         about = marginal.parameters_about(block.center)
         weights = evaluate(block, about, responsibilities=True)[1]
-        rows = np.asarray(block.values)
-        there = Conditionals(
-            weights, *component_regressions(mixture.means, mixture.covariances, columns, rows)
-        )
-        quantiles = [there.quantile(probability) for probability in ends]
-        parts.append(np.stack([there.mean, np.sqrt(there.variance), *quantiles], axis=1))
-    return pd.DataFrame(
-        np.concatenate(parts), columns=["mean", "sd", "lower", "upper"], index=row_index(x)
-    )
+        for at, there, some in columns.by_what_is_there(block):
+            rows = np.asarray(block.values)[np.ix_(at, there)]
+            found = Conditionals(
+                weights[at], *component_regressions(mixture.means, mixture.covariances, some, rows)
+            )
+            quantiles = [found.quantile(probability) for probability in ends]
+            values = np.stack([found.mean, np.sqrt(found.variance), *quantiles], axis=1)
+            out[part.start + at] = values
+    return pd.DataFrame(out, columns=["mean", "sd", "lower", "upper"], index=row_index(x))
 
 
 def row_index(x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .style import (
     labelled,
     marginal_panel,
     marker,
+    note_on_missing,
     sample,
     separating_columns,
     units_of,
@@ -84,6 +86,7 @@ def plot_classification(
         _pair(figure.subplots(), x, resp, mixture, shown, 1, 0, names)
         figure.axes[0].set_title(_TITLE)
         component_legend(figure, mixture, "outside right upper", SIZES)
+        note_on_missing(figure, data, shown)
         return figure
     side = max(7.5, 2.0 * size)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -106,6 +109,7 @@ def plot_classification(
     figure.suptitle(_TITLE)
     few = f"{size} of {mixture.d} columns, those in\nwhich components differ most"
     component_legend(figure, mixture, "upper right", *([few] if size < mixture.d else []), SIZES)
+    note_on_missing(figure, data, *combinations_with_replacement(shown, 2))
     return figure
 
 
@@ -176,6 +180,7 @@ def plot_uncertainty(
     else:
         _uncertainty_map(right, x, labels, uncertainty, mixture, names)
     component_legend(figure, mixture, "outside right upper")
+    note_on_missing(figure, data, separating_columns(mixture, 2))
     return figure
 
 
@@ -234,6 +239,7 @@ def _strip(data: Data, mixture: Mixture, name: str) -> Figure:
     figure.align_ylabels([top, bottom])
     top.set_title(_TITLE)
     component_legend(figure, mixture, "outside right upper", "dashed: the mixture", SIZES)
+    note_on_missing(figure, data, [0])
     return figure
 
 

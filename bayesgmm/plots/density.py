@@ -29,6 +29,7 @@ from .style import (
     labelled,
     literal_text,
     marker,
+    note_on_missing,
     separating_columns,
     some_rows,
     units_of,
@@ -108,8 +109,11 @@ def plot_density(
     rows = some_rows(data)[:, places]
     labels = labelled(part.names, units_of(X, units))
     if part.d == 1:
-        return _curve(rows[:, 0], part, posterior, labels[0], ci_prob)
-    return _contours(rows, part, posterior, labels)
+        figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob)
+    else:
+        figure = _contours(rows, part, posterior, labels)
+    note_on_missing(figure, data, places)
+    return figure
 
 
 def _curve(
@@ -192,8 +196,8 @@ def _reach(x: FloatArray, mixture: Mixture, j: int, size: int) -> FloatArray:
     """Values along a column that cover the rows and the components."""
     sd = np.sqrt(mixture.covariances[:, j, j])
     heavy = mixture.weights > 1e-3
-    low = min(x.min(), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
-    high = max(x.max(), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
+    low = min(np.nanmin(x), float(np.min((mixture.means[:, j] - 2.6 * sd)[heavy])))
+    high = max(np.nanmax(x), float(np.max((mixture.means[:, j] + 2.6 * sd)[heavy])))
     margin = 0.02 * (high - low)
     return with_narrow(np.linspace(low - margin, high + margin, size), mixture, j, size // 3)
 

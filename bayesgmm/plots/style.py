@@ -19,7 +19,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from ..data.data import Data
-from ..data.missing import refuse_missing
 from ..mixture.mixture import Mixture
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
@@ -123,8 +122,7 @@ def sample(data: Data, mixture: Mixture) -> tuple[FloatArray, FloatArray]:
 
 
 def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
-    """All rows, or so many evenly spaced ones."""
-    refuse_missing(data, "a picture of rows")
+    """All rows, or so many evenly spaced ones; missing values are NaN, which is not drawn."""
     rows: Any = slice(None)
     if data.n > at_most:
         rows = np.linspace(0, data.n - 1, at_most).round().astype(int)
@@ -133,8 +131,9 @@ def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
 
 def grid_along(x: FloatArray, mixture: Mixture, j: int = 0) -> FloatArray:
     """Points at which to draw a curve over values of column j, a little beyond their range."""
-    margin = 0.08 * (x.max() - x.min())
-    even = np.linspace(x.min() - margin, x.max() + margin, 400)
+    low, high = np.nanmin(x), np.nanmax(x)
+    margin = 0.08 * (high - low)
+    even = np.linspace(low - margin, high + margin, 400)
     return with_narrow(even, mixture, j, 60)
 
 
@@ -160,6 +159,7 @@ def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
 
 def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
     """Draw the histogram of a column and its components' weighted densities."""
+    x = x[~np.isnan(x)]
     ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
     grid = grid_along(x, mixture, j)
     for k in range(mixture.n_components):
@@ -210,6 +210,21 @@ def component_legend(figure: Figure, mixture: Mixture, loc: Any, *notes: str) ->
 def footnote(figure: Figure, text: str) -> None:
     """Add a note below the plot, at its left."""
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color=QUIET)
+
+
+def note_on_missing(figure: Figure, data: Data, *panels: Sequence[int]) -> None:
+    """Add how many rows panels of these columns cannot show, as they lack a value of theirs."""
+    if data.groups is None:
+        return
+    rows = np.bincount(data.groups.of_rows, minlength=len(data.groups.observed))
+    seen = data.groups.observed
+    lacking = [int(rows[~seen[:, list(columns)].all(axis=1)].sum()) for columns in panels]
+    low, high = min(lacking), max(lacking)
+    if high and len(panels) == 1:
+        footnote(figure, f"{high} of {data.n} rows lack a value here, and are not shown.")
+    elif high:
+        number = f"{high}" if low == high else f"{low} to {high}"
+        footnote(figure, f"A panel is without {number} of {data.n} rows, which lack a value there.")
 
 
 def despine(ax: Axes) -> None:

@@ -137,7 +137,9 @@ class ComponentsPosterior(LabelFree):
     def mixture_draws(self) -> MixtureDraws:
         """The draws as mixtures of named columns; absent components have proportion 0."""
         posterior = self.tree["posterior"].to_dataset()
-        return MixtureDraws.of(posterior, self.draws, self.fit.mixture.named)
+        return MixtureDraws.of(
+            posterior, self.draws, self.fit.mixture.named, self.fit.mixture.missing
+        )
 
     @property
     def most_clusters(self) -> int:

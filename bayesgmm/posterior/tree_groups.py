@@ -63,9 +63,12 @@ class TreeGroups(Summaries):
         """The same posterior with new data sets as group `posterior_predictive` of its tree.
 
         ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. The parameters
-        are those of `predictive`.
+        are those of `predictive`. Values that the rows miss are missing (NaN) in these too.
         """
         new = self.predictive(n_draws=n_draws, random_seed=random_seed)
+        observed = self.tree["observed_data"]["y"].to_numpy()
+        if np.isnan(observed).any():
+            new = new.where(xr.DataArray(~np.isnan(observed), dims=("obs_id", "feature")))
         return self.with_group("posterior_predictive", new)
 
     def with_log_likelihood(self) -> Self:

@@ -254,7 +254,8 @@ class Summaries(RowSummaries):
             built-in ones: "mean", "sd", "skewness", "kurtosis", "min", "quantile 0.05", "median",
             "quantile 0.95", "max" of every column, "correlation" of every pair, and "log density"
             (smallest, mean and largest of the rows, all under the EM fit). All of these if left
-            out.
+            out. Values that the rows miss are NaN in the new rows too; built-in statistics are
+            those of the others.
         ci_prob : float
             Probability of the equal-tailed predictive interval.
         n_draws : int, optional

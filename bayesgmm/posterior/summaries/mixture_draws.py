@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.data import Data, as_rows_like
+from ...data.tables import REFUSE
 from ...mixture.conditional import conditional, marginal, positions, split
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
@@ -38,6 +39,8 @@ class MixtureDraws(Displayed):
         Coordinates of the draws, those of a chain one after another.
     named : bool
         False if the data were an array without names: columns of a table then go by their order.
+    missing : {"refuse", "marginalize"}
+        Whether rows may miss values, as they may in the fit.
     """
 
     draws: Draws
@@ -45,13 +48,16 @@ class MixtureDraws(Displayed):
     chain: NDArray[Any]
     draw: NDArray[Any]
     named: bool = True
+    missing: str = REFUSE
 
     @classmethod
-    def of(cls, posterior: xr.Dataset, draws: Draws, named: bool) -> MixtureDraws:
+    def of(
+        cls, posterior: xr.Dataset, draws: Draws, named: bool, missing: str = REFUSE
+    ) -> MixtureDraws:
         """Draws with the coordinates of the posterior group they were read from."""
         names = tuple(str(c) for c in posterior["feature"].to_numpy())
         chain, draw = (posterior[name].to_numpy() for name in ("chain", "draw"))
-        return cls(draws, names, chain, draw, named)
+        return cls(draws, names, chain, draw, named, missing)
 
     def thinned(self, n_draws: int | None) -> MixtureDraws:
         """At most n_draws of them: as many of every chain, evenly spaced."""
@@ -72,7 +78,7 @@ class MixtureDraws(Displayed):
         """Every draw as a `Mixture`."""
         d = self.draws
         for pi, mu, sigma in zip(d.weights, d.means, d.covariances, strict=True):
-            yield Mixture(pi, mu, sigma, self.names, named=self.named)
+            yield Mixture(pi, mu, sigma, self.names, named=self.named, missing=self.missing)
 
     def marginal(self, columns: Sequence[str | int] | str | int) -> MixtureDraws:
         """The posterior of the mixture of some columns alone, in the order given."""
@@ -159,7 +165,7 @@ class MixtureDraws(Displayed):
         center = np.sum(share * d.means, axis=(0, 1))
         total = np.sum(share * (variances + (d.means - center) ** 2), axis=(0, 1))
         scale = np.exp2(np.round(0.5 * np.log2(total)))
-        return as_rows_like(x, self.names, center, scale, self.named)
+        return as_rows_like(x, self.names, center, scale, self.named, missing=self.missing)
 
     def _arrays(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         d = self.draws

@@ -24,17 +24,22 @@ def replicates(
         yield mixture.sample(n_rows, rng)[0]
 
 
+def refuse_too_many(n_draws: int, n_rows: int, d: int) -> None:
+    """Refuse to make more than 1 GiB of data sets."""
+    if n_draws * n_rows * d > _LIMIT:
+        raise ValueError(
+            f"{n_draws} data sets of {n_rows} rows and {d} columns are "
+            f"{n_draws * n_rows * d * 8 / 2**30:.1f} GiB: ask for fewer draws or rows."
+        )
+
+
 def predictive_rows(
     mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
 ) -> xr.Dataset:
     """New data sets from every draw: y over chain, draw, obs_id, feature."""
     n_draws, d = len(mixtures.draws), len(mixtures.names)
     check_integer("n_rows", n_rows, 1)
-    if n_draws * n_rows * d > _LIMIT:
-        raise ValueError(
-            f"{n_draws} data sets of {n_rows} rows and {d} columns are "
-            f"{n_draws * n_rows * d * 8 / 2**30:.1f} GiB: pass a smaller n_draws or n_rows."
-        )
+    refuse_too_many(n_draws, n_rows, d)
     y = np.empty((n_draws, n_rows, d))
     for s, rows in enumerate(replicates(mixtures, n_rows, random_seed)):
         y[s] = rows

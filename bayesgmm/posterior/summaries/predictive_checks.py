@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.data import Data
-from ...data.missing import refuse_missing
+from ...mixture.imputation import with_missing_like
 from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
-from ...utils.validation import tail_probabilities
+from ...utils.validation import random_stream, tail_probabilities
 from .functions import as_numbers, value_by_draw
 from .intervals import summarise
 from .mixture_draws import MixtureDraws
@@ -32,6 +32,16 @@ def _of_scipy(name: str, x: FloatArray) -> FloatArray:
     from scipy import stats  # takes half a second to import
 
     return np.asarray(getattr(stats, name)(x, axis=0))
+
+
+def _of_columns(function: Callable[[FloatArray], Any], x: FloatArray) -> FloatArray:
+    """A statistic of every column; where values are missing, of those that are there."""
+    missing = np.isnan(x)
+    if not missing.any():
+        return np.asarray(function(x))
+    return np.concatenate(
+        [function(x[~gone, j, None]) for j, gone in enumerate(missing.T)], dtype=np.float64
+    )
 
 
 _BY_COLUMN: dict[str, Callable[[FloatArray], Any]] = {
@@ -90,7 +100,7 @@ def chosen(
 
 def _built_in(mixture: Mixture) -> dict[str, Statistic]:
     """The built-in statistics by name; log densities are those under this mixture."""
-    known = {name: Statistic(function) for name, function in _BY_COLUMN.items()}
+    known = {name: Statistic(partial(_of_columns, f)) for name, f in _BY_COLUMN.items()}
     if mixture.d > 1:
         pairs = tuple(pair(a, b) for a, b in combinations(mixture.names, 2))
         known["correlation"] = Statistic(_correlations, pairs)
@@ -99,8 +109,14 @@ def _built_in(mixture: Mixture) -> dict[str, Statistic]:
 
 
 def _correlations(x: FloatArray) -> FloatArray:
-    matrix = np.atleast_2d(np.corrcoef(x, rowvar=False))
-    return matrix[np.triu_indices(len(matrix), 1)]
+    """Of every two columns; where values are missing, by the rows that have both."""
+    missing = np.isnan(x)
+    if not missing.any():
+        matrix = np.atleast_2d(np.corrcoef(x, rowvar=False))
+        return matrix[np.triu_indices(len(matrix), 1)]
+    pairs = combinations(range(x.shape[1]), 2)
+    both = ((i, j, ~(missing[:, i] | missing[:, j])) for i, j in pairs)
+    return np.array([np.corrcoef(x[seen, i], x[seen, j])[0, 1] for i, j, seen in both])
 
 
 def _log_densities(mixture: Mixture, x: FloatArray) -> FloatArray:
@@ -119,8 +135,9 @@ def check_table(
     import pandas as pd
 
     tail_probabilities(ci_prob)
-    refuse_missing(data, "a predictive check")
-    rows = np.asarray(data.values, dtype=np.float64)
+    if data.counted is not None:  # without rows that have no value
+        data = data.take(np.flatnonzero(data.counted))
+    rows, rng = np.asarray(data.values, dtype=np.float64), random_stream(random_seed)
     observed = {name: as_numbers(s.function(rows), name) for name, s in statistics.items()}
     index = pd.MultiIndex.from_tuples(
         [
@@ -134,7 +151,8 @@ def check_table(
     def all_of(x: FloatArray) -> FloatArray:
         return np.concatenate([np.ravel(s.function(x)) for s in statistics.values()])
 
-    new = value_by_draw(all_of, replicates(mixtures, data.n, random_seed))
+    new_rows = (with_missing_like(data, x, rng) for x in replicates(mixtures, data.n, rng))
+    new = value_by_draw(all_of, new_rows)
     value = np.concatenate([v.ravel() for v in observed.values()])
     undefined = np.isnan(value) | np.isnan(new).any(axis=0)
     if undefined.any():

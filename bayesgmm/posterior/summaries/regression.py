@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...mixture.regression import Columns, Conditionals, component_regressions, row_index
@@ -36,24 +35,26 @@ def regression_intervals(
     columns = Columns.of(mixtures.names, response, given)
     marginal = mixtures.marginal(columns.given)
     each = len(mixtures.draws) * mixtures.draws.n_components * len(mixtures.names)
-    parts = [
-        _summaries(block, mixtures.draws, marginal.draws, columns, ends)
-        for _, block in marginal.rows(x).blocks(each)
-    ]
-    return pd.DataFrame(np.concatenate(parts), columns=list(_NAMES), index=row_index(x))
+    new = marginal.rows(x)
+    out = np.empty((new.n, len(_NAMES)))
+    for part, block in new.blocks(each):
+        weights = np.stack(list(responsibilities(block, marginal.draws)))
+        for at, there, some in columns.by_what_is_there(block):
+            rows = np.asarray(block.values)[np.ix_(at, there)]
+            out[part.start + at] = _summaries(rows, weights[:, at], mixtures.draws, some, ends)
+    return pd.DataFrame(out, columns=list(_NAMES), index=row_index(x))
 
 
 def _summaries(
-    rows: Data, draws: Draws, given: Draws, columns: Columns, ends: tuple[float, float]
+    rows: FloatArray, weights: FloatArray, draws: Draws, columns: Columns, ends: tuple[float, float]
 ) -> FloatArray:
-    """The table's numbers (m, 6) of some rows.
+    """The table's numbers (m, 6) of some rows (m, q) with responsibilities (S, m, K).
 
     The posterior predictive distribution of the response is the mixture of those under the S
     draws: S K Gaussians.
     """
-    weights = np.stack(list(responsibilities(rows, given)))
     covariances = as_full(draws.covariances, leading=2)
-    means, sd = component_regressions(draws.means, covariances, columns, np.asarray(rows.values))
+    means, sd = component_regressions(draws.means, covariances, columns, rows)
     band = np.quantile(np.sum(weights * means, axis=2), ends, axis=0)
     n_draws = len(draws)
     there = Conditionals(_side_by_side(weights) / n_draws, _side_by_side(means), sd.ravel())

@@ -13,11 +13,14 @@ import numpy as np
 import xarray as xr
 
 from ...data.data import Data
+from ...data.tables import MARGINALIZE
 from ...em.result import Fit
 from ...mixture.draws import Draws, RowDraws
 from ...utils.types import FloatArray
+from ...utils.validation import random_stream
 from .allocations import responsibility_intervals
 from .coclustering import coclustering_among, matrix_blocks, picked_rows
+from .imputations import imputations, imputed_means
 from .mixture_draws import MixtureDraws
 from .partition import Loss, Partition, best_partition
 
@@ -61,8 +64,8 @@ class RowSummaries(ABC):
         self._warn_of_modes()
         if isinstance(self.draws, RowDraws):
             raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
-        named = self.fit.mixture.named
-        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws, named)
+        mixture, posterior = self.fit.mixture, self.tree["posterior"].to_dataset()
+        return MixtureDraws.of(posterior, self.draws, mixture.named, mixture.missing)
 
     def responsibilities(
         self,
@@ -99,6 +102,52 @@ class RowSummaries(ABC):
         >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
         """
         return responsibility_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
+
+    def impute(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> FloatArray:
+        """The rows with their missing values filled in.
+
+        With `draws` multiple imputations that are proper: each is made by a draw of the posterior
+        of its own, as a component of each row, then what it misses given that and what it has. An
+        analysis of each, pooled by Rubin's rules, has the uncertainty of the parameters in it.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows, of which values may be missing; those of the posterior if left out.
+        draws : int, optional
+            So many sets of rows (draws, n, d), by evenly spaced draws. Else one (n, d), with
+            posterior means.
+        random_seed : int or Generator, optional
+            Seed of the imputations.
+
+        Raises
+        ------
+        DataError
+            Wrong columns, text or infinite values.
+        ValueError
+            More imputations than draws, or more than 1 GiB of them; a model in which rows differ.
+
+        References
+        ----------
+        Rubin (1987), Multiple Imputation for Nonresponse in Surveys, sections 3.3 and 5.2.
+
+        Examples
+        --------
+        >>> tables = posterior.impute(draws=20, random_seed=1)  # doctest: +SKIP
+        """
+        if isinstance(self.draws, RowDraws):
+            raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
+        rows = self.data if X is None else self.fit.mixture.rows(X, missing=MARGINALIZE)
+        self._warn_of_modes()
+        if draws is None:
+            return imputed_means(rows, self.draws)
+        return imputations(rows, self.draws, draws, random_stream(random_seed))
 
     def coclustering(
         self,
