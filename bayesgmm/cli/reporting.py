@@ -48,6 +48,7 @@ def _report(
     k: options.Components = "1:9",
     families: options.Families = "",
     columns: options.Columns = "",
+    missing: options.Missing = "refuse",
     question: Annotated[
         str, typer.Option(help="What the report asks first; the number of components if left out.")
     ] = "",
@@ -85,7 +86,7 @@ def _report(
     numbers = options.numbers(k)
     with errors_as_text() as end:
         frame = data.rows(columns)
-        rows = as_data(frame)
+        rows = as_data(frame, missing=str(missing))
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             k_of_all = numbers[0] if len(numbers) == 1 else None
@@ -98,7 +99,7 @@ def _report(
             n_components=numbers, covariance_type=options.families(families, rows.d), prior=prior,
             refine=refine, n_posteriors=n_posteriors, criterion=criterion, sampler=sampler,
             n_init=n_init, draws=draws, tune=tune, chains=chains, ci_prob=ci_prob,
-            random_seed=seed,
+            random_seed=seed, missing=str(missing),
         )  # fmt: skip
     end.check()
 

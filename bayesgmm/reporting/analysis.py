@@ -25,6 +25,7 @@ from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 from ..utils.progress import stages
+from .missing import MissingRates
 from .request import Given, ReportRequest
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Analysis:
     merging : Merging or None
         Its components merged to clusters; None for a single one.
     request : ReportRequest
+    missing : MissingRates or None
+        What is missing, by column and component; None where nothing is.
     units : dict of column to unit
         Those that are known.
     """
@@ -77,6 +80,7 @@ class Analysis:
     classes: pd.DataFrame
     merging: Merging | None
     request: ReportRequest
+    missing: MissingRates | None = None
     units: dict[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -130,7 +134,10 @@ def analyse(
     """
     request, given = request or ReportRequest(), Given.of(results)
     selection, posteriors = given.selection, dict(given.posteriors)
-    data = as_data(X, request.columns if selection is None else _columns(selection))
+    if selection is None:
+        data = as_data(X, request.columns, missing=request.missing)
+    else:
+        data = as_data(X, _columns(selection), missing=selection.best.mixture.missing)
     if selection is None:
         selection = select(
             data, request.ks, request.covariance_type, n_init=request.n_init,
@@ -160,6 +167,7 @@ def analyse(
         classes=classify(data, fit),
         merging=merging,
         request=request,
+        missing=MissingRates.of(data, fit.mixture),
         units=_units(X, data),
     )
 

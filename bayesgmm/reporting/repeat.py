@@ -89,7 +89,7 @@ def _arguments(analysis: Analysis) -> dict[str, Any]:
 def _differing(request: ReportRequest) -> dict[str, Any]:
     """The options that choose what is done and differ from their defaults, by name."""
     default = ReportRequest()
-    names = ("criterion", "n_posteriors", "sampler", "ci_prob")
+    names = ("missing", "criterion", "n_posteriors", "sampler", "ci_prob")
     return {
         f"--{name.replace('_', '-')}": getattr(request, name)
         for name in names

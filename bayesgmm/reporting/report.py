@@ -53,6 +53,7 @@ def report(
     question: str = "",
     source: str = "",
     reading: str = "",
+    missing: Literal["refuse", "marginalize"] = "refuse",
     progressbar: bool = True,
 ) -> Path:
     """Write a report of a selection, a posterior and a comparison: the answer first, then why.
@@ -89,6 +90,9 @@ def report(
     reading : str
         Options of the command line with which that file is read, for the section that says how to
         repeat the report.
+    missing : {"refuse", "marginalize"}
+        As for `fit`; results that are given say themselves what they did. The report compares how
+        much the components miss, and says what is assumed.
     progressbar : bool
         Show progress on standard error.
 
@@ -128,6 +132,7 @@ def report(
     request = ReportRequest(
         n_components, covariance_type, columns, prior, refine, n_posteriors, criterion, sampler,
         n_init, draws, tune, chains, ci_prob, random_seed, title, question, source, reading,
+        missing,
     )  # fmt: skip
     write(analyse(X, request, results, progressbar=progressbar), path, form)
     return path
@@ -220,6 +225,8 @@ def render(
         folder=folder,
         table=table,
         columns=tables.columns_table(analysis),
+        missing=[] if analysis.missing is None else analysis.missing.sentences(),
+        missing_rates=None if analysis.missing is None else analysis.missing.table(),
         selection=tables.selection_table(analysis),
         n_cells=len(analysis.selection.table),
         most_rows=tables.MOST_ROWS,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..data.tables import MISSING, REFUSE
 from ..em.result import Fit
 from ..mixture.prior import Prior
 from ..posterior.components import ComponentsPosterior
@@ -13,7 +14,7 @@ from ..posterior.posterior import Posterior
 from ..sampling.registry import SamplerName, sampler_named
 from ..selection.criteria import CriterionName, criterion_of
 from ..selection.selection import Selection
-from ..utils.validation import check_integer, check_probability, whole_seed
+from ..utils.validation import check_choice, check_integer, check_probability, whole_seed
 
 type _Result = Fit | Posterior | ComponentsPosterior | Selection
 type Results = _Result | Mapping[str, _Result]
@@ -41,6 +42,7 @@ class ReportRequest:
     question: str = ""
     source: str = ""
     reading: str = ""
+    missing: str = REFUSE
 
     def __post_init__(self) -> None:
         """Keep the numbers of components as a list, which is read more than once; check others."""
@@ -51,6 +53,7 @@ class ReportRequest:
         set_value(self, "criterion", criterion_of(self.criterion).name)
         set_value(self, "sampler", sampler_named(self.sampler).name)
         set_value(self, "n_posteriors", check_integer("n_posteriors", self.n_posteriors, 1))
+        check_choice("missing", self.missing, MISSING)
         set_value(self, "ci_prob", check_probability("ci_prob", self.ci_prob))
 
     @property

@@ -392,3 +392,32 @@ def test_report_of_a_family_with_axes(tmp_path):
     text = path.read_text()
     assert "family VEV" in text
     assert "The log evidence" in text and "not known" not in text
+
+
+def test_missing_values_are_told_by_component(tmp_path):
+    """Shares of each component by hand; what differs is named, in both formats and the commands."""
+    x = bayesgmm.datasets.load_iris(features_only=True)
+    rng = np.random.default_rng(1)
+    long = x.iloc[:, 2] > 5
+    x = x.mask(rng.random(x.shape) < 0.05)
+    x.loc[long & (rng.random(150) < 0.6), x.columns[1]] = np.nan
+    x.iloc[7] = np.nan
+    for name in ("report.md", "report.html"):
+        bayesgmm.report(
+            x, tmp_path / name, n_components=2, covariance_type="VEV", refine=False,
+            missing="marginalize", progressbar=False,
+        )  # fmt: skip
+    text = (tmp_path / "report.md").read_text()
+    assert "missing at random" in text
+    assert "1 without any value" in text
+    assert "--missing marginalize" in text
+    fit = bayesgmm.fit(x, 2, "VEV", missing="marginalize", random_seed=0)
+    rows = x.notna().any(axis=1)
+    resp, lacking = fit.predict_proba(x)[rows], x[rows].isna().to_numpy()
+    share = resp.T @ lacking[:, 1] / resp.sum(axis=0)
+    k = int(np.argmax(share))
+    assert f"Component {k} lacks sepal_width in {share[k]:.0%} of its rows" in text
+    row = next(line for line in text.splitlines() if line.startswith("| sepal_width | "))
+    assert [f"{v:.1%}" for v in (lacking[:, 1].mean(), *share)] == row.strip("| ").split(" | ")[1:]
+    page = (tmp_path / "report.html").read_text()
+    assert "Shares of missing values" in page and f"{share[k]:.1%}" in page

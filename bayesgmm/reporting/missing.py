@@ -1,0 +1,99 @@
+"""What a report says of missing values: how many, in which components, and what is assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.data import Data
+from ..mixture.mixture import Mixture
+from ..utils.types import FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A component's share of missing values is spoken of from so far above that of all rows, in points
+# and in standard errors.
+_FAR, _ERRORS = 0.1, 3.0
+
+_MEANING = (
+    "Nothing was filled in: each row counts with the density of the values that it has. That is "
+    "right if whether a value is missing depends on nothing but values that are there (missing at "
+    "random): a test that was left out because of an earlier result does no harm, one that was "
+    "left out because of what it would have shown does. The data cannot tell which it was; who "
+    "collected them may."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MissingRates:
+    """Shares of missing values by column: of all rows that have any value, and by component.
+
+    of_all (d,), of_components (K, d) by responsibilities, whose sums are counts (K,). n_values is
+    the number of missing ones, n_complete that of complete rows, n_empty of rows without a value,
+    n_patterns of different sets of columns.
+    """
+
+    names: tuple[str, ...]
+    of_all: FloatArray
+    of_components: FloatArray
+    counts: FloatArray
+    n_values: int
+    n_complete: int
+    n_empty: int
+    n_patterns: int
+
+    @classmethod
+    def of(cls, data: Data, mixture: Mixture) -> MissingRates | None:
+        """The shares; None where no value is missing."""
+        if not data.incomplete:
+            return None
+        missing = np.isnan(np.asarray(data.values))
+        empty = missing.all(axis=1)
+        resp = mixture.predict_proba(data)[~empty]
+        counts = resp.sum(axis=0)
+        lacking = missing[~empty].astype(np.float64)
+        shares = resp.T @ lacking / np.maximum(counts, np.finfo(np.float64).tiny)[:, None]
+        return cls(
+            data.names, lacking.mean(axis=0), shares, counts, int(missing.sum()),
+            int((~missing.any(axis=1)).sum()), int(empty.sum()), len(np.unique(missing[missing.any(axis=1)], axis=0)),
+        )  # fmt: skip
+
+    def table(self) -> pd.DataFrame:
+        """The shares of the columns that miss any, as text."""
+        import pandas as pd
+
+        some = np.flatnonzero(self.of_all > 0)
+        shares = np.vstack([self.of_all, self.of_components])[:, some].T
+        return pd.DataFrame(
+            [[f"{share:.1%}" for share in row] for row in shares],
+            index=[self.names[j] for j in some],
+            columns=["all rows", *(f"component {k}" for k in range(len(self.counts)))],
+        )
+
+    def sentences(self) -> list[str]:
+        """What is missing, what is assumed of it, and where to look twice."""
+        n = self.n_values
+        first = (
+            f"{n} value{'s' if n > 1 else ''} are missing, in {self.n_patterns} patterns; "
+            f"{self.n_complete} rows are complete"
+        )
+        if self.n_empty:
+            first += f", and {self.n_empty} without any value count in nothing"
+        return [f"{first}.", _MEANING, *self._striking()]
+
+    def _striking(self) -> list[str]:
+        """The component and column of which more is missing than of all rows, by chance alone."""
+        errors = np.sqrt(self.of_all * (1 - self.of_all) / np.maximum(self.counts, 1.0)[:, None])
+        more = self.of_components - self.of_all
+        k, j = np.unravel_index(np.argmax(more), more.shape)
+        if more[k, j] < max(_FAR, _ERRORS * errors[k, j]):
+            return []
+        return [
+            f"Component {k} lacks {self.names[j]} in {self.of_components[k, j]:.0%} of its rows, "
+            f"all rows lack it in {self.of_all[j]:.0%}. Values that are there may explain that; "
+            "if they do not, these values are not missing at random, and what is said of "
+            f"component {k} rests on rows that are not like those it lacks."
+        ]
