@@ -55,10 +55,11 @@ class MissingRates:
         resp = mixture.predict_proba(data)[~empty]
         counts = resp.sum(axis=0)
         lacking = missing[~empty].astype(np.float64)
+        patterns = np.unique(missing[missing.any(axis=1)], axis=0)
         shares = resp.T @ lacking / np.maximum(counts, np.finfo(np.float64).tiny)[:, None]
         return cls(
             data.names, lacking.mean(axis=0), shares, counts, int(missing.sum()),
-            int((~missing.any(axis=1)).sum()), int(empty.sum()), len(np.unique(missing[missing.any(axis=1)], axis=0)),
+            int((~missing.any(axis=1)).sum()), int(empty.sum()), len(patterns),
         )  # fmt: skip
 
     def table(self) -> pd.DataFrame:

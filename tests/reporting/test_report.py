@@ -398,9 +398,9 @@ def test_missing_values_are_told_by_component(tmp_path):
     """Shares of each component by hand; what differs is named, in both formats and the commands."""
     x = bayesgmm.datasets.load_iris(features_only=True)
     rng = np.random.default_rng(1)
-    long = x.iloc[:, 2] > 5
+    setosa = x.iloc[:, 2] < 2.5
     x = x.mask(rng.random(x.shape) < 0.05)
-    x.loc[long & (rng.random(150) < 0.6), x.columns[1]] = np.nan
+    x.loc[setosa & (rng.random(150) < 0.6), x.columns[1]] = np.nan
     x.iloc[7] = np.nan
     for name in ("report.md", "report.html"):
         bayesgmm.report(
