@@ -43,7 +43,7 @@ _ALLOCATE = nb.void(nb.types.npy_rng, ROWS, VIEW, F2, I1, F2)
 call_allocate_groups = caller(_ALLOCATE)
 
 
-@part(_ALLOCATE)
+@part(_ALLOCATE, from_python=True)
 def allocate_groups(rng, x, view, theta, packed, sums):  # type: ignore[no-untyped-def]
     """Draw the rows' components and missing values; add the features of both to sums (K, F).
 
