@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from .comparison.table import Comparison as Comparison
     from .data.on_device import on_device as on_device
     from .em.fit import fit as fit
-    from .em.result import Fit as Fit
+    from .em.kinds import Fit as Fit
+    from .em.noise_sensitivity import noise_sensitivity as noise_sensitivity
     from .em.standard_errors.standard_errors import standard_errors as standard_errors
     from .estimators.discriminant import DiscriminantAnalysis as DiscriminantAnalysis
     from .estimators.mixture import GaussianMixture as GaussianMixture
@@ -69,7 +70,7 @@ _HOME = {
     "DegenerateFitWarning": "utils.errors",
     "DiscriminantAnalysis": "estimators.discriminant",
     "FAMILIES": "families",
-    "Fit": "em.result",
+    "Fit": "em.kinds",
     "Gamma": "families.hyperparameters",
     "GaussianMixture": "estimators.mixture",
     "InterruptionAdvice": "utils.errors",
@@ -90,6 +91,7 @@ _HOME = {
     "leave_out": "sampling.leave_out",
     "merge": "mixture.merging",
     "model_probabilities": "comparison.model_probabilities",
+    "noise_sensitivity": "em.noise_sensitivity",
     "on_device": "data.on_device",
     "refine": "sampling.refine",
     "report": "reporting",

@@ -25,7 +25,11 @@ bayesgmm fit counted.csv -k 2 --weights times
 
 bayesgmm fit eruptions.csv -k 3 --start hc --tol 1e-10 --max-iter 5000
 
-bayesgmm fit eruptions.csv -k 2 --prior --concentration 2"""
+bayesgmm fit eruptions.csv -k 2 --prior --concentration 2
+
+bayesgmm fit eruptions.csv -k 2 --noise volume --out noisy.npz
+
+bayesgmm fit flowers.csv -k 3 --labels species --out labelled.npz"""
 
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ def _fit(
     columns: options.Columns = "",
     weights: options.Weights = "",
     missing: options.Missing = "refuse",
+    labels: options.Labels = "",
+    noise: options.Noise = "",
     start: Annotated[
         _Start,
         typer.Option(
@@ -87,7 +93,7 @@ def _fit(
         )
     options.spare_inputs(out, data.path)
     with errors_as_text():
-        rows = data.weighted_rows(columns, weights, str(missing))
+        rows = data.weighted_rows(columns, weights, str(missing), labels)
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
         under = (
@@ -97,7 +103,7 @@ def _fit(
         )
         result = fit(
             rows, k, family, prior=under, start=str(start), n_init=n_init, max_iter=max_iter,
-            tol=tol, random_seed=seed,
+            tol=tol, random_seed=seed, labels=data.classes(labels), noise=options.noise(noise),
         )  # fmt: skip
         if out is not None:
             result.save(out)

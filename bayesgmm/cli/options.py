@@ -15,6 +15,8 @@ from ..utils.validation import did_you_mean
 
 # Most numbers of components of a command; more are taken for a typing error.
 _MOST_NUMBERS = 10_000
+# The noise whose density is one over the volume of the data.
+_VOLUME = "volume"
 
 
 def _complete_families(incomplete: str) -> list[str]:
@@ -41,6 +43,19 @@ else:
             help="What to do with missing values: marginalize fits the values that are there."
         ),
     ]
+Labels = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMN", help="The column with the rows' classes; empty where none is known."
+    ),
+]
+Noise = Annotated[
+    str,
+    typer.Option(
+        metavar="volume|DENSITY",
+        help="A uniform component for outliers: of one over the data's volume, or a density.",
+    ),
+]
 Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9, or 2, or 1,3,5.")]
 Families = Annotated[
     str,
@@ -94,6 +109,18 @@ def spare_inputs(out: Path | None, *inputs: Path | None) -> None:
 def out(help_text: str) -> Any:
     """The option for the file to write."""
     return typer.Option("--out", "-o", help=help_text, callback=writable)
+
+
+def noise(text: str) -> bool | float | None:
+    """Noise as `fit` takes it; None where there is none."""
+    if not text or text == _VOLUME:
+        return True if text else None
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no density: write {_VOLUME} or a number.", param_hint="--noise"
+        ) from None
 
 
 def numbers(text: str) -> list[int]:

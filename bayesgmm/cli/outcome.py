@@ -101,4 +101,5 @@ def fit_fields(fit: Any) -> dict[str, Any]:
         "weights": fit.weights,
         "means": fit.means,
         "covariances": fit.covariances,
+        **{name: getattr(fit, name) for name in ("noise_share", "classes") if hasattr(fit, name)},
     }

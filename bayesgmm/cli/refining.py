@@ -47,6 +47,7 @@ def _refine(
     data: Source,
     saved: SavedFit,
     cell: Cell = "",
+    weights: options.Weights = "",
     draws: options.Draws = 1000,
     tune: options.TuneIfGiven = None,
     chains: options.Chains = 4,
@@ -94,7 +95,7 @@ def _refine(
     options.spare_inputs(out, data.path, saved)
     with errors_as_text() as end:
         fit = load_fit(saved, cell)
-        rows = data.rows_of(fit.mixture)
+        rows = data.weighted_rows_of(fit.mixture, weights)
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             prior = priors.prior_from_options(
@@ -105,7 +106,8 @@ def _refine(
         posterior = refine(
             rows, fit, draws=draws, tune=tune, chains=chains, prior=prior, sampler=sampler,
             min_ess=min_ess, max_time=max_time, n_modes=n_modes, thin=thin, relabel=relabel,
-            target_accept=target_accept, random_seed=seed, progressbar=not (quiet or json),
+            target_accept=target_accept, weights="counts" if weights else None,
+            random_seed=seed, progressbar=not (quiet or json),
         )  # fmt: skip
         if out is not None:
             posterior.save(out)
@@ -125,6 +127,7 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
     d, fit = posterior.diagnostics, posterior.fit
     figures = ("rhat", "rhat_invariant", "ess_bulk", "ess_tail", "divergences", "problems")
     draws = posterior.tree["posterior"].to_dataset()
+    names = ("pi", "mu", "Sigma", *posterior.own_variables)
     return {
         "family": fit.family.name,
         "K": fit.n_components,
@@ -139,8 +142,8 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
             {"chains": chains, "log_posterior": height}
             for chains, height in zip(d.modes.groups, d.modes.log_posterior, strict=True)
         ],
-        "mean": {v: draws[v].mean(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
-        "sd": {v: draws[v].std(("chain", "draw")).values for v in ("pi", "mu", "Sigma")},
+        "mean": {v: draws[v].mean(("chain", "draw")).values for v in names},
+        "sd": {v: draws[v].std(("chain", "draw")).values for v in names},
         "prior": None if posterior.prior is None else posterior.prior.to_dict(),
         "quantities": d.table.rename_axis("name").reset_index().to_dict(orient="records"),
     }

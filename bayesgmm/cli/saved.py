@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..em.result import Fit
+from ..em.kinds import Fit
 from ..selection.selection import Selection
 from ..utils.archive import read_format, unsealed
 

@@ -21,6 +21,8 @@ bayesgmm select plants.csv -k 1:6 --families EEE,VVV --columns height,weight
 
 bayesgmm select eruptions.csv -k 1:4 --criterion icl --out grid.npz
 
+bayesgmm select eruptions.csv -k 1:4 --noise volume
+
 bayesgmm select eruptions.csv -k 1:9 --resume grid.npz --out grid.npz"""
 
 
@@ -37,6 +39,8 @@ def _select(
     columns: options.Columns = "",
     weights: options.Weights = "",
     missing: options.Missing = "refuse",
+    labels: options.Labels = "",
+    noise: options.Noise = "",
     criterion: Annotated[
         CriterionName, typer.Option(help="What the grid is ranked by (cv: cross-validation).")
     ] = "bic",
@@ -62,10 +66,11 @@ def _select(
         earlier = None if resume is None else load(resume)
         if earlier is not None and not isinstance(earlier, Selection):
             raise typer.BadParameter(f"{resume} does not hold a grid.", param_hint="--resume")
-        rows = data.weighted_rows(columns, weights, str(missing))
+        rows = data.weighted_rows(columns, weights, str(missing), labels)
         grid = select(
             rows, numbers, options.families(families, rows.d), criterion=criterion,
             n_init=n_init, random_seed=seed, resume=earlier, progressbar=not (quiet or json),
+            labels=data.classes(labels), noise=options.noise(noise),
         )  # fmt: skip
         if out is not None:
             grid.save(out)

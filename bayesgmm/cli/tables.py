@@ -136,10 +136,24 @@ class Source:
         """The columns of a fit's mixture as `Data` that treats missing values as the fit did."""
         return self.weighted_rows(_columns_of(mixture), weights, mixture.missing)
 
+    def classes(self, labels: str) -> list[Any] | None:
+        """The column of the rows' classes, None where one is empty; nothing if none is named."""
+        if not labels:
+            return None
+        self.refuse_unknown(labels, "--labels")
+        column = self.frame[labels]
+        return [None if out else v for v, out in zip(column, column.isna(), strict=True)]
+
     def weighted_rows(
-        self, columns: str | Sequence[str], weights: str, missing: str = "refuse"
+        self,
+        columns: str | Sequence[str],
+        weights: str,
+        missing: str = "refuse",
+        labels: str = "",
     ) -> Data:
         """The columns asked for as checked `Data`, weighted by a column if one is named.
+
+        The column of the labels is not among them.
 
         Raises
         ------
@@ -147,16 +161,18 @@ class Source:
             Rows or weights that cannot be used.
         """
         frame = self.frame
-        if not weights:
-            return as_data(self._chosen(frame, columns), missing=missing)
-        self.refuse_unknown(weights, "--weights")
-        if weights in (_names(columns) or ()):
-            raise typer.BadParameter(
-                f"{weights!r} is the column of the weights, which are not data: leave it out.",
-                param_hint="--columns",
-            )
-        data = self._chosen(frame.drop(columns=weights), columns)
-        return as_data(data, None, _checked_weights(frame[weights]), missing)
+        for name, of in ((weights, "weights"), (labels, "labels")):
+            if not name:
+                continue
+            self.refuse_unknown(name, f"--{of}")
+            if name in (_names(columns) or ()):
+                raise typer.BadParameter(
+                    f"{name!r} is the column of the {of}, which are not data: leave it out.",
+                    param_hint="--columns",
+                )
+        data = self._chosen(frame.drop(columns=[n for n in (weights, labels) if n]), columns)
+        counted = _checked_weights(frame[weights]) if weights else None
+        return as_data(data, None, counted, missing)
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

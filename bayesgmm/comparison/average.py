@@ -124,7 +124,7 @@ def average(
     drawn = _numbers(shares, n_draws)
     models = list(posteriors.values())
     some = [
-        _spaced(model.draws, number)
+        _spaced(model.mixture_draws.draws, number)
         for model, number in zip(models, drawn, strict=True)
         if number > 0
     ]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..data.same_data import Fingerprint, refuse_other_data
+from ..em.labelled_fit import LabelledFit
 from ..em.result import Fit
-from ..mixture.apart import refuse_apart
 from ..mixture.mixture import estimate_of
 from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
@@ -57,11 +57,34 @@ def expanded(
                 f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, "
                 "ComponentsPosterior, Selection and fitted GaussianMixture objects."
             )
-    for one in found.values():
-        refuse_apart(one)
+    _refuse_different_labels(found)
     if not found and not cells:
         raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")
     return found, cells
+
+
+def _refuse_different_labels(models: Mapping[str, Model]) -> None:
+    """Refuse to compare models of rows with labels with those of other labels, or of none.
+
+    Their likelihoods have the labels in them.
+    """
+    labels = {name: _labels_of(model) for name, model in models.items()}
+    (first, known), *others = labels.items() if labels else [("", None)]
+    for name, other in others:
+        if known != other:
+            raise NotImplementedError(
+                f"{first!r} and {name!r} are not of the same labels, which their likelihoods have "
+                "in them: compare models of the same labels, or of none."
+            )
+
+
+def _labels_of(model: Model) -> bytes | None:
+    """Which rows are labelled, and how many components each of them can belong to."""
+    fit = model if isinstance(model, Fit) else model.fit
+    if not isinstance(fit, LabelledFit):
+        return None
+    sizes = fit.labels.sets.sum(axis=1)[fit.labels.of_rows]
+    return np.where(fit.labels.informative, sizes, 0).tobytes()
 
 
 def _name(cell: CellName) -> str:
@@ -72,7 +95,7 @@ def _sound(selection: Selection) -> dict[str, Fit]:
     if not selection.sound:
         return {}
     best = selection.top(len(selection.sound))
-    return {_name((fit.family.name, fit.n_components)): fit for fit in best}
+    return {_name((fit.model_name, fit.n_components)): fit for fit in best}
 
 
 def _failed(selection: Selection) -> dict[str, Row]:
@@ -102,7 +125,7 @@ def fit_row(fit: Fit, cv: tuple[float, float] = (math.nan, math.nan)) -> Row:
     """Information criteria of a fit."""
     return {
         "method": "EM, MAP" if fit.prior is not None else "EM, ML",
-        "family": fit.family.name,
+        "family": fit.model_name,
         "K": fit.n_components,
         "n_parameters": fit.n_parameters,
         "loglik": fit.loglik,
@@ -123,7 +146,7 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
     khat = loo.pareto_k.to_numpy()
     return {
         "method": f"posterior ({posterior.sampler})",
-        "family": fit.family.name,
+        "family": fit.model_name,
         "K": fit.n_components,
         "n_parameters": fit.n_parameters,
         "loglik": posterior.mean_loglik,

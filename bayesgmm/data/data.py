@@ -136,6 +136,26 @@ class Data(Displayed):
         groups = None if self.groups is None else self.groups.take(rows)
         return replace(self, values=self.values[rows], weights=weights, groups=groups)
 
+    def repeated(self) -> Data:
+        """The table in which each row stands as often as it counts.
+
+        Raises
+        ------
+        DataError
+            A weight is no whole number.
+        """
+        if self.weights is None:
+            return self
+        broken = np.flatnonzero(self.weights != np.round(self.weights))
+        if len(broken):
+            row = int(broken[0])
+            raise DataError(
+                f"the weight of row {row} is {self.weights[row]:.6g}: only rows that count whole "
+                "numbers of times can be repeated."
+            )
+        rows = np.repeat(np.arange(self.n), self.weights.astype(np.int64))
+        return replace(self.take(rows), weights=None)
+
     def filled(self, values: FloatArray) -> Data:
         """The data with other values (n, d), of which none is missing."""
         return replace(self, values=values, groups=None)

@@ -33,14 +33,15 @@ call_log_posterior = caller(LOG_POSTERIOR)
 (
     N, D, K, ROWS, FREE, SHARED, MAP_ADDRESS, FACTORING, PASS, CENTRED, BLOCKS, BLOCK, FEATURES,
     RANDOM_CONCENTRATION, RANDOM_SCALE, CONJUGATE, WHITENED, ASKED_FOR_CENTRED, MAP_FIXED,
-    QUADRATIC, OWNED, SCALE_BY_SHARES, N_SIZES,
-) = range(23)  # fmt: skip
+    QUADRATIC, OWNED, SCALE_BY_SHARES, NOISE, N_SIZES,
+) = range(24)  # fmt: skip
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
 class _Numbers(NamedTuple):
     """Views of `numbers`: what `LogPosterior` lays out one after another.
 
+    of_noise (2,) is the noise's log density in scaled coordinates, and the rows' total weight.
     of_concentration (2,) and of_psi (1 + d,) are a gamma's shape and rates, or a 0 or a value in
     their places; b0 (d,), strength and root (d, d) the means' prior; fixed the covariances' own;
     origin (P,) and whitening (P, P) are empty where the coordinates are not whitened.
@@ -49,6 +50,7 @@ class _Numbers(NamedTuple):
     scale: FloatArray
     center: FloatArray
     log_unit: FloatArray
+    of_noise: FloatArray
     of_concentration: FloatArray
     of_psi: FloatArray
     b0: FloatArray
@@ -63,7 +65,8 @@ class _Numbers(NamedTuple):
 def _numbers_at(numbers, d, n_fixed, n_white):  # type: ignore[no-untyped-def]
     center = d
     log_unit = center + d
-    of_concentration = log_unit + 1
+    of_noise = log_unit + 1
+    of_concentration = of_noise + 2
     of_psi = of_concentration + 2
     b0 = of_psi + 1 + d
     strength = b0 + d
@@ -72,7 +75,8 @@ def _numbers_at(numbers, d, n_fixed, n_white):  # type: ignore[no-untyped-def]
     origin = fixed + n_fixed
     whitening = origin + n_white
     return _Numbers(
-        numbers[:center], numbers[center:log_unit], numbers[log_unit:of_concentration],
+        numbers[:center], numbers[center:log_unit], numbers[log_unit:of_noise],
+        numbers[of_noise:of_concentration],
         numbers[of_concentration:of_psi], numbers[of_psi:b0], numbers[b0:strength],
         numbers[strength:root], numbers[root:fixed].reshape((d, d)), numbers[fixed:origin],
         numbers[origin:whitening], numbers[whitening:].reshape((n_white, n_white)),
@@ -85,6 +89,7 @@ class _Variables(NamedTuple):
     concentration: FloatArray
     scale: FloatArray
     pi: FloatArray
+    share: FloatArray
     mu: FloatArray
     of_covariances: FloatArray
 
@@ -94,12 +99,14 @@ def _variables(u, sizes):  # type: ignore[no-untyped-def]
     d, n_components = sizes[D], sizes[K]
     scale = 1 if sizes[RANDOM_CONCENTRATION] > 0 else 0
     pi = scale + sizes[RANDOM_SCALE]
-    mu = pi + n_components - 1
+    share = pi + n_components - 1
+    mu = share + sizes[NOISE]
     of_covariances = mu + n_components * d
     return _Variables(
         u[:scale],
         u[scale:pi],
-        u[pi:mu],
+        u[pi:share],
+        u[share:mu],
         u[mu:of_covariances].reshape((n_components, d)),
         u[of_covariances:],
     )
@@ -135,7 +142,8 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     slopes = Slopes(slope.of_covariances, slope.mu, g_psi)
     call_map(sizes[MAP_ADDRESS], (COVARIANCES, coordinates, covariances, of_rows, slopes))
     if sizes[PASS] > 0:
-        loglik = _see_rows(sizes, given, data, row_weights, weights, at.mu, covariances, of_rows)
+        of_all = _beside_noise(weights, at.share, given.of_noise[0])
+        loglik = _see_rows(sizes, given, data, row_weights, of_all, at.mu, covariances, of_rows)
         if np.isnan(loglik):
             return np.nan
         total += loglik
@@ -147,6 +155,8 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     total += _proportions(concentration, weights, log_sum)
     if n_components > 1:
         _slope_of_proportions(concentration, weights, of_rows.counts, in_all, slope.pi)
+    if sizes[NOISE] > 0:
+        total += _share_of_noise(at.share[0], given.of_noise[1], in_all, sizes[PASS], slope.share)
     if sizes[RANDOM_CONCENTRATION] > 0:
         of_log_sum = log_sum + n_components * (
             digamma(n_components * concentration) - digamma(concentration)
@@ -167,6 +177,30 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     else:
         _copied(g, gradient)
     return total
+
+
+@inlined
+def _beside_noise(weights, share, log_noise):  # type: ignore[no-untyped-def]
+    """The weights of the components beside noise, and the noise's, as a pass reads them."""
+    if len(share) == 0:
+        return weights
+    n_components = len(weights)
+    out = np.empty(n_components + 1)
+    p = 1.0 / (1.0 + np.exp(-share[0]))
+    for k in range(n_components):
+        out[k] = weights[k] / (1.0 + np.exp(share[0]))
+    out[n_components] = p * np.exp(log_noise)
+    return out
+
+
+@inlined
+def _share_of_noise(t, n_rows, in_all, seen, out):  # type: ignore[no-untyped-def]
+    """The log density of the share's logit t, the share being uniform; its slope, the rows' too."""
+    p = 1.0 / (1.0 + np.exp(-t))
+    out[0] = 1.0 - 2.0 * p
+    if seen > 0:
+        out[0] += (n_rows - in_all) - n_rows * p
+    return -np.abs(t) - 2.0 * np.log1p(np.exp(-np.abs(t)))
 
 
 @inlined

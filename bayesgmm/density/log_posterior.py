@@ -31,7 +31,7 @@ from ..kernels.e_step.many_rows import many_rows_pass
 from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..mixture.prior import Prior
-from ..utils.errors import DegenerateComponentError
+from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
 from . import callbacks, compiled
@@ -48,6 +48,8 @@ _COVARIANCE_MAPS = {
 }
 # Pruning is worthwhile if at most this share of the pairs of a row and a component is left.
 _WORTH_PRUNING = 0.6
+# Of a density that neither overflows nor underflows.
+_LARGEST_LOG = 600.0
 
 
 class LogPosterior:
@@ -61,12 +63,15 @@ class LogPosterior:
         That of the covariances.
     prior : Prior
         The prior.
+    log_noise : float, optional
+        Log density of noise beside the mixture, in the data's units; its share is uniform a priori
+        and independent of all else.
     likelihood : bool
         False leaves the rows out: the density is the prior's.
 
     Attributes
     ----------
-    data, parametrisation, prior : Data, Parametrisation, Prior
+    data, parametrisation, prior, log_noise : Data, Parametrisation, Prior, float or None
         As given.
     space : Space
         The P coordinates.
@@ -79,18 +84,25 @@ class LogPosterior:
     callback: Entry = callbacks.density
 
     def __init__(
-        self, data: Data, parametrisation: Parametrisation, prior: Prior, *, likelihood: bool = True
-    ) -> None:
+        self, data: Data, parametrisation: Parametrisation, prior: Prior, *,
+        log_noise: float | None = None, likelihood: bool = True,
+    ) -> None:  # fmt: skip
         self.data, self.parametrisation, self.prior = data, parametrisation, prior
+        self.log_noise = log_noise
+        if log_noise is not None:
+            _refuse_beside_noise(log_noise, data)
         self._lock, self._changes = Lock(), 0
-        self.space = Space.of(parametrisation, prior, data.center)
+        self.space = Space.of(parametrisation, prior, data.center, log_noise is not None)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.inverse_wishart)
         # Where values are missing, each row has its own unit.
         log_unit = data.total * float(np.sum(np.log(data.scale))) if data.groups is None else 0.0
         self.numbers = np.concatenate(
-            [data.scale, data.center, [log_unit], *_of_prior(prior, data.center), fixed]
-        )
+            [
+                data.scale, data.center, [log_unit], _of_noise(log_noise, data),
+                *_of_prior(prior, data.center), fixed,
+            ]
+        )  # fmt: skip
         few, self.rows = _rows(data, parametrisation) if likelihood else (None, np.empty(0))
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
@@ -113,6 +125,7 @@ class LogPosterior:
                 prior.inverse_wishart.random_scale and parametrisation.scale_by_shares,
             ),
             (compiled.CONJUGATE, prior.mean_strength is not None),
+            (compiled.NOISE, log_noise is not None),
         ):
             self.sizes[place] = value
         self.on_device = PythonPass(data) if likelihood and _on_device(data) else None
@@ -165,7 +178,8 @@ class LogPosterior:
         data, parametrisation = self.data, self.parametrisation
         few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
         wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
-        if few or wide or data.weights is not None or data.groups is not None:
+        special = data.weights is not None or data.groups is not None or self.log_noise is not None
+        if few or wide or special:
             return self
         try:
             kept = prune(data, self.parameters(points), left_out)
@@ -270,6 +284,27 @@ def _rows(
         blocks, number, block = phi.shape
         return (blocks, block, number), phi.ravel()
     return None, contiguous(data.values).ravel()
+
+
+def _refuse_beside_noise(log_noise: float, data: Data) -> None:
+    """Refuse rows that cannot have noise, and noise whose density is no double."""
+    if data.groups is not None or _on_device(data):
+        raise DataError(
+            "the posterior of a fit with noise needs complete rows without labels, in the "
+            "processor's memory: leave the noise out, or the rest."
+        )
+    if abs(_of_noise(log_noise, data)[0]) > _LARGEST_LOG:
+        raise DataError(
+            f"the noise's log density of {log_noise:.4g} is beyond double precision in the "
+            "columns' scales: use fewer columns."
+        )
+
+
+def _of_noise(log_noise: float | None, data: Data) -> list[float]:
+    """The noise's log density in scaled coordinates, and the sum of the rows' weights."""
+    if log_noise is None:
+        return [-np.inf, data.total]
+    return [log_noise + float(np.sum(np.log(data.scale))), data.total]
 
 
 def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:

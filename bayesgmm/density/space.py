@@ -1,7 +1,8 @@
 """Free coordinates of a mixture's variables, in which every draw is a vector of real numbers.
 
 A vector holds, one after another, the logarithms of random hyperparameters, PyMC's simplex
-coordinates of pi (Aitchison's centred log-ratios without the last), the means about the data's
+coordinates of pi (Aitchison's centred log-ratios without the last), the logit of a share of noise
+where there is one, the means about the data's
 centre, and the coordinates of the covariances' variables. PyMC uses the same coordinates for
 `build_model`'s model, but for the centre. Samplers move in these coordinates, and the evidence is
 an integral over them.
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..families.hyperparameters import Gamma
 from ..families.parametrisation.base import Parametrisation
-from ..families.parametrisation.transforms import Log, LogRatios, Offset, Transform
+from ..families.parametrisation.transforms import Log, Logit, LogRatios, Offset, Transform
 from ..mixture.prior import Prior
 from ..utils.types import FloatArray
 
@@ -54,8 +55,10 @@ class Space:
     pieces: tuple[Piece, ...]
 
     @classmethod
-    def of(cls, parametrisation: Parametrisation, prior: Prior, center: FloatArray) -> Space:
-        """The space of `build_model`'s variables, for data centred there."""
+    def of(
+        cls, parametrisation: Parametrisation, prior: Prior, center: FloatArray, noise: bool = False
+    ) -> Space:
+        """The space of `build_model`'s variables, for data centred there; with a share of noise."""
         k, d = parametrisation.n_components, parametrisation.d
         pieces = []
         if prior.random_concentration and k > 1:
@@ -64,6 +67,8 @@ class Space:
             pieces.append(Piece("scale", (d,), parametrisation.scale_transform(prior.scale)))
         if k > 1:
             pieces.append(Piece("pi", (k,), LogRatios()))
+        if noise:
+            pieces.append(Piece("noise_share", (), Logit()))
         pieces.append(Piece("mu", (k, d), Offset(center)))
         pieces += [
             Piece(v.name, parametrisation.shape(v), v.transform) for v in parametrisation.variables

@@ -48,21 +48,24 @@ def check_options(n_init: Any, max_iter: Any, tol: Any, ridge: Any = 0.0) -> Opt
     )
 
 
-def as_fit(fit: Any) -> Fit:
+def as_fit(fit: Any, *, apart: bool = False) -> Fit:
     """The fit that was passed, or that an estimator or a grid stands for.
+
+    apart: fits with labels or noise are known what to do with.
 
     Raises
     ------
     TypeError
         Something else; the message says what to pass instead.
     NotImplementedError
-        A fit with labels or noise.
+        A fit with labels or noise, unless `apart`.
     """
     from .result import Fit
 
     found = estimate_of(fit)
     if isinstance(found, Fit):
-        refuse_apart(found)
+        if not apart:
+            refuse_apart(found)
         return found
     cure = "a Fit, as bayesgmm.fit returns, a Selection or a GaussianMixture"
     if isinstance(fit, Mixture):

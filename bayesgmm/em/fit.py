@@ -23,7 +23,6 @@ from ..utils.warnings import warn
 from .checks import check_options, check_problem
 from .coverage import undetermined
 from .labelled_fit import LabelledFit, with_labels
-from .labelled_rows import LabelledRows
 from .labels import Labels, read_labels
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
 from .noise import Noise, NoisyRows, read_noise, refuse_with_noise
@@ -121,7 +120,7 @@ def fit(
     noise : bool or float, optional
         A uniform component beside the K, for rows that belong to none: True for one over the volume
         of the data (the smaller of the boxes along the columns and along the principal axes, as
-        mclust), or its density. Not with labels or a prior.
+        mclust), or its density. Not with labels. With a prior its share is uniform a priori.
 
     Returns
     -------
@@ -163,7 +162,7 @@ def fit(
     search = SearchOptions(options.max_iter, options.tol, accelerate=accelerate)
     result: Fit
     if noise is not None:
-        refuse_with_noise(labels=labels, prior=prior)
+        refuse_with_noise(labels=labels)
         beside = read_noise(noise, data)
         result = fit_with_noise(start, problem, data, k, beside, options.n_init, seed, search)
     elif labels is None:
@@ -237,10 +236,10 @@ def fit_with_labels(
     """
     if stays_there(data):
         raise DataError("rows on a GPU cannot have labels: pass them as a NumPy array.")
-    problem = replace(problem, special=LabelledRows.of(data, labels))
+    seen = labels.seen_in(data)
     starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
     search = options if is_screened(start) else options.to_the_end
-    return with_labels(best_fit(problem, data, starts, search), labels)
+    return with_labels(best_fit(problem.of_rows(seen), seen, starts, search), labels)
 
 
 def fit_with_noise(
@@ -252,8 +251,9 @@ def fit_with_noise(
     n_init: int | None,
     random_seed: Seed,
     options: SearchOptions,
+    others: Sequence[Start] = (),
 ) -> NoisyFit:
-    """The best fit beside noise.
+    """The best fit beside noise; `others` are starts to try besides.
 
     Raises
     ------
@@ -262,6 +262,7 @@ def fit_with_noise(
     """
     problem = replace(problem, special=NoisyRows(data, noise))
     starts = starts_without_noise(start, data, n_components, n_init, random_seed)
+    starts += others
     search = options if is_screened(start) else options.to_the_end
     return with_noise(best_fit(problem, data, starts, search), data, noise)
 
@@ -293,9 +294,7 @@ def best_fit(
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
     best = search.results[0]
-    if starts[0].guess and not isinstance(
-        problem.special, LabelledRows
-    ):  # whose order has a meaning
+    if starts[0].guess and not problem.labelled:  # whose order has a meaning
         best = by_weight(best)
     near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
     counts = len(starts), len(search.sound), len(near)
@@ -370,12 +369,6 @@ def _entropy(result: EMResult, problem: Problem, data: Data) -> float:
     joint, rounding = expected_log_joint(p, result.statistics, data.scale)
     if rounding < _NEGLIGIBLE * data.total:
         return max(result.loglik - joint, 0.0)
-    special = problem.special
-    groups = special.each(p) if isinstance(special, LabelledRows) else [(data, p)]
-    return sum(_entropy_by_rows(*group) for group in groups)
-
-
-def _entropy_by_rows(data: Data, p: Parameters) -> float:
     entropy, weights = 0.0, data.counted
     for block, resp in responsibility_blocks(data, p):
         of_rows = -np.sum(xlogy(resp, resp), axis=1)

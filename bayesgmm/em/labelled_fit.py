@@ -8,30 +8,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils.types import FloatArray
 from .labels import Labels
 from .result import Fit
 
+_NONE = Labels(np.empty(0, dtype=np.intp), np.empty((0, 0), dtype=bool), None)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LabelledFit(Fit):
+class LabelledFit(Fit, kind="labels"):
     """A mixture fitted by EM to rows of which some can belong to some components only.
 
     What a `Fit` is and has, with these differences: `loglik` and the criteria are those of the rows
     and what is known of their components together, sum_i log sum_(k in A_i) pi_k N(x_i | mu_k,
-    Sigma_k); components keep the order of the classes; `predict` gives classes. What would have to
-    know the labels (`refine`, `standard_errors`, `merge`, `compare`, `save`) refuses such a fit.
+    Sigma_k); components keep the order of the classes; `predict` gives classes. `refine` samples
+    the posterior given the labels. What else would have to know them (`standard_errors`, `merge`,
+    `compare`) refuses such a fit.
 
     Attributes
     ----------
-    classes : tuple of K, or None
-        What each component is called, the columns of `predict_proba`: the classes sorted, and
-        "component k" for those beyond them; None where sets of components were given.
-    n_labelled : int
-        Rows that could not belong to every component.
+    labels : Labels
+        What was known of the rows' components.
     """
 
-    classes: tuple[Any, ...] | None = None
-    n_labelled: int = 0
+    labels: Labels = _NONE
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """What each component is called, the columns of `predict_proba`.
+
+        The classes sorted, and "component k" for those beyond them; None where sets of components
+        were given.
+        """
+        return self.labels.classes
+
+    @property
+    def n_labelled(self) -> int:
+        """Rows that could not belong to every component."""
+        return int(np.count_nonzero(self.labels.informative))
 
     @property
     def apart(self) -> str:
@@ -44,25 +58,53 @@ class LabelledFit(Fit):
         return found if self.classes is None else np.array(self.classes)[found]
 
     def to_meta(self) -> dict[str, Any]:
-        """Refused: a file has no place for labels yet.
+        """Everything but the arrays, as plain values.
 
         Raises
         ------
-        NotImplementedError
-            Always.
+        ValueError
+            A class is neither a text nor a number.
         """
-        raise NotImplementedError(
-            "a fit with labels cannot be saved: keep its mixture (weights, means, covariances), or "
-            "leave the labels out."
-        )
+        plain = None if self.classes is None else [_plain(name) for name in self.classes]
+        return super().to_meta() | {"classes": plain}
+
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """The arrays, by name: the sets of components, and each row's number of one."""
+        sets = self.labels.sets.astype(np.float64)
+        own = {"label_sets": sets, "label_of_rows": self.labels.of_rows.astype(np.float64)}
+        return super().to_arrays() | own
+
+    @classmethod
+    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+        """What it has besides a `Fit`, from saved metadata and arrays."""
+        sets, of_rows = arrays["label_sets"], arrays["label_of_rows"]
+        allowed, classes = sets == 1, meta["classes"]
+        if sets.ndim != 2 or not np.isin(sets, (0, 1)).all() or not allowed.any(axis=1).all():
+            raise ValueError("the sets of labels are not sets of components")
+        if of_rows.shape != (meta["rows"],) or not np.isin(of_rows, np.arange(len(sets))).all():
+            raise ValueError("the rows' labels are not numbers of sets")
+        if classes is not None and len(classes) != sets.shape[1]:
+            raise ValueError(f"there are {len(classes)} classes of {sets.shape[1]} components")
+        names = None if classes is None else tuple(classes)
+        return {"labels": Labels(of_rows.astype(np.intp), allowed, names)}
 
     def _lines(self) -> list[tuple[str, str]]:
         names = "sets of components" if self.classes is None else ", ".join(map(str, self.classes))
         return [*super()._lines(), ("labels", f"{self.n_labelled} rows; components: {names}")]
 
 
+def _plain(name: Any) -> Any:
+    """A class as JSON has it."""
+    value = name.item() if isinstance(name, np.generic) else name
+    if not isinstance(value, str | int | float):
+        raise ValueError(
+            f"class {name!r} is a {type(name).__name__}, which a file has no place for: call the "
+            "classes by texts or numbers."
+        )
+    return value
+
+
 def with_labels(found: Fit, labels: Labels) -> LabelledFit:
     """The fit with what was known of its rows."""
     values = {field.name: getattr(found, field.name) for field in fields(Fit)}
-    n_labelled = int(np.count_nonzero(labels.informative))
-    return LabelledFit(**values, classes=labels.classes, n_labelled=n_labelled)
+    return LabelledFit(**values, labels=labels)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.data import Data
+from ..data.groups import groups_of
 from ..utils.errors import DataError
 from ..utils.types import IntArray
 
@@ -57,6 +59,11 @@ class Labels:
     def take(self, rows: IntArray) -> Labels:
         """The labels of some of the rows."""
         return Labels(self.of_rows[rows], self.sets, self.classes)
+
+    def seen_in(self, data: Data) -> Data:
+        """The rows in groups, by which a pass knows the components that each can belong to."""
+        missing = np.isnan(data.values) if data.incomplete else np.zeros((data.n, data.d), bool)
+        return replace(data, groups=groups_of(missing, self.of_rows, self.sets))
 
 
 def read_labels(labels: Any, n: int, n_components: int) -> Labels:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from ..data.data import Data
 from ..data.missing import refuse_missing
 from ..data.on_device import stays_there
 from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
+from ..mixture.noise import mixed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
@@ -115,15 +115,6 @@ class NoisyRows:
         counted = replace(self.data, weights=weights * (1 - is_noise))
         step = measured_statistics(counted, parameters)
         return replace(step, loglik=float(weights @ total), log_certainty=0.0)
-
-
-def mixed(
-    of_components: FloatArray, log_noise: float, share: float
-) -> tuple[FloatArray, FloatArray]:
-    """Log densities (n,) of components and noise together, and the noise's probabilities (n,)."""
-    with np.errstate(divide="ignore"):
-        a, b = np.log1p(-share) + of_components, np.log(share) + log_noise
-    return np.logaddexp(a, b), expit(b - a)
 
 
 def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:

@@ -10,22 +10,27 @@ import numpy as np
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..mixture.noise import mixed, with_noise_column
 from ..utils.types import FloatArray, IntArray
-from .noise import Noise, NoisyRows, mixed
+from ..utils.validation import positive
+from .noise import Noise, NoisyRows
 from .result import Fit
 
+#: What follows the family in the name of a model with noise.
+SUFFIX = "+noise"
 # Rows whose probabilities are held at a time.
 _BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NoisyFit(Fit):
+class NoisyFit(Fit, kind="noise"):
     """A mixture fitted by EM beside a uniform component for noise.
 
     What a `Fit` is and has, with these differences: `mixture`, and its `weights`, are those of what
     is not noise; `loglik` and the criteria have the noise in them, and `n_parameters` counts
-    its share, and its volume if it was estimated; `predict` gives -1 for noise. What would have to
-    know the noise (`refine`, `standard_errors`, `merge`, `compare`, plots, `save`) refuses it.
+    its share, and its volume if it was estimated; `predict` gives -1 for noise. `refine` samples
+    the posterior of all of it. What else would have to know the noise (`standard_errors`, `merge`,
+    `compare`, plots) refuses it.
 
     Attributes
     ----------
@@ -40,6 +45,16 @@ class NoisyFit(Fit):
     noise_share: float = 0.0
     noise_density: float = 0.0
     volume_estimated: bool = True
+
+    @property
+    def noise(self) -> Noise:
+        """The noise's density."""
+        return Noise(self._log_noise, self.volume_estimated)
+
+    @property
+    def model_name(self) -> str:
+        """The family, and "+noise"."""
+        return f"{self.family.name}{SUFFIX}"
 
     @property
     def apart(self) -> str:
@@ -62,8 +77,7 @@ class NoisyFit(Fit):
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
-        noise = self.noise_probability(X)[:, None]
-        return np.hstack([(1 - noise) * self.mixture.predict_proba(X), noise])
+        return with_noise_column(self.mixture.predict_proba(X), self.noise_probability(X))
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int; -1 for noise."""
@@ -99,14 +113,21 @@ class NoisyFit(Fit):
         _refuse("used for regression")
 
     def to_meta(self) -> dict[str, Any]:
-        """Refused: a file has no place for noise yet.
+        """Everything but the arrays, as plain values."""
+        names = ("noise_share", "noise_density", "volume_estimated")
+        return super().to_meta() | {name: getattr(self, name) for name in names}
 
-        Raises
-        ------
-        NotImplementedError
-            Always.
-        """
-        _refuse("saved")
+    @classmethod
+    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+        """What it has besides a `Fit`, from saved metadata."""
+        share, estimated = float(meta["noise_share"]), meta["volume_estimated"]
+        if not 0 <= share <= 1 or not isinstance(estimated, bool):
+            raise ValueError(f"the share of noise is {share}, its volume estimated {estimated!r}")
+        return {
+            "noise_share": share,
+            "noise_density": positive(meta["noise_density"], "noise_density"),
+            "volume_estimated": estimated,
+        }
 
     @property
     def _log_noise(self) -> float:
@@ -142,8 +163,7 @@ def _uncertainty(data: Data, p: Parameters, log_noise: float, share: float) -> t
     entropy, log_map = 0.0, 0.0
     for _, block in data.blocks(len(p.weights) + 1, _BLOCK):
         of_components, resp = evaluate(block, p, responsibilities=True)
-        noise = mixed(of_components, log_noise, share)[1][:, None]
-        resp = np.hstack([(1 - noise) * resp, noise])
+        resp = with_noise_column(resp, mixed(of_components, log_noise, share)[1])
         logs = np.log(np.where(resp > 0, resp, 1.0))
         weights = np.ones(block.n) if block.weights is None else block.weights
         entropy -= float(weights @ np.sum(resp * logs, axis=1))

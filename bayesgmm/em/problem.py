@@ -17,7 +17,6 @@ from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
 from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
-from .labelled_rows import LabelledRows
 from .noise import NoisyRows
 
 
@@ -28,8 +27,7 @@ class Problem:
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
     objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
     rows, made when they are needed, once for all problems that `replace` makes of this one.
-    special is set where rows are to be seen otherwise: in groups, where they can belong to some
-    components only, or as noise in part.
+    special is set where rows are to be seen otherwise, as noise in part.
     """
 
     rows: Rows
@@ -38,7 +36,7 @@ class Problem:
     ridge: float = 0.0
     max_ratio: float | None = None
     features: Features | None = None
-    special: LabelledRows | NoisyRows | None = None
+    special: NoisyRows | None = None
 
     def __post_init__(self) -> None:
         """Set the features of the rows, unless another problem has passed them on."""
@@ -46,7 +44,7 @@ class Problem:
             object.__setattr__(self, "features", Features(self.rows))
 
     def of_rows(self, rows: Rows) -> Problem:
-        """The same problem for other rows, which have neither labels nor noise."""
+        """The same problem for other rows, which have no noise."""
         assert self.special is None
         return replace(self, rows=rows, features=None)
 
@@ -78,6 +76,12 @@ class Problem:
         if self.special is not None:
             return self.special.e_step(parameters)
         return measured_statistics(self.rows, parameters)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether some rows can belong to some components only."""
+        groups = self.rows.groups
+        return groups is not None and groups.admissible is not None
 
     @cached_property
     def row_weights(self) -> FloatArray:

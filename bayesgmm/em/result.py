@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _FORMAT = "bayesgmm.Fit/5"
+# The kinds of fits besides this one, by their names in files (`kinds.py` loads all of them).
+_KINDS: dict[str, type[Fit]] = {}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +84,12 @@ class Fit(Predictions, Displayed):
     unsound: int = 0
     remark: str = ""
     plot = PlotAccessor()
+    kind: ClassVar[str] = ""
+
+    def __init_subclass__(cls, kind: str) -> None:
+        """A kind of fit, by whose name a saved one is known."""
+        cls.kind = kind
+        _KINDS[kind] = cls
 
     @property
     def moments(self) -> FloatArray:
@@ -97,6 +105,11 @@ class Fit(Predictions, Displayed):
     def apart(self) -> str:
         """What the fit has that others do not know, as a `LabelledFit` has; "" here."""
         return ""
+
+    @property
+    def model_name(self) -> str:
+        """What the cell of a grid is called, but for K: the family, and "+noise" where it is."""
+        return self.family.name
 
     @property
     def weights(self) -> FloatArray:
@@ -245,6 +258,7 @@ class Fit(Predictions, Displayed):
         """Everything but the arrays, as plain values."""
         return {
             "version": __version__,
+            "kind": self.kind,
             "family": self.family.name,
             "names": list(self.names),
             "n": self.n,
@@ -307,7 +321,14 @@ class Fit(Predictions, Displayed):
         ValueError, LookupError, TypeError
             They do not make a fit: something is missing, of another type or impossible.
         """
-        return cls(**fields_of(meta, arrays))
+        kind = meta.get("kind", "")
+        made = _KINDS[kind] if kind else Fit
+        return made(**fields_of(meta, arrays), **made.own_fields(meta, arrays))
+
+    @classmethod
+    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+        """What a kind of fit has besides, from saved metadata and arrays."""
+        return {}
 
     def _lines(self) -> list[tuple[str, str]]:
         return [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..utils.types import FloatArray
-from .draws import Draws
-from .mixture import mixture_of, responsibility_blocks
+from .draws import Draws, NoisyDraws
+from .mixture import estimate_of, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,8 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
     Returns
     -------
     DataFrame
-        One row per row of X, with its index if X is a pandas object: `component` (int), and
+        One row per row of X, with its index if X is a pandas object: `component` (int, -1 for
+        noise, whose responsibility is r_noise), and
         `uncertainty`, 1 - max_k r_ik: 0 for a row that is certain, at most 1 - 1/K.
 
     Raises
@@ -57,8 +58,11 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
     import pandas as pd
 
     component, uncertainty, kept = [], [], []
+    fit = estimate_of(fit)
+    noisy = hasattr(fit, "noise_share") or isinstance(getattr(fit, "draws", None), NoisyDraws)
     for resp in _responsibilities(fit, X):
-        component.append(np.argmax(resp, axis=1))
+        found = np.argmax(resp, axis=1)
+        component.append(np.where(found == resp.shape[1] - 1, -1, found) if noisy else found)
         uncertainty.append(1 - resp.max(axis=1))
         if responsibilities:
             kept.append(resp)
@@ -68,13 +72,14 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
         index=index if isinstance(index, pd.Index) else None,
     )
     if kept:
-        table[[f"r_{k}" for k in range(kept[0].shape[1])]] = np.concatenate(kept)
+        names = [f"r_{k}" for k in range(kept[0].shape[1])]
+        table[[*names[:-1], "r_noise"] if noisy else names] = np.concatenate(kept)
     return table
 
 
 def _responsibilities(fit: Any, x: Any) -> Iterator[FloatArray]:
     """Responsibilities (n, K), a block of rows after another; of draws, their means."""
-    if isinstance(getattr(fit, "draws", None), Draws):
+    if isinstance(getattr(fit, "draws", None), Draws) or hasattr(fit, "noise_share"):
         yield fit.predict_proba(x)
         return
     mixture = mixture_of(fit)

@@ -61,6 +61,16 @@ class Draws(Displayed):
         """Number of components K."""
         return int(self.weights.shape[1])
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of responsibilities: K, and with noise one more."""
+        return self.n_components
+
+    @property
+    def components(self) -> Draws:
+        """The draws of what is not noise: all of it here."""
+        return self
+
     def thinned(self, n_draws: int | None) -> Draws:
         """At most n_draws of them, evenly spaced."""
         if n_draws is None or check_integer("n_draws", n_draws, 1) >= len(self):
@@ -84,6 +94,40 @@ class Draws(Displayed):
         """The parameters of every draw in turn, means relative to `center`."""
         for pi, mu, sigma in zip(self.weights, self.means, self.covariances, strict=True):
             yield Parameters(pi, mu - center, sigma)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NoisyDraws(Draws):
+    """Draws of components beside noise: `weights` are those of what is not noise.
+
+    noise_share (S,); log_noise, the log density of the noise.
+    """
+
+    noise_share: FloatArray
+    log_noise: float
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of responsibilities: K, and the noise's."""
+        return self.n_components + 1
+
+    def at(self, index: IntArray) -> Draws:
+        """The draws at those positions."""
+        some = self.components.at(index)
+        return replace(
+            self, weights=some.weights, means=some.means, covariances=some.covariances,
+            noise_share=self.noise_share[index],
+        )  # fmt: skip
+
+    @property
+    def components(self) -> Draws:
+        """The draws of what is not noise."""
+        return Draws(self.weights, self.means, self.covariances)
+
+    def permuted(self, permutations: IntArray) -> Draws:
+        """Component j of draw s becomes what component permutations[s, j] was; (S, K)."""
+        some = self.components.permuted(permutations)
+        return replace(self, weights=some.weights, means=some.means, covariances=some.covariances)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

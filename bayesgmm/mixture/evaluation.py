@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,14 +17,15 @@ from ..kernels.e_step.many_draws import RowsOfDraws, evaluate_draws
 from ..kernels.e_step.quadratic import quadratic_pass
 from ..utils.threads import default_threads, for_each_chunk
 from ..utils.types import FloatArray, IntArray
-from .draws import Draws, RowDraws
+from .draws import Draws, NoisyDraws, RowDraws
+from .noise import mixed, with_noise_column
 
 # Rows up to which draws are evaluated many at a time, and calls into which these are divided.
 _FEW_ROWS, _CALLS = 20_000, 16
 
 
 def responsibilities(data: Data, draws: Draws) -> Iterator[FloatArray]:
-    """Responsibilities of the rows under every draw in turn, (n, K)."""
+    """Responsibilities of the rows under every draw in turn, (n, K), with noise (n, K + 1)."""
     for _, resp in _evaluated(data, draws, responsibilities=True):
         yield resp
 
@@ -57,14 +59,25 @@ def _evaluated(
             yield from zip(*_evaluate_all(data, some, responsibilities), strict=True)
         else:
             [parameters] = some.parameters(data.center)
-            yield evaluate(data, parameters, responsibilities=responsibilities)
+            found = evaluate(data, parameters, responsibilities=responsibilities)
+            yield _beside_noise(*found, some)
+
+
+def _beside_noise(
+    density: FloatArray, resp: FloatArray, draw: Draws
+) -> tuple[FloatArray, FloatArray]:
+    """Log densities and responsibilities of one draw, with its noise if it has any."""
+    if not isinstance(draw, NoisyDraws):
+        return density, resp
+    density, of_noise = mixed(density, draw.log_noise, draw.noise_share[0])
+    return density, with_noise_column(resp, of_noise) if resp.size else resp
 
 
 def _evaluate_all(
     data: Data, draws: Draws, responsibilities: bool
 ) -> tuple[FloatArray, list[FloatArray] | FloatArray]:
-    """Log densities (S, n), and responsibilities (S, n, K) or empty arrays."""
-    size, n, k = len(draws), data.n, draws.n_components
+    """Log densities (S, n), and responsibilities (S, n, K or K + 1) or empty arrays."""
+    size, n, k = len(draws), data.n, draws.n_columns
     x = np.ascontiguousarray(data.values, dtype=np.float64)
     means, covariances = draws.means - data.center, draws.covariances
     if covariances.ndim == 3:
@@ -74,7 +87,10 @@ def _evaluate_all(
     log_unit = float(np.sum(np.log(data.scale)))
     rows = RowsOfDraws(only_read(x), only_read(data.center), only_read(data.scale), log_unit)
     mixtures = MixtureArrays(
-        *(only_read(np.ascontiguousarray(a)) for a in (draws.weights, means, covariances))
+        *(
+            only_read(np.ascontiguousarray(a))
+            for a in (_weights(draws, log_unit), means, covariances)
+        )
     )
     quadratic = quadratic_pass.version(np.float64).address
     parts = PassParts(inverse_factors.address, quadratic, centred=0)
@@ -86,8 +102,9 @@ def _evaluate_all(
             s = int(evaluate_draws(parts, s, stop, rows, mixtures, density, resp))
             if s < stop:  # this draw needs the centred form
                 one = Parameters(draws.weights[s], means[s], draws.covariances[s])
-                density[s], found = evaluate(
-                    data, one, responsibilities=responsibilities, n_threads=1
+                density[s], found = _beside_noise(
+                    *evaluate(data, one, responsibilities=responsibilities, n_threads=1),
+                    draws.at(np.array([s])),
                 )
                 if responsibilities:
                     resp[s] = found
@@ -97,18 +114,35 @@ def _evaluate_all(
     return density, resp if responsibilities else [np.empty((0, 0))] * size
 
 
+def _weights(draws: Draws, log_unit: float) -> FloatArray:
+    """The weights as a pass reads them, with noise (S, K + 1) (`kernels/e_step/few_rows.py`)."""
+    if not isinstance(draws, NoisyDraws):
+        return draws.weights
+    share = draws.noise_share[:, None]
+    return np.hstack([(1 - share) * draws.weights, share * np.exp(draws.log_noise + log_unit)])
+
+
 def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:
-    """Posterior mean of the responsibilities, (n, K)."""
-    total = np.zeros((data.n, draws.n_components))
+    """Posterior mean of the responsibilities, (n, K), with noise (n, K + 1)."""
+    total = np.zeros((data.n, draws.n_columns))
     for resp in responsibilities(data, draws):
         total += resp
     return total / len(draws)
 
 
+def mean_log_likelihood(data: Data, draws: Draws) -> float:
+    """Posterior mean of the log-likelihood, rows counted by their weights."""
+    counted, total = data.counted, 0.0
+    for rows, values in log_densities(data, draws):
+        mean = values.mean(axis=0)
+        total += math.fsum(mean if counted is None else counted[rows] * mean)
+    return total
+
+
 def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
     """Number of components that hold a row, in an allocation drawn for every draw, (S,).
 
-    Rows without a value are nobody's.
+    Rows without a value, and noise, are nobody's.
     """
     if data.groups is not None and data.groups.n_silent:
         data = data.take(np.flatnonzero(~data.groups.silent[data.groups.of_rows]))
@@ -116,5 +150,6 @@ def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
     for s, resp in enumerate(responsibilities(data, draws)):
         edges = resp.cumsum(axis=1)
         above = rng.random((data.n, 1)) * edges[:, -1:] >= edges
-        counts[s] = len(np.unique(above.sum(axis=1)))
+        found = np.unique(above.sum(axis=1))
+        counts[s] = np.count_nonzero(found < draws.n_components)
     return counts

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
+from ..em.noisy_fit import SUFFIX
 from ..families import FAMILIES
 from ..selection.criteria import CRITERIA, criterion_of
 from ..selection.selection import Selection
@@ -97,17 +98,25 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
 
 
 def _family_order(family: str) -> tuple[str, int]:
-    names = list(FAMILIES)
-    return family[:1], names.index(family) if family in names else len(names)
+    names, base = list(FAMILIES), _base(family)
+    place = names.index(base) if base in names else len(names)
+    return f"{base != family}{family[:1]}", place
+
+
+def _base(family: str) -> str:
+    """The family without what says that there is noise."""
+    return family.removesuffix(SUFFIX)
 
 
 def _family_style(family: str) -> dict[str, Any]:
-    kind = _kind(family)
+    if family == SUFFIX[1:]:  # of no component
+        return {"color": "grey", "marker": "s", "ls": "none"}
+    kind = _kind(_base(family))
     dashed = family.startswith("E")
     return {
         "color": COLOURS[kind],
         "marker": MARKERS[kind],
-        "ls": "--" if dashed else "-",
+        "ls": ":" if _base(family) != family else "--" if dashed else "-",
         "mfc": "white" if dashed else COLOURS[kind],
     }
 
@@ -119,8 +128,9 @@ def _kind(family: str) -> int:
 def _crosses(ax: Axes, failed: Any, families: list[str]) -> None:
     """A cross above the axes for each failed cell, families side by side, E below V."""
     above = blended_transform_factory(ax.transData, ax.transAxes)
-    kinds = sorted({_kind(family) for family in families})
+    kinds = sorted({_kind(_base(family)) for family in families})
     for family, k in zip(failed["family"], failed["K"], strict=True):
+        family = _base(family)
         place = 0.1 * (kinds.index(_kind(family)) - (len(kinds) - 1) / 2)
         ax.plot(
             k + place, 1.022 if family.startswith("E") else 1.05, "x", ms=4, mew=1.3,

@@ -30,6 +30,11 @@ def log_likelihood_group(data: Data, draws: Draws, posterior: xr.Dataset) -> xr.
             f"{len(draws) * data.n * 8 / 2**30:.1f} GiB: use posterior.loo(), which takes "
             "some rows at a time, or refine with fewer draws."
         )
+    if data.weights is not None:
+        raise NotImplementedError(
+            "rows that count several times have no place in this group: use posterior.loo(), "
+            "which counts them."
+        )
     values = np.empty((len(draws), data.n))
     for rows, block in log_densities(data, draws):
         values[:, rows] = block

@@ -1,7 +1,8 @@
-"""What the tree of a posterior of a user's PyMC model says besides the mixture.
+"""What the tree of a posterior says besides the mixture of pi, mu and Sigma.
 
-Its attributes name the model's own variables, and say why its labels are fixed, where they are. A
-group `rows` is there where a row's density is not that of the mixture of pi, mu and Sigma: where
+There may be a share of noise, labels and weights of the rows. The attributes of a posterior of a
+user's PyMC model name the model's own variables, and say why its labels are fixed, where they are.
+A group `rows` is there where a row's density is not that of the mixture of pi, mu and Sigma: where
 proportions or means depend on the row, or the mixture is a part of another distribution.
 """
 
@@ -13,11 +14,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..mixture.draws import Draws, RowDraws
+from ..data.data import Data
+from ..em.labelled_fit import LabelledFit
+from ..em.noisy_fit import NoisyFit
+from ..em.result import Fit
+from ..mixture.draws import Draws, NoisyDraws, RowDraws
 from ..utils.types import FloatArray
 
 #: The group with the log density of every row, and of every row with every component.
 ROWS = "rows"
+#: The share of noise among the variables of a posterior.
+NOISE_SHARE = "noise_share"
 _OWN, _FIXED = "own_variables", "fixed_labels"
 _DIMS = ("chain", "draw", "obs_id", "component")
 
@@ -29,8 +36,41 @@ def marked(tree: xr.DataTree, own_variables: list[str], fixed_labels: str) -> xr
 
 
 def own_variables(tree: xr.DataTree) -> list[str]:
-    """The names of a model's own variables; none in the library's own posterior."""
-    return list(json.loads(tree.attrs.get(_OWN, "[]")))
+    """The names of variables besides the mixture's: a model's own, or the share of noise."""
+    if _OWN in tree.attrs:
+        return list(json.loads(tree.attrs[_OWN]))
+    return [NOISE_SHARE] if NOISE_SHARE in tree["posterior"] else []
+
+
+def rows_of(tree: xr.DataTree, fit: Fit) -> Data:
+    """The rows in a tree, with their weights and labels."""
+    seen = tree["observed_data"]
+    weights = seen["weight"].to_numpy() if "weight" in seen else None
+    rows = fit.mixture.rows(seen["y"].to_numpy(), weights)
+    return fit.labels.seen_in(rows) if isinstance(fit, LabelledFit) else rows
+
+
+def refuse_pseudo(tree: xr.DataTree, what: str) -> None:
+    """Refuse what a pseudo-posterior does not have; `what` is its name."""
+    if is_pseudo(tree):
+        raise ValueError(
+            f"a pseudo-posterior has no {what}: its likelihood is raised to survey weights, and is "
+            "no probability of the rows."
+        )
+
+
+def is_pseudo(tree: xr.DataTree) -> bool:
+    """Whether the rows' weights are those of a survey."""
+    return str(tree.attrs.get("weights", "")) == "pseudo"
+
+
+def draws_of(tree: xr.DataTree, fit: Fit) -> Draws:
+    """The draws in a tree, with their share of noise or with what the tree says of every row."""
+    draws = Draws.from_dataset(tree["posterior"].to_dataset(), fit.family)
+    if not isinstance(fit, NoisyFit) or NOISE_SHARE not in tree["posterior"]:
+        return _with_rows(draws, tree)
+    share = tree["posterior"][NOISE_SHARE].transpose("chain", "draw").to_numpy().ravel()
+    return NoisyDraws(draws.weights, draws.means, draws.covariances, share, fit.noise.log_density)
 
 
 def fixed_labels(tree: xr.DataTree) -> str:
@@ -57,7 +97,7 @@ def rows_group(log_density: FloatArray, log_joint: FloatArray, posterior: xr.Dat
     )
 
 
-def with_rows(draws: Draws, tree: xr.DataTree) -> Draws:
+def _with_rows(draws: Draws, tree: xr.DataTree) -> Draws:
     """The draws with what the tree says of every row, where it does."""
     if ROWS not in tree.children:
         return draws

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ import xarray as xr
 from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.draws import Draws
-from ..mixture.evaluation import log_densities, mean_responsibilities, occupied
+from ..mixture.evaluation import mean_log_likelihood, mean_responsibilities, occupied
 from ..mixture.prior import Prior
 from ..utils.display import Displayed
 from ..utils.errors import ConvergenceAdvice
@@ -30,7 +29,7 @@ from .evidence.evidence import Method as EvidenceMethod
 from .labels import relabel as labels
 from .labels.methods import Method
 from .labels.relabelling import Relabelling
-from .of_model import fixed_labels, with_rows
+from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo, rows_of
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 from .steps import Sampled
@@ -70,8 +69,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
     @cached_property
     def draws(self) -> Draws:
         """The draws of all chains as plain arrays."""
-        draws = Draws.from_dataset(self.tree["posterior"].to_dataset(), self.fit.family)
-        return with_rows(draws, self.tree)
+        return draws_of(self.tree, self.fit)
 
     @cached_property
     def diagnostics(self) -> Diagnostics:
@@ -87,7 +85,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
     @property
     def data(self) -> Data:
         """The rows that the posterior is conditional on."""
-        return self._rows(self.tree["observed_data"]["y"].to_numpy())
+        return rows_of(self.tree, self.fit)
 
     @property
     def relabelled_draws(self) -> int:
@@ -140,7 +138,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
             raise ValueError(f"the components of this posterior keep their names: {reason}.")
         density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
         relabelling = labels.relabel(
-            method, self.data, self.draws, self.fit.mixture, density, order_by
+            method, self.data, self.draws.components, self.fit.mixture, density, order_by
         )
         return Posterior(labels.relabelled(self.tree, relabelling), self.fit, self.prior)
 
@@ -200,7 +198,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
         return parameter_table(self.tree, ci_prob, names)
 
     def predict_proba(self, X: Any = None, *, n_draws: int | None = None) -> FloatArray:  # noqa: N803
-        """Posterior mean of the responsibilities, (n, K); rows sum to 1.
+        """Posterior mean of the responsibilities, (n, K); rows sum to 1. With noise (n, K + 1).
 
         Parameters
         ----------
@@ -258,14 +256,12 @@ class Posterior(Displayed, Sampled, TreeGroups):
         int array (S,)
         """
         rng = random_stream(random_seed)
-        return occupied(self.data, self.draws.thinned(n_draws), rng)
+        return occupied(self.data.repeated(), self.draws.thinned(n_draws), rng)
 
     @cached_property
     def mean_loglik(self) -> float:
         """Posterior mean of the log-likelihood."""
-        return math.fsum(
-            float(values.mean(axis=0).sum()) for _, values in log_densities(self.data, self.draws)
-        )
+        return mean_log_likelihood(self.data, self.draws)
 
     def log_evidence(
         self, method: EvidenceMethod = "bridge", random_seed: int | None = None
@@ -310,6 +306,7 @@ class Posterior(Displayed, Sampled, TreeGroups):
         log evidence -1162.468, standard error 0.006 (bridge sampling; ordered by the mean of
         eruptions, all labellings)
         """
+        refuse_pseudo(self.tree, "evidence")
         chains = self.tree["posterior"].sizes["chain"]
         return evidence_of(
             self.data, self.draws, chains, self.fit.family, self._prior(), method, random_seed
@@ -350,9 +347,6 @@ class Posterior(Displayed, Sampled, TreeGroups):
     def _of_tree(self, tree: xr.DataTree) -> Self:
         return replace(self, tree=tree)
 
-    def _rows(self, x: Any) -> Data:
-        return self.fit.mixture.rows(x)
-
     def _lines(self) -> list[tuple[str, str]]:
         d = self.diagnostics
         limits = f"r-hat at most {d.rhat:.3f}, ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
@@ -370,7 +364,8 @@ class Posterior(Displayed, Sampled, TreeGroups):
             warn(str(self.chain_modes), ConvergenceAdvice)
 
     def _title(self) -> str:
-        return f"Posterior of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
+        kind = "Pseudo-posterior" if is_pseudo(self.tree) else "Posterior"
+        return f"{kind} of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
 
     def _table(self) -> pd.DataFrame:
         names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []), *self.own_variables)

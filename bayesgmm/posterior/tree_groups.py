@@ -17,7 +17,7 @@ from .diagnostics.diagnostics import relative_efficiency
 from .diagnostics.loo import EXACT, psis_loo, unreliable
 from .labels.relabelling import Relabelling, relabelled
 from .log_groups import log_likelihood_group, log_prior_group
-from .of_model import own_variables
+from .of_model import own_variables, refuse_pseudo
 from .parameter_table import sensitivity_table, without_copies
 from .summaries.methods import Summaries
 
@@ -141,8 +141,10 @@ class TreeGroups(Summaries):
         return self._psis(self.tree[EXACT].to_dataset())
 
     def _psis(self, exact: xr.Dataset | None) -> ELPDData:
+        refuse_pseudo(self.tree, "leave-one-out")
         efficiency = relative_efficiency(self._parameters, self.fit)
-        return psis_loo(self.data, self.draws, self._parameters.sizes["chain"], efficiency, exact)
+        n_chains, rows = self._parameters.sizes["chain"], self.data.repeated()
+        return psis_loo(rows, self.draws, n_chains, efficiency, exact)
 
     def loo(self) -> ELPDData:
         """PSIS leave-one-out cross-validation of the mixture density: elpd, its error, Pareto k.

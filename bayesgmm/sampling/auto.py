@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..mixture.draws import NoisyDraws
 from ..posterior.diagnostics.diagnostics import MAX_RHAT, Diagnostics
 from ..posterior.posterior import Posterior
 from ..posterior.steps import Step, with_steps
@@ -140,7 +141,10 @@ def _nearly_empty(posterior: Posterior) -> str:
     """
     if "empty_expected" in posterior.diagnostics.checks:
         return ""
-    fewest = posterior.draws.weights.min(axis=1) * posterior.data.n
+    draws = posterior.draws
+    fewest = draws.weights.min(axis=1) * posterior.data.total
+    if isinstance(draws, NoisyDraws):
+        fewest = fewest * (1 - draws.noise_share)
     often = float(np.mean(fewest < _FEW_ROWS)) > _SOME_DRAWS
     return "draws with a nearly empty component, where NUTS passes seldom" if often else ""
 

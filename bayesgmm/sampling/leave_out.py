@@ -83,7 +83,7 @@ def leave_out(
     ValueError
         A row that is not there, an argument out of range; a posterior of a user's PyMC model.
     NotImplementedError
-        Rows with missing values, or rows on a device.
+        Rows with missing values, weights or labels, noise, or rows on a device.
 
     Examples
     --------
@@ -94,6 +94,12 @@ def leave_out(
         raise ValueError(
             "the posterior is of a PyMC model, which Gibbs sampling does not know: refine the "
             "model without the row, and score the row by log_density."
+        )
+    if posterior.fit.apart or posterior.data.weights is not None:
+        what = posterior.fit.apart or "is of rows with weights"
+        raise NotImplementedError(
+            f"the posterior's fit {what}, which leave_out does not know: refine without the row, "
+            "and score the row by log_density."
         )
     chains = posterior.tree["posterior"].sizes["chain"]
     seed = whole_seed(random_seed)

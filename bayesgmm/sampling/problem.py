@@ -11,6 +11,9 @@ import numpy as np
 from ..data.data import Data
 from ..data.same_data import refuse_other_data
 from ..em.checks import as_fit
+from ..em.labelled_fit import LabelledFit
+from ..em.noise import Noise, NoisyRows
+from ..em.noisy_fit import NoisyFit
 from ..em.problem import Problem
 from ..em.run import run_em
 from ..em.status import Status
@@ -53,6 +56,10 @@ class PosteriorProblem:
         The fit's parameters, in centred coordinates.
     fitted_under_prior : bool
         Whether the fit maximises this posterior already.
+    noise : Noise, optional
+        Noise beside the components, whose share is uniform a priori.
+    pseudo : bool
+        Whether the rows' weights are those of a survey, which sum to the number of rows.
     """
 
     data: Data
@@ -60,10 +67,21 @@ class PosteriorProblem:
     prior: Prior
     fitted: Parameters
     fitted_under_prior: bool
+    noise: Noise | None = None
+    pseudo: bool = False
 
     @classmethod
-    def of(cls, x: Any, fit: Fit, prior: Prior | None = None) -> PosteriorProblem:
+    def of(
+        cls,
+        x: Any,
+        fit: Fit,
+        prior: Prior | None = None,
+        sample_weight: Any = None,
+        pseudo: bool = False,
+    ) -> PosteriorProblem:
         """The posterior of a fit's rows x under the prior, else the fit's own, else the default.
+
+        The weights of a survey (`pseudo`) are divided by their mean.
 
         Raises
         ------
@@ -72,10 +90,14 @@ class PosteriorProblem:
         ValueError
             The prior is for other columns.
         """
-        fit = as_fit(fit)
-        data = fit.mixture.rows(x)
+        fit = as_fit(fit, apart=True)
+        data = fit.mixture.rows(x, sample_weight)
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
-        return cls.of_rows(data, fit, prior)
+        if isinstance(fit, LabelledFit):
+            data = fit.labels.seen_in(data)
+        if pseudo and data.weights is not None:
+            data = replace(data, weights=data.weights / data.weights.mean())
+        return replace(cls.of_rows(data, fit, prior), pseudo=pseudo)
 
     @classmethod
     def of_rows(cls, data: Data, fit: Fit, prior: Prior | None = None) -> PosteriorProblem:
@@ -84,12 +106,31 @@ class PosteriorProblem:
             prior = fit.prior or Prior.from_data(data)
         check_columns(prior, data)
         same = fit.prior is not None and fit.prior.to_dict() == prior.to_dict()
-        return cls(data, fit.family, prior, fit.mixture.parameters_about(data.center), same)
+        noise = fit.noise if isinstance(fit, NoisyFit) else None
+        return cls(data, fit.family, prior, fit.mixture.parameters_about(data.center), same, noise)
 
     @property
     def n_components(self) -> int:
         """Number K of components."""
         return len(self.fitted.weights)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels say of some rows which components they can belong to."""
+        return self.data.groups is not None and self.data.groups.admissible is not None
+
+    @property
+    def fixed_labels(self) -> str:
+        """Why components cannot change their names; "" where they can."""
+        groups = self.data.groups
+        if groups is None or not self.labelled or any(len(kind) > 1 for kind in groups.kinds):
+            return ""
+        return "the labels of rows tell the components apart"
+
+    @property
+    def log_noise(self) -> float | None:
+        """The noise's log density, where there is noise."""
+        return None if self.noise is None else self.noise.log_density
 
     @cached_property
     def mode(self) -> Parameters:
@@ -100,7 +141,8 @@ class PosteriorProblem:
         """
         if self.fitted_under_prior:
             return self.fitted
-        problem = Problem(self.data, self.family, self.prior_for_em)
+        beside = None if self.noise is None else NoisyRows(self.data, self.noise)
+        problem = Problem(self.data, self.family, self.prior_for_em, special=beside)
         return run_em(problem, self.fitted, max_iter=_MAX_ITER, tol=_TOL).parameters
 
     @property
@@ -119,6 +161,14 @@ class PosteriorProblem:
             self.family, self.n_components, self.data.d, as_full(parameters.covariances)
         )
 
+    def _share(self, parameters: Parameters) -> dict[str, FloatArray]:
+        """The share of noise that is best at these parameters, if there is noise; never 0 or 1."""
+        if self.noise is None:
+            return {}
+        share = NoisyRows(self.data, self.noise).log_densities(parameters)[1]
+        least = 1 / (self.data.n + 2)
+        return {"noise_share": np.clip(share, least, 1 - least)}
+
     def initial_values(
         self, parameters: Parameters, parametrisation: Parametrisation
     ) -> dict[str, FloatArray]:
@@ -129,18 +179,34 @@ class PosteriorProblem:
             "scale": np.diagonal(self.prior.expected_scale).copy(),
             "pi": weights / weights.sum(),
             "mu": parameters.means + self.data.center,
+            **self._share(parameters),
             **parametrisation.values_from(
                 as_full(parameters.covariances), self.prior.inverse_wishart
             ),
         }
 
 
-def check_refinable(fit: Fit) -> None:
-    """Refuse a fit whose posterior cannot be sampled: a degenerate one, or one of weighted rows."""
+def refuse_beside(problem: PosteriorProblem, what: str) -> None:
+    """Refuse noise, labels and weights in what knows the mixture alone; `what` is its name."""
+    if problem.noise is not None or problem.labelled or problem.data.weights is not None:
+        raise NotImplementedError(
+            f"{what} knows neither noise nor labels nor weights: sample the posterior by 'auto', "
+            "'nutpie', 'gibbs' or 'laplace', or leave them out."
+        )
+
+
+def check_refinable(fit: Fit, weights: str | None = None) -> None:
+    """Refuse a fit whose posterior cannot be sampled: a degenerate one, or one of weighted rows.
+
+    weights: what the weights mean, if that is said.
+    """
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
-    if fit.weighted:
+    if fit.weighted and weights is None:
         raise ValueError(
-            "the fit is of rows with weights, which a posterior cannot have: fit without weights "
-            "(repeat rows that count several times), and refine that fit."
+            "the fit is of rows with weights, which a posterior depends on the meaning of: pass "
+            "refine(..., weights='counts') if rows stand so many times; of other weights fit "
+            "without them."
         )
+    if weights is not None and not fit.weighted:
+        raise ValueError(f"weights is {weights!r}, and the fit has none: leave it out.")

@@ -18,7 +18,7 @@ from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
-from ..utils.validation import MOST_STEPS, check_at_least, check_integer
+from ..utils.validation import MOST_STEPS, check_at_least, check_choice, check_integer
 from ..utils.warnings import warn
 from .auto import MAX_TIME, MIN_ESS, Target, settings_for, until_reached
 from .compiled.sample import sample_directly
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Warm-up draws: in whitened coordinates there is little to learn.
 _TUNE, _TUNE_WHITENED = 500, 200
+# What weights can mean.
+_MEANINGS = ("counts", "pseudo")
 # Sweeps of Gibbs sampling to a draw, which costs more to keep than many sweeps over few rows.
 _THIN = 10
 
@@ -48,6 +50,8 @@ def refine(
     min_ess: int | None = None,
     max_time: float | None = None,
     n_modes: int = 1,
+    sample_weight: Any = None,
+    weights: str | None = None,
     thin: int | None = None,
     relabel: Method = "ecr",
     target_accept: float = 0.8,
@@ -112,6 +116,14 @@ def refine(
         has the weight that bridge sampling gives it. Those of the others are not to be averaged
         unless the chains agree: `Posterior.chain_modes` has which chains are in which mode, and
         how high each is, and `Posterior.of_chains` takes one mode's.
+    sample_weight : array-like (n,), optional
+        The weights of a fit that had some; and then
+    weights : {"counts", "pseudo"}, optional
+        what they mean: "counts", that a row stands so many times in the table, which costs what the
+        different rows cost (but Gibbs sampling and leave-one-out repeat them, and need whole
+        numbers); "pseudo", that they are a survey's: they are divided by their mean, and the draws
+        get the sandwich's width about the mode (Savitsky & Toth 2016, Electron. J. Stat. 10,
+        1677-1708; Williams & Savitsky 2021). Such a posterior has no evidence and no leave-one-out.
     thin : int, optional
         For "gibbs": sweeps to a draw, 10 if left out, in the warm-up too. Neighbouring sweeps are
         alike; where components overlap a hundred cost less than storing a draw that adds little.
@@ -162,22 +174,28 @@ def refine(
     """
     chosen = sampler_named(sampler)
     if model is not None:
-        chosen = _of_model(chosen, prior, n_modes)
+        chosen = _of_model(chosen, prior, n_modes, weights)
     settings = _settings(
         chosen, draws, tune, chains, random_seed, target_accept, cores, progressbar, thin
     )
     check_method(relabel)
+    if weights is not None:
+        check_choice("weights", weights, _MEANINGS)
     n_modes = _modes(n_modes, chosen)
     target = _target(chosen, n_modes * settings.chains, min_ess, max_time)
-    fit = as_fit(fit)
-    check_refinable(fit)
+    fit = as_fit(fit, apart=model is None)
+    check_refinable(fit, weights)
     settings = settings_for(settings, min_ess)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     sample: Callable[[Sampler, Settings], xr.DataTree]
+    fixed: dict[str, str] = {}
     if model is None:
-        problem = PosteriorProblem.of(X, fit, prior)
+        problem = PosteriorProblem.of(X, fit, prior, sample_weight, weights == "pseudo")
+        _refuse_pseudo(problem, n_modes)
         _check_family(problem.family, chosen)
         sample, prior = partial(_sample_own, problem, n_modes), problem.prior
+        fixed |= {"weights": weights} if weights else {}
+        fixed |= {"fixed_labels": reason} if (reason := problem.fixed_labels) else {}
     else:
         sample = _sampling_of_model(X, fit, model)
 
@@ -188,6 +206,7 @@ def refine(
             "sampler": chosen.name,
             "tune": settings.tune,
             "random_seed": -1 if settings.random_seed is None else settings.random_seed,
+            **fixed,
         }).with_labels(relabel)  # fmt: skip
 
     if chosen.chooses:
@@ -239,6 +258,14 @@ def _modes(n_modes: int, sampler: Sampler) -> int:
     return n_modes
 
 
+def _refuse_pseudo(problem: PosteriorProblem, n_modes: int) -> None:
+    """Refuse survey weights where the sandwich is not known, or there is no one mode."""
+    if problem.pseudo and (problem.noise is not None or n_modes > 1):
+        raise NotImplementedError(
+            "weights='pseudo' goes with neither noise nor n_modes: leave them out."
+        )
+
+
 def _check_family(family: Family, sampler: Sampler) -> None:
     if sampler.needs_prior_draws and not family.conjugate:
         raise NotImplementedError(
@@ -247,10 +274,12 @@ def _check_family(family: Family, sampler: Sampler) -> None:
         )
 
 
-def _of_model(sampler: Sampler, prior: Prior | None, n_modes: int) -> Sampler:
+def _of_model(sampler: Sampler, prior: Prior | None, n_modes: int, weights: str | None) -> Sampler:
     """The sampler of a user's model: "auto" is "nutpie"; what makes no sense of one is refused."""
     if prior is not None:
         raise ValueError("prior is given, and so is model: the model has its own; leave prior out.")
+    if weights is not None:
+        raise ValueError(f"weights is {weights!r}: only the model says what its rows count for.")
     if n_modes != 1:
         raise ValueError(f"n_modes is {n_modes}: only one mode of a model is looked for.")
     if sampler.chooses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..data.data import Data
@@ -13,11 +14,28 @@ from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
 from ..utils.errors import DataError, DegenerateComponentError
+from ..utils.progress import progress
 from ..utils.validation import Seed
 from .grid import Place
-from .selection import CellName
+from .selection import CellName, Selection
 
+type How = tuple[str, int | None, Seed, SearchOptions]
 type Found = tuple[dict[CellName, Fit], dict[CellName, str]]
+
+
+def grid_with_labels(
+    found: Selection,
+    problem: Problem,
+    data: Data,
+    labels: Any,
+    places: Sequence[Place],
+    how: How,
+    progressbar: bool,
+) -> Selection:
+    """The grid `found` with these cells; the other arguments are those of `fits_with_labels`."""
+    with progress("Fitting the grid", len(places), progressbar) as tick:
+        fits, failures = fits_with_labels(problem, data, labels, places, how, tick)
+    return replace(found, fits=found.fits | fits, failures=found.failures | failures)
 
 
 def fits_with_labels(
@@ -25,7 +43,7 @@ def fits_with_labels(
     data: Data,
     labels: Any,
     places: Sequence[Place],
-    how: tuple[str, int | None, Seed, SearchOptions],
+    how: How,
     tick: Callable[[], None],
 ) -> Found:
     """The fits of these cells, and the reasons of those without one.

@@ -11,6 +11,7 @@ from ..data.same_data import refuse_other_data
 from ..em.checks import check_bounds, check_family, check_number, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
+from ..em.noise import read_noise
 from ..em.problem import Problem
 from ..em.remarks import set_aside, start_advice
 from ..em.result import Fit
@@ -33,7 +34,8 @@ from ..utils.warnings import warn
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
-from .labelled import fits_with_labels, refuse_with_labels
+from .labelled import grid_with_labels, refuse_with_labels
+from .noisy_grid import beside_noise, refuse_with_noise
 from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
@@ -61,6 +63,7 @@ def select(
     cv: int | None = None,
     resume: Selection | None = None,
     labels: Any = None,
+    noise: Any = None,
     progressbar: bool = True,
 ) -> Selection:
     """Fit every family with every number of components, and rank them.
@@ -93,6 +96,12 @@ def select(
     labels : array-like (n,) or (n, K), optional
         What is known of the rows' components, as for `fit`; the cells are then searched one by one.
         Not with `cv` or `resume`.
+    noise : bool or float, optional
+        Also fit every cell beside a uniform component for noise, as `fit` does: rows of the table
+        whose family is followed by "+noise", and one, K = 0, in which all rows are noise. True for
+        one over the volume of the data, which counts as 2 parameters with its share, or its
+        density, which counts as 1; BICs with a given density compare with others only if it is a
+        density over where the rows can be. Not with `cv`, `resume` or `labels`.
     progressbar : bool
         Show progress on standard error.
 
@@ -130,12 +139,12 @@ def select(
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
-    if labels is not None:
-        refuse_with_labels(cv=cv, resume=resume)
+    _refuse_beside(labels, noise, cv=cv, resume=resume)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
     data = as_data(X, columns, sample_weight, missing)
+    beside = None if noise is None else read_noise(noise, data)
     if resume is not None:
         _check_resume(resume, data)
     if cv is not None:
@@ -146,31 +155,30 @@ def select(
     bounded = prior is not None or max_ratio is not None
     refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
     refused_families = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
-    failures: dict[CellName, str] = {}
-    allowed: list[Place] = []
-    for k in ks:
-        for family in families:
-            reason = refused_families[family] or refused_numbers[k]
-            if reason:
-                failures[family.name, k] = reason
-            else:
-                allowed.append((family, k))
+    failures = {
+        (family.name, k): reason
+        for k in ks
+        for family in families
+        if (reason := refused_families[family] or refused_numbers[k])
+    }
+    allowed = [(family, k) for k in ks for family in families if (family.name, k) not in failures]
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
     search_options = SearchOptions(options.max_iter, options.tol)
+    by_cell = Problem(data, families[0], prior, 0.0, max_ratio)
+    how = start, options.n_init, repeatable(seed), search_options
     if labels is not None:
-        first = Problem(data, families[0], prior, 0.0, max_ratio)
-        how = start, options.n_init, repeatable(seed), search_options
-        with progress("Fitting the grid", len(allowed), progressbar) as tick:
-            found_fits, without = fits_with_labels(first, data, labels, allowed, how, tick)
-        return Selection(found_fits, failures | without, criterion)
+        none = Selection({}, failures, criterion)
+        return grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
     search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options)
     with progress("Fitting the grid", search.steps(start), progressbar) as tick:
         grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
     fits, without = _found(grid, allowed, data)
     failures |= without
     found = Selection(fits, failures, criterion)
+    if beside is not None and not interrupted:
+        return beside_noise(found, by_cell, data, beside, allowed, how, progressbar)
     if interrupted:
         return _interrupted(
             found, "the grid holds what was found so far; `resume` goes on from it."
@@ -185,6 +193,14 @@ def select(
             found, "the grid is complete but not cross-validated: pass it as `resume`."
         )
     return replace(found, cv=scores)
+
+
+def _refuse_beside(labels: Any, noise: Any, **given: Any) -> None:
+    """Refuse what does not go with labels, or with noise, where there are such."""
+    if labels is not None:
+        refuse_with_labels(**given, noise=noise)
+    if noise is not None:
+        refuse_with_noise(**given)
 
 
 def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..em.result import Fit
+from ..em.kinds import Fit
+from ..em.noisy_fit import SUFFIX
 from ..families import FAMILIES
 from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer, number
 from .criteria import Criterion, Score, criterion_of
+from .noise_alone import NoiseAlone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,8 @@ class Selection:
         The criterion of `best` and `top`.
     cv : dict of (family name, K) to (float, float)
         Cross-validated log-likelihood per row and its standard error, where it was asked for.
+    noise_alone : NoiseAlone, optional
+        The model of no component, where the grid has noise: a row of the table, never `best`.
     interrupted : bool
         Whether the search was stopped by Ctrl-C: cells are missing, or may have better estimates.
     """
@@ -49,6 +53,7 @@ class Selection:
     criterion: str = "bic"
     cv: Mapping[CellName, Score] = field(default_factory=dict)
     interrupted: bool = False
+    noise_alone: NoiseAlone | None = None
     plot = PlotAccessor()
 
     @property
@@ -80,6 +85,10 @@ class Selection:
             rows.append(row)
         rows.sort(key=lambda row: self._key(ranked_by, (row["family"], row["K"])))
         columns = list(rows[0]) if rows else _COLUMNS
+        if self.noise_alone is not None:  # grids with noise are ranked by a column
+            alone = self.noise_alone.row
+            rows.append(alone | {"delta_bic": alone["bic"] - lowest})
+            rows.sort(key=lambda row: float(row[ranked_by.name]))
         for (family, k), reason in self.failures.items():
             row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
             rows.append(row | {"note": reason})
@@ -155,8 +164,7 @@ class Selection:
 
         shown = criterion_of(criterion)
         cells = self._cells
-        order = [*FAMILIES, "E", "V"].index
-        families = sorted({family for family, _ in cells}, key=order)
+        families = sorted({family for family, _ in cells}, key=_NAMES.index)
         ks = sorted({k for _, k in cells})
         values = [[self._value(shown, (f, k)) for f in families] for k in ks]
         return pd.DataFrame(
@@ -192,6 +200,7 @@ class Selection:
         arrays: dict[str, Any] = {}
         meta: dict[str, Any] = {"criterion": self.criterion, "fits": []}
         meta["interrupted"] = self.interrupted
+        meta["noise_alone"] = None if self.noise_alone is None else asdict(self.noise_alone)
         meta["failures"] = [[family, k, text] for (family, k), text in self.failures.items()]
         meta["cv"] = [[family, k, *values] for (family, k), values in self.cv.items()]
         for i, ((family, k), fit) in enumerate(self.fits.items()):
@@ -221,15 +230,16 @@ class Selection:
                 for (family, k, fit), part in zip(meta["fits"], parts, strict=True)
             }
             for cell, fit in fits.items():
-                if cell != (fit.family.name, fit.n_components):
+                if cell != (fit.model_name, fit.n_components):
                     raise ValueError(f"cell {cell} holds a fit of {fit.family.name}")
             failures = {_cell(family, k): str(text) for family, k, text in meta["failures"]}
             cv = {
                 _cell(family, k): (number(mean, "cv"), number(se, "cv"))
                 for family, k, mean, se in meta["cv"]
             }
-            interrupted = meta["interrupted"] is True
-            return cls(fits, failures, criterion_of(meta["criterion"]).name, cv, interrupted)
+            interrupted, alone = meta["interrupted"] is True, meta.get("noise_alone")
+            noise = None if alone is None else NoiseAlone(**alone)
+            return cls(fits, failures, criterion_of(meta["criterion"]).name, cv, interrupted, noise)
 
     def __repr__(self) -> str:
         sound, failed = len(self.sound), len(self.failures)
@@ -241,6 +251,8 @@ class Selection:
         if not sound:
             return text
         best = self.best
+        if self.noise_alone is not None and self.noise_alone.row["bic"] < best.bic:
+            text += ", none with a BIC below that of noise alone"
         shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
         if self.cv:
             shown += ["cv_loglik", "cv_se"]
@@ -258,11 +270,13 @@ class Selection:
 
 def _cell(family: Any, k: Any) -> CellName:
     """A cell's name, from a file."""
-    if family not in (*FAMILIES, "E", "V"):
+    if family not in _NAMES:
         raise ValueError(f"unknown family {family!r}")
     return str(family), check_integer("K", k, 1)
 
 
+_FAMILIES = (*FAMILIES, "E", "V")
+_NAMES = [*_FAMILIES, *(f"{name}{SUFFIX}" for name in _FAMILIES)]
 _NO_SCORE: Score = (np.nan, np.nan)
 _COLUMNS = [
     "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",

@@ -55,6 +55,37 @@ def test_missing_values_are_fitted_if_asked_for(tmp_path):
     assert "missing='marginalize'" in error_of(run("fit", path, "-k", 1))
 
 
+def test_labels_and_noise(csv, tmp_path):
+    """`--labels COLUMN` and `--noise` as in Python; `refine` and `select` go on from them."""
+    x = bayesgmm.datasets.load_faithful()
+    table = x.assign(kind=["short" if e < 2 else "long" if e > 4.5 else None for e in x.eruptions])
+    path = tmp_path / "kinds.csv"
+    table.to_csv(path, index=False)
+    out = tmp_path / "labelled.npz"
+    found = json.loads(run("fit", path, "-k", 2, "--labels", "kind", "--out", out, "--json").stdout)
+    fit = bayesgmm.fit(x, 2, labels=table["kind"], random_seed=0)
+    assert found["loglik"] == pytest.approx(fit.loglik) and found["classes"] == ["long", "short"]
+    refined = json.loads(
+        run(
+            "refine", path, out, "--sampler", "laplace", "--json", "--out", tmp_path / "p.nc"
+        ).stdout
+    )
+    assert np.array(refined["mean"]["mu"]) == pytest.approx(fit.means, rel=0.05)
+    assert bayesgmm.Posterior.load(tmp_path / "p.nc").fit.classes == ("long", "short")
+    noisy = json.loads(run("fit", csv, "-k", 1, "--noise", "volume", "--json").stdout)
+    share = bayesgmm.fit(x, 1, noise=True, random_seed=0).noise_share
+    assert noisy["noise_share"] == pytest.approx(share, abs=1e-6)
+    options = ("-k", "1:2", "--families", "EII", "--n-init", 4, "--quiet", "--json")
+    grid = json.loads(run("select", csv, *options, "--noise", "0.001").stdout)
+    assert {row["family"] for row in grid["table"]} == {"EII", "EII+noise", "noise"}
+    for wrong, says in (
+        (("--noise", "much"), "is no density"), (("--labels", "knd"), "no column 'knd'"),
+        (("--labels", "kind", "--columns", "kind"), "column of the labels"),
+    ):  # fmt: skip
+        failed = run("fit", path, "-k", 2, *wrong)
+        assert failed.exit_code == 2 and says in error_of(failed)
+
+
 def test_fit_prints_what_python_prints(csv, tmp_path):
     """The same estimates as from Python, and the fit kept."""
     out = tmp_path / "two.npz"

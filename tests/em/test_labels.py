@@ -12,11 +12,7 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm import DataError
-from bayesgmm.data.data import as_data
-from bayesgmm.em.labelled_rows import LabelledRows
 from bayesgmm.em.labels import read_labels
-from bayesgmm.kernels.e_step.contract import Parameters
-from bayesgmm.kernels.e_step.e_step import measured_statistics
 from tests.conftest import simulate
 from tests.places import SHIPPED
 
@@ -105,26 +101,6 @@ def test_sets_of_components(rng, family):
     assert fit.classes is None and fit.predict(x).dtype.kind == "i"
 
 
-def test_the_pass_over_groups_is_the_pass(rng):
-    """Groups of rows with all components add up to the rows; weights count."""
-    x, _ = simulate(rng, 150, 3, 2)
-    weights = rng.integers(1, 4, size=150).astype(float)
-    data = as_data(x, sample_weight=weights)
-    sigma = np.array([np.eye(3), 2 * np.eye(3)])
-    for covariances in (sigma, np.diagonal(sigma, axis1=1, axis2=2).copy()):
-        p = Parameters(np.array([0.3, 0.7]), np.array([[0.0, 1, 2], [1, 0, 1]]), covariances)
-        both = LabelledRows(tuple(
-            (as_part, np.arange(2))
-            for as_part in (data.part(0, 40), data.part(40, 150))
-        ))  # fmt: skip
-        one, other = both.e_step(p), measured_statistics(data, p)
-        assert one.loglik == pytest.approx(other.loglik, rel=1e-13)
-        assert one.log_certainty == pytest.approx(other.log_certainty, rel=1e-12)
-        for name in ("counts", "means", "scatters"):
-            mine, whole = getattr(one.statistics, name), getattr(other.statistics, name)
-            assert mine == pytest.approx(whole, rel=1e-11, abs=1e-11)
-
-
 def test_weights_are_repeated_rows(rng):
     """With labels too."""
     x, classes = simulate(rng, 90, 2, 2)
@@ -208,18 +184,37 @@ def test_select_with_labels():
             bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], progressbar=False, **given)
 
 
-def test_what_does_not_know_labels_refuses(tmp_path):
+def test_what_does_not_know_labels_refuses():
     """By name, instead of taking the fit for one of rows without labels."""
     fit = bayesgmm.fit(IRIS, 3, "EEE", labels=THIRD["labels"], random_seed=1)
     for use in (
-        lambda: bayesgmm.refine(IRIS, fit),
         lambda: bayesgmm.build_model(IRIS, fit),
-        lambda: bayesgmm.standard_errors(IRIS, fit),
         lambda: bayesgmm.merge(IRIS, fit),
-        lambda: bayesgmm.compare({"labelled": fit}),
+        lambda: bayesgmm.compare({"labelled": fit, "not": bayesgmm.fit(IRIS, 3, "EEE")}),
         lambda: bayesgmm.GaussianMixture.from_fit(fit),
-        lambda: fit.save(tmp_path / "fit.npz"),
     ):
         with pytest.raises(NotImplementedError, match="labels"):
             use()
     assert "labels: 50 rows; components: setosa, versicolor, virginica" in repr(fit)
+
+
+@pytest.mark.parametrize("family", ["VVV", "EEI"])
+def test_standard_errors(rng, family):
+    """Of known classes those of proportions and means in closed form; less known, larger."""
+    x, truth = simulate(rng, 150, 2, 2)
+    known = np.where(rng.random(150) < 0.4, truth, -1)
+    fit = bayesgmm.fit(x, 2, family, labels=known, random_seed=0, tol=1e-13)
+    errors = bayesgmm.standard_errors(x, fit, "information")
+    free = bayesgmm.standard_errors(
+        x, bayesgmm.fit(x, 2, family, start=fit, tol=1e-13), "information"
+    )
+    assert (errors.means < free.means).all() and (errors.weights < free.weights).all()
+    singles = bayesgmm.fit(x, 2, family, labels=truth, random_seed=0)
+    pi = singles.weights[0]
+    sure = bayesgmm.standard_errors(x, singles, "information")
+    assert sure.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=1e-4)
+    variances = np.diagonal(singles.covariances, axis1=1, axis2=2)
+    expected = np.sqrt(variances / (150 * singles.weights[:, None]))
+    assert sure.means == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(NotImplementedError, match="labels"):
+        bayesgmm.standard_errors(x, fit)

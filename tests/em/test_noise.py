@@ -121,16 +121,13 @@ def test_laws(rng):
     assert scaled.loglik == pytest.approx(start.loglik - 320 * np.log(1e3), abs=1e-3)
 
 
-def test_what_does_not_know_noise_refuses(tmp_path):
+def test_what_does_not_know_noise_refuses():
     """By name."""
     fit = bayesgmm.fit(CHEVRON, 2, "VVV", noise=True, random_seed=1)
     for use in (
-        lambda: bayesgmm.refine(CHEVRON, fit),
         lambda: bayesgmm.build_model(CHEVRON, fit),
         lambda: bayesgmm.standard_errors(CHEVRON, fit),
         lambda: bayesgmm.merge(CHEVRON, fit),
-        lambda: bayesgmm.classify(CHEVRON, fit),
-        lambda: bayesgmm.compare({"noisy": fit}),
         lambda: bayesgmm.GaussianMixture.from_fit(fit),
         lambda: fit.plot.classification(CHEVRON),
         lambda: fit.plot.density(CHEVRON),
@@ -138,12 +135,62 @@ def test_what_does_not_know_noise_refuses(tmp_path):
         lambda: fit.marginal([0]),
         lambda: fit.conditional({0: 1.0}),
         lambda: fit.regression(0, CHEVRON[:, 1]),
-        lambda: fit.save(tmp_path / "fit.npz"),
         lambda: bayesgmm.fit(CHEVRON, 2, noise=True, labels=[0] * 1104),
-        lambda: bayesgmm.fit(CHEVRON, 2, noise=True, prior=bayesgmm.Prior.from_data(CHEVRON)),
     ):
         with pytest.raises(NotImplementedError, match="noise"):
             use()
     for bad in (False, -1.0, 0, "yes", np.inf):
         with pytest.raises((ValueError, DataError), match="noise"):
             bayesgmm.fit(CHEVRON, 2, noise=bad)
+
+
+def test_grid_with_noise(tmp_path):
+    """Rows with and without noise and one of nothing else; as mclust's; a file keeps them."""
+    theirs = MCLUST["fits"]
+    grid = bayesgmm.select(
+        CHEVRON, [1, 2], ["EII", "VVV"], noise=True, n_init=8, random_seed=1, progressbar=False
+    )
+    table = grid.table.set_index(["family", "K"])
+    assert len(table) == 9
+    for family, k in (("EII", 1), ("EII", 2), ("VVV", 1), ("VVV", 2)):
+        row = table.loc[f"{family}+noise", k]
+        assert row["loglik"] > theirs[f"{family} {k}"]["loglik"] - 1e-6
+        assert row["loglik"] > table.loc[(family, k), "loglik"]
+        assert row["n_parameters"] == table.loc[(family, k), "n_parameters"] + 2
+    alone = table.loc["noise", 0]
+    assert alone["loglik"] == pytest.approx(-1104 * np.log(MCLUST["hypvol"]), rel=1e-12)
+    assert alone["n_parameters"] == 1
+    assert table["bic"].is_monotonic_increasing
+    assert grid.best.model_name == "VVV+noise" and grid.best is grid["VVV+noise", 2]
+    grid.save(tmp_path / "grid.npz")
+    again = bayesgmm.Selection.load(tmp_path / "grid.npz")
+    assert again.table.equals(grid.table)
+    assert again.best.noise_share == grid.best.noise_share
+    assert "VVV+noise, K = 2" in bayesgmm.compare(grid).index
+    assert grid.grid().columns.tolist() == ["EII", "VVV", "EII+noise", "VVV+noise"]
+    classes = bayesgmm.classify(CHEVRON, grid, responsibilities=True)
+    assert (classes["component"] == grid.best.predict(CHEVRON)).all()
+    assert classes["r_noise"].to_numpy() == pytest.approx(grid.best.noise_probability(CHEVRON))
+
+
+def test_only_noise_is_seen_as_such(rng):
+    """Of uniform rows the model of no component has the lowest BIC, and the grid says so."""
+    x = rng.uniform(size=(400, 2))
+    grid = bayesgmm.select(
+        x, [1, 2], ["EII"], noise=True, n_init=4, random_seed=0, progressbar=False
+    )
+    assert grid.table.iloc[0]["family"] == "noise" and "noise alone" in repr(grid)
+
+
+def test_sensitivity_to_the_density(rng):
+    """Of the same density nothing moves; of less, there is less noise."""
+    x, _ = simulate(rng, 150, 2, 2)
+    x = np.vstack([x, rng.uniform(-20, 20, size=(40, 2))])
+    fit = bayesgmm.fit(x, 2, "EII", noise=True, random_seed=0)
+    table = bayesgmm.noise_sensitivity(x, fit, [0.01, 1.0])
+    assert table.loc[1.0, "moved"] == 0
+    assert table.loc[1.0, "loglik"] == pytest.approx(fit.loglik, abs=1e-4)
+    assert table.loc[1.0, "noise_rows"] == np.sum(fit.predict(x) == -1)
+    assert table.loc[0.01, "noise_rows"] < table.loc[1.0, "noise_rows"]
+    with pytest.raises(TypeError, match="noise=True"):
+        bayesgmm.noise_sensitivity(x, bayesgmm.fit(x, 2, "EII", random_seed=0))

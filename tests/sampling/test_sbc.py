@@ -6,6 +6,8 @@ among draws of the posterior of data simulated from it is uniform. What no label
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -15,6 +17,7 @@ import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.density.mode import mode_near
+from bayesgmm.em.noise import Noise
 from bayesgmm.families import FAMILIES as ALL_FAMILIES
 from bayesgmm.families import get_family
 from bayesgmm.mixture.prior import Prior
@@ -28,6 +31,8 @@ D, K, N = 2, 2, 60
 REPLICATES, DRAWS = 200, 99
 #: Groups mostly apart, both with rows: a posterior of one mode, but for the labels.
 PRIOR = Prior([0.0, 1.0], [[40.0, 10.0], [10.0, 60.0]], 10, [[7.0, 3.0], [3.0, 12.0]], 4.0)
+#: The side of the square in which noise lies: outside it there is next to nothing of the prior.
+SIDE = 80.0
 FAMILIES = list(ALL_FAMILIES)
 QUANTITIES = 7
 #: How DRAWS nearly independent draws are made: the engine, draws for each that is kept, sweeps for
@@ -70,16 +75,25 @@ def quantities(x, weights, means, covariances):
     ])  # fmt: skip
 
 
-def rank(name, sampler, truth, seed):
-    """Ranks (QUANTITIES,) of the truth among draws of the posterior of rows made from it."""
+def rank(name, sampler, truth, seed, share=None):
+    """Ranks of the truth among draws of the posterior of rows made from it.
+
+    With a share of noise, that of the share comes last.
+    """
     rng = np.random.default_rng(seed)
     weights, means, covariances = truth
     x = bayesgmm.Mixture(weights, means, covariances).sample(N, rng)[0]
+    noise = None
+    if share is not None:
+        strays = rng.random(N) < share
+        x[strays] = rng.uniform(-SIDE / 2, SIDE / 2, (strays.sum(), D))
+        noise = Noise(-D * np.log(SIDE), False)
     data = as_data(x)
     mixture = bayesgmm.Mixture(weights, means, covariances, data.names)
-    problem = PosteriorProblem.of(data, known_fit(data, mixture, get_family(name, D), PRIOR))
+    known = PosteriorProblem.of(data, known_fit(data, mixture, get_family(name, D), PRIOR))
+    problem = replace(known, noise=noise)
     form = problem.parametrisation
-    density = LogPosterior(data, form, PRIOR)
+    density = LogPosterior(data, form, PRIOR, log_noise=problem.log_noise)
     start = density.space.free(problem.initial_values(problem.fitted, form))
     mode = mode_near(density, start)
     engine, every, thin, tune = SAMPLERS[sampler]
@@ -91,6 +105,8 @@ def rank(name, sampler, truth, seed):
     sigma = form.covariances(values, PRIOR.inverse_wishart)
     drawn = quantities(x, values["pi"], values["mu"], sigma)
     true = quantities(x, *(v[None] for v in truth))
+    if share is not None:
+        drawn, true = np.vstack([drawn, values["noise_share"]]), np.vstack([true, [share]])
     return np.sum(drawn < true, axis=1)
 
 
@@ -108,6 +124,26 @@ def test_ranks_are_uniform(name, sampler):
         rank(name, sampler, truth, [FAMILIES.index(name), i]) for i, truth in enumerate(truths)
     ])  # fmt: skip
     assert ranks.shape == (REPLICATES, QUANTITIES)
+    assert_uniform(ranks)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_ranks_are_uniform_with_noise(sampler):
+    """Of the share of noise too, which is uniform a priori."""
+    truths = zip(*from_prior("VVV", seed=2), strict=True)
+    shares = np.random.default_rng(3).random(REPLICATES)
+    ranks = np.array([
+        rank("VVV", sampler, truth, [50, i], share)
+        for i, (truth, share) in enumerate(zip(truths, shares, strict=True))
+    ])  # fmt: skip
+    assert ranks.shape == (REPLICATES, QUANTITIES + 1)
+    assert_uniform(ranks)
+
+
+def assert_uniform(ranks):
+    """Each column of the ranks is, by two tests."""
     jitter = np.random.default_rng(0).random(ranks.shape)
     for of_one, u in zip(ranks.T, ((ranks + jitter) / (DRAWS + 1)).T, strict=True):
         counts = np.histogram(of_one, bins=10, range=(0, DRAWS + 1))[0]

@@ -22,6 +22,7 @@ import numpy as np
 from ...data.data import Data, as_data
 from ...data.same_data import refuse_other_data
 from ...kernels.e_step.contract import Parameters
+from ...mixture.apart import refuse_apart
 from ...utils.errors import (
     DataError,
     DegenerateComponentError,
@@ -34,6 +35,7 @@ from ...utils.validation import MOST_STEPS, Seed, check_choice, check_integer, c
 from ...utils.warnings import warn
 from ..checks import as_fit, check_options
 from ..fit import fit as refit
+from ..labelled_fit import LabelledFit
 from ..result import Fit
 from ..starts.starts import generators
 from .information import LocalCoordinates, inverse, observed_information
@@ -139,7 +141,9 @@ def standard_errors(
     True
     """
     check_choice("method", method, METHODS)
-    fit = as_fit(fit)
+    fit, make = as_fit(fit, apart=True), REPLICATES.get(method)
+    if make is not None or not isinstance(fit, LabelledFit):
+        refuse_apart(fit)
     options = check_options(1, max_iter, tol)
     n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
     seed = check_seed(random_seed)
@@ -147,7 +151,6 @@ def standard_errors(
         raise ValueError(f"the fit has no standard errors, it is not an estimate: {fit.advice}")
     squared = _meaning_of_weights(method, fit, weights)
     data = _rows_of(fit, X, sample_weight)
-    make = REPLICATES.get(method)
     if make is None:
         return _by_information(fit, data, method, squared)
     streams = generators(seed, n_boot)
@@ -180,7 +183,7 @@ def _rows_of(fit: Fit, x: Any, sample_weight: Any) -> Data:
     data = as_data(fit.mixture.rows(x, sample_weight), fit.names)
     cure = "pass the rows (and sample_weight) that it was fitted to, or fit these first."
     refuse_other_data(fit.fingerprint, data.fingerprint, cure)
-    return data
+    return fit.labels.seen_in(data) if isinstance(fit, LabelledFit) else data
 
 
 def _by_information(fit: Fit, data: Data, method: str, squared: bool | None) -> StandardErrors:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from scipy.special import expit, logit
 
 from ...utils.types import FloatArray
 
@@ -60,6 +61,20 @@ class Log(Transform):
     def backward(self, free: FloatArray) -> FloatArray:
         """Exponentials."""
         return np.asarray(np.exp(free))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Logit(Transform):
+    """Shares by the logarithms of their odds."""
+
+    def forward(self, value: FloatArray) -> FloatArray:
+        """Log odds."""
+        return np.asarray(logit(value))
+
+    def backward(self, free: FloatArray) -> FloatArray:
+        """The shares."""
+        return np.asarray(expit(free))
 
 
 @final

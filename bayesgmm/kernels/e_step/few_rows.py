@@ -115,13 +115,16 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
     """Write the statistics of a mixture, and to result (3,) the other results of an E-step.
 
     These are the log-likelihood, the loss of digits, and the sum of the logarithms of the largest
-    responsibilities. The value is MADE; NO_CENTRED where a component is so narrow that the centred
-    form is needed and its address is 0; else the first k whose covariance is singular.
+    responsibilities. A mixture of one proportion more than components has noise, whose proportion
+    is times its density in scaled coordinates; statistics are without it. The value is MADE;
+    NO_CENTRED where a component is so narrow that the centred form is needed and its address is 0;
+    else the first k whose covariance is singular.
     """
     rows, mixture, statistics = uncounted((rows, mixture, statistics))
     n_features = rows.phi.shape[1]
     n_components, height, d = mixture.covariances.shape
-    components, precision = workspace(mixture.covariances)
+    n_all = len(mixture.weights)  # with the noise, if there is any
+    components, precision = workspace(n_all, mixture.covariances)
     bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad
@@ -131,12 +134,12 @@ def few_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no-
         if parts.centred == 0:
             return NO_CENTRED
     result[LOG_CERTAINTY] = 0.0
-    sums = np.zeros((n_components, n_features))
-    second = np.zeros((n_components, height, d))
+    sums = np.zeros((n_all, n_features))
+    second = np.zeros((n_all, height, d))
     about = components.means
     counts, first = statistics.counts, np.empty((n_components, d))
     if quadratic:
-        theta = np.empty((n_components, n_features))
+        theta = np.empty((n_all, n_features))
         encode_any(components, precision, theta)
         loglik = _quadratic(rows, theta, sums, result)
     else:

@@ -63,6 +63,14 @@ class Groups:
         """The number of rows that say nothing."""
         return int(np.diff(self.bounds)[self.silent].sum())
 
+    @cached_property
+    def kinds(self) -> list[IntArray]:
+        """The components of each kind: those that are admissible in the same rows."""
+        if self.admissible is None:
+            return []
+        of_each = np.unique(self.admissible.T, axis=0, return_inverse=True)[1].ravel()
+        return [np.flatnonzero(of_each == kind) for kind in range(of_each.max() + 1)]
+
     @property
     def incomplete(self) -> bool:
         """Whether any value is missing."""

@@ -36,7 +36,7 @@ def incomplete_rows_pass(parts, rows, mixture, statistics, result):  # type: ign
     """
     n_components, height, d = mixture.covariances.shape
     diagonal = height < d
-    components, precision = workspace(mixture.covariances)
+    components, precision = workspace(n_components, mixture.covariances)
     bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad

@@ -35,18 +35,20 @@ def evaluate_draws(parts, start, stop, rows, mixtures, log_density, resp):  # ty
     """Write log_density (S, n) and resp (S, n, K), or an empty one, of draws start..stop.
 
     The mixtures' weights are (S, K), means (S, K, d) about the center, covariances (S, K, d, d),
-    or (S, K, 1, d) if diagonal. Returns stop, or the first draw that the quadratic form is not
+    or (S, K, 1, d) if diagonal. Of mixtures with noise weights and resp have one more, the noise
+    (`few_rows_pass`). Returns stop, or the first draw that the quadratic form is not
     accurate for.
     """
     n, d = rows.values.shape
-    n_components, height = mixtures.covariances.shape[1:3]
+    height = mixtures.covariances.shape[2]
     diagonal = height < d
     if not diagonal and d > QUADRATIC_MAX_COLUMNS:
         return start
     view = View(rows.center, 1.0 / rows.scale, np.empty(0))
     n_features = number_of_features(d, diagonal)
-    theta = np.empty((n_components, n_features))
-    components, precision = workspace(mixtures.covariances[0])
+    n_all = mixtures.weights.shape[1]
+    theta = np.empty((n_all, n_features))
+    components, precision = workspace(n_all, mixtures.covariances[0])
     result = np.empty(3)
     unused = np.empty(1)
     for s in range(start, stop):

@@ -70,23 +70,22 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
     """Write the statistics of a mixture; result and value as of `few_rows_pass`."""
     n_components, height, d = mixture.covariances.shape
     diagonal = height < d
-    components, precision = workspace(mixture.covariances)
+    n_all = len(mixture.weights)  # with the noise, if there is any
+    components, precision = workspace(n_all, mixture.covariances)
     bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad
     view = View(rows.center, 1.0 / rows.scale, rows.weights)
-    moments = Moments(
-        statistics.counts, np.zeros((n_components, d)), np.zeros((n_components, height, d))
-    )
+    moments = Moments(np.zeros(n_all), np.zeros((n_all, d)), np.zeros((n_all, height, d)))
     about = components.means
     certainty = np.zeros(1)
     if result[LOSS] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
-        theta = np.empty((n_components, number_of_features(d, diagonal)))
+        theta = np.empty((n_all, number_of_features(d, diagonal)))
         sums = np.zeros(theta.shape)
         encode_any(components, precision, theta)
         loglik = _quadratic_sums(parts.quadratic, rows, view, theta, diagonal, sums, certainty)
         decode(sums, diagonal, moments.first, moments.second)
-        for k in range(n_components):
+        for k in range(n_all):
             moments.counts[k] = sums[k, 0]
             for j in range(d):
                 about[k, j] = 0.0  # its moments are about the centre
@@ -94,8 +93,6 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
         return NO_CENTRED
     else:
         result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
-        for k in range(n_components):
-            moments.counts[k] = 0.0
         loglik = call_centred(
             parts.centred,
             (
@@ -105,7 +102,11 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
         )  # fmt: skip
     result[LOGLIK] = loglik - rows.log_unit
     result[LOG_CERTAINTY] = certainty[0]
-    central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
+    statistics.counts[:] = moments.counts[:n_components]
+    of_components = Moments(
+        statistics.counts, moments.first[:n_components], moments.second[:n_components]
+    )
+    central_moments(of_components, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
 

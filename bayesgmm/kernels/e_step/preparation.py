@@ -9,6 +9,7 @@ from ..compilation import inlined
 from .accuracy import SMALLEST_VARIANCE
 from .arrays import Components
 from .quadratic import encode, encode_diagonal
+from .softmax import LOG_2PI
 
 # What a pass returns, unless it is the first k whose covariance is singular.
 MADE, NO_CENTRED = -1, -2
@@ -20,23 +21,22 @@ LOGLIK, LOSS, LOG_CERTAINTY = range(3)
 
 
 @inlined
-def workspace(covariances):  # type: ignore[no-untyped-def]
-    """Uninitialised components and precisions, for `prepare`."""
-    n_components, _, d = covariances.shape
+def workspace(n_all, covariances):  # type: ignore[no-untyped-def]
+    """Uninitialised components and precisions, for `prepare`; n_all is K, or with noise K + 1."""
+    _, rows, d = covariances.shape
     components = Components(
-        np.empty(n_components),
-        np.empty((n_components, d)),
-        np.empty(covariances.shape),
-        np.empty(n_components),
+        np.empty(n_all), np.empty((n_all, d)), np.empty((n_all, rows, d)), np.empty(n_all)
     )
-    return components, np.empty(covariances.shape)
+    return components, np.empty((n_all, rows, d))
 
 
 @inlined
 def prepare(factoring, scale, mixture, components, precision, result):  # type: ignore[no-untyped-def]
     """Write the mixture's components, and their precisions in scaled coordinates.
 
-    These have the shape of the covariances: (K, d, d), or (K, 1, d) if diagonal. result[LOSS]
+    These have the shape of the covariances: (K, d, d), or (K, 1, d) if diagonal. Where there is
+    room for one more, it becomes the noise: a component of precision 0, whose density is the same
+    everywhere; its weight is its share times this density in scaled coordinates. result[LOSS]
     becomes the loss of digits of the quadratic form, in units of rounding. Returns the first k
     whose covariance is singular, or -1.
     """
@@ -50,10 +50,19 @@ def prepare(factoring, scale, mixture, components, precision, result):  # type: 
             for i in range(rows):
                 v = covariances[k, i, j] / (scale[j] * scale[j if rows < d else i])
                 precision[k, i, j] = v
-    bad = call_inverse_factors(factoring, (precision, SMALLEST_VARIANCE, factors, half_log_dets))
+    bad = call_inverse_factors(
+        factoring,
+        (
+            precision[:n_components], SMALLEST_VARIANCE, factors[:n_components],
+            half_log_dets[:n_components],
+        ),
+    )  # fmt: skip
+    for k in range(n_components, len(log_weights)):
+        log_weights[k], half_log_dets[k] = np.log(weights[k]) + 0.5 * d * LOG_2PI, 0.0
+        z[k], factors[k] = 0.0, 0.0
     if bad < 0:
         if rows < d:
-            for k in range(n_components):
+            for k in range(len(factors)):
                 for j in range(d):
                     precision[k, 0, j] = factors[k, 0, j] * factors[k, 0, j]
         else:
@@ -73,7 +82,7 @@ def prepare(factoring, scale, mixture, components, precision, result):  # type: 
 
 @inlined
 def encode_any(components, precision, theta):  # type: ignore[no-untyped-def]
-    """Write theta (K, F) from what `prepare` wrote."""
+    """Write theta (K, F), the noise's too, from what `prepare` wrote."""
     n_components, rows, d = precision.shape
     log_weights, means, _, half_log_dets = components
     if rows < d:

@@ -21,7 +21,7 @@ from scipy.special import gammaln
 
 from ...data.data import Data
 from ...families import Family
-from ...mixture.draws import Draws
+from ...mixture.draws import Draws, NoisyDraws
 from ...mixture.prior import Prior
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
@@ -29,7 +29,7 @@ from ...utils.validation import check_choice, random_stream
 from ...utils.warnings import warn
 from .integrals import Integral, Whitening, bridge, importance, laplace
 from .proposal import Proposal
-from .region import best_region
+from .region import best_region, region_of_labels
 from .target import Target
 
 Method = Literal["bridge", "laplace", "importance"]
@@ -135,15 +135,20 @@ def evidence_of(
     """
     check_choice("method", method, METHODS)
     rng = random_stream(random_seed)
-    _refuse_unusable(draws, n_chains, family.n_parameters(draws.n_components, data.d))
-    region = best_region(draws, family, data.center, data.names)
+    size = family.n_parameters(draws.n_components, data.d) + isinstance(draws, NoisyDraws)
+    _refuse_unusable(draws, n_chains, size)
+    copies = float(gammaln(draws.n_components + 1))
+    if data.groups is not None and data.groups.admissible is not None:
+        region, copies = region_of_labels(data), 0.0
+    else:
+        region = best_region(draws, family, data.center, data.names)
     ordered = region.applied(draws)
     target = Target.about(ordered, data, family, prior, region)
     points = target.points(ordered).reshape(n_chains, -1, target.size)
     integral = METHODS[method].integrate(target, points, rng)
     diagnostics = {"cut": region.cut(draws), "rhat": _rhat(points), **integral.diagnostics}
     evidence = Evidence(
-        integral.log_value + float(gammaln(draws.n_components + 1)),
+        integral.log_value + copies,
         float(np.hypot(integral.error, target.constant.error)), method,
         region.name if draws.n_components > 1 else "", diagnostics,
         tuple(_problems(integral, diagnostics)),

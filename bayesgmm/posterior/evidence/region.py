@@ -16,6 +16,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.data import Data
 from ...families import Family
 from ...mixture.draws import Draws
 from ...utils.types import FloatArray, IntArray
@@ -61,6 +62,16 @@ class Region(ABC):
     def applied(self, draws: Draws) -> Draws:
         """The draws with their components put in order: the posterior in this region."""
         return draws.permuted(self.permutations(draws))
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class AsLabelled(Region):
+    """Components that the rows' labels tell apart: there is one order only."""
+
+    def permutations(self, draws: Draws) -> IntArray:
+        """The order that they are in."""
+        return np.tile(np.arange(draws.n_components), (len(draws), 1))
 
 
 @final
@@ -171,6 +182,23 @@ def best_region(draws: Draws, family: Family, center: FloatArray, names: Sequenc
     if separations[best] < _CLEAR:
         return Matching.of(draws, center)
     return Ordering(f"ordered by {axes[best]}", center, best)
+
+
+def region_of_labels(data: Data) -> Region:
+    """The region of rows with labels.
+
+    Raises
+    ------
+    NotImplementedError
+        Labels that tell some components apart, and others not.
+    """
+    assert data.groups is not None
+    if any(len(kind) > 1 for kind in data.groups.kinds):
+        raise NotImplementedError(
+            "the evidence is not known where labels leave several components without a name: use "
+            "at most one component beyond the classes."
+        )
+    return AsLabelled("", data.center)
 
 
 def _axis_names(names: Sequence[str], family: Family) -> Iterator[str]:

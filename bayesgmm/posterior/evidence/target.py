@@ -20,7 +20,7 @@ from ...families.log_constants import LogConstant
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.copies import is_nearest, log_copies, nearest_copy
 from ...families.parametrisation.parametrisation import parametrisation
-from ...mixture.draws import Draws
+from ...mixture.draws import Draws, NoisyDraws
 from ...mixture.prior import Prior
 from ...utils.matrices import as_full, diagonals
 from ...utils.threads import default_threads, for_each_chunk
@@ -65,7 +65,8 @@ class Target:
         fixed = replace(
             prior, concentration=prior.expected_concentration, scale=prior.expected_scale
         )
-        return cls(LogPosterior(data, about_draws, fixed), prior, region)
+        log_noise = draws.log_noise if isinstance(draws, NoisyDraws) else None
+        return cls(LogPosterior(data, about_draws, fixed, log_noise=log_noise), prior, region)
 
     @cached_property
     def constant(self) -> LogConstant:
@@ -89,6 +90,7 @@ class Target:
                 {
                     "pi": some.weights,
                     "mu": some.means,
+                    **({"noise_share": some.noise_share} if isinstance(some, NoisyDraws) else {}),
                     **self._picked(
                         parametrisation.values_from(
                             as_full(some.covariances, leading=2), prior.inverse_wishart

@@ -9,15 +9,19 @@ the draws let them; the assignments are solved exactly, for any number of compon
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from ...data.data import Data
+from ...data.groups import groups_of
 from ...kernels.e_step.contract import Parameters
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from ...utils.validation import check_choice
 from .allocation import ecr, ecr_iterative_1, ecr_iterative_2, stephens
+from .matching import relabelling_of
 from .methods import Method
 from .position import data_based, ordering, pra
 from .relabelling import Relabelling, permuted, relabelled, relabelling_of_tree, with_counts
@@ -148,4 +152,35 @@ def relabel(
     [[0, 1], [1, 0]]
     """
     check_method(method)
-    return METHODS[method](Unlabelled(data, draws, pivot, log_posterior, order_by))
+    if data.groups is None or data.groups.admissible is None:
+        return METHODS[method](Unlabelled(data, draws, pivot, log_posterior, order_by))
+    permutations = np.tile(np.arange(draws.n_components), (len(draws), 1))
+    for kind in data.groups.kinds:
+        if len(kind) > 1:
+            given = _of_kind(kind, data, draws, pivot)
+            found = METHODS[method](Unlabelled(*given, log_posterior, order_by))
+            permutations[:, kind] = kind[found.permutations]
+    return relabelling_of(method, draws, permutations)
+
+
+def _of_kind(
+    kind: IntArray, data: Data, draws: Draws, pivot: Mixture
+) -> tuple[Data, Draws, Mixture]:
+    """The draws and the pivot of some components alone, and the rows that can belong to them.
+
+    The labels of rows tell these apart from others, but not from each other.
+    """
+    groups = data.groups
+    assert groups is not None and groups.admissible is not None
+    rows = np.flatnonzero(groups.admissible[:, kind[0]][groups.of_rows])
+    some = Draws(draws.weights[:, kind], draws.means[:, kind], draws.covariances[:, kind])
+    total = np.maximum(some.weights.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    of_kind = pivot.parameters_about(np.zeros(pivot.d))
+    mixture = Mixture(
+        of_kind.weights[kind] / of_kind.weights[kind].sum(), of_kind.means[kind],
+        of_kind.covariances[kind], pivot.names, pivot.scale, pivot.named, pivot.missing,
+    )  # fmt: skip
+    part = data.take(rows)
+    by_values = groups_of(np.isnan(np.asarray(part.values))) if part.incomplete else None
+    weighed = replace(some, weights=some.weights / total)
+    return replace(part, groups=by_values), weighed, mixture

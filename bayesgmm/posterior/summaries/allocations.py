@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...data.data import Data
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from ...utils.validation import tail_probabilities
 from .intervals import summarise
 
@@ -34,10 +34,10 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
     Returns
     -------
     Dataset
-        mean, sd, lower, upper and most_probable over (obs_id, component).
+        mean, sd, lower, upper and most_probable over (obs_id, component); component -1 is noise.
     """
     tail_probabilities(ci_prob)
-    n_components = draws.n_components
+    n_components = draws.n_columns
     names = ("mean", "sd", "lower", "upper", "most_probable")
     out = {name: np.empty((data.n, n_components)) for name in names}
     for rows, block in data.blocks(len(draws) * n_components):
@@ -49,7 +49,7 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
             out[name][rows] = value
     return xr.Dataset(
         {name: (("obs_id", "component"), value) for name, value in out.items()},
-        coords={"obs_id": np.arange(data.n), "component": np.arange(n_components)},
+        coords={"obs_id": np.arange(data.n), "component": _names(draws)},
     )
 
 
@@ -93,9 +93,15 @@ def cluster_intervals(
     )
 
 
+def _names(draws: Draws) -> IntArray:
+    """The components' numbers, and -1 for noise."""
+    numbers = np.arange(draws.n_columns)
+    return np.where(numbers < draws.n_components, numbers, -1)
+
+
 def _responsibilities(data: Data, draws: Draws) -> FloatArray:
-    """Responsibilities under every draw, (S, n, K)."""
-    values = np.empty((len(draws), data.n, draws.n_components))
+    """Responsibilities under every draw, (S, n, K), with noise (S, n, K + 1)."""
+    values = np.empty((len(draws), data.n, draws.n_columns))
     for s, resp in enumerate(responsibilities(data, draws)):
         values[s] = resp
     return values
@@ -105,11 +111,13 @@ def sampled_allocations(data: Data, draws: Draws, rng: np.random.Generator) -> A
     """A component for every row from every draw's responsibilities, (n, S).
 
     The components of a draw are numbered by falling weight, not by their labels, so that the same
-    random numbers give the same groups of rows however the draws are labelled.
+    random numbers give the same groups of rows however the draws are labelled. Noise comes last,
+    as one group.
     """
     allocations = np.empty((data.n, len(draws)), dtype=np.int16)
     for s, resp in enumerate(responsibilities(data, draws)):
-        share = resp[:, np.argsort(-draws.weights[s], kind="stable")]
+        order = np.argsort(-draws.weights[s], kind="stable")
+        share = resp[:, [*order, *range(draws.n_components, draws.n_columns)]]
         beyond = rng.random((data.n, 1)) >= np.cumsum(share[:, :-1], axis=1)
         allocations[:, s] = np.sum(beyond, axis=1)
     return allocations

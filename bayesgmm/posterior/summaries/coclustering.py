@@ -99,7 +99,7 @@ def _side_by_side(data: Data, draws: Draws) -> Iterator[FloatArray]:
     resp = np.empty((data.n, together, n_components))
     filled = 0
     for of_draw in responsibilities(data, draws):
-        resp[:, filled] = of_draw
+        resp[:, filled] = of_draw[:, :n_components]  # noise is not together with noise
         filled += 1
         if filled == together:
             yield resp.reshape(data.n, -1)

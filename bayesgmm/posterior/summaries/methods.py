@@ -234,7 +234,7 @@ class Summaries(RowSummaries):
         --------
         >>> new = posterior.predictive(n_draws=100, random_seed=1)  # doctest: +SKIP
         """
-        n = self.data.n if n_rows is None else n_rows
+        n = self.data.repeated().n if n_rows is None else n_rows
         return predictive_rows(self.mixture_draws.thinned(n_draws), n, random_seed)
 
     def predictive_check(
@@ -290,4 +290,6 @@ class Summaries(RowSummaries):
         """
         mixture = self.fit.mixture
         mixtures = self.mixture_draws.thinned(n_draws)
-        return check_table(self.data, mixtures, chosen(statistics, mixture), ci_prob, random_seed)
+        return check_table(
+            self.data.repeated(), mixtures, chosen(statistics, mixture), ci_prob, random_seed
+        )

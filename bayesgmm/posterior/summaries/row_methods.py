@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,7 @@ import xarray as xr
 from ...data.data import Data
 from ...data.tables import MARGINALIZE
 from ...em.result import Fit
-from ...mixture.draws import Draws, RowDraws
+from ...mixture.draws import Draws, NoisyDraws, RowDraws
 from ...utils.types import FloatArray
 from ...utils.validation import random_stream
 from .allocations import responsibility_intervals
@@ -23,6 +23,9 @@ from .coclustering import coclustering_among, matrix_blocks, picked_rows
 from .imputations import imputations, imputed_means
 from .mixture_draws import MixtureDraws
 from .partition import Loss, Partition, best_partition
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The beginning of messages about posteriors of models in which rows differ.
 _BY_ROW = "in this model proportions, means or the density depend on more than pi, mu and Sigma"
@@ -64,8 +67,67 @@ class RowSummaries(ABC):
         self._warn_of_modes()
         if isinstance(self.draws, RowDraws):
             raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
+        if isinstance(self.draws, NoisyDraws):
+            raise NotImplementedError(
+                "noise of a constant density has no marginal, no draws and no place in a picture: "
+                "use posterior.without_noise, the draws of what is not noise, or log_density."
+            )
         mixture, posterior = self.fit.mixture, self.tree["posterior"].to_dataset()
         return MixtureDraws.of(posterior, self.draws, mixture.named, mixture.missing)
+
+    @property
+    def without_noise(self) -> MixtureDraws:
+        """The draws of the components alone, where the posterior has noise beside them.
+
+        Examples
+        --------
+        >>> posterior.without_noise.density(columns="x")  # doctest: +SKIP
+        """
+        self._warn_of_modes()
+        if not isinstance(self.draws, NoisyDraws):
+            return self.mixture_draws
+        named = self.fit.mixture.named
+        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws.components, named)
+
+    def noise_probability(
+        self,
+        X: Any = None,  # noqa: N803
+        *,
+        ci_prob: float = 0.89,
+        n_draws: int | None = None,
+    ) -> pd.DataFrame:
+        """The probability of each row to be noise, with its uncertainty.
+
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        ci_prob : float
+            Probability of the equal-tailed interval, between 0 and 1.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced.
+
+        Returns
+        -------
+        DataFrame
+            Columns mean (the posterior probability), sd, lower and upper, of the probability over
+            the draws, and most_probable, the share of draws in which noise is the likeliest; n
+            rows.
+
+        Raises
+        ------
+        ValueError
+            The posterior has no noise; ci_prob or n_draws is out of range.
+
+        Examples
+        --------
+        >>> fit = bayesgmm.fit(X, 2, noise=True)  # doctest: +SKIP
+        >>> bayesgmm.refine(X, fit).noise_probability()  # doctest: +SKIP
+        """
+        if not isinstance(self.draws, NoisyDraws):
+            raise ValueError("the posterior has no noise: refine a fit with noise=True.")
+        table = self.responsibilities(X, ci_prob=ci_prob, n_draws=n_draws).sel(component=-1)
+        return table.drop_vars("component").to_dataframe().rename_axis(None)
 
     def responsibilities(
         self,
@@ -88,9 +150,9 @@ class RowSummaries(ABC):
         Returns
         -------
         xarray.Dataset
-            Over obs_id and component: `mean` (what `predict_proba` gives), `sd`, `lower` and
-            `upper` of the responsibility over the draws, and `most_probable`, the share of draws
-            in which the component is the row's most probable one.
+            Over obs_id and component (-1 is noise): `mean` (what `predict_proba` gives), `sd`,
+            `lower` and `upper` of the responsibility over the draws, and `most_probable`, the share
+            of draws in which the component is the row's most probable one.
 
         Raises
         ------

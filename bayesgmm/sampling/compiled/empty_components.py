@@ -55,7 +55,9 @@ def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> f
     prior, k = problem.prior, problem.n_components
     if k == 1 or not problem.family.conjugate or prior.random_concentration:
         return None
-    a, n = prior.expected_concentration, problem.data.n
+    if problem.noise is not None or problem.labelled:  # counts of rows that are not known then
+        return None
+    a, n = prior.expected_concentration, problem.data.total
     log_share = gammaln(k * a) - gammaln((k - 1) * a)
     log_share += gammaln(n + (k - 1) * a) - gammaln(n + k * a) - _log_evidence(mode, k)
     heights: list[float] = []
@@ -78,7 +80,7 @@ def share_near_empty(problem: PosteriorProblem, weights: FloatArray) -> float:
     That of an empty component is Beta(a, n + (K - 1) a), with a mean of about a / n.
     """
     a = problem.prior.expected_concentration
-    return float(np.mean(weights.min(axis=-1) < (a + 3.0) / problem.data.n))
+    return float(np.mean(weights.min(axis=-1) < (a + 3.0) / problem.data.total))
 
 
 def _log_evidence(mode: Mode, n_components: int) -> float:

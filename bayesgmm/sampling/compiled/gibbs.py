@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.data import Data
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
@@ -67,6 +68,7 @@ class GibbsState:
     """The state of a chain: arrays that sweeps overwrite, in the data's units about its centre."""
 
     density: LogPosterior
+    rows: Data
     view: View
     grouped: GroupedRows
     prior: compiled.GibbsPrior
@@ -117,19 +119,21 @@ class GibbsState:
         random_scale = prior.inverse_wishart.random_scale
         psi = np.diag(values["scale"]) if random_scale else np.array(prior.scale)
         concentration = np.array([values.get("concentration", prior.expected_concentration)])
+        rows = data.repeated()
         return cls(
             density=density,
+            rows=rows,
             view=View(only_read(data.center), only_read(1.0 / data.scale), only_read(np.empty(0))),
-            grouped=grouped_rows(data.values, data.groups),
+            grouped=grouped_rows(rows.values, rows.groups),
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
-            hyper=compiled.Hyperparameters(concentration, psi),
+            hyper=compiled.Hyperparameters(concentration, psi, _noise(density, values)),
             parts=_parts(values, data.d),
             mixture=MixtureArrays(start.weights, start.means, covariances),
         )
 
     def sweep(self, rng: np.random.Generator, times: int, counts: FloatArray | None = None) -> None:
         """Make so many sweeps; counts (K,) become the components' rows in the last one."""
-        data = self.density.data
+        data = self.rows
         if counts is None:
             counts = np.empty(len(self.mixture.weights))
         rows = np.empty((0, data.d)) if self.grouped.allocating else np.asarray(data.values)
@@ -150,6 +154,7 @@ class GibbsState:
             "concentration": self.hyper.concentration[0],
             "scale": np.diagonal(self.hyper.psi),
             "pi": np.maximum(self.mixture.weights, np.finfo(np.float64).tiny),
+            **({"noise_share": self.hyper.noise[0]} if len(self.hyper.noise) else {}),
             "mu": self.mixture.means + density.data.center,
             **self._of_covariances(),
         }
@@ -168,6 +173,14 @@ class GibbsState:
         if parametrisation.diagonal:
             covariances = diagonal_matrices(covariances[:, 0])
         return parametrisation.values_from(covariances, self.density.prior.inverse_wishart)
+
+
+def _noise(density: LogPosterior, values: dict[str, FloatArray]) -> FloatArray:
+    """The share of noise and its log density in scaled coordinates; nothing without noise."""
+    if density.log_noise is None:
+        return np.empty(0)
+    log_unit = float(np.sum(np.log(density.data.scale)))
+    return np.array([float(values["noise_share"]), density.log_noise + log_unit])
 
 
 def _parts(values: dict[str, FloatArray], d: int) -> compiled.CovarianceParts:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, I1, INT, entry, inlined, jit, typed
-from ...kernels.e_step.arrays import MIXTURE, VIEW, Moments, StatisticsArrays
+from ...kernels.e_step.arrays import MIXTURE, VIEW, MixtureArrays, Moments, StatisticsArrays
 from ...kernels.e_step.many_rows import BLOCK
 from ...kernels.e_step.moments import central_moments
 from ...kernels.e_step.preparation import LOSS, encode_any, prepare, workspace
@@ -27,6 +27,7 @@ from ...kernels.products import add_outer_product, clear_padding, padded, produc
 from ...utils.types import FloatArray, IntArray
 from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
 from .gibbs_groups import GROUPED_ROWS, call_allocate_groups
+from .gibbs_noise import draw_share, weigh_noise
 from .variates import choose, inverse_wishart
 
 # Places in `kinds`: properties of the family and the prior.
@@ -56,10 +57,14 @@ class GibbsPrior(NamedTuple):
 
 
 class Hyperparameters(NamedTuple):
-    """The concentration (1,) and Psi (d, d)."""
+    """The concentration (1,), Psi (d, d), and what is known of noise.
+
+    noise (2,) has its share, and its log density in scaled coordinates; it is empty without.
+    """
 
     concentration: FloatArray
     psi: FloatArray
+    noise: FloatArray
 
 
 class CovarianceParts(NamedTuple):
@@ -74,7 +79,7 @@ class CovarianceParts(NamedTuple):
 
 
 PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
-HYPER = typed(Hyperparameters, F1, F2)
+HYPER = typed(Hyperparameters, F1, F2, F1)
 PARTS = typed(CovarianceParts, INT, INT, AXES_STATE)
 
 
@@ -96,24 +101,28 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
     diagonal = rows < d
     n_features = number_of_features(d, diagonal)
     scale = 1.0 / view.inverse_scale
-    components, precision = workspace(mixture.covariances)
+    n_all = n_components + (1 if len(hyper.noise) > 0 else 0)
+    beside_noise = np.empty(n_all)
+    components, precision = workspace(n_all, mixture.covariances)
     result = np.empty(3)
-    theta = np.empty((n_components, n_features))
-    sums = np.empty((n_components, n_features))
+    theta = np.empty((n_all, n_features))
+    sums = np.empty((n_all, n_features))
     statistics = StatisticsArrays(
         counts, np.empty((n_components, d)), np.empty((n_components, rows, d))
     )
     moments = Moments(statistics.counts, np.empty((n_components, d)), statistics.scatters)
     nowhere = np.zeros((n_components, d))
     phi = np.empty((n_features, padded(BLOCK)))
-    chosen = np.empty((n_components, padded(BLOCK)))
+    chosen = np.empty((n_all, padded(BLOCK)))
     scratch = np.empty((3, BLOCK))
     for _ in range(sweeps):
-        bad = prepare(parts.factoring, scale, mixture, components, precision, result)
+        weigh_noise(hyper.noise, mixture.weights, beside_noise)
+        seen = MixtureArrays(beside_noise, mixture.means, mixture.covariances)
+        bad = prepare(parts.factoring, scale, seen, components, precision, result)
         if bad >= 0 or result[LOSS] > _MOST_LOST:
             return max(bad, 0)
         encode_any(components, precision, theta)
-        for k in range(n_components):
+        for k in range(n_all):
             for f in range(n_features):
                 sums[k, f] = 0.0
         if grouped.allocating != 0:
@@ -137,8 +146,9 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
                 for j in range(d):
                     precision[k, i, j] /= scale[j] * scale[j if diagonal else i]
         _draw_proportions(rng, prior, statistics.counts, hyper, components.log_weights, mixture)
-        draw_scale(rng, prior, precision, hyper.psi)
-        draw_means(rng, prior, statistics, precision, mixture)
+        draw_share(rng, statistics.counts, sums, hyper.noise)
+        draw_scale(rng, prior, precision[:n_components], hyper.psi)
+        draw_means(rng, prior, statistics, precision[:n_components], mixture)
         if prior.kinds[BY_AXES] > 0:
             draw_parts(rng, prior, hyper.psi, statistics, parts, mixture)
         else:

@@ -22,6 +22,7 @@ from ..run.datatree import to_datatree
 from ..run.interruption import refuse_if_stopped, warn_of_interruption, was_stopped
 from ..run.settings import Settings
 from .empty_components import share_empty, share_near_empty
+from .sandwich import with_sandwich
 
 # A start that is expected to lie at most so many nats below the mode is near enough for Newton.
 _NEAR = 10.0
@@ -105,6 +106,8 @@ def sample_directly(
     engine = sampler.of_density()
     if sampler.with_pruning:
         engine = with_pruning(engine)
+    if problem.pseudo:
+        engine = with_sandwich(engine)
     points = _initial_points(problem, n_modes, settings.random_seed)
     runs, interrupted = _runs(engine, points, settings)
     values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
@@ -193,11 +196,21 @@ def _initial_points(
         other = estimate(
             data, problem.n_components, problem.family.name, prior=problem.prior_for_em,
             start="k-means++", n_init=1, random_seed=rng,
+            noise=None if problem.log_noise is None else np.exp(problem.log_noise),
+            labels=_table_of_labels(problem),
         )  # fmt: skip
         point = _initial_point(problem, other.mixture.parameters_about(data.center))
         if point is not None and all(_differ(point, known) for known in found):
             found.append(point)
     return [first, *sorted(found[1:], key=lambda point: -point.mode.log_density)[: n_modes - 1]]
+
+
+def _table_of_labels(problem: PosteriorProblem) -> Any:
+    """The components that each row can belong to (n, K), if labels restrict them."""
+    groups = problem.data.groups
+    if groups is None or groups.admissible is None:
+        return None
+    return groups.admissible[groups.of_rows]
 
 
 def _differ(a: InitialPoint, b: InitialPoint) -> bool:
@@ -210,7 +223,9 @@ def _initial_point(
 ) -> InitialPoint | None:
     """The mode by Newton's method from parameters; None if it is more than `within` nats higher."""
     parametrisation = problem.parametrisation_at(parameters)
-    density = LogPosterior(problem.data, parametrisation, problem.prior)
+    density = LogPosterior(
+        problem.data, parametrisation, problem.prior, log_noise=problem.log_noise
+    )
     start = density.space.free(problem.initial_values(parameters, parametrisation))
     mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
     return None if mode is None else InitialPoint(density, mode)

@@ -19,7 +19,7 @@ from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
-from ..problem import PosteriorProblem
+from ..problem import PosteriorProblem, refuse_beside
 from ..run.datatree import coordinates
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
 from .mixture_term import covariances_in
@@ -100,6 +100,7 @@ def pymc_model(
     """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
     refuse_missing(data, "a model in PyMC")
+    refuse_beside(problem, "PyMC's model")
     if prior.inverse_wishart.random_scale and parametrisation.family.one_scale:
         raise NotImplementedError(
             f"a random scale of family {parametrisation.family.name} is one number, which the PyMC "

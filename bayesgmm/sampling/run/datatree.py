@@ -59,7 +59,7 @@ def to_datatree(
     chains, draws = values["mu"].shape[:2]
     values = {"pi": np.ones((chains, draws, 1)), **values}
     dims: dict[str, tuple[str, ...]] = {"concentration": (), "scale": (FEATURE,)}
-    dims |= {"pi": (COMPONENT,), "mu": (COMPONENT, FEATURE)}
+    dims |= {"pi": (COMPONENT,), "noise_share": (), "mu": (COMPONENT, FEATURE)}
     dims |= {variable.name: variable.dims for variable in parametrisation.variables}
     posterior = xr.Dataset(
         {n: (("chain", "draw", *names), values[n]) for n, names in dims.items() if n in values},
@@ -73,6 +73,8 @@ def to_datatree(
         {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
         coords={"obs_id": np.arange(data.n), FEATURE: list(data.names)},
     )
+    if data.weights is not None:
+        observed["weight"] = ("obs_id", np.asarray(data.weights))
     return xr.DataTree.from_dict(
         {
             "posterior": with_covariances(posterior, parametrisation, prior),
