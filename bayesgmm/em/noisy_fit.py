@@ -100,6 +100,10 @@ class NoisyFit(Fit, kind="noise"):
         """
         _refuse("drawn from")
 
+    def impute(self, X: Any, draws: Any = None, random_seed: Any = None) -> NoReturn:  # noqa: N803
+        """Refused, as `sample`: `fit.mixture.impute` takes all rows for those of components."""
+        _refuse("used to fill in values")
+
     def marginal(self, columns: Any) -> NoReturn:
         """Refused, as `sample`: `fit.mixture.marginal` is that of the components."""
         _refuse("taken for some columns")

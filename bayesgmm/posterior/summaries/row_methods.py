@@ -206,10 +206,10 @@ class RowSummaries(ABC):
         if isinstance(self.draws, RowDraws):
             raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
         rows = self.data if X is None else self.fit.mixture.rows(X, missing=MARGINALIZE)
-        self._warn_of_modes()
+        of_rows = self.mixture_draws.draws
         if draws is None:
-            return imputed_means(rows, self.draws)
-        return imputations(rows, self.draws, draws, random_stream(random_seed))
+            return imputed_means(rows, of_rows)
+        return imputations(rows, of_rows, draws, random_stream(random_seed))
 
     def coclustering(
         self,
