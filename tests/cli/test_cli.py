@@ -78,11 +78,12 @@ def test_labels_and_noise(csv, tmp_path):
     options = ("-k", "1:2", "--families", "EII", "--n-init", 4, "--quiet", "--json")
     grid = json.loads(run("select", csv, *options, "--noise", "0.001").stdout)
     assert {row["family"] for row in grid["table"]} == {"EII", "EII+noise", "noise"}
-    for wrong, says in (
-        (("--noise", "much"), "is no density"), (("--labels", "knd"), "no column 'knd'"),
-        (("--labels", "kind", "--columns", "kind"), "column of the labels"),
-    ):  # fmt: skip
-        failed = run("fit", path, "-k", 2, *wrong)
+    for table_of, wrong, says in (
+        (csv, ("--noise", "much"), "is no density"),
+        (csv, ("--labels", "knd"), "no column 'knd'"),
+        (path, ("--labels", "kind", "--columns", "kind"), "column of the labels"),
+    ):
+        failed = run("fit", table_of, "-k", 2, *wrong)
         assert failed.exit_code == 2 and says in error_of(failed)
 
 
