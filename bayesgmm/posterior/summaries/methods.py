@@ -234,7 +234,9 @@ class Summaries(RowSummaries):
         --------
         >>> new = posterior.predictive(n_draws=100, random_seed=1)  # doctest: +SKIP
         """
-        n = self.data.repeated().n if n_rows is None else n_rows
+        data = self.data
+        as_many = data.n if data.weights is None else round(data.total)
+        n = as_many if n_rows is None else n_rows
         return predictive_rows(self.mixture_draws.thinned(n_draws), n, random_seed)
 
     def predictive_check(
