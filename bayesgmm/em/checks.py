@@ -12,6 +12,7 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import expected_statistics
 from ..mixture.apart import refuse_apart
 from ..mixture.imputation import gaussian
+from ..mixture.integrated_scale import integrable
 from ..mixture.mixture import Mixture, estimate_of
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
@@ -85,6 +86,11 @@ def check_problem(
 ) -> None:
     """Refuse a number of components, a family or a prior that does not suit the data."""
     check_bounds(data, prior, max_ratio)
+    if prior is not None and prior.integrate_scale and not integrable(family, data.d):
+        raise ValueError(
+            f"the prior's scale cannot be integrated out for {family.name} of several columns: "
+            "choose another family, or a prior with integrate_scale=False."
+        )
     bounded = prior is not None or ridge > 0 or max_ratio is not None
     check_family(data, family, max_ratio, bounded)
     check_number(data, n_components, bounded)

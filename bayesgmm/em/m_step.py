@@ -3,7 +3,7 @@
 `hyper` packs a prior in centred coordinates: [a, nu, kappa0, b0 (d), B0 (d, d), L (d, d),
 Psi (d, d)], with L the lower Cholesky factor of B0; an empty array is no prior. kappa0 = 0: the
 means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 is not
-used.
+used. A random scale that is integrated out (`mixture/integrated_scale.py`) follows after Psi.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..kernels.calls import caller, uncounted
 from ..kernels.cholesky import cholesky, solve
 from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, R1, inlined, part, typed
 from ..kernels.e_step.arrays import MIXTURE, STATISTICS
-from ..mixture.log_prior import differ
+from ..mixture.log_prior import differ, write_scale
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
@@ -52,7 +52,7 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
 
     With a prior that is not conjugate, means and covariances are maximised in turn (ECM: Meng &
     Rubin 1993, Biometrika 80, 267-278), the means given the previous covariances; first: there
-    are none yet.
+    are none yet. So is a random scale that is integrated out, at its expectation given these.
     """
     statistics, start, new = uncounted((statistics, start, new))
     counts, means, scatters = statistics
@@ -64,6 +64,7 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
     share = 1.0 if differ(how.codes) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
     pseudo = np.empty((n_components, rows, d)) if prior else scatters
+    psi = np.empty((d, d))
     total = 0.0
     empty = -1
     for k in range(n_components):
@@ -84,7 +85,8 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
                 for j in range(d):
                     new_means[k, j] = means[k, j]
         if prior:
-            _write_pseudo_scatters(hyper, share, statistics, new_means, pseudo)
+            write_scale(hyper, how.codes, covariances, not first or turn == 1, psi)
+            _write_pseudo_scatters(hyper, psi, share, statistics, new_means, pseudo)
         if empty < 0:
             call_m_step(
                 how.m_step,
@@ -101,7 +103,7 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
 
 
 @inlined
-def _write_pseudo_scatters(hyper, share, statistics, new_means, pseudo):  # type: ignore[no-untyped-def]
+def _write_pseudo_scatters(hyper, psi, share, statistics, new_means, pseudo):  # type: ignore[no-untyped-def]
     """The scatters about the new means, with what the prior adds to them."""
     counts, means, scatters = statistics
     n_components, rows, d = scatters.shape
@@ -114,7 +116,7 @@ def _write_pseudo_scatters(hyper, share, statistics, new_means, pseudo):  # type
                 v = scatters[k, i, j] + shift * (new_means[k, j] - means[k, j])
                 shift = strength * (new_means[k, q] - hyper[3 + q])
                 v += shift * (new_means[k, j] - hyper[3 + j])
-                v += share * hyper[3 + d + 2 * d * d + q * d + j]
+                v += share * psi[q, j]
                 pseudo[k, i, j] = v
                 if rows == d:
                     pseudo[k, j, i] = v

@@ -52,10 +52,11 @@ class Problem:
         """The same problem in another family."""
         return replace(self, family=family)
 
-    @cached_property
-    def hyper(self) -> FloatArray:
+    def hyper(self, n_components: int) -> FloatArray:
         """The prior in centred coordinates, as compiled code reads it; empty without one."""
-        return np.empty(0) if self.prior is None else self.prior.packed(self.rows.center)
+        if self.prior is None:
+            return np.empty(0)
+        return self.prior.packed(self.rows.center, self.family, n_components)
 
     @property
     def m_step(self) -> Entry:

@@ -117,7 +117,7 @@ class Run:
         self._tasks = _task(problem, self.shape, tol, accelerate)
         size = n_coordinates(*self.shape) if accelerate else 0
         self._arrays = iteration.Arrays(
-            hyper=only_read(problem.hyper),
+            hyper=only_read(problem.hyper(n_components)),
             scale=only_read(rows.scale),
             row_weights=only_read(problem.row_weights),
             phi=problem.phi,

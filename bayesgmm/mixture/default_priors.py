@@ -46,6 +46,12 @@ def conjugate_hyperparameters(
     }
 
 
+def half_t_hyperparameters(nu: float, widths: FloatArray) -> dict[str, Any]:
+    """Degrees of freedom and random scale of Huang & Wand (2013), integrated out in EM."""
+    scale = Gamma(0.5, 0.5 / (nu * widths**2))
+    return {"dof": nu + len(widths) - 1.0, "scale": scale, "integrate_scale": True}
+
+
 def _expected_variances(data: Data) -> FloatArray:
     return _COVARIANCE_IN_SQUARED_RANGES * (data.high - data.low) ** 2
 

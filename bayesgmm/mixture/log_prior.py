@@ -13,6 +13,7 @@ from ..kernels.e_step.arrays import MIXTURE, MixtureArrays
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
+from .integrated_scale import add_halves, log_integral, scale_at, write_expected_scale
 
 LOG_KERNEL = FLOAT(CODES, R1, MIXTURE)
 call_log_kernel = caller(LOG_KERNEL)
@@ -31,14 +32,17 @@ def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     (a - 1) sum_k log pi_k, and once per distinct covariance
     -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2; and of every mean
     -(mu_k - b0)'B0^-1(mu_k - b0)/2, where B0 is Sigma_k / kappa0 and -log|Sigma_k|/2 is added for
-    the conjugate prior.
+    the conjugate prior. Where `hyper` has a random scale after Psi, that is integrated out.
     """
     weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
     concentration, dof, strength = hyper[0], hyper[1], hyper[2]
     b0 = hyper[3 : 3 + d]
     root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
-    psi = hyper[3 + d + 2 * d * d :].reshape((d, d))
+    end = 3 + d + 3 * d * d
+    psi = hyper[3 + d + 2 * d * d : end].reshape((d, d))
+    integrated = len(hyper) > end
+    halves = np.zeros(d)
     distinct = n_components if differ(codes) else 1
     total = 0.0
     lower = np.zeros((d, d))
@@ -49,12 +53,37 @@ def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
         if k < distinct or strength > 0.0:
             log_det = _factor(covariances[k], lower)
         if k < distinct:
-            total -= 0.5 * ((dof + d + 1.0) * log_det + _trace(lower, psi, rows == 1))
+            trace = 0.0
+            if integrated:
+                add_halves(lower, rows == 1, halves)
+            else:
+                trace = _trace(lower, psi, rows == 1)
+            total -= 0.5 * ((dof + d + 1.0) * log_det + trace)
         if strength > 0.0:
             total -= 0.5 * (log_det + strength * _square(lower, means[k], b0))
         else:
             total -= 0.5 * _square(root, means[k], b0)
+    if integrated:
+        total += log_integral(scale_at(hyper, end, d), halves)
     return total
+
+
+@inlined
+def write_scale(hyper, codes, covariances, known, psi):  # type: ignore[no-untyped-def]
+    """Write Psi (d, d), or if it is integrated out and covariances are known, E[Psi] given them."""
+    n_components, rows, d = covariances.shape
+    end = 3 + d + 3 * d * d
+    given = hyper[3 + d + 2 * d * d : end].reshape((d, d))
+    for i in range(d):
+        for j in range(d):
+            psi[i, j] = given[i, j]
+    if len(hyper) > end and known:
+        halves = np.zeros(d)
+        lower = np.zeros((d, d))
+        for k in range(n_components if differ(codes) else 1):
+            _factor(covariances[k], lower)
+            add_halves(lower, rows == 1, halves)
+        write_expected_scale(scale_at(hyper, end, d), halves, psi)
 
 
 def log_kernel_at(parameters: Parameters, family: Family, hyper: FloatArray) -> float:

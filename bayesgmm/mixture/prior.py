@@ -10,7 +10,6 @@ prior and not K of them. a and Psi may be random themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import gammaln
 
-from ..data.data import as_data
 from ..families import Family, get_family
 from ..families.hyperparameters import Gamma, concentration_or_gamma, plain, positive_definite
 from ..families.inverse_wishart import InverseWishart
@@ -27,9 +25,10 @@ from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
 from ..utils.validation import check_size, one_per_column, positive, random_stream, real_array
-from .default_priors import conjugate_hyperparameters, weakly_informative_hyperparameters
 from .draws import Draws
+from .integrated_scale import expected_scale_given, integrable, packed_scale
 from .log_prior import log_kernel_at
+from .made_from_data import MadeFromData
 from .mixture import draw_rows
 from .prior_in_words import means_in_words, proportions_in_words, random_in_words
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Prior:
+class Prior(MadeFromData):
     """Prior of a Gaussian mixture, given by its hyperparameters.
 
     Parameters
@@ -65,6 +64,9 @@ class Prior:
         worth so many rows at b0; give it or `mean_covariance`, not both.
     names : sequence of d str, optional
         The columns it is for, in this order; no others are then accepted.
+    integrate_scale : bool
+        EM maximises the density with the random scale integrated out, and not with the scale at
+        its mean. The posterior is the same. Not for EII and VII of several columns.
 
     Raises
     ------
@@ -80,7 +82,8 @@ class Prior:
     d(nu + d + 1)/2 - 1 and scale tr(Psi)/2 (the restricted densities).
 
     A posterior has draws of random hyperparameters, as `concentration` and `scale`. EM takes them
-    at their prior means (`expected_concentration`, `expected_scale`), and refuses a concentration
+    at their prior means (`expected_concentration`, `expected_scale`) or integrates the scale out
+    (`integrate_scale`, on in `Prior.huang_wand`), and refuses a concentration
     below 1, under which the posterior has its maxima at empty components: fit without a prior, or
     under one of concentration 1, and pass the sparse one to `refine`.
 
@@ -105,6 +108,7 @@ class Prior:
     concentration: float | Gamma = 1.0
     mean_strength: float | None = None
     names: tuple[str, ...] | None = None
+    integrate_scale: bool = False
 
     def __post_init__(self) -> None:
         mean = np.atleast_1d(real_array(self.mean, "prior mean"))
@@ -127,65 +131,13 @@ class Prior:
             values["mean_covariance"] = positive_definite(spread, d, "prior mean_covariance")
         if self.mean_strength is not None:
             values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
+        if self.integrate_scale and not isinstance(wishart.scale, Gamma):
+            raise ValueError(
+                f"prior scale is {self.scale!r} and integrate_scale True: only a Gamma is random."
+            )
         if self.names is not None:
             values["names"] = one_per_column(self.names, d, "prior names")
         vars(self).update(values)  # the instance is frozen
-
-    @classmethod
-    def from_data(
-        cls,
-        x: Any,
-        columns: Sequence[str] | None = None,
-        *,
-        concentration: float | Gamma = 1.0,
-        random_scale: bool = False,
-        conjugate: bool = False,
-        n_components: int | None = None,
-        missing: str = "refuse",
-    ) -> Prior:
-        """Weakly informative defaults from the data.
-
-        With R_j the ranges of the columns: b0 the midranges and B0 = diag(R^2) (Richardson &
-        Green 1997, JRSS B 59, 731-792, section 2.4); nu = d + 4 and Psi = 0.06 diag(R^2), so that
-        the covariances have mean 0.02 diag(R^2) (a standard deviation of 14 % of the range) and
-        finite variance.
-
-        Parameters
-        ----------
-        x : array-like (n, d)
-            The data, as for `fit`.
-        columns : sequence of str, optional
-            Columns to use.
-        concentration : float or Gamma
-            a of the Dirichlet prior.
-        random_scale : bool
-            Psi_jj ~ Gamma(g, h_j) instead, with nu = 2(d + 1), g = (d + 1)/10 and h_j such that
-            the covariances have the same mean. For one column that is Richardson & Green's
-            sigma^-2 ~ Gamma(2, beta), beta ~ Gamma(0.2, 10/R^2); for two, alpha = 3 and g = 0.3
-            are those of Stephens (2000).
-        conjugate : bool
-            mu_k | Sigma_k ~ Normal(mean of the columns, Sigma_k / 0.01) instead; with nu = d + 2
-            and Psi = (covariance of the columns) / K^(2/d) unless the scale is random (Fraley &
-            Raftery 2007, J. Classif. 24, 155-181). mclust's `priorControl` for EEE, VVV, E and V.
-        n_components : int, optional
-            K in the conjugate prior's Psi.
-        missing : {"refuse", "marginalize"}
-            As for `fit`: ranges, means and covariance are of the values that are there.
-
-        Raises
-        ------
-        DataError
-            Data that are not numeric, or have missing values.
-        ValueError
-            `conjugate` without `n_components`; columns that are constant or depend on each other.
-        """
-        data = as_data(x, columns, missing=missing)
-        if conjugate:
-            values = conjugate_hyperparameters(data, random_scale, n_components)
-        else:
-            values = weakly_informative_hyperparameters(data, random_scale)
-        names = data.names if data.named else None
-        return cls(**values, concentration=concentration, names=names)
 
     @classmethod
     def univariate(
@@ -235,6 +187,12 @@ class Prior:
     def expected_scale(self) -> FloatArray:
         """Psi (d, d), or its prior mean if it is random."""
         return self.inverse_wishart.expected_scale
+
+    def scale_given(self, covariances: FloatArray, family: Family) -> FloatArray:
+        """Psi's diagonal as EM takes it at covariances (K, d, d) or (K, d) of the family."""
+        if isinstance(self.scale, Gamma) and self.integrate_scale and integrable(family, self.d):
+            return expected_scale_given(self.scale, self.dof, family, covariances)
+        return np.diagonal(self.expected_scale).copy()
 
     @cached_property
     def inverse_wishart(self) -> InverseWishart:
@@ -345,10 +303,11 @@ class Prior:
         Sigma's for full families, its variances for diagonal ones, lambda for spherical ones.
         Normalised for those; for a family that restricts Sigma in other ways the restricted
         density's constant (`families/log_constants.py`) is left out. Random hyperparameters are at
-        their means, as EM takes them.
+        their means or integrated out, as EM takes them.
         """
-        kernel = log_kernel_at(parameters, family, self.packed(center))
-        return kernel + self.log_constant(family, len(parameters.weights))
+        k = len(parameters.weights)
+        kernel = log_kernel_at(parameters, family, self.packed(center, family, k))
+        return kernel + self.log_constant(family, k)
 
     def log_constant(self, family: Family, n_components: int) -> float:
         """The log normalising constant in `log_density`, as far as it is known."""
@@ -364,8 +323,9 @@ class Prior:
             return -self.d * float(np.log(self.mean_strength or 1.0))
         return float(np.linalg.slogdet(self.mean_covariance)[1])
 
-    def packed(self, center: FloatArray) -> FloatArray:
+    def packed(self, center: FloatArray, family: Family, n_components: int) -> FloatArray:
         """The hyperparameters about `center`, as compiled code reads them."""
+        scale = self.scale if self.integrate_scale and integrable(family, self.d) else None
         spread = np.eye(self.d) if self.mean_covariance is None else self.mean_covariance
         return np.concatenate([
             [self.expected_concentration, self.dof, self.mean_strength or 0.0],
@@ -373,6 +333,8 @@ class Prior:
             spread.ravel(),
             np.linalg.cholesky(spread).ravel(),
             self.expected_scale.ravel(),
+            packed_scale(scale, self.dof, family, n_components)
+            if isinstance(scale, Gamma) else [],
         ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:

@@ -49,10 +49,12 @@ def log_prior_group(
     concentration = prior.expected_concentration
     logs = np.log(draws.weights).sum(axis=1)
     pi = log_dirichlet(np.asarray(concentration), logs, draws.n_components)
-    pi = pi + log_correction(replace(prior, scale=prior.expected_scale), family, draws)
+    fixed = replace(prior, scale=prior.expected_scale, integrate_scale=False)
+    pi = pi + log_correction(fixed, family, draws)
     mu = _log_means(draws, prior)
     center = np.zeros(prior.d)
-    joint = np.array([prior.log_density(p, family, center) for p in draws.parameters(center)])
+    at_means = replace(prior, integrate_scale=False)
+    joint = np.array([at_means.log_density(p, family, center) for p in draws.parameters(center)])
     joint += log_correction(prior, family, draws)
     return _of_draws({"pi": pi, "mu": mu, "Sigma": joint - pi - mu}, posterior, {})
 

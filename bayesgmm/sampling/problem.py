@@ -172,11 +172,14 @@ class PosteriorProblem:
     def initial_values(
         self, parameters: Parameters, parametrisation: Parametrisation
     ) -> dict[str, FloatArray]:
-        """The variables at these parameters; random hyperparameters at their prior means."""
+        """The variables at these parameters; random hyperparameters at their prior means.
+
+        A scale that EM integrates out is at its mean given the covariances.
+        """
         weights = np.maximum(parameters.weights, _SMALLEST)
         return {
             "concentration": np.array(self.prior.expected_concentration),
-            "scale": np.diagonal(self.prior.expected_scale).copy(),
+            "scale": self.prior.scale_given(parameters.covariances, self.family),
             "pi": weights / weights.sum(),
             "mu": parameters.means + self.data.center,
             **self._share(parameters),

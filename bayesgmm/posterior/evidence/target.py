@@ -63,7 +63,10 @@ class Target:
         sigma = as_full(draws.covariances.mean(axis=0, keepdims=True), leading=2)[0]
         about_draws = parametrisation(family, draws.n_components, data.d, sigma)
         fixed = replace(
-            prior, concentration=prior.expected_concentration, scale=prior.expected_scale
+            prior,
+            concentration=prior.expected_concentration,
+            scale=prior.expected_scale,
+            integrate_scale=False,
         )
         log_noise = draws.log_noise if isinstance(draws, NoisyDraws) else None
         return cls(LogPosterior(data, about_draws, fixed, log_noise=log_noise), prior, region)
