@@ -92,7 +92,7 @@ def check_problem(
             "choose another family, or a prior with integrate_scale=False."
         )
     bounded = prior is not None or ridge > 0 or max_ratio is not None
-    check_family(data, family, max_ratio, bounded)
+    check_family(data, family, max_ratio, prior, ridge)
     check_number(data, n_components, bounded)
 
 
@@ -125,16 +125,25 @@ def check_number(data: Data, n_components: int, bounded: bool) -> None:
     )
 
 
-def check_family(data: Data, family: Family, max_ratio: float | None, bounded: bool) -> None:
-    """Refuse a family that the bound, or linear relations between the columns, do not allow."""
+def check_family(
+    data: Data, family: Family, max_ratio: float | None, prior: Prior | None, ridge: float = 0.0
+) -> None:
+    """Refuse a family that the bound, or relations between the columns, do not allow.
+
+    A bound on covariances keeps them regular, and does not make up for rows that no two columns
+    share: only a prior does.
+    """
     if max_ratio is not None and not family.boundable:
         names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
         raise ValueError(
             f"max_ratio cannot bound family {family}, whose eigenvalues are tied to each other: "
             f"choose among {names}, or pass a prior."
         )
-    if not bounded and not (family.diagonal or family.spherical):
+    if family.diagonal or family.spherical:
+        return
+    if prior is None:
         refuse_uncovered_pairs(data, family)
+    if prior is None and max_ratio is None and ridge == 0:
         refuse_dependent_columns(data, family)
 
 

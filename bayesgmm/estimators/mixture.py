@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..data.data import Data, as_data
 from ..data.on_device import stays_there
@@ -28,7 +28,7 @@ from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 from .initial_parameters import inverse, proportions, shaped
-from .rows import validated, with_names
+from .rows import new_rows, validated, with_names
 
 # Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
@@ -255,11 +255,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             return data
-        return validated(self, x, dtype=[np.float64, np.float32], ensure_all_finite=self._finite())
-
-    def _finite(self) -> bool | str:
-        """What scikit-learn is to let pass."""
-        return True if self.missing == "refuse" else "allow-nan"
+        return validated(self, x, dtype=[np.float64, np.float32])
 
     def _fit(self, x: Any, sample_weight: Any) -> Any:
         rows = self._rows(x)
@@ -389,9 +385,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         check_is_fitted(self)
         if stays_there(x):
             return x
-        return validate_data(
-            self, x, reset=False, dtype=[np.float64, np.float32], ensure_all_finite=self._finite()
-        )
+        return new_rows(self, x, [np.float64, np.float32])
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: whether values may be missing."""

@@ -7,13 +7,15 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..data.data import as_data
+from ..data.tables import MISSING, REFUSE
 from ..mixture.prior import Prior
 from ..selection.select import select
 from ..utils.types import FloatArray
-from .rows import validated, with_names
+from ..utils.validation import check_choice
+from .rows import new_rows, validated, with_names
 
 
 class Regression(RegressorMixin, BaseEstimator):
@@ -32,6 +34,9 @@ class Regression(RegressorMixin, BaseEstimator):
         Maximise the posterior density of the mixture; its columns are those of X and y.
     criterion : {"bic", "icl", "aic", "cv"}
         What chooses, for the density of X and y together.
+    missing : {"refuse", "marginalize"}
+        Whether values of X may be missing, when fitting and predicting: each row then counts with
+        what it has, and y is predicted from that.
     random_state : int, RandomState or None
         Seed of the starts.
 
@@ -68,12 +73,14 @@ class Regression(RegressorMixin, BaseEstimator):
         *,
         prior: Prior | None = None,
         criterion: str = "bic",
+        missing: str = "refuse",
         random_state: Any = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.prior = prior
         self.criterion = criterion
+        self.missing = missing
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
@@ -94,8 +101,10 @@ class Regression(RegressorMixin, BaseEstimator):
             Data or arguments that cannot be used, or no cell of the grid has an estimate.
         """
         name = getattr(y, "name", None)
+        check_choice("missing", self.missing, MISSING)
         x, y = validated(self, X, y=y, dtype=np.float64, y_numeric=True)
-        data = as_data(np.column_stack([x, y]), sample_weight=sample_weight)
+        table = np.column_stack([x, y])
+        data = as_data(table, sample_weight=sample_weight, missing=self.missing)
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(x.shape[1])])
         self.response_ = _other_than(names, str(name) if isinstance(name, str) else "y")
         self.selection_ = select(
@@ -105,6 +114,12 @@ class Regression(RegressorMixin, BaseEstimator):
         )  # fmt: skip
         self.fit_ = self.selection_.best
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: whether values may be missing."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != REFUSE
+        return tags
 
     def predict(self, X: Any) -> FloatArray:  # noqa: N803
         """E[y | x] for each row, (n,)."""
@@ -117,7 +132,7 @@ class Regression(RegressorMixin, BaseEstimator):
         too.
         """
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False, dtype=np.float64)
+        x = new_rows(self, X, np.float64)
         table = self.fit_.regression(self.response_, x, ci_prob=ci_prob)
         return table["mean"].to_numpy(), table[["lower", "upper"]].to_numpy()
 

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from ..data.data import Data, as_data
+from ..data.tables import REFUSE
 
 
 def validated(estimator: Any, x: Any, **options: Any) -> Any:
@@ -20,11 +21,25 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
         scikit-learn's message, but for text, whose column it does not name.
     """
     try:
-        return validate_data(estimator, x, ensure_min_samples=2, **options)
+        return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
     except ValueError:
         if np.asarray(x).dtype.hasobject:
             as_data(x)
         raise
+
+
+def new_rows(estimator: Any, x: Any, dtype: Any) -> Any:
+    """Rows for a fitted estimator, of the columns that scikit-learn has noted."""
+    return validate_data(estimator, x, reset=False, dtype=dtype, **_passing(estimator))
+
+
+def _passing(estimator: Any) -> dict[str, Any]:
+    """What scikit-learn is to let pass, by what the estimator does with missing values."""
+    return {
+        "ensure_all_finite": True
+        if getattr(estimator, "missing", REFUSE) == REFUSE
+        else "allow-nan"
+    }
 
 
 def with_names(data: Data, names: Any) -> Data:

@@ -154,7 +154,7 @@ def select(
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
     refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
-    refused_families = {f: _reason(check_family, data, f, max_ratio, bounded) for f in families}
+    refused_families = {f: _reason(check_family, data, f, max_ratio, prior) for f in families}
     failures = {
         (family.name, k): reason
         for k in ks

@@ -186,18 +186,39 @@ def test_refusals(rng):
 
 
 def test_what_cannot_refuses_by_name(rng):
-    """The sandwich, labels and pictures need complete rows, and say so."""
+    """The sandwich and labels need complete rows, and say so."""
     x = holes(rng, 100)
     found = fit(x, 2)
     labels = np.where(np.arange(100) < 10, "a", None)
     for what, call in (
         ("the sandwich", lambda: standard_errors(x, found, "sandwich")),
         ("a fit with labels", lambda: fit(x, 2, labels=labels)),
-        ("a picture of rows", lambda: found.plot.classification(x)),
-        ("a regression", lambda: found.regression(0, x[:, 1:])),
     ):
         with pytest.raises(DataError, match=f"{what} needs complete rows"):
             call()
+
+
+def test_columns_never_together_in_every_entry(rng):
+    """Neither a ridge nor a bound makes up for them; a prior does."""
+    x = holes(rng)
+    x[:150, 0], x[150:, 1] = np.nan, np.nan
+    together = "'x0' and 'x1' have values together in 0 rows"
+    estimator = bayesgmm.GaussianMixture(2, covariance_type="VVV", missing="marginalize")
+    regression = bayesgmm.Regression(1, "VVV", missing="marginalize")
+    for call in (
+        lambda: fit(x, 2, max_ratio=100.0),
+        lambda: estimator.fit(x),
+        lambda: regression.fit(x[:, :2], rng.standard_normal(len(x))),
+    ):
+        with pytest.raises(ValueError, match=together):
+            call()
+    grid = bayesgmm.select(
+        x, [1], ["VVI", "EEE"], missing="marginalize", random_seed=1, progressbar=False
+    )
+    assert grid.best.family.name == "VVI"
+    assert together in grid.failures["EEE", 1]
+    prior = bayesgmm.Prior.from_data(x, missing="marginalize")
+    assert fit(x, 2, "EEE", prior=prior).status.sound
 
 
 def test_component_without_a_column(rng):

@@ -122,3 +122,21 @@ def test_estimator_and_fit_agree():
     assert ends == pytest.approx(table[["lower", "upper"]].to_numpy(), abs=1e-3)
     other = Regression(1).fit(pd.DataFrame({"y": [0.0, 1, 2, 5]}), [1.0, 0, 3, 4])
     assert other.response_ == "y_"
+
+
+def test_rows_that_miss_values(rng):
+    """The estimator fits and predicts what rows have; it says so in its tags; y has to be there."""
+    x, _ = simulate(rng, 200, 3, 2)
+    y = x[:, 1].copy()
+    x = x[:, [0, 2]]
+    x[rng.random(x.shape) < 0.2] = np.nan
+    model = Regression([1, 2], "VVV", missing="marginalize", random_state=0).fit(x, y)
+    found = model.predict(x)
+    for i in np.flatnonzero(np.isnan(x).sum(axis=1) == 1)[:5]:
+        [o] = np.nonzero(~np.isnan(x[i]))
+        given = model.fit_.conditional({f"x{o[0]}": x[i, o[0]]}).marginal("y")
+        assert found[i] == pytest.approx(given.weights @ given.means[:, 0], rel=1e-9)
+    assert model.__sklearn_tags__().input_tags.allow_nan
+    assert not Regression().__sklearn_tags__().input_tags.allow_nan
+    with pytest.raises(ValueError, match="NaN"):
+        Regression(1).fit(x, y)

@@ -39,7 +39,7 @@ QUANTITIES = 7
 #: each draw, and draws before the first.
 SAMPLERS = {"gibbs": (gibbs, 1, 20, 20), "nutpie": (nuts, 8, 1, 300)}
 #: All tests together fail by chance in one run of 1000.
-LEVEL = 1e-3 / (2 * QUANTITIES * len(FAMILIES) * len(SAMPLERS))
+LEVEL = 1e-3 / (2 * QUANTITIES * (len(FAMILIES) + 2) * len(SAMPLERS))
 
 
 def from_prior(name, seed):
@@ -52,6 +52,20 @@ def from_prior(name, seed):
     return draws.weights, draws.means, sigma
 
 
+def log_densities(x, weights, means, covariances):
+    """Of what each row has under each draw, (draws, n)."""
+    out, seen = np.zeros((len(weights), len(x))), ~np.isnan(x)
+    for pattern in np.unique(seen, axis=0):
+        rows, [o] = (seen == pattern).all(axis=1), np.nonzero(pattern)
+        sigma = covariances[..., o, :][..., o]
+        delta = x[rows][None, None][..., o] - means[:, :, None, o]
+        lengths = np.einsum("skni,sknj,skij->skn", delta, delta, np.linalg.inv(sigma))
+        logs = np.linalg.slogdet(sigma)[1] + len(o) * np.log(2 * np.pi)
+        terms = np.log(weights)[..., None] - 0.5 * (lengths + logs[..., None])
+        out[:, rows] = logsumexp(terms, axis=1)
+    return out
+
+
 def quantities(x, weights, means, covariances):
     """What is ranked, (QUANTITIES, draws)."""
     logs = np.linalg.slogdet(covariances)[1]
@@ -60,10 +74,7 @@ def quantities(x, weights, means, covariances):
     within = np.einsum("sk,skij->sij", weights, covariances)
     overall = within + np.einsum("sk,ski,skj->sij", weights, apart, apart)
     rows = np.concatenate([x, np.ones((1, D))])  # and a point that is always the same
-    delta = rows[None, None] - means[:, :, None]
-    lengths = np.einsum("skni,sknj,skij->skn", delta, delta, np.linalg.inv(covariances))
-    terms = np.log(weights)[..., None] - 0.5 * (lengths + (logs + D * np.log(2 * np.pi))[..., None])
-    log_density = logsumexp(terms, axis=1)
+    log_density = log_densities(rows, weights, means, covariances)
     return np.array([
         log_density[:, :-1].sum(axis=1),
         log_density[:, -1],
@@ -75,7 +86,7 @@ def quantities(x, weights, means, covariances):
     ])  # fmt: skip
 
 
-def rank(name, sampler, truth, seed, share=None):
+def rank(name, sampler, truth, seed, share=None, missing=0.0):
     """Ranks of the truth among draws of the posterior of rows made from it.
 
     With a share of noise, that of the share comes last.
@@ -88,7 +99,9 @@ def rank(name, sampler, truth, seed, share=None):
         strays = rng.random(N) < share
         x[strays] = rng.uniform(-SIDE / 2, SIDE / 2, (strays.sum(), D))
         noise = Noise(-D * np.log(SIDE), False)
-    data = as_data(x)
+    if missing:
+        x[rng.random(x.shape) < missing] = np.nan
+    data = as_data(x, missing="marginalize")
     mixture = bayesgmm.Mixture(weights, means, covariances, data.names)
     known = PosteriorProblem.of(data, known_fit(data, mixture, get_family(name, D), PRIOR))
     problem = replace(known, noise=noise)
@@ -119,9 +132,22 @@ def test_ranks_are_uniform(name, sampler):
     A prior of Psi half as large again, or of 3 degrees of freedom more, than what made the rows is
     found out.
     """
+    ranks_are_uniform(name, sampler)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["VVV", "VVI"])
+def test_ranks_are_uniform_with_missing_values(name, sampler):
+    """The same of rows without 15 % of their values."""
+    ranks_are_uniform(name, sampler, missing=0.15)
+
+
+def ranks_are_uniform(name, sampler, missing=0.0):
     truths = zip(*from_prior(name, seed=1), strict=True)
     ranks = np.array([
-        rank(name, sampler, truth, [FAMILIES.index(name), i]) for i, truth in enumerate(truths)
+        rank(name, sampler, truth, [FAMILIES.index(name), i], missing=missing)
+        for i, truth in enumerate(truths)
     ])  # fmt: skip
     assert ranks.shape == (REPLICATES, QUANTITIES)
     assert_uniform(ranks)
