@@ -252,7 +252,10 @@ def test_functions_fit_on_a_screen():
 
 
 #: Compiled functions that C code calls, which knows neither arrays nor tuples of them.
-CALLED_BY_C = {"sampling.pymc.likelihood.native._likelihood"}
+CALLED_BY_C = {
+    "sampling.pymc.likelihood.native._likelihood",
+    "sampling.pymc.likelihood.incomplete._likelihood",
+}
 
 
 def test_compiled_functions_fit_on_a_screen():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
@@ -216,10 +217,91 @@ def test_rows_that_do_not_fit_are_refused():
         pytensor.function([], node, mode=pytensor.compile.mode.Mode("py", None))()
 
 
-@pytest.mark.parametrize("made", [np.asarray, np.ma.masked_invalid])
-def test_missing_values_are_refused(made):
-    """Not imputed, as PyMC would try to."""
+@pytest.mark.parametrize("made", [np.ma.masked_invalid, pd.DataFrame])
+def test_missing_values_are_marginalised_not_imputed(made):
+    """Masked arrays and tables like arrays with NaN: no value becomes a parameter; compiled too."""
+    x = rows()
+    x[3, 1] = x[7, 0] = np.nan
+    values = []
+    for observed in (x, made(x)):
+        with pm.Model() as model:
+            w = pm.Dirichlet("w", np.ones(2))
+            GaussianMixture("y", w, MU + 1.0, sigma=1.5, observed=observed)
+        assert [v.name for v in model.free_RVs] == ["w"]
+        mode = PYTHON if observed is x else "NUMBA"
+        values.append(model.compile_dlogp(mode=mode)({"w_simplex__": np.array([0.4])}))
+    np.testing.assert_allclose(*values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", [*FORMS, "one column"])
+def test_rows_that_miss_values(form):
+    """Densities by SciPy of what each row has, gradients by differences of them."""
+    rng = np.random.default_rng(len(form))
+    d = 1 if form == "one column" else 3
+    root = rng.standard_normal((2, d, d))
+    cov = root @ root.mT + np.eye(d)
+    x = 50 + 2 * rng.standard_normal((60, d))
+    x[rng.random(x.shape) < 0.3] = np.nan
+    x[7] = np.nan
+    w, mu = np.array([0.3, 0.7]), 50 + rng.standard_normal((2, d))
+    of = {
+        "sigma": lambda c: c[..., None] ** 2 * np.eye(d), "cov": lambda c: lower(c),
+        "chol": lambda c: np.tril(c) @ np.tril(c).mT, "tau": lambda c: np.linalg.inv(lower(c)),
+        "one column": lambda c: c[:, None, None] ** 2,
+    }[form]  # fmt: skip
+    given = {
+        "sigma": np.sqrt(np.diagonal(cov, axis1=1, axis2=2)), "cov": cov,
+        "chol": np.linalg.cholesky(cov), "tau": np.linalg.inv(cov),
+        "one column": np.sqrt(cov[:, 0, 0]),
+    }[form]  # fmt: skip
+    start = [w, mu if d > 1 else mu[:, 0], given]
+    variables = [pt.TensorType("float64", v.shape)() for v in start]
+    covariance = {"sigma" if d == 1 else form: variables[2]}
+    mixture = GaussianMixture.dist(*variables[:2], **covariance)
+    density = pm.logp(mixture, pt.constant(x if d > 1 else x[:, 0]))
+    weights = rng.uniform(0.5, 2.0, 60)
+    gradients = [pt.grad(total, variables) for total in (density.sum(), (weights * density).sum())]
+    found, *slopes = pytensor.function(variables, [density, *sum(gradients, [])], mode=PYTHON)(
+        *start
+    )
+
+    def by_scipy(w, mu, c):
+        values = np.zeros(60)
+        for i, row in enumerate(x):
+            [o] = np.nonzero(~np.isnan(row))
+            terms = [
+                multivariate_normal(np.ravel(m)[o], s[np.ix_(o, o)]).logpdf(row[o]) if len(o) else 0
+                for m, s in zip(mu, of(c), strict=True)
+            ]
+            values[i] = logsumexp(terms, b=w) - (0 if len(o) else np.log(w.sum()))
+        return values
+
+    np.testing.assert_allclose(found, by_scipy(*start), rtol=1e-9, atol=1e-9)
+    for i, v in enumerate(start):
+        for at in [tuple(a) for a in rng.permutation(list(np.ndindex(v.shape)))[:5]]:
+            ends = []
+            for step in (1e-5, -1e-5):
+                moved = [u.copy() for u in start]
+                moved[i][at] += step
+                ends.append(by_scipy(*moved))
+            change = (ends[0] - ends[1]) / 2e-5
+            for counts, slope in ((np.ones(60), slopes[i]), (weights, slopes[3 + i])):
+                assert slope[at] == pytest.approx(counts @ change, rel=1e-5, abs=1e-5)
+
+
+def lower(matrices):
+    """The symmetric matrices of which the lower triangles are these."""
+    return np.tril(matrices) + np.tril(matrices, -1).mT
+
+
+def test_rows_that_miss_values_share_their_parameters():
+    """Proportions by row are refused with the reason; infinite values too."""
     x = rows()
     x[3, 1] = np.nan
-    with pm.Model(), pytest.raises(DataError, match="1 of the observed values"):
-        GaussianMixture("y", W, MU, sigma=1.0, observed=made(x))
+    with pm.Model() as model:
+        GaussianMixture("y", np.full((100, 2), 0.5), W[:, None] * MU, sigma=1.0, observed=x)
+    with pytest.raises(NotImplementedError, match="the same for all rows"):
+        model.compile_logp(mode=PYTHON)({})
+    x[3, 1] = np.inf
+    with pm.Model(), pytest.raises(DataError, match="1 of the observed values are infinite"):
+        GaussianMixture("y", W, MU, sigma=1.0, observed=x)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pymc.initial_point import make_initial_point_fn
 
 import bayesgmm
-from bayesgmm import DataError, Prior
+from bayesgmm import Prior
 from bayesgmm.data.data import as_data
 from bayesgmm.data.groups import groups_of
 from bayesgmm.density.log_posterior import LogPosterior
@@ -17,6 +18,7 @@ from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.kernels.e_step.e_step import _Pass
 from bayesgmm.sampling.compiled.gibbs_groups import allocate_groups
+from bayesgmm.sampling.pymc.model import initial_point
 from tests import reference_missing
 from tests.kernels.test_incomplete import incomplete
 
@@ -29,17 +31,18 @@ def known():
     return np.array(table["data"], dtype=float), table
 
 
-@pytest.fixture(scope="module", params=["nutpie", "gibbs"])
+@pytest.fixture(scope="module", params=["nutpie", "gibbs", "model"])
 def posterior(known, request):
     """Draws under the prior of the reference."""
     x, _ = known
     spread = np.array([3.5, 53.0])
     prior = Prior([4.0, 76.0], np.diag(spread**2), 6.0, 0.06 * np.diag(spread**2))
     found = bayesgmm.fit(x, 2, missing="marginalize", random_seed=1)
-    return bayesgmm.refine(
-        x, found, prior=prior, sampler=request.param, draws=1000, chains=4, random_seed=1,
-        progressbar=False,
-    )  # fmt: skip
+    options = {"draws": 1000, "chains": 4, "random_seed": 1, "progressbar": False}
+    if request.param == "model":
+        model = bayesgmm.build_model(x, found, prior, Sigma=True)
+        return bayesgmm.refine(x, found, model=model, **options)
+    return bayesgmm.refine(x, found, prior=prior, sampler=request.param, **options)
 
 
 @pytest.mark.slow
@@ -102,12 +105,15 @@ def test_density_and_gradient(rng, family, width):
     np.testing.assert_allclose(numeric / size, gradient / size, atol=2e-4)
 
 
-def test_models_refuse_missing_values(rng):
-    x = rng.standard_normal((60, 2))
-    x[3, 1] = np.nan
-    found = bayesgmm.fit(x, 1, missing="marginalize")
-    with pytest.raises(DataError, match="a model in PyMC needs complete rows"):
-        bayesgmm.build_model(x, found)
+def test_models_have_the_likelihood_of_what_is_there(known):
+    """The model's term at the maximum is the fit's log-likelihood; nothing is imputed."""
+    x, _ = known
+    found = bayesgmm.fit(x, 2, missing="marginalize", random_seed=1)
+    model = bayesgmm.build_model(x, found)
+    assert [v.name for v in model.free_RVs] == ["pi", "mu", "bartlett_chi2", "bartlett_normal"]
+    term = model.compile_logp(vars=[model["y"]], mode="FAST_COMPILE")
+    start = make_initial_point_fn(model=model, overrides=initial_point(model, found))(0)
+    assert term(start) == pytest.approx(found.loglik, abs=1e-5)
 
 
 @pytest.mark.parametrize("diagonal", [False, True])

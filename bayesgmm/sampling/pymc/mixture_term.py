@@ -129,7 +129,7 @@ def mixture_term(model: pm.Model, data: Data, fit: Fit) -> MixtureTerm:
         names = ", ".join(rv.name for rv in those or mixtures)
         raise DataError(
             f"{len(those)} of the model's mixtures ({names}) have the rows X: pass the rows that "
-            "one of them observes, without missing values."
+            "one of them observes."
         )
     variable = mixtures[those[0]][0]
     nested = variable is not those[0]
@@ -148,7 +148,8 @@ def _same_rows(model: pm.Model, variable: Any, data: Data) -> bool:
     values = np.asarray(model.rvs_to_values[variable].eval(), dtype=np.float64)
     if values.ndim == 1:
         values = values[:, None]
-    return values.shape == data.values.shape and np.array_equal(values, np.asarray(data.values))
+    rows = np.asarray(data.values)
+    return values.shape == rows.shape and np.array_equal(values, rows, equal_nan=True)
 
 
 def _check_sizes(term: MixtureTerm, fit: Fit) -> None:

@@ -12,7 +12,6 @@ import pytensor.tensor as pt
 from pymc.logprob.transforms import SimplexTransform
 
 from ...data.data import Data
-from ...data.missing import refuse_missing
 from ...em.checks import as_fit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
@@ -70,13 +69,14 @@ def build_model(
         covariance; for the eight others `volume` (K,), `shape` (K, d) and, where there are axes
         besides the columns', `orientation` (K, d, d), each without the first axis where it is
         shared. `sampling.add_covariances` turns draws of them into Sigma. The data are
-        `pm.Data` "x", the likelihood is "y". For K = 1 `pi` is a Deterministic. Random
-        hyperparameters come first: `concentration` (for K > 1) and `scale` (d,), Psi's diagonal.
+        `pm.Data` "x" (a constant where values are missing), the likelihood is "y". For K = 1 `pi`
+        is a Deterministic. Random hyperparameters come first: `concentration` (for K > 1) and
+        `scale` (d,), Psi's diagonal.
 
     Raises
     ------
     DataError
-        Data that are not the fit's, missing or infinite values.
+        Data that are not the fit's, or infinite values.
     ValueError
         The prior is for other columns.
     NotImplementedError
@@ -99,7 +99,6 @@ def pymc_model(
 ) -> pm.Model:
     """The PyMC model of a posterior, as `build_model` returns it."""
     data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
-    refuse_missing(data, "a model in PyMC")
     refuse_beside(problem, "PyMC's model")
     if prior.inverse_wishart.random_scale and parametrisation.family.one_scale:
         raise NotImplementedError(
@@ -108,7 +107,11 @@ def pymc_model(
         )
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
-        observed = pm.Data("x", values, dims=("obs_id", FEATURE))
+        observed: Any = values
+        if data.incomplete:  # pm.Data takes none of these
+            model.add_coord("obs_id", np.arange(data.n))
+        else:
+            observed = pm.Data("x", values, dims=("obs_id", FEATURE))
         scale = _hyperparameter("scale", prior.scale, dims=FEATURE, **_by_shares(parametrisation))
         pi = _proportions(parametrisation.n_components, prior)
         if prior.mean_covariance is not None:
@@ -262,7 +265,9 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     """
     if not isinstance(model, pm.Model):
         raise TypeError(f"model is a {type(model).__name__}: pass what build_model returns.")
-    rows = as_fit(fit).mixture.rows(model["x"].get_value())  # which the user may have changed
+    rows = as_fit(fit).mixture.rows(
+        model.rvs_to_values[model["y"]].eval()
+    )  # which the user may have changed
     return values_to_start_at(model, PosteriorProblem.of_rows(rows, fit, prior))
 
 

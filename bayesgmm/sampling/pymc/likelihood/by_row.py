@@ -48,7 +48,7 @@ def pass_by_row(  # type: ignore[no-untyped-def]
     logits = np.empty((n_components, wide))
     peak, total, power = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     precisions = np.zeros(factors.shape)
-    _write_squares(factors, precisions)
+    write_squares(factors, precisions)
     slopes.w[:] = 0.0
     slopes.mu[:] = 0.0
     slopes.x[:] = 0.0
@@ -160,7 +160,7 @@ def _add_slopes(w, resp, v, start, m, k, inverse_scale, slopes):  # type: ignore
 
 
 @inlined
-def _write_squares(factors, out):  # type: ignore[no-untyped-def]
+def write_squares(factors, out):  # type: ignore[no-untyped-def]
     """Write the precisions G'G, or 1/sd^2, into zeros."""
     n_components, rows, d = factors.shape
     for k in range(n_components):

@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 from pymc.distributions.distribution import _support_point
 from pymc.logprob.abstract import _logprob
 from pymc.pytensorf import convert_observed_data
-from pytensor.graph import Apply, Variable
+from pytensor.graph import Apply, Constant, Variable
 from pytensor.link.numba.dispatch.random import numba_core_rv_funcify
 from pytensor.tensor.random.op import RandomVariable
 
@@ -105,13 +105,17 @@ class GaussianMixture(pm.Continuous):
     NotImplementedError
         Several sets of parameters at once, second derivatives.
     DataError
-        Observed values that are missing or infinite.
+        Observed values that are infinite.
 
     Notes
     -----
     Gradients come from one pass by Fisher's identity (Louis 1982, JRSS B 44, eq. 3.1). There are no
     second derivatives. Where the parameters are no mixture (a weight that is negative, a covariance
     that is not positive definite) the log density is -inf; sums of `w` are taken as they come.
+
+    Observed values may be missing (NaN, or a masked array): each row then counts with the marginal
+    density of what it has, 1 if that is nothing, and no parameter stands for what it misses.
+    Proportions and means by row need complete rows.
 
     Examples
     --------
@@ -132,7 +136,7 @@ class GaussianMixture(pm.Continuous):
     ) -> pt.TensorVariable:
         """One variable in the open model."""
         if observed is not None:
-            observed = _complete(observed)
+            observed = _as_observed(observed)
             kwargs.setdefault("one_column", observed.ndim == 1)
         return super().__new__(cls, name, *args, observed=observed, **kwargs)
 
@@ -175,19 +179,18 @@ def _tensor(value: Any) -> pt.TensorVariable:
     return pt.as_tensor_variable(value).astype("float64")
 
 
-def _complete(observed: Any) -> Any:
-    """What was observed, as PyMC takes it; refused where something of it is missing."""
+def _as_observed(observed: Any) -> Any:
+    """What was observed, as PyMC takes it; rows that miss values as a constant of their own.
+
+    PyMC would make parameters of missing values.
+    """
     observed = convert_observed_data(observed)
     if isinstance(observed, Variable):  # pm.Data refuse missing values themselves
         return observed
     values = np.ma.filled(np.ma.asarray(observed, float), np.nan)
-    missing = int((~np.isfinite(values)).sum())
-    if missing:
-        raise DataError(
-            f"{missing} of the observed values are missing or infinite, which GaussianMixture "
-            "cannot marginalise yet: drop those rows."
-        )
-    return observed
+    if np.isinf(values).any():
+        raise DataError(f"{int(np.isinf(values).sum())} of the observed values are infinite.")
+    return pt.constant(values) if np.isnan(values).any() else observed
 
 
 def _check_axes(name: str, value: pt.TensorVariable, core: int) -> None:
@@ -241,6 +244,7 @@ def _mixture_logprob(
     *parameters: Variable, **kwargs: Any,
 ) -> Variable:  # fmt: skip
     [x] = values
+    observed: Any = x.data if isinstance(x, Constant) else None
     if op.one_column:
         x, parameters = x[..., None], (parameters[0], parameters[1][..., None], *parameters[2:])
     if x.type.ndim > 2:
@@ -250,8 +254,14 @@ def _mixture_logprob(
         _one(v, n) for v, n in zip(parameters[2:], op.ndims_params[2:], strict=True)
     ]
     rows = x[None] if x.type.ndim == 1 else x
-    likelihood = MixtureLogLikelihood(op.form)
-    log_density = likelihood(w, mu, covariance, *(rest or _NO_ROOT), rows)[0]
+    at = w, mu, covariance, *(rest or _NO_ROOT), rows
+    if observed is not None and np.isnan(observed).any():
+        from .incomplete import IncompleteLogLikelihood, groups_as_numbers
+
+        table = observed[..., None] if op.one_column else np.atleast_2d(observed)
+        log_density = IncompleteLogLikelihood(op.form)(*at, groups_as_numbers(table))[0]
+    else:
+        log_density = MixtureLogLikelihood(op.form)(*at)[0]
     return log_density[0] if x.type.ndim == 1 else log_density
 
 

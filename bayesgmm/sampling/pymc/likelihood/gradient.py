@@ -49,7 +49,7 @@ def mixture_likelihood(form, at, root, x, row_weights, log_density, slope, slope
     slope_x is (n, d), or (0, d) if not needed.
     """
     _, n_components, d = at.mu.shape
-    view = _view(x, row_weights)
+    view = view_of(x, row_weights)
     means = np.empty((n_components, d))
     height = 1 if form == SIGMA else d
     factors = np.empty((n_components, height, d))
@@ -74,7 +74,7 @@ def mixture_likelihood(form, at, root, x, row_weights, log_density, slope, slope
         moments = Moments(counts, np.empty((n_components, d)), second)
         good = write_moments(components, x, view, log_density, moments)
         if good:
-            _write_slopes(at.w, factors, moments, view.inverse_scale, slope.w, slope.mu)
+            write_slopes(at.w, factors, moments, view.inverse_scale, slope.w, slope.mu)
     total = 0.0
     if good:
         shift = np.log(view.inverse_scale).sum()
@@ -92,7 +92,7 @@ def mixture_likelihood(form, at, root, x, row_weights, log_density, slope, slope
 
 
 @inlined
-def _write_slopes(w, factors, moments, inverse_scale, slope_w, slope_mu):  # type: ignore[no-untyped-def]
+def write_slopes(w, factors, moments, inverse_scale, slope_w, slope_mu):  # type: ignore[no-untyped-def]
     """The gradients in proportions (1, K) and means (1, K, d) that all rows share."""
     n_components, d = moments.first.shape
     for k in range(n_components):
@@ -107,20 +107,27 @@ def _write_slopes(w, factors, moments, inverse_scale, slope_w, slope_mu):  # typ
 
 
 @jit()
-def _view(x, row_weights):  # type: ignore[no-untyped-def]
-    """Coordinates to work in: mean and standard deviation, to a power of two, of some rows."""
+def view_of(x, row_weights):  # type: ignore[no-untyped-def]
+    """Coordinates to work in: mean and standard deviation, to a power of two, of some rows.
+
+    Missing values are left out.
+    """
     n, d = x.shape
     center, inverse_scale = np.zeros(d), np.ones(d)
     step = max(1, n // _LOOKED_AT)
     for j in range(d):
         mean = 0.0
         square = 0.0
+        seen = 0
         for r in range(0, n, step):
-            mean += x[r, j]
-        mean /= (n + step - 1) // step
+            if x[r, j] == x[r, j]:  # noqa: PLR0124
+                mean += x[r, j]
+                seen += 1
+        mean /= seen
         for r in range(0, n, step):
-            square += (x[r, j] - mean) ** 2
-        sd = np.sqrt(square / ((n + step - 1) // step))
+            if x[r, j] == x[r, j]:  # noqa: PLR0124
+                square += (x[r, j] - mean) ** 2
+        sd = np.sqrt(square / seen)
         if sd > 0.0 and sd < np.inf:
             center[j] = mean
             inverse_scale[j] = np.exp2(-np.round(np.log2(sd)))

@@ -35,7 +35,7 @@ def write_moments(components, x, view, log_density, moments):  # type: ignore[no
     n_components, d = means.shape
     n = x.shape[0]
     diagonal = factors.shape[1] == 1
-    if not _is_mixture(components):
+    if not is_mixture(components):
         return False
     counts[:] = 0.0
     first[:] = 0.0
@@ -108,7 +108,7 @@ def _about_mean(count, mean, diagonal, first, second):  # type: ignore[no-untype
 
 
 @jit()
-def _is_mixture(components):  # type: ignore[no-untyped-def]
+def is_mixture(components):  # type: ignore[no-untyped-def]
     """Whether all parameters are numbers and a weight is positive; a weight may be 0."""
     log_weights, means, factors, half_log_dets = components
     some = False

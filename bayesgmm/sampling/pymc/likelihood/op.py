@@ -104,7 +104,7 @@ class MixtureLogLikelihood(Op):
         """Scale the gradients already there if every row counts the same; else a weighted pass."""
         if self.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
             raise NotImplementedError("the mixture's likelihood has no second derivatives.")
-        factor = _common_factor(cotangents[0])
+        factor = common_factor(cotangents[0])
         if factor is not None:
             gradients = [factor * g for g in outputs[1:5]]
         else:
@@ -116,7 +116,7 @@ class MixtureLogLikelihood(Op):
         return [*gradients, of_root, cotangents[0][:, None] * in_rows]
 
 
-def _common_factor(cotangent: Variable) -> Variable | None:
+def common_factor(cotangent: Variable) -> Variable | None:
     """The scalar that every element equals, where the graph shows that one does."""
     if cotangent.type.ndim == 0:
         return cotangent
@@ -129,11 +129,11 @@ def _common_factor(cotangent: Variable) -> Variable | None:
         return None
     op, inputs = cotangent.owner.op, cotangent.owner.inputs
     if isinstance(op, Alloc | DimShuffle):
-        return _common_factor(inputs[0])
+        return common_factor(inputs[0])
     if isinstance(op, Elemwise):
         if isinstance(op.scalar_op, Second):
-            return _common_factor(inputs[1])
-        factors = [_common_factor(v) for v in inputs]
+            return common_factor(inputs[1])
+        factors = [common_factor(v) for v in inputs]
         return None if any(f is None for f in factors) else op(*factors)
     return None
 
