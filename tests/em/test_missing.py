@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ import pytest
 import bayesgmm
 from bayesgmm import DataError, Mixture
 from bayesgmm.em.standard_errors.standard_errors import standard_errors
+from bayesgmm.kernels.e_step.contract import Parameters
+from tests import reference_missing
 
 _FILES = ("missing_iris_mcar", "missing_banknote_monotone")
 FAMILIES = "EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV".split()
@@ -186,16 +189,39 @@ def test_refusals(rng):
 
 
 def test_what_cannot_refuses_by_name(rng):
-    """The sandwich and labels need complete rows, and say so."""
+    """The sandwich and noise need complete rows, and say so."""
     x = holes(rng, 100)
     found = fit(x, 2)
-    labels = np.where(np.arange(100) < 10, "a", None)
     for what, call in (
         ("the sandwich", lambda: standard_errors(x, found, "sandwich")),
-        ("a fit with labels", lambda: fit(x, 2, labels=labels)),
+        ("a fit with noise", lambda: fit(x, 2, noise=True)),
     ):
         with pytest.raises(DataError, match=f"{what} needs complete rows"):
             call()
+
+
+@pytest.mark.parametrize("family", ["VVV", "VVI"])
+def test_labels_of_rows_that_miss_values(rng, family):
+    """The joint log-likelihood by SciPy row by row, at a point that no other near it exceeds."""
+    x, z = Mixture([0.5, 0.5], [[0.0] * 3, [2.0] * 3], [np.eye(3)] * 2).sample(200, rng)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    x[[3, 4]] = np.nan
+    labels = np.where(np.arange(200) % 3 == 0, z, -1)
+    labels[[3, 4]] = 1, -1  # a class without a value counts, nothing at all does not
+    found = fit(x, 2, family, labels=labels)
+    sets = np.where(labels[:, None] < 0, True, labels[:, None] == np.arange(2))
+
+    def loglik(weights, means):
+        p = Parameters(weights, means, found.covariances)
+        rows = SimpleNamespace(values=x, center=np.zeros(3))
+        return reference_missing.expected_statistics(rows, p, admissible=sets)[0]
+
+    best = loglik(found.weights, found.means)
+    assert found.loglik == pytest.approx(best, rel=1e-9)
+    for _ in range(5):
+        t = 0.02 * rng.standard_normal()
+        moved = np.array([found.weights[0] + t, found.weights[1] - t])
+        assert loglik(moved, found.means + 0.02 * rng.standard_normal((2, 3))) < best
 
 
 def test_columns_never_together_in_every_entry(rng):
