@@ -16,6 +16,8 @@ from bayesgmm.sampling.problem import PosteriorProblem
 from tests.conftest import simulate
 
 DENSITY = 0.01
+# Some posteriors are of few draws; where convergence counts it is looked at.
+pytestmark = pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
 
 
 def with_noise(rng, n, d, k=2):
