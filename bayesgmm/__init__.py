@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
+from .utils.extension import Extension
 from .utils.plotting import PlotAccessor
 
 if TYPE_CHECKING:
@@ -106,8 +107,10 @@ _MODULES = ("datasets", "plots")
 
 __all__ = ["__version__", *_MODULES, *sorted(_HOME)]
 
-# Results cannot import the plots, which import the results: the first plot loads the module.
+# Results cannot import the plots, which import the results: the first plot loads the module. Nor
+# can posteriors import what samples them.
 PlotAccessor.home = partial(import_module, ".plots.accessors", __name__)
+Extension.home = partial(import_module, ".sampling.extend", __name__)
 
 # For the child process that compiles in advance what this one will need (`kernels/compilation.py`).
 _PRECOMPILE = "sampling.precompile"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import xarray as xr
+
+from ..utils.extension import Extension
 
 _ATTRIBUTE = "steps"
 
@@ -50,9 +53,57 @@ def with_steps(tree: xr.DataTree, steps: Sequence[Step]) -> xr.DataTree:
 
 
 class Sampled:
-    """What a posterior's tree says of how its draws were made."""
+    """How a posterior's draws were made, and more of them."""
 
     tree: xr.DataTree
+
+    def extend(self, draws: int, *, cores: int | None = None, progressbar: bool = True) -> Self:
+        """The posterior with so many more draws of the same chains.
+
+        Each chain goes on from its last draw: that of NUTS with steps and a metric that it adapts
+        anew in a warm-up as long as the first, that of Gibbs sampling as if it had not stopped. A
+        posterior that was saved, interrupted or reduced to some chains can be extended, too.
+
+        Parameters
+        ----------
+        draws : int
+            Draws to add to each chain.
+        cores : int, optional
+            Chains run at a time; the cores of the machine if left out.
+        progressbar : bool
+            Show progress; False is silent.
+
+        Returns
+        -------
+        Posterior
+            All draws, relabelled together by the same method; this one stays as it is. It has no
+            groups that were added to the tree (`with_predictive` and so on). A posterior's seed
+            gives the same draws on any number of cores. Ctrl-C while it samples: of the draws made
+            so far.
+
+        Raises
+        ------
+        ValueError
+            The draws are not of chains that can go on: of "laplace" and other approximations, of
+            PyMC's samplers, of a user's model, or of modes that were weighed.
+        KeyboardInterrupt
+            Interrupted before there were draws. This posterior stays as it is.
+
+        Warns
+        -----
+        ConvergenceAdvice
+            The longer chains have not converged.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_faithful()
+        >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+        >>> posterior = bayesgmm.refine(X, fit, random_seed=1)  # doctest: +SKIP
+        >>> posterior.extend(2000)  # doctest: +SKIP
+        """
+        longer: Self = Extension.home().extend(self, draws, cores=cores, progressbar=progressbar)
+        return longer
 
     @property
     def interrupted(self) -> bool:

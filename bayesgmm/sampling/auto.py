@@ -1,8 +1,9 @@
 """A posterior that reaches a target: samplers in turn, and longer ones, until it holds.
 
-NUTS comes first: where components are separated its draws are good, and it shows where they are
-not. Then the allocations are drawn too: Gibbs sampling passes where NUTS does not, through nearly
-empty components and changes of labels, only slowly, so that more and more sweeps make a draw.
+NUTS comes first, unless a pilot run of it takes many steps to a draw: where components are
+separated its draws are good, and it shows where they are not. Then the allocations are drawn too:
+Gibbs sampling passes where NUTS does not, through nearly empty components and changes of labels,
+only slowly, so that more and more sweeps make a draw.
 What comes next follows from the draws alone, so that a seed gives the same posterior on any
 machine; the clock says only where to stop.
 """
@@ -15,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import xarray as xr
 
 from ..mixture.draws import NoisyDraws
-from ..posterior.diagnostics.diagnostics import MAX_RHAT, Diagnostics
+from ..posterior.diagnostics.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Diagnostics
 from ..posterior.posterior import Posterior
 from ..posterior.steps import Step, with_steps
+from .continuation import continued
 from .registry import SAMPLERS, Sampler
 from .run.interruption import warn_of_interruption
 from .run.settings import Settings
@@ -36,10 +39,15 @@ _DEPTH = 7
 _TO_SPARE = 2
 # Expected rows of a nearly empty component, and the share of draws with one that is not ignored.
 _FEW_ROWS, _SOME_DRAWS = 2.0, 1e-3
+# Draws of a pilot run of NUTS after so many of warm-up, and the mean number of steps to a draw beyond
+# which Gibbs sampling comes first: in the panel NUTS was enough up to 11.
+_PILOT, _PILOT_TUNE, _MANY_STEPS = 50, 100, 20
 # Sweeps to a draw at first, and by how much they grow from one run to the next.
 _SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 10
+# Draws of a run at least.
+_FEWEST = 4
 
-type Run = Callable[[Sampler, Settings], Posterior]
+NUTS, GIBBS = SAMPLERS["nutpie"], SAMPLERS["gibbs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +78,70 @@ class Target:
         return ", ".join(lacks)
 
 
+def least_ess(chains: int) -> int:
+    """The effective draws to reach if not said."""
+    return max(MIN_ESS, MIN_ESS_PER_CHAIN * chains)
+
+
 def settings_for(settings: Settings, min_ess: int | None) -> Settings:
     """Settings with as many draws as an explicit target needs."""
     least = math.ceil(_TO_SPARE * (min_ess or 0) / settings.chains)
     return replace(settings, draws=max(settings.draws, least))
 
 
-def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posterior, str]:
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What a posterior is made by.
+
+    Attributes
+    ----------
+    sample : function of Sampler and Settings
+        Makes a tree of draws.
+    pilot : function of Sampler and Settings
+        Steps to a draw that so short a run of NUTS takes.
+    posterior : function of a tree
+        Relabels the draws.
+    """
+
+    sample: Callable[[Sampler, Settings], xr.DataTree]
+    pilot: Callable[[Sampler, Settings], float]
+    posterior: Callable[[xr.DataTree], Posterior]
+
+
+def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Posterior, str]:
     """The posterior of the first run that reaches the target, else of the last; what stopped it.
 
     Parameters
     ----------
-    run : function
-        Makes a posterior by a sampler with settings.
+    runs : Runs
+        What makes draws and posteriors.
     settings : Settings
         Those of the first run.
     target : Target
         What is aimed at. Nothing follows the first run where its draws are too few to reach it.
     """
     begin = time.monotonic()
-    first = replace(settings, max_depth=_DEPTH)
-    attempt, steps, why = _Attempt(SAMPLERS["nutpie"], first), list[Step](), ""
+    attempt, steps = _first(runs, settings)
+    posterior: Posterior | None = None
+    last, why = posterior, ""
     while True:
         started = time.monotonic()
         try:
-            posterior = run(attempt.sampler, attempt.settings)
+            last = attempt.made(runs, last)
         except KeyboardInterrupt:
-            if not steps:
+            if posterior is None:
                 raise
             posterior = _interrupted(posterior)
             break
         except ValueError as error:  # rows on a device, or too narrow a component
-            if not steps:
+            if not attempt.sampler.has_sweeps:
                 raise
             why = str(error)
-            break
-        seconds = time.monotonic() - started
+            if posterior is not None:
+                break
+            attempt = _Attempt(NUTS, replace(settings, max_depth=_DEPTH))
+            continue
+        seconds, posterior = time.monotonic() - started, last
         found = posterior.diagnostics
         missed, in_words = target.missed(found), ""
         if found.modes.differ and attempt.sampler.has_sweeps:  # which passes where NUTS does not
@@ -116,7 +152,7 @@ def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posteri
         if not missed and not attempt.sampler.has_sweeps:
             missed = _nearly_empty(posterior)
         steps.append(attempt.step(found, missed, in_words))
-        if not missed or posterior.interrupted:
+        if not missed or posterior.interrupted or why:
             break
         if settings.draws * settings.chains < _TO_SPARE * target.min_ess:
             why = "so few draws cannot reach it: raise draws"
@@ -131,6 +167,19 @@ def until_reached(run: Run, settings: Settings, target: Target) -> tuple[Posteri
             )
             break
     return replace(posterior, tree=with_steps(posterior.tree, steps)), why
+
+
+def _first(runs: Runs, settings: Settings) -> tuple[_Attempt, list[Step]]:
+    """The run to begin with: NUTS, or Gibbs sampling where a pilot run of NUTS takes many steps."""
+    nuts = _Attempt(NUTS, replace(settings, max_depth=_DEPTH))
+    few = replace(nuts.settings, draws=_PILOT, tune=min(settings.tune, _PILOT_TUNE))
+    if settings.draws < _PILOT_TUNE:  # a pilot would cost as much
+        return nuts, []
+    many = runs.pilot(NUTS, few)
+    if many <= _MANY_STEPS:
+        return nuts, []
+    step = Step(NUTS.name, few.chains, few.draws, 1, f"{many:.0f} steps to a draw")
+    return _Attempt(GIBBS, replace(settings, thin=_SWEEPS)), [step]
 
 
 def _nearly_empty(posterior: Posterior) -> str:
@@ -163,6 +212,7 @@ class _Attempt:
 
     sampler: Sampler
     settings: Settings
+    every: int = 1  # draws of the run before to one that is kept; 1 where none are
 
     def __str__(self) -> str:
         return f"{self.sampler.name} with thin = {self.settings.thin}"
@@ -172,11 +222,18 @@ class _Attempt:
         made = (found.chains, found.draws, self.settings.thin)
         return Step(self.sampler.name, *made, missed, weighed)
 
+    def made(self, runs: Runs, last: Posterior | None) -> Posterior:
+        """The posterior of this run, which continues the last one where that had sweeps."""
+        if self.every == 1 or last is None:
+            return runs.posterior(runs.sample(self.sampler, self.settings))
+        return runs.posterior(continued(last, self.sampler, self.settings, self.every))
+
     @property
     def steps(self) -> int:
         """Sweeps or draws of all chains, warm-up included."""
         settings = self.settings
-        return settings.chains * settings.thin * (settings.draws + settings.tune)
+        warm_up = settings.tune if self.every == 1 else 0
+        return settings.chains * settings.thin * (settings.draws + warm_up)
 
     def steps_made(self, posterior: Posterior) -> float:
         """The same in passes over the rows: NUTS makes several to a draw."""
@@ -186,7 +243,12 @@ class _Attempt:
     def next(self, found: Diagnostics, target: Target) -> _Attempt:
         """What to do where this was not enough: draw the allocations too, then make more sweeps."""
         if not self.sampler.has_sweeps:
-            return _Attempt(SAMPLERS["gibbs"], replace(self.settings, thin=_SWEEPS))
+            return _Attempt(GIBBS, replace(self.settings, thin=_SWEEPS))
         wanted = _TO_SPARE * target.min_ess / max(min(found.ess_bulk, found.ess_tail), 1.0)
         growth = min(max(math.ceil(wanted), _LEAST_GROWTH), _MOST_GROWTH)
-        return replace(self, settings=replace(self.settings, thin=self.settings.thin * growth))
+        more = replace(
+            self.settings,
+            thin=self.settings.thin * growth,
+            draws=max(found.draws - found.draws // growth, _FEWEST),
+        )
+        return replace(self, settings=more, every=growth)

@@ -13,15 +13,14 @@ from ..em.checks import as_fit
 from ..em.result import Fit
 from ..families import Family
 from ..mixture.prior import Prior
-from ..posterior.diagnostics.diagnostics import MIN_ESS_PER_CHAIN
 from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
 from ..utils.validation import MOST_STEPS, check_at_least, check_choice, check_integer
 from ..utils.warnings import warn
-from .auto import MAX_TIME, MIN_ESS, Target, settings_for, until_reached
-from .compiled.sample import sample_directly
+from .auto import MAX_TIME, Runs, Target, least_ess, settings_for, until_reached
+from .compiled.sample import sample_directly, steps_to_a_draw
 from .problem import PosteriorProblem, check_refinable
 from .registry import Sampler, SamplerName, names_where, sampler_named
 from .run.settings import MOST_CHAINS, Settings
@@ -199,8 +198,8 @@ def refine(
     else:
         sample = _sampling_of_model(X, fit, model)
 
-    def run(engine: Sampler, settings: Settings) -> Posterior:
-        return Posterior.assemble(sample(engine, settings), fit, prior, {
+    def posterior_of(tree: xr.DataTree) -> Posterior:
+        return Posterior.assemble(tree, fit, prior, {
             "creation_library": "bayesgmm",
             "creation_library_version": __version__,
             "sampler": chosen.name,
@@ -210,9 +209,10 @@ def refine(
         }).with_labels(relabel)  # fmt: skip
 
     if chosen.chooses:
-        posterior, stopped = until_reached(run, settings, target)
+        runs = Runs(sample, partial(steps_to_a_draw, problem), posterior_of)
+        posterior, stopped = until_reached(runs, settings, target)
     else:
-        posterior, stopped = run(chosen, settings), ""
+        posterior, stopped = posterior_of(sample(chosen, settings)), ""
     if problems := [*posterior.diagnostics.problems, *([stopped] if stopped else [])]:
         warn(" ".join(problems), ConvergenceAdvice)
     return posterior
@@ -224,9 +224,7 @@ def _target(sampler: Sampler, chains: int, min_ess: int | None, max_time: float 
         if value is not None and not sampler.chooses:
             raise ValueError(f"{name} is {value}: only sampler='auto' has a target; leave it out.")
     return Target(
-        max(MIN_ESS, MIN_ESS_PER_CHAIN * chains)
-        if min_ess is None
-        else check_integer("min_ess", min_ess, 1, MOST_STEPS),
+        least_ess(chains) if min_ess is None else check_integer("min_ess", min_ess, 1, MOST_STEPS),
         MAX_TIME if max_time is None else check_at_least("max_time", max_time, 0.0),
     )
 

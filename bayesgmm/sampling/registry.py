@@ -38,6 +38,15 @@ class DensityEngine(Protocol):
         """Draws (chain, draw, P) of the density's coordinates, and statistics: lp at least."""
 
 
+class ResumingEngine(Protocol):
+    """A function whose chains go on from points in the coordinates, one (P,) a chain."""
+
+    def __call__(
+        self, density: LogPosterior, mode: Mode, settings: Settings, points: FloatArray, /
+    ) -> tuple[FloatArray, xr.Dataset]:
+        """As of a `DensityEngine`; the statistics have the numbers of the chains."""
+
+
 class FreeEngine(Protocol):
     """A function that draws from any compiled density, starting at its mode."""
 
@@ -69,6 +78,8 @@ class Sampler:
     of_free : function without parameters, or None
         That of the density, where it needs nothing but its value and gradient: `refine(model=)`
         takes it.
+    resuming : function without parameters, or None
+        Loads the engine whose chains go on where others have ended.
     with_pruning : bool
         The engine evaluates the density so often that pairs of a row and a component that do not
         matter are left out (`compiled/sample.py`).
@@ -88,6 +99,7 @@ class Sampler:
     of_density: Callable[[], DensityEngine] | None = None
     of_model: Callable[[], ModelEngine] | None = None
     of_free: Callable[[], FreeEngine] | None = None
+    resuming: Callable[[], ResumingEngine] | None = None
     with_pruning: bool = False
     has_sweeps: bool = False
     draws_from_prior: bool = False
@@ -121,10 +133,22 @@ def _density_nutpie() -> FreeEngine:
     return nuts
 
 
+def _resumed_nutpie() -> ResumingEngine:
+    from .compiled.nuts import resumed_nuts
+
+    return resumed_nuts
+
+
 def _gibbs() -> DensityEngine:
     from .compiled.gibbs import gibbs
 
     return gibbs
+
+
+def _resumed_gibbs() -> ResumingEngine:
+    from .compiled.gibbs import resumed_gibbs
+
+    return resumed_gibbs
 
 
 def _laplace() -> FreeEngine:
@@ -190,9 +214,16 @@ SAMPLERS: dict[str, Sampler] = {
             of_density=_density_nutpie,
             of_free=_density_nutpie,
             of_model=_model_nutpie,
+            resuming=_resumed_nutpie,
             with_pruning=True,
         ),
-        Sampler("gibbs", of_density=_gibbs, has_sweeps=True, draws_from_prior=True),
+        Sampler(
+            "gibbs",
+            of_density=_gibbs,
+            resuming=_resumed_gibbs,
+            has_sweeps=True,
+            draws_from_prior=True,
+        ),
         Sampler("laplace", of_density=_laplace, of_free=_laplace, with_pruning=True),
         Sampler("pymc", of_model=_pymc),
         Sampler("numpyro", of_model=_numpyro, libraries=("jax", "numpyro")),

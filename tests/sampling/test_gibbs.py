@@ -13,7 +13,6 @@ from arviz_stats.base import array_stats
 
 import bayesgmm
 from bayesgmm.density.log_posterior import LogPosterior
-from bayesgmm.density.mode import Mode
 from bayesgmm.families import FAMILIES
 from bayesgmm.families.hyperparameters import Gamma
 from bayesgmm.mixture.prior import Prior
@@ -47,7 +46,7 @@ PRIORS = ("plain", "conjugate", "random")
 
 def at(c):
     """A chain's state at a case's coordinates."""
-    return engine.GibbsState.at(c.posterior, Mode(c.u, 0.0, np.eye(len(c.u)), True))
+    return engine.GibbsState.at(c.posterior, c.u)
 
 
 def redraw(state, values, center, rng):

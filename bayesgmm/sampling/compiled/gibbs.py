@@ -38,12 +38,22 @@ def gibbs(density: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatA
     ValueError
         A component became too narrow for double precision.
     """
-    chains = chains_of(
-        lambda _: _Chain(GibbsState.at(density, mode), settings.thin), settings, _TITLE
+    return resumed_gibbs(density, mode, settings, np.tile(mode.origin, (settings.chains, 1)))
+
+
+def resumed_gibbs(
+    density: LogPosterior, mode: Mode, settings: Settings, points: FloatArray
+) -> tuple[FloatArray, xr.Dataset]:
+    """The same of chains that start at points (chain, P), or go on from there; the mode is unused.
+
+    The coordinate `chain` of the statistics says which chains an interruption leaves.
+    """
+    numbers, chains = chains_of(
+        lambda c: _Chain(GibbsState.at(density, points[c]), settings.thin), settings, _TITLE
     )
     vectors = np.array([[u for u, _ in chain] for chain in chains])
     values = np.array([[value for _, value in chain] for chain in chains])
-    return vectors, xr.Dataset({"lp": (("chain", "draw"), values)})
+    return vectors, xr.Dataset({"lp": (("chain", "draw"), values)}, {"chain": numbers})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +87,11 @@ class GibbsState:
     mixture: MixtureArrays
 
     @classmethod
-    def at(cls, density: LogPosterior, mode: Mode) -> GibbsState:
-        """The state at the mode of a density."""
+    def at(cls, density: LogPosterior, point: FloatArray) -> GibbsState:
+        """The state at a point (P,) in coordinates of the density."""
         data, parametrisation, prior = density.data, density.parametrisation, density.prior
-        [start] = density.parameters(mode.origin[None])
-        values = density.space.values(mode.origin)
+        [start] = density.parameters(point[None])
+        values = density.space.values(point)
         covariances = start.covariances
         if parametrisation.diagonal:
             covariances = covariances[:, None, :].copy()

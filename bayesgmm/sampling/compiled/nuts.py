@@ -8,12 +8,15 @@ normal, and there is little left for the warm-up to adapt.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...density.mode import FreeDensity, Mode
+from ...utils.progress import progress
+from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..run.interruption import refuse_if_stopped
 from ..run.nutpie import finished
@@ -34,11 +37,33 @@ def nuts(density: FreeDensity, mode: Mode, settings: Settings) -> tuple[FloatArr
         Stopped before there were draws that can be kept.
     """
     white = density.whitened(mode.origin, mode.root)
-    tree = _run(white, settings)
+    return _in_coordinates(_draws(white, settings, lambda: _run(white, settings)), mode)
+
+
+def resumed_nuts(
+    density: FreeDensity, mode: Mode, settings: Settings, points: FloatArray
+) -> tuple[FloatArray, xr.Dataset]:
+    """The same of chains that go on from points (chain, P).
+
+    nutpie takes no steps and no metric from outside: each chain adapts its own again in a warm-up,
+    from its point. The coordinate `chain` of the statistics says which chains an interruption
+    leaves.
+    """
+    white = density.whitened(mode.origin, mode.root)
+    z = np.ascontiguousarray(np.linalg.solve(mode.root, (points - mode.origin).T).T)
+    return _in_coordinates(_draws(white, settings, lambda: _resumed(white, z, settings)), mode)
+
+
+def _draws(white: FreeDensity, settings: Settings, run: Callable[[], xr.DataTree]) -> xr.DataTree:
+    tree = run()
     while white.narrow():  # met a component too narrow for the code that is compiled so far
         sizes = tree["posterior"].sizes
         refuse_if_stopped(sizes["chain"], sizes["draw"], settings)
-        tree = _run(white, settings)
+        tree = run()
+    return tree
+
+
+def _in_coordinates(tree: xr.DataTree, mode: Mode) -> tuple[FloatArray, xr.Dataset]:
     z = tree["posterior"][COORDINATES].to_numpy()
     stats = tree["sample_stats"].to_dataset()
     # The density in whitened coordinates leaves out |L|, so that it is that of u already.
@@ -46,16 +71,54 @@ def nuts(density: FreeDensity, mode: Mode, settings: Settings) -> tuple[FloatArr
 
 
 def _run(white: FreeDensity, settings: Settings) -> xr.DataTree:
+    [tree] = finished(_begun(white, _start(white), settings))
+    return tree
+
+
+def _begun(white: FreeDensity, start: Callable[[Any], FloatArray], settings: Settings) -> Any:
+    """A run of nutpie that has begun."""
     import nutpie
 
-    run = nutpie.sample(
-        nutpie_model(white, _start(white)),
+    return nutpie.sample(
+        nutpie_model(white, start),
         draws=settings.draws, tune=settings.tune, chains=settings.chains,
         cores=settings.cores, seed=settings.random_seed, target_accept=settings.target_accept,
         maxdepth=settings.max_depth,
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
-    return finished(run)
+
+
+def _resumed(white: FreeDensity, points: FloatArray, settings: Settings) -> xr.DataTree:
+    """A run for each chain, from its point; as many at a time as there are cores for."""
+    cores = min(settings.cores or default_threads(), settings.chains)
+    seeds = [int(seed.generate_state(1)[0]) for seed in settings.seeds]
+
+    def begun(c: int) -> Any:
+        of_one = replace(settings, chains=1, cores=1, random_seed=seeds[c], progressbar=False)
+        return _begun(white, lambda _: points[c], of_one)
+
+    trees = list[xr.DataTree]()
+    with progress("NUTS", settings.chains, settings.progressbar) as tick:
+        for first in range(0, settings.chains, cores):
+            each = range(first, min(first + cores, settings.chains))
+            try:
+                trees += finished(*map(begun, each))
+            except KeyboardInterrupt:
+                if not trees:
+                    raise
+                break
+            for _ in each:
+                tick()
+            if trees[-1]["posterior"].sizes["draw"] < settings.draws:
+                break
+    shortest = min(tree["posterior"].sizes["draw"] for tree in trees)
+    groups = {
+        name: xr.concat(
+            [tree[name].to_dataset().isel(draw=slice(shortest)) for tree in trees], "chain"
+        ).assign_coords(chain=np.arange(len(trees)))
+        for name in ("posterior", "sample_stats")
+    }
+    return xr.DataTree.from_dict(groups)
 
 
 def _start(white: FreeDensity) -> Callable[[Any], FloatArray]:

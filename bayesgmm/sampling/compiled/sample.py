@@ -15,7 +15,7 @@ from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
 from ...kernels.e_step.contract import Parameters
 from ...utils.threads import default_threads
-from ...utils.types import FloatArray
+from ...utils.types import FloatArray, IntArray
 from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
@@ -118,16 +118,59 @@ def sample_directly(
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
-    tree["posterior"].attrs |= {
-        "sampling_time": time.perf_counter() - begin,
-        "tuning_steps": settings.tune,
-        "thin": settings.thin,
-    }
+    tree["posterior"].attrs |= _record(settings, begin)
     if interrupted:
         sizes = tree["posterior"].sizes
         warn_of_interruption(sizes["chain"], sizes["draw"])
         tree["posterior"].attrs["interrupted"] = 1
     return tree
+
+
+def resume_directly(
+    problem: PosteriorProblem, sampler: Sampler, settings: Settings, last: dict[str, FloatArray]
+) -> tuple[xr.DataTree, IntArray]:
+    """More draws of chains that go on from values (chain, *shape) of each variable.
+
+    The tree is as of `sample_directly`; the numbers are those of the chains in it, which are all
+    unless the run was interrupted.
+    """
+    assert sampler.resuming is not None
+    begin = time.perf_counter()
+    [point] = _initial_points(problem, 1, settings.random_seed)
+    resuming, starts = sampler.resuming(), point.density.space.free(last)
+
+    def engine(
+        whole: LogPosterior, mode: Mode, settings: Settings
+    ) -> tuple[FloatArray, xr.Dataset]:
+        return resuming(whole, mode, settings, starts)
+
+    values, stats = _run(with_pruning(engine) if sampler.with_pruning else engine, point, settings)
+    numbers = stats["chain"].to_numpy()
+    tree = to_datatree(
+        values, stats.drop_vars("chain"), problem.data, point.density.parametrisation, problem.prior
+    )
+    tree["posterior"].attrs |= _record(settings, begin)
+    return tree, numbers
+
+
+def steps_to_a_draw(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> float:
+    """The mean number of steps to a draw of a run of NUTS."""
+    assert sampler.of_density is not None
+    [point] = _initial_points(problem, 1, settings.random_seed)
+    engine = sampler.of_density()
+    _, stats = _run(with_pruning(engine) if sampler.with_pruning else engine, point, settings)
+    refuse_if_stopped(stats.sizes["chain"], stats.sizes["draw"], settings)
+    return float(stats["n_steps"].mean())
+
+
+def _record(settings: Settings, begin: float) -> dict[str, Any]:
+    """The attributes of draws: what continuing them needs, and the time that they took."""
+    return {
+        "sampling_time": time.perf_counter() - begin,
+        "tuning_steps": settings.tune,
+        "target_accept": settings.target_accept,
+        "thin": settings.thin,
+    }
 
 
 def _runs(

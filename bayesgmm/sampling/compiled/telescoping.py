@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...density.log_posterior import LogPosterior
-from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
@@ -69,7 +68,7 @@ def telescoping(
     def start(number: int) -> _Chain:
         return _Chain.at(starts[number % len(starts)](), of_k, alpha, settings.thin)
 
-    return chains_of(start, settings, _TITLE)
+    return chains_of(start, settings, _TITLE).draws
 
 
 def _prior_of_components(model: MixtureOfMixtures) -> PriorOfComponents:
@@ -89,8 +88,8 @@ def _state_at_mode(problem: PosteriorProblem) -> Callable[[], GibbsState]:
     parametrisation = problem.parametrisation
     density = LogPosterior(problem.data, parametrisation, known, likelihood=False)
     values = problem.initial_values(problem.mode, parametrisation)
-    mode = Mode(density.space.free(values), 0.0, np.empty((0, 0)), True)
-    return lambda: GibbsState.at(density, mode)
+    point = density.space.free(values)
+    return lambda: GibbsState.at(density, point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

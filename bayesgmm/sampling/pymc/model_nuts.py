@@ -32,7 +32,7 @@ def nutpie_nuts(model: pm.Model, start: dict[str, FloatArray], settings: Setting
         adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
-    tree = finished(run)
+    [tree] = finished(run)
     tree["posterior"].attrs |= {
         "inference_library": "nutpie",
         "inference_library_version": nutpie.__version__,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ...utils.progress import progress
 from ...utils.threads import all_done, default_threads
+from ...utils.types import IntArray
 from .interruption import largest_rectangle
 from .settings import Settings
 
@@ -25,29 +26,36 @@ class Chain[T](Protocol):
         """What is kept of a draw."""
 
 
-def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: str) -> list[list[T]]:
+class Chains[T](NamedTuple):
+    """The numbers of chains, and the draws of each."""
+
+    numbers: IntArray
+    draws: list[list[T]]
+
+
+def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: str) -> Chains[T]:
     """The draws of every chain, after those of the warm-up; `start` makes the chain of a number.
 
-    An interruption keeps the most draws of the most chains.
+    Chains that go on have no warm-up. An interruption keeps the most draws of the most chains.
 
     Raises
     ------
     KeyboardInterrupt
         Stopped before a chain had enough draws to judge it by.
     """
-    seeds = np.random.SeedSequence(settings.random_seed).spawn(settings.chains)
+    seeds, tune = settings.seeds, 0 if settings.made else settings.tune
     stop = Event()
     threads = min(settings.cores or default_threads(), settings.chains)
-    total = settings.chains * (settings.tune + settings.draws)
+    total = settings.chains * (tune + settings.draws)
     with progress(title, total, settings.progressbar) as tick, ThreadPoolExecutor(threads) as pool:
 
         def draws_of(number: int) -> list[T]:
             chain, rng, kept = start(number), np.random.default_rng(seeds[number]), []
-            for i in range(settings.tune + settings.draws):
+            for i in range(tune + settings.draws):
                 if stop.is_set():
                     break
                 chain.step(rng)
-                if i >= settings.tune:
+                if i >= tune:
                     kept.append(chain.value())
                 tick()
             return kept
@@ -62,4 +70,4 @@ def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: st
             stop.set()
         made = [run.result() for run in runs]
     which, n_draws = largest_rectangle(np.array([len(kept) for kept in made]))
-    return [made[c][:n_draws] for c in which]
+    return Chains(which, [made[c][:n_draws] for c in which])

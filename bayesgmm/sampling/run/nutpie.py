@@ -20,24 +20,29 @@ _NAMES = {
 }
 
 
-def finished(run: Any) -> xr.DataTree:
-    """The draws of a run (`nutpie.sample(..., blocking=False)`), when it ends or is interrupted.
+def finished(*runs: Any) -> list[xr.DataTree]:
+    """The draws of runs (`nutpie.sample(..., blocking=False)`), when they end or are interrupted.
 
     Raises
     ------
     KeyboardInterrupt
         Stopped before a chain had enough draws to judge it by, or after the last draw.
     """
-    tree, stopped = None, False
+    trees, stopped = list[xr.DataTree](), False
     with keyboard_watched(held=True) as pressed:  # the draws can be taken from nutpie only once
-        while tree is None:
+        while len(trees) < len(runs):
             try:
-                tree = run.wait(timeout=_PATIENCE)
+                trees.append(runs[len(trees)].wait(timeout=_PATIENCE))
             except TimeoutError:
-                if stopped := pressed.is_set():
-                    tree = _left_by(run)
+                if pressed.is_set():
+                    stopped = True
+                    trees.append(_left_by(runs[len(trees)]))
     if pressed.is_set() and not stopped:
         raise KeyboardInterrupt(TOO_LATE)
+    return [_with_names(tree) for tree in trees]
+
+
+def _with_names(tree: xr.DataTree) -> xr.DataTree:
     stats = tree["sample_stats"].to_dataset()
     tree["sample_stats"] = xr.DataTree(stats.rename(_NAMES))
     return tree

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ...utils.validation import (
     MOST_STEPS,
     check_integer,
@@ -21,6 +23,7 @@ class Settings:
     """Draws kept and warm-up draws per chain, and how to get them; see `sampling.sample`.
 
     thin is Gibbs sampling's: sweeps to a draw; max_depth that of nutpie's trees over a density.
+    made are the steps that chains which go on have made: their random numbers are others then.
     """
 
     draws: int
@@ -32,6 +35,7 @@ class Settings:
     progressbar: bool
     thin: int = 1
     max_depth: int = 10
+    made: int = 0
 
     def __post_init__(self) -> None:
         """Check the settings, and keep them as Python's own numbers."""
@@ -48,6 +52,13 @@ class Settings:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def seeds(self) -> list[np.random.SeedSequence]:
+        """A seed for each chain."""
+        key = (self.made,) if self.made else ()
+        root = np.random.SeedSequence(self.random_seed, spawn_key=key)
+        return root.spawn(self.chains)
 
     def refuse_too_many(self, numbers_each: int) -> None:
         """Refuse more draws of so many numbers each than memory holds."""
