@@ -85,7 +85,8 @@ class Sampled:
         ------
         ValueError
             The draws are not of chains that can go on: of "laplace" and other approximations, of
-            PyMC's samplers, of a user's model, or of modes that were weighed.
+            PyMC's samplers, of a user's model, of modes that were weighed, or corrected for survey
+            weights.
         KeyboardInterrupt
             Interrupted before there were draws. This posterior stays as it is.
 

@@ -15,10 +15,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 import xarray as xr
 
-from ..mixture.draws import NoisyDraws
 from ..posterior.diagnostics.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Diagnostics
 from ..posterior.posterior import Posterior
 from ..posterior.steps import Step, with_steps
@@ -37,10 +35,8 @@ MAX_TIME = 100.0
 _DEPTH = 7
 # Draws kept to one effective draw that is asked for: r-hat needs more than the ESS itself does.
 _TO_SPARE = 2
-# Expected rows of a nearly empty component, and the share of draws with one that is not ignored.
-_FEW_ROWS, _SOME_DRAWS = 2.0, 1e-3
-# Draws of a pilot run of NUTS after so many of warm-up, and the mean number of steps to a draw beyond
-# which Gibbs sampling comes first: in the panel NUTS was enough up to 11.
+# Draws of a pilot run of NUTS after so many of warm-up, and the mean number of steps to a draw
+# beyond which Gibbs sampling comes first: in the panel NUTS was enough up to 11.
 _PILOT, _PILOT_TUNE, _MANY_STEPS = 50, 100, 20
 # Sweeps to a draw at first, and by how much they grow from one run to the next.
 _SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 10
@@ -101,11 +97,14 @@ class Runs:
         Steps to a draw that so short a run of NUTS takes.
     posterior : function of a tree
         Relabels the draws.
+    continues : bool
+        Whether chains can go on from draws.
     """
 
     sample: Callable[[Sampler, Settings], xr.DataTree]
     pilot: Callable[[Sampler, Settings], float]
     posterior: Callable[[xr.DataTree], Posterior]
+    continues: bool
 
 
 def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Posterior, str]:
@@ -149,8 +148,6 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
             if one is not None:
                 posterior, in_words = one.posterior, str(one)
                 missed = target.missed(posterior.diagnostics)
-        if not missed and not attempt.sampler.has_sweeps:
-            missed = _nearly_empty(posterior)
         steps.append(attempt.step(found, missed, in_words))
         if not missed or posterior.interrupted or why:
             break
@@ -158,7 +155,7 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
             why = "so few draws cannot reach it: raise draws"
             break
         pace = seconds / attempt.steps_made(posterior)
-        attempt = attempt.next(found, target)
+        attempt = attempt.next(found, target, runs.continues)
         expected = pace * attempt.steps
         if time.monotonic() - begin + expected > target.max_time:
             why = (
@@ -180,22 +177,6 @@ def _first(runs: Runs, settings: Settings) -> tuple[_Attempt, list[Step]]:
         return nuts, []
     step = Step(NUTS.name, few.chains, few.draws, 1, f"{many:.0f} steps to a draw")
     return _Attempt(GIBBS, replace(settings, thin=_SWEEPS)), [step]
-
-
-def _nearly_empty(posterior: Posterior) -> str:
-    """What is to be feared of NUTS's draws with a nearly empty component; "" if there are none.
-
-    A few such draws are the edge of a region that NUTS enters seldom, and may miss most of in
-    silence. Where the posterior probability of an empty component is known, its check says so.
-    """
-    if "empty_expected" in posterior.diagnostics.checks:
-        return ""
-    draws = posterior.draws
-    fewest = draws.weights.min(axis=1) * posterior.data.total
-    if isinstance(draws, NoisyDraws):
-        fewest = fewest * (1 - draws.noise_share)
-    often = float(np.mean(fewest < _FEW_ROWS)) > _SOME_DRAWS
-    return "draws with a nearly empty component, where NUTS passes seldom" if often else ""
 
 
 def _interrupted(posterior: Posterior) -> Posterior:
@@ -240,15 +221,14 @@ class _Attempt:
         stats = posterior.tree["sample_stats"]
         return self.steps * (float(stats["n_steps"].mean()) if "n_steps" in stats else 1.0)
 
-    def next(self, found: Diagnostics, target: Target) -> _Attempt:
+    def next(self, found: Diagnostics, target: Target, continues: bool) -> _Attempt:
         """What to do where this was not enough: draw the allocations too, then make more sweeps."""
         if not self.sampler.has_sweeps:
             return _Attempt(GIBBS, replace(self.settings, thin=_SWEEPS))
         wanted = _TO_SPARE * target.min_ess / max(min(found.ess_bulk, found.ess_tail), 1.0)
         growth = min(max(math.ceil(wanted), _LEAST_GROWTH), _MOST_GROWTH)
-        more = replace(
-            self.settings,
-            thin=self.settings.thin * growth,
-            draws=max(found.draws - found.draws // growth, _FEWEST),
-        )
-        return replace(self, settings=more, every=growth)
+        more = replace(self.settings, thin=self.settings.thin * growth)
+        if not continues:
+            return replace(self, settings=more)
+        left = max(found.draws - found.draws // growth, _FEWEST)
+        return replace(self, settings=replace(more, draws=left), every=growth)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from ..posterior.labels.relabelling import permuted, relabelling_of_tree
 from ..posterior.posterior import Posterior
-from .compiled.empty_components import share_near_empty
+from .compiled.empty_components import drawn_empty
 from .compiled.sample import resume_directly
 from .problem import PosteriorProblem
 from .registry import Sampler
@@ -21,7 +21,7 @@ from .run.interruption import warn_of_interruption, was_stopped
 from .run.settings import Settings
 
 # Statistics of all draws together; the others have one value a draw.
-_OF_ALL = ("empty_expected", "empty_drawn")
+_OF_ALL = ("empty_expected", "empty_drawn", "nearly_empty")
 
 
 def steps_made(posterior: Posterior) -> int:
@@ -77,10 +77,12 @@ def continued(
     )
     earlier, attrs = group.attrs.get("sampling_time", 0.0), after["posterior"].attrs
     tree["posterior"].attrs = attrs | {"sampling_time": earlier + attrs["sampling_time"]}
-    stats = tree["sample_stats"]
-    if "empty_drawn" in stats:
-        drawn = share_near_empty(problem, tree["posterior"]["pi"].to_numpy())
-        tree["sample_stats"] = xr.DataTree(stats.to_dataset().assign(empty_drawn=drawn))
+    stats = tree["sample_stats"].to_dataset()
+    if of_all := [name for name in _OF_ALL if name in stats]:
+        expected = float(stats["empty_expected"]) if "empty_expected" in of_all else None
+        values = {str(name): v.to_numpy() for name, v in tree["posterior"].data_vars.items()}
+        drawn = drawn_empty(problem, values, expected)
+        tree["sample_stats"] = xr.DataTree(stats.assign(drawn))
     made = after["posterior"].sizes
     if was_stopped(made["chain"], made["draw"], settings):
         warn_of_interruption(made["chain"], tree["posterior"].sizes["draw"])

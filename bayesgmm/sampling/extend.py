@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import cast
 
 from ..posterior.labels.methods import Method
-from ..posterior.of_model import is_of_model
+from ..posterior.of_model import is_of_model, is_pseudo
 from ..posterior.posterior import Posterior
 from ..posterior.steps import with_steps
 from ..utils.errors import ConvergenceAdvice
@@ -17,6 +17,11 @@ from .continuation import continued
 from .registry import SAMPLERS, names_where
 from .run.settings import Settings
 
+# Attributes of the tree that more draws do not change.
+_KEPT = (
+    "creation_library", "creation_library_version", "sampler", "tune", "random_seed", "weights",
+    "fixed_labels",
+)  # fmt: skip
 # Where a posterior's file is older than the record of it.
 _ACCEPT = 0.8
 
@@ -35,10 +40,7 @@ def extend(
         int(group.attrs["thin"]),
     )  # fmt: skip
     tree = continued(posterior, SAMPLERS[posterior.sampler], settings)
-    kept = {
-        name: attrs[name]
-        for name in ("creation_library", "creation_library_version", "sampler", "tune")
-    } | {"random_seed": seed}
+    kept = {name: attrs[name] for name in _KEPT if name in attrs}
     longer = Posterior.assemble(tree, posterior.fit, posterior.prior, kept)
     longer = longer.with_labels(cast(Method, posterior.relabelling.method))
     found = longer.diagnostics
@@ -57,6 +59,11 @@ def _check_extendable(posterior: Posterior) -> None:
         raise ValueError(
             "the posterior is of a PyMC model, which is not kept with it: call "
             "refine(X, fit, model=model, draws=...) for more draws."
+        )
+    if is_pseudo(posterior.tree):
+        raise ValueError(
+            "the draws of a pseudo-posterior have the sandwich's width, which no chain has: call "
+            "refine with more draws."
         )
     if SAMPLERS[posterior.sampler].resuming is None:
         able = " or ".join(map(repr, names_where(lambda sampler: sampler.resuming)))

@@ -16,7 +16,6 @@ import numpy as np
 import xarray as xr
 
 from ..density.log_posterior import LogPosterior
-from ..density.mode import Mode
 from ..kernels.e_step.contract import Parameters
 from ..mixture.draws import Draws
 from ..mixture.evaluation import log_densities
@@ -214,7 +213,7 @@ class _Row:
         runs = chains_of(
             lambda c: _Chain(_state_at(density, problem, starts[c]), settings.thin), settings, ""
         )
-        kept = [mixture for run in runs for mixture in run]
+        kept = [mixture for run in runs.draws for mixture in run]
         return _State(place, Draws(*(np.stack(part) for part in zip(*kept, strict=True))))
 
 
@@ -226,8 +225,7 @@ def _in_turn(first: tuple[float, float], then: tuple[float, float]) -> tuple[flo
 def _state_at(density: LogPosterior, problem: PosteriorProblem, start: Parameters) -> GibbsState:
     """Gibbs sampling's state at a draw; random hyperparameters at their means."""
     values = problem.initial_values(start, problem.parametrisation)
-    size = density.size
-    return GibbsState.at(density, Mode(density.space.free(values), 0.0, np.eye(size), True))
+    return GibbsState.at(density, density.space.free(values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -209,7 +209,7 @@ def refine(
         }).with_labels(relabel)  # fmt: skip
 
     if chosen.chooses:
-        runs = Runs(sample, partial(steps_to_a_draw, problem), posterior_of)
+        runs = Runs(sample, partial(steps_to_a_draw, problem), posterior_of, not problem.pseudo)
         posterior, stopped = until_reached(runs, settings, target)
     else:
         posterior, stopped = posterior_of(sample(chosen, settings)), ""

@@ -153,9 +153,11 @@ def test_modes_that_no_chain_leaves_are_weighed(middle):
 
 
 def test_few_draws_with_a_nearly_empty_component_are_not_enough():
-    """NUTS has 0.5 % of them and no complaint, three long Gibbs runs 4.2 to 5.8 %."""
+    """NUTS has 0.5 % of them and no other complaint, three long Gibbs runs 4.2 to 5.8 %."""
     x = bayesgmm.datasets.load_iris(features_only=True).iloc[:, :3]
     fit = bayesgmm.fit(x, 3, "VEV", random_seed=1)
+    with pytest.warns(ConvergenceAdvice, match="a component of fewer than two rows: this sampler"):
+        bayesgmm.refine(x, fit, sampler="nutpie", **QUIET)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)  # max_time on a slow machine
         posterior = bayesgmm.refine(x, fit, **QUIET)
@@ -163,3 +165,26 @@ def test_few_draws_with_a_nearly_empty_component_are_not_enough():
     assert posterior.sampler == "gibbs"
     share = np.mean(posterior.draws.weights.min(axis=1) < 0.01)
     assert 0.02 < share < 0.10  # 0.05, of some hundred effective draws at least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_components_on_top_of_each_other(seed):
+    """Decision 17's case: three round components of 2000 rows, 1.5 standard deviations apart.
+
+    The proportions in order have the means of an independent run of Gibbs sampling.
+    """
+    rng = np.random.default_rng(seed)
+    corners = 1.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
+    x = corners[rng.integers(3, size=2000)] + rng.standard_normal((2000, 2))
+    fit = bayesgmm.fit(x, 3, "VVV", prior=Prior.from_data(x), random_seed=0)
+    posterior = bayesgmm.refine(x, fit, max_time=600, **QUIET)
+    assert posterior.diagnostics.problems == []
+    assert all(q.rhat < 1.01 and q.ess >= 400 for q in posterior.diagnostics.quantities)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        gibbs = bayesgmm.refine(x, fit, sampler="gibbs", thin=300, random_seed=2, progressbar=False)
+    both = [np.sort(p.draws.weights, axis=1) for p in (posterior, gibbs)]
+    # 200 effective draws of each at least
+    error = np.sqrt(sum(w.var(axis=0) for w in both) / 200)
+    assert np.all(np.abs(both[0].mean(axis=0) - both[1].mean(axis=0)) < 4 * error)

@@ -127,6 +127,9 @@ def test_where_it_is_not_known():
     ):  # fmt: skip
         posterior = briefly(x, fit, prior=prior, sampler="laplace", draws=200)
         assert "empty_expected" not in posterior.tree["sample_stats"]
+        assert not alarms(posterior) and "nearly empty" not in " ".join(
+            posterior.diagnostics.problems
+        )
 
 
 def test_proportions_of_empty_components(rng):

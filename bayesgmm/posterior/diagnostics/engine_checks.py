@@ -20,6 +20,8 @@ MAX_PARETO_K, GOOD_PARETO_K = 0.7, 0.5
 MAX_EVIDENCE_GAP = 1.0
 # Warn if so many draws should have an empty component, and fewer than this fraction of them do.
 _WORTH_SEEING, _PART_SEEN = 4.0, 0.1
+# Where it is not known how many should have one, more than this share is the edge of a region.
+_SOME_DRAWS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,19 @@ def _evidence(log_evidence: xr.DataArray) -> Check:
     return Check(name, value, good, problem if value > MAX_EVIDENCE_GAP else "")
 
 
+def _nearly_empty(share: xr.DataArray) -> Check:
+    """Whether chains touch a region that they enter seldom, and may miss most of in silence."""
+    value = float(share)
+    problem = (
+        f"{100 * value:.1f} % of the draws have a component of fewer than two rows: this sampler "
+        "passes seldom to where a component is nearly empty, and may miss most of it; standard "
+        "deviations and tails may be too small, and r-hat does not show it. "
+        "Use sampler='gibbs' with a large thin, fewer components, or a stronger prior."
+    )
+    name = "share of draws with a nearly empty component"
+    return Check(name, value, f"≤ {_SOME_DRAWS:g}", problem if value > _SOME_DRAWS else "")
+
+
 def _empty_components(stats: xr.Dataset) -> Check:
     """Whether draws have an empty component as often as the posterior should."""
     expected, drawn = (float(stats[name]) for name in ("empty_expected", "empty_drawn"))
@@ -124,4 +139,5 @@ _CHECKS = {
     "energy": _efmi,
     "pareto_k": _pareto_k,
     "log_marginal_likelihood": _evidence,
+    "nearly_empty": _nearly_empty,
 }

@@ -13,7 +13,7 @@ Laplace's approximation gives the evidences well enough.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +36,9 @@ _BEYOND_DOUBT = 30.0
 _SHORT, _LONG, _TOL = 30, 1000, 1e-8
 # Nats by which log densities of different modes differ; less, and they differ only in labels.
 _DIFFERENT = 0.01
+
+# Expected rows of a component that is nearly empty.
+_FEWEST_ROWS = 2.0
 
 type ModeNear = Callable[[PosteriorProblem, Parameters], Mode | None]
 
@@ -72,6 +75,21 @@ def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> f
             share += np.exp(min(log_share + _log_evidence(other, k - 1), 0.0))
     # the expected number of empty components; where that is not small, draws do have some
     return float(min(1.0, k * share))
+
+
+def drawn_empty(
+    problem: PosteriorProblem, values: Mapping[str, FloatArray], expected: float | None
+) -> dict[str, float]:
+    """The statistics of draws of the variables, given the share that is expected.
+
+    Where that is not known, the share of draws with a component of few rows.
+    """
+    weights = values["pi"]
+    if expected is None:
+        of_components = 1.0 - np.asarray(values.get("noise_share", 0.0))
+        fewest = weights.min(axis=-1) * of_components * problem.data.total
+        return {"nearly_empty": float(np.mean(fewest < _FEWEST_ROWS))}
+    return {"empty_expected": expected, "empty_drawn": share_near_empty(problem, weights)}
 
 
 def share_near_empty(problem: PosteriorProblem, weights: FloatArray) -> float:

@@ -21,7 +21,7 @@ from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
 from ..run.interruption import refuse_if_stopped, warn_of_interruption, was_stopped
 from ..run.settings import Settings
-from .empty_components import share_empty, share_near_empty
+from .empty_components import drawn_empty, share_empty
 from .sandwich import with_sandwich
 
 # A start that is expected to lie at most so many nats below the mode is near enough for Newton.
@@ -114,7 +114,7 @@ def sample_directly(
     stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
     if not (sampler.draws_from_prior or interrupted) and "pi" in values:
-        stats = stats.assign(_of_empty_components(problem, points[0], values["pi"]))
+        stats = stats.assign(_of_empty_components(problem, points[0], values))
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
@@ -196,18 +196,15 @@ def _runs(
 
 
 def _of_empty_components(
-    problem: PosteriorProblem, point: InitialPoint, weights: FloatArray
+    problem: PosteriorProblem, point: InitialPoint, values: dict[str, FloatArray]
 ) -> dict[str, Any]:
-    """The probability of an empty component and the share of such draws, where it is known."""
+    """The probability of an empty component, where it is known, and the share of such draws."""
 
     def mode_at(other: PosteriorProblem, parameters: Parameters) -> Mode | None:
         found = _initial_point(other, parameters)
         return None if found is None else found.mode
 
-    expected = share_empty(problem, point.mode, mode_at)
-    if expected is None:
-        return {}
-    return {"empty_expected": expected, "empty_drawn": share_near_empty(problem, weights)}
+    return drawn_empty(problem, values, share_empty(problem, point.mode, mode_at))
 
 
 def _nth(settings: Settings, i: int) -> Settings:

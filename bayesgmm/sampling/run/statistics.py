@@ -9,7 +9,7 @@ import xarray as xr
 _KEPT = (
     "diverging", "tree_depth", "reached_max_treedepth", "n_steps", "energy", "acceptance_rate",
     "step_size", "lp", "pareto_k", "corrected", "log_marginal_likelihood", "stages",
-    "empty_expected", "empty_drawn",
+    "empty_expected", "empty_drawn", "nearly_empty",
 )  # fmt: skip
 _COUNTS = ("tree_depth", "n_steps")
 
