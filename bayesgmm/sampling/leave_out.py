@@ -94,8 +94,9 @@ def leave_out(
             "the posterior is of a PyMC model, which Gibbs sampling does not know: refine the "
             "model without the row, and score the row by log_density."
         )
-    if posterior.fit.apart or posterior.data.weights is not None:
-        what = posterior.fit.apart or "is of rows with weights"
+    data = posterior.data
+    if posterior.fit.apart or data.weights is not None or data.incomplete:
+        what = posterior.fit.apart or "is of rows with weights or missing values"
         raise NotImplementedError(
             f"the posterior's fit {what}, which leave_out does not know: refine without the row, "
             "and score the row by log_density."
