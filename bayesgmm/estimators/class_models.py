@@ -10,6 +10,10 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
+from ..em.coverage import refuse_uncovered_pairs, undetermined
+from ..em.fit import fit_with_labels
+from ..em.labels import Labels
+from ..em.multistart import SearchOptions
 from ..em.problem import Problem
 from ..em.run import run_em
 from ..em.starts.sample import weighted_partition
@@ -22,6 +26,9 @@ from ..selection.select import select
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice
+
+# When EM ends where values are missing, as in `fit`.
+_SEARCH = SearchOptions(max_iter=1000, tol=1e-8)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Labelled:
         """
         mine = self.index == c
         weights = None if self.data.weights is None else self.data.weights[mine]
-        table = as_data(self.data.values[mine], sample_weight=weights)
+        table = as_data(self.data.values[mine], None, weights, self.data.missing)
         return replace(table, names=self.data.names, named=self.data.named)
 
     def only(self, used: np.ndarray) -> Labelled:
@@ -175,6 +182,8 @@ def _try(rows: Labelled, family: Family, choice: Choice) -> ClassModel | str:
 
 def _of_family(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
     data, n_classes = rows.data, len(rows.classes)
+    if data.incomplete:
+        return _of_incomplete_rows(rows, family, choice)
     indicators = np.eye(n_classes)
     partition = weighted_partition(data, n_classes, lambda block: indicators[rows.index[block]])
     statistics = partition.moments(family.diagonal)
@@ -185,6 +194,37 @@ def _of_family(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
         Mixture(p.weights, p.means + data.center, p.covariances, data.names, named=data.named),
         np.arange(n_classes),
         expected_log_joint(p, statistics, data.scale)[0],
+        size - (0 if choice.n_free_priors else n_classes - 1),
+        (family.name,) * n_classes,
+    )
+
+
+def _of_incomplete_rows(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
+    """The same where values are missing, which takes EM, from the classes' means.
+
+    Raises
+    ------
+    DegenerateComponentError, DataError
+        A class has a singular covariance, or its values do not determine its parameters.
+    """
+    data, n_classes = rows.data, len(rows.classes)
+    refuse_uncovered_pairs(data, family)
+    problem, known = Problem(data, family), np.eye(n_classes, dtype=bool)
+    labels = Labels(rows.index, known, rows.classes)
+    fit = fit_with_labels("auto", problem, data, labels, None, choice.seed, _SEARCH)
+    if not fit.status.sound:
+        raise DegenerateComponentError(fit.degenerate_component or 0)
+    p = fit.mixture.parameters_about(data.center)
+    if text := undetermined(problem, labels.seen_in(data), p):
+        raise DataError(text)
+    priors = choice.priors(rows)
+    size = family.n_parameters(n_classes, data.d)
+    return ClassModel(
+        Mixture(
+            priors, fit.means, fit.covariances, data.names, named=data.named, missing=data.missing
+        ),
+        np.arange(n_classes),
+        fit.loglik + float(rows.counts @ (np.log(priors) - np.log(p.weights))),
         size - (0 if choice.n_free_priors else n_classes - 1),
         (family.name,) * n_classes,
     )
@@ -259,6 +299,7 @@ def mclustda(rows: Labelled, choice: Choice) -> ClassModel:
         np.concatenate([fit.covariances for fit in fits]),
         rows.data.names,
         named=rows.data.named,
+        missing=rows.data.missing,
     )
     return ClassModel(
         mixture,

@@ -10,15 +10,16 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ..data.data import as_data
+from ..data.tables import MISSING, REFUSE
 from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_choice, check_integer, real_array, whole_seed
 from .class_models import MODELS, Choice, Labelled, brier, divided
-from .rows import validated, with_names
+from .rows import new_rows, validated, with_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,9 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         out for "edda", and for each class of "mclustda" their log density, as in `select`.
     n_folds : int
         Folds of that cross-validation, which divide every class.
+    missing : {"refuse", "marginalize"}
+        Whether values may be missing, when fitting and predicting: each row then counts with the
+        density of what it has. "edda" takes EM then.
     random_state : int, RandomState or None
         Seed of folds and starts.
 
@@ -93,6 +97,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         class_priors: ArrayLike | None = None,
         criterion: str = "bic",
         n_folds: int = 10,
+        missing: str = "refuse",
         random_state: Any = None,
     ) -> None:
         self.model = model
@@ -101,6 +106,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self.class_priors = class_priors
         self.criterion = criterion
         self.n_folds = n_folds
+        self.missing = missing
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
@@ -141,8 +147,14 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Probabilities of the classes for each row, (n, C); rows sum to 1."""
         check_is_fitted(self)
-        x = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        x = new_rows(self, X, [np.float64, np.float32])
         return self._found.probabilities(x)
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: whether values may be missing."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != REFUSE
+        return tags
 
     def candidates(self) -> pd.DataFrame:
         """The families that "edda" tried, best first, with why some have no estimate.
@@ -208,11 +220,13 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
 
     def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
         """The checked rows and classes, of which scikit-learn has noted the columns."""
+        check_choice("missing", self.missing, MISSING)
         x, y = validated(self, x, y=y, dtype=[np.float64, np.float32])
         _refuse_unknown(y)
         check_classification_targets(y)
         data = with_names(
-            as_data(x, sample_weight=sample_weight), getattr(self, "feature_names_in_", None)
+            as_data(x, sample_weight=sample_weight, missing=self.missing),
+            getattr(self, "feature_names_in_", None),
         )
         classes, index = np.unique(y, return_inverse=True)
         if len(classes) < 2:

@@ -231,3 +231,53 @@ def test_refuses_classes_that_are_none():
         DiscriminantAnalysis().fit(X, unknown)
     with pytest.raises(DataError, match="class 'setosa' has one row"):
         DiscriminantAnalysis().cross_validate(X[49:], SPECIES[49:])
+
+
+def holes(share=0.15):
+    """The measurements of iris without some values."""
+    return X.mask(np.random.default_rng(2).random(X.shape) < share)
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.DataWarning")
+@pytest.mark.parametrize("priors", [None, [0.2, 0.3, 0.5]])
+def test_missing_values(priors):
+    """Of own covariances every class is a Gaussian by itself; likelihoods by SciPy row by row."""
+    x = holes()
+    model = DiscriminantAnalysis(covariance_type="VVV", class_priors=priors, missing="marginalize")
+    model.fit(x, SPECIES)
+    shares = np.full(3, 1 / 3) if priors is None else np.array(priors)
+    logs = np.tile(np.log(shares), (150, 1))
+    for c in range(3):
+        alone = bayesgmm.fit(x[INDEX == c], 1, "VVV", missing="marginalize")
+        np.testing.assert_allclose(model.mixture_.means[c], alone.means[0], atol=1e-4)
+        m, sigma = model.mixture_.means[c], model.mixture_.covariances[c]
+        for i, row in enumerate(x.to_numpy()):
+            [o] = np.nonzero(~np.isnan(row))
+            if len(o):
+                logs[i, c] += multivariate_normal(m[o], sigma[np.ix_(o, o)]).logpdf(row[o])
+    assert model.loglik_ == pytest.approx(logs[np.arange(150), INDEX].sum(), abs=1e-6)
+    shares = np.exp(logs - np.logaddexp.reduce(logs, axis=1)[:, None])
+    np.testing.assert_allclose(model.predict_proba(x), shares, atol=1e-8)
+    assert model.__sklearn_tags__().input_tags.allow_nan
+    assert np.mean(model.predict(x) != SPECIES) < 0.08
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.DataWarning")
+def test_missing_values_choose_and_are_refused():
+    """Families by cross-validation, mixtures of classes; what no class determines, by name."""
+    x = holes()
+    model = DiscriminantAnalysis(
+        covariance_type=["EEE", "VVI"], criterion="cv", n_folds=3, missing="marginalize"
+    ).fit(x, SPECIES)
+    assert model.candidates()["criterion"].notna().all()
+    mixed = DiscriminantAnalysis(
+        "mclustda", covariance_type="EEE", n_components=[1, 2], missing="marginalize"
+    ).fit(x, SPECIES)
+    assert np.mean(mixed.predict(x) != SPECIES) < 0.08
+    with pytest.raises(ValueError, match="NaN"):
+        DiscriminantAnalysis().fit(x, SPECIES)
+    x.loc[SPECIES == "setosa", x.columns[:2]] = x.loc[SPECIES == "setosa", x.columns[:2]].where(
+        np.arange(100).reshape(50, 2) % 2 == (np.arange(50) % 2)[:, None]
+    )
+    with pytest.raises(DataError, match="rows with values of both 'sepal_length'"):
+        DiscriminantAnalysis(covariance_type="VVV", missing="marginalize").fit(x, SPECIES)
