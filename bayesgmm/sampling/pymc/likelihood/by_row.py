@@ -22,14 +22,32 @@ from ....kernels.products import (
 from ....utils.types import FloatArray
 
 _BLOCK = 128
+# The smallest number that has all its digits; the bits of sqrt(1/2).
+_TINY, _SQRT_HALF_BITS = np.finfo(np.float64).tiny, 0x3FE6A09E667F3BCD
+_LN2 = np.log(2.0)
 
 
 class Slopes(NamedTuple):
-    """Where gradients are added up: in w (n or 1, K), mu (n or 1, K, d) and x (n or 0, d)."""
+    """Where gradients are written: in w (n or 1, K), mu (n or 1, K, d) and x (n or 0, d)."""
 
     w: FloatArray
     mu: FloatArray
     x: FloatArray
+
+
+class _Block(NamedTuple):
+    """A block of rows: x (d, m), w (K, m), log w, responsibilities, and x - mu_k (K, d, m), scaled.
+
+    weighted and pulled are r (x - mu) and P r (x - mu) of one component at a time, (d, m).
+    """
+
+    x: FloatArray
+    w: FloatArray
+    logs: FloatArray
+    resp: FloatArray
+    delta: FloatArray
+    weighted: FloatArray
+    pulled: FloatArray
 
 
 @inlined
@@ -44,43 +62,97 @@ def pass_by_row(  # type: ignore[no-untyped-def]
     n, d = x.shape
     n_components = at.w.shape[1]
     wide = padded(_BLOCK)
-    work = (np.empty((d, wide)), np.empty((d, wide)), np.empty((d, wide)), np.empty((1, wide)))
-    logits = np.empty((n_components, wide))
+    block = _Block(
+        np.empty((d, wide)), np.empty((n_components, wide)), np.empty((n_components, wide)),
+        np.empty((n_components, wide)), np.empty((n_components, d, wide)),
+        np.empty((d, wide)), np.empty((d, wide)),
+    )  # fmt: skip
     peak, total, power = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
     precisions = np.zeros(factors.shape)
     write_squares(factors, precisions)
-    slopes.w[:] = 0.0
-    slopes.mu[:] = 0.0
+    w_by_row, mu_by_row = at.w.shape[0] > 1, at.mu.shape[0] > 1
+    slopes.w[:1] = 0.0
+    slopes.mu[:1] = 0.0
     slopes.x[:] = 0.0
     counts[:] = 0.0
     second[:] = 0.0
     for i in range(0, n, _BLOCK):
         m = min(_BLOCK, n - i)
+        # Parts whose rows are counted from 0: an index that is never negative needs no check.
+        in_w, in_mu, rows = i if w_by_row else 0, i if mu_by_row else 0, x[i : i + m]
+        mu, part = at.mu[in_mu : i + m], Slopes(
+            slopes.w[in_w : i + m], slopes.mu[in_mu : i + m], slopes.x[i : i + m]
+        )  # fmt: skip
+        _write_rows(rows, block.x)
+        if i == 0 or w_by_row:
+            _write_weights(at.w[in_w : i + m], w_by_row, m, block)
         for k in range(n_components):
-            _write_delta(x, at.mu, i, m, k, view.inverse_scale, work[0])
-            _write_logits(at.w, factors[k], half_log_dets[k], i, m, k, work, logits[k])
-        if not _are_numbers(logits, m):
+            _write_delta(mu, mu_by_row, m, k, view.inverse_scale, block)
+            _write_logits(factors[k], half_log_dets[k], m, k, block)
+        if not _below_infinity(block.resp, m):
             return False
-        softmax(logits, m, peak, total, power)
+        softmax(block.resp, m, peak, total, power)
         log_density[i : i + m] = total[:m]
+        if not _above_minus_infinity(peak, m):
+            return False
         if len(view.weights) > 0:
             for k in range(n_components):
                 for r in range(m):
-                    logits[k, r] *= view.weights[i + r]
-        clear_padding(logits, m)
+                    block.resp[k, r] *= view.weights[i + r]
+        clear_padding(block.resp, m)
         for k in range(n_components):
-            _write_delta(x, at.mu, i, m, k, view.inverse_scale, work[0])
-            _add_second(logits[k], precisions[k], m, work, second[k])
-            counts[k] += _add_slopes(at.w, logits[k], work[2], i, m, k, view.inverse_scale, slopes)
+            _add_second(precisions[k], m, k, block, second[k])
+            counts[k] += _add_slopes(w_by_row, mu_by_row, m, k, view.inverse_scale, block, part)
     return True
 
 
 @inlined
-def _write_logits(w, factor, half_log_det, start, m, k, work, logits):  # type: ignore[no-untyped-def]
+def _write_rows(rows, out):  # type: ignore[no-untyped-def]
+    """Write rows (m, d) column by column."""
+    for j in range(rows.shape[1]):
+        for r in range(rows.shape[0]):
+            out[j, r] = rows[r, j]
+
+
+@inlined
+def _write_weights(w, by_row, m, block):  # type: ignore[no-untyped-def]
+    """Write the proportions of a block, and their logarithms, component by component."""
+    for k in range(w.shape[1]):
+        of_one = block.w[k]
+        if by_row:
+            for r in range(m):
+                of_one[r] = w[r, k]
+        else:
+            value = w[0, k]
+            for r in range(m):
+                of_one[r] = value
+        _write_logarithms(of_one, m, block.logs[k])
+
+
+@inlined
+def _write_delta(mu, by_row, m, k, inverse_scale, block):  # type: ignore[no-untyped-def]
+    """Write (x - mu_k) * s of a block (d, m and its padding of 0)."""
+    x, delta = block.x, block.delta[k]
+    for j in range(len(inverse_scale)):
+        s = inverse_scale[j]
+        if by_row:
+            for r in range(m):
+                delta[j, r] = (x[j, r] - mu[r, k, j]) * s
+        else:
+            value = mu[0, k, j]
+            for r in range(m):
+                delta[j, r] = (x[j, r] - value) * s
+        for r in range(m, padded(m)):
+            delta[j, r] = 0.0
+
+
+@inlined
+def _write_logits(factor, half_log_det, m, k, block):  # type: ignore[no-untyped-def]
     """Write log w_k N(x | mu_k, Sigma_k) of a block (m,), without the scale of the coordinates."""
-    delta, _, _, squares = work
+    delta, logits = block.delta[k], block.resp[k]
     d = len(delta)
-    squares[:] = 0.0
+    squares = block.weighted
+    squares[0] = 0.0
     if factor.shape[0] < d:
         for j in range(d):
             for r in range(m):
@@ -88,74 +160,74 @@ def _write_logits(w, factor, half_log_det, start, m, k, work, logits):  # type: 
     else:
         add_squared_lengths(factor, False, delta, m, squares)
     constant = half_log_det - 0.5 * d * LOG_2PI
-    step = 1 if w.shape[0] > 1 else 0
     for r in range(m):
-        logits[r] = constant + np.log(w[step * (start + r), k]) - 0.5 * squares[0, r]
+        logits[r] = constant + block.logs[k, r] - 0.5 * squares[0, r]
 
 
 @inlined
-def _add_second(resp, precision, m, work, second):  # type: ignore[no-untyped-def]
-    """Add r (x - mu)(x - mu)' of a block, and write P r (x - mu) into the third array of work."""
-    delta, weighted, pulled, _ = work
+def _below_infinity(logits, m):  # type: ignore[no-untyped-def]
+    """Whether all of a block are numbers, or minus infinity."""
+    good = 0
+    for k in range(logits.shape[0]):
+        for r in range(m):
+            good += logits[k, r] < np.inf
+    return good == logits.shape[0] * m
+
+
+@inlined
+def _above_minus_infinity(peak, m):  # type: ignore[no-untyped-def]
+    """Whether each row has a finite log density in some component."""
+    good = 0
+    for r in range(m):
+        good += peak[r] > -np.inf
+    return good == m
+
+
+@inlined
+def _add_second(precision, m, k, block, second):  # type: ignore[no-untyped-def]
+    """Add r (x - mu)(x - mu)' of a block, and write P r (x - mu)."""
+    delta, resp, weighted, pulled = block.delta[k], block.resp[k], block.weighted, block.pulled
     d = len(delta)
     for j in range(d):
         for r in range(padded(m)):
             weighted[j, r] = resp[r] * delta[j, r]
     if precision.shape[0] < d:
         for j in range(d):
+            total = 0.0
             for r in range(m):
-                second[0, j] += weighted[j, r] * delta[j, r]
+                total += weighted[j, r] * delta[j, r]
                 pulled[j, r] = precision[0, j] * weighted[j, r]
+            second[0, j] += total
     else:
         add_symmetric_product(weighted, delta, m, second)
         product(precision, weighted, m, pulled)
 
 
 @inlined
-def _write_delta(x, mu, start, m, k, inverse_scale, delta):  # type: ignore[no-untyped-def]
-    """Write (x - mu_k) * s of a block (d, m and its padding of 0)."""
-    step = 1 if mu.shape[0] > 1 else 0
-    for j in range(len(inverse_scale)):
-        s = inverse_scale[j]
-        for r in range(m):
-            delta[j, r] = (x[start + r, j] - mu[step * (start + r), k, j]) * s
-        for r in range(m, padded(m)):
-            delta[j, r] = 0.0
-
-
-@inlined
-def _are_numbers(logits, m):  # type: ignore[no-untyped-def]
-    """Whether each row has a finite log density in some component, and no undefined one."""
-    for r in range(m):
-        some = False
-        for k in range(logits.shape[0]):
-            if not logits[k, r] < np.inf:
-                return False
-            some = some or logits[k, r] > -np.inf
-        if not some:
-            return False
-    return True
-
-
-@inlined
-def _add_slopes(w, resp, v, start, m, k, inverse_scale, slopes):  # type: ignore[no-untyped-def]
-    """Add a block's terms of component k to the slopes; v (d, m) is P_k r (x - mu_k), scaled.
-
-    Returns the sum of the responsibilities.
-    """
-    w_step = 1 if w.shape[0] > 1 else 0
-    mu_step = 1 if slopes.mu.shape[0] > 1 else 0
+def _add_slopes(w_by_row, mu_by_row, m, k, inverse_scale, block, slopes):  # type: ignore[no-untyped-def]
+    """Add a block's terms of component k to the slopes; return the sum of responsibilities."""
+    resp, w, pulled = block.resp[k], block.w[k], block.pulled
     count = 0.0
     for r in range(m):
         count += resp[r]
-        slopes.w[w_step * (start + r), k] += resp[r] / w[w_step * (start + r), k]
+    if w_by_row:
+        for r in range(m):
+            slopes.w[r, k] = resp[r] / w[r]
+    else:
+        slopes.w[0, k] += count / w[0]
     for j in range(len(inverse_scale)):
         s = inverse_scale[j]
-        for r in range(m):
-            slopes.mu[mu_step * (start + r), k, j] += s * v[j, r]
+        if mu_by_row:
+            for r in range(m):
+                slopes.mu[r, k, j] = s * pulled[j, r]
+        else:
+            total = 0.0
+            for r in range(m):
+                total += pulled[j, r]
+            slopes.mu[0, k, j] += s * total
         if len(slopes.x) > 0:
             for r in range(m):
-                slopes.x[start + r, j] -= s * v[j, r]
+                slopes.x[r, j] -= s * pulled[j, r]
     return count
 
 
@@ -170,3 +242,36 @@ def write_squares(factors, out):  # type: ignore[no-untyped-def]
                     out[k, i, j] = factors[k, i, j] * factors[k, i, j]
                 for q in range(rows if rows == d else 0):
                     out[k, i, j] += factors[k, q, i] * factors[k, q, j]
+
+
+@inlined
+def _write_logarithms(values, m, out):  # type: ignore[no-untyped-def]
+    """Write logarithms (m,) as `softmax` does, by the atanh series: LLVM vectorises it.
+
+    v = 2^e f, f in [sqrt(1/2), sqrt(2)). What is 0, not positive, or no number is left to libm.
+    """
+    bits, parts = values.view(np.int64), out.view(np.int64)
+    normal = 0
+    for r in range(m):
+        normal += (values[r] >= _TINY) & (values[r] < np.inf)
+        parts[r] = bits[r] - ((bits[r] - _SQRT_HALF_BITS) >> 52 << 52)
+    for r in range(m):
+        e = float((bits[r] - _SQRT_HALF_BITS) >> 52)
+        t = (out[r] - 1.0) / (out[r] + 1.0)
+        s = t * t
+        p = 1.0 / 23.0
+        p = p * s + 1.0 / 21.0
+        p = p * s + 1.0 / 19.0
+        p = p * s + 1.0 / 17.0
+        p = p * s + 1.0 / 15.0
+        p = p * s + 1.0 / 13.0
+        p = p * s + 1.0 / 11.0
+        p = p * s + 1.0 / 9.0
+        p = p * s + 1.0 / 7.0
+        p = p * s + 1.0 / 5.0
+        p = p * s + 1.0 / 3.0
+        p = p * s + 1.0
+        out[r] = e * _LN2 + 2.0 * t * p
+    if normal < m:
+        for r in range(m):
+            out[r] = np.log(values[r])
