@@ -50,10 +50,10 @@ PUBLIC = {
 FUNCTIONS = {"arviz_stats.summary", "nutpie.sample"}
 #: Documented names with an underscore in front: IPython's, and pandas' for subclasses.
 DOCUMENTED = {"_constructor", "_repr_html_", "_repr_png_"}
-#: Attributes of Numba's compiled functions that its documentation does not have.
+#: Attributes of Numba's and PyTensor's compiled functions that their documentation does not have.
 WATCHED = {
     "_cache", "cache_misses", "disable_compile", "fndesc", "get_pointer_to_function",
-    "has_dynamic_globals", "library", "magic_tuple", "overloads", "stats",
+    "has_dynamic_globals", "jit_fn", "library", "magic_tuple", "overloads", "stats",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The log density of any PyMC model, as the engines of our own density take it.
 
-nutpie compiles it, and hands out its address: it is whitened by a function that calls it there, and
-neither the mode search nor a sampler's gradient goes through Python's interpreter.
+It is compiled, and whitened by a function that calls it by its address: neither the mode search nor
+a sampler's gradient goes through Python's interpreter.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-import nutpie
-import pymc as pm
 
 from ...density.callbacks import called
 from ...density.whitening import whitened
 from ...kernels.compilation import Entry
 from ...utils.types import FloatArray
+from .compiled_model import compiled_model
+from .coordinates import Coordinates
 
 # Rounds in which units are sought, and the part of one by which a coordinate is moved.
 _ROUNDS, _PART = 3, 1e-3
@@ -28,16 +28,15 @@ class ModelDensity:
 
     Parameters
     ----------
-    model : pymc.Model
-        Compiled as it is: data that are set later are not seen.
+    coordinates : Coordinates
+        Of the model, which is compiled as it is: data that are set later are not seen.
     """
 
     callback: Entry = whitened
 
-    def __init__(self, model: pm.Model) -> None:
-        # No names: variables that are derived from the free ones are computed afterwards.
-        self._compiled: Any = nutpie.compile_pymc_model(model, backend="numba", var_names=[])
-        self.size: int = self._compiled.n_dim
+    def __init__(self, coordinates: Coordinates) -> None:
+        self._compiled = compiled_model(coordinates)
+        self.size = coordinates.size
         self._units = np.ones(self.size)
         self._numbers = np.concatenate([np.zeros(self.size), np.eye(self.size).ravel()])
 
@@ -50,7 +49,7 @@ class ModelDensity:
     def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """What `whitened` reads; valid as long as the object exists."""
         compiled, numbers = self._compiled, self._numbers
-        addresses = [compiled.compiled_logp_func.address, compiled.user_data.ctypes.data]
+        addresses = [compiled.callback.address, compiled.table.ctypes.data]
         return np.array([*addresses, numbers.ctypes.data, numbers.size], dtype=np.int64)
 
     def units(self) -> FloatArray:

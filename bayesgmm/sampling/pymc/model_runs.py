@@ -40,7 +40,7 @@ def _by_density(
     """Draws by an engine of compiled densities, whitened by the curvature at the mode."""
     assert sampler.of_free is not None
     engine = sampler.of_free()
-    density = ModelDensity(problem.coordinates.model).measured_at(problem.start)
+    density = ModelDensity(problem.coordinates).measured_at(problem.start)
     return engine(density, problem.mode(density), settings)
 
 

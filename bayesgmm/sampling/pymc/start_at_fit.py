@@ -60,7 +60,10 @@ class _CompleteData:
     def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
         """The log density at coordinates (P,) and its gradient (P,)."""
         with self._lock, np.errstate(all="ignore"):  # one thread at a time; far out
-            value, gradient = self._compiled(*self._coordinates.split(free))
+            try:
+                value, gradient = self._compiled(*self._coordinates.split(free))
+            except np.linalg.LinAlgError:  # a covariance that is singular in rounding
+                return -np.inf, np.full_like(free, np.nan)
         return float(value), gradient
 
     def units(self) -> FloatArray:
