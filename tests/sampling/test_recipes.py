@@ -14,7 +14,14 @@ from bayesgmm.pymc import GaussianMixture
 from tests.recipes import RECIPES, Ours, PyMC, by_covariate, by_group, noise, regression
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: r.__name__)
+QUICK = (regression, noise)  # parameters by row, and ours in another mixture
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [r if r in QUICK else pytest.param(r, marks=pytest.mark.slow) for r in RECIPES],
+    ids=[r.__name__ for r in RECIPES],
+)
 def test_densities_are_those_of_pymc_s_mixture(recipe):
     """Log density and its gradient at a point about where chains start, to 1e-9."""
     results = []
