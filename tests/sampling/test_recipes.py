@@ -13,7 +13,6 @@ import bayesgmm
 from bayesgmm.pymc import GaussianMixture
 from tests.recipes import RECIPES, Ours, PyMC, by_covariate, by_group, noise, regression
 
-
 QUICK = (regression, noise)  # parameters by row, and ours in another mixture
 
 
