@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .em.kinds import Fit as Fit
     from .em.noise_sensitivity import noise_sensitivity as noise_sensitivity
     from .em.standard_errors.standard_errors import standard_errors as standard_errors
+    from .em.starts.linkage import hierarchical_linkage as hierarchical_linkage
     from .estimators.discriminant import DiscriminantAnalysis as DiscriminantAnalysis
     from .estimators.mixture import GaussianMixture as GaussianMixture
     from .estimators.regression import Regression as Regression
@@ -89,6 +90,7 @@ _HOME = {
     "classify": "mixture.classification",
     "compare": "comparison.compare",
     "fit": "em.fit",
+    "hierarchical_linkage": "em.starts.linkage",
     "leave_out": "sampling.leave_out",
     "merge": "mixture.merging",
     "model_probabilities": "comparison.model_probabilities",

@@ -78,6 +78,7 @@ def _fit(
     concentration: priors.Concentration = None,
     random_scale: priors.RandomScale = False,
     conjugate: priors.Conjugate = False,
+    component_names: options.ComponentNames = "",
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, options.out("Where to keep the fit, for `compare` and `refine` (.npz).")
@@ -105,6 +106,8 @@ def _fit(
             rows, k, family, prior=under, start=str(start), n_init=n_init, max_iter=max_iter,
             tol=tol, random_seed=seed, labels=data.classes(labels), noise=options.noise(noise),
         )  # fmt: skip
+        if component_names:
+            result = result.with_component_names(options.listed(component_names) or [])
         if out is not None:
             result.save(out)
     if json:

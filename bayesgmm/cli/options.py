@@ -56,6 +56,13 @@ Noise = Annotated[
         help="A uniform component for outliers: of one over the data's volume, or a density.",
     ),
 ]
+ComponentNames = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="What the components are called, in their order, separated by commas.",
+    ),
+]
 Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9, or 2, or 1,3,5.")]
 Families = Annotated[
     str,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.data import as_data
 from ..sampling.registry import SamplerName
 from ..selection.criteria import CriterionName
 from . import options, priors
@@ -29,7 +29,15 @@ bayesgmm report eruptions.csv --out report.md
 
 bayesgmm report eruptions.csv --question "Are there two kinds of eruption?"
 
-bayesgmm report eruptions.csv --concentration 2 --random-scale"""
+bayesgmm report eruptions.csv --concentration 2 --random-scale
+
+bayesgmm report eruptions.csv -k 2 --component-names long,short --logo logo.png
+
+bayesgmm report eruptions.csv --sections selection,fit,posterior"""
+_SECTIONS = (
+    "selection, fit, posterior, check, diagnostics, comparison, data, method, prior, repeat, "
+    "versions"
+)
 _DEMO_EPILOG = """Example:
 
 bayesgmm demo --out demo.html"""
@@ -73,6 +81,18 @@ def _report(
     ] = 0.89,
     title: Annotated[str, typer.Option(help="Title. Default: named after the file.")] = "",
     source: Annotated[str, typer.Option(help="Source of the data. Default: the file's name.")] = "",
+    weights: options.Weights = "",
+    component_names: options.ComponentNames = "",
+    sections: Annotated[
+        str, typer.Option(metavar="NAMES", help=f"Sections to write. Default: {_SECTIONS}.")
+    ] = "",
+    logo: Annotated[Path | None, typer.Option(help="An image for the head of the report.")] = None,
+    template: Annotated[
+        Path | None, typer.Option(help="A Jinja template that extends report.html or report.md.")
+    ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(help="Seconds for each posterior, of the sampler auto.")
+    ] = None,
     concentration: priors.Concentration = None,
     random_scale: priors.RandomScale = False,
     conjugate: priors.Conjugate = False,
@@ -85,8 +105,8 @@ def _report(
     options.spare_inputs(out, data.path)
     numbers = options.numbers(k)
     with errors_as_text() as end:
-        frame = data.rows(columns)
-        rows = as_data(frame, missing=str(missing))
+        rows = data.weighted_rows(columns, weights, str(missing))
+        frame = data.frame[list(rows.names)]
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             k_of_all = numbers[0] if len(numbers) == 1 else None
@@ -94,14 +114,22 @@ def _report(
                 rows, concentration, random_scale, conjugate, k_of_all
             )
         _write(
-            frame, out, json, quiet, source=source or data.name, reading=data.options,
+            frame, out, json, quiet, source=source or data.name,
+            reading=" ".join([*[data.options] * bool(data.options), *_weighted(weights)]),
             title=title or f"Gaussian mixture of {data.stem}", question=question,
             n_components=numbers, covariance_type=options.families(families, rows.d), prior=prior,
             refine=refine, n_posteriors=n_posteriors, criterion=criterion, sampler=sampler,
             n_init=n_init, draws=draws, tune=tune, chains=chains, ci_prob=ci_prob,
-            random_seed=seed, missing=str(missing),
+            random_seed=seed, missing=str(missing), sample_weight=rows.weights,
+            component_names=options.listed(component_names),
+            sections=options.listed(sections), logo=logo, template=template, max_time=max_time,
         )  # fmt: skip
     end.check()
+
+
+def _weighted(weights: str) -> list[str]:
+    """The option that names the weights' column, as it is typed."""
+    return [f"--weights {shlex.quote(weights)}"] if weights else []
 
 
 def _demo(

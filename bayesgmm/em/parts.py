@@ -39,6 +39,7 @@ def fields_of(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, A
     mixture = Mixture(
         _numbers(arrays, "weights"), _numbers(arrays, "means"), covariances, tuple(names),
         _numbers(arrays, "scale"), _truth(meta, "named"), _text(meta, "missing"),
+        tuple(meta.get("component_names", ())),
     )  # fmt: skip
     return {
         "mixture": mixture,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
+from ..mixture.component_names import ComponentNames
+from ..mixture.decomposition import Decomposition, decomposition
 from ..mixture.mixture import Mixture
+from ..mixture.probabilities import Probabilities
+from ..mixture.projection import Projection, projection
 from ..mixture.regression import regression
 from ..utils.types import FloatArray, IntArray
 
@@ -15,10 +20,56 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Predictions:
+class Predictions(Probabilities):
     """What a fit says of rows, those fitted or others."""
 
     mixture: Mixture
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        """The names given to the components by `with_component_names`; empty if there are none."""
+        return self.mixture.component_names
+
+    @property
+    def components(self) -> tuple[int, ...] | tuple[str, ...]:
+        """What the components are called: their names, or 0, 1, ..., K - 1 where they have none."""
+        return self.mixture.components
+
+    def with_component_names(self, names: ComponentNames) -> Self:
+        """The same fit with names for its components, which all tables, plots and files show.
+
+        Posteriors made of it by `refine`, and reports, have the names too. The order of the
+        components, and what `predict` returns, stay as they are.
+
+        Parameters
+        ----------
+        names : sequence of K str, or mapping of component to name
+            In the order of the components, or by their numbers; those that a mapping leaves out
+            are called by their number. Empty takes all names away.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        ValueError
+            Not one name for each component, an empty name, or the same twice.
+        TypeError
+            A name that is no text.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_faithful()
+        >>> fit = bayesgmm.fit(X, 2, random_seed=1)
+        >>> order = fit.means[:, 0].argsort().tolist()
+        >>> named = fit.with_component_names(dict(zip(order, ["short", "long"])))
+        >>> named.to_frame().loc["short", "mean waiting"].round(1)
+        np.float64(54.5)
+        """
+        mixture = self.mixture.with_component_names(names)
+        return cast(Self, replace(cast(Any, self), mixture=mixture))
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int."""
@@ -54,6 +105,65 @@ class Predictions:
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
         """The mixture of the other columns, given values of some, as `Mixture.conditional`."""
         return self.mixture.conditional(given)
+
+    def projection(self, n_directions: int | None = None, balance: float = 1.0) -> Projection:
+        """The directions in which the components differ most, in means and covariances.
+
+        mclust's `MclustDR` (whose lambda is the balance): what to look at where columns are many.
+
+        Parameters
+        ----------
+        n_directions : int, optional
+            At most so many; all in which the components differ if left out.
+        balance : float
+            From 0 to 1: 1 for differences of means alone, 0.5 for means and covariances alike.
+
+        Returns
+        -------
+        Projection
+            `.directions`, `.transform(X)`, and `.mixture`, the fit's mixture in these directions.
+
+        Raises
+        ------
+        ValueError
+            A single component, or components that do not differ.
+
+        References
+        ----------
+        Scrucca (2010), Statistics and Computing 20, 471-484.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_iris(features_only=True)
+        >>> found = bayesgmm.fit(X, 3, "VEV", random_seed=1).projection()
+        >>> found.transform(X).shape
+        (150, 2)
+        """
+        return projection(self.mixture, n_directions, balance)
+
+    def decomposition(self) -> Decomposition:
+        """The covariances as volume, shape and orientation, Sigma_k = lambda_k D_k A_k D_k'.
+
+        The three letters of a family say which of these the components have in common.
+
+        Returns
+        -------
+        Decomposition
+
+        References
+        ----------
+        Celeux & Govaert (1995), Pattern Recognition 28, 781-793.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_iris(features_only=True)
+        >>> parts = bayesgmm.fit(X, 2, "VEV", random_seed=1).decomposition()
+        >>> bool(abs(parts.shape[0] - parts.shape[1]).max() < 1e-6)
+        True
+        """
+        return decomposition(self.mixture.covariances, self.mixture.names, self.components)
 
     def regression(
         self,

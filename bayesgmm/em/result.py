@@ -243,7 +243,7 @@ class Fit(Predictions, Displayed):
                 "Sigma": (("component", "feature", "feature_bis"), self.covariances),
             },
             coords={
-                "component": np.arange(self.n_components),
+                "component": list(self.components),
                 "feature": names,
                 "feature_bis": names,
             },
@@ -261,6 +261,7 @@ class Fit(Predictions, Displayed):
             "kind": self.kind,
             "family": self.family.name,
             "names": list(self.names),
+            "component_names": list(self.component_names),
             "n": self.n,
             "loglik": self.loglik,
             "objective": self.objective,
@@ -333,12 +334,20 @@ class Fit(Predictions, Displayed):
     def _lines(self) -> list[tuple[str, str]]:
         return [
             ("rows x columns", f"{self.n} x {self.d}"),
-            ("expected rows by component", ", ".join(f"{n:.4g}" for n in self.expected_rows)),
+            ("expected rows by component", self._sizes),
             ("log-likelihood", f"{self.loglik:.3f}"),
             ("free parameters", str(self.n_parameters)),
             ("AIC, BIC, ICL (lower is better)", f"{self.aic:.2f}, {self.bic:.2f}, {self.icl:.2f}"),
             ("EM", self.advice),
         ]
+
+    @property
+    def _sizes(self) -> str:
+        sizes = [f"{n:.4g}" for n in self.expected_rows]
+        if self.component_names:
+            pairs = zip(self.component_names, sizes, strict=True)
+            sizes = [f"{name} {size}" for name, size in pairs]
+        return ", ".join(sizes)
 
     def _title(self) -> str:
         kind = "MAP" if self.prior is not None else "maximum likelihood"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..utils.types import FloatArray
 from .draws import Draws, NoisyDraws
@@ -26,14 +27,16 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
         Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit. Of a posterior
         the responsibilities are means over its draws.
     responsibilities : bool
-        Also give the responsibilities r_ik, as columns r_0, r_1, ..., r_(K-1).
+        Also give the responsibilities r_ik, as columns r_0, r_1, ..., r_(K-1), or
+        with the components' names.
 
     Returns
     -------
     DataFrame
-        One row per row of X, with its index if X is a pandas object: `component` (int, -1 for
-        noise, whose responsibility is r_noise), and
-        `uncertainty`, 1 - max_k r_ik: 0 for a row that is certain, at most 1 - 1/K.
+        One row per row of X, with its index if X is a pandas object. It has `component`, an int (-1
+        for noise, whose responsibility is r_noise), or a name if there are names
+        (`Fit.with_component_names`); and `uncertainty`, 1 - max_k r_ik: 0 for a row that is
+        certain, at most 1 - 1/K.
 
     Raises
     ------
@@ -60,9 +63,9 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
     component, uncertainty, kept = [], [], []
     fit = estimate_of(fit)
     noisy = hasattr(fit, "noise_share") or isinstance(getattr(fit, "draws", None), NoisyDraws)
+    names = _labels(fit, noisy)
     for resp in _responsibilities(fit, X):
-        found = np.argmax(resp, axis=1)
-        component.append(np.where(found == resp.shape[1] - 1, -1, found) if noisy else found)
+        component.append(names[np.argmax(resp, axis=1)])
         uncertainty.append(1 - resp.max(axis=1))
         if responsibilities:
             kept.append(resp)
@@ -72,9 +75,16 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
         index=index if isinstance(index, pd.Index) else None,
     )
     if kept:
-        names = [f"r_{k}" for k in range(kept[0].shape[1])]
-        table[[*names[:-1], "r_noise"] if noisy else names] = np.concatenate(kept)
+        titles = [f"r_{k}" for k in names]
+        table[[*titles[:-1], "r_noise"] if noisy else titles] = np.concatenate(kept)
     return table
+
+
+def _labels(fit: Any, noisy: bool) -> NDArray[Any]:
+    """What the components are called, and after them the noise, if there is any."""
+    known = fit.components if hasattr(fit, "components") else mixture_of(fit).components
+    noise = "noise" if isinstance(known[0], str) else -1
+    return np.array([*known, *([noise] if noisy else [])])
 
 
 def _responsibilities(fit: Any, x: Any) -> Iterator[FloatArray]:

@@ -180,7 +180,7 @@ class Merging:
             per_row = np.where(rows > 0, drop / rows, np.where(rows == 0, 0.0, np.nan))
         return pd.DataFrame({
             "clusters": range(self.n_components, 0, -1),
-            "merged": ["", *(f"{_text(a)} + {_text(b)}" for a, b in self.merges)],
+            "merged": ["", *(f"{self._text(a)} + {self._text(b)}" for a, b in self.merges)],
             "entropy": self.entropies,
             "rows": rows,
             "drop": drop,
@@ -204,7 +204,7 @@ class Merging:
         overlap = f"{share:.2%} of its maximum, n log K"
         if share < _LITTLE_OVERLAP:
             overlap += ": they hardly overlap, there is little to merge"
-        found = f"{c} cluster{'s' if c > 1 else ''}: {', '.join(map(_text, self.clusters()))}"
+        found = f"{c} cluster{'s' if c > 1 else ''}: {', '.join(map(self._text, self.clusters()))}"
         if k < 3:
             found += " (no elbow: that needs at least 3 components)"
         elif k == 3:
@@ -214,6 +214,9 @@ class Merging:
             ("elbow of the entropies", found),
             ("clusters of rows", f".predict(X, {c}); plotted: .plot.merging()"),
         ]
+
+    def _text(self, cluster: Cluster) -> str:
+        return "{" + ", ".join(str(self.mixture.components[k]) for k in cluster) + "}"
 
     def __repr__(self) -> str:
         lines = [f"Merging of {self.n_components} components by entropy ({self.n:.10g} rows)"]
@@ -369,7 +372,3 @@ def _line(x: FloatArray, y: FloatArray) -> tuple[float, float, float]:
     slope = float(dx @ dy / (dx @ dx)) if dx.any() else 0.0  # a merge of empty clusters: same x
     intercept = float(y.mean() - slope * x.mean())
     return intercept, slope, float(np.sum((dy - slope * dx) ** 2))
-
-
-def _text(cluster: Cluster) -> str:
-    return "{" + ", ".join(map(str, cluster)) + "}"

@@ -25,8 +25,10 @@ from ..utils.validation import (
     real_array,
 )
 from .apart import refuse_apart
+from .component_names import NamedComponents, checked_component_names
 from .conditional import conditional, marginal, positions, split
 from .imputation import conditional_means, drawn, with_own_values
+from .probabilities import Probabilities
 from .shapes import check_shapes
 
 if TYPE_CHECKING:
@@ -39,10 +41,10 @@ _BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Mixture(Displayed):
+class Mixture(NamedComponents, Probabilities, Displayed):
     """A Gaussian mixture with given parameters, as a distribution.
 
-    It has densities, responsibilities, draws, marginals and conditionals.
+    It has densities, probabilities, responsibilities, draws, marginals and conditionals.
 
     Parameters
     ----------
@@ -62,6 +64,8 @@ class Mixture(Displayed):
     missing : {"refuse", "marginalize"}
         What it does with rows that have missing values: refuse them, or go by the values that are
         there, under the marginal of these columns. That of a fit is as it was fitted.
+    component_names : sequence of K str, optional
+        What the components are called in tables and plots; by their numbers if left out.
 
     Raises
     ------
@@ -84,6 +88,7 @@ class Mixture(Displayed):
     scale: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     named: bool = field(default=True, repr=False)
     missing: str = field(default=REFUSE, repr=False)
+    component_names: tuple[str, ...] = field(default=(), repr=False)
     _center: FloatArray = field(init=False, repr=False)
     _parameters: Parameters = field(init=False, repr=False)
 
@@ -135,6 +140,7 @@ class Mixture(Displayed):
             ("named", self.named and len(self.names) > 0),
             ("_center", center),
             ("scale", scale),
+            ("component_names", checked_component_names(self.component_names, n_components)),
             ("_parameters", parameters),
         ):
             object.__setattr__(self, name, value)
@@ -179,7 +185,7 @@ class Mixture(Displayed):
             for j in range(i + 1, self.d):
                 correlation = self.covariances[:, i, j] / (sd[:, i] * sd[:, j])
                 table[f"corr {pair(self.names[i], self.names[j])}"] = correlation
-        return pd.DataFrame(table, index=pd.RangeIndex(self.n_components, name="component"))
+        return pd.DataFrame(table, index=pd.Index(self.components, name="component"))
 
     def _title(self) -> str:
         return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
@@ -187,11 +193,7 @@ class Mixture(Displayed):
     def _table(self) -> pd.DataFrame:
         if self.d <= 6:
             return self.to_frame()
-        import pandas as pd
-
-        return pd.DataFrame(
-            {"pi": self.weights}, index=pd.RangeIndex(self.n_components, name="component")
-        )
+        return self.to_frame()[["pi"]]
 
     def parameters_about(self, center: FloatArray) -> Parameters:
         """The parameters in the coordinates centred there, as the kernels take them."""
@@ -308,6 +310,7 @@ class Mixture(Displayed):
             tuple(self.names[j] for j in keep),
             named=self.named,
             missing=self.missing,
+            component_names=self.component_names,
         )
 
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
@@ -324,6 +327,7 @@ class Mixture(Displayed):
             tuple(self.names[j] for j in rest),
             named=self.named,
             missing=self.missing,
+            component_names=self.component_names,
         )
 
 

@@ -6,6 +6,7 @@ of `plot` of the result that it shows: `fit.plot.density(X)`.
 """
 
 from .accessors import ComponentsPlots, FitPlots, MergingPlots, PosteriorPlots, SelectionPlots
+from .canvas import Figure, Place
 from .chains import plot_energy, plot_rank, plot_trace
 from .checks import plot_check, plot_predictive
 from .classification import plot_classification, plot_uncertainty
@@ -18,7 +19,7 @@ from .labels import plot_label_moves
 from .posterior import plot_posterior
 from .profiles import plot_profiles
 from .responsibilities import plot_responsibilities
-from .style import Figure, colour
+from .style import colour
 from .tree import plot_merging
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Figure",
     "FitPlots",
     "MergingPlots",
+    "Place",
     "PosteriorPlots",
     "SelectionPlots",
     "colour",

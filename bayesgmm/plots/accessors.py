@@ -6,11 +6,12 @@ Each calls the function of the same name with `plot_` before it, which documents
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from ..utils.types import FloatArray
+from .canvas import Figure, Place
 from .chains import plot_energy, plot_rank, plot_trace
 from .checks import plot_check, plot_predictive
 from .classification import plot_classification, plot_uncertainty
@@ -23,8 +24,9 @@ from .labels import plot_label_moves
 from .posterior import plot_posterior
 from .profiles import plot_profiles
 from .responsibilities import plot_responsibilities
-from .style import Figure, Units
+from .style import Units
 from .tree import plot_merging
+from .view import Columns
 
 if TYPE_CHECKING:
     from arviz_plots import PlotCollection
@@ -53,21 +55,35 @@ class FitPlots(_Plots):
 
     _result: Fit
 
-    def classification(self, X: Any, *, units: Units = None) -> Figure:  # noqa: N803
+    def classification(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        columns: Columns = None,
+        units: Units = None,
+        **place: Unpack[Place],
+    ) -> Figure:
         """Rows by component, with ellipses: `plots.plot_classification`."""
-        return plot_classification(X, self._result, units=units)
+        return plot_classification(X, self._result, columns=columns, units=units, **place)
 
-    def uncertainty(self, X: Any, *, units: Units = None) -> Figure:  # noqa: N803
+    def uncertainty(
+        self,
+        X: Any,  # noqa: N803
+        *,
+        columns: Columns = None,
+        units: Units = None,
+        **place: Unpack[Place],
+    ) -> Figure:
         """How uncertain the rows' components are: `plots.plot_uncertainty`."""
-        return plot_uncertainty(X, self._result, units=units)
+        return plot_uncertainty(X, self._result, columns=columns, units=units, **place)
 
-    def responsibilities(self, X: Any) -> Figure:  # noqa: N803
+    def responsibilities(self, X: Any, **place: Unpack[Place]) -> Figure:  # noqa: N803
         """Responsibilities of all rows: `plots.plot_responsibilities`."""
-        return plot_responsibilities(X, self._result)
+        return plot_responsibilities(X, self._result, **place)
 
-    def profiles(self, X: Any) -> Figure:  # noqa: N803
+    def profiles(self, X: Any, **place: Unpack[Place]) -> Figure:  # noqa: N803
         """Means of the components, column by column: `plots.plot_profiles`."""
-        return plot_profiles(X, self._result)
+        return plot_profiles(X, self._result, **place)
 
     def density(
         self,
@@ -77,15 +93,16 @@ class FitPlots(_Plots):
         columns: Sequence[str | int] | str | int | None = None,
         ci_prob: float = 0.89,
         units: Units = None,
+        **place: Unpack[Place],
     ) -> Figure:
         """Density of one or two columns, with a posterior's interval: `plots.plot_density`."""
         return plot_density(
-            X, self._result, posterior, columns=columns, ci_prob=ci_prob, units=units
+            X, self._result, posterior, columns=columns, ci_prob=ci_prob, units=units, **place
         )
 
-    def convergence(self) -> Figure:
+    def convergence(self, **place: Unpack[Place]) -> Figure:
         """The objective after every iteration of EM: `plots.plot_convergence`."""
-        return plot_convergence(self._result)
+        return plot_convergence(self._result, **place)
 
 
 class SelectionPlots(_Plots):
@@ -93,9 +110,9 @@ class SelectionPlots(_Plots):
 
     _result: Selection
 
-    def bic(self, criterion: str = "bic") -> Figure:
+    def bic(self, criterion: str = "bic", **place: Unpack[Place]) -> Figure:
         """A criterion by number of components and family: `plots.plot_bic`."""
-        return plot_bic(self._result, criterion)
+        return plot_bic(self._result, criterion, **place)
 
 
 class MergingPlots(_Plots):
@@ -103,9 +120,9 @@ class MergingPlots(_Plots):
 
     _result: Merging
 
-    def merging(self, against: str = "rows") -> Figure:
+    def merging(self, against: str = "rows", **place: Unpack[Place]) -> Figure:
         """The entropy's elbow and the tree of merges: `plots.plot_merging`."""
-        return plot_merging(self._result, against)
+        return plot_merging(self._result, against, **place)
 
 
 class PosteriorPlots(_Plots):
@@ -119,9 +136,12 @@ class PosteriorPlots(_Plots):
         *,
         standard_errors: StandardErrors | None = None,
         units: Units = None,
+        **place: Unpack[Place],
     ) -> Figure:
         """Pi, mu and Sigma beside the EM estimates: `plots.plot_posterior`."""
-        return plot_posterior(self._result, ci_prob, standard_errors=standard_errors, units=units)
+        return plot_posterior(
+            self._result, ci_prob, standard_errors=standard_errors, units=units, **place
+        )
 
     def density(
         self,
@@ -129,18 +149,25 @@ class PosteriorPlots(_Plots):
         columns: Sequence[str | int] | str | int | None = None,
         ci_prob: float = 0.89,
         units: Units = None,
+        **place: Unpack[Place],
     ) -> Figure:
         """Density of one or two columns, over the posterior's rows: `plots.plot_density`."""
         of = self._result
-        return plot_density(of.data, of.fit, of, columns=columns, ci_prob=ci_prob, units=units)
+        return plot_density(
+            of.data, of.fit, of, columns=columns, ci_prob=ci_prob, units=units, **place
+        )
 
-    def responsibilities(self, X: Any = None, *, ci_prob: float = 0.89) -> Figure:  # noqa: N803
+    def responsibilities(
+        self, X: Any = None, *, ci_prob: float = 0.89, **place: Unpack[Place]
+    ) -> Figure:  # noqa: N803
         """Responsibilities of all rows, with intervals: `plots.plot_responsibilities`."""
-        return plot_responsibilities(X, self._result, ci_prob=ci_prob)
+        return plot_responsibilities(X, self._result, ci_prob=ci_prob, **place)
 
-    def label_moves(self, column: str | int | None = None, *, units: Units = None) -> Figure:
+    def label_moves(
+        self, column: str | int | None = None, *, units: Units = None, **place: Unpack[Place]
+    ) -> Figure:
         """Labels before and after relabelling: `plots.plot_label_moves`."""
-        return plot_label_moves(self._result, column, units=units)
+        return plot_label_moves(self._result, column, units=units, **place)
 
     def coclustering(
         self,
@@ -148,9 +175,12 @@ class PosteriorPlots(_Plots):
         rows: int | Sequence[int] | None = None,
         n_draws: int | None = 200,
         random_seed: int | np.random.Generator | None = 0,
+        **place: Unpack[Place],
     ) -> Figure:
         """Which rows belong together: `plots.plot_coclustering`."""
-        return plot_coclustering(self._result, rows=rows, n_draws=n_draws, random_seed=random_seed)
+        return plot_coclustering(
+            self._result, rows=rows, n_draws=n_draws, random_seed=random_seed, **place
+        )
 
     def check(
         self,
@@ -159,10 +189,16 @@ class PosteriorPlots(_Plots):
         ci_prob: float = 0.89,
         n_draws: int | None = 500,
         random_seed: int | np.random.Generator | None = None,
+        **place: Unpack[Place],
     ) -> Figure:
         """Statistics of the rows among those of new data sets: `plots.plot_check`."""
         return plot_check(
-            self._result, statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
+            self._result,
+            statistics,
+            ci_prob=ci_prob,
+            n_draws=n_draws,
+            random_seed=random_seed,
+            **place,
         )
 
     def predictive(self, **options: Any) -> PlotCollection:
@@ -187,9 +223,9 @@ class ComponentsPlots(_Plots):
 
     _result: ComponentsPosterior
 
-    def components(self) -> Figure:
+    def components(self, **place: Unpack[Place]) -> Figure:
         """How many components, before and after the data: `plots.plot_components`."""
-        return plot_components(self._result)
+        return plot_components(self._result, **place)
 
 
 #: The accessors by the name of the class that declares `plot`.

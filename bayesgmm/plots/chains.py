@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.figure import Figure
+
 from ..mixture.mixture import Mixture
 from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
@@ -51,7 +53,7 @@ def plot_trace(
     """
     from arviz_plots import plot_trace as draw
 
-    return draw(posterior.tree, **_arguments(posterior, var_names, backend, options))
+    return _tidied(draw(posterior.tree, **_arguments(posterior, var_names, backend, options)))
 
 
 def plot_rank(
@@ -85,7 +87,7 @@ def plot_rank(
     """
     from arviz_plots import plot_rank as draw
 
-    return draw(posterior.tree, **_arguments(posterior, var_names, backend, options))
+    return _tidied(draw(posterior.tree, **_arguments(posterior, var_names, backend, options)))
 
 
 def plot_energy(
@@ -125,6 +127,22 @@ def plot_energy(
     backend = checked_backend(backend)
     size = {"figure_kwargs": figure_size(backend, 3 * _PANEL[0], 1.5 * _PANEL[1])}
     return draw(posterior.tree, backend=backend, **size | options)
+
+
+def _tidied(drawn: PlotCollection) -> PlotCollection:
+    """The same plot: of matplotlib's panels, only the lowest of a column names its x axis."""
+    figure = drawn.viz["figure"].item()
+    if isinstance(figure, Figure):
+        panels = [ax for ax in figure.axes if ax.axison and ax.get_subplotspec() is not None]
+        for ax in panels:
+            if any(_right_below(other, ax) for other in panels):
+                ax.set_xlabel("")
+    return drawn
+
+
+def _right_below(other: Any, ax: Any) -> bool:
+    a, b = ax.get_subplotspec(), other.get_subplotspec()
+    return bool(a.colspan == b.colspan and b.rowspan.start == a.rowspan.stop)
 
 
 def _arguments(

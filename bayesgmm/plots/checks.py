@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,15 @@ from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_integer
 from .backends import checked_backend
+from .canvas import Figure, Place, panel
 from .chains import panelled
-from .style import BEST, COLOURS, Figure, despine, footnote, literal_text, separating_columns
+from .style import BEST, COLOURS, despine, footnote, literal_text, separating_columns
 
 if TYPE_CHECKING:
     import pandas as pd
     from arviz_plots import PlotCollection
 
-_MOST_COLUMNS = 8
+_MOST_COLUMNS, _ACROSS = 8, 4
 # Height of a dot's line, and how many have lines of their own; more dots share that height.
 _APART, _LINES = 0.115, 6
 # Dots farther than so many standard deviations are drawn at the edge.
@@ -86,6 +87,8 @@ def plot_predictive(
     if backend == "matplotlib":
         for ax in drawn.viz["figure"].item().axes:  # its titles are the columns' names
             ax.set_title(literal_text(ax.get_title()))
+        for ax in drawn.viz["figure"].item().axes[::_ACROSS]:
+            ax.set_ylabel("share of rows below")
     return drawn
 
 
@@ -96,6 +99,7 @@ def plot_check(
     ci_prob: float = 0.89,
     n_draws: int | None = 500,
     random_seed: int | np.random.Generator | None = None,
+    **place: Unpack[Place],
 ) -> Figure:
     """Statistics of the rows among those of new data sets, in predictive standard deviations.
 
@@ -108,6 +112,8 @@ def plot_check(
         Draws.
     statistics, ci_prob, n_draws, random_seed
         As for `Posterior.predictive_check`.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -120,7 +126,7 @@ def plot_check(
     table = posterior.predictive_check(
         statistics, ci_prob=ci_prob, n_draws=n_draws, random_seed=random_seed
     )
-    return plot_of_checks(table, ci_prob)
+    return plot_of_checks(table, ci_prob, **place)
 
 
 def outside_interval(table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -129,7 +135,7 @@ def outside_interval(table: pd.DataFrame) -> NDArray[np.bool_]:
     return (value < table["lower"].to_numpy()) | (value > table["upper"].to_numpy())
 
 
-def plot_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
+def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) -> Figure:
     """The plot of a table by `Posterior.predictive_check`."""
     sd = table["sd"].to_numpy()
     sd = np.where(sd > 0, sd, 1.0)
@@ -139,8 +145,7 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float) -> Figure:
     names = list(dict.fromkeys(table.index.get_level_values("statistic")))
     counts = [int(np.sum(table.index.get_level_values("statistic") == name)) for name in names]
     heights = [_APART * min(count, _LINES) + 0.16 for count in counts]
-    figure = Figure(figsize=(8, 1.3 + 1.15 * sum(heights)), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = panel((8, 1.3 + 1.15 * sum(heights)), place)
     start, y, ticks = 0, 0.0, []
     for i, (count, height) in enumerate(zip(counts, heights, strict=True)):
         mine = slice(start, start + count)

@@ -1,9 +1,9 @@
-"""Plots of rows by component, a strip or pairs of columns with ellipses, and of uncertainty."""
+"""Plots of rows by component, in a strip, in pairs of columns or projected; of uncertainty."""
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
-from typing import Any
+import textwrap
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,39 +13,45 @@ from ..em.result import Fit
 from ..mixture.classification import classify
 from ..mixture.mixture import Mixture, mixture_of
 from ..utils.types import FloatArray, IntArray
+from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
 from .style import (
+    CERTAIN,
     SIZES,
-    Figure,
     Units,
     colour,
+    component_labels,
     component_legend,
     density_panel,
     ellipse,
+    footnote,
     grid_along,
     labelled,
     marginal_panel,
     marker,
-    note_on_missing,
-    sample,
-    separating_columns,
     units_of,
 )
+from .view import Columns, View, view
 
 _DOUBTFUL = 0.2
 _TITLE = "Rows by most probable component"
+# Columns up to which they are shown as they are.
+_MOST_DIRECT = 4
 
 
 def plot_classification(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     fit: Fit | Mixture,
     *,
+    columns: Columns = None,
     units: Units = None,
+    **place: Unpack[Place],
 ) -> Figure:
     """Rows coloured by component with 95 % ellipses; larger points are less certain.
 
-    One column gives its density over a strip of the rows, more a matrix of pairs; beyond five
-    columns those in which the components differ most are shown. Of more than 5000 rows, 5000
-    evenly spaced ones are drawn.
+    One column gives its density over a strip of the rows, two to four a matrix of pairs. More are
+    projected on the two directions that separate the components best (`Fit.projection`), where
+    the note says which columns make these. Of more than 5000 rows, 5000 evenly spaced ones are
+    drawn.
 
     Parameters
     ----------
@@ -53,8 +59,12 @@ def plot_classification(
         Rows.
     fit : Fit or Mixture
         The mixture whose components colour the rows.
+    columns : sequence of str or int, optional
+        The columns to show, in place of a projection.
     units : mapping of column name to unit, optional
         For the labels; those of `X.attrs["units"]` if left out.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -64,6 +74,8 @@ def plot_classification(
     ------
     DataError
         Rows that do not fit the mixture's columns.
+    ValueError
+        Unknown columns.
 
     Examples
     --------
@@ -74,42 +86,41 @@ def plot_classification(
     >>> figure.axes[0].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, names = _prepared(X, fit, units)
-    if mixture.d == 1:
-        return _strip(data, mixture, names[0])
-    shown = separating_columns(mixture)
-    x, resp = sample(data, mixture)
-    x = x[:, shown]
-    size = len(shown)
+    mixture, data, labels = _prepared(X, fit, units)
+    seen = view(data, mixture, labels, columns, _MOST_DIRECT)
+    size = seen.mixture.d
+    if size == 1:
+        return _strip(seen, place)
     if size == 2:
-        figure = Figure(figsize=(7.6, 4.8), layout="constrained")
-        _pair(figure.subplots(), x, resp, mixture, shown, 1, 0, names)
-        figure.axes[0].set_title(_TITLE)
-        component_legend(figure, mixture, "outside right upper", SIZES)
-        note_on_missing(figure, data, shown)
+        figure, ax = panel((7.6, 4.8), place)
+        _pair(ax, seen, 1, 0)
+        ax.set_title(_TITLE)
+        component_legend(legend_of(figure, ax, place), seen.mixture, beside(place), SIZES)
+        if seen.notes and legend_of(figure, ax, place) is figure:
+            footnote(figure, seen.notes)
         return figure
     side = max(7.5, 2.0 * size)
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = canvas((side, side), place)
     axes = figure.subplots(size, size)
-    for i in range(size):
-        for j in range(size):
-            ax = axes[i, j]
-            if i == j:
-                marginal_panel(ax, x[:, i], mixture, shown[i])
-                ax.set_yticks([])
-            elif i > j:
-                _pair(ax, x, resp, mixture, shown, i, j, names)
-            else:
-                ax.set_axis_off()
-                continue
-            ax.set_xlabel(names[shown[j]] if i == size - 1 else "")
-            ax.set_ylabel(names[shown[i]] if j == 0 and i > 0 else "")
-            ax.tick_params(labelbottom=i == size - 1, labelleft=j == 0 and i > 0, labelsize=8)
+    for i, j in np.ndindex(size, size):
+        ax = axes[i, j]
+        if i < j:
+            ax.set_axis_off()
+            continue
+        if i == j:
+            marginal_panel(ax, seen.x[:, i], seen.mixture, i)
+            ax.set_yticks([])
+        else:
+            _pair(ax, seen, i, j)
+        ax.set_xlabel(seen.labels[j] if i == size - 1 else "")
+        ax.set_ylabel(seen.labels[i] if j == 0 and i > 0 else "")
+        ax.tick_params(labelbottom=i == size - 1, labelleft=j == 0 and i > 0, labelsize=8)
     figure.align_ylabels(axes[:, 0])
     figure.suptitle(_TITLE)
-    few = f"{size} of {mixture.d} columns, those in\nwhich components differ most"
-    component_legend(figure, mixture, "upper right", *([few] if size < mixture.d else []), SIZES)
-    note_on_missing(figure, data, *combinations_with_replacement(shown, 2))
+    notes = [textwrap.fill(seen.note, 26)] if seen.note else []
+    component_legend(figure, seen.mixture, "upper right", *notes, SIZES)
+    if seen.lacking:
+        footnote(figure, seen.lacking)
     return figure
 
 
@@ -117,12 +128,14 @@ def plot_uncertainty(
     X: Any,  # noqa: N803 - scikit-learn's name for the data
     fit: Fit | Mixture,
     *,
+    columns: Columns = None,
     units: Units = None,
+    **place: Unpack[Place],
 ) -> Figure:
     """How uncertain the rows' components are: all rows in order, and where uncertain ones lie.
 
     Uncertainty is 1 - max_k r_ik. With two columns the map's shade is the uncertainty a row would
-    have there; with more, the two columns in which the components differ most are shown.
+    have there; more are projected on the two directions that separate the components best.
 
     Parameters
     ----------
@@ -130,8 +143,12 @@ def plot_uncertainty(
         Rows.
     fit : Fit or Mixture
         The mixture whose components colour the rows.
+    columns : one or two of str or int, optional
+        The columns of the map, in place of a projection.
     units : mapping of column name to unit, optional
         For the labels; those of `X.attrs["units"]` if left out.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -141,6 +158,8 @@ def plot_uncertainty(
     ------
     DataError
         Rows that do not fit the mixture's columns.
+    ValueError
+        Unknown columns, or more than two.
 
     Examples
     --------
@@ -151,37 +170,48 @@ def plot_uncertainty(
     >>> figure.axes[1].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, names = _prepared(X, fit, units)
-    x, resp = sample(data, mixture)
-    labels, uncertainty = _most_probable(resp)
-    figure = Figure(figsize=(9.6, 4.4), layout="constrained")
+    mixture, data, labels = _prepared(X, fit, units)
+    if mixture.n_components == 1:
+        return saying("Classification uncertainty", CERTAIN, place)
+    seen = view(data, mixture, labels, columns, 2)
+    if seen.mixture.d > 2:
+        raise ValueError(
+            f"columns is {list(seen.mixture.names)}: a map has one or two, name these."
+        )
+    figure = canvas((9.6, 4.4), place)
     left, right = figure.subplots(1, 2)
+    _ranked(left, seen, float(np.mean(classify(data, mixture)["uncertainty"] > _DOUBTFUL)))
+    if seen.mixture.d == 1:
+        _uncertainty_curve(right, seen)
+    else:
+        _uncertainty_map(right, seen, shaded=mixture.d == 2)
+    component_legend(figure, mixture, "outside right upper")
+    if seen.notes:
+        footnote(figure, seen.notes)
+    return figure
+
+
+def _ranked(ax: Axes, seen: View, doubtful: float) -> None:
+    """The rows' uncertainties in their order, and the share of all rows beyond a line."""
+    labels, uncertainty = _most_probable(seen.resp)
     order = np.argsort(uncertainty, kind="stable")
     share = (np.arange(len(order)) + 0.5) / len(order)
-    for k in range(mixture.n_components):
+    for k in range(seen.mixture.n_components):
         mine = labels[order] == k
-        left.plot(
+        ax.plot(
             100 * share[mine], uncertainty[order][mine], marker(k), ms=4, mew=0, color=colour(k),
             alpha=0.7,
         )  # fmt: skip
-    doubtful = np.mean(classify(data, mixture)["uncertainty"] > _DOUBTFUL)  # of all rows
-    left.axhline(_DOUBTFUL, color="0.6", lw=0.8, zorder=0)
-    left.text(
+    ax.axhline(_DOUBTFUL, color="0.6", lw=0.8, zorder=0)
+    ax.text(
         1, _DOUBTFUL + 0.01, f"{doubtful:.1%} of the rows lie above", color="0.3",
         fontsize=9, va="bottom",
     )  # fmt: skip
     top = max(0.5, 1.05 * uncertainty.max())
-    left.set(
-        xlabel="rows in order, %", ylabel="uncertainty, 1 - largest responsibility",
-        xlim=(0, 100), ylim=(-0.02 * top, top), title="How doubtful the rows are",
+    ax.set(
+        xlabel="rows ranked, %", ylabel="uncertainty, 1 - largest responsibility",
+        xlim=(0, 100), ylim=(-0.02 * top, top), title="Classification uncertainty",
     )  # fmt: skip
-    if mixture.d == 1:
-        _uncertainty_curve(right, x[:, 0], labels, uncertainty, mixture, names)
-    else:
-        _uncertainty_map(right, x, labels, uncertainty, mixture, names)
-    component_legend(figure, mixture, "outside right upper")
-    note_on_missing(figure, data, separating_columns(mixture, 2))
-    return figure
 
 
 def _prepared(x: Any, fit: Fit | Mixture, units: Units) -> tuple[Mixture, Data, tuple[str, ...]]:
@@ -195,98 +225,82 @@ def _most_probable(resp: FloatArray) -> tuple[IntArray, FloatArray]:
     return np.argmax(resp, axis=1), 1 - resp.max(axis=1)
 
 
-def _pair(
-    ax: Axes,
-    x: FloatArray,
-    resp: FloatArray,
-    mixture: Mixture,
-    shown: list[int],
-    i: int,
-    j: int,
-    names: tuple[str, ...],
-) -> None:
-    labels, uncertainty = _most_probable(resp)
-    for k in range(mixture.n_components):
+def _pair(ax: Axes, seen: View, i: int, j: int) -> None:
+    """Column i over column j."""
+    labels, uncertainty = _most_probable(seen.resp)
+    for k in range(seen.mixture.n_components):
         mine = labels == k
         ax.scatter(
-            x[mine, j], x[mine, i], s=9 + 60 * uncertainty[mine], alpha=0.6, linewidths=0,
+            seen.x[mine, j], seen.x[mine, i], s=9 + 60 * uncertainty[mine], alpha=0.6, linewidths=0,
             marker=marker(k), color=colour(k),
         )  # fmt: skip
-        ax.add_patch(ellipse(mixture, k, shown[j], shown[i]))
-    ax.set(xlabel=names[shown[j]], ylabel=names[shown[i]])
+        ax.add_patch(ellipse(seen.mixture, k, j, i))
+    ax.set(xlabel=seen.labels[j], ylabel=seen.labels[i])
 
 
-def _strip(data: Data, mixture: Mixture, name: str) -> Figure:
+def _strip(seen: View, place: Place) -> Figure:
     """One column: its density, and below it the rows, a line for each component."""
-    figure = Figure(figsize=(7.6, 4.4 + 0.16 * mixture.n_components), layout="constrained")
+    mixture = seen.mixture
+    figure = canvas((7.6, 4.4 + 0.16 * mixture.n_components), place)
     top, bottom = figure.subplots(
         2, 1, sharex=True, height_ratios=(3.2, 0.5 + 0.2 * mixture.n_components)
     )
-    x, resp = sample(data, mixture)
-    labels, uncertainty = _most_probable(resp)
-    density_panel(top, x[:, 0], mixture)
+    labels, uncertainty = _most_probable(seen.resp)
+    density_panel(top, seen.x[:, 0], mixture)
     for k in range(mixture.n_components):
         mine = labels == k
         bottom.scatter(
-            x[mine, 0], np.full(np.sum(mine), k), s=12 + 60 * uncertainty[mine], alpha=0.5,
+            seen.x[mine, 0], np.full(np.sum(mine), k), s=12 + 60 * uncertainty[mine], alpha=0.5,
             linewidths=0, marker=marker(k), color=colour(k),
         )  # fmt: skip
     bottom.set(
-        xlabel=name, ylabel="component", yticks=range(mixture.n_components),
-        ylim=(mixture.n_components - 0.4, -0.6),
+        xlabel=seen.labels[0], ylabel="component", yticks=range(mixture.n_components),
+        ylim=(mixture.n_components - 0.4, -0.6), yticklabels=component_labels(mixture),
     )  # fmt: skip
     bottom.tick_params(axis="y", labelsize=8)
     figure.align_ylabels([top, bottom])
     top.set_title(_TITLE)
     component_legend(figure, mixture, "outside right upper", "dashed: the mixture", SIZES)
-    note_on_missing(figure, data, [0])
+    if seen.notes:
+        footnote(figure, seen.notes)
     return figure
 
 
-def _uncertainty_curve(
-    ax: Axes,
-    x: FloatArray,
-    labels: IntArray,
-    uncertainty: FloatArray,
-    mixture: Mixture,
-    names: tuple[str, ...],
-) -> None:
-    grid = grid_along(x, mixture)
-    ax.plot(grid, 1 - mixture.predict_proba(grid[:, None]).max(axis=1), color="0.5", lw=1)
-    for k in range(mixture.n_components):
+def _uncertainty_curve(ax: Axes, seen: View) -> None:
+    labels, uncertainty = _most_probable(seen.resp)
+    grid = grid_along(seen.x, seen.mixture)
+    curve = 1 - seen.mixture.predict_proba(grid[:, None]).max(axis=1)
+    ax.plot(grid, curve, color="0.5", lw=1)
+    for k in range(seen.mixture.n_components):
         mine = labels == k
-        ax.plot(x[mine], uncertainty[mine], marker(k), ms=4, mew=0, color=colour(k), alpha=0.7)
-    ax.set(xlabel=names[0], ylabel="uncertainty", title="Where the doubtful rows lie")
+        ax.plot(
+            seen.x[mine, 0], uncertainty[mine], marker(k), ms=4, mew=0, color=colour(k), alpha=0.7
+        )
+    ax.set(xlabel=seen.labels[0], ylabel="uncertainty", title="Where uncertain rows lie")
 
 
-def _uncertainty_map(
-    ax: Axes,
-    x: FloatArray,
-    labels: IntArray,
-    uncertainty: FloatArray,
-    mixture: Mixture,
-    names: tuple[str, ...],
-) -> None:
-    a, b = separating_columns(mixture, 2)
-    for k in range(mixture.n_components):
+def _uncertainty_map(ax: Axes, seen: View, shaded: bool) -> None:
+    """The rows in a plane, which is shaded where it is the whole space."""
+    labels, uncertainty = _most_probable(seen.resp)
+    x, y = seen.x.T
+    for k in range(seen.mixture.n_components):
         mine = labels == k
         doubtful = mine & (uncertainty > _DOUBTFUL)
         ax.scatter(
-            x[mine, a], x[mine, b], s=9, alpha=0.35, linewidths=0, marker=marker(k),
-            color=colour(k),
-        )  # fmt: skip
+            x[mine], y[mine], s=9, alpha=0.35, linewidths=0, marker=marker(k), color=colour(k)
+        )
         ax.scatter(
-            x[doubtful, a], x[doubtful, b], s=30 + 60 * uncertainty[doubtful], marker=marker(k),
+            x[doubtful], y[doubtful], s=30 + 60 * uncertainty[doubtful], marker=marker(k),
             color=colour(k), edgecolors="black", linewidths=0.8,
         )  # fmt: skip
-        ax.add_patch(ellipse(mixture, k, a, b))
-    if mixture.d == 2:
+        ax.add_patch(ellipse(seen.mixture, k, 0, 1))
+    if shaded:
         u, v = np.linspace(*ax.get_xlim(), 160), np.linspace(*ax.get_ylim(), 160)
         plane = np.column_stack([c.ravel() for c in np.meshgrid(u, v)])
-        shade = 1 - mixture.predict_proba(plane).max(axis=1)
+        shade = 1 - seen.mixture.predict_proba(plane).max(axis=1)
         ax.pcolormesh(
             u, v, shade.reshape(160, 160), cmap="Greys", vmin=0, vmax=1, shading="nearest",
             zorder=0, rasterized=True,
         )  # fmt: skip
     title = f"Edged in black: uncertainty above {_DOUBTFUL:g}"
-    ax.set(xlabel=names[a], ylabel=names[b], title=title)
+    ax.set(xlabel=seen.labels[0], ylabel=seen.labels[1], title=title)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 
 from ..posterior.posterior import Posterior
-from .style import Figure, colour, marker
+from .canvas import Figure, Place, panel, saying
+from .style import CERTAIN, colour, component_labels, marker
 
 _MOST_ROWS = 400
 _MOST_DRAWS = 200
@@ -19,6 +21,7 @@ def plot_coclustering(
     rows: int | Sequence[int] | None = None,
     n_draws: int | None = _MOST_DRAWS,
     random_seed: int | np.random.Generator | None = 0,
+    **place: Unpack[Place],
 ) -> Figure:
     """The probabilities that two rows belong to the same component, as a heat map.
 
@@ -36,6 +39,8 @@ def plot_coclustering(
         Use only so many draws, evenly spaced; all if None.
     random_seed : int or Generator, optional
         Draws the rows.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -45,6 +50,8 @@ def plot_coclustering(
     --------
     >>> posterior.plot_coclustering(rows=200)  # doctest: +SKIP
     """
+    if posterior.fit.n_components == 1:
+        return saying("Posterior similarity matrix", CERTAIN, place)
     n = posterior.data.n
     if rows is None and n > _MOST_ROWS:
         rows = _MOST_ROWS
@@ -55,12 +62,11 @@ def plot_coclustering(
     labels = np.argmax(resp, axis=1)
     order = np.lexsort((-resp.max(axis=1), labels))
     shown, size = matrix.to_numpy()[np.ix_(order, order)], len(order)
-    figure = Figure(figsize=(6.8, 5.6), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = panel((6.8, 5.6), place)
     image = ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=ax, label="probability of the same component", shrink=0.85)
     counts = np.bincount(labels, minlength=posterior.fit.n_components)
-    ends = np.cumsum(counts)
+    ends, names = np.cumsum(counts), component_labels(posterior.fit.mixture)
     for k in np.flatnonzero(counts).tolist():
         start, middle = ends[k] - counts[k] - 0.5, ends[k] - counts[k] / 2 - 0.5
         edge = -0.035 * size
@@ -69,7 +75,7 @@ def plot_coclustering(
         ax.plot([edge / 2, edge / 2], [start, ends[k] - 0.5], color=colour(k), lw=4,
                 clip_on=False, solid_capstyle="butt")  # fmt: skip
         ax.plot(edge * 1.6, middle, marker(k), color=colour(k), ms=6, clip_on=False)
-        ax.text(edge * 2.4, middle, str(k), ha="right", va="center", fontsize=9)
+        ax.text(edge * 2.4, middle, names[k], ha="right", va="center", fontsize=9)
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
     which = f"{size} of {n} rows" if size < n else f"all {n} rows"
     ax.set_xlabel(f"{which}, by their component of the EM fit")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..posterior.components import ComponentsPosterior
 from ..utils.types import FloatArray
-from .style import BEST, QUIET, Figure, despine
+from .canvas import Figure, Place, canvas
+from .style import BEST, QUIET, despine
 
 # Numbers of components are drawn as far as this much of a prior or posterior is left there.
 _LEFT = 0.01
 _ERRORS = 2.0
 
 
-def plot_components(posterior: ComponentsPosterior) -> Figure:
+def plot_components(
+    posterior: ComponentsPosterior,
+    **place: Unpack[Place],
+) -> Figure:
     """Prior and posterior probabilities of K, and of the number K+ of components that hold rows.
 
     Bars are p(K | data), with two Monte Carlo errors; dots the prior, which for K+ is what the
@@ -23,6 +29,8 @@ def plot_components(posterior: ComponentsPosterior) -> Figure:
     Parameters
     ----------
     posterior : ComponentsPosterior
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -33,7 +41,7 @@ def plot_components(posterior: ComponentsPosterior) -> Figure:
     >>> posterior.plot.components()  # doctest: +SKIP
     """
     table = posterior.table
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = canvas((9, 3.6), place)
     left, right = figure.subplots(1, 2, sharey=True)
     for ax, name, label in (
         (left, "K", "components K"),

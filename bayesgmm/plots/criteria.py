@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +16,19 @@ from ..families import FAMILIES
 from ..selection.criteria import CRITERIA, criterion_of
 from ..selection.selection import Selection
 from ..utils.types import FloatArray
-from .style import COLOURS, MARKERS, Figure, footnote
+from .canvas import Figure, Place, panel
+from .style import COLOURS, MARKERS, footnote
 
 _LOWER_IS_BETTER = [name for name, criterion in CRITERIA.items() if criterion.sign > 0]
 # Shape and orientation by colour and marker, volume by line (E dashed and hollow): 7 x 2 families.
 _KINDS = ("II", "EI", "VI", "EE", "VE", "EV", "VV")
 
 
-def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
+def plot_bic(
+    selection: Selection,
+    criterion: str = "bic",
+    **place: Unpack[Place],
+) -> Figure:
     """A criterion by number of components, one line a family; the best cell is ringed.
 
     A colour and marker stand for shape and orientation, a dashed line with hollow markers for
@@ -34,6 +39,8 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
     selection : Selection
     criterion : {"bic", "icl", "aic"}
         Lower is better for all of them.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -62,8 +69,7 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
         raise ValueError(f"no cell of the grid has an estimate: {_reasons(failed['note'])}.")
     grid = table.pivot(index="K", columns="family", values=criterion)  # NaN breaks a line
     families = sorted(grid.columns, key=_family_order)
-    figure = Figure(figsize=(8, 4.8), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = panel((8, 4.8), place)
     for family in families:
         ax.plot(grid.index, grid[family], lw=1.3, ms=5, label=family, **_family_style(family))
     best = sound.loc[sound[criterion].idxmin()]
@@ -80,10 +86,11 @@ def plot_bic(selection: Selection, criterion: str = "bic") -> Figure:
         xlabel="number of components K", ylabel=shown.axis, xticks=grid.index,
         xlim=(grid.index[0] - room, grid.index[-1] + room),
     )  # fmt: skip
-    notes = [f"{hidden} worse cells lie above the plot."] if hidden else []
+    larger = f"with larger {shown.label} not shown."
+    notes = [f"{hidden} model{'s' * (hidden > 1)} {larger}"] if hidden else []
     if len(failed):
         _crosses(ax, failed, families)
-        notes.append(f"x: {len(failed)} cells without an estimate ({_reasons(failed['note'])}).")
+        notes.append(f"x: {len(failed)} models without an estimate ({_reasons(failed['note'])}).")
     if notes:
         footnote(figure, textwrap.fill(" ".join(notes), 110))
     ax.set_title(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -17,10 +17,10 @@ from ..mixture.mixture import Mixture, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
+from .canvas import Figure, Place, beside, legend_of, panel
 from .style import (
     BAND,
     BEST,
-    Figure,
     Units,
     colour,
     density_panel,
@@ -53,6 +53,7 @@ def plot_density(
     columns: Sequence[str | int] | str | int | None = None,
     ci_prob: float = 0.89,
     units: Units = None,
+    **place: Unpack[Place],
 ) -> Figure:
     """The density of one column with its interval, or of two as contours, over the rows.
 
@@ -77,6 +78,8 @@ def plot_density(
         Probability of the band.
     units : mapping of column name to unit, optional
         For the labels; those of `X.attrs["units"]` if left out.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -109,18 +112,19 @@ def plot_density(
     rows = some_rows(data)[:, places]
     labels = labelled(part.names, units_of(X, units))
     if part.d == 1:
-        figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob)
+        figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob, place)
     else:
-        figure = _contours(rows, part, posterior, labels)
-    note_on_missing(figure, data, places)
+        figure = _contours(rows, part, posterior, labels, place)
+    if place.get("ax") is None:
+        note_on_missing(figure, data, places)
     return figure
 
 
 def _curve(
-    x: FloatArray, mixture: Mixture, posterior: Posterior | None, label: str, ci_prob: float
-) -> Figure:
-    figure = Figure(figsize=(7.4, 4.2), layout="constrained")
-    ax = figure.subplots()
+    x: FloatArray, mixture: Mixture, posterior: Posterior | None, label: str, ci_prob: float,
+    place: Place,
+) -> Figure:  # fmt: skip
+    figure, ax = panel((7.4, 4.2), place)
     if posterior is not None:
         grid = grid_along(x, mixture)
         band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
@@ -148,9 +152,9 @@ def _contours(
     mixture: Mixture,
     posterior: Posterior | None,
     labels: Sequence[str],
+    place: Place,
 ) -> Figure:
-    figure = Figure(figsize=(7.6, 4.9), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = panel((7.6, 4.9), place)
     size = _MESH if posterior is None else _POSTERIOR_MESH
     axes = [_reach(rows[:, j], mixture, j, size) for j in range(2)]
     by_em = _on_mesh(mixture, axes)
@@ -182,7 +186,8 @@ def _contours(
     title = literal_text(f"{whose} of {mixture.names[0]} and {mixture.names[1]}")
     ax.set(xlabel=labels[0], ylabel=labels[1], title=title)
     ax.set(xlim=axes[0][[0, -1]], ylim=axes[1][[0, -1]])
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=9)
+    legend = legend_of(figure, ax, place)
+    legend.legend(handles=handles, loc=beside(place), frameon=False, fontsize=9)
     despine(ax)
     return figure
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -9,9 +11,10 @@ from matplotlib.lines import Line2D
 
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray, IntArray
+from .canvas import Figure, Place, canvas, saying
 from .style import (
-    Figure,
     Units,
+    component_labels,
     despine,
     literal_text,
     marker,
@@ -26,7 +29,11 @@ _MOST_DRAWS = 4000
 
 
 def plot_label_moves(
-    posterior: Posterior, column: str | int | None = None, *, units: Units = None
+    posterior: Posterior,
+    column: str | int | None = None,
+    *,
+    units: Units = None,
+    **place: Unpack[Place],
 ) -> Figure:
     """The means in one column draw by draw, under the sampler's labels and after relabelling.
 
@@ -41,6 +48,8 @@ def plot_label_moves(
         The column of the means; that in which the components differ most if left out.
     units : mapping of column name to unit, optional
         For the label.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -56,6 +65,8 @@ def plot_label_moves(
     >>> posterior.plot_label_moves("waiting")  # doctest: +SKIP
     """
     fit = posterior.fit
+    if fit.n_components == 1:
+        return saying("Labels of the draws", "A single component: there is one label.", place)
     j = separating_columns(fit.mixture, 1)[0] if column is None else _position(column, fit.names)
     done = posterior.relabelling
     relabelled, permutations = posterior.draws.means[:, :, j], done.permutations
@@ -65,7 +76,7 @@ def plot_label_moves(
     total, k = relabelled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
     label = literal_text(named(fit.names[j], units_of(None, units)))
-    figure = Figure(figsize=(9, 5.6 + 0.12 * k), layout="constrained")
+    figure = canvas((9, 5.6 + 0.12 * k), place)
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])
     _points(bottom, shown, relabelled[shown])
@@ -83,7 +94,8 @@ def plot_label_moves(
     bottom.set_title("After relabelling")
     bottom.set_xlabel("draw (chains one after another)")
     handles = [
-        Line2D([], [], color=shade(c), marker=marker(c), ls="", label=f"{c}") for c in range(k)
+        Line2D([], [], color=shade(c), marker=marker(c), ls="", label=label)
+        for c, label in enumerate(component_labels(fit.mixture))
     ]
     figure.legend(handles=handles, loc="outside right upper", title="component", frameon=False)
     return figure

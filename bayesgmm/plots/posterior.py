@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,11 +19,13 @@ from ..posterior.posterior import Posterior
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from ..utils.validation import tail_probabilities
+from .canvas import Figure, Place, canvas
 from .style import (
-    Figure,
     Units,
     colour,
+    component_labels,
     despine,
+    footnote,
     literal_text,
     marker,
     named,
@@ -41,11 +46,27 @@ _APART = 0.17
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """A parameter of every component: its field of `Estimates`, and its place there."""
+    """A parameter of every component: its values (..., K) among all estimates.
+
+    Its interval has the values of the ends as its ends where it rises with a single parameter.
+    """
 
     title: str
-    field: str
-    index: tuple[int, ...]
+    of: Callable[[Estimates], FloatArray]
+    rises: bool = True
+
+
+def _means(estimates: Estimates, j: int) -> FloatArray:
+    return estimates.means[..., j]
+
+
+def _deviations(estimates: Estimates, j: int) -> FloatArray:
+    return np.sqrt(estimates.covariances[..., j, j])
+
+
+def _correlations(estimates: Estimates, i: int, j: int) -> FloatArray:
+    product = _deviations(estimates, i) * _deviations(estimates, j)
+    return np.asarray(estimates.covariances[..., i, j] / product)
 
 
 def plot_posterior(
@@ -54,13 +75,14 @@ def plot_posterior(
     *,
     standard_errors: StandardErrors | None = None,
     units: Units = None,
+    **place: Unpack[Place],
 ) -> Figure:
-    """Posterior of pi, mu and Sigma by component, beside the EM estimates.
+    """Posterior of pi, mu, standard deviations and correlations, beside the EM estimates.
 
     A bar is the equal-tailed interval and a mark on it the posterior mean; a cross is the EM
     estimate, with its confidence interval of the same probability if standard errors are given.
-    Of more than three columns the covariances are left out, of more than four the variances, of
-    more than ten the means of those in which the components differ least.
+    Of more than three columns the correlations are left out, of more than four the standard
+    deviations, of more than ten the means of those in which the components differ least.
 
     Parameters
     ----------
@@ -72,6 +94,8 @@ def plot_posterior(
         Of the posterior's fit, by a bootstrap or by the information.
     units : mapping of column name to unit, optional
         For the titles.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -96,16 +120,17 @@ def plot_posterior(
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     height = 0.75 + down * (0.75 + 0.3 * fit.n_components)
-    figure = Figure(figsize=(2.9 * across + 0.6, max(height, 2.6)), layout="constrained")
+    figure = canvas((2.9 * across + 0.6, max(height, 2.6)), place)
     axes = np.atleast_1d(figure.subplots(down, across)).ravel()
     for ax, panel in zip(axes, panels, strict=False):
-        at = (slice(None), *panel.index)
-        values = getattr(drawn, panel.field)[(slice(None), *at)]
-        _bars(ax, values, ends, theirs is not None)
-        pair = None if theirs is None else tuple(getattr(e, panel.field)[at] for e in theirs)
-        _crosses(ax, getattr(estimate, panel.field)[at], pair)
+        pair = None
+        if theirs is not None and panel.rises:
+            pair = (panel.of(theirs[0]), panel.of(theirs[1]))
+        _bars(ax, panel.of(drawn), ends, pair is not None)
+        _crosses(ax, panel.of(estimate), pair)
         k = fit.n_components
         ax.set(title=panel.title, yticks=range(k), ylim=(k - 0.4, -0.6))
+        ax.set_yticklabels(component_labels(fit.mixture))
         ax.title.set_fontsize(10)
         ax.locator_params(axis="x", nbins=5)
         ax.tick_params(labelsize=9)
@@ -115,9 +140,11 @@ def plot_posterior(
     for i in range(down):
         axes[i * across].set_ylabel("component")
     engine = figure.get_layout_engine()
-    if isinstance(engine, ConstrainedLayoutEngine):
+    if isinstance(engine, ConstrainedLayoutEngine) and isinstance(figure, Figure):
         engine.set(h_pad=0.08)
     figure.suptitle(f"Posterior and EM estimates: {fit.family.name}, K = {fit.n_components}")
+    if note := _left_out(fit):
+        footnote(figure, note)
     figure.legend(
         handles=_entries(ci_prob, standard_errors), loc="outside lower center", ncols=2,
         frameon=False, fontsize=9,
@@ -136,27 +163,39 @@ def _interval(errors: StandardErrors, fit: Fit, ci_prob: float) -> tuple[Estimat
 
 
 def _panels(fit: Fit, units: Mapping[str, str]) -> list[_Panel]:
-    panels = [_Panel("pi, proportion", "weights", ())] if fit.n_components > 1 else []
+    panels = [_Panel("pi, proportion", lambda e: e.weights)] if fit.n_components > 1 else []
     panels += [
-        _Panel(literal_text(f"mu: {named(fit.names[j], units)}", _TITLE), "means", (j,))
+        _Panel(
+            literal_text(f"mu: {named(fit.names[j], units)}", _TITLE),
+            partial(_means, j=j),
+        )
         for j in separating_columns(fit.mixture, _MOST_MEANS)
     ]
     if fit.d > _WITH_VARIANCES:
         return panels
-    for i in range(fit.d):
-        for j in range(i, fit.d):
-            if i == j or (fit.d <= _WITH_COVARIANCES and not fit.family.diagonal):
-                panels.append(_Panel(_sigma_title(fit, i, j, units), "covariances", (i, j)))
-    return panels
+    panels += [
+        _Panel(literal_text(f"sd: {named(name, units)}", _TITLE), partial(_deviations, j=j))
+        for j, name in enumerate(fit.names)
+    ]
+    if fit.d > _WITH_COVARIANCES or fit.family.diagonal:
+        return panels
+    return panels + [
+        _Panel(
+            literal_text(f"corr: {fit.names[i]}, {fit.names[j]}", _TITLE),
+            partial(_correlations, i=i, j=j), rises=False,
+        )
+        for i, j in combinations(range(fit.d), 2)
+    ]  # fmt: skip
 
 
-def _sigma_title(fit: Fit, i: int, j: int, units: Mapping[str, str]) -> str:
-    a, b = fit.names[i], fit.names[j]
-    u, v = units.get(a, ""), units.get(b, "")
-    square = f"({u})²" if " " in u or "/" in u else f"{u}²"
-    unit = (square if u == v else f"{u} · {v}") if u and v else ""
-    title = f"Sigma: {a}, {'variance' if i == j else b}"
-    return literal_text(f"{title} [{unit}]" if unit else title, _TITLE)
+def _left_out(fit: Fit) -> str:
+    """What the plot does not show, in words; "" if it shows all."""
+    left = [
+        *(["means of some columns"] if fit.d > _MOST_MEANS else []),
+        *(["standard deviations"] if fit.d > _WITH_VARIANCES else []),
+        *(["correlations"] if fit.d > _WITH_COVARIANCES and not fit.family.diagonal else []),
+    ]
+    return f"Not shown: {', '.join(left)} (Posterior.summary has all)." if left else ""
 
 
 def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) -> None:

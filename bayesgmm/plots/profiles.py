@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from ..mixture.mixture import mixture_of
-from .style import Figure, literal_text
+from .canvas import Figure, Place, panel
+from .style import component_labels, literal_text
 
 # Largest distance that a shade of its own shows, in standard deviations of the column.
 _FARTHEST = 2.0
@@ -15,7 +16,11 @@ _FARTHEST = 2.0
 _NUMBERED = 160
 
 
-def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's name for the data
+def plot_profiles(
+    X: Any,
+    fit: Any,
+    **place: Unpack[Place],
+) -> Figure:  # noqa: N803 - scikit-learn's name for the data
     """The components' means as a heat map, in standard deviations from each column's mean.
 
     What distinguishes the components, for many columns at a time: blue is below, orange above the
@@ -27,6 +32,8 @@ def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's na
         The rows of the fit.
     fit : Fit or Mixture
         Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -45,10 +52,7 @@ def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's na
     data = mixture.rows(X)
     z = (mixture.means - data.center) / data.sd
     height = max(3.2, 1.5 + 0.3 * mixture.d)
-    figure = Figure(
-        figsize=(2.6 + 0.75 * max(mixture.n_components, 4), height), layout="constrained"
-    )
-    ax = figure.subplots()
+    figure, ax = panel((2.6 + 0.75 * max(mixture.n_components, 4), height), place)
     image = ax.imshow(z.T, cmap="PuOr_r", vmin=-_FARTHEST, vmax=_FARTHEST, aspect="auto")
     figure.colorbar(image, ax=ax, extend="both", label="standard deviations")
     if z.size <= _NUMBERED:
@@ -57,7 +61,10 @@ def plot_profiles(X: Any, fit: Any) -> Figure:  # noqa: N803 - scikit-learn's na
             ax.text(k, j, f"{z[k, j]:+.1f}", ha="center", va="center", fontsize=8, color=ink)
     ax.set(
         xticks=range(mixture.n_components), yticks=range(mixture.d),
-        xticklabels=[f"{k}\n{w:.0%}" for k, w in enumerate(mixture.weights)],
+        xticklabels=[
+            f"{name}\n{w:.0%}"
+            for name, w in zip(component_labels(mixture), mixture.weights, strict=True)
+        ],
         yticklabels=[literal_text(name, 24) for name in mixture.names],
         xlabel="component and its share",
     )  # fmt: skip

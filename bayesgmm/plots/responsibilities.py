@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +13,8 @@ from ..mixture.mixture import Mixture, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
-from .style import COLOURS, Figure, colour, despine, some_rows
+from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
+from .style import CERTAIN, COLOURS, colour, component_labels, despine, some_rows
 
 # Hatches over the colours when these are used again.
 _HATCHES = ("", "////", "....", "xxxx")
@@ -27,6 +28,7 @@ def plot_responsibilities(
     fit: Fit | Mixture | Posterior,
     *,
     ci_prob: float = 0.89,
+    **place: Unpack[Place],
 ) -> Figure:
     """Every row as a column of its responsibilities, which add up to 1.
 
@@ -42,6 +44,8 @@ def plot_responsibilities(
         The mixture whose responsibilities are shown.
     ci_prob : float
         Probability of a posterior's interval.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -65,11 +69,12 @@ def plot_responsibilities(
     mixture = fit.fit.mixture if isinstance(fit, Posterior) else mixture_of(fit)
     if X is None and not isinstance(fit, Posterior):
         raise TypeError("X is None: pass the rows; only a posterior has rows of its own.")
+    if mixture.n_components == 1:
+        return saying("Responsibilities of the rows", CERTAIN, place)
     data = fit.data if X is None and isinstance(fit, Posterior) else mixture.rows(X)
     rows = some_rows(data, _MOST_ROWS)
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
     if isinstance(fit, Posterior):
-        figure.set_figheight(5.6)
+        figure = canvas((9, 5.6), place)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
         intervals = fit.responsibilities(rows, ci_prob=ci_prob, n_draws=_MOST_DRAWS)
         resp = intervals["mean"].to_numpy()
@@ -77,15 +82,19 @@ def plot_responsibilities(
         low, high = intervals["lower"].to_numpy(), intervals["upper"].to_numpy()
         _intervals(bottom, resp[order], low[order], high[order], ci_prob)
     else:
-        top = figure.subplots()
+        figure, top = panel((9, 4.2), place)
+        bottom = top
         resp = mixture.predict_proba(rows)
         order = _order(resp)
     _stack(top, resp[order])
     whose = "Posterior mean responsibilities" if isinstance(fit, Posterior) else "Responsibilities"
     top.set(ylabel="responsibility", ylim=(0, 1), xlim=(0, 100), title=f"{whose} of the rows")
-    figure.axes[-1].set_xlabel("rows by most probable component, from certain to doubtful, %")
-    handles = [_patch(k, f"{k}") for k in range(mixture.n_components)]
-    figure.legend(handles=handles, loc="outside right upper", title="component", frameon=False)
+    bottom.set_xlabel("rows by most probable component, from certain to doubtful, %")
+    handles = [_patch(k, label) for k, label in enumerate(component_labels(mixture))]
+    legend_of(figure, top, place if bottom is top else {}).legend(
+        handles=handles, loc=beside(place if bottom is top else {}), title="component",
+        frameon=False,
+    )  # fmt: skip
     return figure
 
 

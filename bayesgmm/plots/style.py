@@ -6,7 +6,6 @@ Ito's (2008), which colour-blind readers can distinguish; components also differ
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
-from matplotlib.figure import Figure as _Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
@@ -22,6 +20,7 @@ from ..data.data import Data
 from ..mixture.mixture import Mixture
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
+from .canvas import Figure
 
 type Units = Mapping[str, str] | None
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8B6F00")
@@ -33,7 +32,9 @@ BEST, BAND, QUIET = "#D55E00", "#56B4E9", "0.3"
 _ELLIPSE_RADIUS = float(np.sqrt(-2 * np.log(0.05)))
 _MOST_POINTS = 5000
 MOST_PANELS = 5
-SIZES = "larger: less certain"
+SIZES = "marker size: uncertainty"
+#: What plots of uncertainty say of a single component.
+CERTAIN = "A single component: every row belongs to it."
 _ENTRIES = 16
 # Most characters of a label, and of one of its lines.
 _LONGEST, _ACROSS = 90, 48
@@ -42,15 +43,6 @@ _LONGEST, _ACROSS = 90, 48
 _COARSE, _LIGHT = 1.0, 1e-3
 # Most bins of a histogram, rows for each one added, least rows of a component to add some for.
 _MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
-
-
-class Figure(_Figure):
-    """A matplotlib figure that notebooks show, though pyplot does not know it."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
 
 
 def colour(k: int) -> str:
@@ -99,6 +91,16 @@ def literal_text(text: str, width: int = _ACROSS) -> str:
     if len(clean) > _LONGEST:
         clean = f"{clean[: _LONGEST // 2]}...{clean[-_LONGEST // 3 :]}"
     return textwrap.fill(clean, width).replace("$", r"\$")
+
+
+def component_label(mixture: Mixture, k: int) -> str:
+    """What component k is called, as matplotlib takes it."""
+    return literal_text(str(mixture.components[k]), 16)
+
+
+def component_labels(mixture: Mixture) -> list[str]:
+    """What the components are called, as matplotlib takes it."""
+    return [component_label(mixture, k) for k in range(mixture.n_components)]
 
 
 def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
@@ -191,12 +193,12 @@ def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
     ax.set_ylabel("density")
 
 
-def component_legend(figure: Figure, mixture: Mixture, loc: Any, *notes: str) -> None:
+def component_legend(figure: Figure | Axes, mixture: Mixture, loc: Any, *notes: str) -> None:
     """Add a legend of components with their shares, under notes on how to read the plot."""
     handles = [
         Line2D(
             [], [], marker=marker(k), ls=line(k), lw=1.4, color=colour(k),
-            label=f"{k} ({mixture.weights[k]:.0%})",
+            label=f"{component_label(mixture, k)} ({mixture.weights[k]:.0%})",
         )
         for k in range(mixture.n_components)
     ]  # fmt: skip
@@ -212,19 +214,26 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(text, x=0.01, ha="left", fontsize=8.5, color=QUIET)
 
 
-def note_on_missing(figure: Figure, data: Data, *panels: Sequence[int]) -> None:
-    """Add how many rows panels of these columns cannot show, as they lack a value of theirs."""
+def missing_note(data: Data, *panels: Sequence[int]) -> str:
+    """How many rows panels of these columns cannot show, as they lack a value of theirs."""
     if data.groups is None:
-        return
+        return ""
     rows = np.bincount(data.groups.of_rows, minlength=len(data.groups.observed))
     seen = data.groups.observed
     lacking = [int(rows[~seen[:, list(columns)].all(axis=1)].sum()) for columns in panels]
     low, high = min(lacking), max(lacking)
     if high and len(panels) == 1:
-        footnote(figure, f"{high} of {data.n} rows lack a value here, and are not shown.")
-    elif high:
-        number = f"{high}" if low == high else f"{low} to {high}"
-        footnote(figure, f"A panel is without {number} of {data.n} rows, which lack a value there.")
+        return f"{high} of {data.n} rows lack a value here, and are not shown."
+    number = f"{high}" if low == high else f"{low} to {high}"
+    return (
+        f"A panel is without {number} of {data.n} rows, which lack a value there." if high else ""
+    )
+
+
+def note_on_missing(figure: Figure, data: Data, *panels: Sequence[int]) -> None:
+    """Add how many rows panels of these columns cannot show."""
+    if note := missing_note(data, *panels):
+        footnote(figure, note)
 
 
 def despine(ax: Axes) -> None:

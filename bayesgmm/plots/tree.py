@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..mixture.merging import AGAINST, Cluster, Merging
 from ..utils.types import FloatArray
-from .style import BEST, Figure, colour, despine, marker
+from .canvas import Figure, Place, canvas
+from .style import BEST, colour, component_labels, despine, marker
 
 
-def plot_merging(merging: Merging, against: str = "rows") -> Figure:
+def plot_merging(
+    merging: Merging,
+    against: str = "rows",
+    **place: Unpack[Place],
+) -> Figure:
     """Entropy at every number of clusters with the fitted elbow, and the tree of merges.
 
     Parameters
@@ -18,6 +25,8 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
     merging : Merging
     against : {"rows", "clusters"}
         What the elbow is fitted against, as for `Merging.suggest`.
+    **place : Place
+        `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
     Returns
     -------
@@ -40,7 +49,7 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
     k = merging.n_components
     if k == 1:
         raise ValueError("plot_merging() got a single component: there is nothing to merge.")
-    figure = Figure(figsize=(max(10, 5 + 0.32 * k), max(4.2, 1.6 + 0.3 * k)), layout="constrained")
+    figure = canvas((max(10, 5 + 0.32 * k), max(4.2, 1.6 + 0.3 * k)), place)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     n_clusters = merging.suggest(against)
     y = np.array(merging.entropies[::-1])
@@ -72,7 +81,7 @@ def plot_merging(merging: Merging, against: str = "rows") -> Figure:
 def _tree(ax: Axes, merging: Merging, n_clusters: int) -> None:
     """Draw the merges from the components at the bottom to one cluster at the top, step by step."""
     k = merging.n_components
-    order = _leaves(merging)
+    order, names = _leaves(merging), component_labels(merging.mixture)
     at: dict[Cluster, tuple[float, int]] = {(c,): (order.index(c), k) for c in range(k)}
     for c, (a, b) in zip(range(k - 1, 0, -1), merging.merges, strict=True):
         (xa, ya), (xb, yb) = at[a], at[b]
@@ -93,10 +102,13 @@ def _tree(ax: Axes, merging: Merging, n_clusters: int) -> None:
             textcoords="offset points", fontsize=8, color="0.3", va="center",
         )  # fmt: skip
     ax.set(
-        xticks=range(k), xticklabels=order, xlabel="component", xlim=(-0.5, k - 0.5),
+        xticks=range(k), xticklabels=[names[c] for c in order], xlabel="component",
+        xlim=(-0.5, k - 0.5),
         yticks=range(1, k + 1), ylim=(k + 0.4, 0.6), ylabel="number of clusters",
         title="Tree of merges (right: drop in entropy)",
     )  # fmt: skip
+    if merging.mixture.component_names:
+        ax.tick_params(axis="x", labelrotation=90 if k > 4 else 0)
     despine(ax)
 
 

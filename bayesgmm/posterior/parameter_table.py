@@ -59,5 +59,6 @@ def without_copies(summary: pd.DataFrame, fit: Fit) -> pd.DataFrame:
     kept[sigma] = own[: sigma.sum()]
     table = summary[kept]
     if fit.family.common:
-        table.index = table.index.str.replace("Sigma[0, ", "Sigma[all, ")
+        first = f"Sigma[{fit.components[0]}, "
+        table.index = table.index.str.replace(first, "Sigma[all, ", regex=False)
     return table

@@ -29,6 +29,7 @@ from .evidence.evidence import Method as EvidenceMethod
 from .labels import relabel as labels
 from .labels.methods import Method
 from .labels.relabelling import Relabelling
+from .named_components import NamedComponents
 from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo, rows_of
 from .parameter_table import parameter_table, without_copies
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(Displayed, Sampled, TreeGroups):
+class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes

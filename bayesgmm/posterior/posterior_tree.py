@@ -14,6 +14,7 @@ from ..em.kinds import Fit
 from ..mixture.prior import Prior
 from ..utils.archive import sealed, unsealed
 from ..utils.matrices import diagonals
+from .named_components import with_names_of
 from .of_model import is_of_model
 
 FORMAT = "bayesgmm.Posterior/4"
@@ -54,6 +55,7 @@ def with_fit_and_prior(
     form: str = FORMAT,
 ) -> xr.DataTree:
     """The same tree, to which the fit, the prior and these attributes have been added."""
+    tree = with_names_of(tree, fit)
     tree.attrs |= attrs | {
         "format": form,
         "prior": json.dumps(None if prior is None else prior.to_dict()),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from ..posterior.posterior import Posterior
 from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
-from ..utils.progress import stages
+from ..utils.progress import announce, stages
 from .missing import MissingRates
 from .request import Given, ReportRequest
 
@@ -39,6 +40,10 @@ _CHECKED = 500
 _RUNNERS_UP = 3
 # A difference of BIC beyond which a number of components is not sampled beside the best.
 _FAR = 10.0
+# Samplers whose time is told beforehand.
+_TIMED = frozenset({"auto", "nutpie", "gibbs"})
+# Seconds of sampling from which on an approximation is offered.
+_LONG = 90.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +114,22 @@ class Analysis:
         return sorted({family for family, _ in [*self.selection.fits, *self.selection.failures]})
 
     @property
-    def sizes(self) -> list[int]:
-        """Rows whose most probable component each is."""
-        counts = np.bincount(self.classes["component"], minlength=self.fit.n_components)
-        return [int(n) for n in counts]
+    def sizes(self) -> list[float]:
+        """Rows, or the weights of rows, whose most probable component each is."""
+        counted = np.ones(self.data.n) if self.data.weights is None else self.data.weights
+        labels = self.classes["component"].to_numpy()
+        return [float(counted[labels == name].sum()) for name in self.fit.components]
+
+    @property
+    def component_titles(self) -> list[str]:
+        """What tables call the components: their names, or "component 0" and so on."""
+        fit = self.fit
+        return list(fit.component_names) or [f"component {k}" for k in range(fit.n_components)]
 
     @property
     def expected_error(self) -> float:
         """The share of rows expected to belong to another component than their most probable."""
-        return float(self.classes["uncertainty"].mean())
+        return float(np.average(self.classes["uncertainty"], weights=self.data.weights))
 
 
 def analyse(
@@ -125,6 +137,7 @@ def analyse(
     request: ReportRequest | None = None,
     results: Any = None,
     *,
+    sample_weight: Any = None,
     progressbar: bool = True,
 ) -> Analysis:
     """The analysis of a table: selection, posteriors of the best fits, comparison.
@@ -134,10 +147,9 @@ def analyse(
     """
     request, given = request or ReportRequest(), Given.of(results)
     selection, posteriors = given.selection, dict(given.posteriors)
-    if selection is None:
-        data = as_data(X, request.columns, missing=request.missing)
-    else:
-        data = as_data(X, _columns(selection), missing=selection.best.mixture.missing)
+    columns = request.columns if selection is None else _columns(selection)
+    missing = request.missing if selection is None else selection.best.mixture.missing
+    data = as_data(X, columns, sample_weight, missing)
     if selection is None:
         selection = select(
             data, request.ks, request.covariance_type, n_init=request.n_init,
@@ -145,16 +157,20 @@ def analyse(
         )  # fmt: skip
     theirs = (p.prior for p in posteriors.values() if p.prior is not None)  # not of user's models
     prior = next(theirs, request.prior or Prior.from_data(data))
-    if request.refine and not posteriors and not selection.interrupted:
+    selection = _named(selection, request.component_names)
+    if request.refine and not posteriors and not selection.interrupted and data.weights is None:
         posteriors = _sampled(data, selection, prior, request, progressbar)
+    elif request.component_names and posteriors:
+        posteriors = _first_named(posteriors, request.component_names)
     fit = chosen(selection, posteriors)
     with stages(progressbar) as begin:
         begin("Predictive check")
         checks = _checks(posteriors, request)
         begin("Evidence and leave-one-out")
         comparison = compared(selection, posteriors, request.random_seed, given.sampled)
-        begin("Standard errors and clusters")
+        begin("Standard errors")
         errors = _errors(fit, data)
+        begin("Clusters")
         merging = merge(data, fit) if fit.n_components > 1 else None
     return Analysis(
         data=data,
@@ -196,20 +212,55 @@ def _sampled(
     found: dict[str, Posterior] = {}
     fits = fits_to_sample(selection, request.n_posteriors)
     for i, fit in enumerate(fits, start=1):
-        with stages(progressbar) as begin:
-            begin(f"Posterior of {fit.family.name}, K = {fit.n_components} ({i} of {len(fits)})")
+        which = f"{fit.family.name}, K = {fit.n_components} ({i} of {len(fits)})"
+        announce(f"Posterior of {which}{_cost(data, fit, prior, request)}", progressbar)
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
             warnings.simplefilter("default", InterruptionAdvice)
             posterior = refine(
                 data, fit, prior=prior, draws=request.draws, tune=request.tune,
                 chains=request.chains, sampler=request.sampler, random_seed=request.random_seed,
-                progressbar=progressbar,
+                max_time=request.max_time, progressbar=progressbar,
             )  # fmt: skip
         found[f"Posterior {fit.family.name}, K = {fit.n_components}"] = posterior
         if posterior.interrupted:
             break
     return found
+
+
+def _cost(data: Data, fit: Fit, prior: Prior, request: ReportRequest) -> str:
+    """How long the sampling will take, in words, and what to do if that is too long."""
+    from ..sampling.pilot import seconds_expected
+
+    if request.sampler not in _TIMED:
+        return ""  # an approximation, or a model to be compiled
+    seconds = seconds_expected(
+        data, fit, prior, draws=request.draws, tune=request.tune, chains=request.chains
+    )
+    said = f": about {seconds:.0f} s" if seconds < _LONG else f": about {seconds / 60:.1f} minutes"
+    if seconds < _LONG:
+        return said
+    return (
+        f"{said}. The sampler 'laplace' approximates it in a fraction of that: to have it, stop by "
+        "Ctrl-C and ask for it"
+    )
+
+
+def _named(selection: Selection, names: Sequence[str] | None) -> Selection:
+    """The grid whose best fit has names for its components, if there are as many."""
+    best = selection.best
+    if not names or best.n_components != len(names):
+        return selection
+    cell = (best.family.name, best.n_components)
+    return replace(selection, fits=selection.fits | {cell: best.with_component_names(names)})
+
+
+def _first_named(posteriors: dict[str, Posterior], names: Sequence[str]) -> dict[str, Posterior]:
+    """The posteriors, of which the first has names for its components, if there are as many."""
+    title, first = next(iter(posteriors.items()))
+    if first.fit.n_components != len(names):
+        return posteriors
+    return posteriors | {title: first.with_component_names(names)}
 
 
 def compared(

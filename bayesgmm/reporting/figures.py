@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import base64
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from .. import plots
+from ..em.result import Fit
 from ..plots.backends import as_png
 from ..plots.checks import outside_interval, plot_of_checks
+from ..plots.style import separating_columns
 from ..posterior.posterior import Posterior
 from ..selection.criteria import criterion_of
 from ..utils.errors import ConvergenceAdvice
+from ..utils.progress import track
 from .analysis import Analysis
+from .request import Section
+from .tables import markdown_text
 
 _DPI = 130
 # Columns up to which a table of the estimates shows the profiles well enough.
 _FEW_COLUMNS = 3
+# Beyond so many columns rows are projected.
+_MOST_DIRECT = 4
+_PROJECTED = " Seen in the two directions that separate the components best."
+# Panels of traces and of ranks.
+_PANELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,59 +54,96 @@ class ReportFigure:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
-def figures_of(analysis: Analysis) -> dict[str, ReportFigure]:
-    """All figures by name."""
-    made = [*_of_fit(analysis)]
-    if analysis.posterior is not None:
-        with warnings.catch_warnings():  # the diagnostics report chains in different modes
-            warnings.simplefilter("ignore", ConvergenceAdvice)
-            made += _of_posterior(analysis, analysis.posterior)
+def html_figure(figure: ReportFigure, folder: str) -> str:
+    """A figure that the page contains, with its caption."""
+    caption, alt = escape(figure.caption), escape(figure.alt)
+    return (
+        '<figure>\n<span class="sideways" aria-hidden="true">swipe the figure sideways to see all '
+        f'of it</span>\n<div class="scroll" role="region" tabindex="0" aria-label="Figure: '
+        f'{caption}"><img class="wide" src="{figure.source}" alt="{alt}"></div>\n'
+        f"<figcaption>{caption}</figcaption>\n</figure>\n"
+    )
+
+
+def markdown_figure(figure: ReportFigure, folder: str) -> str:
+    """A figure in a folder beside the text, with its caption."""
+    return (
+        f"\n![{markdown_text(figure.alt)}]({folder}/{figure.name}.png)\n\n"
+        f"{markdown_text(figure.caption)}\n"
+    )
+
+
+def figures_of(analysis: Analysis, progressbar: bool = False) -> dict[str, ReportFigure]:
+    """The figures of the sections asked for, by name."""
+    kinds = [k for k in _KINDS if k.section in analysis.request.shown and k.applies(analysis)]
+    with warnings.catch_warnings():  # the diagnostics report chains in different modes
+        warnings.simplefilter("ignore", ConvergenceAdvice)
+        made = [kind.make(analysis) for kind in track(kinds, "Drawing the figures", progressbar)]
     return {figure.name: figure for figure in made}
 
 
-def _of_fit(analysis: Analysis) -> Iterator[ReportFigure]:
-    fit, data, units = analysis.fit, analysis.data, analysis.units
-    k = fit.n_components
-    what = f"{fit.family.name} with {_components(k)}"
-    label = criterion_of(analysis.selection.criterion).label
-    if len(analysis.selection.table) > 1:
-        yield ReportFigure.of(
-            "bic", plots.plot_bic(analysis.selection, analysis.selection.criterion),
-            f"Line chart of {label} by number of components, a line for each family. The BIC of "
-            f"{what} is {fit.bic:.1f}.",
-            f"{label} of every model of the grid; the best is ringed.",
-        )  # fmt: skip
+def _bic(analysis: Analysis) -> ReportFigure:
+    fit, selection = analysis.fit, analysis.selection
+    label = criterion_of(selection.criterion).label
+    return ReportFigure.of(
+        "bic", plots.plot_bic(selection, selection.criterion),
+        f"Line chart of {label} by number of components, a line for each family. The BIC of "
+        f"{_what(fit)} is {fit.bic:.1f}.",
+        f"{label} of every model of the grid; the best is ringed.",
+    )  # fmt: skip
+
+
+def _classification(analysis: Analysis) -> ReportFigure:
+    fit, k = analysis.fit, analysis.fit.n_components
     shares = ", ".join(f"{w:.0%}" for w in fit.weights)
-    yield ReportFigure.of(
-        "classification", plots.plot_classification(data, fit, units=units),
-        f"{_layout(fit.d)} of the rows, coloured by component of {what}, with "
+    return ReportFigure.of(
+        "classification",
+        plots.plot_classification(analysis.data, fit, units=analysis.units),
+        f"{_layout(fit.d)} of the rows, coloured by component of {_what(fit)}, with "
         + ("the components' densities" if fit.d == 1 else "an ellipse for each component")
         + (f"; the components hold {shares} of the rows." if k > 1 else "."),
         "Rows by most probable component; a larger point is less certain."
         + ("" if fit.d == 1 else " An ellipse holds 95 % of its component.")
-        + (" The columns shown are those that differ most." if fit.d > 5 else ""),
+        + (
+            " Seen in the two directions that separate the components best."
+            if k > 1 and fit.d > 4
+            else ""
+        ),
+    )
+
+
+def _profiles(analysis: Analysis) -> ReportFigure:
+    fit, of = analysis.fit, _components(analysis.fit.n_components)
+    return ReportFigure.of(
+        "profiles", plots.plot_profiles(analysis.data, fit),
+        f"Heat map of the standardised means of {of} in {fit.d} columns.",
+        "What distinguishes the components: their means, in standard deviations from the "
+        "mean of all rows.",
     )  # fmt: skip
-    if k > 1 and fit.d > _FEW_COLUMNS:
-        yield ReportFigure.of(
-            "profiles", plots.plot_profiles(data, fit),
-            f"Heat map of the standardised means of {_components(k)} in {fit.d} columns.",
-            "What distinguishes the components: their means, in standard deviations from the "
-            "mean of all rows.",
-        )  # fmt: skip
-    if k > 1:
-        doubtful = float(np.mean(analysis.classes["uncertainty"] > 0.2))
-        yield ReportFigure.of(
-            "uncertainty", plots.plot_uncertainty(data, fit, units=units),
-            "Left, the rows' uncertainty in order; right, where the doubtful rows lie. "
-            f"{doubtful:.1%} of the rows have an uncertainty above 0.2.",
-            "Uncertainty is 1 minus the largest responsibility: 0 for a row that is certain.",
-        )  # fmt: skip
-    yield ReportFigure.of(
+
+
+def _uncertainty(analysis: Analysis) -> ReportFigure:
+    doubtful = float(np.mean(analysis.classes["uncertainty"] > 0.2))
+    return ReportFigure.of(
+        "uncertainty", plots.plot_uncertainty(analysis.data, analysis.fit, units=analysis.units),
+        "Left, the rows' uncertainty in order; right, where the uncertain rows lie. "
+        f"{doubtful:.1%} of the rows have an uncertainty above 0.2.",
+        "Uncertainty is 1 minus the largest responsibility: 0 for a row that is certain.",
+    )  # fmt: skip
+
+
+def _convergence(analysis: Analysis) -> ReportFigure:
+    fit = analysis.fit
+    return ReportFigure.of(
         "convergence", plots.plot_convergence(fit),
         f"Line charts of EM's objective over {fit.n_iter} iterations, up to {fit.objective:.3f}, "
         "and of its distance from there.",
         "EM, best start: the objective never falls.",
     )  # fmt: skip
+
+
+def _what(fit: Fit) -> str:
+    return f"{fit.family.name} with {_components(fit.n_components)}"
 
 
 def _components(k: int) -> str:
@@ -104,12 +152,6 @@ def _components(k: int) -> str:
 
 def _layout(d: int) -> str:
     return {1: "Strip", 2: "Scatter chart"}.get(d, "Matrix of scatter charts")
-
-
-def _of_posterior(analysis: Analysis, posterior: Posterior) -> Iterator[ReportFigure]:
-    for condition, make in _POSTERIOR:
-        if condition(posterior):
-            yield make(analysis, posterior)
 
 
 def _estimates(analysis: Analysis, posterior: Posterior) -> ReportFigure:
@@ -186,16 +228,24 @@ def _predictive(analysis: Analysis, posterior: Posterior) -> ReportFigure:
 
 def _trace(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     return ReportFigure.of(
-        "trace", plots.plot_trace(posterior, backend="matplotlib"),
+        "trace", plots.plot_trace(posterior, backend="matplotlib", coords=_few(posterior)),
         f"Traces of {posterior.diagnostics.chains} chains; the largest r-hat is "
         f"{posterior.diagnostics.rhat:.3f}.",
         "Traces: chains that mix look like the same noise, without trends or jumps.",
     )  # fmt: skip
 
 
+def _few(posterior: Posterior) -> dict[str, list[str]]:
+    """Columns whose means are shown draw by draw: those in which the components differ most."""
+    k = posterior.fit.n_components
+    most = max(1, (_PANELS - k * (k > 1)) // k)
+    columns = separating_columns(posterior.fit.mixture, most)
+    return {"feature": [posterior.fit.names[j] for j in columns]}
+
+
 def _rank(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     return ReportFigure.of(
-        "rank", plots.plot_rank(posterior, backend="matplotlib"),
+        "rank", plots.plot_rank(posterior, backend="matplotlib", coords=_few(posterior)),
         "Differences of each chain's ranks from the uniform distribution, by parameter.",
         "Ranks of each chain's draws among all, less what is expected: near 0 if the chains agree, "
         "black where they differ by more than chance.",
@@ -213,27 +263,63 @@ def _labels(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     )  # fmt: skip
 
 
-def _several(posterior: Posterior) -> bool:
-    return posterior.fit.n_components > 1
+def _of(
+    make: Callable[[Analysis, Posterior], ReportFigure],
+) -> Callable[[Analysis], ReportFigure]:
+    """What makes a figure of the analysis's posterior."""
+
+    def made(analysis: Analysis) -> ReportFigure:
+        assert analysis.posterior is not None
+        return make(analysis, analysis.posterior)
+
+    return made
 
 
-def _always(posterior: Posterior) -> bool:
+def _always(analysis: Analysis) -> bool:
     return True
 
 
-def _chains(posterior: Posterior) -> bool:
-    return posterior.tree["posterior"].sizes["chain"] > 1
+def _several(analysis: Analysis) -> bool:
+    return analysis.fit.n_components > 1
 
 
-_POSTERIOR: tuple[
-    tuple[Callable[[Posterior], bool], Callable[[Analysis, Posterior], ReportFigure]], ...
-] = (
-    (_always, _estimates),
-    (_always, _density),
-    (_several, _together),
-    (_always, _check),
-    (_always, _predictive),
-    (_always, _trace),
-    (_chains, _rank),
-    (lambda p: p.relabelled_draws > 0, _labels),
+def _sampled(analysis: Analysis) -> bool:
+    return analysis.posterior is not None
+
+
+def _several_sampled(analysis: Analysis) -> bool:
+    return analysis.posterior is not None and analysis.posterior.fit.n_components > 1
+
+
+def _chains(analysis: Analysis) -> bool:
+    return analysis.posterior is not None and analysis.posterior.diagnostics.chains > 1
+
+
+def _moved(analysis: Analysis) -> bool:
+    return analysis.posterior is not None and analysis.posterior.relabelled_draws > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A figure: the section it is in, whether an analysis has it, and what makes it."""
+
+    section: Section
+    applies: Callable[[Analysis], bool]
+    make: Callable[[Analysis], ReportFigure]
+
+
+_KINDS = (
+    _Kind("selection", lambda a: len(a.selection.table) > 1, _bic),
+    _Kind("fit", _always, _classification),
+    _Kind("fit", lambda a: a.fit.n_components > 1 and a.fit.d > _FEW_COLUMNS, _profiles),
+    _Kind("fit", _several, _uncertainty),
+    _Kind("fit", _always, _convergence),
+    _Kind("posterior", _sampled, _of(_estimates)),
+    _Kind("posterior", _sampled, _of(_density)),
+    _Kind("posterior", _several_sampled, _of(_together)),
+    _Kind("check", _sampled, _of(_check)),
+    _Kind("check", _sampled, _of(_predictive)),
+    _Kind("diagnostics", _sampled, _of(_trace)),
+    _Kind("diagnostics", _chains, _of(_rank)),
+    _Kind("diagnostics", _moved, _of(_labels)),
 )

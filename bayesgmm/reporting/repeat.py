@@ -30,6 +30,8 @@ def shell_command(analysis: Analysis) -> str:
     parts.append("--columns " + shlex.quote(",".join(analysis.data.names)))
     if request.question:
         parts.append("--question " + shlex.quote(request.question))
+    if request.component_names:
+        parts.append("--component-names " + shlex.quote(",".join(request.component_names)))
     if request.n_init is not None:
         parts.append(f"--n-init {request.n_init}")
     parts += [f"{option} {value}" for option, value in _differing(request).items()]
@@ -47,6 +49,8 @@ def python_code(analysis: Analysis) -> str:
     """The call in Python that repeats the report, with any prior."""
     request = analysis.request
     lines = [_argument(name, value) for name, value in _arguments(analysis).items()]
+    if analysis.data.weights is not None:
+        lines.append("    sample_weight=weights,  # what each row counts for")
     if request.prior is not None:
         lines.append(f"    prior=bayesgmm.Prior(**{request.prior.to_dict()!r}),")
     return "\n".join(
@@ -83,13 +87,15 @@ def _arguments(analysis: Analysis) -> dict[str, Any]:
     }
     if request.question:
         arguments["question"] = request.question
+    if request.component_names:
+        arguments["component_names"] = list(request.component_names)
     return arguments
 
 
 def _differing(request: ReportRequest) -> dict[str, Any]:
     """The options that choose what is done and differ from their defaults, by name."""
     default = ReportRequest()
-    names = ("missing", "criterion", "n_posteriors", "sampler", "ci_prob")
+    names = ("missing", "criterion", "n_posteriors", "sampler", "ci_prob", "max_time")
     return {
         f"--{name.replace('_', '-')}": getattr(request, name)
         for name in names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ..comparison.table import Comparison
 from ..families import FamilyName
@@ -20,8 +23,8 @@ from ..utils.archive import atomic, write_text
 from ..utils.validation import check_path
 from . import repeat, tables, verdict
 from .analysis import Analysis, analyse
-from .figures import ReportFigure, figures_of
-from .request import ReportRequest, Results
+from .figures import ReportFigure, figures_of, html_figure, markdown_figure
+from .request import LOGOS, ReportRequest, Results, Section
 from .versions import versions
 
 type Format = Literal["html", "markdown"]
@@ -54,6 +57,12 @@ def report(
     source: str = "",
     reading: str = "",
     missing: Literal["refuse", "marginalize"] = "refuse",
+    component_names: Sequence[str] | None = None,
+    sample_weight: Any = None,
+    sections: Sequence[Section] | None = None,
+    logo: str | Path | None = None,
+    template: str | Path | None = None,
+    max_time: float | None = None,
     progressbar: bool = True,
 ) -> Path:
     """Write a report of a selection, a posterior and a comparison: the answer first, then why.
@@ -93,6 +102,22 @@ def report(
     missing : {"refuse", "marginalize"}
         As for `fit`; results that are given say themselves what they did. The report compares how
         much the components miss, and says what is assumed.
+    component_names : sequence of str, optional
+        What the chosen fit's components are called, in their order, where they are as many: in all
+        tables and figures. `Fit.with_component_names` names those of given results.
+    sample_weight : array-like (n,), optional
+        What each row counts for, as for `select`. Rows with weights have no posterior.
+    sections : sequence of str, optional
+        Those to write: "selection", "fit", "posterior", "check", "diagnostics", "comparison",
+        "data", "method", "prior", "repeat", "versions". All if left out; the answer always.
+    logo : str or Path, optional
+        An image for the head of the report.
+    template : str or Path, optional
+        A Jinja template of yours that extends "report.html" (or "report.md"), whose blocks have the
+        names of the sections, and "head", "style", "header", "answer", "contents", "footer".
+    max_time : float, optional
+        For sampler "auto": seconds for each posterior, as for `refine`. How long the sampling will
+        take is said before it begins.
     progressbar : bool
         Show progress on standard error.
 
@@ -107,7 +132,7 @@ def report(
     DataError
         Data that cannot be used.
     FileNotFoundError
-        No such directory.
+        No such directory, logo or template.
     ValueError
         A name that ends neither in .html nor in .md; no cell with an estimate.
     KeyboardInterrupt
@@ -132,18 +157,20 @@ def report(
     request = ReportRequest(
         n_components, covariance_type, columns, prior, refine, n_posteriors, criterion, sampler,
         n_init, draws, tune, chains, ci_prob, random_seed, title, question, source, reading,
-        missing,
+        missing, component_names, sections, logo, template, max_time,
     )  # fmt: skip
-    write(analyse(X, request, results, progressbar=progressbar), path, form)
+    analysis = analyse(X, request, results, sample_weight=sample_weight, progressbar=progressbar)
+    write(analysis, path, form, progressbar)
     return path
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """How a report is written: its template, its tables, and where its figures are."""
+    """How a report is written: its template, tables and figures, and where these are."""
 
     template: str
     table: Callable[[Any, str], str]
+    figure: Callable[[ReportFigure, str], str]
     comparison: Callable[[Comparison], str | None]
     escape: bool
     figures_beside: bool
@@ -151,9 +178,16 @@ class _Form:
 
 _FORMS: dict[Format, _Form] = {
     "html": _Form(
-        "report.html", tables.html_table, Comparison.to_html, escape=True, figures_beside=False
+        "report.html",
+        tables.html_table,
+        html_figure,
+        Comparison.to_html,
+        escape=True,
+        figures_beside=False,
     ),
-    "markdown": _Form("report.md", tables.markdown_table, str, escape=False, figures_beside=True),
+    "markdown": _Form(
+        "report.md", tables.markdown_table, markdown_figure, str, escape=False, figures_beside=True
+    ),
 }
 
 
@@ -166,14 +200,16 @@ def format_of(path: Path) -> Format:
     return _SUFFIXES[path.suffix.lower()]
 
 
-def write(analysis: Analysis, path: Path, form: Format) -> None:
+def write(analysis: Analysis, path: Path, form: Format, progressbar: bool = False) -> None:
     """Write the report of an analysis; the file is replaced when it is complete."""
     folder = path.with_name(f"{path.stem}_figures")
     with interruptions_raised():
-        figures = figures_of(analysis)
+        figures = figures_of(analysis, progressbar)
         text = render(analysis, form, figures, folder.name)
     if _FORMS[form].figures_beside:
         _write_figures(figures, folder)
+        if (logo := analysis.request.logo) is not None:
+            shutil.copyfile(logo, folder / _logo_file(Path(logo)))
     write_text(path, text)
 
 
@@ -205,12 +241,18 @@ def render(
         The folder of Markdown's figures.
     """
     kind = _FORMS[form]
-    environment = Environment(
+    environment = Environment(  # noqa: S701 - Markdown has an escape of its own
         loader=PackageLoader("bayesgmm.reporting"), autoescape=kind.escape,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters |= {"md": tables.markdown_text, "fenced": tables.fenced}
-    template = environment.get_template(kind.template)
+    own, logo = analysis.request.template, analysis.request.logo
+    template = (
+        environment.get_template(kind.template)
+        if own is None
+        else environment.from_string(Path(own).read_text(encoding="utf-8"))
+    )
+    drawn = figures_of(analysis) if figures is None else figures
     table = kind.table
     posterior = analysis.posterior
     return template.render(
@@ -221,8 +263,9 @@ def render(
         sampling="" if posterior is None else verdict.sampling(analysis),
         sizes=tables.sizes_table(analysis),
         criterion=criterion_of(analysis.selection.criterion).label,
-        figures=figures_of(analysis) if figures is None else figures,
-        folder=folder,
+        figure=lambda key: Markup(kind.figure(drawn[key], folder)) if key in drawn else "",
+        logo=None if logo is None else _logo(Path(logo), folder if kind.figures_beside else ""),
+        sections=_sections(analysis),
         table=table,
         columns=tables.columns_table(analysis),
         missing=[] if analysis.missing is None else analysis.missing.sentences(),
@@ -243,3 +286,21 @@ def render(
         versions=versions(),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
+
+
+def _sections(analysis: Analysis) -> set[Section]:
+    """The sections of the report of this analysis: those asked for that have something to say."""
+    sampled: set[Section] = {"posterior", "check", "diagnostics"}
+    return {*analysis.request.shown} - (sampled if analysis.posterior is None else set())
+
+
+def _logo_file(logo: Path) -> str:
+    return f"logo{logo.suffix.lower()}"
+
+
+def _logo(logo: Path, folder: str) -> str:
+    """Where the logo is: in the folder, or, if that is "", in the page itself."""
+    if folder:
+        return f"{folder}/{_logo_file(logo)}"
+    data = base64.b64encode(logo.read_bytes()).decode()
+    return f"data:{LOGOS[logo.suffix.lower()]};base64,{data}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from ..data.tables import MISSING, REFUSE
 from ..em.result import Fit
@@ -15,6 +16,18 @@ from ..sampling.registry import SamplerName, sampler_named
 from ..selection.criteria import CriterionName, criterion_of
 from ..selection.selection import Selection
 from ..utils.validation import check_choice, check_integer, check_probability, whole_seed
+
+Section = Literal[
+    "selection", "fit", "posterior", "check", "diagnostics", "comparison", "data", "method",
+    "prior", "repeat", "versions",
+]  # fmt: skip
+#: The sections of a report, in their order.
+SECTIONS: tuple[Section, ...] = get_args(Section)
+#: Types of images by the ending of their files.
+LOGOS = {
+    ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif",
+    ".svg": "image/svg+xml", ".webp": "image/webp",
+}  # fmt: skip
 
 type _Result = Fit | Posterior | ComponentsPosterior | Selection
 type Results = _Result | Mapping[str, _Result]
@@ -43,6 +56,11 @@ class ReportRequest:
     source: str = ""
     reading: str = ""
     missing: str = REFUSE
+    component_names: Sequence[str] | None = None
+    sections: Sequence[Section] | None = None
+    logo: str | Path | None = None
+    template: str | Path | None = None
+    max_time: float | None = None
 
     def __post_init__(self) -> None:
         """Keep the numbers of components as a list, which is read more than once; check others."""
@@ -55,12 +73,46 @@ class ReportRequest:
         set_value(self, "n_posteriors", check_integer("n_posteriors", self.n_posteriors, 1))
         check_choice("missing", self.missing, MISSING)
         set_value(self, "ci_prob", check_probability("ci_prob", self.ci_prob))
+        for name, known in (("sections", SECTIONS), ("component_names", None)):
+            set_value(self, name, _texts(name, getattr(self, name), known))
+        set_value(self, "template", _file("template", self.template))
+        set_value(self, "logo", _file("logo", self.logo, tuple(LOGOS)))
+        if self.max_time is not None and not sampler_named(self.sampler).chooses:
+            raise ValueError(
+                f"max_time is {self.max_time}: only sampler='auto' has one; leave it out."
+            )
 
     @property
     def ks(self) -> list[int]:
         """The numbers of components."""
         ks = self.n_components
         return list(ks) if isinstance(ks, Iterable) else [ks]
+
+    @property
+    def shown(self) -> tuple[Section, ...]:
+        """The sections of the report."""
+        return SECTIONS if self.sections is None else tuple(self.sections)
+
+
+def _texts(name: str, given: Any, known: Sequence[str] | None) -> tuple[str, ...] | None:
+    """A sequence of texts, of those known; None where none is given."""
+    if given is None:
+        return None
+    if isinstance(given, str) or not all(isinstance(text, str) for text in given):
+        raise TypeError(f"{name} is {given!r}: pass a list of texts.")
+    return tuple(text if known is None else check_choice(name, text, known) for text in given)
+
+
+def _file(name: str, given: str | Path | None, endings: Sequence[str] = ()) -> Path | None:
+    """The path of a file that there is, with one of these endings; None where none is given."""
+    if given is None:
+        return None
+    path = Path(given)
+    if not path.is_file():
+        raise FileNotFoundError(f"{name} is {str(path)!r}: there is no such file.")
+    if endings and path.suffix.lower() not in endings:
+        raise ValueError(f"{name} is {path.name!r}: pass a file in {', '.join(endings)}.")
+    return path
 
 
 @dataclass(frozen=True, slots=True)

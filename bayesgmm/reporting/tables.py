@@ -45,7 +45,7 @@ def estimates_table(analysis: Analysis) -> pd.DataFrame:
     if fit.d > _WITH_COVARIANCES:
         table = table.iloc[:, : 1 + 2 * fit.d]
     table = table.T
-    table.columns = [f"component {k}" for k in table.columns]
+    table.columns = analysis.component_titles
     return _as_text(table)
 
 
@@ -77,11 +77,13 @@ def sizes_table(analysis: Analysis) -> pd.DataFrame:
     fit, classes = analysis.fit, analysis.classes
     certainty = 1.0 - classes["uncertainty"].groupby(classes["component"]).mean()
     rows = {
-        f"component {k}": (
-            str(size), f"{size / analysis.data.n:.1%}", f"{share:.1%}",
-            f"{certainty[k]:.3f}" if size else "–",
+        title: (
+            f"{size:.10g}", f"{size / analysis.data.total:.1%}", f"{share:.1%}",
+            f"{certainty[name]:.3f}" if size else "–",
         )
-        for k, (size, share) in enumerate(zip(analysis.sizes, fit.weights, strict=True))
+        for title, name, size, share in zip(
+            analysis.component_titles, fit.components, analysis.sizes, fit.weights, strict=True
+        )
     }  # fmt: skip
     columns = ["rows classified", "of all", "estimated share", "mean probability"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

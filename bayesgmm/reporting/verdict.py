@@ -26,6 +26,7 @@ def conclusion(analysis: Analysis) -> list[str]:
     sentences += _rivals(analysis)
     if analysis.posterior is not None:
         sentences += _posterior(analysis)
+    sentences += _unused(analysis)
     failed = len(analysis.selection.failures)
     if failed:
         cells = failed + len(analysis.selection.top(10**6))
@@ -54,6 +55,21 @@ def _interruptions(analysis: Analysis) -> list[str]:
             f"{analysis.request.draws} that were asked for."
         ]
     return []
+
+
+def _unused(analysis: Analysis) -> list[str]:
+    """What was asked for and could not be done."""
+    said, names, request = [], analysis.request.component_names, analysis.request
+    if names and analysis.fit.component_names != tuple(names):
+        said.append(
+            f"Names were given for {len(names)} components ({_listed(list(names))}); those of this "
+            "fit keep their numbers."
+        )
+    if analysis.data.weights is not None and request.refine:
+        said.append(
+            "The rows have weights, which a posterior cannot have: the estimates are EM's alone."
+        )
+    return said
 
 
 def _choice(analysis: Analysis) -> str:
@@ -102,17 +118,25 @@ def _listed(names: list[str]) -> str:
 
 def _groups(analysis: Analysis) -> str:
     """Sizes of the components, and how certain the rows' components are."""
-    fit, n = analysis.fit, analysis.data.n
+    fit = analysis.fit
     if fit.n_components == 1:
         return "All rows belong to the one component."
-    sizes = _listed([f"{size} ({size / n:.0%})" for size in analysis.sizes])
+    total = analysis.data.total
+    sizes = _listed([f"{size:.10g} ({size / total:.0%})" for size in analysis.sizes])
     sure = 1.0 - uncertain_share(analysis)
     return (
-        f"Components 0 to {fit.n_components - 1} have {sizes} of the {n} rows; {sure:.0%} of the "
+        f"{_all_components(fit)} have {sizes} of the {total:.10g} rows; {sure:.0%} of the "
         f"rows are classified with probability above {_CERTAIN:.0%}, and "
         f"{analysis.expected_error:.1%} are expected to be in another component than the one "
         f"given{_clusters(analysis)}."
     )
+
+
+def _all_components(fit: Fit) -> str:
+    """The components, which a sentence begins with."""
+    if fit.component_names:
+        return f"The components {_listed(list(fit.component_names))}"
+    return f"Components 0 to {fit.n_components - 1}"
 
 
 def _clusters(analysis: Analysis) -> str:
@@ -124,7 +148,9 @@ def _clusters(analysis: Analysis) -> str:
     joined = [part for part in merging.clusters(number) if len(part) > 1]
     if not joined:
         return ""
-    parts = _listed([_listed([str(k) for k in part]) for part in joined])
+    parts = _listed(
+        [_listed([str(merging.mixture.components[k]) for k in part]) for part in joined]
+    )
     return (
         f". Components {parts} overlap most: merged by entropy, the components make {number} "
         "clusters"
@@ -133,13 +159,14 @@ def _clusters(analysis: Analysis) -> str:
 
 def uncertain_share(analysis: Analysis) -> float:
     """Share of rows whose most probable component has probability at most 90 %."""
-    return float(np.mean(1.0 - analysis.classes["uncertainty"] <= _CERTAIN))
+    doubtful = 1.0 - analysis.classes["uncertainty"] <= _CERTAIN
+    return float(np.average(doubtful, weights=analysis.data.weights))
 
 
 def _rivals(analysis: Analysis) -> list[str]:
     top = analysis.selection.top(10**6)
     best = analysis.fit
-    others = [fit for fit in top if fit is not best]
+    others = [fit for fit in top if _named(fit) != _named(best)]
     out = []
     if others:
         out.append(f"The next best model is {_named(others[0])}, {_behind(others[0], best)}.")
@@ -153,7 +180,7 @@ def _rivals(analysis: Analysis) -> list[str]:
     if len(ks) > 1 and best.n_components == ks[-1]:
         out.append(f"K = {ks[-1]} is the largest number tried: try more components.")
     by_icl = min(top, key=lambda f: f.icl)
-    if by_icl is not best:
+    if _named(by_icl) != _named(best):
         out.append(
             f"ICL, which favours well separated components, prefers {_named(by_icl)}"
             + (

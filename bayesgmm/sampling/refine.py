@@ -17,6 +17,7 @@ from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
 from ..utils.errors import ConvergenceAdvice
+from ..utils.progress import waiting
 from ..utils.validation import MOST_STEPS, check_at_least, check_choice, check_integer
 from ..utils.warnings import warn
 from .auto import MAX_TIME, Runs, Target, least_ess, settings_for, until_reached
@@ -199,14 +200,17 @@ def refine(
         sample = _sampling_of_model(X, fit, model)
 
     def posterior_of(tree: xr.DataTree) -> Posterior:
-        return Posterior.assemble(tree, fit, prior, {
-            "creation_library": "bayesgmm",
-            "creation_library_version": __version__,
-            "sampler": chosen.name,
-            "tune": settings.tune,
-            "random_seed": -1 if settings.random_seed is None else settings.random_seed,
-            **fixed,
-        }).with_labels(relabel)  # fmt: skip
+        with waiting("Labels and diagnostics", settings.progressbar):
+            posterior = Posterior.assemble(tree, fit, prior, {
+                "creation_library": "bayesgmm",
+                "creation_library_version": __version__,
+                "sampler": chosen.name,
+                "tune": settings.tune,
+                "random_seed": -1 if settings.random_seed is None else settings.random_seed,
+                **fixed,
+            }).with_labels(relabel)  # fmt: skip
+            posterior.diagnostics  # noqa: B018 - computed here, where it is shown that it is
+        return posterior
 
     if chosen.chooses:
         runs = Runs(sample, partial(steps_to_a_draw, problem), posterior_of, not problem.pseudo)

@@ -35,20 +35,19 @@ class Criterion:
     folds: int = 0
 
 
-def _of_fit(name: str, note: str = "") -> Criterion:
+def _of_fit(name: str) -> Criterion:
     """An information criterion, which a fit has as an attribute."""
     number, label = attrgetter(name), name.upper()
-    axis = f"{label} (lower is better{note})"
+    axis = f"{label} (lower is better)"
     return Criterion(name, label, axis, lambda fit, score: float(number(fit)))
 
 
-_NEGATIVE = "; mclust's is its negative"
 #: By the name that `select` takes.
 CRITERIA = {
     criterion.name: criterion
     for criterion in (
-        _of_fit("bic", _NEGATIVE),
-        _of_fit("icl", _NEGATIVE),
+        _of_fit("bic"),
+        _of_fit("icl"),
         _of_fit("aic"),
         Criterion(
             "cv",

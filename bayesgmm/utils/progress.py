@@ -26,6 +26,27 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
         yield lambda: bar.advance(task)
 
 
+def announce(text: str, show: bool) -> None:
+    """Print a line on standard error, which stays there."""
+    if show:
+        from rich.console import Console
+
+        Console(stderr=True, force_jupyter=False).print(text, highlight=False)
+
+
+@contextmanager
+def waiting(text: str, show: bool) -> Iterator[None]:
+    """A line that moves on a terminal while something is done, and is gone after it."""
+    from rich.console import Console
+
+    console = Console(stderr=True, force_jupyter=False)
+    if not (show and console.is_terminal):
+        yield
+        return
+    with console.status(f"{text} ..."):
+        yield
+
+
 @contextmanager
 def stages(show: bool) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done: the yielded function begins the next stage.

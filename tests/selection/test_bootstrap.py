@@ -416,6 +416,35 @@ def test_information_that_is_no_information(faithful):
     assert "normal theory is doubtful" in errors_of(fit, few, "information").advice
 
 
+# ---- jackknife ----
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_jackknife_of_one_component(weighted):
+    """Of a mean s / sqrt(n), of a variance by leaving out each value; weights are counts."""
+    x = np.random.default_rng(4).gamma(2.0, size=30)
+    counts = np.random.default_rng(5).integers(1, 4, 30) if weighted else np.ones(30, int)
+    rows = np.repeat(x, counts)
+    n = len(rows)
+    fit = bayesgmm.fit(x[:, None], 1, "V", sample_weight=counts if weighted else None)
+    result = standard_errors(
+        x[:, None], fit, "jackknife", sample_weight=counts if weighted else None, progressbar=False
+    )
+    assert result.means[0, 0] == pytest.approx(rows.std(ddof=1) / np.sqrt(n), rel=1e-9)
+    without = np.array([np.delete(rows, i).var() for i in range(n)])
+    exact = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
+    assert result.covariances[0, 0, 0] == pytest.approx(exact, rel=1e-9)
+    assert result.replicates is None and result.failed == 0
+
+
+def test_jackknife_is_near_the_sandwich(faithful, faithful_fit):
+    """Both allow for a wrong model, and differ by terms of order 1 / n."""
+    ours = errors_of(faithful_fit, faithful, "jackknife")
+    other = errors_of(faithful_fit, faithful, "sandwich")
+    np.testing.assert_allclose(ours.means, other.means, rtol=0.06)
+    np.testing.assert_allclose(ours.weights, other.weights, rtol=0.06)
+
+
 # ---- bootstrap standard errors ----
 
 

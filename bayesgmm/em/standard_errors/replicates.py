@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,7 +11,10 @@ from ...data.data import Data, as_data
 from ...mixture.imputation import with_missing_like
 from ...mixture.matching import ecr_order, one_hot
 from ...mixture.mixture import responsibility_blocks
+from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
+from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray, IntArray
+from ..fit import fit as refit
 from ..result import Fit
 from ..status import Status
 from .result import Estimates
@@ -43,6 +47,37 @@ REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Data]] = {
     "weighted": _reweighted,
     "parametric": _simulated,
 }
+
+
+def refits[T](
+    fit: Fit,
+    data: Data,
+    make: Callable[[T], Data],
+    items: Sequence[T],
+    max_iter: int,
+    tol: float,
+    description: str,
+    progressbar: bool,
+) -> tuple[list[tuple[Estimates, bool, bool] | None], bool]:
+    """Refits of the data that each item makes, in the fit's labels; and whether Ctrl-C came.
+
+    None stands for one that is not sound.
+    """
+    allocation = allocation_by(fit, data)
+
+    def replicate(item: T) -> tuple[Estimates, bool, bool] | None:
+        try:
+            other = refit(
+                make(item), fit.n_components, fit.family, prior=fit.prior, start=fit,
+                max_iter=max_iter, tol=tol,
+            )  # fmt: skip
+        except (DataError, DegenerateComponentError):
+            return None
+        return matched(fit, other, data, allocation)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
+        return until_interrupted(replicate, items, description, progressbar)
 
 
 def matched(

@@ -49,13 +49,13 @@ class StandardErrors:
     fit : Fit
         The estimates.
     method : str
-        "bootstrap", "weighted", "parametric", "information" or "sandwich".
+        "bootstrap", "weighted", "parametric", "jackknife", "information" or "sandwich".
     se : Estimates
         Standard errors of proportions (K,), means (K, d) and covariances (K, d, d), in the units
         of these; also as `weights`, `means` and `covariances`.
     replicates : Estimates or None
         The replicates' estimates, (B, K), (B, K, d) and (B, K, d, d), in the fit's labels; None
-        for the information and the sandwich.
+        for the jackknife, the information and the sandwich.
     failed : int
         Replicates that ended at or beside a singular covariance; they are left out.
     unconverged : int
@@ -138,7 +138,7 @@ class StandardErrors:
         fit, (low, high) = self.fit, self.interval(level)
         arrays = [Estimates(fit.weights, fit.means, fit.covariances), self.se, low, high]
         rows = [
-            [k, name, *(getattr(array, field)[k, *index] for array in arrays)]
+            [fit.components[k], name, *(getattr(array, field)[k, *index] for array in arrays)]
             for k in range(fit.n_components)
             for name, field, index in self._parameters()
         ]

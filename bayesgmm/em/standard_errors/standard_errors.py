@@ -1,8 +1,9 @@
-"""Standard errors of a fit: three bootstraps, the observed information, and the sandwich.
+"""Standard errors of a fit: three bootstraps, jackknife, observed information and sandwich.
 
     bootstrap    rows drawn with replacement (as multinomial weights)
     weighted     Dirichlet weights for the rows; no row is ever left out entirely
     parametric   new rows from the fitted mixture
+    jackknife    each row left out once
     information  the curvature of the log-likelihood at the fit, and the delta method
     sandwich     the same curvature, and the spread of the rows' own scores
 
@@ -13,7 +14,6 @@ starts at the fit itself, and its components are given the fit's labels.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -24,22 +24,17 @@ from ...data.same_data import refuse_other_data
 from ...kernels.e_step.contract import Parameters
 from ...mixture.apart import refuse_apart
 from ...utils.errors import (
-    DataError,
-    DegenerateComponentError,
-    DegenerateFitWarning,
     InterruptionAdvice,
 )
-from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray
 from ...utils.validation import MOST_STEPS, Seed, check_choice, check_integer, check_seed
 from ...utils.warnings import warn
 from ..checks import as_fit, check_options
-from ..fit import fit as refit
 from ..labelled_fit import LabelledFit
 from ..result import Fit
 from ..starts.starts import generators
 from .information import LocalCoordinates, inverse, observed_information
-from .replicates import REPLICATES, allocation_by, matched
+from .replicates import REPLICATES, refits
 from .result import Estimates, StandardErrors
 from .sandwich import WEIGHTS, scores, spread_of_scores
 
@@ -79,7 +74,8 @@ def standard_errors(
     method : str
         "bootstrap" (rows drawn with replacement), "weighted" (weighted-likelihood bootstrap:
         Dirichlet weights, of which none is 0, so that fewer replicates degenerate), "parametric"
-        (rows drawn from the fit) or "information" (inverse of the observed information: no
+        (rows drawn from the fit), "jackknife" (every row left out once: as many refits as there are
+        rows, and no random numbers) or "information" (inverse of the observed information: no
         replicates, but right only if the model is and its components have rows enough). Of a MAP
         fit the replicates show how the estimates vary with the data, the information (of the log
         posterior) how wide the posterior is, which is more. "sandwich" needs no replicates either
@@ -142,7 +138,7 @@ def standard_errors(
     """
     check_choice("method", method, METHODS)
     fit, make = as_fit(fit, apart=True), REPLICATES.get(method)
-    if make is not None or not isinstance(fit, LabelledFit):
+    if method not in _WITHOUT_REFITS or not isinstance(fit, LabelledFit):
         refuse_apart(fit)
     options = check_options(1, max_iter, tol)
     n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
@@ -151,8 +147,10 @@ def standard_errors(
         raise ValueError(f"the fit has no standard errors, it is not an estimate: {fit.advice}")
     squared = _meaning_of_weights(method, fit, weights)
     data = _rows_of(fit, X, sample_weight)
-    if make is None:
+    if method in _WITHOUT_REFITS:
         return _by_information(fit, data, method, squared)
+    if make is None:
+        return _by_jackknife(fit, data, options.max_iter, options.tol, progressbar)
     streams = generators(seed, n_boot)
     return _by_replicates(
         fit, data, method, make, streams, options.max_iter, options.tol, progressbar
@@ -239,7 +237,9 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
     return tuple(notes)
 
 
-METHODS = (*REPLICATES, "information", "sandwich")
+# Methods that need nothing but the fit.
+_WITHOUT_REFITS = ("information", "sandwich")
+METHODS = (*REPLICATES, "jackknife", *_WITHOUT_REFITS)
 # Methods to which it makes a difference what the rows' weights are.
 _OF_MEANING = frozenset({"sandwich"})
 
@@ -256,6 +256,42 @@ def _warn_of_interruption(made: int, asked: int) -> None:
     )
 
 
+def _by_jackknife(
+    fit: Fit, data: Data, max_iter: int, tol: float, progressbar: bool
+) -> StandardErrors:
+    """Standard errors from refits without each of the rows, of which weights are counts."""
+    counted = np.ones(data.n) if data.counted is None else np.asarray(data.counted)
+    rows = np.flatnonzero(counted > 0)
+
+    def without(row: int) -> Data:
+        left = counted.copy()
+        left[row] = max(left[row] - 1.0, 0.0)
+        return as_data(data, sample_weight=left)
+
+    found, interrupted = refits(
+        fit, data, without, rows.tolist(), max_iter, tol, "Rows left out", progressbar
+    )
+    if interrupted:
+        raise KeyboardInterrupt("stopped before every row had been left out")
+    sound = [i for i, result in enumerate(found) if result is not None]
+    if len(sound) < 2:
+        raise ValueError("without a row there is no sound fit: use method='information'.")
+    estimates, stopped, moved = zip(*(found[i] for i in sound if found[i] is not None), strict=True)
+    parts = Estimates(*(np.array(part) for part in zip(*estimates, strict=True)))
+    times, total = counted[rows[sound]], float(counted.sum())
+
+    def error(values: FloatArray) -> FloatArray:
+        away = values - np.average(values, axis=0, weights=times)
+        return np.sqrt((total - 1) / total * np.tensordot(times, away**2, axes=1))
+
+    failed = len(rows) - len(sound)
+    notes = (f"{failed} rows could not be left out: without one there is no sound fit.",)
+    return StandardErrors(
+        fit, "jackknife", parts.map(error), None, failed, sum(stopped), sum(moved),
+        notes if failed else (),
+    )  # fmt: skip
+
+
 def _by_replicates(
     fit: Fit,
     data: Data,
@@ -267,23 +303,10 @@ def _by_replicates(
     progressbar: bool,
 ) -> StandardErrors:
     """Standard errors from refits of every replicate, started at the fit, in its labels."""
-    allocation = allocation_by(fit, data)
-
-    def replicate(rng: np.random.Generator) -> tuple[Estimates, bool, bool] | None:
-        try:
-            other = refit(
-                make(fit, data, rng), fit.n_components, fit.family, prior=fit.prior,
-                start=fit, max_iter=max_iter, tol=tol,
-            )  # fmt: skip
-        except (DataError, DegenerateComponentError):
-            return None
-        return matched(fit, other, data, allocation)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateFitWarning)  # counted
-        found, interrupted = until_interrupted(
-            replicate, streams, "Bootstrap replicates", progressbar
-        )
+    found, interrupted = refits(
+        fit, data, lambda rng: make(fit, data, rng), streams, max_iter, tol,
+        "Bootstrap replicates", progressbar,
+    )  # fmt: skip
     if interrupted:
         _warn_of_interruption(len(found), len(streams))
     sound = [result for result in found if result is not None]

@@ -128,7 +128,7 @@ def _tree_partitions(
     m, d = rows.shape
     limit = max(int(_LIMIT * min(1, _COLUMNS / d)), _SMALLEST, *ks)
     if m <= limit:
-        return _cut(*_tree(_Transform.of(rows, counts)(rows), counts), ks)
+        return _cut(*tree_of_rows(rows, counts), ks)
     rng = np.random.default_rng(0) if rng is None else rng
     some = np.sort(rng.choice(m, limit, replace=False))
     transform = _Transform.of(rows[some], counts[some])
@@ -143,6 +143,11 @@ def _tree_partitions(
     for k, labels in everywhere.items():
         labels[some] = partitions[k]
     return everywhere
+
+
+def tree_of_rows(rows: FloatArray, counts: FloatArray) -> tuple[Labels, Labels]:
+    """The merges of different rows (m, d), in their order: which group stays, which joins it."""
+    return _tree(_Transform.of(rows, counts)(rows), counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ class RowSummaries(ABC):
         --------
         >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
         """
-        return responsibility_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
+        found = responsibility_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
+        return found.assign_coords(component=list(self.fit.components))
 
     def impute(
         self,

@@ -14,6 +14,7 @@ from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
 from ...kernels.e_step.contract import Parameters
+from ...utils.progress import waiting
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray, IntArray
 from ..problem import PosteriorProblem
@@ -108,13 +109,15 @@ def sample_directly(
         engine = with_pruning(engine)
     if problem.pseudo:
         engine = with_sandwich(engine)
-    points = _initial_points(problem, n_modes, settings.random_seed)
+    with waiting("Mode of the posterior", settings.progressbar):
+        points = _initial_points(problem, n_modes, settings.random_seed)
     runs, interrupted = _runs(engine, points, settings)
     values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
     stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
     if not (sampler.draws_from_prior or interrupted) and "pi" in values:
-        stats = stats.assign(_of_empty_components(problem, points[0], values))
+        with waiting("Probability of an empty component", settings.progressbar):
+            stats = stats.assign(_of_empty_components(problem, points[0], values))
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
