@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from bayesgmm._version import __version__  # noqa: E402
 from docs.command_line import reference  # noqa: E402
+from docs.gallery import write_gallery  # noqa: E402
 
 for chatty in ("arviz", "pytensor"):  # they say at length how they were imported
     logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -102,6 +103,11 @@ def write_command_line(*_: object) -> None:
         page.write_text(text)
 
 
+def draw_gallery(*_: object) -> None:
+    """Draw the gallery, if plots have changed."""
+    write_gallery(HERE / "reference" / "generated" / "gallery.md")
+
+
 def links_of_the_site(source: str) -> str:
     """Return a page whose links, right on GitHub and in Jupyter, lead to the copies and back."""
     to_notebooks = re.sub(r"\]\(((?:\.\./)*)\.\./notebooks/", r"](\1notebooks/", source)
@@ -118,4 +124,5 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", copy_notebooks)
     app.connect("config-inited", copy_pages)
     app.connect("config-inited", write_command_line)
+    app.connect("config-inited", draw_gallery)
     app.connect("source-read", rewrite_links)

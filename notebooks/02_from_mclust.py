@@ -146,5 +146,5 @@ merging.table.round(3)
 merging.plot.merging()
 
 # %% [markdown]
-# Two clusters: the third component had split one. What mclust has not is the way on from here,
+# Two clusters: the third component had split one. mclust stops here; the next step is
 # the posterior of any of these fits: [from an EM fit to its posterior](04_refine.ipynb).

@@ -60,11 +60,9 @@ def _fit(
         ),
     ] = "auto",
     n_init: options.Starts = None,
-    max_iter: Annotated[
-        int, typer.Option(min=0, help="Most EM iterations from each start.")
-    ] = 1000,
+    max_iter: Annotated[int, typer.Option(min=0, help="Maximum EM iterations per start.")] = 1000,
     tol: Annotated[
-        float, typer.Option(help="Stop where so little log-likelihood per row is left to gain.")
+        float, typer.Option(help="Convergence tolerance: remaining gain in log-likelihood per row.")
     ] = 1e-8,
     prior: Annotated[
         bool,

@@ -58,7 +58,7 @@ def _report(
     columns: options.Columns = "",
     missing: options.Missing = "refuse",
     question: Annotated[
-        str, typer.Option(help="What the report asks first; the number of components if left out.")
+        str, typer.Option(help="Question printed at its head. Default: how many components.")
     ] = "",
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Sample the best fit's posterior.")

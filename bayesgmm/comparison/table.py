@@ -81,6 +81,10 @@ class Comparison(pd.DataFrame):
             Where to write; returned as text if left out.
         **options
             Of `DataFrame.to_latex`.
+
+        Returns
+        -------
+        str or None
         """
         options = {"escape": True} | options
         parts = self._parts(self)
@@ -95,6 +99,10 @@ class Comparison(pd.DataFrame):
         ----------
         buf : path or file, optional
             Where to write; returned as text if left out.
+
+        Returns
+        -------
+        str or None
         """
         tables = "".join(self._html_part(title, part) for title, part in self._parts(self._shown))
         lists = _html_list("Verdicts", self._verdicts()) + _html_list("Notes", self.notes)

@@ -213,7 +213,7 @@ def as_data(
     columns : sequence of str, optional
         Use only these columns of a table.
     sample_weight : array-like (n,), optional
-        What each row counts for: 2 as if it stood there twice, 0 as if it did not. A `Data`
+        Frequency weight of each row: 2 equals two identical rows, 0 as if it did not. A `Data`
         keeps its own weights unless given others. Weights that are all 1 are none.
     missing : {"refuse", "marginalize"}
         Whether values may be missing: NaN, None, pandas' NA, nulls, masked ones. A `Data` keeps

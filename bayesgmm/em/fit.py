@@ -98,7 +98,7 @@ def fit(
     columns : sequence of str, optional
         Use only these columns of a table.
     sample_weight : array-like (n,), optional
-        What each row counts for: 2 as if it stood there twice, 0 as if it did not.
+        Frequency weight of each row: 2 equals two identical rows, 0 as if it did not.
     missing : {"refuse", "marginalize"}
         "marginalize" fits tables with missing values (NaN, None, pandas' NA, nulls, masked ones)
         by the likelihood of the values that are there: exact if what is missing depends, given

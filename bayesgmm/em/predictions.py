@@ -72,15 +72,45 @@ class Predictions(Probabilities):
         return cast(Self, replace(cast(Any, self), mixture=mixture))
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
-        """The most probable component of each row, (n,) of int."""
+        """The most probable component of each row, (n,) of int.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        int array (n,)
+        """
         return self.mixture.predict(X)
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
-        """Responsibilities of the components for each row, (n, K); rows sum to 1."""
+        """Responsibilities of the components for each row, (n, K); rows sum to 1.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n, K)
+        """
         return self.mixture.predict_proba(X)
 
     def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
-        """Log density of each row under the mixture, (n,)."""
+        """Log density of each row under the mixture, (n,).
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n,)
+        """
         return self.mixture.log_density(X)
 
     def impute(
@@ -89,21 +119,70 @@ class Predictions(Probabilities):
         draws: int | None = None,
         random_seed: int | np.random.Generator | None = None,
     ) -> FloatArray:
-        """The rows with missing values filled in: `Mixture.impute` of the estimates."""
+        """The rows with missing values filled in: `Mixture.impute` of the estimates.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows, of which values may be missing.
+        draws : int, optional
+            Give so many sets of rows, drawn; else one, of conditional means.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        array (n, d) or (draws, n, d)
+        """
         return self.mixture.impute(X, draws, random_seed)
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
     ) -> tuple[FloatArray, IntArray]:
-        """Draw n rows (n, d) and their components (n,) from the fitted mixture."""
+        """Draw n rows (n, d) and their components (n,) from the fitted mixture.
+
+        Parameters
+        ----------
+        n : int
+            Rows to draw.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        x : array (n, d)
+            Rows.
+        component : int array (n,)
+            The component each row came from.
+        """
         return self.mixture.sample(n, random_seed)
 
     def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
-        """The mixture of some columns alone, as `Mixture.marginal`."""
+        """The mixture of some columns alone, as `Mixture.marginal`.
+
+        Parameters
+        ----------
+        columns : str, int or sequence of them
+            Names or positions to keep, in the order wanted.
+
+        Returns
+        -------
+        Mixture
+        """
         return self.mixture.marginal(columns)
 
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
-        """The mixture of the other columns, given values of some, as `Mixture.conditional`."""
+        """The mixture of the other columns, given values of some, as `Mixture.conditional`.
+
+        Parameters
+        ----------
+        given : mapping of column name or position to value
+            At least one column, and not all.
+
+        Returns
+        -------
+        Mixture
+        """
         return self.mixture.conditional(given)
 
     def projection(self, n_directions: int | None = None, balance: float = 1.0) -> Projection:

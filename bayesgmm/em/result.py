@@ -232,7 +232,12 @@ class Fit(Predictions, Displayed):
         return text
 
     def to_xarray(self) -> xr.Dataset:
-        """The estimates as a Dataset: pi, mu and Sigma over component and feature."""
+        """The estimates as a Dataset: pi, mu and Sigma over component and feature.
+
+        Returns
+        -------
+        xarray.Dataset
+        """
         import xarray as xr
 
         names = list(self.names)
@@ -251,11 +256,21 @@ class Fit(Predictions, Displayed):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per component: proportion, means, standard deviations and correlations."""
+        """One row per component: proportion, means, standard deviations and correlations.
+
+        Returns
+        -------
+        DataFrame
+        """
         return self.mixture.to_frame()
 
     def to_meta(self) -> dict[str, Any]:
-        """Everything but the arrays, as plain values."""
+        """Everything but the arrays, as plain values.
+
+        Returns
+        -------
+        dict
+        """
         return {
             "version": __version__,
             "kind": self.kind,
@@ -281,7 +296,12 @@ class Fit(Predictions, Displayed):
         }
 
     def to_arrays(self) -> dict[str, FloatArray]:
-        """The arrays, by name; with `to_meta` all that `from_parts` needs."""
+        """The arrays, by name; with `to_meta` all that `from_parts` needs.
+
+        Returns
+        -------
+        dict of name to array
+        """
         return {
             "weights": self.weights,
             "means": self.means,
@@ -296,12 +316,26 @@ class Fit(Predictions, Displayed):
         """Write the fit to a NumPy archive (.npz), without pickle.
 
         An old file is replaced when the new one is complete, and stays as it was otherwise.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
         """
         write_arrays(path, _FORMAT, self.to_meta(), self.to_arrays())
 
     @classmethod
     def load(cls, path: str | Path) -> Fit:
         """Read a fit written by `save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Fit
 
         Raises
         ------
@@ -316,6 +350,17 @@ class Fit(Predictions, Displayed):
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> Fit:
         """A fit from saved metadata and arrays.
+
+        Parameters
+        ----------
+        meta : mapping
+            What `to_meta` gives.
+        arrays : mapping of name to array
+            What `to_arrays` gives.
+
+        Returns
+        -------
+        Fit
 
         Raises
         ------

@@ -140,12 +140,33 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        """The most probable class of each row, (n,)."""
+        """The most probable class of each row, (n,).
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n,)
+            Classes.
+        """
         probabilities = self.predict_proba(X)
         return self.classes_[np.argmax(probabilities, axis=1)]
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
-        """Probabilities of the classes for each row, (n, C); rows sum to 1."""
+        """Probabilities of the classes for each row, (n, C); rows sum to 1.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n, number of classes)
+        """
         check_is_fitted(self)
         x = new_rows(self, X, [np.float64, np.float32])
         return self._found.probabilities(x)

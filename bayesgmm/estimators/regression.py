@@ -122,7 +122,17 @@ class Regression(RegressorMixin, BaseEstimator):
         return tags
 
     def predict(self, X: Any) -> FloatArray:  # noqa: N803
-        """E[y | x] for each row, (n,)."""
+        """E[y | x] for each row, (n,).
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n,)
+        """
         return self.predict_interval(X)[0]
 
     def predict_interval(self, X: Any, ci_prob: float = 0.89) -> tuple[FloatArray, FloatArray]:  # noqa: N803
@@ -130,6 +140,17 @@ class Regression(RegressorMixin, BaseEstimator):
 
         They take the estimates for the truth; `fit_.regression` has the standard deviation of y
         too.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+        ci_prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
         """
         check_is_fitted(self)
         x = new_rows(self, X, np.float64)

@@ -56,15 +56,42 @@ class Gamma:
         return self.shape / self.rate
 
     def times(self, factor: float) -> Gamma:
-        """The distribution of `factor` times the hyperparameter."""
+        """The distribution of `factor` times the hyperparameter.
+
+        Parameters
+        ----------
+        factor : float
+            A positive number.
+
+        Returns
+        -------
+        Gamma
+        """
         return Gamma(self.shape, self.rate / factor)
 
     def draw(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """Draws (size,), or (size, d) where there is a rate for each column."""
+        """Draws (size,), or (size, d) where there is a rate for each column.
+
+        Parameters
+        ----------
+        rng : Generator
+            The random stream.
+        size : int
+            Number of draws.
+
+        Returns
+        -------
+        array (size,)
+        """
         return rng.gamma(self.shape, size=(size, *np.shape(self.rate))) / self.rate
 
     def to_dict(self) -> dict[str, Any]:
-        """Shape and rate as plain numbers and lists."""
+        """Shape and rate as plain numbers and lists.
+
+        Returns
+        -------
+        dict
+        """
         return {"shape": self.shape, "rate": np.asarray(self.rate).tolist()}
 
     def __str__(self) -> str:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.like_input import like_input
 from ..utils.types import FloatArray
 from .draws import Draws, NoisyDraws
 from .mixture import estimate_of, mixture_of, responsibility_blocks
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
-def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFrame:  # noqa: N803
+def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noqa: N803
     """The most probable component of each row, and how uncertain it is.
 
     Parameters
@@ -33,7 +34,8 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
     Returns
     -------
     DataFrame
-        One row per row of X, with its index if X is a pandas object. It has `component`, an int (-1
+        One row per row of X, with its index if X is a pandas object; of polars
+        if X is. It has `component`, an int (-1
         for noise, whose responsibility is r_noise), or a name if there are names
         (`Fit.with_component_names`); and `uncertainty`, 1 - max_k r_ik: 0 for a row that is
         certain, at most 1 - 1/K.
@@ -77,7 +79,7 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> pd.DataFram
     if kept:
         titles = [f"r_{k}" for k in names]
         table[[*titles[:-1], "r_noise"] if noisy else titles] = np.concatenate(kept)
-    return table
+    return like_input(table, X)
 
 
 def _labels(fit: Any, noisy: bool) -> NDArray[Any]:

@@ -71,25 +71,53 @@ class PriorOnK(Displayed):
 
     @classmethod
     def uniform(cls, max_components: int = 30) -> Self:
-        """K uniform on 1, ..., max_components (Richardson & Green 1997 with 30)."""
+        """K uniform on 1, ..., max_components (Richardson & Green 1997 with 30).
+
+        Parameters
+        ----------
+        max_components : int
+            The largest number of components.
+        """
         most = check_integer("max_components", max_components, 1, _LIMIT)
         return cls(np.ones(most), f"uniform on 1, ..., {most}")
 
     @classmethod
     def fixed(cls, n_components: int) -> Self:
-        """K known: with a small concentration the sparse finite mixture."""
+        """K known: with a small concentration the sparse finite mixture.
+
+        Parameters
+        ----------
+        n_components : int
+            The number of components.
+        """
         k = check_integer("n_components", n_components, 1, _LIMIT)
         return cls(np.eye(k)[-1], f"K = {k}")
 
     @classmethod
     def geometric(cls, p: float = 0.1, max_components: int = _MOST) -> Self:
-        """K - 1 ~ Geometric: p(K) = p (1 - p)^(K - 1)."""
+        """K - 1 ~ Geometric: p(K) = p (1 - p)^(K - 1).
+
+        Parameters
+        ----------
+        p : float
+            The probability that it ends at each number.
+        max_components : int
+            The largest number kept.
+        """
         p = check_probability("p", p)
         return cls._of_log(lambda k: k * np.log1p(-p), max_components, f"Geometric({p:g})")
 
     @classmethod
     def poisson(cls, rate: float = 1.0, max_components: int = _MOST) -> Self:
-        """K - 1 ~ Poisson(rate)."""
+        """K - 1 ~ Poisson(rate).
+
+        Parameters
+        ----------
+        rate : float
+            The mean of K - 1.
+        max_components : int
+            The largest number kept.
+        """
         rate = positive(rate, "rate")
         return cls._of_log(
             lambda k: k * np.log(rate) - gammaln(k + 1), max_components, f"Poisson({rate:g})"
@@ -97,7 +125,15 @@ class PriorOnK(Displayed):
 
     @classmethod
     def negative_binomial(cls, n: float, p: float, max_components: int = _MOST) -> Self:
-        """K - 1 ~ NegativeBinomial(n, p), of mean n (1 - p) / p, as in SciPy and PyMC."""
+        """K - 1 ~ NegativeBinomial(n, p), of mean n (1 - p) / p, as in SciPy and PyMC.
+
+        Parameters
+        ----------
+        n, p : float
+            Its parameters, for K - 1.
+        max_components : int
+            The largest number kept.
+        """
         n, p = positive(n, "n"), check_probability("p", p)
         return cls._of_log(
             lambda k: gammaln(n + k) - gammaln(k + 1) + k * np.log1p(-p),
@@ -113,6 +149,13 @@ class PriorOnK(Displayed):
 
         (1, 4, 3) is recommended by Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021): 57 % of its
         mass is on K = 1, its mean is 2, and its tail is heavy.
+
+        Parameters
+        ----------
+        n, a, b : float
+            Its parameters, for K - 1.
+        max_components : int
+            The largest number kept.
         """
         n, a, b = positive(n, "n"), positive(a, "a"), positive(b, "b")
         return cls._of_log(

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer, check_probability, random_stream
 from .univariate import Univariate
 
-if TYPE_CHECKING:
-    from .mixture import Mixture
+
+class _Mixture(Protocol):
+    """What is asked of a mixture."""
+
+    weights: FloatArray
+    means: FloatArray
+    names: tuple[str, ...]
+
+    @property
+    def d(self) -> int: ...
+
+    @property
+    def variances(self) -> FloatArray: ...
+
+    def marginal(self, columns: str | int, /) -> _Mixture: ...
+
+    def sample(self, n: int, random_seed: Any, /) -> tuple[FloatArray, IntArray]: ...
+
+    def log_density(self, x: Any, /) -> FloatArray: ...
 
 
 class Probabilities:
@@ -159,10 +176,8 @@ class Probabilities:
         rows, _ = mixture.sample(n_draws, random_stream(random_seed))
         return float(np.exp(np.quantile(mixture.log_density(rows), 1 - prob)))
 
-    def _mixture(self) -> Mixture:
-        found: Any = self
-        mixture: Mixture = getattr(found, "mixture", found)
-        return mixture
+    def _mixture(self) -> _Mixture:
+        return cast(_Mixture, getattr(self, "mixture", self))
 
     def _of_one(self, column: str | int | None) -> Univariate:
         mixture = self._mixture()

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from ..data.data import Data
+from ..data.like_input import like_input
 from ..kernels.e_step.e_step import evaluate
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import tail_probabilities
@@ -152,7 +153,8 @@ def regression(
             quantiles = [found.quantile(probability) for probability in ends]
             values = np.stack([found.mean, np.sqrt(found.variance), *quantiles], axis=1)
             out[part.start + at] = values
-    return pd.DataFrame(out, columns=["mean", "sd", "lower", "upper"], index=row_index(x))
+    table = pd.DataFrame(out, columns=["mean", "sd", "lower", "upper"], index=row_index(x))
+    return like_input(table, x)
 
 
 def row_index(x: Any) -> Any:

@@ -46,7 +46,18 @@ _MOST_BINS, _ROWS_A_BIN, _ROWS_A_COMPONENT = 80, 6, 10
 
 
 def colour(k: int) -> str:
-    """Colour of component k."""
+    """Colour of component k.
+
+    Parameters
+    ----------
+    k : int
+        The component.
+
+    Returns
+    -------
+    str
+        A colour as matplotlib takes it.
+    """
     return COLOURS[k % len(COLOURS)]
 
 

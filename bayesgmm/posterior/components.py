@@ -129,6 +129,10 @@ class ComponentsPosterior(LabelFree):
         ----------
         ci_prob : float
             Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
         """
         names = [name for name in COUNTED if name in self.tree["posterior"]]
         return parameter_table(self.tree, ci_prob, names)
@@ -181,19 +185,43 @@ class ComponentsPosterior(LabelFree):
         return posterior_given(self.tree, self.data, self.fit, prior, k).relabel(relabel)
 
     def prior_given(self, n_components: int) -> Prior:
-        """The prior of a mixture of so many components: that of `given`, for `refine` too."""
+        """The prior of a mixture of so many components: that of `given`, for `refine` too.
+
+        Parameters
+        ----------
+        n_components : int
+            The number of components.
+
+        Returns
+        -------
+        Prior
+        """
         return self.model.given(n_components)
 
     def save(self, path: str | Path) -> None:
         """Write the posterior, with its fit and priors, to a NetCDF file (h5netcdf, no pickle).
 
         An old file is replaced when the new one is complete, and stays as it was otherwise.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
         """
         write_tree(self.tree, path)
 
     @classmethod
     def load(cls, path: str | Path) -> ComponentsPosterior:
         """Read a posterior written by `save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        ComponentsPosterior
 
         Raises
         ------
@@ -206,7 +234,17 @@ class ComponentsPosterior(LabelFree):
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> ComponentsPosterior:
-        """The posterior in a tree that `save` wrote; others are refused."""
+        """The posterior in a tree that `save` wrote; others are refused.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            As `tree`.
+
+        Returns
+        -------
+        ComponentsPosterior
+        """
         fit, prior = kept_fit_and_prior(tree, _FORMAT, GROUPS)
         if prior is None:
             raise ValueError("the tree has no prior")
@@ -218,7 +256,23 @@ class ComponentsPosterior(LabelFree):
     def assemble(
         cls, tree: xr.DataTree, fit: Fit, model: MixtureOfMixtures, attrs: dict[str, Any]
     ) -> ComponentsPosterior:
-        """A posterior from draws; the tree gets everything that `save` writes."""
+        """A posterior from draws; the tree gets everything that `save` writes.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            The draws.
+        fit : Fit
+            The fit that they were started at.
+        model : ComponentsModel
+            What was sampled.
+        attrs : dict
+            Attributes of the tree.
+
+        Returns
+        -------
+        ComponentsPosterior
+        """
         attrs = attrs | {"components": model.to_text()}
         return cls(with_fit_and_prior(tree, fit, model.prior, attrs, _FORMAT), fit, model)
 

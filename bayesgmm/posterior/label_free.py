@@ -84,7 +84,18 @@ class LabelFree(Displayed):
     ) -> xr.DataArray:
         """The probability that two rows belong to the same component.
 
-        The parameters are those of `Posterior.coclustering`.
+        Parameters
+        ----------
+        rows : int or sequence of int, optional
+            Only these rows, by position, or so many random ones.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced; all if left out.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        xarray.DataArray
         """
         data = self.data
         picked = picked_rows(data.n, rows, random_seed)
@@ -149,7 +160,20 @@ class LabelFree(Displayed):
     ) -> xr.Dataset:
         """The density of new rows, or of some of their columns, with its uncertainty.
 
-        The parameters are those of `Posterior.density`.
+        Parameters
+        ----------
+        at : mapping of column to values, optional
+            Where; a grid over the columns if left out.
+        columns : str, int or sequence of them, optional
+            The columns, the others integrated out.
+        ci_prob : float
+            Probability of the equal-tailed interval.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced; all if left out.
+
+        Returns
+        -------
+        xarray.Dataset
         """
         return self.mixture_draws.density(at, columns=columns, ci_prob=ci_prob, n_draws=n_draws)
 
@@ -162,7 +186,18 @@ class LabelFree(Displayed):
     ) -> pd.DataFrame:
         """Log posterior predictive density of each row, with an interval of the log density.
 
-        The parameters are those of `Posterior.log_density`.
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        ci_prob : float
+            Probability of the equal-tailed interval.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced; all if left out.
+
+        Returns
+        -------
+        DataFrame
         """
         data = self.data if X is None else self.mixture_draws.rows(X)
         return log_density_intervals(data, self._some(n_draws), ci_prob)

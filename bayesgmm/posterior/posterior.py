@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -32,7 +31,7 @@ from .labels.relabelling import Relabelling
 from .named_components import NamedComponents
 from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo, rows_of
 from .parameter_table import parameter_table, without_copies
-from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
+from .saved import Saved
 from .steps import Sampled
 from .summaries.densities import log_density_intervals
 from .tree_groups import TreeGroups
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
+class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -144,7 +143,17 @@ class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
         return Posterior(labels.relabelled(self.tree, relabelling), self.fit, self.prior)
 
     def with_labels(self, method: Method) -> Posterior:
-        """The same draws, relabelled if the components may change their names."""
+        """The same draws, relabelled if the components may change their names.
+
+        Parameters
+        ----------
+        method : str
+            As for `relabel`.
+
+        Returns
+        -------
+        Posterior
+        """
         return self._as_sampled(r) if (r := fixed_labels(self.tree)) else self.relabel(method)
 
     def of_chains(self, chains: Sequence[int]) -> Posterior:
@@ -154,6 +163,10 @@ class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
         ----------
         chains : sequence of int
             Their names in the coordinate `chain`: 0, 1, ... as sampled.
+
+        Returns
+        -------
+        Posterior
 
         Raises
         ------
@@ -207,6 +220,10 @@ class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
             Rows; those of the posterior if left out.
         n_draws : int, optional
             Use only so many draws, evenly spaced.
+
+        Returns
+        -------
+        array (n, K)
         """
         return mean_responsibilities(*self._rows_and_draws(X, n_draws))
 
@@ -312,38 +329,6 @@ class Posterior(NamedComponents, Displayed, Sampled, TreeGroups):
         return evidence_of(
             self.data, self.draws, chains, self.fit.family, self._prior(), method, random_seed
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the posterior, with its fit and prior, to a NetCDF file (h5netcdf, no pickle).
-
-        An old file is replaced when the new one is complete, and stays as it was otherwise.
-        """
-        write_tree(self.tree, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Posterior:
-        """Read a posterior written by `save`.
-
-        Raises
-        ------
-        OSError
-            The file cannot be opened.
-        ValueError
-            The file is not a saved posterior, or is damaged.
-        """
-        return read_tree(path, cls.from_tree)
-
-    @classmethod
-    def from_tree(cls, tree: xr.DataTree) -> Posterior:
-        """The posterior in a tree that `save` wrote or `refine` made; others are refused."""
-        return cls(tree, *fit_and_prior(tree))
-
-    @classmethod
-    def assemble(
-        cls, tree: xr.DataTree, fit: Fit, prior: Prior | None, attrs: dict[str, Any]
-    ) -> Posterior:
-        """A posterior from relabelled draws; the tree gets everything that `save` writes."""
-        return cls(with_fit_and_prior(tree, fit, prior, attrs), fit, prior)
 
     def _of_tree(self, tree: xr.DataTree) -> Self:
         return replace(self, tree=tree)

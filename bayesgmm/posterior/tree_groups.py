@@ -64,6 +64,17 @@ class TreeGroups(Summaries):
 
         ArviZ's own checks then take the tree: `az.plot_ppc_dist(posterior.tree)`. The parameters
         are those of `predictive`. Values that the rows miss are missing (NaN) in these too.
+
+        Parameters
+        ----------
+        n_draws : int, optional
+            Use only so many draws, evenly spaced; all if left out.
+        random_seed : int or Generator, optional
+            Seed.
+
+        Returns
+        -------
+        Posterior
         """
         new = self.predictive(n_draws=n_draws, random_seed=random_seed)
         observed = self.tree["observed_data"]["y"].to_numpy()
@@ -76,6 +87,10 @@ class TreeGroups(Summaries):
 
         They are the mixture's densities, with allocations summed out: `y` over chain, draw and
         obs_id. `az.loo(posterior.tree)` then agrees with `loo`, and `az.compare` takes several.
+
+        Returns
+        -------
+        Posterior
 
         Raises
         ------
@@ -95,6 +110,10 @@ class TreeGroups(Summaries):
         They are those of `pi`, of `mu` (given Sigma where the prior of the means depends on it) and
         of `Sigma` (up to a constant for families that share part of it), with random
         hyperparameters integrated out.
+
+        Returns
+        -------
+        Posterior
         """
         group = log_prior_group(self.draws, self._parameters, self.fit.family, self._prior())
         return self.with_group("log_prior", group)

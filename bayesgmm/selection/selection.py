@@ -129,15 +129,46 @@ class Selection:
         raise KeyError(f"{cell!r} is no cell: pass one of {families}, and K of {ks}.")
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803 - scikit-learn's name for the data
-        """The most probable component of each row under the best fit, (n,) of int."""
+        """The most probable component of each row under the best fit, (n,) of int.
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        int array (n,)
+        """
         return self.best.predict(X)
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803 - scikit-learn's name for the data
-        """Responsibilities of the rows under the best fit, (n, K)."""
+        """Responsibilities of the rows under the best fit, (n, K).
+
+        Parameters
+        ----------
+        X : array-like (n, d)
+            Rows; the columns of a table are found by name.
+
+        Returns
+        -------
+        array (n, K)
+        """
         return self.best.predict_proba(X)
 
     def top(self, n: int = 3, criterion: str | None = None) -> list[Fit]:
         """The n best fits, by the grid's criterion or another.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        criterion : str, optional
+            A name that `select` takes; the grid's own if left out.
+
+        Returns
+        -------
+        list of Fit
 
         Raises
         ------
@@ -159,6 +190,15 @@ class Selection:
         """A criterion by number of components (rows) and family; NaN where a cell failed.
 
         Lower is better, but for "cv", the cross-validated log-likelihood per row.
+
+        Parameters
+        ----------
+        criterion : str, optional
+            A name that `select` takes.
+
+        Returns
+        -------
+        DataFrame
         """
         import pandas as pd
 
@@ -196,6 +236,11 @@ class Selection:
         """Write the grid to a NumPy archive (.npz), without pickle.
 
         An old file is replaced when the new one is complete, and stays as it was otherwise.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
         """
         arrays: dict[str, Any] = {}
         meta: dict[str, Any] = {"criterion": self.criterion, "fits": []}
@@ -211,6 +256,15 @@ class Selection:
     @classmethod
     def load(cls, path: str | Path) -> Selection:
         """Read a grid written by `save`.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+
+        Returns
+        -------
+        Selection
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -14,9 +15,16 @@ import bayesgmm
 from tests.places import ROOT
 
 #: The files that are not text, and the bytes that each may have.
-BINARIES = {"docs/figures/components.png": 100_000, "docs/figures/growth.png": 200_000}
+BINARIES = {
+    "docs/figures/components.png": 100_000,
+    "docs/figures/faithful.png": 200_000,
+    "docs/figures/growth.png": 200_000,
+}
 #: Beside the package, the tests and what hatchling adds: the project's own files of the sdist.
-ROOT_FILES = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
+ROOT_FILES = {
+    "CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "README.md", "hatch_build.py",
+    "pyproject.toml",
+}  # fmt: skip
 
 
 def kept():
@@ -90,3 +98,34 @@ def test_sdist_is_what_pyproject_says(sdist):
 def test_wheel_of_the_sdist_is_that_of_the_checkout(wheel, sdist, tmp_path):
     """Who builds from the sdist installs the same."""
     assert pip_wheel(sdist, tmp_path) == wheel
+
+
+def described(wheel):
+    """The long description of the wheel."""
+    (metadata,) = (text for name, text in wheel.items() if name.endswith("/METADATA"))
+    return metadata.decode().partition("\n\n")[2]
+
+
+def test_page_of_the_package_has_no_dead_link(wheel):
+    """Every link leads to a file that is in the repository; one picture; no raw mathematics."""
+    page = described(wheel)
+    assert page.startswith("# bayesgmm") and "$" not in page
+    links = re.findall(r"(!?)\[[^]]*\]\(([^)\s]+)\)", page)
+    assert sum(bool(picture) for picture, _ in links) == 1
+    there = re.compile(
+        r"https://(?:raw\.githubusercontent|github)\.com/OWNER/bayesgmm/(?:blob/)?main/([^#]*)"
+    )
+    for _, link in links:
+        found = there.match(link)
+        assert found is not None, f"{link} leads nowhere from a package index"
+        assert (ROOT / found[1]).is_file(), link
+    assert len(links) > 20
+
+
+@pytest.mark.slow
+def test_twine_accepts_both(sdist, tmp_path):
+    """What a package index looks at before it takes an upload."""
+    pytest.importorskip("twine")
+    pip_wheel(ROOT, tmp_path)
+    command = [sys.executable, "-m", "twine", "check", "--strict", sdist, *tmp_path.glob("*.whl")]
+    subprocess.run(command, check=True)

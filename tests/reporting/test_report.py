@@ -15,11 +15,14 @@ from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli.app import app
+from bayesgmm.data.data import as_data
+from bayesgmm.mixture.prior import Prior
 from bayesgmm.reporting import Analysis, ReportRequest, analyse, render, repeat, tables, verdict
-from bayesgmm.reporting.analysis import fits_to_sample
+from bayesgmm.reporting.analysis import _cost, fits_to_sample
 from bayesgmm.reporting.figures import figures_of
 from bayesgmm.reporting.report import format_of, write
 from bayesgmm.reporting.verdict import describe
+from bayesgmm.sampling.pilot import seconds_expected
 from tests.synthetic import make_posterior
 
 
@@ -421,3 +424,68 @@ def test_missing_values_are_told_by_component(tmp_path):
     assert [f"{v:.1%}" for v in (lacking[:, 1].mean(), *share)] == row.strip("| ").split(" | ")[1:]
     page = (tmp_path / "report.html").read_text()
     assert "Shares of missing values" in page and f"{share[k]:.1%}" in page
+
+
+def test_sections_logo_template_and_names(tmp_path):
+    """What a person may choose of the page; the answer is always there."""
+    x = bayesgmm.datasets.load_faithful()
+    logo, template = tmp_path / "logo.svg", tmp_path / "own.html"
+    logo.write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    template.write_text(
+        '{% extends "report.html" %}{% block style %}h1 { color: teal }{% endblock %}'
+        "{% block fit %}<p>Ours.</p>{{ super() }}{% endblock %}"
+    )
+    shown = {
+        "n_components": 2, "covariance_type": "VVV", "refine": False, "progressbar": False,
+        "random_seed": 1, "sections": ["fit", "repeat"], "component_names": ["long", "short <i>"],
+    }  # fmt: skip
+    bayesgmm.report(x, tmp_path / "r.html", logo=logo, template=template, **shown)
+    page = (tmp_path / "r.html").read_text()
+    assert re.findall(r'<h2 id="(\w+)"', page) == ["fit", "repeat"]
+    assert re.findall(r'href="#(\w+)"', page) == ["fit", "repeat"]
+    assert "h1 { color: teal }" in page and "<p>Ours.</p>" in page
+    assert "data:image/svg+xml;base64," in page
+    assert "The components long and short &lt;i&gt; have" in page and "component 0" not in page
+    assert "component_names=[" in page and "--component-names " in page
+    bayesgmm.report(x, tmp_path / "r.md", logo=logo, **shown)
+    text = (tmp_path / "r.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.M)[-2:] == ["The chosen fit", "Reproducibility"]
+    assert "](r_figures/logo.svg)" in text and (tmp_path / "r_figures" / "logo.svg").exists()
+    for wrong, error in (
+        ({"sections": ["fits"]}, ValueError), ({"sections": "fit"}, TypeError),
+        ({"logo": template}, ValueError), ({"template": tmp_path / "no.html"}, FileNotFoundError),
+        ({"max_time": 3, "sampler": "gibbs"}, ValueError),
+    ):  # fmt: skip
+        with pytest.raises(error, match=next(iter(wrong))):
+            bayesgmm.report(x, tmp_path / "no.html", **shown | wrong)
+
+
+def test_rows_with_weights_and_names_that_do_not_fit(tmp_path):
+    """Sizes are sums of weights; what could not be done is said."""
+    x = bayesgmm.datasets.load_faithful()
+    weights = np.where(np.arange(272) < 100, 2.0, 1.0)
+    bayesgmm.report(
+        x, tmp_path / "r.md", n_components=2, covariance_type="VVV", sample_weight=weights,
+        component_names=["a", "b", "c"], progressbar=False, random_seed=1,
+    )  # fmt: skip
+    text = (tmp_path / "r.md").read_text()
+    assert "of the 372 rows" in text and "which a posterior cannot have" in text
+    assert "Names were given for 3 components (a, b and c)" in text
+    fit = bayesgmm.fit(x, 2, sample_weight=weights, random_seed=1)
+    sizes = np.bincount(fit.predict(x), weights)
+    assert all(f"{size:.0f} ({size / 372:.0%})" in text for size in sizes)
+
+
+def test_time_is_told_beforehand():
+    """In proportion to what is asked for; minutes come with a faster way."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, random_seed=1)
+    few = seconds_expected(x, fit, draws=10, tune=10)
+    many = seconds_expected(x, fit, draws=1_000_000, tune=10)
+    assert 0 < few < 30 and many > 50 * few
+    data, prior = as_data(x), Prior.from_data(x)
+    assert re.fullmatch(r": about \d+ s", _cost(data, fit, prior, ReportRequest()))
+    long = ReportRequest(draws=100_000_000)
+    assert "'laplace' approximates it" in _cost(data, fit, prior, long)
+    laplace = ReportRequest(sampler="laplace")
+    assert _cost(data, fit, prior, laplace) == ""

@@ -163,8 +163,8 @@ class Diagnostics(Displayed):
         if invariant.rhat > MAX_RHAT:
             return [
                 f"R-hat of {invariant.name} is {invariant.rhat:.3f} (at most {MAX_RHAT} is good): "
-                "the chains disagree, whatever the labels; raise tune and draws, or use "
-                "sampler='gibbs' with a large thin, which suits overlapping components; if it "
+                "the chains disagree even in label-invariant quantities; raise tune and draws, or "
+                "use sampler='gibbs' with a large thin, which suits overlapping components; if it "
                 "stays, use fewer components or a stronger prior."
             ]
         if worst.rhat > MAX_RHAT:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...data.like_input import like_input
 from ...mixture.draws import Draws
 from ...mixture.evaluation import responsibilities
 from ...mixture.regression import Columns, Conditionals, component_regressions, row_index
@@ -42,7 +43,8 @@ def regression_intervals(
         for at, there, some in columns.by_what_is_there(block):
             rows = np.asarray(block.values)[np.ix_(at, there)]
             out[part.start + at] = _summaries(rows, weights[:, at], mixtures.draws, some, ends)
-    return pd.DataFrame(out, columns=list(_NAMES), index=row_index(x))
+    table = pd.DataFrame(out, columns=list(_NAMES), index=row_index(x))
+    return like_input(table, x)
 
 
 def _summaries(

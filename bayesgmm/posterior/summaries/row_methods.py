@@ -261,6 +261,13 @@ class RowSummaries(ABC):
     ) -> Iterator[tuple[slice, FloatArray]]:
         """The matrix of `coclustering` for any number of rows, some of its rows at a time.
 
+        Parameters
+        ----------
+        X : array-like (n, d), optional
+            Rows; those of the posterior if left out.
+        n_draws : int, optional
+            Use only so many draws, evenly spaced; all if left out.
+
         Yields
         ------
         rows : slice
