@@ -181,6 +181,10 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         """The families that "edda" tried, best first, with why some have no estimate.
 
         Empty for "mclustda".
+
+        Returns
+        -------
+        list of str
         """
         import pandas as pd
 

@@ -50,7 +50,7 @@ class Figure(_Figure):
         self.set_canvas(canvas)
         if warn or plt.get_backend().lower() != "agg":
             plt.show()
-        plt.close(window)
+        plt.close(window.number)
 
 
 def canvas(size: tuple[float, float], place: Place) -> Figure:

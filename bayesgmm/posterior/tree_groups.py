@@ -173,6 +173,10 @@ class TreeGroups(Summaries):
         (ConvergenceAdvice) where Pareto k says that importance sampling fails; nothing is sampled
         here: `bayesgmm.leave_out(posterior)` leaves such rows out exactly, and the posterior that
         it returns has their exact terms, and Pareto k of 0 for them, as ArviZ's `reloo`.
+
+        Returns
+        -------
+        ELPDData
         """
         self._warn_of_modes()
         if advice := unreliable(self._loo):
@@ -180,7 +184,19 @@ class TreeGroups(Summaries):
         return self._loo
 
     def with_group(self, name: str, group: xr.Dataset) -> Self:
-        """The same posterior with one more group in its tree."""
+        """The same posterior with one more group in its tree.
+
+        Parameters
+        ----------
+        name : str
+            Its name.
+        group : xarray.Dataset
+            What it holds.
+
+        Returns
+        -------
+        Posterior
+        """
         tree = self.tree.copy()
         tree[name] = xr.DataTree(group)
         return self._of_tree(tree)

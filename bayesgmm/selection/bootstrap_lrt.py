@@ -81,7 +81,7 @@ def bootstrap_lrt(
         Tests are made until a p-value exceeds it.
     all_tests : bool
         Go on to `max_components` in any case.
-    start, n_init, max_iter, columns
+    start, n_init, max_iter, columns, missing
         As for `fit`, for the data and every replicate.
     tol : float
         As for `fit`: the statistic is too small by at most 2 n tol, or about that.

@@ -47,7 +47,7 @@ def test_plots_of_a_place_in_another_figure():
     """One panel is drawn in the axes given, several take their place; the size is the figure's."""
     m, p = mixture(3, 2), posterior(3, 2)
     x = m.sample(60, 0)[0]
-    figure, axes = matplotlib.pyplot.subplots(2, 2)
+    figure, axes = matplotlib.pyplot.subplots(2, 2, figsize=(16, 12))
     one = plots.plot_classification(x, m, ax=axes[0, 0])
     assert one is figure and axes[0, 0].get_title() and axes[0, 0].get_legend()
     several = plots.plot_uncertainty(x, m, ax=axes[0, 1])
@@ -150,7 +150,7 @@ def test_failed_cells_show():
     crosses = [line for line in figure.axes[0].lines if line.get_marker() == "x"]
     assert sorted(round(float(line.get_xdata()[0])) for line in crosses) == [2, 3, 3]
     assert len({tuple(line.get_xydata()[0]) for line in crosses}) == 3
-    caption = "3 cells without an estimate (degenerate component: 2, spurious maximum: 1)"
+    caption = "3 models without an estimate (degenerate component: 2, spurious maximum: 1)"
     assert caption in texts(figure).replace("\n", " ")
     assert overflow(figure) < 0.02
 

@@ -189,6 +189,10 @@ class RowSummaries(ABC):
         random_seed : int or Generator, optional
             Seed of the imputations.
 
+        Returns
+        -------
+        array (n, d) or (draws, n, d)
+
         Raises
         ------
         DataError
