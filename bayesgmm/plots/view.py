@@ -63,7 +63,7 @@ def view(
     """The columns asked for; else all if they are at most so many, or a projection."""
     x, resp = sample(data, mixture)
     if columns is None and mixture.d > most and (found := _projection(mixture)) is not None:
-        note = literal_text("; ".join(_formula(found, j) for j in range(found.mixture.d)), 110)
+        note = "\n".join(literal_text(_formula(found, j), 110) for j in range(found.mixture.d))
         return View(
             found.transform(x),
             resp,
