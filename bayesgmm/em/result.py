@@ -388,11 +388,9 @@ class Fit(Predictions, Displayed):
 
     @property
     def _sizes(self) -> str:
-        sizes = [f"{n:.4g}" for n in self.expected_rows]
-        if self.component_names:
-            pairs = zip(self.component_names, sizes, strict=True)
-            sizes = [f"{name} {size}" for name, size in pairs]
-        return ", ".join(sizes)
+        names = self.component_names or ("",) * self.n_components
+        pairs = zip(names, self.expected_rows, strict=True)
+        return ", ".join(f"{name} {n:.4g}".lstrip() for name, n in pairs)
 
     def _title(self) -> str:
         kind = "MAP" if self.prior is not None else "maximum likelihood"
