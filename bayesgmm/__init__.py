@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .comparison.compare import compare as compare
     from .comparison.model_probabilities import model_probabilities as model_probabilities
     from .comparison.table import Comparison as Comparison
+    from .data.in_chunks import in_chunks as in_chunks
     from .data.on_device import on_device as on_device
     from .em.fit import fit as fit
     from .em.kinds import Fit as Fit
@@ -91,6 +92,7 @@ _HOME = {
     "compare": "comparison.compare",
     "fit": "em.fit",
     "hierarchical_linkage": "em.starts.linkage",
+    "in_chunks": "data.in_chunks",
     "leave_out": "sampling.leave_out",
     "merge": "mixture.merging",
     "model_probabilities": "comparison.model_probabilities",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     acceleration,
+    chunks,
     convergence,
     em,
     float32,
@@ -20,8 +21,8 @@ from .command import main_of_all
 
 # What a user waits for first, then the fits, then how the library's own choices were made.
 ORDER = (
-    startup, em, convergence, posterior, growth, memory, float32, grid, optima, small_samples,
-    acceleration, kernel_forms,
+    startup, em, convergence, posterior, growth, memory, chunks, float32, grid, optima,
+    small_samples, acceleration, kernel_forms,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ import typer
 
 from ..data.data import Data, as_data
 from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
+from ..data.in_chunks import in_chunks
+from ..data.sources.sources import table_of
+from ..data.tables import select_columns
 from ..mixture.mixture import Mixture
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
@@ -27,12 +30,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PANEL = "Text files"
+# Files of so many bytes, by their endings, are read in chunks.
+_IN_CHUNKS = {".npy": 0, ".parquet": 2**28, ".pq": 2**28}
 
 
 def _existing(path: Path) -> Path:
-    """The path of a file that is there, or of standard input."""
-    if path.is_dir():
-        raise typer.BadParameter(f"{str(path)!r} is a directory: name a file.")
+    """The path of a file or folder that is there, or of standard input."""
     if str(path) != STANDARD_INPUT and not path.exists():
         raise typer.BadParameter(f"file {str(path)!r} does not exist.")
     return path
@@ -42,7 +45,8 @@ _Path = Annotated[
     Path,
     typer.Argument(
         metavar="DATA", callback=_existing,
-        help="Table: .csv, .txt or .dat, .tsv, .parquet or .feather; - is text on standard input.",
+        help="Table: .csv, .txt or .dat, .tsv, .parquet or .feather, .npy, a folder of Parquet "
+        "files; - is text on standard input.",
     ),
 ]  # fmt: skip
 _Separator = Annotated[
@@ -112,6 +116,13 @@ class Source:
         words = [f"{option} {shlex.quote(value)}" for option, value in given.items() if value]
         return " ".join([*words, *([] if text.header else ["--no-header"])])
 
+    @property
+    def in_chunks(self) -> bool:
+        """Whether the rows are read in chunks: of folders, .npy files and large Parquet files."""
+        least = _IN_CHUNKS.get(self.path.suffix.lower())
+        large = least is not None and self.path.stat().st_size >= least
+        return self.path.is_dir() or large
+
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The whole table, with column names as text; says which separator was guessed."""
@@ -124,11 +135,13 @@ class Source:
         found.frame.columns = [str(c) for c in found.frame.columns]
         return found.frame
 
-    def rows(self, columns: str | Sequence[str]) -> pd.DataFrame:
+    def rows(self, columns: str | Sequence[str]) -> pd.DataFrame | Data:
         """The columns asked for, all numeric."""
+        if self.in_chunks:
+            return self._chunked(columns, "")
         return self._chosen(self.frame, columns)
 
-    def rows_of(self, mixture: Mixture) -> pd.DataFrame:
+    def rows_of(self, mixture: Mixture) -> pd.DataFrame | Data:
         """The columns of a fit's mixture, all numeric."""
         return self.rows(_columns_of(mixture))
 
@@ -160,6 +173,10 @@ class Source:
         DataError
             Rows or weights that cannot be used.
         """
+        if self.in_chunks:
+            if labels:
+                raise DataError("rows that are read in chunks cannot have labels: pass a table.")
+            return self._chunked(columns, weights)
         frame = self.frame
         for name, of in ((weights, "weights"), (labels, "labels")):
             if not name:
@@ -173,6 +190,17 @@ class Source:
         data = self._chosen(frame.drop(columns=[n for n in (weights, labels) if n]), columns)
         counted = _checked_weights(frame[weights]) if weights else None
         return as_data(data, None, counted, missing)
+
+    def _chunked(self, columns: str | Sequence[str], weights: str) -> Data:
+        """The columns in chunks; the column of the weights is in memory."""
+        names = _names(columns)
+        if not weights:
+            return in_chunks(self.path, columns=names)
+        everything = table_of(self.path, columns=[*names, weights] if names else None)
+        if names is None:
+            names = [name for name in everything.names if name != weights]
+        column = np.asarray(select_columns(everything, [weights]).values)[:, 0]
+        return in_chunks(self.path, columns=names, sample_weight=column)
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

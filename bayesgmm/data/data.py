@@ -15,16 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows
-from ..kernels.e_step.contract import total_weight
+from ..kernels.e_step.contract import Values, total_weight
 from ..kernels.e_step.groups import Groups
+from ..kernels.stored.rows import StoredRows
 from ..kernels.summary import column_summary
 from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import check_choice
 from .blocks import slices
+from .chunk_summary import chunk_summary
 from .groups import groups_of
 from .same_data import Fingerprint, fingerprint
+from .sources.sources import table_of
 from .summary import observed_summary, weighted_summary
 from .tables import (
     MISSING,
@@ -32,7 +35,6 @@ from .tables import (
     Table,
     as_numbers,
     missing_values,
-    read_table,
     refuse_unobserved,
     select_columns,
 )
@@ -53,7 +55,8 @@ class Data(Displayed):
     ----------
     values : array (n, d)
         The caller's own array where its type allows (float64 or float32, any layout), else a
-        float64 copy; `DeviceRows` where the rows are on a device.
+        float64 copy; `DeviceRows` where the rows are on a device, `StoredRows` where they are read
+        in chunks.
     names : tuple of d str
         Column names; "x0", "x1", ... where the input had none.
     named : bool
@@ -72,7 +75,7 @@ class Data(Displayed):
         The rows' groups, where values are missing.
     """
 
-    values: NDArray[np.floating] | DeviceRows
+    values: Values
     names: tuple[str, ...]
     center: FloatArray
     scale: FloatArray
@@ -171,9 +174,24 @@ class Data(Displayed):
     def blocks(
         self, numbers_each: int = 1, at_most: int | None = None
     ) -> Iterator[tuple[slice, Data]]:
-        """The rows a block at a time, as `slices` divides them: pairs of a slice and its rows."""
+        """The rows a block at a time, as `slices` divides them: pairs of a slice and its rows.
+
+        Rows in chunks are read so, and each chunk is divided by itself.
+        """
+        if isinstance(self.values, StoredRows):
+            for start, chunk in self._chunks(self.values):
+                for rows, block in chunk.blocks(numbers_each, at_most):
+                    yield slice(start + rows.start, start + rows.stop), block
+            return
         for rows in slices(self.n, numbers_each, at_most):
             yield rows, self.part(rows.start, rows.stop)
+
+    def _chunks(self, rows: StoredRows) -> Iterator[tuple[int, Data]]:
+        """The chunks in memory one by one, and the number of their first row."""
+        for chunk, read in rows.chunks():
+            start, stop = rows.edges[chunk : chunk + 2].tolist()
+            weights = None if self.weights is None else self.weights[start:stop]
+            yield start, replace(self, values=read(), weights=weights)
 
     def distinct_rows(self, at_most: int) -> int:
         """The number of different rows, or `at_most` if there are more (reading stops there).
@@ -207,8 +225,8 @@ def as_data(
     Parameters
     ----------
     x : array-like (n, d) or (n,)
-        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`; or an
-        array on a GPU (JAX, CuPy, PyTorch), where it stays.
+        NumPy array, pandas, polars or pyarrow table, xarray object, nested list, or a `Data`; an
+        array on a GPU (JAX, CuPy, PyTorch), where it stays; what is read in chunks (`in_chunks`).
         A one-dimensional input is one column.
     columns : sequence of str, optional
         Use only these columns of a table.
@@ -233,7 +251,7 @@ def as_data(
             return x
         table = Table(x.values, x.names, x.named)
     else:
-        table = read_table(x)
+        table = table_of(x, columns=columns)
     if columns is not None:
         table = select_columns(table, columns)
     values = as_numbers(table, missing)
@@ -265,7 +283,7 @@ def as_rows_like(
     if isinstance(x, Data):
         table, weights, missing = Table(x.values, x.names, x.named), x.weights, x.missing
     else:
-        table = read_table(x, width=len(names))
+        table = table_of(x, len(names), names if named else None)
     others = table.named and tuple(table.names) != tuple(names)
     if named and others and set(table.names) >= set(names):
         table = select_columns(table, names)  # a table may bring more columns, in any order
@@ -288,29 +306,24 @@ def as_rows_like(
 
 
 def _summarise(
-    values: NDArray[np.floating] | DeviceRows,
+    values: Values,
     names: tuple[str, ...],
     weights: FloatArray | None,
     named: bool,
     missing: str,
 ) -> Data:
-    d, groups = values.shape[1], None
-    if isinstance(values, DeviceRows):
-        from ..kernels.device.summary import column_summary as on_device
-
-        low, high, mean, sd, bad = on_device(values, weights)
+    groups = None
+    if isinstance(values, StoredRows):
+        low, high, mean, sd = chunk_summary(values, names, weights)
     else:
-        low, high, mean, sd = (np.empty(d) for _ in range(4))
-        bad = np.empty(d, dtype=np.int64)
-        if not values.dtype.isnative:
-            values = values.astype(values.dtype.newbyteorder("="))
-        column_summary(values, low, high, mean, sd, bad)
-    if bad.any():
-        groups = _groups(values, names, bad, missing)
-    if groups is not None:
-        low, high, mean, sd = observed_summary(np.asarray(values), weights)
-    elif weights is not None and not isinstance(values, DeviceRows):
-        low, high, mean, sd = weighted_summary(values, weights)
+        checked, low, high, mean, sd, bad = _of_all(values, weights)
+        values = checked
+        if bad.any():
+            groups = _groups(checked, names, bad, missing)
+        if groups is not None:
+            low, high, mean, sd = observed_summary(np.asarray(checked), weights)
+        elif weights is not None and not isinstance(checked, DeviceRows):
+            low, high, mean, sd = weighted_summary(checked, weights)
     size = np.maximum(np.abs(low), np.abs(high))
     for j in np.flatnonzero(size > LARGEST):
         raise DataError(
@@ -319,6 +332,22 @@ def _summarise(
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
     return Data(values, names, mean, scale, low, high, sd, weights, named, missing, groups)
+
+
+def _of_all(
+    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
+) -> tuple[Any, ...]:
+    """The rows in the machine's byte order; range, mean, sd and bad values of their columns."""
+    if isinstance(values, DeviceRows):
+        from ..kernels.device.summary import column_summary as on_device
+
+        return values, *on_device(values, weights)
+    low, high, mean, sd = (np.empty(values.shape[1]) for _ in range(4))
+    bad = np.empty(values.shape[1], dtype=np.int64)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    column_summary(values, low, high, mean, sd, bad)
+    return values, low, high, mean, sd, bad
 
 
 def _groups(

@@ -11,6 +11,7 @@ import numpy as np
 from ..kernels.device.rows import DeviceRows, device_of, is_on_device, put
 from .data import Data, as_data
 from .missing import refuse_missing
+from .sources.sources import is_source
 
 
 def on_device(
@@ -67,5 +68,6 @@ def on_device(
 
 
 def stays_there(x: Any) -> bool:
-    """Whether rows are on a device, where no other library is to look at them."""
-    return is_on_device(x.values if isinstance(x, Data) else x)
+    """Whether rows are on a device, or in chunks, where no other library is to look at them."""
+    values = x.values if isinstance(x, Data) else x
+    return is_on_device(values) or is_source(values)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.device.rows import DeviceRows
+from ..kernels.e_step.contract import Values
 from ..utils.types import FloatArray
 
 # Most rows looked at; more would cost time and show the same grid.
@@ -25,22 +25,22 @@ _FAR, _NEAR = 2.0, 0.5
 _CODES = [c * s for c in (99, 999, 9999, 99999, 999999) for s in (-1, 1)] + [-1e20, 1e20]
 
 
-def steps(
-    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None = None
-) -> FloatArray:
+def steps(values: Values, weights: FloatArray | None = None) -> FloatArray:
     """The step (d,) of the grid on which each column's values lie, 0 where there is none."""
     return np.array([_step(np.unique(column)) for column in _columns(values, weights)])
 
 
-def _columns(
-    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
-) -> Sequence[NDArray[np.floating]]:
+def _columns(values: Values, weights: FloatArray | None) -> Sequence[NDArray[np.floating]]:
     """The columns, without rows of weight 0, and of every m-th row if there are many.
 
     What is missing is left out.
     """
-    used = values if weights is None else values[weights > 0]
-    columns = np.asarray(used[:: max(1, len(used) // _MAX_ROWS)]).T
+    if weights is None:
+        used = values[:: max(1, len(values) // _MAX_ROWS)]
+    else:
+        index = np.flatnonzero(weights > 0)
+        used = values[index[:: max(1, len(index) // _MAX_ROWS)]]
+    columns = np.asarray(used).T
     return [column[~np.isnan(column)] for column in columns]
 
 
@@ -54,7 +54,7 @@ def _step(distinct: NDArray[np.floating]) -> float:
 
 
 def discreteness_message(
-    values: NDArray[np.floating] | DeviceRows,
+    values: Values,
     names: Sequence[str],
     weights: FloatArray | None = None,
 ) -> str:
@@ -70,7 +70,7 @@ def discreteness_message(
 
 
 def suspect_columns(
-    values: NDArray[np.floating] | DeviceRows,
+    values: Values,
     names: Sequence[str],
     weights: FloatArray | None = None,
 ) -> list[str]:

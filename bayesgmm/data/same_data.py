@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows
+from ..kernels.e_step.contract import Values
+from ..kernels.stored.rows import StoredRows
+from ..kernels.stored.sweep import sweep
 from ..utils.errors import DataError
 from ..utils.pseudo_random import pseudo_random
 from ..utils.types import FloatArray
@@ -55,7 +58,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    values: NDArray[np.floating] | DeviceRows,
+    values: Values,
     weights: FloatArray | None,
     names: tuple[str, ...],
     named: bool,
@@ -71,46 +74,73 @@ def fingerprint(
         from ..kernels.device.summary import projections as on_device
 
         mean, projections = on_device(values, weights, low, direction)
+    elif isinstance(values, StoredRows):
+        mean, projections = _of_chunks(values, weights, total, low, direction)
     else:
         absent = -sd if incomplete else None  # a difference from `low` that no value has
-        mean, projections = _projections(values, weights, total, low, direction, absent)
+        share = None if weights is None else weights * (n / total)
+        mean, projections = _projections(values, share, low, direction, absent)
     projections[: d + 1] /= np.sqrt(n)
     projections[d + 1] /= n
     moments = np.array([low + mean / n, sd])
     return Fingerprint(n, total, weights is not None, names, named, moments, projections)
 
 
-def _projections(
-    values: NDArray[np.floating],
+def _of_chunks(
+    rows: StoredRows,
     weights: FloatArray | None,
     total: float,
     low: FloatArray,
     direction: FloatArray,
-    absent: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Sums over all rows: of their differences from `low` (d,), and the fingerprint's (d + 2,).
+    """The sums of `_projections` over rows in chunks."""
+    share = None if weights is None else weights * (len(rows) / total)
+    mean, projections = np.zeros(len(low)), np.zeros(len(low) + 2)
 
-    The first are n times the mean of those that are there; in the others `absent` (d,) stands for
-    those that are missing.
+    def work(chunk: int, block: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
+        first, last = rows.edges[chunk : chunk + 2].tolist()
+        some = None if share is None else share[first:last]
+        return _projections(block, some, low, direction, None, first)
+
+    def take(_: int, found: tuple[FloatArray, FloatArray]) -> None:
+        mean[:] += found[0]
+        projections[:] += found[1]
+
+    sweep(rows.chunks(), rows.n_chunks, work, take)
+    return mean, projections
+
+
+def _projections(
+    values: NDArray[np.floating],
+    share: FloatArray | None,
+    low: FloatArray,
+    direction: FloatArray,
+    absent: FloatArray | None,
+    first: int = 0,
+) -> tuple[FloatArray, FloatArray]:
+    """Sums over rows: of their differences from `low` (d,), and the fingerprint's (d + 2,).
+
+    share (n,): weights, on average 1. The first sums are n times the mean of those that are there;
+    in the others `absent` (d,) stands for those that are missing. first: the first row's number.
     """
     n, d = values.shape
     mean, seen, projections = np.zeros(d), np.zeros(d), np.zeros(d + 2)
     for block in slices(n, d, at_most=_BLOCK):
         rows = values[block] - low
-        share = np.full(len(rows), 1.0) if weights is None else weights[block] * (n / total)
-        signs = _pseudo_random(block.start, len(rows))
+        each = np.full(len(rows), 1.0) if share is None else share[block]
+        signs = _pseudo_random(first + block.start, len(rows))
         # In one thread: such products gain nothing by more, and lose much on a full machine.
         if absent is None:
-            mean += np.einsum("i,ij->j", share, rows)
+            mean += np.einsum("i,ij->j", each, rows)
         else:
             gone = np.isnan(rows)
-            mean += np.einsum("i,ij->j", share, np.where(gone, 0.0, rows))
-            seen += np.einsum("i,ij->j", share, ~gone)
+            mean += np.einsum("i,ij->j", each, np.where(gone, 0.0, rows))
+            seen += np.einsum("i,ij->j", each, ~gone)
             rows = np.where(gone, absent, rows)
         projections[:d] += np.einsum("i,ij->j", signs, rows)
-        projections[d] += np.einsum("i,i->", signs, share)
+        projections[d] += np.einsum("i,i->", signs, each)
         along = np.einsum("ij,j->i", rows, direction)
-        projections[d + 1] += np.einsum("i,i->", share, np.sin(along))
+        projections[d + 1] += np.einsum("i,i->", each, np.sin(along))
     return mean if absent is None else mean * n / seen, projections
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows, device_rows, is_on_device
+from ..kernels.e_step.contract import Values
+from ..kernels.stored.rows import StoredRows
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean, holds_real_numbers, unusable_names
@@ -23,9 +25,9 @@ _NOT_NUMBERS = (str, bytes, np.datetime64, np.timedelta64)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns as passed: a 2-D array, of objects until they are checked, or rows on a device."""
+    """Columns as passed: an array, of objects until checked, or rows on a device or in chunks."""
 
-    values: NDArray[Any] | DeviceRows
+    values: NDArray[Any] | DeviceRows | StoredRows
     names: tuple[str, ...]
     named: bool = True
 
@@ -180,7 +182,7 @@ def _position(table: Table, column: Any) -> int:
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
-def as_numbers(table: Table, missing: str = REFUSE) -> NDArray[np.floating] | DeviceRows:
+def as_numbers(table: Table, missing: str = REFUSE) -> Values:
     """The values (n, d) as float64 or float32; text and complex numbers are refused.
 
     Values that are missing become NaN, unless `missing` is "refuse".
@@ -190,7 +192,7 @@ def as_numbers(table: Table, missing: str = REFUSE) -> NDArray[np.floating] | De
     if n == 0 or d == 0:
         raise DataError(f"the table is empty ({n} rows, {d} columns): pass at least one of each.")
     _refuse_unusable_names(table.names)
-    if isinstance(values, DeviceRows):
+    if isinstance(values, DeviceRows | StoredRows):
         return values
     if np.iscomplexobj(values):
         raise DataError("the data are complex numbers: pass real and imaginary part as columns.")

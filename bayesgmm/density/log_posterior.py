@@ -30,6 +30,7 @@ from ..kernels.e_step.incomplete_rows import incomplete_rows_pass
 from ..kernels.e_step.many_rows import many_rows_pass
 from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
+from ..kernels.stored.rows import StoredRows
 from ..mixture.prior import Prior
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.matrices import diagonals
@@ -106,7 +107,7 @@ class LogPosterior:
         few, self.rows = _rows(data, parametrisation) if likelihood else (None, np.empty(0))
         self.sizes = np.zeros(compiled.N_SIZES, dtype=np.int64)
         for place, value in (
-            (compiled.N, data.n if likelihood and not _on_device(data) else 0),
+            (compiled.N, data.n if likelihood and not _by_python(data) else 0),
             (compiled.D, data.d),
             (compiled.K, parametrisation.n_components),
             (compiled.ROWS, 1 if parametrisation.diagonal else data.d),
@@ -128,7 +129,7 @@ class LogPosterior:
             (compiled.NOISE, log_noise is not None),
         ):
             self.sizes[place] = value
-        self.on_device = PythonPass(data) if likelihood and _on_device(data) else None
+        self.on_device = PythonPass(data) if likelihood and _by_python(data) else None
         if self.on_device is not None:
             self.sizes[compiled.PASS] = pass_on_device.address
             self.sizes[compiled.QUADRATIC] = self.on_device.address
@@ -140,8 +141,7 @@ class LogPosterior:
             self.sizes[compiled.QUADRATIC] = incomplete_pass.version(np.float64).address
             self.sizes = np.concatenate([self.sizes, _segments(data.groups.packed, self.sizes)])
         elif likelihood:
-            self.sizes[compiled.PASS] = many_rows_pass.address
-            self.sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
+            self.sizes = _of_many_rows(self.sizes)
 
     @property
     def size(self) -> int:
@@ -176,7 +176,8 @@ class LogPosterior:
         itself where nothing would be gained: with few rows, or where most pairs matter.
         """
         data, parametrisation = self.data, self.parametrisation
-        few = self.sizes[compiled.BLOCKS] > 0 or self.sizes[compiled.N] == 0
+        in_chunks = isinstance(data.values, StoredRows)
+        few = self.sizes[compiled.BLOCKS] > 0 or (self.sizes[compiled.N] == 0 and not in_chunks)
         wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
         special = data.weights is not None or data.groups is not None or self.log_noise is not None
         if few or wide or special:
@@ -185,11 +186,13 @@ class LogPosterior:
             kept = prune(data, self.parameters(points), left_out)
         except DegenerateComponentError:
             return self
-        if kept.pairs > _WORTH_PRUNING * data.n * parametrisation.n_components:
+        if kept is None or kept.pairs > _WORTH_PRUNING * data.n * parametrisation.n_components:
             return self
         new = copy(self)
+        if in_chunks:  # what is left is in memory
+            new.on_device, new.sizes = None, _of_many_rows(self.sizes)
         new.rows = np.concatenate([kept.rows.ravel(), kept.owned.ravel()])
-        new.sizes = np.concatenate([self.sizes, kept.segments.ravel()])
+        new.sizes = np.concatenate([new.sizes, kept.segments.ravel()])
         new.sizes[compiled.N] = len(kept.rows)
         new.sizes[compiled.OWNED] = kept.owned.shape[1]
         return new
@@ -246,7 +249,12 @@ class LogPosterior:
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
                 self.sizes[compiled.OWNED] = 0
                 self.sizes[compiled.N] = self.data.n
-                self.rows = contiguous(self.data.values).ravel()
+                if _by_python(self.data):  # all rows again: in chunks
+                    self.on_device = PythonPass(self.data)
+                    self.sizes[compiled.PASS] = pass_on_device.address
+                    self.sizes[compiled.QUADRATIC] = self.on_device.address
+                else:
+                    self.rows = contiguous(self.data.values).ravel()
             self.sizes[compiled.CENTRED] = part.address
             self.sizes[compiled.ASKED_FOR_CENTRED] = 0
             self._changes += 1
@@ -259,8 +267,17 @@ def _segments(packed: IntArray, sizes: IntArray) -> IntArray:
     return np.append(packed, np.zeros(-len(packed) % whole, dtype=np.int64))
 
 
-def _on_device(data: Data) -> bool:
-    return isinstance(data.values, DeviceRows)
+def _of_many_rows(sizes: IntArray) -> IntArray:
+    """The sizes with the addresses of the pass over many rows in memory."""
+    sizes = sizes.copy()
+    sizes[compiled.PASS] = many_rows_pass.address
+    sizes[compiled.QUADRATIC] = quadratic_pass.version(np.float64).address
+    return sizes
+
+
+def _by_python(data: Data) -> bool:
+    """Whether passes are made in Python: over rows on a device or in chunks."""
+    return isinstance(data.values, DeviceRows | StoredRows)
 
 
 def _table(arrays: tuple[np.ndarray[Any, Any], ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -276,7 +293,7 @@ def _rows(
     data: Data, parametrisation: Parametrisation
 ) -> tuple[tuple[int, ...] | None, FloatArray]:
     """The rows as a pass reads them: the shape of their features or None, and the numbers."""
-    if _on_device(data):
+    if _by_python(data):
         return None, np.empty(0)
     features = Features(data)
     phi = features.diagonal if parametrisation.diagonal else features.full
@@ -288,7 +305,7 @@ def _rows(
 
 def _refuse_beside_noise(log_noise: float, data: Data) -> None:
     """Refuse rows that cannot have noise, and noise whose density is no double."""
-    if data.groups is not None or _on_device(data):
+    if data.groups is not None or _by_python(data):
         raise DataError(
             "the posterior of a fit with noise needs complete rows without labels, in the "
             "processor's memory: leave the noise out, or the rest."

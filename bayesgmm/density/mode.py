@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from ..data.data import Data
 from ..kernels.compilation import Entry
-from ..utils.threads import default_threads
+from ..kernels.e_step.chunks import map_together
 from ..utils.types import FloatArray
 
 # Steps of differences: relative to the size of a coordinate, or to 1.
@@ -26,6 +26,10 @@ _HALVINGS = 20
 
 class Smooth(Protocol):
     """A log density whose mode can be sought."""
+
+    @property
+    def data(self) -> Data | None:
+        """The rows that the density is a pass over, if there are any."""
 
     def __call__(self, free: FloatArray) -> tuple[float, FloatArray]:
         """The log density at coordinates (P,), and its gradient (P,)."""
@@ -142,21 +146,26 @@ def _uphill(
 
 def information(density: Smooth, here: FloatArray) -> FloatArray:
     """Minus the second derivatives (P, P) of the log density."""
-    return curvature(lambda u: density(u)[1], here, _STEP * density.units())
+    return curvature(lambda u: density(u)[1], here, _STEP * density.units(), density.data)
 
 
 def curvature(
-    gradient: Callable[[FloatArray], FloatArray], here: FloatArray, steps: FloatArray
+    gradient: Callable[[FloatArray], FloatArray],
+    here: FloatArray,
+    steps: FloatArray,
+    data: Data | None,
 ) -> FloatArray:
-    """Minus the second derivatives (P, P): central differences of the gradient, on all threads."""
+    """Minus the second derivatives (P, P): central differences of the gradient, on all threads.
+
+    data: the rows that each gradient is a pass over, if there are any.
+    """
 
     def row(i: int) -> FloatArray:
         h = np.zeros(len(here))
         h[i] = steps[i]
         return np.asarray((gradient(here - h) - gradient(here + h)) / (2 * steps[i]))
 
-    with ThreadPoolExecutor(default_threads()) as pool:
-        rows = np.array(list(pool.map(row, range(len(here)))))
+    rows = np.array(map_together(data, row, range(len(here))))
     return 0.5 * (rows + rows.T)
 
 

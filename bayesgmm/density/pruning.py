@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.stored.rows import StoredRows, fits_in_memory
 from ..utils.types import FloatArray, IntArray
 
 # Rows evaluated at a time, and least rows of a segment, whose call costs about as much as ten rows.
@@ -46,7 +47,7 @@ class Pruned:
         return int(np.sum((self.segments[:, 1] - self.segments[:, 0]) * self.segments[:, 2]))
 
 
-def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
+def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned | None:
     """The rows without pairs whose responsibility is small at every one of the points.
 
     Parameters
@@ -61,7 +62,8 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
 
     Returns
     -------
-    Pruned
+    Pruned or None
+        None of rows in chunks of which too many are left to be held in memory.
 
     Raises
     ------
@@ -71,9 +73,9 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
     n_components, diagonal = len(points[0].weights), points[0].diagonal
     first, second = (*np.diag_indices(data.d),) if diagonal else np.triu_indices(data.d)
     owned = np.zeros((n_components, 1 + data.d + len(first)))
-    shared, patterns = [], []
-    for start in range(0, data.n, _CHUNK):
-        part = data.part(start, min(start + _CHUNK, data.n))
+    shared, patterns, n_left = [], [], 0
+    in_chunks = isinstance(data.values, StoredRows)
+    for _, part in data.blocks(at_most=_CHUNK):
         matters = np.zeros((part.n, n_components), dtype=bool)
         for parameters in points:
             matters |= evaluate(part, parameters, responsibilities=True)[1] > left_out / data.n
@@ -85,6 +87,9 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned:
             owned[k, 1 + data.d :] += (z.T @ z)[first, second]
         shared.append(np.asarray(part.values[~alone], dtype=np.float64))
         patterns.append(matters[~alone])
+        n_left += len(shared[-1])
+        if in_chunks and not fits_in_memory(n_left * data.d):
+            return None
     pattern = np.concatenate(patterns)
     order, segments = _segments(pattern)
     return Pruned(np.concatenate(shared)[order], owned, segments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..data.data import Data, as_data
 from ..data.on_device import stays_there
 from ..data.rounding import discreteness_message
 from ..families import Family, FamilyName, get_family
+from ..kernels.e_step.chunks import in_chunks
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.mixture import Mixture, responsibility_blocks
@@ -20,6 +22,7 @@ from ..mixture.prior import Prior
 from ..utils.errors import DataError, DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
+from .checkpoint import kept_passes
 from .checks import check_options, check_problem
 from .coverage import undetermined
 from .labelled_fit import LabelledFit, with_labels
@@ -65,13 +68,16 @@ def fit(
     accelerate: bool = True,
     labels: Any = None,
     noise: Any = None,
+    checkpoint: str | Path | None = None,
 ) -> Fit:
     """Fit a Gaussian mixture by EM: maximum likelihood, or maximum a posteriori with a prior.
 
     Parameters
     ----------
     X : array-like (n, d) or (n,)
-        NumPy array, pandas, polars or pyarrow table, xarray object, or nested list.
+        NumPy array, pandas, polars or pyarrow table, xarray object, or nested list; or what is
+        read in chunks: the path of a .npy or Parquet file or of a folder of Parquet files, a
+        dataset of pyarrow's, a Zarr array, an iterable of blocks (`in_chunks`).
     n_components : int
         Number of components K.
     covariance_type : str
@@ -83,9 +89,12 @@ def fit(
     start : str, array, Mixture or Fit
         "auto": a hierarchical partition and `n_init` partitions around random seeds (k-means++,
         on standardised and on sphered columns) are run for 10 iterations, and the best 5 of them
-        to the end. "hc": the hierarchical partition alone (mclust's start). "kmeans", "k-means++",
-        "random_from_data", "random": every one of `n_init` is run to the end. Or n labels,
-        responsibilities (n, K), or a known mixture. From a partition EM takes one M-step first.
+        to the end; of many rows all this but the end is done on a random sample, so large that its
+        quadratic features are 131 072 numbers, or 5 rows for every parameter. "hc": the
+        hierarchical partition alone (mclust's start), of 20 000 rows at most, as the following.
+        "kmeans", "k-means++", "random_from_data", "random": every one of `n_init` is run to the
+        end. Or n labels, responsibilities (n, K), or a known mixture. From a partition EM takes one
+        M-step first.
     n_init : int, optional
         Number of random starts: 30 for "auto", else 10, unless given. The best result is kept.
     max_iter : int
@@ -121,6 +130,11 @@ def fit(
         A uniform component beside the K, for rows that belong to none: True for one over the volume
         of the data (the smaller of the boxes along the columns and along the principal axes, as
         mclust), or its density. Not with labels. With a prior its share is uniform a priori.
+    checkpoint : str or Path, optional
+        A file that keeps every pass over the rows. The same call, in this process or another one,
+        reads them there and goes on to the same bits; another call, other data or another version
+        are refused. Passes over rows so few that they stay in the processor's cache are not kept.
+        Needs a whole number as `random_seed`.
 
     Returns
     -------
@@ -160,20 +174,34 @@ def fit(
     problem = Problem(data, family, prior, options.ridge, bound)
     warn_of_columns(data, k > 1 and not problem.bounded)
     search = SearchOptions(options.max_iter, options.tol, accelerate=accelerate)
-    result: Fit
-    if noise is not None:
-        refuse_with_noise(labels=labels)
-        beside = read_noise(noise, data)
-        result = fit_with_noise(start, problem, data, k, beside, options.n_init, seed, search)
-    elif labels is None:
-        result = fit_from(start, problem, data, k, options.n_init, seed, search)
-    else:
-        known = read_labels(labels, data.n, k)
-        result = fit_with_labels(start, problem, data, known, options.n_init, seed, search)
+    asked = {
+        "n_components": k, "family": family.name, "prior": prior, "start": start,
+        "n_init": options.n_init, "max_iter": options.max_iter, "tol": options.tol,
+        "ridge": options.ridge, "max_ratio": bound, "accelerate": accelerate, "labels": labels,
+        "noise": noise,
+    }  # fmt: skip
+    with kept_passes(checkpoint, data, "fit", asked, random_seed) as kept:
+        problem = replace(problem, checkpoint=kept)
+        result = _fitted(problem, data, k, start, labels, noise, options.n_init, seed, search)
     p = result.mixture.parameters_about(data.center)
     if not result.status.sound or mostly_unsound(result) or undetermined(problem, data, p):
         warn(result.advice, DegenerateFitWarning)
     return result
+
+
+def _fitted(
+    problem: Problem, data: Data, k: int, start: Any, labels: Any, noise: Any,
+    n_init: int | None, seed: Seed, search: SearchOptions,
+) -> Fit:  # fmt: skip
+    """The best fit of all rows, of rows with labels, or beside noise."""
+    if noise is not None:
+        refuse_with_noise(labels=labels)
+        beside = read_noise(noise, data)
+        return fit_with_noise(start, problem, data, k, beside, n_init, seed, search)
+    if labels is None:
+        return fit_from(start, problem, data, k, n_init, seed, search)
+    known = read_labels(labels, data.n, k)
+    return fit_with_labels(start, problem, data, known, n_init, seed, search)
 
 
 def warn_of_columns(data: Data, collapsible: bool) -> None:
@@ -235,11 +263,12 @@ def fit_with_labels(
         No start gives sound parameters to begin with.
     """
     if stays_there(data):
-        raise DataError("rows on a GPU cannot have labels: pass them as a NumPy array.")
+        raise DataError("rows on a GPU or in chunks cannot have labels: pass a NumPy array.")
     seen = labels.seen_in(data)
+    problem = replace(problem.of_rows(seen), checkpoint=problem.checkpoint)
     starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
     search = options if is_screened(start) else options.to_the_end
-    return with_labels(best_fit(problem.of_rows(seen), seen, starts, search), labels)
+    return with_labels(best_fit(problem, seen, starts, search), labels)
 
 
 def fit_with_noise(
@@ -299,6 +328,9 @@ def best_fit(
     near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
     counts = len(starts), len(search.sound), len(near)
     remark = set_aside(search.results, search.unsound, len(starts))
+    if first is not None and in_chunks(data):
+        drawn = f"the starts were made and screened on {len(first.rows.values)} rows drawn from all"
+        remark = "; ".join(text for text in (remark, drawn) if text)
     return as_fit(best, problem, data, counts, search.unsound, remark)
 
 

@@ -54,7 +54,7 @@ def read_noise(noise: Any, data: Data) -> Noise:
     """
     refuse_missing(data, "a fit with noise")
     if stays_there(data):
-        raise DataError("rows on a GPU cannot have noise: pass them as a NumPy array.")
+        raise DataError("rows on a GPU or in chunks cannot have noise: pass a NumPy array.")
     if noise is True:
         return Noise(-log_volume(data), True)
     if noise is False:

@@ -17,6 +17,7 @@ from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
 from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
+from .checkpoint import Checkpoint
 from .noise import NoisyRows
 
 
@@ -27,7 +28,8 @@ class Problem:
     ridge is added to every variance after each M-step (scikit-learn's reg_covar); with it the
     objective may fall. max_ratio bounds the ratio of any two eigenvalues. features are those of the
     rows, made when they are needed, once for all problems that `replace` makes of this one.
-    special is set where rows are to be seen otherwise, as noise in part.
+    special is set where rows are to be seen otherwise, as noise in part. checkpoint keeps the
+    passes that are made.
     """
 
     rows: Rows
@@ -37,6 +39,7 @@ class Problem:
     max_ratio: float | None = None
     features: Features | None = None
     special: NoisyRows | None = None
+    checkpoint: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         """Set the features of the rows, unless another problem has passed them on."""
@@ -46,7 +49,7 @@ class Problem:
     def of_rows(self, rows: Rows) -> Problem:
         """The same problem for other rows, which have no noise."""
         assert self.special is None
-        return replace(self, rows=rows, features=None)
+        return replace(self, rows=rows, features=None, checkpoint=None)
 
     def of_family(self, family: Family) -> Problem:
         """The same problem in another family."""
@@ -74,6 +77,11 @@ class Problem:
 
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass over all rows."""
+        if self.checkpoint is not None:
+            return self.checkpoint.e_step(parameters, self._pass)
+        return self._pass(parameters)
+
+    def _pass(self, parameters: Parameters) -> EStep:
         if self.special is not None:
             return self.special.e_step(parameters)
         return measured_statistics(self.rows, parameters)

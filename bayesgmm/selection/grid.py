@@ -22,6 +22,7 @@ from ..em.problem import Problem
 from ..em.run import EMResult, run_em
 from ..em.starts.sample import Start
 from ..families import Family, get_family
+from ..kernels.e_step.chunks import for_each_together, in_chunks
 from ..kernels.e_step.contract import Statistics
 from ..utils.errors import DegenerateComponentError
 from ..utils.threads import for_each_task
@@ -267,19 +268,21 @@ class Grid:
         Where EM from the smaller family's estimate runs into a singularity no sound maximum above
         it is known: the cell keeps its best one, and notes the family that surpasses it.
         """
-        for k in self.ks:
-            for family in self.problems:
-                cell = self.cells.get((family, k))
-                smaller = self._best_inside(family, k)
-                if cell is None or smaller is None:
-                    continue
-                inner = self.cells[smaller, k].best
-                assert inner is not None
-                rounding = 1e-9 * abs(inner.objective)
-                if not _reaches(cell, inner.objective - rounding):
-                    self.try_starts(family, k, [Start(inner.parameters, guess=True)])
-                    if not _reaches(cell, inner.objective - self._least - rounding):
-                        cell.surpassed_by = smaller
+        self.for_each(self._enforce_nesting_at, self.ks)
+
+    def _enforce_nesting_at(self, k: int) -> None:
+        for family in self.problems:
+            cell = self.cells.get((family, k))
+            smaller = self._best_inside(family, k)
+            if cell is None or smaller is None:
+                continue
+            inner = self.cells[smaller, k].best
+            assert inner is not None
+            rounding = 1e-9 * abs(inner.objective)
+            if not _reaches(cell, inner.objective - rounding):
+                self.try_starts(family, k, [Start(inner.parameters, guess=True)])
+                if not _reaches(cell, inner.objective - self._least - rounding):
+                    cell.surpassed_by = smaller
 
     def _best_inside(self, family: Family, k: int) -> Family | None:
         """The smaller family with the highest log-likelihood at this K."""
@@ -310,6 +313,14 @@ class Grid:
         except DegenerateComponentError as error:
             cell.failure, search = error, Search([], len(starts))
         return cell.take(search, len(starts), self._least)
+
+    def for_each[T](self, work: Callable[[T], None], items: Sequence[T]) -> None:
+        """Call work(item) one by one, or at once where the rows are in chunks: to share sweeps."""
+        if in_chunks(self.data):
+            for_each_together(self.data, work, items)
+            return
+        for item in items:
+            work(item)
 
     def _for_each_k(self, work: Callable[[int], None]) -> None:
         # The largest first: they take longest.

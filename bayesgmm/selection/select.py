@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..data.data import Data, as_data
 from ..data.same_data import refuse_other_data
+from ..em.checkpoint import Checkpoint, kept_passes
 from ..em.checks import check_bounds, check_family, check_number, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
@@ -64,6 +66,7 @@ def select(
     resume: Selection | None = None,
     labels: Any = None,
     noise: Any = None,
+    checkpoint: str | Path | None = None,
     progressbar: bool = True,
 ) -> Selection:
     """Fit every family with every number of components, and rank them.
@@ -102,6 +105,8 @@ def select(
         one over the volume of the data, which counts as 2 parameters with its share, or its
         density, which counts as 1; BICs with a given density compare with others only if it is a
         density over where the rows can be. Not with `cv`, `resume` or `labels`.
+    checkpoint : str or Path, optional
+        A file that keeps every pass over all rows, as for `fit`.
     progressbar : bool
         Show progress on standard error.
 
@@ -153,27 +158,25 @@ def select(
     ks = _numbers(n_components, data.n)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
-    refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
-    refused_families = {f: _reason(check_family, data, f, max_ratio, prior) for f in families}
-    failures = {
-        (family.name, k): reason
-        for k in ks
-        for family in families
-        if (reason := refused_families[family] or refused_numbers[k])
-    }
-    allowed = [(family, k) for k in ks for family in families if (family.name, k) not in failures]
+    allowed, failures = _cells(data, families, ks, max_ratio, prior)
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
     search_options = SearchOptions(options.max_iter, options.tol)
     by_cell = Problem(data, families[0], prior, 0.0, max_ratio)
     how = start, options.n_init, repeatable(seed), search_options
-    if labels is not None:
-        none = Selection({}, failures, criterion)
-        return grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
-    search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options)
-    with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-        grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
+    asked = {
+        "n_components": ks, "families": [f.name for f in families], "prior": prior, "start": start,
+        "n_init": options.n_init, "max_iter": options.max_iter, "tol": options.tol,
+        "max_ratio": max_ratio, "labels": labels, "noise": noise,
+    }  # fmt: skip
+    with kept_passes(checkpoint, data, "select", asked, random_seed) as kept:
+        if labels is not None:
+            none, by_cell = Selection({}, failures, criterion), replace(by_cell, checkpoint=kept)
+            return grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
+        search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options, kept)
+        with progress("Fitting the grid", search.steps(start), progressbar) as tick:
+            grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
     fits, without = _found(grid, allowed, data)
     failures |= without
     found = Selection(fits, failures, criterion)
@@ -201,6 +204,23 @@ def _refuse_beside(labels: Any, noise: Any, **given: Any) -> None:
         refuse_with_labels(**given, noise=noise)
     if noise is not None:
         refuse_with_noise(**given)
+
+
+def _cells(
+    data: Data, families: list[Family], ks: list[int], max_ratio: float | None, prior: Prior | None
+) -> tuple[list[Place], dict[CellName, str]]:
+    """The cells that the data allow, and the reasons of the others."""
+    bounded = prior is not None or max_ratio is not None
+    refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
+    refused_families = {f: _reason(check_family, data, f, max_ratio, prior) for f in families}
+    failures = {
+        (family.name, k): reason
+        for k in ks
+        for family in families
+        if (reason := refused_families[family] or refused_numbers[k])
+    }
+    allowed = [(family, k) for k in ks for family in families if (family.name, k) not in failures]
+    return allowed, failures
 
 
 def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
@@ -265,8 +285,9 @@ class _Search:
         prior: Prior | None,
         max_ratio: float | None,
         options: SearchOptions,
+        checkpoint: Checkpoint | None,
     ) -> None:
-        self.data, self.allowed = data, allowed
+        self.data, self.allowed, self.checkpoint = data, allowed, checkpoint
         self.families = [f for f in families if any((f, k) in allowed for k in ks)]
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
         self.prior, self.max_ratio, self.options = prior, max_ratio, options
@@ -340,7 +361,8 @@ class _Search:
                 cell.best = replace(best, status=Status.INTERRUPTED)
 
     def _grid(self, data: Data, auto: bool) -> Grid:
-        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio)
+        kept = self.checkpoint if data is self.data else None
+        problem = Problem(data, self.families[0], self.prior, 0.0, self.max_ratio, checkpoint=kept)
         problems = {family: replace(problem, family=family) for family in self.families}
         few = all(len(problem.phi) for problem in problems.values())
         options = self.options if auto else self.options.to_the_end
@@ -359,10 +381,15 @@ class _Search:
 
 def _continue_on_all_rows(first: Grid, whole: Grid) -> None:
     """Run EM on all rows in every cell, from its best fit to some of them."""
-    for (family, k), cell in first.cells.items():
-        whole.cells[family, k] = Cell(made=cell.made, failure=cell.failure)
-        if cell.best is not None:
-            whole.try_starts(family, k, [Start(cell.best.parameters, guess=True)])
+    for place, cell in first.cells.items():
+        whole.cells[place] = Cell(made=cell.made, failure=cell.failure)
+
+    def work(place: Place) -> None:
+        best = first.cells[place].best
+        if best is not None:
+            whole.try_starts(*place, [Start(best.parameters, guess=True)])
+
+    whole.for_each(work, list(first.cells))
 
 
 def _check_resume(resume: Selection, data: Data) -> None:

@@ -131,7 +131,7 @@ BAD = {
     "three dimensions": (np.ones((2, 2, 2)), "3 dimensions"),
     "number": (3.0, "the data are a float: pass rows by columns"),
     "None at all": (None, "NoneType"),
-    "path": ("data.csv", "str, not a table"),
+    "path": ("data.csv", "names no file that is read in chunks"),
     "lazy": (pl.LazyFrame({"a": [1, 2]}), "collect"),
     "one row": ([[1.0, 2.0]], "1 row"),
     "constant": (

@@ -16,6 +16,7 @@ from scipy.stats import multivariate_normal
 
 import bayesgmm
 from bayesgmm.data import data as border
+from bayesgmm.data.sources import sources
 from bayesgmm.em.standard_errors import standard_errors as uncertainty
 from bayesgmm.em.starts import starts as start
 from bayesgmm.mixture.evaluation import responsibilities
@@ -59,14 +60,14 @@ def test_a_source_of_data(faithful, monkeypatch):
         def __init__(self, columns):
             self.by_name = columns
 
-    read = border.read_table
+    read = sources.read_table
 
     def branch(x, width=None):
         if isinstance(x, Columns):
             return border.Table(np.column_stack(list(x.by_name.values())), tuple(x.by_name))
         return read(x, width)
 
-    monkeypatch.setattr(border, "read_table", branch)
+    monkeypatch.setattr(sources, "read_table", branch)
     table = Columns({name: faithful[name].to_numpy() for name in faithful})
     ours = bayesgmm.fit(table, 2, random_seed=1)
     assert ours.names == tuple(faithful)

@@ -162,7 +162,7 @@ def observed_information(
         0 at a maximum.
     """
     origin = np.zeros(local.size)
-    information = curvature(local.gradient, origin, np.full(local.size, _STEP))
+    information = curvature(local.gradient, origin, np.full(local.size, _STEP), data)
     gradient = local.gradient(origin)
     if prior is not None:
         slope, of_prior = _prior_derivatives(data, local, family, prior)

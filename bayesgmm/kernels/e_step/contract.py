@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 
 from ...utils.types import FloatArray
 from ..device.rows import DeviceRows
+from ..stored.rows import StoredRows
 from .groups import Groups
+
+#: The rows (n, d): an array in memory, on a device, or read in chunks.
+type Values = NDArray[np.floating] | DeviceRows | StoredRows
 
 
 class Rows(Protocol):
     """What a pass reads: the caller's own array and the coordinates to see it in."""
 
     @property
-    def values(self) -> NDArray[np.floating] | DeviceRows:
-        """The rows (n, d), float64 or float32, any memory layout or on a device, never copied."""
+    def values(self) -> Values:
+        """The rows (n, d), float64 or float32, wherever they are, never copied."""
 
     @property
     def center(self) -> FloatArray:

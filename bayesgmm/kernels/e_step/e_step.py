@@ -9,9 +9,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...utils.errors import DegenerateComponentError
 from ...utils.threads import default_threads, for_each_chunk
@@ -20,9 +22,11 @@ from ..cholesky import precisions
 from ..device import device_pass
 from ..device.contract import Encoded
 from ..device.rows import DeviceRows
+from ..stored.rows import StoredRows
 from .accuracy import OF_FACTORS, ROUNDING
 from .arrays import Components, EachRow, MixtureArrays, Moments, View, only_read
 from .centred import centred_pass
+from .chunks import evaluate_chunks, shared_sweeps
 from .contract import EStep, Parameters, Rows, Statistics, total_weight
 from .factored import factored
 from .incomplete import LARGEST_BLOCK, incomplete_pass
@@ -158,7 +162,7 @@ class _Pass:
     """One evaluation of the mixture over the rows: form chosen, parameters encoded."""
 
     def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
-        self.rows = rows
+        self.rows: Rows = rows
         self.weights = np.asarray(parameters.weights)
         self.scaled = scaled = factored(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
@@ -197,59 +201,85 @@ class _Pass:
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
 
     def statistics(self, n_threads: int | None, block: int | None) -> EStep:
-        n_components, d = self.scaled.means.shape
-        if isinstance(self.rows.values, DeviceRows):
-            return self._statistics_on_device(self.rows.values)
+        values = self.rows.values
+        weights = _row_weights(self.rows)[0]
+        if isinstance(values, DeviceRows):
+            found = device_pass.sums(values, self._encoded(), self.rows.weights)
+            return self.step(found.of_components, found.loglik, found.log_certainty)
+        if isinstance(values, StoredRows):
+            return shared_sweeps(values)(self)
         block, bounds = self._chunks(block)
         n_chunks = len(bounds)
         loglik, certainty = np.zeros(n_chunks), np.zeros((n_chunks, 1))
-        weights, total_weight = _row_weights(self.rows)
-        shape = (n_chunks, n_components, 1 if self.scaled.diagonal else d, d)
+        sums = [np.zeros((n_chunks, *shape)) for shape in self.shapes]
+
+        def work(c: int) -> None:
+            some = [array[c] for array in sums]
+            loglik[c] = self._add(values, bounds[c], block, weights, some, certainty[c])
+
+        for_each_chunk(work, n_chunks, self._threads(n_threads))
+        totals = [array.sum(axis=0) for array in sums]
+        return self.step(totals, float(loglik.sum()), float(certainty.sum()))
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the sums over rows: of features, or of moments about the means."""
         if self.quadratic:
-            sums = np.zeros((n_chunks, *self.theta.shape))
+            return [self.theta.shape]
+        n_components, d = self.scaled.means.shape
+        return [
+            (n_components,), (n_components, d), (n_components, 1 if self.scaled.diagonal else d, d),
+        ]  # fmt: skip
 
-            def work(c: int) -> None:
-                loglik[c] = self._quadratic(bounds[c], block, weights, sums[c], certainty[c])
+    def add(
+        self,
+        x: NDArray[np.floating],
+        weights: FloatArray,
+        sums: Sequence[FloatArray],
+        certainty: FloatArray,
+    ) -> float:
+        """Add the sums over all rows of an array; return their log-likelihood in scaled units."""
+        return self._add(x, (0, len(x)), self._block(), weights, sums, certainty)
 
-            for_each_chunk(work, n_chunks, self._threads(n_threads))
-            total = sums.sum(axis=0)
-            counts = total[:, 0].copy()
-            first, second = np.empty(shape[1::2]), np.empty(shape[1:])
-            decode(total, self.scaled.diagonal, first, second)
-            about = np.zeros_like(first)
-        else:
-            count, moment, product = (
-                np.zeros(shape[:2]),
-                np.zeros(shape[:2] + (d,)),
-                np.zeros(shape),
-            )
+    @property
+    def reach(self) -> float:
+        """The size of the scaled means."""
+        return float(np.abs(self.scaled.means).max())
 
-            def work(c: int) -> None:
-                moments = Moments(count[c], moment[c], product[c])
-                loglik[c] = self._centred(bounds[c], block, weights, moments, certainty[c])
-
-            for_each_chunk(work, n_chunks, self._threads(n_threads))
-            counts, first, second = count.sum(axis=0), moment.sum(axis=0), product.sum(axis=0)
-            about = self.scaled.means
-        total_loglik = float(loglik.sum()) - total_weight * self.log_unit
-        statistics = self._unscale(counts, first, second, about)
-        return EStep(total_loglik, statistics, self.rounding, float(certainty.sum()))
-
-    def _statistics_on_device(self, values: DeviceRows) -> EStep:
-        _, total_weight = _row_weights(self.rows)
-        sums = device_pass.sums(values, self._encoded(), self.rows.weights)
+    def of_rows(self, sums: Sequence[FloatArray]) -> FloatArray:
+        """Sums (1 + d,) of ones and of the scaled rows, which no mixture changes."""
         if self.quadratic:
-            (total,) = sums.of_components
+            return np.asarray(sums[0][:, : 1 + len(self.inverse_scale)].sum(axis=0))
+        counts, first, _ = sums
+        return np.append(counts.sum(), (first + counts[:, None] * self.scaled.means).sum(axis=0))
+
+    def _add(
+        self,
+        x: NDArray[np.floating],
+        bounds: tuple[int, int],
+        block: int,
+        weights: FloatArray,
+        sums: Sequence[FloatArray],
+        certainty: FloatArray,
+    ) -> float:
+        if self.quadratic:
+            return self._quadratic(x, bounds, block, weights, sums[0], certainty)
+        return self._centred(x, bounds, block, weights, Moments(*sums), certainty)
+
+    def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> EStep:
+        """The results of a pass, from its sums over all rows."""
+        if self.quadratic:
+            [total] = sums
             n_components, d = self.scaled.means.shape
             counts, first = total[:, 0].copy(), np.empty((n_components, d))
             second = np.empty((n_components, 1 if self.scaled.diagonal else d, d))
             decode(total, self.scaled.diagonal, first, second)
             about = np.zeros_like(first)
         else:
-            (counts, first, second), about = sums.of_components, self.scaled.means
+            (counts, first, second), about = sums, self.scaled.means
         statistics = self._unscale(counts, first, second, about)
-        loglik = sums.loglik - total_weight * self.log_unit
-        return EStep(loglik, statistics, self.rounding, sums.log_certainty)
+        loglik -= _row_weights(self.rows)[1] * self.log_unit
+        return EStep(loglik, statistics, self.rounding, log_certainty)
 
     def _encoded(self) -> Encoded:
         """The mixture as a pass on a device reads it."""
@@ -262,26 +292,38 @@ class _Pass:
         )  # fmt: skip
 
     def evaluate(self, log_density: FloatArray, resp: FloatArray, n_threads: int | None) -> None:
-        if isinstance(self.rows.values, DeviceRows):
-            device_pass.evaluate(self.rows.values, self._encoded(), log_density, resp)
-            log_density -= self.log_unit
-            return
-        block, bounds = self._chunks(None)
-        each = EachRow(log_density, resp)
+        values = self.rows.values
+        if isinstance(values, DeviceRows):
+            device_pass.evaluate(values, self._encoded(), log_density, resp)
+        elif isinstance(values, StoredRows):
+            evaluate_chunks(values, self, log_density, resp, n_threads)
+        else:
+            block, bounds = self._chunks(None)
+            each = EachRow(log_density, resp)
 
-        def work(c: int) -> None:
-            unused = np.empty(1)
-            if self.quadratic:
-                self._quadratic(bounds[c], block, _NO_VECTOR, _NO_MATRIX, unused, each)
-            else:
-                nothing = Moments(_NO_VECTOR, _NO_MATRIX, _NO_STACK)
-                self._centred(bounds[c], block, _NO_VECTOR, nothing, unused, each)
+            def work(c: int) -> None:
+                self._write(values, bounds[c], block, each)
 
-        for_each_chunk(work, len(bounds), self._threads(n_threads))
+            for_each_chunk(work, len(bounds), self._threads(n_threads))
         log_density -= self.log_unit
+
+    def write(self, x: NDArray[np.floating], log_density: FloatArray, resp: FloatArray) -> None:
+        """Write the log density in scaled units, and responsibilities, of all rows of an array."""
+        self._write(x, (0, len(x)), self._block(), EachRow(log_density, resp))
+
+    def _write(
+        self, x: NDArray[np.floating], bounds: tuple[int, int], block: int, each: EachRow
+    ) -> None:
+        unused = np.empty(1)
+        if self.quadratic:
+            self._quadratic(x, bounds, block, _NO_VECTOR, _NO_MATRIX, unused, each)
+        else:
+            nothing = Moments(_NO_VECTOR, _NO_MATRIX, _NO_STACK)
+            self._centred(x, bounds, block, _NO_VECTOR, nothing, unused, each)
 
     def _quadratic(
         self,
+        x: NDArray[np.floating],
         bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
@@ -289,7 +331,7 @@ class _Pass:
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
-        x, view, theta = self.rows.values, self._view(weights), self.theta
+        view, theta = self._view(weights), self.theta
         how = *bounds, block, sums, each, certainty
         if self.groups is not None:
             return incomplete_pass.version(x.dtype)(x, view, theta, self.groups.packed, *how)
@@ -297,6 +339,7 @@ class _Pass:
 
     def _centred(
         self,
+        x: NDArray[np.floating],
         bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
@@ -304,7 +347,7 @@ class _Pass:
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
-        x, view, scaled = self.rows.values, self._view(weights), self.scaled
+        view, scaled = self._view(weights), self.scaled
         how = *bounds, block, moments, each, certainty
         if self.groups is not None:
             mixture = MixtureArrays(self.weights, scaled.means, scaled.covariances)
@@ -319,13 +362,17 @@ class _Pass:
         arrays = self.rows.center, self.inverse_scale, weights
         return View(*(only_read(array) for array in arrays))
 
+    def _block(self) -> int:
+        """Rows at a time."""
+        if not self.quadratic:
+            return _LARGEST_BLOCK
+        # What the block's features take stays in the cache.
+        return min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), _LARGEST_BLOCK)
+
     def _chunks(self, block: int | None) -> tuple[int, list[tuple[int, int]]]:
         """Rows at a time, and the chunks' bounds: functions of the problem, not of the machine."""
         n = len(self.rows.values)
-        if block is None:
-            block = _LARGEST_BLOCK
-            if self.quadratic:  # what the block's features take stays in the cache
-                block = min(max(_BLOCK_BYTES // (8 * self.width) // 64 * 64, 64), block)
+        block = self._block() if block is None else block
         n_blocks = -(-n // block)
         per_chunk = 8 * self.scaled.means.shape[0] * self.width
         if not self.quadratic:

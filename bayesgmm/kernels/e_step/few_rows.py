@@ -24,6 +24,7 @@ from ..products import (
     padded,
     product,
 )
+from ..stored.rows import StoredRows
 from .accuracy import OF_FACTORS
 from .arrays import COMPONENTS, MIXTURE, PASS_PARTS, STATISTICS, Moments
 from .contract import Rows
@@ -71,7 +72,7 @@ _BLOCK = 256
 class Features:
     """Quadratic features of few rows, computed once for all runs.
 
-    Empty for many rows, rows with missing values, or on a device: their passes read the rows.
+    Empty for many rows, rows with missing values, on a device or in chunks: passes read the rows.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -93,7 +94,8 @@ class Features:
         rows = self._rows
         n, d = rows.values.shape
         n_features = 1 + d + len(pairs)
-        elsewhere = isinstance(rows.values, DeviceRows) or getattr(rows, "groups", None) is not None
+        elsewhere = isinstance(rows.values, DeviceRows | StoredRows)
+        elsewhere = elsewhere or getattr(rows, "groups", None) is not None
         if n * n_features > _RESIDENT or elsewhere:
             return np.empty((0, 0, 0))
         block = min(-(-n // LANES) * LANES, _BLOCK)

@@ -1,4 +1,4 @@
-"""The pass over rows on a device, for callers that are compiled: they call Python for it."""
+"""The pass over rows on a device or in chunks, for compiled callers: they call Python for it."""
 
 from __future__ import annotations
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import xarray as xr
 
 from ...density.mode import FreeDensity, Mode
-from ...utils.threads import default_threads
+from ...kernels.e_step.chunks import map_together
 from ...utils.types import FloatArray
 from ..run.importance import corrected
 from ..run.settings import Settings
@@ -39,8 +37,8 @@ class _Points:
 
     def log_density(self, vectors: FloatArray) -> FloatArray:
         """Log density (S,) at vectors (S, P), on all threads."""
-        with ThreadPoolExecutor(default_threads()) as pool:
-            return np.array(list(pool.map(lambda u: self._density(u)[0], vectors)))
+        density = self._density
+        return np.array(map_together(density.data, lambda u: density(u)[0], list(vectors)))
 
     def posterior(self, vectors: FloatArray) -> xr.Dataset:
         """The vectors themselves."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +12,9 @@ import xarray as xr
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
+from ...kernels.e_step.chunks import map_together
 from ...kernels.e_step.contract import Parameters
 from ...utils.progress import waiting
-from ...utils.threads import default_threads
 from ...utils.types import FloatArray, IntArray
 from ..problem import PosteriorProblem
 from ..registry import DensityEngine, Sampler
@@ -64,8 +63,7 @@ def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> b
     """Whether some draws (chain, draw, P) lose more of their log density than others."""
     flat = vectors.reshape(-1, whole.size)
     some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
-    with ThreadPoolExecutor(default_threads()) as pool:
-        lost = list(pool.map(lambda u: whole(u)[0] - pruned(u)[0], some))
+    lost = map_together(whole.data, lambda u: whole(u)[0] - pruned(u)[0], list(some))
     return not np.ptp(lost) < _UNEVEN
 
 

@@ -33,6 +33,7 @@ class ModelDensity:
     """
 
     callback: Entry = whitened
+    data = None  # the model has them
 
     def __init__(self, coordinates: Coordinates) -> None:
         self._compiled = compiled_model(coordinates)

@@ -43,6 +43,8 @@ def vector_at_fit(coordinates: Coordinates, term: MixtureTerm, data: Data, fit: 
 class _CompleteData:
     """The model's log density if every row's component were known, as far as the fit knows it."""
 
+    data = None  # the model has them
+
     def __init__(self, coordinates: Coordinates, term: MixtureTerm, data: Data, fit: Fit) -> None:
         model = coordinates.model
         others = [rv for rv in model.basic_RVs if rv is not term.observed]

@@ -1,0 +1,103 @@
+"""A checked table of which the rows are read a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..kernels.stored.rows import Source, StoredRows
+from ..utils.errors import DataError
+from ..utils.validation import check_integer
+from .data import Data, as_data
+from .sources.blocks import Restarted, array_in_blocks, blocks_of
+from .sources.files import chunk_rows
+from .sources.sources import source_of
+from .tables import as_numbers, read_table
+
+
+def in_chunks(
+    X: Any,  # noqa: N803 - scikit-learn's name for the data
+    *,
+    columns: Sequence[str] | None = None,
+    filters: Any = None,
+    rows: int | None = None,
+    sample_weight: Any = None,
+) -> Data:
+    """A checked table whose rows are read a chunk at a time, for whatever takes data.
+
+    Paths, datasets of pyarrow's, Zarr arrays and iterables of blocks are read so without this
+    call: it is for filters, blocks in a list, and arrays in memory that are to give the same bits
+    as a file with the same chunks. Every chunk is summed by itself, and the sums are added in the
+    chunks' order, so that results do not depend on where the chunks come from, nor on how many
+    threads read them.
+
+    Parameters
+    ----------
+    X : str, Path, dataset, array or iterable
+        The path of a .npy file, of a Parquet or Feather file, or of a folder of Parquet files; a
+        `pyarrow.dataset.Dataset`; a `zarr.Array`; blocks of rows (arrays or data frames with the
+        same columns): a list of them, what can be iterated over again and again, or a function
+        that begins anew; a table in memory.
+    columns : sequence of str, optional
+        Use only these columns; others are not read.
+    filters : pyarrow.compute.Expression or list of tuples, optional
+        Of a dataset read only these rows: `[("year", ">=", 2020)]`.
+    rows : int, optional
+        Rows of a chunk, where the data have no chunks of their own: 131 072, or fewer if there are
+        more than 32 columns. Of a Zarr array it is rounded to its chunks; blocks are chunks, and
+        row groups of Parquet too (neighbours with few rows together).
+    sample_weight : array-like (n,), optional
+        What each row counts for.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    DataError
+        As for `fit`; values that are missing, blocks that can be iterated over only once, filters
+        of what has none. A message about a value names file and chunk.
+
+    Examples
+    --------
+    >>> import bayesgmm
+    >>> X = bayesgmm.datasets.load_faithful()
+    >>> chunked = bayesgmm.in_chunks(X, rows=100)
+    >>> bayesgmm.fit(chunked, 2, random_seed=1).means.round(2).tolist()
+    [[4.29, 79.97], [2.04, 54.48]]
+    """
+    n_rows = None if rows is None else check_integer("rows", rows, 1)
+    if filters is not None and not (isinstance(X, str | Path) or hasattr(X, "get_fragments")):
+        raise DataError(
+            "filters are for Parquet files and datasets of pyarrow's, and X is a "
+            f"{type(X).__name__}."
+        )
+    if isinstance(X, Data) and isinstance(X.values, StoredRows):
+        return as_data(X, columns, sample_weight)
+    source = source_of(X, columns, filters, n_rows) or _given_blocks(X) or _in_memory(X, n_rows)
+    return as_data(StoredRows(source), columns, sample_weight)
+
+
+def _given_blocks(x: Any) -> Source | None:
+    """The blocks of a list of tables, or those that a function gives."""
+    if callable(x) and not hasattr(x, "__array__"):
+        return blocks_of(Restarted(x))
+    if isinstance(x, Iterator):
+        return blocks_of(x)
+    return blocks_of(list(x)) if _has_blocks(x) else None
+
+
+def _has_blocks(x: Any) -> bool:
+    """Whether a list holds tables, not rows."""
+    return isinstance(x, list | tuple) and len(x) > 0 and np.ndim(x[0]) == 2
+
+
+def _in_memory(x: Any, rows: int | None) -> Source:
+    table = read_table(x)
+    values = np.asarray(as_numbers(table))
+    rows = rows or chunk_rows(values.shape[1])
+    return array_in_blocks(values, table.names, table.named, rows)

@@ -1,0 +1,104 @@
+"""Which tables are read in chunks, told from what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from mmap import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...kernels.stored.rows import Source, StoredRows
+from ...utils.errors import DataError
+from ..tables import Table, read_table
+from .blocks import blocks_of
+from .npy import memory_map, npy_file
+from .parquet import arrow_dataset, open_dataset
+from .zarr import zarr_array
+
+# Endings of NumPy's files, and of those that pyarrow reads as a dataset.
+_ARRAYS = (".npy",)
+_DATASETS = (".parquet", ".pq", ".feather", ".arrow")
+# Bytes from which a memory map is read as the file that it is: below it is an array like others.
+_LARGE = 2**28
+# What tables in memory have, which may be iterated over too.
+_OF_TABLES = ("__array__", "__dataframe__", "columns", "column_names", "tocsr", "isel", "collect")
+
+
+def table_of(x: Any, width: int | None = None, columns: Sequence[str] | None = None) -> Table:
+    """The columns of whatever is tabular, in memory or in chunks.
+
+    width is how many columns there should be; columns are the ones that will be used, of which the
+    others need not be numbers.
+    """
+    if not isinstance(x, StoredRows):
+        source = source_of(x, columns)
+        if source is None:
+            return read_table(x, width)
+        x = StoredRows(source)
+    return Table(x, x.source.names, x.source.named)
+
+
+def source_of(
+    x: Any, columns: Sequence[str] | None = None, filters: Any = None, rows: int | None = None
+) -> Source | None:
+    """The chunks of what is to be read in chunks; None of a table in memory."""
+    if isinstance(x, str | Path):
+        return _in_file(Path(x), columns, filters, rows)
+    if _is_large_file(x):
+        return memory_map(x, rows)
+    if _is_dataset(x):
+        return arrow_dataset(x, columns, filters)
+    if _is_zarr(x):
+        return zarr_array(x, rows)
+    return blocks_of(x) if is_iterable_of_blocks(x) else None
+
+
+def is_source(x: Any) -> bool:
+    """Whether this is read in chunks; nothing is opened to tell."""
+    return isinstance(x, str | Path | StoredRows) or any(
+        kind(x) for kind in (_is_large_file, _is_dataset, _is_zarr, is_iterable_of_blocks)
+    )
+
+
+def _is_large_file(x: Any) -> bool:
+    """Whether this is a memory map of a whole array, too large to be taken for one in memory."""
+    if not isinstance(x, np.memmap) or x.nbytes < _LARGE or x.filename is None:
+        return False
+    whole = isinstance(x.base, mmap)
+    return whole and bool(x.flags.c_contiguous or x.flags.f_contiguous)
+
+
+def _is_dataset(x: Any) -> bool:
+    return hasattr(x, "get_fragments")
+
+
+def _is_zarr(x: Any) -> bool:
+    return type(x).__module__.startswith("zarr.") and hasattr(x, "chunks")
+
+
+def is_iterable_of_blocks(x: Any) -> bool:
+    """Whether this gives tables whenever it is iterated over, and is none itself."""
+    if not isinstance(x, Iterable):
+        return False
+    if isinstance(x, Sequence | Mapping | Iterator | set | frozenset | np.ndarray):
+        return False
+    return not any(hasattr(x, name) for name in _OF_TABLES)
+
+
+def _in_file(path: Path, columns: Sequence[str] | None, filters: Any, rows: int | None) -> Source:
+    ending = path.suffix.lower()
+    if ending not in (*_ARRAYS, *_DATASETS) and not path.is_dir():
+        raise DataError(
+            f"{str(path)!r} names no file that is read in chunks: pass a .npy or Parquet file or a "
+            "folder of Parquet files, or a table in memory (the command line reads CSV files)."
+        )
+    if not path.exists():
+        raise DataError(f"there is no {str(path)!r}.")
+    if ending in _ARRAYS:
+        return npy_file(path, rows)
+    dataset = open_dataset(path)
+    if columns is not None and not set(map(str, columns)) <= set(dataset.schema.names):
+        columns = None  # said where columns are selected
+    return arrow_dataset(dataset, columns, filters)

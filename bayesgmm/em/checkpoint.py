@@ -1,0 +1,252 @@
+"""Passes over the rows, kept in a file: a computation that is begun again need not make them anew.
+
+EM is determined by its passes. Repeated with the same data and options, it asks for the same ones;
+those that are in the file are read, and the rest goes on to the same bits, whatever was being done
+when it was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import blake2b, sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO, Self
+
+import numba
+import numpy as np
+
+from .._version import __version__
+from ..data.data import Data
+from ..kernels.e_step.contract import EStep, Parameters, Statistics
+from ..kernels.stored.rows import StoredRows
+from ..utils.types import FloatArray
+from ..utils.validation import check_path, whole_seed
+
+_BEGIN = b"bayesgmm checkpoint 1\n"
+# Of a record: what it answers, the length of what follows, and its checksum.
+_HEAD = struct.Struct("<16sQI")
+# Seconds after which what is written is forced to the disk.
+_SYNC = 1.0
+
+
+class Checkpoint:
+    """A file of passes, to which one process at a time adds.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; made where there is none.
+    identity : mapping
+        What the passes are of, as plain values by name.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read or written, or is in use.
+    ValueError
+        It is of something else, is no checkpoint, or is damaged: the message says what differs.
+        The file stays as it is.
+    """
+
+    def __init__(self, path: str | Path, identity: Mapping[str, Any]) -> None:
+        self.path = check_path(path)
+        self._lock, self._synced = Lock(), time.monotonic()
+        self._places: dict[bytes, tuple[int, int]] = {}
+        self._file = _opened(self.path)
+        try:
+            self._end = self._read(dict(identity))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """The checkpoint itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def e_step(self, parameters: Parameters, make: Callable[[Parameters], EStep]) -> EStep:
+        """The pass at these parameters: from the file, or else made and added to it."""
+        key = _key(parameters)
+        with self._lock:
+            place = self._places.get(key)
+            if place is not None:
+                self._file.seek(place[0])
+                return _unpacked(self._file.read(place[1]), parameters)
+        step = make(parameters)
+        with self._lock:
+            if key not in self._places:
+                self._places[key] = self._append(key, _packed(step))
+        return step
+
+    def _append(self, key: bytes, content: bytes) -> tuple[int, int]:
+        record = _HEAD.pack(key, len(content), zlib.crc32(content)) + content
+        try:
+            self._file.seek(self._end)
+            self._file.write(record)
+            if time.monotonic() - self._synced > _SYNC:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:  # such as a full disk: what was there before is whole
+            self._file.truncate(self._end)
+            error.filename = str(self.path)
+            raise
+        self._end += len(record)
+        return self._end - len(content), len(content)
+
+    def _read(self, identity: dict[str, Any]) -> int:
+        """Note where the passes are, after a look at what they are of; return where they end."""
+        size = self._file.seek(0, os.SEEK_END)
+        if not size:
+            return self._begin(identity)
+        self._file.seek(0)
+        if self._file.read(len(_BEGIN)) != _BEGIN:
+            raise ValueError(f"{self.path} is not a checkpoint: name another file.")
+        [(_, at, length), *passes] = self._records(size)
+        self._file.seek(at)
+        self._refuse_other(json.loads(self._file.read(length)), identity)
+        self._places = {key: (at, length) for key, at, length in passes}
+        _, at, length = passes[-1] if passes else (b"", at, length)
+        return at + length
+
+    def _begin(self, identity: dict[str, Any]) -> int:
+        self._file.write(_BEGIN)
+        self._end = len(_BEGIN)
+        self._append(bytes(16), json.dumps(identity).encode())
+        return self._end
+
+    def _records(self, size: int) -> list[tuple[bytes, int, int]]:
+        """Keys, places and lengths of the records; a last one that was not written whole is none.
+
+        Raises
+        ------
+        ValueError
+            One does not agree with its checksum.
+        """
+        found, end = [], len(_BEGIN)
+        while end + _HEAD.size <= size:
+            self._file.seek(end)
+            key, length, checksum = _HEAD.unpack(self._file.read(_HEAD.size))
+            at = end + _HEAD.size
+            if at + length > size:
+                break
+            if zlib.crc32(self._file.read(length)) != checksum:
+                raise ValueError(
+                    f"{self.path} is damaged at byte {at}: remove it to begin anew, or restore it."
+                )
+            found.append((key, at, length))
+            end = at + length
+        if not found:
+            raise ValueError(f"{self.path} is damaged: it ends before its first record. Remove it.")
+        return found
+
+    def _refuse_other(self, there: dict[str, Any], here: dict[str, Any]) -> None:
+        here = json.loads(json.dumps(here))  # as it would be read
+        for name in here:
+            if there.get(name) != here[name]:
+                raise ValueError(
+                    f"{self.path} is a checkpoint of another computation: {name} is "
+                    f"{there.get(name)!r} there, {here[name]!r} here. Name another file, or remove "
+                    "it."
+                )
+
+
+@contextmanager
+def kept_passes(
+    path: str | Path | None, data: Data, what: str, options: Mapping[str, Any], random_seed: Any
+) -> Iterator[Checkpoint | None]:
+    """The checkpoint of a computation on these rows with these options; None without a path.
+
+    Raises
+    ------
+    ValueError
+        No whole number as seed, with which alone it can be repeated; what `Checkpoint` refuses.
+    """
+    if path is None:
+        yield None
+        return
+    seed = whole_seed(random_seed)
+    if seed is None:
+        raise ValueError(
+            "a checkpoint needs a whole number as random_seed, with which the same starts are made "
+            "again."
+        )
+    identity = {
+        "what": what, "bayesgmm": __version__, "numba": numba.__version__, "data": _digest(data),
+        **{name: _plain(value) for name, value in options.items()}, "random_seed": seed,
+    }  # fmt: skip
+    with Checkpoint(path, identity) as checkpoint:
+        yield checkpoint
+
+
+def _digest(data: Data) -> str:
+    """A digest of the data's fingerprint, and of its chunks."""
+    known = data.fingerprint
+    edges = data.values.edges.tolist() if isinstance(data.values, StoredRows) else []
+    text = json.dumps([known.n, known.total, known.names, data.missing, edges])
+    numbers = known.moments.tobytes() + known.projections.tobytes()
+    return sha256(text.encode() + numbers).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON keeps it: of arrays and the like a digest."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    to_dict = getattr(value, "to_dict", None)
+    text = repr(to_dict() if to_dict else np.asarray(value).tolist())
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file, which no other process may have open so."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    file = open(descriptor, "r+b", buffering=0)
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise OSError(f"{path} is in use by another process: name another file.") from None
+    return file
+
+
+def _arrays(parameters: Parameters) -> list[FloatArray]:
+    return [parameters.weights, parameters.means, parameters.covariances]
+
+
+def _key(parameters: Parameters) -> bytes:
+    digest = blake2b(digest_size=16)
+    for array in _arrays(parameters):
+        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.digest()
+
+
+def _packed(step: EStep) -> bytes:
+    s = step.statistics
+    of_all = np.array([step.loglik, step.rounding, step.log_certainty])
+    numbers = [of_all, s.counts, s.means.ravel(), s.scatters.ravel()]
+    return np.concatenate(numbers).astype("<f8").tobytes()
+
+
+def _unpacked(content: bytes, parameters: Parameters) -> EStep:
+    numbers = np.frombuffer(content, dtype="<f8").astype(np.float64)
+    loglik, rounding, log_certainty = numbers[:3].tolist()
+    parts, at = [], 3
+    for like in _arrays(parameters):
+        parts.append(numbers[at : at + like.size].reshape(like.shape).copy())
+        at += like.size
+    return EStep(loglik, Statistics(*parts), rounding, log_certainty)

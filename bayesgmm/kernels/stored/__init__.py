@@ -1,0 +1,1 @@
+"""Rows that are read a chunk at a time: from files, from blocks, from other machines."""

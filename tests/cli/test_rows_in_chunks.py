@@ -1,0 +1,43 @@
+"""Folders of Parquet files and .npy files on the command line: read in chunks."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import bayesgmm
+from bayesgmm.cli.app import app
+
+pytest.importorskip("pyarrow")
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_folder_and_an_array(tmp_path):
+    """The fit of the rows in all files, with a column of weights and others left out."""
+    x = bayesgmm.datasets.load_faithful()
+    table = x.assign(text="a", count=np.arange(len(x)) % 3)
+    (tmp_path / "parts").mkdir()
+    table[:100].to_parquet(tmp_path / "parts" / "0.parquet")
+    table[100:].to_parquet(tmp_path / "parts" / "1.parquet")
+    np.save(tmp_path / "rows.npy", x.to_numpy())
+    whole = bayesgmm.fit(x, 2, random_seed=0)
+    out = tmp_path / "fit.npz"
+    found = run("fit", tmp_path / "rows.npy", "-k", 2, "--out", out, "--json")
+    assert found["loglik"] == pytest.approx(whole.loglik, rel=1e-12)
+    assert bayesgmm.Fit.load(out).names == ("x0", "x1")
+    columns = ("--columns", ",".join(x.columns))
+    found = run("fit", tmp_path / "parts", "-k", 2, *columns, "--json")
+    assert found["loglik"] == pytest.approx(whole.loglik, rel=1e-12)
+    weighted = run("fit", tmp_path / "parts", "-k", 2, *columns, "--weights", "count", "--json")
+    expected = bayesgmm.fit(x, 2, random_seed=0, sample_weight=table["count"])
+    assert weighted["loglik"] == pytest.approx(expected.loglik, rel=1e-12)
+    with pytest.raises(AssertionError, match="'text' holds .*string, not numbers"):
+        run("fit", tmp_path / "parts", "-k", 2, "--json")
