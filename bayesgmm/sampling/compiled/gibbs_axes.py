@@ -46,7 +46,7 @@ DRAW = INT(nb.types.npy_rng, FLOAT, F1, F3, AXES_STATE, F3)
 call_draw_axes = caller(DRAW)
 
 
-@part(DRAW)
+@part(DRAW, from_python=True)
 def draw_axes(rng, power, weights, scales, state, covariances):  # type: ignore[no-untyped-def]
     """Move the state, and write the covariances (K, d, d) or (K, 1, d) that it makes.
 
