@@ -64,7 +64,8 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
     share = 1.0 if differ(how.codes) else 1.0 / n_components
     pseudo_counts = np.empty(n_components)
     pseudo = np.empty((n_components, rows, d)) if prior else scatters
-    psi = np.empty((d, d))
+    n_scaled = d if prior else 0
+    psi = np.empty((n_scaled, n_scaled))
     total = 0.0
     empty = -1
     for k in range(n_components):

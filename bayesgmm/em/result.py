@@ -86,10 +86,11 @@ class Fit(Predictions, Displayed):
     plot = PlotAccessor()
     kind: ClassVar[str] = ""
 
-    def __init_subclass__(cls, kind: str) -> None:
-        """A kind of fit, by whose name a saved one is known."""
-        cls.kind = kind
-        _KINDS[kind] = cls
+    def __init_subclass__(cls, kind: str = "") -> None:
+        """A kind of fit, by whose name a saved one is known; a user's own is of its parent's."""
+        if kind:
+            cls.kind = kind
+            _KINDS[kind] = cls
 
     @property
     def moments(self) -> FloatArray:

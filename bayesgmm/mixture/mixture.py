@@ -191,9 +191,12 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         return f"Gaussian mixture of {self.n_components} components in {', '.join(self.names)}"
 
     def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
         if self.d <= 6:
             return self.to_frame()
-        return self.to_frame()[["pi"]]
+        index = pd.Index(self.components, name="component")
+        return pd.DataFrame({"pi": self.weights}, index=index)
 
     def parameters_about(self, center: FloatArray) -> Parameters:
         """The parameters in the coordinates centred there, as the kernels take them."""

@@ -230,7 +230,7 @@ def _sampled(
 
 def _cost(data: Data, fit: Fit, prior: Prior, request: ReportRequest) -> str:
     """How long the sampling will take, in words, and what to do if that is too long."""
-    from ..sampling.pilot import seconds_expected
+    from ..sampling.expected_time import seconds_expected
 
     if request.sampler not in _TIMED:
         return ""  # an approximation, or a model to be compiled

@@ -139,7 +139,12 @@ def refined(separated, monkeypatch, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         posterior = bayesgmm.refine(
-            separated.x, separated.fit, random_seed=1, progressbar=False, **options
+            separated.x,
+            separated.fit,
+            sampler="nutpie",
+            random_seed=1,
+            progressbar=False,
+            **options,
         )
     return posterior.tree["posterior"], seen
 

@@ -28,7 +28,8 @@ def tried_anew():
 def refined(seed, family="VVV"):
     x = bayesgmm.datasets.load_faithful()
     fit = short_first(x, covariance_type=family)
-    return bayesgmm.refine(x, fit, prior=PRIOR, draws=1000, random_seed=seed, progressbar=False)
+    options = {"sampler": "nutpie", "draws": 1000, "progressbar": False}
+    return bayesgmm.refine(x, fit, prior=PRIOR, random_seed=seed, **options)
 
 
 def gone(monkeypatch):

@@ -265,10 +265,20 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     """
     if not isinstance(model, pm.Model):
         raise TypeError(f"model is a {type(model).__name__}: pass what build_model returns.")
-    rows = as_fit(fit).mixture.rows(
-        model.rvs_to_values[model["y"]].eval()
-    )  # which the user may have changed
+    rows = as_fit(fit).mixture.rows(_values_in(model))
     return values_to_start_at(model, PosteriorProblem.of_rows(rows, fit, prior))
+
+
+def _values_in(model: pm.Model) -> FloatArray:
+    """The rows of a model, which the user may have changed."""
+    if "x" in model.named_vars:
+        return np.asarray(model["x"].get_value())
+    if "y" not in model.named_vars:
+        raise ValueError(
+            "the model has neither its rows, 'x', nor its likelihood, 'y': of rows with missing "
+            "values, a model without likelihood has no start at a fit."
+        )
+    return np.asarray(model.rvs_to_values[model["y"]].eval())
 
 
 def values_to_start_at(model: pm.Model, problem: PosteriorProblem) -> dict[str, FloatArray]:

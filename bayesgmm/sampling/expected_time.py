@@ -49,7 +49,7 @@ def seconds_expected(
     Examples
     --------
     >>> import bayesgmm
-    >>> from bayesgmm.sampling.pilot import seconds_expected
+    >>> from bayesgmm.sampling.expected_time import seconds_expected
     >>> X = bayesgmm.datasets.load_faithful()
     >>> seconds_expected(X, bayesgmm.fit(X, 2, random_seed=1)) < 60
     True
