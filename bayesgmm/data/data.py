@@ -306,11 +306,7 @@ def as_rows_like(
 
 
 def _summarise(
-    values: Values,
-    names: tuple[str, ...],
-    weights: FloatArray | None,
-    named: bool,
-    missing: str,
+    values: Values, names: tuple[str, ...], weights: FloatArray | None, named: bool, missing: str
 ) -> Data:
     groups = None
     if isinstance(values, StoredRows):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
 
 from ..data.data import Data, as_data
 from ..data.on_device import stays_there
@@ -16,8 +15,7 @@ from ..data.rounding import discreteness_message
 from ..families import Family, FamilyName, get_family
 from ..kernels.e_step.chunks import in_chunks
 from ..kernels.e_step.contract import Parameters, Statistics
-from ..kernels.e_step.e_step import expected_log_joint
-from ..mixture.mixture import Mixture, responsibility_blocks
+from ..mixture.mixture import Mixture
 from ..mixture.prior import Prior
 from ..utils.errors import DataError, DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.validation import Seed, check_integer, check_seed
@@ -25,6 +23,7 @@ from ..utils.warnings import warn
 from .checkpoint import kept_passes
 from .checks import check_options, check_problem
 from .coverage import undetermined
+from .entropy import entropy_of
 from .labelled_fit import LabelledFit, with_labels
 from .labels import Labels, read_labels
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
@@ -45,8 +44,6 @@ _SEARCHED_NUMBERS = 2**17
 _ROWS_PER_PARAMETER = 5
 # If this fraction of at least so many starts leads to no estimate, the estimate is suspicious.
 _MANY_STARTS, _MOST = 10, 0.9
-# Rounding error of an entropy, per row, that is too small to matter.
-_NEGLIGIBLE = 1e-9
 
 
 def fit(
@@ -376,7 +373,7 @@ def as_fit(
         n=data.size,
         loglik=result.loglik,
         objective=result.objective,
-        entropy=_entropy(result, problem, data),
+        entropy=entropy_of(result, problem, data),
         log_map=result.log_certainty,
         history=result.history,
         status=result.status,
@@ -387,22 +384,3 @@ def as_fit(
         unsound=unsound,
         remark=remark if result.status.sound else result.reason,
     )
-
-
-def _entropy(result: EMResult, problem: Problem, data: Data) -> float:
-    """Entropy of the responsibilities, summed over the rows: log-likelihood less EM's Q.
-
-    (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Where narrow components leave the difference no
-    digits, it is summed row by row.
-    """
-    p = result.parameters
-    if len(p.weights) == 1:
-        return 0.0
-    joint, rounding = expected_log_joint(p, result.statistics, data.scale)
-    if rounding < _NEGLIGIBLE * data.total:
-        return max(result.loglik - joint, 0.0)
-    entropy, weights = 0.0, data.counted
-    for block, resp in responsibility_blocks(data, p):
-        of_rows = -np.sum(xlogy(resp, resp), axis=1)
-        entropy += float(of_rows.sum() if weights is None else weights[block] @ of_rows)
-    return entropy

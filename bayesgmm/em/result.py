@@ -368,8 +368,7 @@ class Fit(Predictions, Displayed):
         ValueError, LookupError, TypeError
             They do not make a fit: something is missing, of another type or impossible.
         """
-        kind = meta.get("kind", "")
-        made = _KINDS[kind] if kind else Fit
+        made = _KINDS[meta["kind"]] if meta.get("kind") else Fit
         return made(**fields_of(meta, arrays), **made.own_fields(meta, arrays))
 
     @classmethod

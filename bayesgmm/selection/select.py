@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..data.data import Data, as_data
-from ..data.same_data import refuse_other_data
 from ..em.checkpoint import Checkpoint, kept_passes
-from ..em.checks import check_bounds, check_family, check_number, check_options
+from ..em.checks import check_bounds, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
 from ..em.noise import read_noise
@@ -31,19 +30,18 @@ from ..mixture.prior import Prior
 from ..utils.errors import InterruptionAdvice
 from ..utils.progress import progress
 from ..utils.threads import default_threads
-from ..utils.validation import Seed, check_integer, check_seed
+from ..utils.validation import Seed, check_seed
 from ..utils.warnings import warn
+from .checks import cells_of, check_resume, numbers_of, refuse_beside
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
-from .labelled import grid_with_labels, refuse_with_labels
-from .noisy_grid import beside_noise, refuse_with_noise
+from .labelled import grid_with_labels
+from .noisy_grid import beside_noise
 from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
 _N_RESCUE = 60
-# Numbers of components up to this are accepted however few the rows.
-_MOST_ANYWAY = 100
 
 
 def select(
@@ -144,21 +142,21 @@ def select(
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
-    _refuse_beside(labels, noise, cv=cv, resume=resume)
+    refuse_beside(labels, noise, cv=cv, resume=resume)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
     data = as_data(X, columns, sample_weight, missing)
     beside = None if noise is None else read_noise(noise, data)
     if resume is not None:
-        _check_resume(resume, data)
+        check_resume(resume, data)
     if cv is not None:
         check_folds(cv, data)
     families = from_small_to_large(get_families(covariance_type, data.d))
-    ks = _numbers(n_components, data.n)
+    ks = numbers_of(n_components, data.n)
     check_bounds(data, prior, max_ratio)
     bounded = prior is not None or max_ratio is not None
-    allowed, failures = _cells(data, families, ks, max_ratio, prior)
+    allowed, failures = cells_of(data, families, ks, max_ratio, prior)
     if not allowed:
         return Selection({}, failures, criterion)
     warn_of_columns(data, max(ks) > 1 and not bounded)
@@ -196,31 +194,6 @@ def select(
             found, "the grid is complete but not cross-validated: pass it as `resume`."
         )
     return replace(found, cv=scores)
-
-
-def _refuse_beside(labels: Any, noise: Any, **given: Any) -> None:
-    """Refuse what does not go with labels, or with noise, where there are such."""
-    if labels is not None:
-        refuse_with_labels(**given, noise=noise)
-    if noise is not None:
-        refuse_with_noise(**given)
-
-
-def _cells(
-    data: Data, families: list[Family], ks: list[int], max_ratio: float | None, prior: Prior | None
-) -> tuple[list[Place], dict[CellName, str]]:
-    """The cells that the data allow, and the reasons of the others."""
-    bounded = prior is not None or max_ratio is not None
-    refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
-    refused_families = {f: _reason(check_family, data, f, max_ratio, prior) for f in families}
-    failures = {
-        (family.name, k): reason
-        for k in ks
-        for family in families
-        if (reason := refused_families[family] or refused_numbers[k])
-    }
-    allowed = [(family, k) for k in ks for family in families if (family.name, k) not in failures]
-    return allowed, failures
 
 
 def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
@@ -390,36 +363,3 @@ def _continue_on_all_rows(first: Grid, whole: Grid) -> None:
             whole.try_starts(*place, [Start(best.parameters, guess=True)])
 
     whole.for_each(work, list(first.cells))
-
-
-def _check_resume(resume: Selection, data: Data) -> None:
-    """Refuse anything but a grid of the same data."""
-    if not isinstance(resume, Selection):
-        raise TypeError(
-            f"resume is a {type(resume).__name__}: pass a Selection, as select returns and "
-            "Selection.load reads."
-        )
-    cure = "select without resume; a fit of other rows is a start for bayesgmm.fit(X, K, start=)."
-    for fit in resume.fits.values():
-        refuse_other_data(fit.fingerprint, data.fingerprint, cure, "the grid's table")
-
-
-def _reason(check: Callable[..., None], *arguments: Any) -> str:
-    """The message of a check's ValueError; "" if its arguments pass."""
-    try:
-        check(*arguments)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _numbers(n_components: int | Iterable[int], n: int) -> list[int]:
-    """The numbers asked for, in order; those that can only be a mistake are refused."""
-    if isinstance(n_components, str) or not isinstance(n_components, Iterable):
-        n_components = [n_components]
-    most, found = max(n, _MOST_ANYWAY), set()
-    for k in n_components:
-        found.add(check_integer("n_components", k, 1, most, f": the data have {n} rows"))
-    if not found:
-        raise ValueError("n_components is empty: name at least one number of components.")
-    return sorted(found)

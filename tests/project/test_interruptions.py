@@ -267,7 +267,7 @@ def test_ctrl_c_that_a_library_makes_another_error_of(monkeypatch, tmp_path):
     """As matplotlib's compiled code does: it is an interruption still, and no file is left."""
     module = import_module("bayesgmm.reporting.report")
 
-    def drawn(analysis):
+    def drawn(analysis, progressbar):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         raise ValueError("Invalid bounding box")
@@ -275,7 +275,7 @@ def test_ctrl_c_that_a_library_makes_another_error_of(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "figures_of", drawn)
     with pytest.raises(KeyboardInterrupt):
         make_report(FEW(), tmp_path / "report.md")
-    monkeypatch.setattr(module, "figures_of", lambda analysis: 1 / 0)
+    monkeypatch.setattr(module, "figures_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):  # an error of its own stays what it is
         make_report(FEW(), tmp_path / "report.md")
     assert not list(tmp_path.iterdir())

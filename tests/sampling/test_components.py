@@ -314,7 +314,7 @@ def test_an_interruption_keeps_the_draws(x, grid, monkeypatch, request):
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def step(self, rng):
-        if next(steps) == 400:
+        if next(steps) == 4000:  # when all chains have begun
             _thread.interrupt_main()
         original(self, rng)
 

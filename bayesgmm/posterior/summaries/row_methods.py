@@ -126,7 +126,7 @@ class RowSummaries(ABC):
         """
         if not isinstance(self.draws, NoisyDraws):
             raise ValueError("the posterior has no noise: refine a fit with noise=True.")
-        table = self.responsibilities(X, ci_prob=ci_prob, n_draws=n_draws).sel(component=-1)
+        table = self.responsibilities(X, ci_prob=ci_prob, n_draws=n_draws).isel(component=-1)
         return table.drop_vars("component").to_dataframe().rename_axis(None)
 
     def responsibilities(
@@ -164,7 +164,8 @@ class RowSummaries(ABC):
         >>> table = posterior.responsibilities().to_dataframe()  # doctest: +SKIP
         """
         found = responsibility_intervals(*self._rows_and_draws(X, n_draws), ci_prob)
-        return found.assign_coords(component=list(self.fit.components))
+        beside = list(found["component"].to_numpy()[self.fit.n_components :])  # -1, of noise
+        return found.assign_coords(component=[*self.fit.components, *beside])
 
     def impute(
         self,
