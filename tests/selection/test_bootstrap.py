@@ -642,8 +642,8 @@ def test_words_for_the_rest(faithful_fit):
 
 def test_bad_arguments_of_standard_errors(faithful, faithful_fit):
     """Refused with the value and the cure."""
-    with pytest.raises(ValueError, match="method is 'jackknife': choose among 'bootstrap'"):
-        errors_of(faithful_fit, faithful, "jackknife")
+    with pytest.raises(ValueError, match=r"method is 'jacknife' \(did you mean 'jackknife'\?\)"):
+        errors_of(faithful_fit, faithful, "jacknife")
     with pytest.raises(ValueError, match="n_boot is 1"):
         errors_of(faithful_fit, faithful, n_boot=1)
     with pytest.raises(ValueError, match="pass the rows"):
