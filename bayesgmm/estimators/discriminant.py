@@ -215,6 +215,11 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         random_seed : int, optional
             Divides the rows.
 
+        Returns
+        -------
+        ClassificationScores
+            With `.error`, `.brier` and their standard errors, and `.probabilities` (n, classes).
+
         Raises
         ------
         DataError

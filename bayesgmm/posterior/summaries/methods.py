@@ -257,7 +257,8 @@ class Summaries(RowSummaries):
             "quantile 0.95", "max" of every column, "correlation" of every pair, and "log density"
             (smallest, mean and largest of the rows, all under the EM fit). All of these if left
             out. Values that the rows miss are NaN in the new rows too; built-in statistics are
-            those of the others.
+            those of the others. Where what is missing depends on other values, as missing at
+            random allows, they differ from the new rows' though the model is right.
         ci_prob : float
             Probability of the equal-tailed predictive interval.
         n_draws : int, optional

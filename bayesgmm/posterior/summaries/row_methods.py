@@ -273,10 +273,10 @@ class RowSummaries(ABC):
         n_draws : int, optional
             Use only so many draws, evenly spaced; all if left out.
 
-        Yields
-        ------
-        rows : slice
-        block : array (rows, n)
+        Returns
+        -------
+        iterator of (slice, array (rows, n))
+            Rows of the matrix, and where they stand in it.
         """
         return matrix_blocks(*self._rows_and_draws(X, n_draws))
 

@@ -136,8 +136,7 @@ def _show_sigma(pi: Any, mu: Any, covariance: Covariances, problem: PosteriorPro
     model = pm.modelcontext(None)
     model.add_coord(_BIS, list(problem.data.names))
     sigma = covariances_in(GaussianMixture.dist(pi, mu, **covariance.arguments))
-    number = sigma.type.shape[0]  # 1 where all components share one
-    own = np.arange(problem.n_components) % number
+    own = pt.arange(problem.n_components) % sigma.shape[0]  # 1 where all components share one
     pm.Deterministic("Sigma", sigma[own], dims=(COMPONENT, FEATURE, _BIS))
 
 
