@@ -12,6 +12,7 @@ import pymc as pm
 from scipy.special import logsumexp
 
 from ...data.data import Data
+from ...data.missing import refuse_missing
 from ...data.same_data import refuse_other_data
 from ...density.mode import Mode, mode_near, normal_at
 from ...em.result import Fit
@@ -59,11 +60,13 @@ class ModelProblem:
         Raises
         ------
         DataError
-            Rows that do not belong to the fit, or that no mixture of the model observes.
+            Rows that do not belong to the fit, that miss values, or that no mixture of the model
+            observes.
         TypeError, ValueError
             No model; one with discrete variables, or with another number of components.
         """
         data = fit.mixture.rows(x)
+        refuse_missing(data, "refine with a model")
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
         term = mixture_term(model, data, fit)
         known = _known(model, data, fit)
