@@ -169,6 +169,7 @@ def test_few_draws_with_a_nearly_empty_component_are_not_enough():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.long
 def test_components_on_top_of_each_other(seed):
     """Decision 17's case: three round components of 2000 rows, 1.5 standard deviations apart.
 

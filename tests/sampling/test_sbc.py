@@ -138,6 +138,7 @@ def test_ranks_are_uniform(name, sampler):
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["VVV", "VVI"])
+@pytest.mark.long
 def test_ranks_are_uniform_with_missing_values(name, sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform(name, sampler, missing=0.15)
