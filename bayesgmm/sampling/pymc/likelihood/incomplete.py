@@ -17,7 +17,7 @@ import llvmlite.binding
 import numba as nb
 import numpy as np
 import pytensor.tensor as pt
-from pytensor.gradient import DisconnectedType, grad_not_implemented
+from pytensor.gradient import grad_not_implemented
 from pytensor.graph import Apply, Op, Variable
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
@@ -34,7 +34,7 @@ from .by_row import write_squares
 from .forms import SIGMA, pull_back, write_factors
 from .gradient import Variables, view_of, write_slopes
 from .moments import is_mixture, mirror
-from .op import FORMS, MISFIT, N_AXES, common_factor
+from .op import FORMS, MISFIT, N_AXES, pulled_back
 
 _I = nb.types.CPointer(nb.int64)
 _P = nb.types.CPointer(nb.float64)
@@ -198,13 +198,7 @@ class IncompleteLogLikelihood(Op):
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Scale the gradients already there if every row counts the same; else a weighted pass."""
-        if self.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
-            raise NotImplementedError("the mixture's likelihood has no second derivatives.")
-        factor = common_factor(cotangents[0])
-        if factor is not None:
-            gradients = [factor * g for g in outputs[1:]]
-        else:
-            gradients = type(self)(self.form, weighted=True)(*inputs, cotangents[0])[1:]
+        gradients = pulled_back(self, inputs, outputs, cotangents)
         constants = [
             grad_not_implemented(self, i, inputs[i], "it is a constant") for i in (4, 5, 6)
         ]

@@ -102,18 +102,27 @@ class MixtureLogLikelihood(Op):
         cotangents: Sequence[Variable],
     ) -> list[Variable]:
         """Scale the gradients already there if every row counts the same; else a weighted pass."""
-        if self.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
-            raise NotImplementedError("the mixture's likelihood has no second derivatives.")
-        factor = common_factor(cotangents[0])
-        if factor is not None:
-            gradients = [factor * g for g in outputs[1:5]]
-        else:
-            weighted = type(self)(self.form, weighted=True)
-            gradients = weighted(*inputs, cotangents[0])[1:5]
+        gradients = pulled_back(self, inputs, outputs, cotangents)
         of_root = grad_not_implemented(self, 4, inputs[4], "it is a constant")
         # one more pass, which is compiled only where the rows are not data
         in_rows = type(self)(self.form, in_rows=True)(*inputs)[-1]
         return [*gradients, of_root, cotangents[0][:, None] * in_rows]
+
+
+def pulled_back(
+    op: Any, inputs: Sequence[Variable], outputs: Sequence[Variable], cotangents: Sequence[Variable]
+) -> list[Variable]:
+    """The gradients in w, mu, the covariance and what is below it of a likelihood's Op.
+
+    Its outputs are log densities and those gradients of their sum; `weighted`, it takes what each
+    row counts for as its last input.
+    """
+    if op.weighted or not all(isinstance(c.type, DisconnectedType) for c in cotangents[1:]):
+        raise NotImplementedError("the mixture's likelihood has no second derivatives.")
+    factor = common_factor(cotangents[0])
+    if factor is not None:
+        return [factor * g for g in outputs[1:5]]
+    return list(type(op)(op.form, weighted=True)(*inputs, cotangents[0])[1:5])
 
 
 def common_factor(cotangent: Variable) -> Variable | None:
