@@ -251,8 +251,8 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
         """The checked rows and classes, of which scikit-learn has noted the columns."""
         check_choice("missing", self.missing, MISSING)
+        _refuse_unknown(np.asarray(y))
         x, y = validated(self, x, y=y, dtype=[np.float64, np.float32])
-        _refuse_unknown(y)
         check_classification_targets(y)
         data = with_names(
             as_data(x, sample_weight=sample_weight, missing=self.missing),
@@ -370,9 +370,11 @@ class ClassificationScores(Displayed):
 
 def _refuse_unknown(y: Any) -> None:
     """Refuse classes that are missing; scikit-learn would say that their type is unknown."""
-    if y.dtype != object:
-        return
-    missing = np.flatnonzero([value is None or value != value for value in y])
+    import pandas as pd
+
+    if y.ndim != 1 or y.dtype != object:
+        return  # numbers are scikit-learn's to refuse
+    missing = np.flatnonzero(pd.isna(y))
     if len(missing):
         raise ValueError(
             f"y has no class in {len(missing)} rows (first in row {missing[0]}): leave these rows "

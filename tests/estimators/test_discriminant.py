@@ -6,6 +6,7 @@ import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -281,3 +282,11 @@ def test_missing_values_choose_and_are_refused():
     )
     with pytest.raises(DataError, match="rows with values of both 'sepal_length'"):
         DiscriminantAnalysis(covariance_type="VVV", missing="marginalize").fit(x, SPECIES)
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, pd.NA])
+def test_refuses_classes_that_are_missing_however_they_are_marked(unknown):
+    y = np.array(SPECIES, dtype=object)
+    y[2] = unknown
+    with pytest.raises(ValueError, match=r"no class in 1 rows \(first in row 2\)"):
+        DiscriminantAnalysis().fit(X, y)
