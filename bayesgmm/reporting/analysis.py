@@ -237,12 +237,11 @@ def _cost(data: Data, fit: Fit, prior: Prior, request: ReportRequest) -> str:
     seconds = seconds_expected(
         data, fit, prior, draws=request.draws, tune=request.tune, chains=request.chains
     )
-    said = f": about {seconds:.0f} s" if seconds < _LONG else f": about {seconds / 60:.1f} minutes"
     if seconds < _LONG:
-        return said
+        return f": about {seconds:.0f} s"
     return (
-        f"{said}. The sampler 'laplace' approximates it in a fraction of that: to have it, stop by "
-        "Ctrl-C and ask for it"
+        f": about {seconds / 60:.1f} minutes. The sampler 'laplace' approximates it in a fraction "
+        "of that: to have it, stop by Ctrl-C and ask for it"
     )
 
 
