@@ -47,7 +47,8 @@ def undetermined(problem: Problem, data: Data, parameters: Parameters) -> str:
     family = problem.family
     if data.groups is None or not data.incomplete or problem.prior is not None:
         return ""
-    held, seen = _by_group(data, parameters), data.groups.observed.astype(np.float64)
+    seen = data.groups.observed.astype(np.float64)
+    held = _by_group(problem.held(parameters), parameters)
     values = held.T @ seen
     k, j = np.unravel_index(np.argmin(values), values.shape)
     if values[k, j] < FEWEST_VALUES:

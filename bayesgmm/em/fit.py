@@ -16,6 +16,7 @@ from ..families import Family, FamilyName, get_family
 from ..kernels.e_step.chunks import in_chunks
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..mixture.mixture import Mixture
+from ..mixture.noise import Noise
 from ..mixture.prior import Prior
 from ..utils.errors import DataError, DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.validation import Seed, check_integer, check_seed
@@ -27,8 +28,9 @@ from .entropy import entropy_of
 from .labelled_fit import LabelledFit, with_labels
 from .labels import Labels, read_labels
 from .multistart import SAME_OPTIMUM, SearchOptions, run_starts
-from .noise import Noise, NoisyRows, read_noise, refuse_with_noise
+from .noise import NoisyRows, read_noise
 from .noisy_fit import NoisyFit, with_noise
+from .noisy_labelled_fit import with_both
 from .problem import Problem
 from .remarks import set_aside, start_advice
 from .result import Fit
@@ -126,7 +128,8 @@ def fit(
     noise : bool or float, optional
         A uniform component beside the K, for rows that belong to none: True for one over the volume
         of the data (the smaller of the boxes along the columns and along the principal axes, as
-        mclust), or its density. Not with labels. With a prior its share is uniform a priori.
+        mclust; where values may be missing along the columns), or its density. Rows with a label
+        are no noise. With a prior its share is uniform a priori.
     checkpoint : str or Path, optional
         A file that keeps every pass over the rows. The same call, in this process or another one,
         reads them there and goes on to the same bits; another call, other data or another version
@@ -137,7 +140,8 @@ def fit(
     -------
     Fit
         Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`). With labels a
-        `LabelledFit`, whose `predict` gives classes; with noise a `NoisyFit`.
+        `LabelledFit`, whose `predict` gives classes; with noise a `NoisyFit`; with both a fit that
+        is both.
 
     Raises
     ------
@@ -181,6 +185,8 @@ def fit(
         problem = replace(problem, checkpoint=kept)
         result = _fitted(problem, data, k, start, labels, noise, options.n_init, seed, search)
     p = result.mixture.parameters_about(data.center)
+    if isinstance(result, NoisyFit):
+        problem = replace(problem, special=NoisyRows(data, result.noise))
     if not result.status.sound or mostly_unsound(result) or undetermined(problem, data, p):
         warn(result.advice, DegenerateFitWarning)
     return result
@@ -191,13 +197,12 @@ def _fitted(
     n_init: int | None, seed: Seed, search: SearchOptions,
 ) -> Fit:  # fmt: skip
     """The best fit of all rows, of rows with labels, or beside noise."""
+    known = None if labels is None else read_labels(labels, data.n, k)
     if noise is not None:
-        refuse_with_noise(labels=labels)
         beside = read_noise(noise, data)
-        return fit_with_noise(start, problem, data, k, beside, n_init, seed, search)
-    if labels is None:
+        return fit_with_noise(start, problem, data, k, beside, n_init, seed, search, labels=known)
+    if known is None:
         return fit_from(start, problem, data, k, n_init, seed, search)
-    known = read_labels(labels, data.n, k)
     return fit_with_labels(start, problem, data, known, n_init, seed, search)
 
 
@@ -278,19 +283,25 @@ def fit_with_noise(
     random_seed: Seed,
     options: SearchOptions,
     others: Sequence[Start] = (),
+    labels: Labels | None = None,
 ) -> NoisyFit:
-    """The best fit beside noise; `others` are starts to try besides.
+    """The best fit beside noise, of rows with labels if they have some.
+
+    `others` are starts to try besides.
 
     Raises
     ------
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    problem = replace(problem, special=NoisyRows(data, noise))
-    starts = starts_without_noise(start, data, n_components, n_init, random_seed)
+    seen = data if labels is None else labels.seen_in(data)
+    of_seen = problem if labels is None else problem.of_rows(seen)
+    problem = replace(of_seen, special=NoisyRows(seen, noise), checkpoint=problem.checkpoint)
+    starts = starts_without_noise(start, data, n_components, n_init, random_seed, labels)
     starts += others
     search = options if is_screened(start) else options.to_the_end
-    return with_noise(best_fit(problem, data, starts, search), data, noise)
+    found = with_noise(best_fit(problem, seen, starts, search), seen, noise)
+    return found if labels is None else with_both(found, labels)
 
 
 def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..data.data import Data
-from ..data.missing import refuse_missing
 from ..data.on_device import stays_there
+from ..data.tables import REFUSE
 from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
-from ..mixture.noise import mixed
+from ..mixture.noise import Noise, mixed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
@@ -29,21 +29,11 @@ from ..utils.validation import positive
 _HALVINGS = 60
 
 
-@dataclass(frozen=True, eq=False)
-class Noise:
-    """The noise's log density, and whether it was estimated from the rows."""
-
-    log_density: float
-    estimated: bool
-
-    @property
-    def n_parameters(self) -> int:
-        """Free parameters: the share, and the volume if it was estimated (mclust counts so)."""
-        return 2 if self.estimated else 1
-
-
 def read_noise(noise: Any, data: Data) -> Noise:
     """The noise of `fit`'s argument: True for one over the data's volume, or a density.
+
+    Where values are missing it is spread over the columns' ranges, and so it is over those that a
+    row lacks.
 
     Raises
     ------
@@ -52,32 +42,26 @@ def read_noise(noise: Any, data: Data) -> Noise:
     DataError
         Rows on a device.
     """
-    refuse_missing(data, "a fit with noise")
     if stays_there(data):
         raise DataError("rows on a GPU or in chunks cannot have noise: pass a NumPy array.")
+    ranges = np.log(data.high - data.low)
     if noise is True:
-        return Noise(-log_volume(data), True)
+        return Noise(-log_volume(data), True, ranges)
     if noise is False:
         raise ValueError("noise is False: pass True or a density, or leave it out.")
     if isinstance(noise, str):
         raise ValueError(f"noise is {noise!r}: pass True, or the noise's density, a number.")
-    return Noise(math.log(positive(noise, "noise")), False)
-
-
-def refuse_with_noise(**given: Any) -> None:
-    """Refuse arguments of `fit` that do not go with noise."""
-    for name, value in given.items():
-        if value is not None:
-            raise NotImplementedError(
-                f"fit() cannot use {name} with noise yet: leave {name} out, or the noise."
-            )
+    return Noise(math.log(positive(noise, "noise")), False, ranges)
 
 
 def log_volume(data: Data) -> float:
     """The log volume of the smaller of two boxes around the rows: along columns, or principal axes.
 
-    mclust's `hypvol`.
+    mclust's `hypvol`. Of rows that may miss values it is the box along the columns, of which the
+    columns that a row has are a box again.
     """
+    if data.missing != REFUSE:
+        return float(np.log(data.high - data.low).sum())
     used = slice(None) if data.weights is None else data.weights > 0
     rows = np.asarray(data.values, dtype=np.float64)[used] - data.center
     axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
@@ -97,7 +81,22 @@ class NoisyRows:
     def log_densities(self, parameters: Parameters) -> tuple[FloatArray, float]:
         """Log densities (n,) under the Gaussian components alone, and the best share of noise."""
         of_components = evaluate(self.data, parameters)[0]
-        return of_components, best_share(of_components - self.noise.log_density, self.data.weights)
+        log_ratios = of_components - self.noise.of_rows(self.data)
+        return of_components, best_share(log_ratios, self.data.counted)
+
+    def _mixed(self, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
+        """Log densities (n,) at the best share of noise, and the probabilities (n,) to be noise."""
+        of_components, share = self.log_densities(parameters)
+        return mixed(of_components, self.noise.of_rows(self.data), share)
+
+    def without_noise(self, is_noise: FloatArray) -> Data:
+        """The rows with weights, of which the probabilities to be noise are taken off."""
+        weights = np.ones(self.data.n) if self.data.weights is None else self.data.weights
+        return replace(self.data, weights=weights * (1 - is_noise))
+
+    def held(self, parameters: Parameters) -> Data:
+        """The rows with what they count for in the components, at the best share of noise."""
+        return self.without_noise(self._mixed(parameters)[1])
 
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass, at the best share of noise; statistics are without the noise.
@@ -109,12 +108,11 @@ class NoisyRows:
         DegenerateComponentError
             A component's covariance is singular.
         """
-        of_components, share = self.log_densities(parameters)
-        total, is_noise = mixed(of_components, self.noise.log_density, share)
-        weights = np.ones(self.data.n) if self.data.weights is None else self.data.weights
-        counted = replace(self.data, weights=weights * (1 - is_noise))
-        step = measured_statistics(counted, parameters)
-        return replace(step, loglik=float(weights @ total), log_certainty=0.0)
+        total, is_noise = self._mixed(parameters)
+        step = measured_statistics(self.without_noise(is_noise), parameters)
+        counted = self.data.counted
+        counted = np.ones(self.data.n) if counted is None else counted
+        return replace(step, loglik=float(counted @ total), log_certainty=0.0)
 
 
 def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:

@@ -10,10 +10,10 @@ import numpy as np
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
-from ..mixture.noise import mixed, with_noise_column
+from ..mixture.noise import Noise, mixed, with_noise_column
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import positive
-from .noise import Noise, NoisyRows
+from .noise import NoisyRows
 from .result import Fit
 
 #: What follows the family in the name of a model with noise.
@@ -40,16 +40,20 @@ class NoisyFit(Fit, kind="noise"):
         c, its density in the data's units.
     volume_estimated : bool
         Whether the density is one over the volume of the rows, and not given.
+    ranges : tuple of d float
+        The columns' ranges: of a row that lacks values the noise has density c times their ranges.
     """
 
     noise_share: float = 0.0
     noise_density: float = 0.0
     volume_estimated: bool = True
+    ranges: tuple[float, ...] = ()
 
     @property
     def noise(self) -> Noise:
         """The noise's density."""
-        return Noise(self._log_noise, self.volume_estimated)
+        log_density = float(np.log(self.noise_density))
+        return Noise(log_density, self.volume_estimated, np.log(self.ranges))
 
     @property
     def model_name(self) -> str:
@@ -73,7 +77,7 @@ class NoisyFit(Fit, kind="noise"):
 
     def noise_probability(self, X: Any) -> FloatArray:  # noqa: N803
         """The probability of each row (n,) to be noise."""
-        return mixed(self.mixture.log_density(X), self._log_noise, self.noise_share)[1]
+        return self._mixed(X)[1]
 
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
@@ -86,7 +90,7 @@ class NoisyFit(Fit, kind="noise"):
 
     def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
         """Log density of each row under components and noise, (n,), as if noise were everywhere."""
-        return mixed(self.mixture.log_density(X), self._log_noise, self.noise_share)[0]
+        return self._mixed(X)[0]
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
@@ -118,7 +122,7 @@ class NoisyFit(Fit, kind="noise"):
 
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
-        names = ("noise_share", "noise_density", "volume_estimated")
+        names = ("noise_share", "noise_density", "volume_estimated", "ranges")
         return super().to_meta() | {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -127,15 +131,21 @@ class NoisyFit(Fit, kind="noise"):
         share, estimated = float(meta["noise_share"]), meta["volume_estimated"]
         if not 0 <= share <= 1 or not isinstance(estimated, bool):
             raise ValueError(f"the share of noise is {share}, its volume estimated {estimated!r}")
+        ranges = tuple(positive(value, "ranges") for value in meta["ranges"])
+        if len(ranges) != len(meta["names"]):
+            raise ValueError(f"there are {len(ranges)} ranges of {len(meta['names'])} columns")
         return {
+            "ranges": ranges,
             "noise_share": share,
             "noise_density": positive(meta["noise_density"], "noise_density"),
             "volume_estimated": estimated,
         }
 
-    @property
-    def _log_noise(self) -> float:
-        return float(np.log(self.noise_density))
+    def _mixed(self, x: Any) -> tuple[FloatArray, FloatArray]:
+        """Log densities (n,) of rows under components and noise, and of each to be noise."""
+        rows = self.mixture.rows(x)
+        log_noise = self.noise.of_rows(rows)
+        return mixed(self.mixture.log_density(rows), log_noise, self.noise_share)
 
     def _lines(self) -> list[tuple[str, str]]:
         how = "one over the rows' volume" if self.volume_estimated else "given"
@@ -155,21 +165,22 @@ def with_noise(found: Fit, data: Data, noise: Noise) -> NoisyFit:
     p = found.mixture.parameters_about(data.center)
     _, share = NoisyRows(data, noise).log_densities(p)
     values = {field.name: getattr(found, field.name) for field in fields(Fit)}
-    values["entropy"], values["log_map"] = _uncertainty(data, p, noise.log_density, share)
+    values["entropy"], values["log_map"] = _uncertainty(data, p, noise, share)
+    assert noise.log_ranges is not None
     return NoisyFit(
         **values, noise_share=share, noise_density=float(np.exp(noise.log_density)),
-        volume_estimated=noise.estimated,
+        volume_estimated=noise.estimated, ranges=tuple(np.exp(noise.log_ranges).tolist()),
     )  # fmt: skip
 
 
-def _uncertainty(data: Data, p: Parameters, log_noise: float, share: float) -> tuple[float, float]:
+def _uncertainty(data: Data, p: Parameters, noise: Noise, share: float) -> tuple[float, float]:
     """The entropy of the responsibilities, and the sum of the logarithms of the largest."""
     entropy, log_map = 0.0, 0.0
     for _, block in data.blocks(len(p.weights) + 1, _BLOCK):
         of_components, resp = evaluate(block, p, responsibilities=True)
-        resp = with_noise_column(resp, mixed(of_components, log_noise, share)[1])
+        resp = with_noise_column(resp, mixed(of_components, noise.of_rows(block), share)[1])
         logs = np.log(np.where(resp > 0, resp, 1.0))
-        weights = np.ones(block.n) if block.weights is None else block.weights
+        weights = np.ones(block.n) if block.counted is None else block.counted
         entropy -= float(weights @ np.sum(resp * logs, axis=1))
         log_map += float(weights @ np.log(resp.max(axis=1)))
     return entropy, log_map

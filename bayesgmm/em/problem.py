@@ -92,6 +92,10 @@ class Problem:
         groups = self.rows.groups
         return groups is not None and groups.admissible is not None
 
+    def held(self, parameters: Parameters) -> Rows:
+        """The rows with what they count for in components: without what is noise in them."""
+        return self.rows if self.special is None else self.special.held(parameters)
+
     @cached_property
     def row_weights(self) -> FloatArray:
         """Weights of the rows, or nothing."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.contract import Parameters, total_weight
 from ..utils.types import FloatArray, IntArray
 from .coverage import FEWEST_VALUES, values_held
 from .problem import Problem
@@ -57,10 +57,10 @@ def _rows_held(problem: Problem, parameters: Parameters) -> FloatArray:
 
     Columns of which it has none do not count: `undetermined` tells of these.
     """
-    groups = problem.rows.groups
+    groups, rows = problem.rows.groups, problem.held(parameters)
     if groups is None or not groups.incomplete:
-        return parameters.weights * problem.total
-    held = values_held(problem.rows, parameters)
+        return parameters.weights * total_weight(rows)
+    held = values_held(rows, parameters)
     least = np.where(held < FEWEST_VALUES, np.inf, held).min(axis=1)
     return np.where(np.isfinite(least), least, 0.0)
 

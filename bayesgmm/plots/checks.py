@@ -40,7 +40,8 @@ def plot_predictive(
     """The rows' distribution by column, among those of new data sets (ArviZ's `plot_ppc_dist`).
 
     Distribution functions, which show every step: the usual kernel estimates smooth a mixture's
-    narrow components away (`kind="kde"` gives them all the same).
+    narrow components away (`kind="kde"` gives them all the same). What the rows miss is drawn from
+    the posterior, once.
 
     Parameters
     ----------
@@ -73,10 +74,13 @@ def plot_predictive(
     coords.setdefault("feature", shown)
     n_chains = posterior.tree["posterior"].sizes["chain"]
     n_draws = max(check_integer("n_draws", n_draws, 1), n_chains)
-    tree = posterior.with_predictive(n_draws=n_draws, random_seed=random_seed).tree
-    if "feature" not in tree["observed_data"].coords:
-        observed = tree["observed_data"].to_dataset().assign_coords(feature=list(mixture.names))
-        tree["observed_data"] = tree["observed_data"].__class__(observed)
+    new = posterior.predictive(n_draws=n_draws, random_seed=random_seed)
+    tree = posterior.with_group("posterior_predictive", new).tree
+    observed = tree["observed_data"].to_dataset().assign_coords(feature=list(mixture.names))
+    incomplete = bool(np.isnan(observed["y"]).any())
+    if incomplete:
+        observed["y"] = observed["y"].dims, posterior.impute(draws=1, random_seed=random_seed)[0]
+    tree["observed_data"] = tree["observed_data"].__class__(observed)
     there = tree["posterior_predictive"].sizes
     asked = {
         "coords": coords, "backend": backend, "cols": ["feature"], "sample_dims": ["chain", "draw"],
@@ -89,6 +93,8 @@ def plot_predictive(
             ax.set_title(literal_text(ax.get_title()))
         for ax in drawn.viz["figure"].item().axes[::_ACROSS]:
             ax.set_ylabel("share of rows below")
+        if incomplete:
+            footnote(drawn.viz["figure"].item(), "What rows miss was drawn from the posterior.")
     return drawn
 
 

@@ -12,7 +12,7 @@ from ..data.data import Data
 from ..data.same_data import refuse_other_data
 from ..em.checks import as_fit
 from ..em.labelled_fit import LabelledFit
-from ..em.noise import Noise, NoisyRows
+from ..em.noise import NoisyRows
 from ..em.noisy_fit import NoisyFit
 from ..em.problem import Problem
 from ..em.run import run_em
@@ -21,6 +21,7 @@ from ..families import Family
 from ..families.parametrisation.base import Parametrisation
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
+from ..mixture.noise import Noise
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.matrices import as_full

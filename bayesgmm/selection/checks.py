@@ -12,20 +12,19 @@ from ..families import Family
 from ..mixture.prior import Prior
 from ..utils.validation import check_integer
 from .grid import Place
-from .labelled import refuse_with_labels
-from .noisy_grid import refuse_with_noise
 from .selection import CellName, Selection
 
 # Numbers of components up to this are accepted however few the rows.
 _MOST_ANYWAY = 100
 
 
-def refuse_beside(labels: Any, noise: Any, **given: Any) -> None:
-    """Refuse what does not go with labels, or with noise, where there are such."""
-    if labels is not None:
-        refuse_with_labels(**given, noise=noise)
-    if noise is not None:
-        refuse_with_noise(**given)
+def refuse_resume(resume: Any, labels: Any, noise: Any) -> None:
+    """Refuse to resume a grid with labels, whose cells exchange nothing, or with noise."""
+    for name, value in (("labels", labels), ("noise", noise)):
+        if resume is not None and value is not None:
+            raise NotImplementedError(
+                f"select() cannot resume a grid with {name}: leave resume out, or the {name}."
+            )
 
 
 def cells_of(

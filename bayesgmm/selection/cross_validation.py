@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..data.data import Data
+from ..em.labelled_fit import LabelledFit
 from ..em.multistart import SearchOptions, run_starts
+from ..em.noise import NoisyRows
+from ..em.noisy_fit import NoisyFit
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
 from ..em.starts.starts import generators
-from ..families import Family
 from ..kernels.e_step.e_step import evaluate
+from ..mixture.noise import mixed
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.progress import track
 from ..utils.types import FloatArray
@@ -64,30 +68,56 @@ def cross_validate[Cell](
     rng = generators(random_seed, 1)[0]
     fold = rng.permutation(np.arange(data.n) % n_folds)
     weights = np.ones(data.n) if data.counted is None else data.counted
-    whole = problem.of_rows(data)
-    problems: dict[tuple[Family, int], Problem] = {}
-    for f in range(n_folds):
-        kept = replace(data, weights=np.where(fold == f, 0.0, weights))
-        for family in {fit.family for fit in fits.values()}:
-            problems[family, f] = replace(whole, rows=kept, family=family)
+    kept = [np.where(fold == f, 0.0, weights) for f in range(n_folds)]
+    folds = _Folds(problem.of_rows(data), data, kept)
     scores = {}
     for name, fit in track(list(fits.items()), "Cross-validating", progressbar):
         start = Start(fit.mixture.parameters_about(data.center), guess=True)
         held_out = np.empty(data.n)
         for f in range(n_folds):
-            held_out[fold == f] = _held_out(
-                problems[fit.family, f], data, fold == f, start, options
-            )
+            held_out[fold == f] = _held_out(folds.problem(fit, f), fold == f, start, options)
         mean = float(weights @ held_out) / data.total
         spread = float(weights @ (held_out - mean) ** 2) / data.total
         scores[name] = mean, float(np.sqrt(spread / data.total))
     return scores
 
 
+class _Folds:
+    """The problems of all fits in all folds: one for a family, and K where rows have labels.
+
+    The noise's density stays that of all rows.
+    """
+
+    def __init__(self, whole: Problem, data: Data, weights: list[FloatArray]) -> None:
+        self.whole, self.data, self.weights = whole, data, weights
+        self._known: dict[tuple[Any, ...], Problem] = {}
+
+    def problem(self, fit: Fit, fold: int) -> Problem:
+        """The problem of a fit without the rows of a fold."""
+        key = fit.family, fit.apart, fit.n_components if fit.apart else 0, fold
+        if key not in self._known:
+            self._known[key] = self._made(fit, fold)
+        return self._known[key]
+
+    def _made(self, fit: Fit, fold: int) -> Problem:
+        seen, problem = self.data, self.whole
+        if isinstance(fit, LabelledFit):
+            seen = fit.labels.seen_in(self.data)
+            problem = problem.of_rows(seen)
+        kept = replace(seen, weights=self.weights[fold])
+        special = NoisyRows(kept, fit.noise) if isinstance(fit, NoisyFit) else None
+        return replace(problem, rows=kept, family=fit.family, special=special)
+
+
 def _held_out(
-    problem: Problem, data: Data, out: np.ndarray, start: Start, options: SearchOptions
+    problem: Problem, out: np.ndarray, start: Start, options: SearchOptions
 ) -> FloatArray | float:
-    """Log densities of the rows left out, or NaN where the others give no sound estimate."""
+    """Log densities of the rows left out, or NaN where the others give no sound estimate.
+
+    Those of rows with labels are joint ones of both, as in the likelihood.
+    """
+    data = problem.rows
+    assert isinstance(data, Data)
     try:
         result = run_starts(problem, data, [start], options).results[0]
     except DegenerateComponentError:
@@ -95,4 +125,8 @@ def _held_out(
     if not result.status.sound:
         return np.nan
     rows = replace(data.take(np.flatnonzero(out)), weights=None)
-    return evaluate(rows, result.parameters)[0]
+    of_components = evaluate(rows, result.parameters)[0]
+    if problem.special is None:
+        return of_components
+    share = problem.special.log_densities(result.parameters)[1]
+    return mixed(of_components, problem.special.noise.of_rows(rows), share)[0]

@@ -88,12 +88,3 @@ def fits_with_labels(
             failures[name] = str(error)
         tick()
     return fits, failures
-
-
-def refuse_with_labels(**given: Any) -> None:
-    """Refuse arguments of `select` that do not go with labels."""
-    for name, value in given.items():
-        if value is not None:
-            raise NotImplementedError(
-                f"select() cannot use {name} with labels yet: leave {name} out, or the labels."
-            )

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..data.data import Data
-from ..em.noise import Noise
 from ..em.noisy_fit import SUFFIX
+from ..mixture.noise import Noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,23 @@ class NoiseAlone:
         1 if the volume was estimated, as mclust counts, else 0.
     n : float
         Rows, or their weights together.
+    spread : float
+        Standard deviation of the rows' log densities, 0 where all have all values.
     """
 
     loglik: float
     n_parameters: int
     n: float
+    spread: float
 
     @classmethod
     def of(cls, data: Data, noise: Noise) -> NoiseAlone:
         """All the rows as noise of this density."""
-        return cls(data.total * noise.log_density, noise.n_parameters - 1, data.total)
+        counted = np.ones(data.n) if data.counted is None else data.counted
+        of_rows = np.broadcast_to(noise.of_rows(data), data.n)
+        loglik = float(np.sum(counted * of_rows))
+        spread = np.sqrt(counted @ (of_rows - loglik / data.total) ** 2 / data.total)
+        return cls(loglik, noise.n_parameters - 1, data.total, float(spread))
 
     @property
     def row(self) -> dict[str, Any]:
@@ -42,6 +49,8 @@ class NoiseAlone:
         aic = -2 * self.loglik + 2 * self.n_parameters
         return {
             "family": SUFFIX[1:], "K": 0, "n_parameters": self.n_parameters,
-            "loglik": self.loglik, "aic": aic, "bic": bic, "icl": bic, "n_iter": 0,
+            "loglik": self.loglik, "aic": aic, "bic": bic, "icl": bic,
+            "cv_loglik": self.loglik / self.n, "cv_se": self.spread / float(np.sqrt(self.n)),
+            "n_iter": 0,
             "starts_agreeing": "", "status": "converged", "note": "all rows are noise",
         }  # fmt: skip

@@ -8,13 +8,14 @@ from typing import Any
 
 from ..data.data import Data
 from ..em.fit import fit_with_noise
-from ..em.noise import Noise
+from ..em.labels import read_labels
 from ..em.noisy_fit import SUFFIX
 from ..em.problem import Problem
 from ..em.result import Fit
 from ..em.starts.sample import Start
 from ..families import Family
-from ..utils.errors import DegenerateComponentError
+from ..mixture.noise import Noise
+from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.progress import progress
 from .grid import Place
 from .labelled import Found, How
@@ -30,16 +31,19 @@ def beside_noise(
     places: Sequence[Place],
     how: How,
     progressbar: bool,
+    labels: Any = None,
 ) -> Selection:
     """The grid with the same cells beside noise, and the model of noise alone.
 
-    The arguments are those of `fits_with_noise`.
+    Rows with labels are not all noise. The arguments are those of `fits_with_noise`.
     """
     with progress("Fitting with noise", len(places), progressbar) as tick:
-        fits, failures = fits_with_noise(problem, data, noise, places, how, found.sound, tick)
+        fits, failures = fits_with_noise(
+            problem, data, noise, places, how, found.sound, tick, labels
+        )
     return replace(
         found, fits=found.fits | fits, failures=found.failures | failures,
-        noise_alone=NoiseAlone.of(data, noise),
+        noise_alone=NoiseAlone.of(data, noise) if labels is None else None,
     )  # fmt: skip
 
 
@@ -51,6 +55,7 @@ def fits_with_noise(
     how: How,
     without: dict[CellName, Fit],
     tick: Callable[[], None],
+    labels: Any = None,
 ) -> Found:
     """The fits beside noise of these cells, and the reasons of those without one.
 
@@ -70,6 +75,8 @@ def fits_with_noise(
         Fits without noise, which cells start from too, as from smaller families' with noise.
     tick : callable
         Called after each cell.
+    labels : array-like, optional
+        As `fit` takes them.
     """
     start, n_init, seed, options = how
     fits: dict[CellName, Fit] = {}
@@ -80,12 +87,14 @@ def fits_with_noise(
         others += [fit for (_, n), fit in fits.items() if n == k and _contains(family, fit)]
         more = [Start(fit.mixture.parameters_about(data.center)) for fit in others]
         try:
+            known = None if labels is None else read_labels(labels, data.n, k)
+            of_family = problem.of_family(family)
             fits[name] = fit_with_noise(
-                start, problem.of_family(family), data, k, noise, n_init, seed, options, more
+                start, of_family, data, k, noise, n_init, seed, options, more, known
             )
             if not fits[name].status.sound:
                 failures[name] = fits[name].advice
-        except DegenerateComponentError as error:
+        except (DataError, DegenerateComponentError) as error:
             failures[name] = str(error)
         tick()
     return fits, failures
@@ -94,12 +103,3 @@ def fits_with_noise(
 def _contains(family: Family, fit: Fit) -> bool:
     """Whether the fit is a sound one of a family within this one."""
     return fit.status.sound and family.contains(fit.family)
-
-
-def refuse_with_noise(**given: Any) -> None:
-    """Refuse arguments of `select` that do not go with noise."""
-    for name, value in given.items():
-        if value is not None:
-            raise NotImplementedError(
-                f"select() cannot use {name} with noise yet: leave {name} out, or the noise."
-            )

@@ -32,7 +32,7 @@ from ..utils.progress import progress
 from ..utils.threads import default_threads
 from ..utils.validation import Seed, check_seed
 from ..utils.warnings import warn
-from .checks import cells_of, check_resume, numbers_of, refuse_beside
+from .checks import cells_of, check_resume, numbers_of, refuse_resume
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
@@ -96,13 +96,13 @@ def select(
         no cell ends lower than it was.
     labels : array-like (n,) or (n, K), optional
         What is known of the rows' components, as for `fit`; the cells are then searched one by one.
-        Not with `cv` or `resume`.
+        Not with `resume`.
     noise : bool or float, optional
         Also fit every cell beside a uniform component for noise, as `fit` does: rows of the table
         whose family is followed by "+noise", and one, K = 0, in which all rows are noise. True for
         one over the volume of the data, which counts as 2 parameters with its share, or its
         density, which counts as 1; BICs with a given density compare with others only if it is a
-        density over where the rows can be. Not with `cv`, `resume` or `labels`.
+        density over where the rows can be. Not with `resume`.
     checkpoint : str or Path, optional
         A file that keeps every pass over all rows, as for `fit`.
     progressbar : bool
@@ -142,7 +142,7 @@ def select(
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
-    refuse_beside(labels, noise, cv=cv, resume=resume)
+    refuse_resume(resume, labels, noise)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
@@ -169,26 +169,28 @@ def select(
         "max_ratio": max_ratio, "labels": labels, "noise": noise,
     }  # fmt: skip
     with kept_passes(checkpoint, data, "select", asked, random_seed) as kept:
+        interrupted = False
         if labels is not None:
             none, by_cell = Selection({}, failures, criterion), replace(by_cell, checkpoint=kept)
-            return grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
-        search = _Search(data, families, ks, set(allowed), prior, max_ratio, search_options, kept)
-        with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-            grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
-    fits, without = _found(grid, allowed, data)
-    failures |= without
-    found = Selection(fits, failures, criterion)
-    if beside is not None and not interrupted:
-        return beside_noise(found, by_cell, data, beside, allowed, how, progressbar)
+            found = grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
+        else:
+            places = set(allowed)
+            search = _Search(data, families, ks, places, prior, max_ratio, search_options, kept)
+            with progress("Fitting the grid", search.steps(start), progressbar) as tick:
+                grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
+            fits, without = _found(grid, allowed, data)
+            found = Selection(fits, failures | without, criterion)
+        if beside is not None and not interrupted:
+            found = beside_noise(found, by_cell, data, beside, allowed, how, progressbar, labels)
     if interrupted:
         return _interrupted(
             found, "the grid holds what was found so far; `resume` goes on from it."
         )
     if cv is None or not found.sound:
         return found
-    problem = next(iter(grid.problems.values()))
+    bare = replace(by_cell, checkpoint=None)
     try:
-        scores = cross_validate(problem, data, found.sound, cv, seed, search_options, progressbar)
+        scores = cross_validate(bare, data, found.sound, cv, seed, search_options, progressbar)
     except KeyboardInterrupt:
         return _interrupted(
             found, "the grid is complete but not cross-validated: pass it as `resume`."

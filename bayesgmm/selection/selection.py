@@ -88,7 +88,8 @@ class Selection:
         if self.noise_alone is not None:  # grids with noise are ranked by a column
             alone = self.noise_alone.row
             rows.append(alone | {"delta_bic": alone["bic"] - lowest})
-            rows.sort(key=lambda row: float(row[ranked_by.name]))
+            column = "cv_loglik" if ranked_by.folds else ranked_by.name
+            rows.sort(key=lambda row: _worst_last(ranked_by.sign * float(row[column])))
         for (family, k), reason in self.failures.items():
             row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
             rows.append(row | {"note": reason})
@@ -320,6 +321,11 @@ class Selection:
         table = self.table.drop(columns="note").head(10)
         html = table.to_html(index=False, border=0, float_format=lambda v: f"{v:.3f}", na_rep="")
         return f"<p><b>{repr(self).splitlines()[0]}</b></p>{html}"
+
+
+def _worst_last(value: float) -> float:
+    """A sorting key of which lower is better; one that is missing is worst."""
+    return np.inf if np.isnan(value) else value
 
 
 def _cell(family: Any, k: Any) -> CellName:

@@ -179,9 +179,8 @@ def test_select_with_labels():
     assert grid["VEV", 3].bic == pytest.approx(-THIRD["fits"]["VEV"]["bic"], abs=1e-4)
     assert grid["VVV", 3].loglik > grid["VEV", 3].loglik > grid["EEE", 3].loglik
     assert "3 classes" in grid.failures["EEE", 2]
-    for given in ({"cv": 5}, {"resume": grid}, {"criterion": "cv"}):
-        with pytest.raises(NotImplementedError, match="with labels yet"):
-            bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], progressbar=False, **given)
+    with pytest.raises(NotImplementedError, match="with labels"):
+        bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], resume=grid, progressbar=False)
 
 
 def test_what_does_not_know_labels_refuses():

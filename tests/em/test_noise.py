@@ -135,7 +135,6 @@ def test_what_does_not_know_noise_refuses():
         lambda: fit.marginal([0]),
         lambda: fit.conditional({0: 1.0}),
         lambda: fit.regression(0, CHEVRON[:, 1]),
-        lambda: bayesgmm.fit(CHEVRON, 2, noise=True, labels=[0] * 1104),
     ):
         with pytest.raises(NotImplementedError, match="noise"):
             use()

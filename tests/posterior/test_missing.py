@@ -83,20 +83,44 @@ def test_regression_on_what_a_row_has(rows):
 
 
 def test_checks_of_rows_with_holes(posterior, rows):
-    """Statistics of the values that are there, against new rows that miss the same ones."""
+    """Statistics of completed rows, which keep what is there, against those of new rows."""
     table = posterior.predictive_check(n_draws=200, random_seed=1)
-    assert table.loc[("mean", "sepal_width"), "observed"] == pytest.approx(
-        rows["sepal_width"].mean(), rel=1e-12
-    )
-    assert table.loc[("max", "petal_width"), "observed"] == rows["petal_width"].max()
-    of_pair = rows["sepal_length"].corr(rows["petal_width"])
-    assert np.isclose(table.loc["correlation"]["observed"], of_pair, rtol=1e-12).any()
+    filled = posterior.impute(draws=400, random_seed=2)[:, rows.notna().any(axis=1).to_numpy()]
+    for name, values in (("mean", filled.mean(axis=1)), ("sd", filled.std(axis=1))):
+        error = values.std(axis=0) / np.sqrt(200)
+        assert np.all(np.abs(table.loc[name]["observed"] - values.mean(axis=0)) < 5 * error)
     assert (table.loc["mean"]["p_value"] > 0.05).all()
     seen = []
-    posterior.predictive_check({"holes": lambda x: seen.append(x) or np.isnan(x).sum()}, n_draws=8)
-    counted = rows.dropna(how="all")
-    for x in seen:
-        np.testing.assert_array_equal(np.isnan(x), counted.isna())
+    posterior.predictive_check({"rows": lambda x: seen.append(x) or x.sum()}, n_draws=8)
+    counted = rows.dropna(how="all").to_numpy()
+    there = ~np.isnan(counted)
+    completed = [x for x in seen if np.array_equal(x[there], counted[there])]
+    assert len(seen) > 16 and len(completed) >= 8
+    assert not any(np.isnan(x).any() for x in seen)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_missing_at_random_are_no_misfit(seed):
+    """A column that mostly lacks where the other is large: unfilled its mean is a misfit.
+
+    Where the model is wrong, the check still says so.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.multivariate_normal([0.0, 0.0], [[1.0, 0.8], [0.8, 1.0]], size=400)
+    hidden = rng.random(400) < 1 / (1 + np.exp(-4 * x[:, 0]))
+    for skewed in (False, True):
+        y = x.copy()
+        if skewed:
+            y[:, 0] = np.exp(1.2 * y[:, 0])
+        y[hidden, 1] = np.nan
+        fit = bayesgmm.fit(y, 1, "VVV", missing="marginalize")
+        found = make_posterior(y, fit, n_draws=100).predictive_check(random_seed=seed)["p_value"]
+        if skewed:
+            assert found["skewness"]["x0"] == 0
+        else:
+            assert np.abs(np.nanmean(y[:, 1])) > 5 / np.sqrt(200)  # far from 0, the truth
+            assert found["mean"].min() > 0.2 and found["sd"].min() > 0.2
+            assert found.min() > 0.005
 
 
 def test_pictures_say_what_they_do_not_show(posterior, rows):

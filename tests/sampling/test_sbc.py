@@ -138,7 +138,6 @@ def test_ranks_are_uniform(name, sampler):
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["VVV", "VVI"])
-@pytest.mark.long
 def test_ranks_are_uniform_with_missing_values(name, sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform(name, sampler, missing=0.15)
@@ -155,8 +154,7 @@ def ranks_are_uniform(name, sampler, missing=0.0):
 
 
 @pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
 def test_ranks_are_uniform_with_noise(sampler):
     """Of the share of noise too, which is uniform a priori."""
     truths = zip(*from_prior("VVV", seed=2), strict=True)

@@ -11,6 +11,8 @@ from scipy.spatial import cKDTree
 from ...data.data import Data
 from ...utils.types import FloatArray
 from ...utils.validation import Seed
+from ..labels import Labels
+from .labelled import starts_with_labels
 from .sample import Sample, Start
 from .starts import STARTS, generators, make_starts, named_starts, subset_rng
 
@@ -21,11 +23,17 @@ _NEIGHBOUR = 10
 
 
 def starts_without_noise(
-    start: Any, data: Data, n_components: int, n_init: int | None, seed: Seed
+    start: Any,
+    data: Data,
+    n_components: int,
+    n_init: int | None,
+    seed: Seed,
+    labels: Labels | None = None,
 ) -> list[Start]:
     """Starts as of `make_starts`; those that are made here leave out different shares of the rows.
 
-    (Byers & Raftery 1998, JASA 93, 577-584, estimate the share; here the likelihood chooses.)
+    (Byers & Raftery 1998, JASA 93, 577-584, estimate the share; here the likelihood chooses.) Rows
+    with a label are never left out.
     """
     if not isinstance(start, str) or start not in STARTS:
         return make_starts(start, data, n_components, n_init, seed)
@@ -35,13 +43,17 @@ def starts_without_noise(
     count = max(1, (kind.n_init if n_init is None else n_init) // len(_SHARES))
     starts: list[Start] = []
     for share, rng in zip(_SHARES, generators(seed, len(_SHARES)), strict=True):
-        kept = np.flatnonzero(distances <= np.quantile(distances, 1 - share))
+        near = distances <= np.quantile(distances, 1 - share)
+        if labels is not None:
+            near |= labels.informative[sample.chosen]
+        kept = sample.chosen[near]
         if len(kept) <= n_components * (data.d + 1):
             continue
-        weights = None if sample.data.weights is None else sample.data.weights[kept]
-        values = np.asarray(sample.data.values)[kept]
-        rows = Sample(replace(sample.data, values=values, weights=weights))
-        starts += named_starts(start, rows, n_components, count, rng)
+        rows = data.take(kept)
+        if labels is not None:
+            starts += starts_with_labels(start, rows, labels.take(kept), count, rng)
+        else:
+            starts += named_starts(start, Sample(rows), n_components, count, rng)
     return [replace(s, sure=False) for s in starts]
 
 

@@ -256,9 +256,9 @@ class Summaries(RowSummaries):
             built-in ones: "mean", "sd", "skewness", "kurtosis", "min", "quantile 0.05", "median",
             "quantile 0.95", "max" of every column, "correlation" of every pair, and "log density"
             (smallest, mean and largest of the rows, all under the EM fit). All of these if left
-            out. Values that the rows miss are NaN in the new rows too; built-in statistics are
-            those of the others. Where what is missing depends on other values, as missing at
-            random allows, they differ from the new rows' though the model is right.
+            out. What rows miss is drawn for every draw of the parameters, and the statistics are
+            those of the completed rows, so that they do not differ from new rows' where what is
+            missing depends on other values.
         ci_prob : float
             Probability of the equal-tailed predictive interval.
         n_draws : int, optional
@@ -270,11 +270,12 @@ class Summaries(RowSummaries):
         Returns
         -------
         DataFrame
-            By statistic and what it is of: observed; mean, sd, lower and upper of the new data
-            sets; and p_value, twice the share of new data sets that are at least as large, or as
-            small, whichever is smaller. It is near 1 where the model reproduces the statistic. It
-            is not uniform under the model: a parameter fitted to the statistic (a mean) pulls it
-            towards 1 (Gelman, Meng & Stern 1996).
+            By statistic and what it is of: observed (where values are missing the mean over the
+            draws); mean, sd, lower and upper of the new data sets; and p_value, twice the share of
+            new data sets that are at least as large, or as small, whichever is smaller. It is near
+            1 where the model reproduces the statistic. It is not uniform under the model: a
+            parameter fitted to the statistic (a mean) pulls it towards 1 (Gelman, Meng & Stern
+            1996).
 
         Raises
         ------
@@ -283,7 +284,8 @@ class Summaries(RowSummaries):
 
         References
         ----------
-        Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
+        Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807; Gelman, Van Mechelen, Verbeke,
+        Heitjan & Meulders (2005), Biometrics 61, 74-85 (completed rows).
 
         Examples
         --------

@@ -1,20 +1,23 @@
 """Posterior predictive checks: statistics of the observed rows against those of new ones.
 
-Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807.
+Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-807. Where values are missing, statistics are
+those of completed rows: what is missing is drawn by the same draw of the parameters as the new rows
+(Gelman, Van Mechelen, Verbeke, Heitjan & Meulders 2005, Biometrics 61, 74-85). Those of the values
+that are there would differ from new rows' wherever what is missing depends on other values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...data.data import Data
-from ...mixture.imputation import with_missing_like
+from ...mixture.imputation import drawn, with_own_values
 from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
@@ -32,16 +35,6 @@ def _of_scipy(name: str, x: FloatArray) -> FloatArray:
     from scipy import stats  # takes half a second to import
 
     return np.asarray(getattr(stats, name)(x, axis=0))
-
-
-def _of_columns(function: Callable[[FloatArray], Any], x: FloatArray) -> FloatArray:
-    """A statistic of every column; where values are missing, of those that are there."""
-    missing = np.isnan(x)
-    if not missing.any():
-        return np.asarray(function(x))
-    return np.concatenate(
-        [function(x[~gone, j, None]) for j, gone in enumerate(missing.T)], dtype=np.float64
-    )
 
 
 _BY_COLUMN: dict[str, Callable[[FloatArray], Any]] = {
@@ -100,7 +93,7 @@ def chosen(
 
 def _built_in(mixture: Mixture) -> dict[str, Statistic]:
     """The built-in statistics by name; log densities are those under this mixture."""
-    known = {name: Statistic(partial(_of_columns, f)) for name, f in _BY_COLUMN.items()}
+    known = {name: Statistic(function) for name, function in _BY_COLUMN.items()}
     if mixture.d > 1:
         pairs = tuple(pair(a, b) for a, b in combinations(mixture.names, 2))
         known["correlation"] = Statistic(_correlations, pairs)
@@ -109,14 +102,8 @@ def _built_in(mixture: Mixture) -> dict[str, Statistic]:
 
 
 def _correlations(x: FloatArray) -> FloatArray:
-    """Of every two columns; where values are missing, by the rows that have both."""
-    missing = np.isnan(x)
-    if not missing.any():
-        matrix = np.atleast_2d(np.corrcoef(x, rowvar=False))
-        return matrix[np.triu_indices(len(matrix), 1)]
-    pairs = combinations(range(x.shape[1]), 2)
-    both = ((i, j, ~(missing[:, i] | missing[:, j])) for i, j in pairs)
-    return np.array([np.corrcoef(x[seen, i], x[seen, j])[0, 1] for i, j, seen in both])
+    matrix = np.atleast_2d(np.corrcoef(x, rowvar=False))
+    return matrix[np.triu_indices(len(matrix), 1)]
 
 
 def _log_densities(mixture: Mixture, x: FloatArray) -> FloatArray:
@@ -137,29 +124,38 @@ def check_table(
     tail_probabilities(ci_prob)
     if data.counted is not None:  # without rows that have no value
         data = data.take(np.flatnonzero(data.counted))
-    rows, rng = np.asarray(data.values, dtype=np.float64), random_stream(random_seed)
-    observed = {name: as_numbers(s.function(rows), name) for name, s in statistics.items()}
+    rng = random_stream(random_seed)
+    new_rows = replicates(mixtures, data.n, rng)
+    tables: Iterator[FloatArray] = iter([np.asarray(data.values, dtype=np.float64)])
+    if data.incomplete:
+        tables = _completed(data, mixtures, np.random.default_rng(rng.integers(2**63)))
+    first = next(tables)
+    values = {name: as_numbers(s.function(first), name) for name, s in statistics.items()}
     index = pd.MultiIndex.from_tuples(
-        [
-            (name, of)
-            for name, s in statistics.items()
-            for of in s.labels(observed[name], data.names)
-        ],
+        [(name, of) for name, s in statistics.items() for of in s.labels(values[name], data.names)],
         names=["statistic", "of"],
     )
 
     def all_of(x: FloatArray) -> FloatArray:
         return np.concatenate([np.ravel(s.function(x)) for s in statistics.values()])
 
-    new_rows = (with_missing_like(data, x, rng) for x in replicates(mixtures, data.n, rng))
-    new = value_by_draw(all_of, new_rows)
-    value = np.concatenate([v.ravel() for v in observed.values()])
-    undefined = np.isnan(value) | np.isnan(new).any(axis=0)
+    new, own = value_by_draw(all_of, new_rows), value_by_draw(all_of, chain([first], tables))
+    undefined = np.isnan(own).any(axis=0) | np.isnan(new).any(axis=0)
     if undefined.any():
         name = " of ".join(filter(None, index[undefined][0]))
         raise ValueError(f"{name} is NaN for the rows or for new ones: return numbers.")
-    smaller = np.minimum(np.mean(new <= value, axis=0), np.mean(new >= value, axis=0))
+    smaller = np.minimum(np.mean(new <= own, axis=0), np.mean(new >= own, axis=0))
     columns = (
-        {"observed": value} | summarise(new, ci_prob) | {"p_value": np.minimum(2 * smaller, 1)}
+        {"observed": own.mean(axis=0)}
+        | summarise(new, ci_prob)
+        | {"p_value": np.minimum(2 * smaller, 1)}
     )
     return pd.DataFrame(columns, index=index)
+
+
+def _completed(
+    data: Data, mixtures: MixtureDraws, rng: np.random.Generator
+) -> Iterator[FloatArray]:
+    """The rows (n, d) with what they miss drawn by every draw in turn."""
+    for parameters in mixtures.draws.parameters(data.center):
+        yield with_own_values(data, drawn(data, parameters, rng))
