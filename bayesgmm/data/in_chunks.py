@@ -38,7 +38,8 @@ def in_chunks(
     ----------
     X : str, Path, dataset, array or iterable
         The path of a .npy file, of a Parquet or Feather file, or of a folder of Parquet files; a
-        `pyarrow.dataset.Dataset`; a `zarr.Array`; blocks of rows (arrays or data frames with the
+        `pyarrow.dataset.Dataset`; a `zarr.Array`; an array or a data frame of Dask's, or what
+        xarray has over one; blocks of rows (arrays or data frames with the
         same columns): a list of them, what can be iterated over again and again, or a function
         that begins anew; a table in memory.
     columns : sequence of str, optional
@@ -47,8 +48,8 @@ def in_chunks(
         Of a dataset read only these rows: `[("year", ">=", 2020)]`.
     rows : int, optional
         Rows of a chunk, where the data have no chunks of their own: 131 072, or fewer if there are
-        more than 32 columns. Of a Zarr array it is rounded to its chunks; blocks are chunks, and
-        row groups of Parquet too (neighbours with few rows together).
+        more than 32 columns. Of a Zarr array it is rounded to its chunks; blocks are chunks, also
+        Dask's, and row groups of Parquet too (neighbours with few rows together).
     sample_weight : array-like (n,), optional
         What each row counts for.
 

@@ -76,19 +76,30 @@ def read_table(x: Any, width: int | None = None) -> Table:
 
 def _from_xarray(x: Any) -> Table:
     if hasattr(x, "data_vars"):
-        return _from_dataset(x)
+        variables = columns_of_dataset(x)
+        columns = [np.asarray(variable) for variable in variables.values()]
+        if not all(map(holds_real_numbers, columns)):
+            columns = [column.astype(object) for column in columns]
+        return Table(np.column_stack(columns), tuple(variables))
+    names, named = names_of_array(x)
+    values = np.asarray(x)
+    return Table(values.reshape(-1, 1) if values.ndim == 1 else values, names, named)
+
+
+def names_of_array(x: Any) -> tuple[tuple[str, ...], bool]:
+    """Names of the columns of a DataArray (n, d) or (n,), and whether it has them itself."""
     if x.ndim == 1:
-        return Table(np.asarray(x).reshape(-1, 1), (str(x.name or "x0"),), bool(x.name))
+        return (str(x.name or "x0"),), bool(x.name)
     if x.ndim != 2:
         raise DataError(f"the DataArray has {x.ndim} dimensions: pass rows by columns (n, d).")
     dim = x.dims[1]
     if dim in x.coords:
-        return Table(np.asarray(x), tuple(str(c) for c in x.coords[dim].values))
-    return Table(np.asarray(x), tuple(f"x{j}" for j in range(x.shape[1])), named=False)
+        return tuple(str(c) for c in x.coords[dim].values), True
+    return tuple(f"x{j}" for j in range(x.shape[1])), False
 
 
-def _from_dataset(x: Any) -> Table:
-    """The data variables as columns; coordinates are names of rows, not data."""
+def columns_of_dataset(x: Any) -> dict[str, Any]:
+    """The data variables of a Dataset by name; coordinates are names of rows, not data."""
     variables = dict(x.data_vars)
     if not variables:
         raise DataError("the Dataset is empty: it has no data variables.")
@@ -99,10 +110,7 @@ def _from_dataset(x: Any) -> Table:
                 f"variable {str(name)!r} of the Dataset has dimensions {variable.dims}: "
                 "all variables must lie along one dimension, the rows."
             )
-    columns = [np.asarray(variable) for variable in variables.values()]
-    if not all(map(holds_real_numbers, columns)):
-        columns = [column.astype(object) for column in columns]
-    return Table(np.column_stack(columns), tuple(str(name) for name in variables))
+    return {str(name): variable for name, variable in variables.items()}
 
 
 def _from_frame(x: Any) -> Table | None:
@@ -255,4 +263,11 @@ def missing_values(name: str, count: int, row: int) -> str:
         f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
         f"{row}): missing='marginalize' fits the values that are there, or drop or impute those "
         "rows first (for a data frame: X.dropna())."
+    )
+
+
+def not_numbers(name: str, kind: Any) -> str:
+    """The message about a column of another type."""
+    return (
+        f"column {name!r} holds {kind}, not numbers: name the numeric columns with columns=[...]."
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.lazy import lazy_on_dask
 from ..utils.types import FloatArray
 from .labels import Labels
 from .result import Fit
@@ -52,6 +53,7 @@ class LabelledFit(Fit, kind="labels"):
         """What the fit has that others do not know."""
         return "is of rows with labels"
 
+    @lazy_on_dask
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each row, (n,); components where sets were given."""
         found = self.mixture.predict(X)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..data.data import Data
+from ..data.lazy import lazy_on_dask
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
 from ..mixture.noise import Noise, mixed, with_noise_column
@@ -75,19 +76,23 @@ class NoisyFit(Fit, kind="noise"):
         """Rows that each component is expected to have, (K,); the others are noise."""
         return self.n * (1 - self.noise_share) * self.weights
 
+    @lazy_on_dask
     def noise_probability(self, X: Any) -> FloatArray:  # noqa: N803
         """The probability of each row (n,) to be noise."""
         return self._mixed(X)[1]
 
+    @lazy_on_dask
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
         return with_noise_column(self.mixture.predict_proba(X), self.noise_probability(X))
 
+    @lazy_on_dask
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int; -1 for noise."""
         found = np.argmax(self.predict_proba(X), axis=1)
         return np.where(found == self.n_components, -1, found)
 
+    @lazy_on_dask
     def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
         """Log density of each row under components and noise, (n,), as if noise were everywhere."""
         return self._mixed(X)[0]

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.data import Data, as_data
 from ..data.on_device import stays_there
+from ..data.sources.dask import is_dask
 from ..em.checks import Options, as_fit, check_options, check_problem
 from ..em.fit import best_fit, fit_from, warn_of_columns
 from ..em.multistart import SearchOptions, run_starts
@@ -188,7 +189,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     ) -> IntArray:
         """Fit as `fit` does, and give the most probable component of each row, (n,) of int."""
         rows = self._fit(X, sample_weight)
-        return self.fit_.predict(rows)
+        return self.fit_.predict(X if is_dask(X) else rows)
 
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,)."""

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import entr
 
 from ..data.data import Data
+from ..data.lazy import lazy_on_dask
 from ..data.same_data import refuse_other_data
 from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
@@ -104,6 +105,7 @@ class Merging:
             parts = sorted([*(p for p in parts if p not in (a, b)), tuple(sorted(a + b))])
         return tuple(parts)
 
+    @lazy_on_dask
     def predict_proba(self, X: Any, n_clusters: int | None = None) -> FloatArray:  # noqa: N803
         """Responsibilities of the clusters for each row, (n, n_clusters); rows sum to 1."""
         member = self._membership(n_clusters)
@@ -113,6 +115,7 @@ class Merging:
             proba[block] = resp @ member
         return proba
 
+    @lazy_on_dask
     def predict(self, X: Any, n_clusters: int | None = None) -> IntArray:  # noqa: N803
         """The most probable cluster of each row, (n,) of int: a position in `clusters`."""
         member = self._membership(n_clusters)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..data.data import Data, as_rows_like
+from ..data.lazy import lazy_on_dask
 from ..data.tables import MARGINALIZE, MISSING, REFUSE
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import check_components, evaluate
@@ -210,6 +211,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
             x, self.names, self._center, self.scale, self.named, sample_weight, missing
         )
 
+    @lazy_on_dask
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row, (n,).
 
@@ -225,6 +227,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         """
         return evaluate(self.rows(x), self._parameters)[0]
 
+    @lazy_on_dask
     def predict_proba(self, x: Any) -> FloatArray:
         """Responsibilities of the components for each row, (n, K); rows sum to 1.
 
@@ -232,6 +235,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         """
         return evaluate(self.rows(x), self._parameters, responsibilities=True)[1]
 
+    @lazy_on_dask
     def predict(self, x: Any) -> IntArray:
         """The most probable component of each row, (n,) of int."""
         rows = self.rows(x)
@@ -307,14 +311,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
             Names or positions to keep, in the order wanted.
         """
         keep = positions(columns, self.names)
-        return Mixture(
-            self.weights,
-            *marginal(self.means, self.covariances, keep),
-            tuple(self.names[j] for j in keep),
-            named=self.named,
-            missing=self.missing,
-            component_names=self.component_names,
-        )
+        return self._of_columns(self.weights, *marginal(self.means, self.covariances, keep), keep)
 
     def conditional(self, given: Mapping[str | int, float]) -> Mixture:
         """The mixture of the other columns, given values of some.
@@ -325,13 +322,15 @@ class Mixture(NamedComponents, Probabilities, Displayed):
             At least one column, and not all.
         """
         known, value, rest = split(given, self.names)
-        return Mixture(
-            *conditional(self.weights, self.means, self.covariances, known, value, rest),
-            tuple(self.names[j] for j in rest),
-            named=self.named,
-            missing=self.missing,
-            component_names=self.component_names,
-        )
+        found = conditional(self.weights, self.means, self.covariances, known, value, rest)
+        return self._of_columns(*found, rest)
+
+    def _of_columns(
+        self, weights: FloatArray, means: FloatArray, covariances: FloatArray, columns: list[int]
+    ) -> Mixture:
+        names = tuple(self.names[j] for j in columns)
+        changed = {"weights": weights, "means": means, "covariances": covariances}
+        return replace(self, **changed, names=names, scale=np.empty(0))
 
 
 class HasMixture(Protocol):

@@ -63,7 +63,33 @@ def zarr_array(folder):
     return found
 
 
+def dask_array(folder):
+    """Other chunks of columns than of rows, and tasks that all chunks share."""
+    da = pytest.importorskip("dask.array")
+    zero = da.zeros(N, chunks=1000).sum().astype("f4")
+    return da.from_array(X, chunks=(ROWS, 2)) + zero
+
+
+def dask_frame(folder):
+    """Partitions of which one has no rows, and a column that is not read."""
+    dd = pytest.importorskip("dask.dataframe")
+    frame = pd.DataFrame(X, columns=list("abc")).assign(text="x")
+    parts = [frame[:ROWS], frame[:0], frame[ROWS : 2 * ROWS], frame[2 * ROWS :]]
+    frames = [dd.from_pandas(part, npartitions=1) for part in parts]
+    return in_chunks(dd.concat(frames), columns=list("abc"))
+
+
+def over_dask(folder):
+    """A Dataset whose variables are Dask's."""
+    xr = pytest.importorskip("xarray")
+    columns = {name: ("row", X[:, j]) for j, name in enumerate("abc")}
+    return xr.Dataset(columns).chunk(row=ROWS)
+
+
 SOURCES = {
+    "dask array": dask_array,
+    "dask frame": dask_frame,
+    "xarray over dask": over_dask,
     "memory": lambda folder: in_chunks(X, rows=ROWS),
     "blocks": lambda folder: in_chunks([X[i : i + ROWS] for i in range(0, N, ROWS)]),
     "function": lambda folder: in_chunks(lambda: iter(Batches())),
@@ -94,7 +120,7 @@ def test_the_same_bits_from_everywhere(kind, folder, reference):
     np.testing.assert_array_equal(fit.covariances, reference.covariances)
     np.testing.assert_array_equal(fit.fingerprint.moments, reference.fingerprint.moments)
     np.testing.assert_array_equal(fit.fingerprint.projections, reference.fingerprint.projections)
-    np.testing.assert_array_equal(fit.score_samples(source), reference.score_samples(X))
+    np.testing.assert_array_equal(np.asarray(fit.score_samples(source)), reference.score_samples(X))
 
 
 def test_the_same_numbers_as_in_memory(reference):
@@ -324,3 +350,54 @@ def test_what_would_not_fit_in_memory(monkeypatch):
     monkeypatch.setattr("bayesgmm.kernels.stored.rows._MEMORY", 1000)
     with pytest.raises(DataError, match="150000 rows of 3 columns in memory.*sample"):
         np.asarray(in_chunks(X, rows=ROWS).values)
+
+
+def test_answers_about_dask_collections_wait(reference):
+    """They are Dask arrays with the rows' chunks, and the numbers of rows in memory."""
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    xr = pytest.importorskip("xarray")
+    x, some = X[:500], pd.DataFrame(X[:500], columns=list("bac")).assign(text="x")
+    named = bayesgmm.fit(some[list("abc")], 3, random_seed=0)
+    lazy = reference.predict_proba(X=da.from_array(x, chunks=(200, 1)))
+    assert lazy.chunks == ((200, 200, 100), (3,))
+    np.testing.assert_array_equal(lazy, reference.predict_proba(x))
+    labels = named.predict(dd.from_pandas(some, npartitions=3))
+    np.testing.assert_array_equal(labels.compute(), named.predict(some))
+    columns = {name: ("row", some[name]) for name in "abc"}
+    found = named.score_samples(xr.Dataset(columns).chunk(row=200))
+    np.testing.assert_array_equal(found.compute(), named.score_samples(some))
+    merged = bayesgmm.merge(some, named)
+    np.testing.assert_array_equal(
+        merged.predict(dd.from_pandas(some, npartitions=2), n_clusters=2).compute(),
+        merged.predict(some, n_clusters=2),
+    )
+    model = bayesgmm.GaussianMixture(2, random_state=0)
+    array = da.from_array(x, chunks=200)
+    np.testing.assert_array_equal(model.fit_predict(array).compute(), model.predict(x))
+    assert model.bic(array) == pytest.approx(model.bic(x))
+    with pytest.raises(DataError, match="the rows have 2 columns"):
+        reference.predict(array[:, :2])
+
+
+def test_errors_name_the_chunk_of_a_dask_collection():
+    """Values that are missing, text, other numbers of dimensions, other collections."""
+    da, dd = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    dask = pytest.importorskip("dask")
+    x = X[:500].copy()
+    x[321, 1] = np.nan
+    with pytest.raises(DataError, match=r"row 321 \(block 3 of the Dask collection \(rows 300 to"):
+        in_chunks(da.from_array(x, chunks=100))
+    frame = pd.DataFrame({"a": X[:9, 0], "b": X[:9, 1]})
+    text = dd.from_pandas(frame, npartitions=3).map_partitions(
+        lambda part: part.assign(b="x") if 4 in part.index else part, meta=frame[:0]
+    )
+    with pytest.raises(DataError, match=r"partition 1 of the Dask .*: column 'b' holds str values"):
+        in_chunks(text)
+    with pytest.raises(DataError, match="holds <U1|not real numbers"):
+        in_chunks(da.from_array(np.array([["a"]])))
+    with pytest.raises(DataError, match="3 dimensions"):
+        in_chunks(da.zeros((2, 2, 2)))
+    with pytest.raises(DataError, match=r"dask.array.from_delayed"):
+        in_chunks(dask.delayed(lambda: x)())
+    with pytest.raises(DataError, match="no rows"):
+        in_chunks(da.zeros((0, 2)))

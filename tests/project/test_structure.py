@@ -50,6 +50,8 @@ HEAVY = {
     "nutpie": {"sampling"},
     "jax": {"sampling/pymc", "kernels/device"},
     "cupy": {"kernels/device"},
+    "dask": {"data/sources"},
+    "distributed": {"data/sources"},
     "numpyro": set(),
     "blackjax": {"sampling/pymc"},
     "matplotlib": {"plots"},

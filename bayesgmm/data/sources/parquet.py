@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...utils.errors import DataError
 from ...utils.validation import did_you_mean
+from ..tables import not_numbers
 from .files import float_type, grouped, stamp_of
 
 
@@ -200,9 +201,6 @@ def _types(schema: Any, columns: Sequence[str] | None) -> dict[str, str]:
             raise DataError(f"no column {name!r}{meant}: there are {', '.join(schema.names)}.")
         kind = schema.field(name).type
         if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            raise DataError(
-                f"column {name!r} holds {kind}, not numbers: name the numeric columns with "
-                "columns=[...]."
-            )
+            raise DataError(not_numbers(name, kind))
         found[name] = str(kind)
     return found

@@ -13,6 +13,7 @@ from ...kernels.stored.rows import Source, StoredRows
 from ...utils.errors import DataError
 from ..tables import Table, read_table
 from .blocks import blocks_of
+from .dask import dask_chunks, is_dask
 from .npy import memory_map, npy_file
 from .parquet import arrow_dataset, open_dataset
 from .zarr import zarr_array
@@ -46,6 +47,8 @@ def source_of(
     """The chunks of what is to be read in chunks; None of a table in memory."""
     if isinstance(x, str | Path):
         return _in_file(Path(x), columns, filters, rows)
+    if is_dask(x):
+        return dask_chunks(x, columns)
     if _is_large_file(x):
         return memory_map(x, rows)
     if _is_dataset(x):
@@ -58,7 +61,7 @@ def source_of(
 def is_source(x: Any) -> bool:
     """Whether this is read in chunks; nothing is opened to tell."""
     return isinstance(x, str | Path | StoredRows) or any(
-        kind(x) for kind in (_is_large_file, _is_dataset, _is_zarr, is_iterable_of_blocks)
+        kind(x) for kind in (is_dask, _is_large_file, _is_dataset, _is_zarr, is_iterable_of_blocks)
     )
 
 

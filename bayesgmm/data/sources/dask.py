@@ -1,0 +1,237 @@
+"""Collections of Dask's: arrays, data frames, and xarray's objects over them.
+
+A chunk is a block of rows, or a partition, and is made by the tasks that lead to it whenever it is
+read. What all chunks need, such as a mean over all rows, is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.stored.sweep import sweep
+from ...utils.errors import DataError
+from ..tables import as_numbers, columns_of_dataset, names_of_array, not_numbers, read_table
+from .files import float_type
+
+type Graph = dict[Hashable, Any]
+
+
+@dataclass(frozen=True)
+class DaskChunks:
+    """Blocks of rows of a Dask collection.
+
+    Attributes
+    ----------
+    graph : dict
+        Tasks by their keys, as Dask has them.
+    keys : tuple
+        The key of each chunk.
+    all_names : tuple of str
+        Columns of the collection.
+    named : bool
+        Whether it has these names.
+    edges : tuple of int
+        The chunks' bounds.
+    single : bool
+        Whether all numbers are of single precision.
+    columns : tuple of int
+        The columns that are read.
+    kind : str
+        What a chunk is called in messages.
+    """
+
+    graph: Graph
+    keys: tuple[Any, ...]
+    all_names: tuple[str, ...]
+    named: bool
+    edges: tuple[int, ...]
+    single: bool
+    columns: tuple[int, ...]
+    kind: str
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns that are read."""
+        return tuple(self.all_names[j] for j in self.columns)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers that are read."""
+        return np.dtype(float_type(self.single))
+
+    def of_columns(self, columns: Sequence[int]) -> DaskChunks:
+        """The same chunks with some of the columns."""
+        return replace(self, columns=tuple(self.columns[j] for j in columns))
+
+    def readers(self, start: int, stop: int) -> Iterator[Callable[[], NDArray[Any]]]:
+        """What makes the chunks start..stop, each in the thread that calls it."""
+        return (partial(self._read, c) for c in range(start, stop))
+
+    def place(self, chunk: int) -> str:
+        """The number of a block or partition, and its rows."""
+        start, stop = self.edges[chunk : chunk + 2]
+        rows = f" (rows {start} to {stop - 1})" if stop else ""  # not yet counted
+        return f"{self.kind} {self.keys[chunk][1]} of the Dask collection{rows}"
+
+    def stamp(self) -> Any:
+        """Nothing: what the tasks give is compared when they have run."""
+        return None
+
+    def _read(self, chunk: int) -> NDArray[Any]:
+        from dask.local import get_sync
+
+        key = self.keys[chunk]
+        try:
+            block = get_sync(_leading_to(self.graph, key), key)
+            if not len(block):
+                return np.empty((0, len(self.columns)))
+            values = np.asarray(as_numbers(read_table(block)))
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise DataError(f"{self.place(chunk)} cannot be read: {error}") from error
+        every = self.columns == tuple(range(values.shape[1]))
+        return values if every else values[:, self.columns]
+
+
+def is_dask(x: Any) -> bool:
+    """Whether this is a collection of Dask's, or an object of xarray's over some."""
+    if type(x).__module__.partition(".")[0] == "dask":
+        return True
+    return hasattr(x, "isel") and bool(getattr(x, "chunks", None))
+
+
+def dask_chunks(x: Any, columns: Sequence[str] | None = None) -> DaskChunks:
+    """The blocks of rows of a Dask array (n, d) or (n,), data frame or series, or xarray object.
+
+    Where their sizes are not known, all of them are made once to count their rows.
+
+    Parameters
+    ----------
+    x : collection
+    columns : sequence of str, optional
+        Of a data frame read only these.
+
+    Raises
+    ------
+    DataError
+        Another collection, one without rows, a column that is not there or does not hold numbers.
+    """
+    return _of_frame(x, columns) if is_frame(x) else _of_array(*array_of(x))
+
+
+def is_frame(x: Any) -> bool:
+    """Whether a collection is a data frame, or a column of one."""
+    return hasattr(type(x), "divisions")
+
+
+def array_of(x: Any) -> tuple[Any, tuple[str, ...], bool]:
+    """The array (n, d) in one block of columns, their names, and whether it has them itself."""
+    import dask.array as da
+
+    if hasattr(type(x), "data_vars"):
+        variables = columns_of_dataset(x)
+        array = da.stack([da.asarray(v.data) for v in variables.values()], axis=1)
+        return array.rechunk({1: -1}), tuple(variables), True
+    if not hasattr(type(x), "chunks"):
+        raise DataError(
+            f"the data are a {type(x).__name__} of Dask's: make it an array or a data frame "
+            "(dask.array.from_delayed, dask.dataframe.from_delayed)."
+        )
+    if x.ndim not in (1, 2):
+        raise DataError(
+            f"the Dask array has {x.ndim} dimensions: pass rows by columns, an array (n, d)."
+        )
+    array = x.data if hasattr(x, "isel") else x
+    array = (array[:, None] if x.ndim == 1 else array).rechunk({1: -1})
+    made_up = tuple(f"x{j}" for j in range(array.shape[1])), False
+    return array, *(names_of_array(x) if hasattr(x, "isel") else made_up)
+
+
+def _of_array(x: Any, names: tuple[str, ...], named: bool) -> DaskChunks:
+    import dask
+
+    if x.dtype.kind not in "fiub":
+        raise DataError(f"the Dask array holds {x.dtype}, not real numbers.")
+    [x] = dask.optimize(x)
+    sizes = [None if np.isnan(size) else int(size) for size in x.chunks[0]]
+    return _opened(x, sizes, names, named, x.dtype == np.float32, "block")
+
+
+def _of_frame(x: Any, columns: Sequence[str] | None) -> DaskChunks:
+    if x.ndim == 1:
+        types, named = {"x0" if x.name is None else str(x.name): x.dtype}, x.name is not None
+    else:
+        if columns is not None and set(map(str, columns)) <= set(map(str, x.columns)):
+            x = x[[own for name in columns for own in x.columns if str(own) == str(name)]]
+        types, named = {str(name): x.dtypes[name] for name in x.columns}, True
+    for name, kind in types.items():
+        if getattr(kind, "kind", "O") not in "fiub":
+            raise DataError(not_numbers(name, kind))
+    single = all(kind == np.float32 for kind in types.values())
+    return _opened(x.optimize(), [None], tuple(types), named, single, "partition")
+
+
+def _opened(
+    x: Any,
+    sizes: Sequence[int | None],
+    names: tuple[str, ...],
+    named: bool,
+    single: bool,
+    kind: str,
+) -> DaskChunks:
+    """The chunks that have rows; their sizes are counted where one is not known (None)."""
+    graph = dict(x.__dask_graph__())
+    keys = [key[0] if isinstance(key, list) else key for key in x.__dask_keys__()]
+    graph = _with_common(graph, keys)
+    every = DaskChunks(
+        graph, tuple(keys), names, named, (0,) * (len(keys) + 1), single,
+        tuple(range(len(names))), kind,
+    )  # fmt: skip
+    lengths = _counted(every) if None in sizes else sizes
+    there = [(key, size) for key, size in zip(keys, lengths, strict=True) if size]
+    if not there:
+        raise DataError("the Dask collection has no rows: pass at least one.")
+    edges = np.cumsum([0, *(size for _, size in there)]).tolist()
+    return replace(every, keys=tuple(key for key, _ in there), edges=tuple(edges))
+
+
+def _counted(chunks: DaskChunks) -> list[int]:
+    """The number of rows of each chunk."""
+    sizes: list[int] = []
+    n = len(chunks.keys)
+    readers = enumerate(chunks.readers(0, n))
+    sweep(readers, n, lambda _, block: len(block), lambda _, size: sizes.append(size))
+    return sizes
+
+
+def _leading_to(graph: Graph, key: Hashable) -> Graph:
+    """The tasks that this one needs, and itself."""
+    from dask.optimization import cull
+
+    return dict(cull(graph, [key])[0])
+
+
+def _with_common(graph: Graph, keys: Sequence[Hashable]) -> Graph:
+    """The graph with the results of those tasks that the first chunk and the last one share."""
+    import dask
+    from dask.core import get_dependencies
+
+    if len(keys) < 2:
+        return graph
+    first, last = (_leading_to(graph, key) for key in (keys[0], keys[-1]))
+    common = first.keys() & last.keys()
+    needed = {
+        need for key in first.keys() - common for need in get_dependencies(graph, key)
+    } & common
+    if not needed:
+        return graph
+    compute = dask.base.get_scheduler() or dask.threaded.get
+    results = compute(graph, list(needed))
+    return graph | dict(zip(needed, results, strict=True))
