@@ -92,7 +92,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def _compiling(most: int) -> Iterator[None]:
+def compiling(most: int) -> Iterator[None]:
     """Compile in a fifth less time, at LLVM's level `most` or a lower one.
 
     LLVM's third level makes the code no faster than its second. The collector of cyclic garbage
@@ -164,7 +164,7 @@ class Entry:
     def _compile(self) -> None:
         """Load the machine code or compile it, and warn if it cannot be kept."""
         dispatcher = _compiled(no_cpython_wrapper=not self.from_python)(self.function)
-        with _compiling(self.level):
+        with compiling(self.level):
             dispatcher.compile(self.signature)
         dispatcher.disable_compile()
         first, Entry._any = not Entry._any, True

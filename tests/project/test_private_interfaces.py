@@ -52,7 +52,7 @@ FUNCTIONS = {"arviz_stats.summary", "nutpie.sample"}
 DOCUMENTED = {"_constructor", "_repr_html_", "_repr_png_"}
 #: Attributes of Numba's and PyTensor's compiled functions that their documentation does not have.
 WATCHED = {
-    "_cache", "cache_misses", "disable_compile", "fndesc", "get_pointer_to_function",
+    "_cache", "cache_misses", "call_conv", "disable_compile", "fndesc", "get_pointer_to_function",
     "has_dynamic_globals", "jit_fn", "library", "magic_tuple", "overloads", "stats",
 }  # fmt: skip
 

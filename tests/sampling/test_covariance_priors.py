@@ -145,3 +145,39 @@ def test_nuts_samples_them(kind):
         a, b = function(sampled), function(forward)
         error = np.sqrt(a.var(axis=0) / 400 + b.var(axis=0) / len(b))  # 400 effective at least
         assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) < 5 * error + 1e-9)
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("mode", [PYTHON, pytest.param("NUMBA", marks=pytest.mark.slow)])
+def test_factors_of_correlations_are_those_of_the_graph(batch, mode):
+    """Values, gradients and second derivatives, by PyTensor's own Ops; far out in the tails too."""
+    from bayesgmm.sampling.pymc.correlations import CorrelationFactor
+
+    rng = np.random.default_rng(1)
+    u = pt.tensor(dtype="float64", shape=(*batch, 6))
+    weights = rng.standard_normal((*batch, 4, 4))
+
+    def of(factors, log_jacobian):
+        total = (weights * factors**2).sum() + (log_jacobian**2).sum()
+        slope = pt.grad(total, u)
+        return [factors, log_jacobian, slope, pt.grad((slope**2).sum(), u)]
+
+    op = CorrelationFactor(4)
+    function = pytensor.function([u], [*of(*op(u)), *of(*op.graph(u))], mode=mode)
+    for size in (0.1, 1.0, 6.0):
+        found = function(size * rng.standard_normal((*batch, 6)))
+        for a, b in zip(found[:4], found[4:], strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12 * np.abs(b).max())
+
+
+def test_factors_of_correlations_in_jax():
+    """A model with LKJ priors has JAX's log density and gradient equal to Python's."""
+    pytest.importorskip("jax")
+    with pm.Model() as model:
+        sd = pm.Exponential("sd", 1.0, shape=(2, 3))
+        lkj_covariances("chol", 2.0, sd)
+    at = [np.full(v.shape, 0.3) for v in model.initial_point().values()]
+    outputs = [model.logp(), model.dlogp()]
+    results = [pytensor.function(model.value_vars, outputs, mode=m)(*at) for m in (PYTHON, "JAX")]
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10)

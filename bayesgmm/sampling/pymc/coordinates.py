@@ -46,7 +46,9 @@ class Coordinates:
             )
         self.model = model
         known = dict(values or {})
-        initial = make_initial_point_fn(model=model, overrides=known, return_transformed=True)(0)
+        with without_c():
+            start = make_initial_point_fn(model=model, overrides=known, return_transformed=True)
+        initial = start(0)
         arrays = [np.asarray(initial[v.name], dtype=np.float64) for v in model.value_vars]
         self.shapes = [a.shape for a in arrays]
         self.start: FloatArray = np.concatenate([a.ravel() for a in arrays])
@@ -79,7 +81,7 @@ class Coordinates:
             for v, shape in zip(self.model.value_vars, self.shapes, strict=True)
         ]
         batched = vectorize_graph(graphs, dict(zip(self.model.value_vars, inputs, strict=True)))
-        compiled = pytensor.function(inputs, batched, mode="FAST_COMPILE", on_unused_input="ignore")
+        compiled = python_function(inputs, batched)
         free = [b.type.ndim > g.type.ndim for b, g in zip(batched, graphs, strict=True)]
 
         def values(vectors: FloatArray) -> list[FloatArray]:
@@ -93,9 +95,7 @@ class Coordinates:
 
     def each(self, graph: Any) -> Callable[[FloatArray], FloatArray]:
         """The values (S, *shape) of a graph of value variables at vectors (S, P), one by one."""
-        compiled = pytensor.function(
-            self.model.value_vars, graph, mode="FAST_COMPILE", on_unused_input="ignore"
-        )
+        compiled = python_function(self.model.value_vars, graph)
         return lambda vectors: np.array([compiled(*self.split(v)) for v in vectors])
 
     def vectors(self, values: Mapping[str, FloatArray]) -> FloatArray:
@@ -109,9 +109,7 @@ class Coordinates:
                 parents = graph_replace(list(rv.owner.inputs), own, strict=False)
                 value = transform.forward(value, *parents)
             coordinates.append(value)
-        compiled = pytensor.function(
-            list(own.values()), coordinates, mode="FAST_COMPILE", on_unused_input="ignore"
-        )
+        compiled = python_function(list(own.values()), coordinates)
         arrays = [np.asarray(values[rv.name], dtype=rv.dtype) for rv in own]
         with np.errstate(invalid="ignore", divide="ignore"):  # outside a constraint
             rows = [
@@ -119,6 +117,20 @@ class Coordinates:
                 for at in zip(*arrays, strict=True)
             ]
         return np.array(rows)
+
+
+def without_c() -> Any:
+    """A context in which PyTensor compiles no C, which takes ten seconds before the first call."""
+    return pytensor.config.change_flags(cxx="")
+
+
+def python_function(inputs: Sequence[Any], outputs: Any) -> Callable[..., Any]:
+    """A function of a graph in Python, for the few calls before and after sampling."""
+    with without_c():
+        function: Callable[..., Any] = pytensor.function(
+            list(inputs), outputs, mode="FAST_COMPILE", on_unused_input="ignore"
+        )
+    return function
 
 
 def _in_parts(

@@ -12,13 +12,7 @@ from pytensor.graph import Variable
 from pytensor.tensor.random.op import RandomVariable
 
 from ...utils.types import FloatArray
-
-
-def _lower(value: Any, d: int, diagonal: bool) -> Any:
-    """Numbers (..., m) as lower triangles (..., d, d) by rows, with a diagonal or 0 there."""
-    rows, columns = np.tril_indices(d, 0 if diagonal else -1)
-    matrix = pt.zeros((*[value.shape[i] for i in range(value.ndim - 1)], d, d))
-    return matrix[..., rows, columns].set(value)
+from .correlations import CorrelationFactor
 
 
 class LogCholesky(Transform):
@@ -41,7 +35,9 @@ class LogCholesky(Transform):
     def backward(self, value: Any, *inputs: Any) -> Any:
         """Sigma."""
         logs = pt.where(self.on_diagonal, value, 0.0)
-        lower = _lower(pt.where(self.on_diagonal, pt.exp(logs), value), self.d, diagonal=True)
+        numbers = pt.where(self.on_diagonal, pt.exp(logs), value)
+        lower = pt.zeros((*[value.shape[i] for i in range(value.ndim - 1)], self.d, self.d))
+        lower = lower[..., self.rows, self.columns].set(numbers)
         return lower @ pt.swapaxes(lower, -1, -2)
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
@@ -72,21 +68,11 @@ class PartialCorrelations(Transform):
 
     def backward(self, value: Any, *inputs: Any) -> Any:
         """The factor."""
-        z, logs = self._parts(value)
-        return (z + np.eye(self.d)) * pt.tril(pt.exp(0.5 * logs))
+        return CorrelationFactor(self.d)(value)[0]
 
     def log_jac_det(self, value: Any, *inputs: Any) -> Any:
         """Sum of log(1 - z^2) and half the logarithms of what is left for each element."""
-        rows, columns = np.tril_indices(self.d, -1)
-        own = 2.0 * (np.log(2.0) - value - pt.softplus(-2.0 * value))
-        return (own + 0.5 * self._parts(value)[1][..., rows, columns]).sum(axis=-1)
-
-    def _parts(self, value: Any) -> tuple[Any, Any]:
-        """Partial z (..., d, d), and log prod (1 - z^2) over what is before each in its row."""
-        own = 2.0 * (np.log(2.0) - value - pt.softplus(-2.0 * value))
-        # Sums of what is before each as a product: Numba compiles cumulative sums for ten seconds.
-        before = _lower(own, self.d, diagonal=False) @ np.triu(np.ones((self.d, self.d)), 1)
-        return _lower(pt.tanh(value), self.d, diagonal=False), before
+        return CorrelationFactor(self.d)(value)[1]
 
 
 class InverseWishartRV(RandomVariable):
@@ -235,7 +221,8 @@ class LKJCholesky(pm.Continuous):
         d = value.type.shape[-1]
         index = np.arange(d)
         powers = d - 1.0 - index + 2.0 * (eta[..., None] - 1.0)
-        logs = pt.log(pt.diagonal(value, 0, -2, -1))
+        # A sum's gradient, unlike that of elements taken out, is quickly compiled.
+        logs = pt.log((value * np.eye(d)).sum(axis=-1))
         columns = np.arange(1, d)  # d - k partial correlations are beta variables of this shape
         shape = eta[..., None] + 0.5 * (d - 1.0 - columns)
         one = (2.0 * shape - 1.0) * np.log(2.0) + 2.0 * pt.gammaln(shape) - pt.gammaln(2.0 * shape)

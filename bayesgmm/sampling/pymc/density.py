@@ -16,7 +16,7 @@ from ...density.callbacks import called
 from ...density.whitening import whitened
 from ...kernels.compilation import Entry
 from ...utils.types import FloatArray
-from .compiled_model import compiled_model
+from .compiled_model import compiled_model, model_density
 from .coordinates import Coordinates
 
 # Rounds in which units are sought, and the part of one by which a coordinate is moved.
@@ -50,7 +50,7 @@ class ModelDensity:
     def table(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """What `whitened` reads; valid as long as the object exists."""
         compiled, numbers = self._compiled, self._numbers
-        addresses = [compiled.callback.address, compiled.table.ctypes.data]
+        addresses = [model_density.address, compiled.table.ctypes.data]
         return np.array([*addresses, numbers.ctypes.data, numbers.size], dtype=np.int64)
 
     def units(self) -> FloatArray:

@@ -18,7 +18,7 @@ from ...density.mode import Mode, mode_near, normal_at
 from ...em.result import Fit
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
-from .coordinates import Coordinates
+from .coordinates import Coordinates, without_c
 from .density import ModelDensity
 from .mixture_term import MixtureTerm, mixture_term
 from .start_at_fit import vector_at_fit
@@ -68,8 +68,8 @@ class ModelProblem:
         data = fit.mixture.rows(x)
         refuse_missing(data, "refine with a model")
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
-        term = mixture_term(model, data, fit)
-        known = _known(model, data, fit)
+        with without_c():
+            term, known = mixture_term(model, data, fit), _known(model, data, fit)
         problem = cls(data, fit, Coordinates(model, known), term, frozenset(known))
         _check_family(problem)
         return problem

@@ -10,7 +10,6 @@ from __future__ import annotations
 from threading import Lock
 
 import numpy as np
-import pytensor
 import pytensor.tensor as pt
 
 from ...data.data import Data
@@ -18,7 +17,7 @@ from ...density.mode import mode_near
 from ...em.result import Fit
 from ...kernels.e_step.e_step import evaluate
 from ...utils.types import FloatArray
-from .coordinates import Coordinates
+from .coordinates import Coordinates, python_function
 from .density import units_at
 from .mixture_term import MixtureTerm
 
@@ -53,9 +52,7 @@ class _CompleteData:
         value = rest + complete
         self._coordinates = coordinates
         gradient = [g.ravel() for g in pt.grad(value, model.value_vars)]
-        self._compiled = pytensor.function(
-            model.value_vars, [value, pt.concatenate(gradient)], mode="FAST_COMPILE"
-        )
+        self._compiled = python_function(model.value_vars, [value, pt.concatenate(gradient)])
         self._lock = Lock()
         self._units = units_at(self, coordinates.start)
 
