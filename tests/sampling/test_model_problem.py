@@ -37,7 +37,7 @@ def difference(a, b):
 
 def same_posterior(x, family):
     """Of a model that nobody edited, and of the default way, by seeds of their own."""
-    fit = bayesgmm.fit(x, 2, family, random_seed=1)
+    fit = bayesgmm.fit(x, 2, family, missing="marginalize", random_seed=1)
     ours = bayesgmm.refine(x, fit, random_seed=2, progressbar=False)
     model = bayesgmm.build_model(x, fit)
     theirs = bayesgmm.refine(x, fit, model=model, random_seed=3, progressbar=False)
@@ -65,6 +65,56 @@ def test_unedited_models_of_all_families(x, family):
 def test_unedited_models_of_one_column(x, family):
     """The families of one column."""
     same_posterior(x[["waiting"]], family)
+
+
+@pytest.fixture(scope="module")
+def holes(x):
+    """The rows, of which a tenth of the values is missing."""
+    return x.mask(np.random.default_rng(1).random(x.shape) < 0.1)
+
+
+@pytest.mark.slow
+def test_missing_values_have_the_default_posterior(holes):
+    """Each row counts with what it has, and a row without any with 1."""
+    assert holes.isna().all(axis=1).any()
+    same_posterior(holes, "VVV")
+
+
+def test_an_edited_model_of_missing_values(holes):
+    """A prior that holds a mean; everything that is said of rows; its log densities are SciPy's."""
+    fit = bayesgmm.fit(holes, 2, missing="marginalize", random_seed=1)
+    model = bayesgmm.build_model(holes, fit)
+    with model:
+        pm.Potential("known", -0.5 * ((model["mu"][0, 1] - fit.means[0, 1]) / 0.01) ** 2)
+    posterior = bayesgmm.refine(holes, fit, model=model, **FEW)
+    assert "'known' tells the components apart" in posterior.relabelling.reason
+    draws = posterior.tree["posterior"]
+    assert float(draws["mu"][..., 0, 1].std()) < 0.02
+    assert posterior.predict_proba().shape == (len(holes), 2)
+    rows = posterior.with_log_likelihood().tree["log_likelihood"]["y"].isel(chain=0, draw=3)
+    at = draws.isel(chain=0, draw=3)
+    for i in np.flatnonzero(holes.isna().to_numpy().any(axis=1))[:20]:
+        seen = holes.iloc[i].notna().to_numpy()
+        densities = [
+            multivariate_normal(m[seen], s[np.ix_(seen, seen)]).pdf(holes.iloc[i][seen])
+            if seen.any()
+            else 1.0
+            for m, s in zip(at["mu"].to_numpy(), at["Sigma"].to_numpy(), strict=True)
+        ]
+        expected = np.log(at["pi"].to_numpy() @ densities)
+        assert float(rows[i]) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert np.isfinite(posterior.loo().elpd)
+
+
+def test_missing_values_by_row_are_refused(holes):
+    """By name, before anything is compiled."""
+    fit = bayesgmm.fit(holes, 2, missing="marginalize", random_seed=1)
+    with pm.Model() as model:
+        w = pm.Dirichlet("w", np.ones(2), shape=(len(holes), 2))
+        mu = pm.Normal("m", fit.means, 1.0, shape=(2, 2))
+        GaussianMixture("y", w, mu, cov=fit.covariances, observed=holes)
+    with pytest.raises(DataError, match="differ by row"):
+        bayesgmm.refine(holes, fit, model=model)
 
 
 def test_a_term_that_tells_components_apart(x, fit, tmp_path):

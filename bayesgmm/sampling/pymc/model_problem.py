@@ -60,16 +60,17 @@ class ModelProblem:
         Raises
         ------
         DataError
-            Rows that do not belong to the fit, that miss values, or that no mixture of the model
-            observes.
+            Rows that do not belong to the fit, or that no mixture of the model observes; that miss
+            values where parameters differ by row, or the mixture is a part of another distribution.
         TypeError, ValueError
             No model; one with discrete variables, or with another number of components.
         """
         data = fit.mixture.rows(x)
-        refuse_missing(data, "refine with a model")
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
         with without_c():
             term, known = mixture_term(model, data, fit), _known(model, data, fit)
+        if not term.plain:
+            refuse_missing(data, "a mixture whose parameters differ by row, or that is a part,")
         problem = cls(data, fit, Coordinates(model, known), term, frozenset(known))
         _check_family(problem)
         return problem

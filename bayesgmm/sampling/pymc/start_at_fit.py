@@ -71,7 +71,25 @@ class _CompleteData:
 
 
 def _log_density(term: MixtureTerm, data: Data, fit: Fit) -> pt.TensorVariable:
-    """The rows' log density with their components, weighted by the fit's responsibilities."""
+    """The rows' expected log density with their components, these being as the fit says."""
+    return (_of_statistics if term.plain else _of_rows)(term, data, fit)
+
+
+def _of_statistics(term: MixtureTerm, data: Data, fit: Fit) -> pt.TensorVariable:
+    """Of parameters that all rows share: EM leaves its own parameters as the rows' statistics.
+
+    So it does where values are missing.
+    """
+    gaps = fit.means - term.means
+    seconds = fit.covariances + gaps[:, :, None] * gaps[:, None, :]
+    precisions = pt.linalg.inv(term.covariances)
+    log_dets = pt.linalg.slogdet(term.covariances)[1]
+    logs = pt.log(term.weights) - 0.5 * ((precisions * seconds).sum(axis=(-2, -1)) + log_dets)
+    return data.n * (fit.weights * logs).sum()
+
+
+def _of_rows(term: MixtureTerm, data: Data, fit: Fit) -> pt.TensorVariable:
+    """Of any parameters, weighted by the fit's responsibilities."""
     chosen = np.unique(np.linspace(0, data.n - 1, min(data.n, _MAX_ROWS)).astype(int))
     shares = evaluate(data, fit.mixture.parameters_about(data.center), responsibilities=True)[1]
     shares = shares[chosen] * (data.n / len(chosen))
