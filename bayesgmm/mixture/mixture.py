@@ -329,7 +329,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         self, weights: FloatArray, means: FloatArray, covariances: FloatArray, columns: list[int]
     ) -> Mixture:
         names = tuple(self.names[j] for j in columns)
-        changed = {"weights": weights, "means": means, "covariances": covariances}
+        changed: dict[str, Any] = {"weights": weights, "means": means, "covariances": covariances}
         return replace(self, **changed, names=names, scale=np.empty(0))
 
 

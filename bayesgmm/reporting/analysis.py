@@ -18,6 +18,7 @@ from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
 from ..mixture.classification import classify
+from ..mixture.draws import RowDraws
 from ..mixture.merging import Merging, merge
 from ..mixture.prior import Prior
 from ..posterior.components import ComponentsPosterior
@@ -97,6 +98,11 @@ class Analysis:
     def posterior(self) -> Posterior | None:
         """The posterior of the chosen fit, if there is one."""
         return next(iter(self.posteriors.values()), None)
+
+    @property
+    def own_model(self) -> bool:
+        """Whether the posterior is of a user's PyMC model, which has its own priors."""
+        return self.posterior is not None and self.posterior.prior is None
 
     @property
     def title(self) -> str:
@@ -282,7 +288,9 @@ def compared(
 
 def _checks(posteriors: dict[str, Posterior], request: ReportRequest) -> pd.DataFrame | None:
     first = next(iter(posteriors.values()), None)
-    return None if first is None else checked(first, request.random_seed, request.ci_prob)
+    if first is None or isinstance(first.draws, RowDraws):  # rows without one density of all
+        return None
+    return checked(first, request.random_seed, request.ci_prob)
 
 
 def checked(posterior: Posterior, random_seed: int, ci_prob: float = 0.89) -> pd.DataFrame:

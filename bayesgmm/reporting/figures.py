@@ -287,6 +287,10 @@ def _sampled(analysis: Analysis) -> bool:
     return analysis.posterior is not None
 
 
+def _checked(analysis: Analysis) -> bool:
+    return analysis.checks is not None
+
+
 def _several_sampled(analysis: Analysis) -> bool:
     return analysis.posterior is not None and analysis.posterior.fit.n_components > 1
 
@@ -315,10 +319,10 @@ _KINDS = (
     _Kind("fit", _several, _uncertainty),
     _Kind("fit", _always, _convergence),
     _Kind("posterior", _sampled, _of(_estimates)),
-    _Kind("posterior", _sampled, _of(_density)),
+    _Kind("posterior", _checked, _of(_density)),
     _Kind("posterior", _several_sampled, _of(_together)),
-    _Kind("check", _sampled, _of(_check)),
-    _Kind("check", _sampled, _of(_predictive)),
+    _Kind("check", _checked, _of(_check)),
+    _Kind("check", _checked, _of(_predictive)),
     _Kind("diagnostics", _sampled, _of(_trace)),
     _Kind("diagnostics", _chains, _of(_rank)),
     _Kind("diagnostics", _moved, _of(_labels)),

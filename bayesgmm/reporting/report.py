@@ -291,7 +291,9 @@ def render(
 def _sections(analysis: Analysis) -> set[Section]:
     """The sections of the report of this analysis: those asked for that have something to say."""
     sampled: set[Section] = {"posterior", "check", "diagnostics"}
-    return {*analysis.request.shown} - (sampled if analysis.posterior is None else set())
+    shown = {*analysis.request.shown} - (sampled if analysis.posterior is None else set())
+    shown -= {"check"} if analysis.checks is None else set()
+    return shown - ({"prior"} if analysis.own_model else set())
 
 
 def _logo_file(logo: Path) -> str:

@@ -155,7 +155,7 @@ class Given:
             if isinstance(result, Selection):
                 grids.append(result)
             elif isinstance(result, Posterior):
-                posteriors[str(name)] = result
+                posteriors[str(name) or "posterior"] = result
             elif isinstance(result, ComponentsPosterior):
                 sampled[str(name) or "K sampled"] = result
             elif isinstance(result, Fit):

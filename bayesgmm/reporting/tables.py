@@ -56,6 +56,7 @@ def summary_table(analysis: Analysis) -> pd.DataFrame:
     fit = posterior.fit
     names = ("pi", "mu", "Sigma") if fit.d <= _WITH_COVARIANCES else ("pi", "mu")
     level = analysis.request.ci_prob
+    names = (*names, *posterior.own_variables)
     table = without_copies(posterior.summary(level, var_names=names), fit)
     low, high = table.columns[2:4]
     effective = ["ess_bulk", "ess_tail"]

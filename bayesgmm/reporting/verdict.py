@@ -214,14 +214,15 @@ def _posterior(analysis: Analysis) -> list[str]:
         tails = ((1 - level) / 2, (1 + level) / 2)
         low, high = np.quantile(posterior.draws.weights, tails, axis=0)
         ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
+        given = "the model's priors" if analysis.own_model else "the prior below"
         out.append(
-            f"Given the prior below, the components' shares are within {ranges} "
-            f"({level:.0%} intervals)."
+            f"Given {given}, the components' shares are within {ranges} ({level:.0%} intervals)."
         )
     if len(analysis.posteriors) > 1:
         out.append(_comparison(analysis))
     out += _sampled_k(analysis)
-    out.append(checks(analysis))
+    if analysis.checks is not None:
+        out.append(checks(analysis))
     if posterior.diagnostics.problems:
         out.append(
             "Interpret the posterior with caution: its sampling failed a check, which Diagnostics "

@@ -216,6 +216,16 @@ def test_rows_of_a_model_by_row_are_scipy_s(grouped):
             ask()
 
 
+def test_the_report_of_a_model_by_row(grouped, tmp_path):
+    """Without what needs one density of all rows, and without a prior that is not the model's."""
+    x, _, _, posterior = grouped
+    options = {"n_components": [2], "covariance_type": "VVV", "progressbar": False}
+    text = bayesgmm.report(x, tmp_path / "r.md", results=posterior, **options).read_text()
+    assert "Given the model's priors" in text and r"rho\[1\]" in text
+    assert "## Prior" not in text and "## Predictive check" not in text
+    assert "## Posterior" in text and "## Diagnostics" in text
+
+
 def test_switched_labels_are_put_back(grouped, tmp_path):
     """Everything that belongs to a component moves, and by any method, after saving too."""
     _, _, _, posterior = grouped
