@@ -1,10 +1,19 @@
-"""Progress bars, on standard error, silent when asked to be."""
+"""Progress bars, on standard error, silent when asked to be.
+
+On a terminal they move. Where standard error is a file or a pipe a line every few seconds says that
+something is still being done, and since when.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from threading import Event, Thread
+
+# Seconds between lines that say what is still being done, where nothing can move.
+_BEAT = 4.0
 
 
 @contextmanager
@@ -23,7 +32,9 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
     console = Console(stderr=True, force_jupyter=in_notebook)
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda: bar.advance(task)
+        task_now = bar.tasks[0]
+        with still_at(lambda: f"{description}: {task_now.completed:.0f} of {total}", show):
+            yield lambda: bar.advance(task)
 
 
 def announce(text: str, show: bool) -> None:
@@ -35,13 +46,39 @@ def announce(text: str, show: bool) -> None:
 
 
 @contextmanager
+def still_at(text: str | Callable[[], str], show: bool) -> Iterator[None]:
+    """A line every few seconds, with the time since, where standard error is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not show or console.is_terminal or console.is_jupyter:
+        yield
+        return
+    begin, over = time.monotonic(), Event()
+
+    def beat() -> None:
+        while not over.wait(_BEAT):
+            now = text if isinstance(text, str) else text()
+            console.print(f"{now}, {time.monotonic() - begin:.0f} s", highlight=False)
+
+    thread = Thread(target=beat, daemon=True, name="bayesgmm progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
 def waiting(text: str, show: bool) -> Iterator[None]:
     """A line that moves on a terminal while something is done, and is gone after it."""
     from rich.console import Console
 
     console = Console(stderr=True, force_jupyter=False)
     if not (show and console.is_terminal):
-        yield
+        with still_at(text, show):
+            yield
         return
     with console.status(f"{text} ..."):
         yield
@@ -59,8 +96,18 @@ def stages(show: bool) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
 
     console = Console(stderr=True, force_jupyter=False)
-    with console.status("") as status:
-        yield (lambda text: status.update(f"{text} ...")) if console.is_terminal else console.print
+    stage = ""
+
+    def begin(text: str) -> None:
+        nonlocal stage
+        stage = text
+        if console.is_terminal:
+            status.update(f"{text} ...")
+        else:
+            console.print(text)
+
+    with console.status("") as status, still_at(lambda: stage, show):
+        yield begin
 
 
 def until_interrupted[T, R](

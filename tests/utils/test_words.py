@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
+import time
 
 import pytest
 
 import bayesgmm
-from bayesgmm.utils.progress import track
+from bayesgmm.utils.progress import stages, track, waiting
 from bayesgmm.utils.validation import did_you_mean
 
 
@@ -29,3 +32,24 @@ def test_progress_in_a_notebook_without_widgets(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     assert list(track([1, 2], "Counting", True)) == [1, 2]
     assert "Counting" in capsys.readouterr().err
+
+
+def test_what_takes_long_says_so_where_nothing_can_move(monkeypatch, capsys):
+    """In a file or a pipe: lines with what is done and since when; none if not asked for."""
+    monkeypatch.setattr("bayesgmm.utils.progress._BEAT", 0.02)
+    for _ in track([1, 2, 3], "Counting", True):
+        time.sleep(0.1)
+    with stages(True) as begin:
+        begin("First")
+        time.sleep(0.1)
+        begin("Second")
+        time.sleep(0.1)
+    with waiting("Waiting", True):
+        time.sleep(0.1)
+    said = capsys.readouterr().err
+    assert re.search(r"Counting: 0 of 3, 0 s\n(.*\n)*Counting: 2 of 3, 0 s\n", said)
+    assert re.search(r"First\n(First, 0 s\n)+Second\n(Second, 0 s\n)+(Waiting, 0 s\n)+$", said)
+    for _ in track([1], "Counting", False):
+        time.sleep(0.1)
+    assert not capsys.readouterr().err
+    assert not [t for t in threading.enumerate() if t.name == "bayesgmm progress"]

@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from ...density.mode import FreeDensity, Mode
-from ...utils.progress import progress
+from ...utils.progress import progress, still_at
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
 from ..run.interruption import refuse_if_stopped
@@ -71,7 +71,9 @@ def _in_coordinates(tree: xr.DataTree, mode: Mode) -> tuple[FloatArray, xr.Datas
 
 
 def _run(white: FreeDensity, settings: Settings) -> xr.DataTree:
-    [tree] = finished(_begun(white, _start(white), settings))
+    run = _begun(white, _start(white), settings)
+    with still_at("NUTS", settings.progressbar):
+        [tree] = finished(run)
     return tree
 
 

@@ -8,6 +8,7 @@ import nutpie
 import pymc as pm
 import xarray as xr
 
+from ...utils.progress import still_at
 from ...utils.types import FloatArray
 from ..run.interruption import TOO_EARLY, keyboard_watched
 from ..run.nutpie import finished
@@ -32,7 +33,8 @@ def nutpie_nuts(model: pm.Model, start: dict[str, FloatArray], settings: Setting
         adaptation="low_rank" if compiled.n_dim <= _MAX_LOW_RANK else "diag",
         save_warmup=False, progress_bar=settings.progressbar, blocking=False,
     )  # fmt: skip
-    [tree] = finished(run)
+    with still_at("NUTS", settings.progressbar):
+        [tree] = finished(run)
     tree["posterior"].attrs |= {
         "inference_library": "nutpie",
         "inference_library_version": nutpie.__version__,
