@@ -12,7 +12,7 @@ import numpy as np
 from ..data.same_data import Fingerprint, refuse_other_data
 from ..em.labelled_fit import LabelledFit
 from ..em.result import Fit
-from ..mixture.mixture import estimate_of
+from ..mixture.of_results import estimate_of
 from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
 from ..selection.selection import CellName, Selection

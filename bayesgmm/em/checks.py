@@ -13,7 +13,8 @@ from ..kernels.e_step.e_step import expected_statistics
 from ..mixture.apart import refuse_apart
 from ..mixture.imputation import gaussian
 from ..mixture.integrated_scale import integrable
-from ..mixture.mixture import Mixture, estimate_of
+from ..mixture.mixture import Mixture
+from ..mixture.of_results import estimate_of
 from ..mixture.prior import Prior
 from ..mixture.prior_columns import check_columns
 from ..utils.errors import DataError

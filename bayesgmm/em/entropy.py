@@ -7,7 +7,7 @@ from scipy.special import xlogy
 
 from ..data.data import Data
 from ..kernels.e_step.e_step import expected_log_joint
-from ..mixture.mixture import responsibility_blocks
+from ..mixture.of_parameters import responsibility_blocks
 from .problem import Problem
 from .run import EMResult
 

@@ -77,7 +77,7 @@ class LabelledFit(Fit, kind="labels"):
         return super().to_arrays() | own
 
     @classmethod
-    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+    def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
         """What it has besides a `Fit`, from saved metadata and arrays."""
         sets, of_rows = arrays["label_sets"], arrays["label_of_rows"]
         allowed, classes = sets == 1, meta["classes"]

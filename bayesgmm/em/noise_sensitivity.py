@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..mixture.mixture import estimate_of
+from ..mixture.of_results import estimate_of
 from ..utils.validation import positive
 from .fit import fit as refit
 from .noisy_fit import NoisyFit

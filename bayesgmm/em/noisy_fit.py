@@ -131,7 +131,7 @@ class NoisyFit(Fit, kind="noise"):
         return super().to_meta() | {name: getattr(self, name) for name in names}
 
     @classmethod
-    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+    def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
         """What it has besides a `Fit`, from saved metadata."""
         share, estimated = float(meta["noise_share"]), meta["volume_estimated"]
         if not 0 <= share <= 1 or not isinstance(estimated, bool):

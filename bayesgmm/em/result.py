@@ -369,10 +369,10 @@ class Fit(Predictions, Displayed):
             They do not make a fit: something is missing, of another type or impossible.
         """
         made = _KINDS[meta["kind"]] if meta.get("kind") else Fit
-        return made(**fields_of(meta, arrays), **made.own_fields(meta, arrays))
+        return made(**fields_of(meta, arrays), **made._own_fields(meta, arrays))
 
     @classmethod
-    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+    def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
         """What a kind of fit has besides, from saved metadata and arrays."""
         return {}
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..data.like_input import like_input
 from ..utils.types import FloatArray
 from .draws import Draws, NoisyDraws
-from .mixture import estimate_of, mixture_of, responsibility_blocks
+from .of_parameters import responsibility_blocks
+from .of_results import estimate_of, mixture_of
 
 if TYPE_CHECKING:
     pass

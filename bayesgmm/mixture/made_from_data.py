@@ -141,3 +141,42 @@ class MadeFromData:
         make: Any = cls  # a Prior, which has these fields
         made: Self = make(**values, names=data.names if data.named else None)
         return made
+
+    @classmethod
+    def univariate(
+        cls,
+        mean: float,
+        variance: float,
+        shape: float,
+        scale: float | Gamma,
+        concentration: float | Gamma = 1.0,
+    ) -> Self:
+        """Prior for one column: mu ~ Normal(mean, variance), sigma^2 ~ InverseGamma(shape, scale).
+
+        A random scale is Richardson & Green's beta.
+
+        Parameters
+        ----------
+        mean, variance : float
+            Of the normal prior of every component mean.
+        shape : float
+            Of the inverse gamma prior of every component variance.
+        scale : float or Gamma
+            Of the same.
+        concentration : float or Gamma
+            a of the Dirichlet prior.
+
+        Returns
+        -------
+        Prior
+
+        Examples
+        --------
+        >>> from bayesgmm import Prior
+        >>> Prior.univariate(mean=20, variance=100, shape=3, scale=20).dof
+        6.0
+        """
+        psi = scale.times(2.0) if isinstance(scale, Gamma) else np.array([2 * scale])
+        make: Any = cls  # a Prior, which has these fields
+        made: Self = make(np.array([mean]), np.array([variance]), 2 * shape, psi, concentration)
+        return made

@@ -18,13 +18,9 @@ from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
 from .apart import refuse_apart
-from .mixture import (
-    HasMixture,
-    Mixture,
-    estimate_of,
-    mixture_of,
-    responsibility_blocks,
-)
+from .mixture import Mixture
+from .of_parameters import responsibility_blocks
+from .of_results import HasMixture, estimate_of, mixture_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,10 +25,10 @@ from ..utils.validation import (
     random_stream,
     real_array,
 )
-from .apart import refuse_apart
 from .component_names import NamedComponents, checked_component_names
 from .conditional import conditional, marginal, positions, split
 from .imputation import conditional_means, drawn, with_own_values
+from .of_parameters import draw_rows, responsibility_blocks
 from .probabilities import Probabilities
 from .shapes import check_shapes
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 _SIMPLEX_TOLERANCE = 1e-8
 _ROUNDING = float(np.finfo(np.float64).eps)
-# Responsibilities computed at a time: 2 MiB of them.
-_BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -128,23 +126,16 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         except DegenerateComponentError as error:
             raise ValueError(
                 f"covariance {error.component} is not positive definite (or narrower than 1e-8 "
-                f"of the columns' spread): "
-                f"{covariances[error.component].tolist()}."
+                f"of the columns' spread): {covariances[error.component].tolist()}."
             ) from None
         for array in (weights, means, covariances, scale):
             array.flags.writeable = False
-        for name, value in (
-            ("weights", weights),
-            ("means", means),
-            ("covariances", covariances),
-            ("names", names),
-            ("named", self.named and len(self.names) > 0),
-            ("_center", center),
-            ("scale", scale),
-            ("component_names", checked_component_names(self.component_names, n_components)),
-            ("_parameters", parameters),
-        ):
-            object.__setattr__(self, name, value)
+        vars(self).update(  # the instance is frozen
+            weights=weights, means=means, covariances=covariances, names=names,
+            named=self.named and len(self.names) > 0, scale=scale, _center=center,
+            _parameters=parameters,
+            component_names=checked_component_names(self.component_names, n_components),
+        )  # fmt: skip
         if covariances.ndim == 2:
             del self.__dict__["covariances"]  # diagonal matrices, made when first used
 
@@ -175,7 +166,13 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         return len(self.names)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per component: proportion, means, standard deviations and correlations."""
+        """One row per component: proportion, means, standard deviations and correlations.
+
+        Returns
+        -------
+        DataFrame
+            `pi`, `mean` and `sd` of each column, `corr` of each pair.
+        """
         import pandas as pd
 
         sd = np.sqrt(self.variances)
@@ -200,12 +197,36 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         return pd.DataFrame({"pi": self.weights}, index=index)
 
     def parameters_about(self, center: FloatArray) -> Parameters:
-        """The parameters in the coordinates centred there, as the kernels take them."""
+        """The parameters in the coordinates centred there, as the kernels take them.
+
+        Parameters
+        ----------
+        center : array (d,)
+            The origin, in the data's units.
+
+        Returns
+        -------
+        about : Parameters
+        """
         p = self._parameters
         return Parameters(p.weights, self.means - center, p.covariances)
 
     def rows(self, x: Any, sample_weight: Any = None, missing: str | None = None) -> Data:
-        """New rows checked against the mixture's columns, in its own coordinates."""
+        """New rows checked against the mixture's columns, in its own coordinates.
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            As for `log_density`.
+        sample_weight : array-like (n,), optional
+            What each row counts for.
+        missing : {"refuse", "marginalize"}, optional
+            The mixture's own if left out.
+
+        Returns
+        -------
+        Data
+        """
         missing = self.missing if missing is None else missing
         return as_rows_like(
             x, self.names, self._center, self.scale, self.named, sample_weight, missing
@@ -220,6 +241,10 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         x : array-like (n, d)
             Rows, as a table or an array; columns of a table are found by name.
 
+        Returns
+        -------
+        array (n,)
+
         Raises
         ------
         DataError
@@ -232,12 +257,31 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         """Responsibilities of the components for each row, (n, K); rows sum to 1.
 
         gamma_ik = pi_k N(x_i | mu_k, Sigma_k) / sum_j pi_j N(x_i | mu_j, Sigma_j).
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            As for `log_density`.
+
+        Returns
+        -------
+        array (n, K)
         """
         return evaluate(self.rows(x), self._parameters, responsibilities=True)[1]
 
     @lazy_on_dask
     def predict(self, x: Any) -> IntArray:
-        """The most probable component of each row, (n,) of int."""
+        """The most probable component of each row.
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            As for `log_density`.
+
+        Returns
+        -------
+        int array (n,)
+        """
         rows = self.rows(x)
         labels = np.empty(rows.n, dtype=np.intp)
         for block, resp in responsibility_blocks(rows, self._parameters):
@@ -261,6 +305,10 @@ class Mixture(NamedComponents, Probabilities, Displayed):
             is there, for these parameters. Else one (n, d), with the conditional means.
         random_seed : int, Generator or None
             Seed of the draws.
+
+        Returns
+        -------
+        array (n, d) or (draws, n, d)
 
         Raises
         ------
@@ -291,6 +339,13 @@ class Mixture(NamedComponents, Probabilities, Displayed):
     ) -> tuple[FloatArray, IntArray]:
         """Draw n independent rows and their components.
 
+        Parameters
+        ----------
+        n : int
+            How many.
+        random_seed : int, Generator or None
+            Seed.
+
         Returns
         -------
         x : array (n, d)
@@ -299,8 +354,7 @@ class Mixture(NamedComponents, Probabilities, Displayed):
             The component each row came from.
         """
         n = check_size("n", n, self.d)
-        parameters = Parameters(self.weights, self.means, self._parameters.covariances)
-        return draw_rows(parameters, n, random_stream(random_seed))
+        return draw_rows(self.parameters_about(np.zeros(self.d)), n, random_stream(random_seed))
 
     def marginal(self, columns: Sequence[str | int] | str | int) -> Mixture:
         """The mixture of some columns alone.
@@ -309,6 +363,10 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         ----------
         columns : sequence of str or int
             Names or positions to keep, in the order wanted.
+
+        Returns
+        -------
+        Mixture
         """
         keep = positions(columns, self.names)
         return self._of_columns(self.weights, *marginal(self.means, self.covariances, keep), keep)
@@ -320,6 +378,10 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         ----------
         given : mapping of column name or position to value
             At least one column, and not all.
+
+        Returns
+        -------
+        Mixture
         """
         known, value, rest = split(given, self.names)
         found = conditional(self.weights, self.means, self.covariances, known, value, rest)
@@ -331,65 +393,6 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         names = tuple(self.names[j] for j in columns)
         changed: dict[str, Any] = {"weights": weights, "means": means, "covariances": covariances}
         return replace(self, **changed, names=names, scale=np.empty(0))
-
-
-class HasMixture(Protocol):
-    """A result that has a mixture, as a `Fit` does."""
-
-    @property
-    def mixture(self) -> Mixture:
-        """The estimates as a distribution."""
-
-
-def estimate_of(value: Any) -> Any:
-    """The fit that an estimator or a grid stands for; anything else as it is.
-
-    Both have it as `__fit__`, a method without arguments.
-    """
-    stands_for = getattr(type(value), "__fit__", None)
-    return value if stands_for is None else stands_for(value)
-
-
-def mixture_of(fit: Any) -> Mixture:
-    """The mixture of a fit, or of what stands for one; a mixture itself.
-
-    Raises
-    ------
-    TypeError
-        Something else.
-    NotImplementedError
-        A fit with noise.
-    """
-    found = estimate_of(fit)
-    if hasattr(found, "noise_share"):  # its mixture alone would see no noise
-        refuse_apart(found)
-    mixture = getattr(found, "mixture", fit)
-    if not isinstance(mixture, Mixture):
-        raise TypeError(
-            f"fit is a {type(fit).__name__}: pass a Fit, a Mixture, a Selection or a "
-            "GaussianMixture."
-        )
-    return mixture
-
-
-def draw_rows(
-    parameters: Parameters, n: int, rng: np.random.Generator
-) -> tuple[FloatArray, IntArray]:
-    """Independent rows (n, d) of a mixture, in its means' coordinates, and their components."""
-    n_components, d = parameters.means.shape
-    component = rng.choice(n_components, size=n, p=parameters.weights)
-    z = rng.standard_normal((n, d))
-    for k, sigma in enumerate(parameters.covariances):
-        mine = component == k
-        root = np.diag(np.sqrt(sigma)) if sigma.ndim == 1 else np.linalg.cholesky(sigma)
-        z[mine] = parameters.means[k] + z[mine] @ root.T
-    return z, component
-
-
-def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:
-    """The rows' responsibilities a block at a time, so that n x K of them are never held."""
-    for block, part in rows.blocks(len(parameters.weights), _BLOCK):
-        yield block, evaluate(part, parameters, responsibilities=True)[1]
 
 
 def _is_empty(names: object) -> bool:

@@ -29,7 +29,7 @@ from .draws import Draws
 from .integrated_scale import expected_scale_given, integrable, packed_scale
 from .log_prior import log_kernel_at
 from .made_from_data import MadeFromData
-from .mixture import draw_rows
+from .of_parameters import draw_rows
 from .prior_in_words import means_in_words, proportions_in_words, random_in_words
 
 if TYPE_CHECKING:
@@ -139,28 +139,6 @@ class Prior(MadeFromData):
             values["names"] = one_per_column(self.names, d, "prior names")
         vars(self).update(values)  # the instance is frozen
 
-    @classmethod
-    def univariate(
-        cls,
-        mean: float,
-        variance: float,
-        shape: float,
-        scale: float | Gamma,
-        concentration: float | Gamma = 1.0,
-    ) -> Prior:
-        """Prior for one column: mu ~ Normal(mean, variance), sigma^2 ~ InverseGamma(shape, scale).
-
-        A random scale is Richardson & Green's beta.
-
-        Examples
-        --------
-        >>> from bayesgmm import Prior
-        >>> Prior.univariate(mean=20, variance=100, shape=3, scale=20).dof
-        6.0
-        """
-        psi = scale.times(2.0) if isinstance(scale, Gamma) else np.array([2 * scale])
-        return cls(np.array([mean]), np.array([variance]), 2 * shape, psi, concentration)
-
     @property
     def d(self) -> int:
         """Number of columns."""
@@ -189,7 +167,19 @@ class Prior(MadeFromData):
         return self.inverse_wishart.expected_scale
 
     def scale_given(self, covariances: FloatArray, family: Family) -> FloatArray:
-        """Psi's diagonal as EM takes it at covariances (K, d, d) or (K, d) of the family."""
+        """Psi's diagonal as EM takes it at covariances (K, d, d) or (K, d) of the family.
+
+        Parameters
+        ----------
+        covariances : array (K, d, d) or (K, d)
+            Where the scale is asked for.
+        family : Family
+            Theirs.
+
+        Returns
+        -------
+        array (d,)
+        """
         if isinstance(self.scale, Gamma) and self.integrate_scale and integrable(family, self.d):
             return expected_scale_given(self.scale, self.dof, family, covariances)
         return np.diagonal(self.expected_scale).copy()
@@ -304,13 +294,38 @@ class Prior(MadeFromData):
         Normalised for those; for a family that restricts Sigma in other ways the restricted
         density's constant (`families/log_constants.py`) is left out. Random hyperparameters are at
         their means or integrated out, as EM takes them.
+
+        Parameters
+        ----------
+        parameters : Parameters
+            Of the mixture.
+        family : Family
+            The family of its covariances.
+        center : array (d,)
+            The origin of its means, in the data's units.
+
+        Returns
+        -------
+        float
         """
         k = len(parameters.weights)
         kernel = log_kernel_at(parameters, family, self.packed(center, family, k))
         return kernel + self.log_constant(family, k)
 
     def log_constant(self, family: Family, n_components: int) -> float:
-        """The log normalising constant in `log_density`, as far as it is known."""
+        """The log normalising constant in `log_density`, as far as it is known.
+
+        Parameters
+        ----------
+        family : Family
+            The family of the covariances.
+        n_components : int
+            K.
+
+        Returns
+        -------
+        float
+        """
         d, a = self.d, self.expected_concentration
         total = float(gammaln(n_components * a) - n_components * gammaln(a))
         total -= 0.5 * n_components * (d * np.log(2 * np.pi) + self._log_det_of_means())
@@ -324,7 +339,21 @@ class Prior(MadeFromData):
         return float(np.linalg.slogdet(self.mean_covariance)[1])
 
     def packed(self, center: FloatArray, family: Family, n_components: int) -> FloatArray:
-        """The hyperparameters about `center`, as compiled code reads them."""
+        """The hyperparameters about `center`, as compiled code reads them.
+
+        Parameters
+        ----------
+        center : array (d,)
+            The origin, in the data's units.
+        family : Family
+            The family of the covariances.
+        n_components : int
+            K.
+
+        Returns
+        -------
+        array
+        """
         scale = self.scale if self.integrate_scale and integrable(family, self.d) else None
         spread = np.eye(self.d) if self.mean_covariance is None else self.mean_covariance
         return np.concatenate([
@@ -338,11 +367,22 @@ class Prior(MadeFromData):
         ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
-        """The hyperparameters as plain values: `Prior(**prior.to_dict())` is the same prior."""
+        """The hyperparameters as plain values: `Prior(**prior.to_dict())` is the same prior.
+
+        Returns
+        -------
+        dict of str to float, list or dict
+        """
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def to_frame(self) -> pd.DataFrame:
-        """The prior in words, one row per parameter and per random hyperparameter."""
+        """The prior in words, one row per parameter and per random hyperparameter.
+
+        Returns
+        -------
+        DataFrame
+            `parameter`, `prior`, `note`.
+        """
         import pandas as pd
 
         means = means_in_words(self.mean, self.mean_covariance, self.mean_strength)

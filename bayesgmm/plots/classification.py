@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.classification import classify
-from ..mixture.mixture import Mixture, mixture_of
+from ..mixture.mixture import Mixture
+from ..mixture.of_results import mixture_of
 from ..utils.types import FloatArray, IntArray
 from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
 from .style import (

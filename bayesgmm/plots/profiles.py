@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ..mixture.mixture import mixture_of
+from ..mixture.of_results import mixture_of
 from .canvas import Figure, Place, panel
 from .style import component_labels, literal_text
 

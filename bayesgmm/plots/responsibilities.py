@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from ..em.result import Fit
-from ..mixture.mixture import Mixture, mixture_of
+from ..mixture.mixture import Mixture
+from ..mixture.of_results import mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability

@@ -10,7 +10,7 @@ import numpy as np
 from ...data.data import Data, as_data
 from ...mixture.imputation import with_missing_like
 from ...mixture.matching import ecr_order, one_hot
-from ...mixture.mixture import responsibility_blocks
+from ...mixture.of_parameters import responsibility_blocks
 from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
 from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray, IntArray

@@ -1,0 +1,47 @@
+"""The mixture of a result: of a fit, and of what stands for one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .apart import refuse_apart
+from .mixture import Mixture
+
+
+class HasMixture(Protocol):
+    """A result that has a mixture, as a `Fit` does."""
+
+    @property
+    def mixture(self) -> Mixture:
+        """The estimates as a distribution."""
+
+
+def estimate_of(value: Any) -> Any:
+    """The fit that an estimator or a grid stands for; anything else as it is.
+
+    Both have it as `__fit__`, a method without arguments.
+    """
+    stands_for = getattr(type(value), "__fit__", None)
+    return value if stands_for is None else stands_for(value)
+
+
+def mixture_of(fit: Any) -> Mixture:
+    """The mixture of a fit, or of what stands for one; a mixture itself.
+
+    Raises
+    ------
+    TypeError
+        Something else.
+    NotImplementedError
+        A fit with noise.
+    """
+    found = estimate_of(fit)
+    if hasattr(found, "noise_share"):  # its mixture alone would see no noise
+        refuse_apart(found)
+    mixture = getattr(found, "mixture", fit)
+    if not isinstance(mixture, Mixture):
+        raise TypeError(
+            f"fit is a {type(fit).__name__}: pass a Fit, a Mixture, a Selection or a "
+            "GaussianMixture."
+        )
+    return mixture
