@@ -55,7 +55,7 @@ responsibilities = fit.predict_proba(X)
 print(f"rows certain to 99 %: {np.mean(responsibilities.max(axis=1) > 0.99):.0%}")
 
 # %% [markdown]
-# ## How many components, of which shape?
+# ## Number of components and covariance structure
 #
 # `select` fits all fourteen families of covariances with every number of components. Lower BIC is
 # better.

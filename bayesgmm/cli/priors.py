@@ -14,8 +14,8 @@ PANEL = "Prior"
 Concentration = Annotated[
     float | None,
     typer.Option(
-        help="Of the Dirichlet prior of the proportions: 1, the default, is uniform; well below "
-        "it, components that the data do not need are emptied.",
+        help="Concentration of the Dirichlet prior on the mixing proportions: 1, the default, is "
+        "uniform; well below it, components that the data do not need are emptied.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -31,8 +31,8 @@ Conjugate = Annotated[
     bool,
     typer.Option(
         "--conjugate",
-        help="Means that are spread like their covariances; for EEE, VVV, E and V "
-        "mclust's priorControl.",
+        help="Conjugate normal-inverse-Wishart prior; for EEE, VVV, E and V as in mclust's "
+        "priorControl.",
         rich_help_panel=PANEL,
     ),
 ]

@@ -77,7 +77,7 @@ COLUMNS = {
         "max Pareto k", PREDICTION, "largest Pareto k of PSIS-LOO", "lower", 2
     ),
     "pareto_k_bad": Column(
-        "rows of bad k", PREDICTION,
+        "k above limit", PREDICTION,
         "rows whose Pareto k is above the limit min(0.7, 1 - 1 / log10 draws): with any, elpd_loo "
         "may be wrong", "lower", whole=True,
     ),
@@ -125,7 +125,7 @@ COLUMNS = {
         "max depth", CHAINS, "draws at the maximum tree depth; 0 is good", "lower", whole=True
     ),
     "label_moves": Column(
-        "label moves", CHAINS, "draws relabelled to match the EM fit", "", whole=True
+        "relabelled", CHAINS, "draws relabelled to match the EM fit", "", whole=True
     ),
     "status": Column("status", "", "how EM ended, or what is wrong with the chains"),
     "verdict": Column("verdict", "", "what the figures mean for this model, in words"),

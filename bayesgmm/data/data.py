@@ -396,5 +396,5 @@ def _refuse_constant_columns(data: Data) -> None:
         if data.sd[j] <= _SMALLEST_RELATIVE_SPREAD * size[j]:
             raise DataError(
                 f"column {name!r} varies by {data.sd[j]:.3g} around {data.center[j]:.6g}: "
-                "double precision has no digits left for it; subtract the offset before."
+                "too little for double precision, relative to its size; subtract an offset first."
             )

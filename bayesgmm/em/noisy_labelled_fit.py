@@ -36,9 +36,9 @@ class NoisyLabelledFit(NoisyFit, LabelledFit, kind="noise and labels"):
         return np.array([*self.classes, -1 if numbers else "noise"])[found]
 
     @classmethod
-    def own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
+    def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
         """What it has besides a `Fit`, from saved metadata and arrays."""
-        return NoisyFit.own_fields(meta, arrays) | LabelledFit.own_fields(meta, arrays)
+        return NoisyFit._own_fields(meta, arrays) | LabelledFit._own_fields(meta, arrays)
 
 
 def with_both(found: NoisyFit, labels: Labels) -> NoisyLabelledFit:

@@ -390,9 +390,10 @@ class Mixture(NamedComponents, Probabilities, Displayed):
     def _of_columns(
         self, weights: FloatArray, means: FloatArray, covariances: FloatArray, columns: list[int]
     ) -> Mixture:
-        names = tuple(self.names[j] for j in columns)
-        changed: dict[str, Any] = {"weights": weights, "means": means, "covariances": covariances}
-        return replace(self, **changed, names=names, scale=np.empty(0))
+        return replace(
+            self, weights=weights, means=means, covariances=covariances, scale=np.empty(0),
+            names=tuple(self.names[j] for j in columns),
+        )  # fmt: skip
 
 
 def _is_empty(names: object) -> bool:

@@ -24,7 +24,7 @@ from .labels import plot_label_moves
 from .posterior import plot_posterior
 from .profiles import plot_profiles
 from .responsibilities import plot_responsibilities
-from .style import Units
+from .style import Units, units_of
 from .tree import plot_merging
 from .view import Columns
 
@@ -153,6 +153,7 @@ class PosteriorPlots(_Plots):
     ) -> Figure:
         """Density of one or two columns, over the posterior's rows: `plots.plot_density`."""
         of = self._result
+        units = units_of(of, units)
         return plot_density(
             of.data, of.fit, of, columns=columns, ci_prob=ci_prob, units=units, **place
         )

@@ -14,17 +14,30 @@ from ..utils.validation import check_integer
 from .backends import checked_backend
 from .canvas import Figure, Place, panel
 from .chains import panelled
-from .style import BEST, COLOURS, despine, footnote, literal_text, separating_columns
+from .style import (
+    BEST,
+    COLOURS,
+    despine,
+    footnote,
+    literal_text,
+    named,
+    separating_columns,
+    units_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from arviz_plots import PlotCollection
 
 _MOST_COLUMNS, _ACROSS = 8, 4
-# Height of a dot's line, and how many have lines of their own; more dots share that height.
-_APART, _LINES = 0.115, 6
-# Dots farther than so many standard deviations are drawn at the edge.
+# Height of a dot's line, how many dots have wide lines, and how many have lines of their own; those
+# with thin lines, and those beyond, share the height of at most so many.
+_APART, _WIDE, _LINES = 0.115, 6, 12
+_SHARED = (8, 14)
+# Dots farther than so many standard deviations are drawn at the edge, with their distance.
 _EDGE = 6.0
+# Room for names beside the dots, as a share of the reach.
+_ROOM = 1.3
 # Dots of one statistic that are named, the farthest of those outside.
 _NAMED = 4
 
@@ -89,8 +102,9 @@ def plot_predictive(
     }  # fmt: skip
     drawn = plot_ppc_dist(tree, **panelled(asked, len(np.atleast_1d(coords["feature"]))))
     if backend == "matplotlib":
+        units = units_of(posterior, None)
         for ax in drawn.viz["figure"].item().axes:  # its titles are the columns' names
-            ax.set_title(literal_text(ax.get_title()))
+            ax.set_title(literal_text(named(ax.get_title(), units)))
         for ax in drawn.viz["figure"].item().axes[::_ACROSS]:
             ax.set_ylabel("share of rows below")
         if incomplete:
@@ -150,7 +164,7 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
     of = table.index.get_level_values("of").to_numpy()
     names = list(dict.fromkeys(table.index.get_level_values("statistic")))
     counts = [int(np.sum(table.index.get_level_values("statistic") == name)) for name in names]
-    heights = [_APART * min(count, _LINES) + 0.16 for count in counts]
+    heights = [_APART * min(count, _SHARED[count > _LINES]) + 0.16 for count in counts]
     figure, ax = panel((8, 1.3 + 1.15 * sum(heights)), place)
     start, y, ticks = 0, 0.0, []
     for i, (count, height) in enumerate(zip(counts, heights, strict=True)):
@@ -162,7 +176,7 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
         _dots(ax, at, z[mine], low[mine], high[mine], of[mine])
         start, y = start + count, y + height
     outside = int(np.sum(outside_interval(table)))
-    reach = max(2.6, 1.12 * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
+    reach = max(2.6, _ROOM * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(
         yticks=ticks, yticklabels=[literal_text(name) for name in names], ylim=(y, 0),
@@ -180,18 +194,22 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
 def _dots(
     ax: Any, at: FloatArray, z: FloatArray, low: FloatArray, high: FloatArray, of: Sequence[str]
 ) -> None:
-    """Intervals and dots of one statistic."""
-    lw = 3.0 if len(at) <= _LINES else 1.6
-    ax.hlines(at, low, high, color="0.78", lw=lw, zorder=1)
+    """Intervals and dots of one statistic; of many, the intervals are one band."""
+    few = len(at) <= _LINES
+    if few:
+        lw = 3.0 if len(at) <= _WIDE else 2.0
+        ax.hlines(at, low, high, color="0.78", lw=lw, zorder=1)
+    else:
+        ax.fill_betweenx(at, low, high, color="0.84", lw=0, zorder=1)
     outside = (z < low) | (z > high)
     shown = np.clip(z, -_EDGE, _EDGE)
-    ms = 5 if len(at) <= _LINES else 3.4
-    ax.plot(shown[~outside], at[~outside], "o", color=COLOURS[0], ms=ms, zorder=2)
-    ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", ms=ms + 1, zorder=3)
+    ms = 5.0 if len(at) <= _WIDE else 3.6 if few else 3.0
+    ax.plot(shown[~outside], at[~outside], "o", color=COLOURS[0], ms=ms, mew=0, zorder=2)
+    ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", mew=0.7, ms=ms, zorder=3)
     farthest = np.argsort(-np.abs(z))[:_NAMED]
     for i in [i for i in farthest.tolist() if outside[i]]:
         text = literal_text(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
         ax.annotate(
-            text, (shown[i], at[i]), xytext=(-7 if z[i] > 0 else 7, 0), fontsize=8,
-            textcoords="offset points", ha="right" if z[i] > 0 else "left", va="center",
+            text, (shown[i], at[i]), xytext=(7 if z[i] > 0 else -7, 0), fontsize=8,
+            textcoords="offset points", ha="left" if z[i] > 0 else "right", va="center",
         )  # fmt: skip

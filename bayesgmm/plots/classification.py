@@ -133,7 +133,7 @@ def plot_uncertainty(
     units: Units = None,
     **place: Unpack[Place],
 ) -> Figure:
-    """How uncertain the rows' components are: all rows in order, and where uncertain ones lie.
+    """Classification uncertainty: all rows ranked by it, and where the uncertain ones lie.
 
     Uncertainty is 1 - max_k r_ik. With two columns the map's shade is the uncertainty a row would
     have there; more are projected on the two directions that separate the components best.

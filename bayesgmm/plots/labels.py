@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ from .style import (
     Units,
     component_labels,
     despine,
+    line,
     literal_text,
     marker,
     named,
@@ -26,6 +27,11 @@ from .style import (
 
 # Most draws shown: more points only cover one another.
 _MOST_DRAWS = 4000
+# Components up to which points alone can be followed; more have lines of medians, over so many
+# stretches of the draws.
+_FOLLOWED, _STRETCHES = 4, 120
+# Shares of draws beyond the axis, of few components and of many, some of which may be empty.
+_FARTHEST = (0.001, 0.02)
 
 
 def plot_label_moves(
@@ -47,7 +53,7 @@ def plot_label_moves(
     column : str or int, optional
         The column of the means; that in which the components differ most if left out.
     units : mapping of column name to unit, optional
-        For the label.
+        For the label; those of the table that `refine` was given if left out.
     **place : Place
         `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
@@ -75,7 +81,7 @@ def plot_label_moves(
     became = np.argsort(permutations, axis=1)  # of every sampled component, the relabelled one
     total, k = relabelled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
-    label = literal_text(named(fit.names[j], units_of(None, units)))
+    label = literal_text(named(fit.names[j], units_of(posterior, units)))
     figure = canvas((9, 5.6 + 0.12 * k), place)
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])
@@ -110,15 +116,25 @@ def _position(column: str | int, names: tuple[str, ...]) -> int:
 
 
 def _points(ax: Axes, at: IntArray, means: FloatArray) -> None:
+    """Means (draws, K) draw by draw; of many components as lines of medians before the draws."""
+    many = means.shape[1] > _FOLLOWED
+    faint: dict[str, Any] = {"ms": 1.2, "alpha": 0.15} if many else {"ms": 2.2, "alpha": 0.5}
     for k in range(means.shape[1]):
-        ax.plot(
-            at, means[:, k], marker(k), color=shade(k), ms=2.2, mew=0, alpha=0.5, rasterized=True
-        )
+        ax.plot(at, means[:, k], marker(k), color=shade(k), mew=0, rasterized=True, **faint)
+    if not many:
+        return
+    parts = np.array_split(np.arange(len(at)), min(_STRETCHES, len(at)))
+    middle = np.array([at[part].mean() for part in parts])
+    medians = np.array([np.median(means[part], axis=0) for part in parts])
+    for k in range(means.shape[1]):
+        ax.plot(middle, medians[:, k], color="white", lw=2.6)
+        ax.plot(middle, medians[:, k], color=shade(k), lw=1.5, ls=line(k))
 
 
 def _range(means: FloatArray) -> tuple[float, float]:
     """All but the farthest draws, which would flatten the rest."""
-    low, high = np.quantile(means, [0.001, 0.999])
+    far = _FARTHEST[means.shape[1] > _FOLLOWED]
+    low, high = np.quantile(means, [far, 1 - far])
     margin = 0.06 * (high - low)
     return low - margin, high + margin
 

@@ -93,7 +93,7 @@ def plot_posterior(
     standard_errors : StandardErrors, optional
         Of the posterior's fit, by a bootstrap or by the information.
     units : mapping of column name to unit, optional
-        For the titles.
+        For the titles; those of the table that `refine` was given if left out.
     **place : Place
         `ax`, an Axes or SubFigure of yours to draw in; or `figsize`, in inches.
 
@@ -116,7 +116,7 @@ def plot_posterior(
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
     drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
     estimate = Estimates(fit.weights, fit.means, fit.covariances)
-    panels = _panels(fit, units_of(None, units))
+    panels = _panels(fit, units_of(posterior, units))
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     height = 0.75 + down * (0.75 + 0.3 * fit.n_components)

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from ..data.data import Data
+from ..data.units import units_in
 from ..mixture.mixture import Mixture
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
@@ -79,13 +80,14 @@ def line(k: int) -> str:
 
 
 def units_of(x: Any, units: Units) -> dict[str, str]:
-    """The units given, or those that a data frame brings along (`DataFrame.attrs["units"]`)."""
-    known = units if units is not None else getattr(x, "attrs", {}).get("units", {})
-    if not isinstance(known, Mapping):
+    """The units given, or those that the rows or the posterior bring along."""
+    if units is None:
+        return units_in(x)
+    if not isinstance(units, Mapping):
         raise TypeError(
-            f"units is {known!r}: pass a mapping of columns to units, such as {{'waiting': 'min'}}."
+            f"units is {units!r}: pass a mapping of columns to units, such as {{'waiting': 'min'}}."
         )
-    return {str(name): str(unit) for name, unit in dict(known).items() if unit}
+    return {str(name): str(unit) for name, unit in units.items() if unit}
 
 
 def named(name: str, units: Mapping[str, str]) -> str:

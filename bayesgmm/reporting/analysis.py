@@ -14,6 +14,7 @@ from ..comparison.compare import compare
 from ..comparison.rows import Model
 from ..comparison.table import Comparison
 from ..data.data import Data, as_data
+from ..data.units import units_in
 from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
@@ -23,10 +24,11 @@ from ..mixture.merging import Merging, merge
 from ..mixture.prior import Prior
 from ..posterior.components import ComponentsPosterior
 from ..posterior.posterior import Posterior
+from ..sampling.registry import sampler_named
 from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
-from ..utils.progress import announce, stages
+from ..utils.progress import announce, stages, waiting
 from .missing import MissingRates
 from .request import Given, ReportRequest
 
@@ -45,6 +47,8 @@ _FAR = 10.0
 _TIMED = frozenset({"auto", "nutpie", "gibbs"})
 # Seconds of sampling from which on an approximation is offered.
 _LONG = 90.0
+# Seconds for all posteriors after which nothing longer is begun, if not said.
+_FOR_ALL = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +194,7 @@ def analyse(
         merging=merging,
         request=request,
         missing=MissingRates.of(data, fit.mixture),
-        units=_units(X, data),
+        units={name: unit for name, unit in units_in(X).items() if name in data.names},
     )
 
 
@@ -217,16 +221,21 @@ def _sampled(
 
     found: dict[str, Posterior] = {}
     fits = fits_to_sample(selection, request.n_posteriors)
+    max_time = request.max_time
+    if max_time is None and sampler_named(request.sampler).chooses:
+        max_time = _FOR_ALL / len(fits)
     for i, fit in enumerate(fits, start=1):
         which = f"{fit.family.name}, K = {fit.n_components} ({i} of {len(fits)})"
-        announce(f"Posterior of {which}{_cost(data, fit, prior, request)}", progressbar)
+        with waiting(f"Expected time of the posterior of {which}", progressbar):
+            cost = _cost(data, fit, prior, request)
+        announce(f"Posterior of {which}{cost}", progressbar)
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
             warnings.simplefilter("default", InterruptionAdvice)
             posterior = refine(
                 data, fit, prior=prior, draws=request.draws, tune=request.tune,
                 chains=request.chains, sampler=request.sampler, random_seed=request.random_seed,
-                max_time=request.max_time, progressbar=progressbar,
+                max_time=max_time, progressbar=progressbar,
             )  # fmt: skip
         found[f"Posterior {fit.family.name}, K = {fit.n_components}"] = posterior
         if posterior.interrupted:
@@ -326,9 +335,3 @@ def _question(data: Data) -> str:
         f"How many Gaussian components describe {columns} (n = {data.n}), and with which "
         "covariance structure?"
     )
-
-
-def _units(x: Any, data: Data) -> dict[str, str]:
-    """Units a data frame brings along (`DataFrame.attrs["units"]`, as the package's data sets)."""
-    units = getattr(x, "attrs", {}).get("units", {})
-    return {name: str(units[name]) for name in data.names if units.get(name)}

@@ -247,8 +247,8 @@ def _rank(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     return ReportFigure.of(
         "rank", plots.plot_rank(posterior, backend="matplotlib", coords=_few(posterior)),
         "Differences of each chain's ranks from the uniform distribution, by parameter.",
-        "Ranks of each chain's draws among all, less what is expected: near 0 if the chains agree, "
-        "black where they differ by more than chance.",
+        "Differences of the rank ECDFs by chain: near 0 if the chains agree, black where they "
+        "differ by more than chance.",
     )  # fmt: skip
 
 

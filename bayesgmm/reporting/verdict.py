@@ -293,14 +293,18 @@ def checks(analysis: Analysis) -> str:
 
 
 def sampling(analysis: Analysis) -> str:
-    """How well the chains agree, in numbers."""
+    """How well the chains agree, in numbers, and which runs led to them."""
     assert analysis.posterior is not None
     posterior, d = analysis.posterior, analysis.posterior.diagnostics
+    runs = "; ".join(map(str, posterior.steps))
+    unfinished = bool(posterior.steps) and bool(posterior.steps[-1].missed)
     return (
         f"Largest r-hat {max(d.rhat, d.rhat_invariant):.3f}, at least "
         f"{min(d.ess_bulk, d.ess_tail):.0f} effective draws; "
         f"{', '.join(map(str, d.checks.values()))}; "
         f"{posterior.relabelled_draws} draws were relabelled."
+        + (f" Runs: {runs}." if runs else "")
+        + (" They end short of the target: raise max_time or draws." if unfinished else "")
     )
 
 

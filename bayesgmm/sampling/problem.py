@@ -208,7 +208,7 @@ def check_refinable(fit: Fit, weights: str | None = None) -> None:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
     if fit.weighted and weights is None:
         raise ValueError(
-            "the fit is of rows with weights, which a posterior depends on the meaning of: pass "
+            "the fit is of weighted rows, and the posterior depends on what the weights mean: pass "
             "refine(..., weights='counts') if rows stand so many times; of other weights fit "
             "without them."
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from .._version import __version__
+from ..data.units import kept_units
 from ..em.checks import as_fit
 from ..em.result import Fit
 from ..families import Family
@@ -208,6 +209,7 @@ def refine(
                 "tune": settings.tune,
                 "random_seed": -1 if settings.random_seed is None else settings.random_seed,
                 **fixed,
+                **kept_units(X),
             }).with_labels(relabel)  # fmt: skip
             posterior.diagnostics  # noqa: B018 - computed here, where it is shown that it is
         return posterior

@@ -298,7 +298,7 @@ class Selection:
 
     def __repr__(self) -> str:
         sound, failed = len(self.sound), len(self.failures)
-        text = f"Selection of {sound + failed} cells"
+        text = f"Selection of {sound + failed} models"
         if failed:
             text += f", {failed} without an estimate (see .table.note)"
         if self.interrupted:

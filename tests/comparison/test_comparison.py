@@ -400,7 +400,7 @@ def test_it_prints_as_a_rich_table(all_of_them):
     assert all_of_them.conclusion in flat
     for name, verdict in all_of_them["verdict"].items():
         assert f"{name}: {verdict}" in flat
-    for label in ("BIC diff", "elpd diff", "weight", "p(model | data)", "r-hat", "label moves"):
+    for label in ("BIC diff", "elpd diff", "weight", "p(model | data)", "r-hat", "relabelled"):
         assert label in text
     fits_only = repr(bayesgmm.compare(fits()))
     assert "r-hat" not in fits_only and "elpd" not in fits_only

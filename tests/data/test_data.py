@@ -139,7 +139,10 @@ BAD = {
         "'x1' is constant .7 in all 150 rows.*drop",
     ),
     "same names": (pd.DataFrame(VALUES[:, :2], columns=["a", "a"]), "two columns are named 'a'"),
-    "offset": (1e16 + 2 * (VALUES[:, :1] > 5), "no digits left.*subtract the offset"),
+    "offset": (
+        1e16 + 2 * (VALUES[:, :1] > 5),
+        "too little for double precision.*subtract an offset",
+    ),
     "overflow": (VALUES * 1e120, "overflows.*larger unit"),
     "underflow": (VALUES * 1e-120, "underflows.*smaller unit"),
 }

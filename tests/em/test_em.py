@@ -262,7 +262,7 @@ def nasty(rng):
 #: Every refusal a table of `nasty` may meet; anything else is a crash.
 REFUSALS = (
     "distinct rows|cannot determine|carry the same|linearly dependent|is constant|"
-    "gives component .* a singular|no digits left"
+    "gives component .* a singular|too little for double precision"
 )
 
 

@@ -17,6 +17,7 @@ import bayesgmm
 from bayesgmm.cli.app import app
 from bayesgmm.data.data import as_data
 from bayesgmm.mixture.prior import Prior
+from bayesgmm.posterior.steps import Step, with_steps
 from bayesgmm.reporting import Analysis, ReportRequest, analyse, render, repeat, tables, verdict
 from bayesgmm.reporting.analysis import _cost, fits_to_sample
 from bayesgmm.reporting.figures import figures_of
@@ -491,3 +492,24 @@ def test_time_is_told_beforehand():
     assert "'laplace' approximates it" in _cost(data, fit, prior, long)
     laplace = ReportRequest(sampler="laplace")
     assert _cost(data, fit, prior, laplace) == ""
+
+
+def test_time_is_divided_among_the_posteriors(monkeypatch):
+    """A minute for all if not said; what did not reach its target in it says so."""
+    x = bayesgmm.datasets.load_faithful()
+    given = []
+
+    def quick(data, fit, **settings):
+        given.append(settings["max_time"])
+        posterior = make_posterior(data, fit)
+        step = Step("nutpie", 4, 100, 1, "r-hat of mu[0, waiting] 1.234")
+        return replace(posterior, tree=with_steps(posterior.tree, [step]))
+
+    monkeypatch.setattr("bayesgmm.sampling.refine.refine", quick)
+    analysis = analyse(x, ReportRequest([2, 3], n_init=3), progressbar=False)
+    assert len(given) == len(analysis.posteriors) == 2 and given == [30.0, 30.0]
+    said = verdict.sampling(analysis)
+    assert "not enough (r-hat of mu[0, waiting] 1.234)" in said and "raise max_time" in said
+    analyse(x, ReportRequest(2, n_init=3, max_time=7.0), progressbar=False)
+    analyse(x, ReportRequest(2, n_init=3, sampler="laplace"), progressbar=False)
+    assert given[2:] == [7.0, None]

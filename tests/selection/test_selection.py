@@ -102,7 +102,7 @@ def test_no_estimate_at_all():
     selection = bayesgmm.select(x, [1, 2], ["EEE", "VVV"], progressbar=False)
     with pytest.raises(ValueError, match="no cell of the grid .* 5 rows cannot determine"):
         _ = selection.best
-    assert repr(selection).startswith("Selection of 4 cells")
+    assert repr(selection).startswith("Selection of 4 models")
     assert len(selection.table) == 4
 
 
