@@ -28,7 +28,7 @@ from arviz_stats.base import array_stats
 import bayesgmm
 from bayesgmm.pymc import GaussianMixture, lkj_covariances
 from bayesgmm.sampling.compiled.nuts import nuts
-from bayesgmm.sampling.pymc.density import ModelDensity
+from bayesgmm.sampling.compiled.sample import with_pruning
 from bayesgmm.sampling.pymc.model_problem import ModelProblem
 from bayesgmm.sampling.run.settings import Settings
 
@@ -165,10 +165,10 @@ def by_refine(
     """The same as `refine(model=)` does it: its start at the fit counts as compiling."""
     start = time.perf_counter()
     posterior = ModelProblem.of(x, fit, model)
-    density = ModelDensity(posterior.coordinates).measured_at(posterior.start)
+    density = posterior.density()
     to_compile = time.perf_counter() - start
     start = time.perf_counter()
-    vectors = nuts(density, posterior.mode(density), settings)[0]
+    vectors = with_pruning(nuts)(density, posterior.mode(density), settings)[0]
     took = time.perf_counter() - start
     shape = vectors.shape[:2]
     values = posterior.variables(vectors.reshape(-1, vectors.shape[2]))

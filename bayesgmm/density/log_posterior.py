@@ -48,7 +48,7 @@ _COVARIANCE_MAPS = {
     "axes": covariance_maps.axes,
 }
 # Pruning is worthwhile if at most this share of the pairs of a row and a component is left.
-_WORTH_PRUNING = 0.6
+WORTH_PRUNING = 0.6
 # Of a density that neither overflows nor underflows.
 _LARGEST_LOG = 600.0
 
@@ -186,7 +186,7 @@ class LogPosterior:
             kept = prune(data, self.parameters(points), left_out)
         except DegenerateComponentError:
             return self
-        if kept is None or kept.pairs > _WORTH_PRUNING * data.n * parametrisation.n_components:
+        if kept is None or kept.pairs > WORTH_PRUNING * data.n * parametrisation.n_components:
             return self
         new = copy(self)
         if in_chunks:  # what is left is in memory

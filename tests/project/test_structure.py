@@ -257,6 +257,7 @@ def test_functions_fit_on_a_screen():
 CALLED_BY_C = {
     "sampling.pymc.likelihood.native._likelihood",
     "sampling.pymc.likelihood.incomplete._likelihood",
+    "sampling.pymc.likelihood.pruned._likelihood",
 }
 
 

@@ -83,7 +83,7 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
         theta = np.empty((n_all, number_of_features(d, diagonal)))
         sums = np.zeros(theta.shape)
         encode_any(components, precision, theta)
-        loglik = _quadratic_sums(parts.quadratic, rows, view, theta, diagonal, sums, certainty)
+        loglik = quadratic_sums(parts.quadratic, rows, view, theta, diagonal, sums, certainty)
         decode(sums, diagonal, moments.first, moments.second)
         for k in range(n_all):
             moments.counts[k] = sums[k, 0]
@@ -111,7 +111,7 @@ def many_rows_pass(parts, rows, mixture, statistics, result):  # type: ignore[no
 
 
 @inlined
-def _quadratic_sums(quadratic, rows, view, theta, diagonal, sums, certainty):  # type: ignore[no-untyped-def]
+def quadratic_sums(quadratic, rows, view, theta, diagonal, sums, certainty):  # type: ignore[no-untyped-def]
     """Add all rows, or the pairs that matter, to sums (K, F), and return their log-likelihood."""
     n_components, n_features = theta.shape
     owned, segments = rows.owned, rows.segments

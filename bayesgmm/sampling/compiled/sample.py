@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import xarray as xr
 
 from ...density.log_posterior import LogPosterior
-from ...density.mode import Mode, mode_near
+from ...density.mode import FreeDensity, Mode, mode_near
 from ...em.fit import fit as estimate
 from ...kernels.e_step.chunks import map_together
 from ...kernels.e_step.contract import Parameters
@@ -42,10 +43,20 @@ _CHECKED = 64
 type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
 
 
-def with_pruning(engine: DensityEngine) -> DensityEngine:
+class Prunable(FreeDensity, Protocol):
+    """A compiled density from which pairs of a row and a component can be left out."""
+
+    def pruned(self, points: FloatArray, left_out: float) -> Self:
+        """The density without the pairs that do not matter at points (S, P), or itself."""
+
+
+type Engine[D] = Callable[[D, Mode, Settings], tuple[FloatArray, xr.Dataset]]
+
+
+def with_pruning[D: Prunable](engine: Engine[D]) -> Engine[D]:
     """The engine on a pruned density, or on the unpruned one if the draws show a difference."""
 
-    def run(whole: LogPosterior, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
+    def run(whole: D, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
         rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
         z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
         points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
@@ -59,7 +70,7 @@ def with_pruning(engine: DensityEngine) -> DensityEngine:
     return run
 
 
-def _uneven(whole: LogPosterior, pruned: LogPosterior, vectors: FloatArray) -> bool:
+def _uneven(whole: Prunable, pruned: Prunable, vectors: FloatArray) -> bool:
     """Whether some draws (chain, draw, P) lose more of their log density than others."""
     flat = vectors.reshape(-1, whole.size)
     some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]

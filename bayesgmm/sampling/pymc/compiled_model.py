@@ -66,30 +66,51 @@ class CompiledModel(NamedTuple):
     """What `model_density` reads, and what must live as long as it is used.
 
     function is PyTensor's, whose address is in the table; data are the model's shared variables,
-    one after another, with address and length in the table.
+    one after another, with address and length in the table, and the last one's place.
     """
 
     function: Any
     data: FloatArray
     table: np.ndarray[Any, np.dtype[np.int64]]
+    last: int
+
+    def with_last(self, numbers: FloatArray) -> CompiledModel:
+        """The same function of data of which the last variable, of one axis, has other numbers."""
+        flat = np.concatenate([self.data[: self.last], numbers])
+        table = np.array([self.table[0], flat.ctypes.data, flat.size], dtype=np.int64)
+        return CompiledModel(self.function, flat, table, self.last)
 
 
-def compiled_model(coordinates: Coordinates) -> CompiledModel:
+def compiled_model(
+    coordinates: Coordinates, density: Any = None, last: Any = None
+) -> CompiledModel:
     """The log density at vectors (P,) of a model's coordinates, and its gradient.
 
     Shared variables, such as `pymc.Data`, are arguments, with their present values and shapes: as
     constants they would be compiled anew with every table.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Of the model.
+    density : variable, optional
+        The log density as a graph, if not as PyMC has it.
+    last : shared variable, optional
+        One in that graph, a vector whose length may change (`CompiledModel.with_last`).
     """
     model = coordinates.model
-    density = rewrite_graph(model.logp(), include=_rewrites(model))
+    density = rewrite_graph(model.logp() if density is None else density, include=_rewrites(model))
     gradients = [g.ravel() for g in pt.grad(density, model.value_vars)]
     output = pt.concatenate([density.reshape((1,)), *gradients])
-    shared = [v for v in ancestors([output]) if hasattr(v, "get_value")]
+    shared = [v for v in ancestors([output]) if hasattr(v, "get_value") and v is not last]
+    shared += [] if last is None else [last]
     values = [np.asarray(v.get_value(borrow=True)) for v in shared]
     point = pt.TensorType("float64", shape=(coordinates.size,))("point")
     data = pt.TensorType("float64", shape=(None,))("data")
     replaced = _parts(point, model.value_vars, coordinates.shapes)
     replaced |= _parts(data, shared, [v.shape for v in values])
+    before = 1 + sum(v.size for v in values[: -1 if last is not None else None])
+    replaced |= {} if last is None else {last: data[before:]}
     with model, compiling(2):  # the model says whether parameters are checked
         function = pm.compile(
             [point, data], clone_replace([output], replaced), mode="NUMBA", on_unused_input="ignore"
@@ -97,7 +118,7 @@ def compiled_model(coordinates: Coordinates) -> CompiledModel:
         address = _address(function)
     flat = np.concatenate([np.zeros(1), *(v.ravel().astype(np.float64) for v in values)])
     table = np.array([address, flat.ctypes.data, flat.size], dtype=np.int64)
-    return CompiledModel(function, flat, table)
+    return CompiledModel(function, flat, table, before)
 
 
 def _address(function: Any) -> int:

@@ -18,6 +18,7 @@ from ...kernels.compilation import Entry
 from ...utils.types import FloatArray
 from .compiled_model import compiled_model, model_density
 from .coordinates import Coordinates
+from .prunable_rows import PrunableRows
 
 # Rounds in which units are sought, and the part of one by which a coordinate is moved.
 _ROUNDS, _PART = 3, 1e-3
@@ -30,13 +31,17 @@ class ModelDensity:
     ----------
     coordinates : Coordinates
         Of the model, which is compiled as it is: data that are set later are not seen.
+    rows : PrunableRows, optional
+        The rows whose pairs with components can be left out (`pruned`).
     """
 
     callback: Entry = whitened
     data = None  # the model has them
 
-    def __init__(self, coordinates: Coordinates) -> None:
-        self._compiled = compiled_model(coordinates)
+    def __init__(self, coordinates: Coordinates, rows: PrunableRows | None = None) -> None:
+        self._rows = rows
+        graph = () if rows is None else (rows.log_density, rows.rows)
+        self._compiled = compiled_model(coordinates, *graph)
         self.size = coordinates.size
         self._units = np.ones(self.size)
         self._numbers = np.concatenate([np.zeros(self.size), np.eye(self.size).ravel()])
@@ -70,6 +75,18 @@ class ModelDensity:
         """
         new = copy(self)
         new._numbers = np.concatenate([origin, root.ravel()])
+        return new
+
+    def pruned(self, points: FloatArray, left_out: float) -> ModelDensity:
+        """The same density without the pairs of a row and a component that do not matter.
+
+        As `LogPosterior.pruned`: it is this one itself where nothing would be gained.
+        """
+        numbers = None if self._rows is None else self._rows.pruned(points, left_out)
+        if numbers is None:
+            return self
+        new = copy(self)
+        new._compiled = self._compiled.with_last(numbers)
         return new
 
     def narrow(self) -> bool:

@@ -21,6 +21,7 @@ from ..problem import PosteriorProblem
 from .coordinates import Coordinates, without_c
 from .density import ModelDensity
 from .mixture_term import MixtureTerm, mixture_term
+from .prunable_rows import PrunableRows
 from .start_at_fit import vector_at_fit
 
 # The cure in the message about rows that are not the fit's.
@@ -121,6 +122,12 @@ class ModelProblem:
             return logsumexp(joint, axis=2), joint
         [density] = self.coordinates.model.logp(vars=[self.term.observed], sum=False)
         return self.coordinates.each(density)(vectors), joint
+
+    def density(self) -> ModelDensity:
+        """The compiled log density, in units that its coordinates have at the start."""
+        model, mixture_at = self.coordinates.model, self.mixture_at
+        rows = PrunableRows.of(model, self.term, self.data, mixture_at)
+        return ModelDensity(self.coordinates, rows).measured_at(self.start)
 
     @cached_property
     def _parameters(self) -> Callable[[FloatArray], list[FloatArray]]:

@@ -7,6 +7,7 @@ import time
 import xarray as xr
 
 from ...utils.types import FloatArray
+from ..compiled.sample import Engine, with_pruning
 from ..registry import Sampler
 from ..run.interruption import warn_of_interruption, was_stopped
 from ..run.settings import Settings
@@ -39,8 +40,10 @@ def _by_density(
 ) -> tuple[FloatArray, xr.Dataset]:
     """Draws by an engine of compiled densities, whitened by the curvature at the mode."""
     assert sampler.of_free is not None
-    engine = sampler.of_free()
-    density = ModelDensity(problem.coordinates).measured_at(problem.start)
+    engine: Engine[ModelDensity] = sampler.of_free()
+    if sampler.with_pruning:
+        engine = with_pruning(engine)
+    density = problem.density()
     return engine(density, problem.mode(density), settings)
 
 

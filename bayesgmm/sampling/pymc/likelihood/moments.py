@@ -43,7 +43,7 @@ def write_moments(components, x, view, log_density, moments):  # type: ignore[no
     each = EachRow(log_density, np.empty((0, 0)))
     certainty = np.zeros(1)
     precisions = np.empty((n_components, second.shape[1], d))
-    largest = _write_precisions(factors, means, diagonal, precisions)
+    largest = write_precisions(factors, means, diagonal, precisions)
     if largest < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
         n_features = number_of_features(d, diagonal)
         theta = np.empty((n_components, n_features))
@@ -53,7 +53,7 @@ def write_moments(components, x, view, log_density, moments):  # type: ignore[no
         decode(sums, diagonal, first, second)
         for k in range(n_components):
             counts[k] = sums[k, 0]
-            _about_mean(counts[k], means[k], diagonal, first[k], second[k])
+            about_mean(counts[k], means[k], diagonal, first[k], second[k])
     else:
         _centred(x, view, components, False, 0, n, _BLOCK, moments, each, certainty)
         mirror(second)
@@ -70,7 +70,7 @@ def mirror(second):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _write_precisions(factors, means, diagonal, out):  # type: ignore[no-untyped-def]
+def write_precisions(factors, means, diagonal, out):  # type: ignore[no-untyped-def]
     """Write P_k = B_k' B_k; return what the quadratic form loses, in units of rounding."""
     n_components, d = means.shape
     largest = 0.0
@@ -94,7 +94,7 @@ def _write_precisions(factors, means, diagonal, out):  # type: ignore[no-untyped
 
 
 @inlined
-def _about_mean(count, mean, diagonal, first, second):  # type: ignore[no-untyped-def]
+def about_mean(count, mean, diagonal, first, second):  # type: ignore[no-untyped-def]
     """From a component's moments about 0 to those about its mean."""
     d = len(mean)
     for i in range(d):
