@@ -86,7 +86,8 @@ class Sampler:
     has_sweeps : bool
         Draws are made in sweeps, several of them to a draw (`thin`).
     draws_from_prior : bool
-        The engine draws components without rows from the prior, so that none is missed.
+        The engine draws components without rows from the prior: some nearly empty ones are no
+        sign that more are missed.
     needs_prior_draws : bool
         The engine starts from draws of the whole prior, which has to be known with its constant.
     chooses : bool
@@ -231,7 +232,7 @@ SAMPLERS: dict[str, Sampler] = {
         Sampler("advi", of_model=_advi),
         Sampler("fullrank_advi", of_model=_fullrank_advi),
         Sampler("pathfinder", of_model=_pathfinder, libraries=("jax", "blackjax")),
-        Sampler("smc", of_model=_smc, draws_from_prior=True, needs_prior_draws=True),
+        Sampler("smc", of_model=_smc, needs_prior_draws=True),
     )
 }
 

@@ -32,8 +32,9 @@ from ..utils.types import FloatArray
 ROUNDS = 2
 _SHORT = 5
 # Cells this near to the best BIC are looked at again, from starts that are the same for any seed:
-# until so many have ended at the best optimum known, in so many batches at most.
-_NEAR, _SURE, _BATCHES = 10.0, 3, 10
+# until so many have ended at the best optimum known, in so many batches at most. So are those not
+# so far from it whose best optimum fewer have reached: another may be higher by that much.
+_NEAR, _FAR, _SURE, _BATCHES = 10.0, 30.0, 3, 10
 # A gain in log-likelihood per row that counts as another optimum.
 _BETTER = 1e-8
 # Differences of proportions, and of means in standard deviations, below which fits are the same.
@@ -180,7 +181,7 @@ class Grid:
         """
         recurred: dict[Place, int] = {}
         for batch in range(_BATCHES):
-            places = [p for p in self._near_best() if recurred.get(p, 0) < _SURE and p[1] > 1]
+            places = self._unsettled(recurred)
             if not places:
                 break
             found = dict.fromkeys(places, 0)
@@ -208,8 +209,21 @@ class Grid:
             least = cell.best.objective - SAME_OPTIMUM * self._full.total
             found[family, k] = sum(objective >= least for objective in cell.sound[before:])
 
-    def _near_best(self) -> list[Place]:
-        """The cells whose BIC is near the lowest, in the order of the grid."""
+    def _unsettled(self, recurred: dict[Place, int]) -> list[Place]:
+        """The cells that may hold the best, and whose optimum has not recurred often enough.
+
+        Near the best only the batches' starts count, which no seed changes.
+        """
+        places = []
+        for place, behind in self._behind_the_best().items():
+            n_ends = agreeing(self.cells[place], self._full.total)[2]
+            n_ends = recurred.get(place, 0) if behind < _NEAR else n_ends
+            if place[1] > 1 and behind < _FAR and n_ends < _SURE:
+                places.append(place)
+        return places
+
+    def _behind_the_best(self) -> dict[Place, float]:
+        """By how much the BIC of each cell is above the lowest, in the order of the grid."""
         log_n, d = np.log(self._full.total), self.data.d
         bic = {
             (family, k): family.n_parameters(k, d) * log_n - 2 * cell.estimate.loglik
@@ -217,7 +231,7 @@ class Grid:
             if cell.estimate
         }
         least = min(bic.values(), default=0.0)
-        return [place for place, value in bic.items() if value < least + _NEAR]
+        return {place: value - least for place, value in bic.items()}
 
     def exchange_starts(self, tick: Callable[[], None], rounds: int = ROUNDS) -> None:
         """Start cells from what their neighbours found, until no cell gets better."""

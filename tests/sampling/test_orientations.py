@@ -110,3 +110,22 @@ def test_few_rows_in_every_family(name, d):
         rhat = max(q.rhat for q in found.quantities)
         good += rhat < 1.01 and min(found.ess_bulk, found.ess_tail) > 400
     assert good >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+def test_four_columns(name):
+    """80 rows of two components with axes of their own: the default reaches its target.
+
+    Of rotations of four columns NUTS has Cayley's coordinates alone.
+    """
+    for seed in (0, 1):
+        rng = np.random.default_rng([seed, 4])
+        axes = np.linalg.qr(rng.standard_normal((2, 4, 4)))[0] * [1.5, 1.0, 0.7, 0.4]
+        labels = rng.integers(2, size=80)
+        x = np.einsum("nij,nj->ni", axes[labels], rng.standard_normal((80, 4)))
+        x[:, :2] += 4.0 * labels[:, None]
+        fit = bayesgmm.fit(x, 2, name, random_seed=0)
+        found = bayesgmm.refine(x, fit, random_seed=seed, progressbar=False).diagnostics
+        assert found.problems == []
+        assert all(q.rhat < 1.01 and q.ess >= 400 for q in found.quantities)

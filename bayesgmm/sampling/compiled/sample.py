@@ -124,9 +124,12 @@ def sample_directly(
     values = {name: np.concatenate([run[name] for run, _ in runs]) for name in runs[0][0]}
     stats = xr.concat([stats for _, stats in runs], "chain")
     stats = stats.drop_vars("chain", errors="ignore")
-    if not (sampler.draws_from_prior or interrupted) and "pi" in values:
+    if "pi" in values and not interrupted:
         with waiting("Probability of an empty component", settings.progressbar):
-            stats = stats.assign(_of_empty_components(problem, points[0], values))
+            found = _of_empty_components(problem, points[0], values)
+        if sampler.draws_from_prior:  # which passes through nearly empty components
+            found.pop("nearly_empty", None)
+        stats = stats.assign(found)
     tree = to_datatree(
         values, stats, problem.data, points[0].density.parametrisation, problem.prior
     )
