@@ -80,6 +80,11 @@ def agreement(labels: Any, classes: Any) -> Agreement:
     DataError
         Missing values, unequal lengths, no rows, more than one column.
 
+    See Also
+    --------
+    classify : Components of rows, with their uncertainty.
+    merge : Overlapping components joined to clusters.
+
     References
     ----------
     Hubert & Arabie (1985), Journal of Classification 2, 193-218.

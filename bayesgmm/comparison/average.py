@@ -109,6 +109,11 @@ def average(
     TypeError, ValueError
         As `model_probabilities`; a family without evidence, unless probabilities are given.
 
+    See Also
+    --------
+    compare : Fits, grids and posteriors in one table.
+    model_probabilities : Probabilities of models from their evidences.
+
     Examples
     --------
     >>> bayesgmm.average({"K = 2": two, "K = 3": three}).density()  # doctest: +SKIP

@@ -71,6 +71,13 @@ GaussianMixture; or a Selection
     ConvergenceAdvice
         A figure is to be read with care; the message names the model.
 
+    See Also
+    --------
+    select : All covariance structures with every number of components.
+    average : Posteriors of several models averaged.
+    model_probabilities : Probabilities of models from their evidences.
+    agreement : Components compared with known classes.
+
     Examples
     --------
     >>> import bayesgmm

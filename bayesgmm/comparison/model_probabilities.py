@@ -68,6 +68,11 @@ def model_probabilities(
     ConvergenceAdvice
         An evidence is not to be trusted.
 
+    See Also
+    --------
+    compare : Fits, grids and posteriors in one table.
+    average : Posteriors of several models averaged.
+
     Examples
     --------
     >>> import bayesgmm

@@ -63,6 +63,11 @@ def in_chunks(
         As for `fit`; values that are missing, blocks that can be iterated over only once, filters
         of what has none. A message about a value names file and chunk.
 
+    See Also
+    --------
+    fit : Fit a mixture of given covariance structure and number of components.
+    on_device : Rows on a GPU.
+
     Examples
     --------
     >>> import bayesgmm

@@ -53,6 +53,11 @@ def on_device(
     ValueError
         JAX knows no such device.
 
+    See Also
+    --------
+    fit : Fit a mixture of given covariance structure and number of components.
+    in_chunks : Rows that are read a block at a time.
+
     Examples
     --------
     >>> import bayesgmm

@@ -119,7 +119,7 @@ def fit(
         1: no component can then collapse, and EM stays monotone. In the columns' own units, so
         standardise columns whose units differ. For EII VII EEI VVI EEE EEV VVV, E and V.
     accelerate : bool
-        Make longer steps than EM's where they raise the objective (`em/acceleration.py`): the
+        Make longer steps than EM's where they raise the objective (Anderson acceleration): the
         same maxima, of which it may find another than plain EM from the same start.
     labels : array-like (n,) or (n, K), optional
         What is known of the rows' components: classes, None, NaN or -1 where none is known, of
@@ -140,8 +140,7 @@ def fit(
     -------
     Fit
         Estimates, log-likelihood, criteria, and how EM ended (`status`, `advice`). With labels a
-        `LabelledFit`, whose `predict` gives classes; with noise a `NoisyFit`; with both a fit that
-        is both.
+        `LabelledFit`, whose `predict` gives classes; with noise a `NoisyFit`; it can be both.
 
     Raises
     ------
@@ -157,6 +156,10 @@ def fit(
         parameters), or to a spurious maximum beside one; or nearly every start did.
     DataWarning
         Columns of few different values, of coarsely rounded ones, or with sentinels such as -999.
+
+    See Also
+    --------
+    select, refine, classify, GaussianMixture
 
     Examples
     --------

@@ -53,6 +53,10 @@ def noise_sensitivity(
     ValueError
         A factor that is not positive.
 
+    See Also
+    --------
+    fit : Fit a mixture of given covariance structure and number of components.
+
     Examples
     --------
     >>> import bayesgmm

@@ -73,6 +73,11 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
+    See Also
+    --------
+    classify : Components of rows, with their uncertainty.
+    GaussianMixture : The same as a scikit-learn estimator.
+
     References
     ----------
     Bensmail & Celeux (1996), JASA 91, 1743-1748 (EDDA). Fraley & Raftery (2002), JASA 97, 611-631

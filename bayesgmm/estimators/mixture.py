@@ -86,6 +86,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     Estimates that are set by hand are used, after a fit or without one.
 
+    See Also
+    --------
+    fit, DiscriminantAnalysis, Regression
+
     Examples
     --------
     >>> from bayesgmm import GaussianMixture, datasets

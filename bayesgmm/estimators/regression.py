@@ -52,6 +52,11 @@ class Regression(RegressorMixin, BaseEstimator):
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
+    See Also
+    --------
+    GaussianMixture : The same as a scikit-learn estimator.
+    Mixture : A mixture with given parameters.
+
     References
     ----------
     Xu, Hinton & Jordan (1995), NIPS 7, 633-640. Cohn, Ghahramani & Jordan (1996), J. Artif. Intell.

@@ -48,6 +48,12 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noq
     TypeError
         `fit` is none of these.
 
+    See Also
+    --------
+    merge : Overlapping components joined to clusters.
+    agreement : Components compared with known classes.
+    DiscriminantAnalysis : Classification by mixtures of the classes.
+
     References
     ----------
     Bensmail, Celeux, Raftery & Robert (1997), Statistics and Computing 7, 1-10.

@@ -287,6 +287,11 @@ def merge(
     TypeError
         `fit` is neither a Fit nor a Mixture.
 
+    See Also
+    --------
+    classify : Components of rows, with their uncertainty.
+    select : All covariance structures with every number of components.
+
     Notes
     -----
     Reads the rows K times and holds one block of responsibilities, so memory does not grow with n.

@@ -40,6 +40,10 @@ class PriorOnK(Displayed):
     ValueError
         Probabilities that are negative or all 0, or more than 1000.
 
+    See Also
+    --------
+    sample_components : The posterior of the number of components.
+
     References
     ----------
     Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021), Bayesian Anal. 16, 1279-1307, section 2.

@@ -67,6 +67,11 @@ class ComponentsPosterior(LabelFree):
         The priors: `.prior` of means and covariances, `.on_k` of K, and the proportions'
         `.concentration`, divided by K if `.dynamic`.
 
+    See Also
+    --------
+    sample_components : The posterior of the number of components.
+    Posterior : What `refine` returns.
+
     Examples
     --------
     Made by `sample_components`, kept by `save` and read back by `ComponentsPosterior.load`.

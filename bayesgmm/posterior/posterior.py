@@ -56,6 +56,12 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
     prior : Prior, optional
         The prior of the parameters; None for a user's model, which has its own.
 
+    See Also
+    --------
+    refine : The posterior of the same mixture.
+    ComponentsPosterior : What `sample_components` returns.
+    average : Posteriors of several models averaged.
+
     Examples
     --------
     `refine` makes a posterior, `save` keeps it, `Posterior.load` reads it back.

@@ -143,6 +143,12 @@ def report(
     InterruptionAdvice
         Interrupted; the message says what there is.
 
+    See Also
+    --------
+    select : All covariance structures with every number of components.
+    refine : The posterior of the same mixture.
+    compare : Fits, grids and posteriors in one table.
+
     Examples
     --------
     >>> import bayesgmm

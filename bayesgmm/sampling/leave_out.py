@@ -84,6 +84,11 @@ def leave_out(
     NotImplementedError
         Rows with missing values, weights or labels, noise, or rows on a device.
 
+    See Also
+    --------
+    compare : Fits, grids and posteriors in one table.
+    Posterior : What `refine` returns.
+
     Examples
     --------
     >>> posterior = bayesgmm.leave_out(posterior, random_seed=1)  # doctest: +SKIP

@@ -166,6 +166,14 @@ def refine(
     InterruptionAdvice
         Interrupted; the message says how many draws there are.
 
+    See Also
+    --------
+    Posterior : What `refine` returns.
+    compare : Fits, grids and posteriors in one table.
+    build_model : The posterior as a PyMC model to edit.
+    sample_components : The posterior of the number of components.
+    leave_out : Exact leave-one-out terms of rows that PSIS cannot leave out.
+
     Examples
     --------
     >>> import bayesgmm

@@ -106,6 +106,13 @@ def sample_components(
     InterruptionAdvice
         Interrupted; the message says how many draws there are.
 
+    See Also
+    --------
+    ComponentsPosterior : What `sample_components` returns.
+    PriorOnK : The prior of the number of components.
+    select : All covariance structures with every number of components.
+    refine : The posterior of the same mixture.
+
     References
     ----------
     Fruehwirth-Schnatter, Malsiner-Walli & Gruen (2021), Bayesian Anal. 16, 1279-1307.

@@ -109,6 +109,11 @@ def bootstrap_lrt(
     InterruptionAdvice
         Interrupted; the message says what there is.
 
+    See Also
+    --------
+    select : All covariance structures with every number of components.
+    sample_components : The posterior of the number of components.
+
     References
     ----------
     McLachlan (1987), JRSS C 36, 318-324; McLachlan & Peel (2000), section 6.4.

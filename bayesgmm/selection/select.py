@@ -129,6 +129,13 @@ def select(
     InterruptionAdvice
         Interrupted; the message says what there is.
 
+    See Also
+    --------
+    fit : Fit a mixture of given covariance structure and number of components.
+    compare : Fits, grids and posteriors in one table.
+    bootstrap_lrt : A test of the number of components.
+    sample_components : The posterior of the number of components.
+
     Examples
     --------
     >>> import bayesgmm

@@ -46,6 +46,11 @@ class Selection:
         The model of no component, where the grid has noise: a row of the table, never `best`.
     interrupted : bool
         Whether the search was stopped by Ctrl-C: cells are missing, or may have better estimates.
+
+    See Also
+    --------
+    select : All covariance structures with every number of components.
+    compare : Fits, grids and posteriors in one table.
     """
 
     fits: dict[CellName, Fit]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Event, Thread
 
-# Seconds between lines that say what is still being done, where nothing can move.
+# Seconds without a line after which one says what is still being done, where nothing can move.
 _BEAT = 4.0
 
 
@@ -37,12 +37,29 @@ def progress(description: str, total: int, show: bool) -> Iterator[Callable[[], 
             yield lambda: bar.advance(task)
 
 
+class _Silence:
+    """When the last line was written: stages that are short each must not be silent together."""
+
+    last = time.monotonic()
+
+    @classmethod
+    def seconds(cls) -> float:
+        """How long nothing has been said."""
+        return time.monotonic() - cls.last
+
+    @classmethod
+    def broken(cls) -> None:
+        """A line has been written."""
+        cls.last = time.monotonic()
+
+
 def announce(text: str, show: bool) -> None:
     """Print a line on standard error, which stays there."""
     if show:
         from rich.console import Console
 
         Console(stderr=True, force_jupyter=False).print(text, highlight=False)
+        _Silence.broken()
 
 
 @contextmanager
@@ -57,7 +74,8 @@ def still_at(text: str | Callable[[], str], show: bool) -> Iterator[None]:
     begin, over = time.monotonic(), Event()
 
     def beat() -> None:
-        while not over.wait(_BEAT):
+        while not over.wait(max(0.0, _BEAT - _Silence.seconds())):
+            _Silence.broken()
             now = text if isinstance(text, str) else text()
             console.print(f"{now}, {time.monotonic() - begin:.0f} s", highlight=False)
 
@@ -105,6 +123,7 @@ def stages(show: bool) -> Iterator[Callable[[str], None]]:
             status.update(f"{text} ...")
         else:
             console.print(text)
+            _Silence.broken()
 
     with console.status("") as status, still_at(lambda: stage, show):
         yield begin

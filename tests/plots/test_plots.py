@@ -682,6 +682,25 @@ def test_units_come_with_the_data_or_are_given():
     assert fit.plot.density(x.to_numpy()).axes[0].get_xlabel() == "eruptions"
 
 
+def test_a_posterior_keeps_the_units_of_its_rows(tmp_path):
+    """Those of the frame that was refined, through a file; others that are given come first."""
+    x = bayesgmm.datasets.load_faithful()
+    fit = bayesgmm.fit(x, 2, random_seed=0)
+    options = {"sampler": "laplace", "draws": 500, "random_seed": 1, "progressbar": False}
+    bayesgmm.refine(x, fit, **options).save(tmp_path / "p.nc")
+    posterior = bayesgmm.Posterior.load(tmp_path / "p.nc")
+    titles = {ax.get_title() for ax in posterior.plot.posterior().axes}
+    assert {"mu: waiting (min)", "sd: eruptions (min)", "corr: eruptions, waiting"} <= titles
+    assert posterior.plot.label_moves("waiting").axes[0].get_ylabel() == "mu: waiting (min)"
+    assert posterior.plot.density().axes[0].get_xlabel() == "eruptions (min)"
+    drawn = posterior.plot.predictive(random_seed=1, backend="matplotlib").viz["figure"].item()
+    assert [ax.get_title() for ax in drawn.axes] == ["eruptions (min)", "waiting (min)"]
+    given = posterior.plot.label_moves("waiting", units={"waiting": "60 s"})
+    assert given.axes[0].get_ylabel() == "mu: waiting (60 s)"
+    bare = bayesgmm.refine(x.to_numpy(), bayesgmm.fit(x.to_numpy(), 2, random_seed=0), **options)
+    assert "mu: x1" in {ax.get_title() for ax in bare.plot.posterior().axes}
+
+
 BAD = [
     (name, argument, value)
     for name, arguments in {

@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+import bayesgmm
+
 #: PR01 parameters missing, PR02 unknown ones, RT01 no returns, SS01 no summary, SS02 a summary that
 #: does not begin with a capital letter. Their order (PR03) is that of their meaning.
 RULES = {"PR01", "PR02", "RT01", "SS01", "SS02"}
@@ -72,3 +74,18 @@ def test_public_functions_document_their_arguments_and_results():
         if wrong:
             found[place] = wrong
     assert not found, "\n".join(f"{place}: {wrong}" for place, wrong in found.items())
+
+
+def test_see_also_names_what_there_is():
+    """The functions that people begin with say what stands beside them, by its public name."""
+    with_section = set()
+    for name in bayesgmm.__all__:
+        doc = inspect.getdoc(getattr(bayesgmm, name)) or ""
+        section = re.search(r"\nSee Also\n-+\n(.*?)(?:\n\n|\Z)", doc, re.DOTALL)
+        if section and getattr(bayesgmm, name).__module__.startswith("bayesgmm"):
+            with_section.add(name)
+            for line in section[1].splitlines():
+                others = line.partition(" : ")[0].split(", ")
+                assert set(others) <= set(bayesgmm.__all__) - {name}, (name, line)
+    assert {"fit", "select", "refine", "compare", "report", "GaussianMixture"} <= with_section
+    assert len(with_section) >= 25

@@ -117,6 +117,11 @@ def standard_errors(
     InterruptionAdvice
         Interrupted; the message says how many replicates there are.
 
+    See Also
+    --------
+    refine : The posterior of the same mixture.
+    bootstrap_lrt : A test of the number of components.
+
     References
     ----------
     O'Hagan, Murphy, Scrucca & Gormley (2019), Comput. Stat. 34, 1779-1813; McLachlan & Peel

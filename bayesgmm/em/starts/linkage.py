@@ -40,6 +40,11 @@ def hierarchical_linkage(X: Any) -> FloatArray:  # noqa: N803 - scikit-learn's n
     ValueError
         More than 5000 rows.
 
+    See Also
+    --------
+    fit : Fit a mixture of given covariance structure and number of components.
+    merge : Overlapping components joined to clusters.
+
     References
     ----------
     Banfield & Raftery (1993), Biometrics 49, 803-821. Scrucca & Raftery (2015), Adv. Data Anal.

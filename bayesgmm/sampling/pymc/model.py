@@ -82,6 +82,11 @@ def build_model(
     NotImplementedError
         A random scale in a family with axes (VEE, EVE, VVE, EEV, VEV, EVV).
 
+    See Also
+    --------
+    refine : The posterior of the same mixture.
+    Prior : The prior of a mixture.
+
     Examples
     --------
     >>> import bayesgmm
