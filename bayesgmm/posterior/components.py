@@ -31,8 +31,8 @@ from .posterior_tree import (
     kept_fit_and_prior,
     read_tree,
     with_fit_and_prior,
-    write_tree,
 )
+from .saved import InFile
 from .summaries.mixture_draws import MixtureDraws
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _SHOWN = 5e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ComponentsPosterior(LabelFree):
+class ComponentsPosterior(LabelFree, InFile):
     """Draws from the posterior of a Gaussian mixture and its number of components.
 
     K is the number of components that the mixture of a draw has, K+ (`n_filled`) the number of
@@ -202,40 +202,6 @@ class ComponentsPosterior(LabelFree):
         Prior
         """
         return self.model.given(n_components)
-
-    def save(self, path: str | Path) -> None:
-        """Write the posterior, with its fit and priors, to a NetCDF file (h5netcdf, no pickle).
-
-        An old file is replaced when the new one is complete, and stays as it was otherwise.
-
-        Parameters
-        ----------
-        path : str or Path
-            The file.
-        """
-        write_tree(self.tree, path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ComponentsPosterior:
-        """Read a posterior written by `save`.
-
-        Parameters
-        ----------
-        path : str or Path
-            The file.
-
-        Returns
-        -------
-        ComponentsPosterior
-
-        Raises
-        ------
-        OSError
-            The file cannot be opened.
-        ValueError
-            The file is not a saved posterior of components, or is damaged.
-        """
-        return read_tree(path, cls.from_tree)
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> ComponentsPosterior:

@@ -1,7 +1,8 @@
-"""A posterior made of draws, and kept in a file."""
+"""Posteriors kept in a file, and one made of draws."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -12,8 +13,8 @@ from ..mixture.prior import Prior
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 
 
-class Saved:
-    """What a posterior does with its tree as a whole."""
+class InFile:
+    """What is written to a file as one tree, and read again."""
 
     tree: xr.DataTree
 
@@ -40,16 +41,26 @@ class Saved:
 
         Returns
         -------
-        Posterior
+        Posterior or ComponentsPosterior
+            As this class.
 
         Raises
         ------
         OSError
             The file cannot be opened.
         ValueError
-            The file is not a saved posterior, or is damaged.
+            The file is not a saved posterior of this kind, or is damaged.
         """
         return read_tree(path, cls.from_tree)
+
+    @classmethod
+    @abstractmethod
+    def from_tree(cls, tree: xr.DataTree) -> Self:
+        """The posterior in a tree that `save` wrote; others are refused."""
+
+
+class Saved(InFile):
+    """What a posterior of K components does with its tree as a whole."""
 
     @classmethod
     def from_tree(cls, tree: xr.DataTree) -> Self:
