@@ -34,6 +34,8 @@ _MOST_COLUMNS, _ACROSS = 8, 4
 # with thin lines, and those beyond, share the height of at most so many.
 _APART, _WIDE, _LINES = 0.115, 6, 12
 _SHARED = (8, 14)
+# Inches that a page has room for.
+_TALLEST = 11.0
 # Dots farther than so many standard deviations are drawn at the edge, with their distance.
 _EDGE = 6.0
 # Room for names beside the dots, as a share of the reach.
@@ -165,7 +167,7 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
     names = list(dict.fromkeys(table.index.get_level_values("statistic")))
     counts = [int(np.sum(table.index.get_level_values("statistic") == name)) for name in names]
     heights = [_APART * min(count, _SHARED[count > _LINES]) + 0.16 for count in counts]
-    figure, ax = panel((8, 1.3 + 1.15 * sum(heights)), place)
+    figure, ax = panel((8, min(1.3 + 1.15 * sum(heights), _TALLEST)), place)
     start, y, ticks = 0, 0.0, []
     for i, (count, height) in enumerate(zip(counts, heights, strict=True)):
         mine = slice(start, start + count)
