@@ -123,7 +123,7 @@ class Sampler:
         """
         if missing := [name for name in self.libraries if find_spec(name) is None]:
             raise ModuleNotFoundError(
-                f"sampler {self.name!r} needs {' and '.join(missing)}, which is not installed: "
+                f"sampler {self.name!r} requires what is not installed ({', '.join(missing)}): "
                 "pip install 'bayesgmm[jax]', or choose 'nutpie'."
             )
 

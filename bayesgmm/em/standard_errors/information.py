@@ -191,9 +191,9 @@ def inverse(information: FloatArray) -> tuple[FloatArray, float]:
 def _refuse(smallest: float) -> NoReturn:
     raise ValueError(
         "the observed information is not positive definite (smallest eigenvalue "
-        f"{smallest:.3g}, scaled to a unit diagonal): the fit is not a regular maximum, because "
-        "EM had not arrived (fit with a smaller tol), components coincide, or an orientation "
-        "is undetermined. Use fewer components or a smaller family, or method='bootstrap'."
+        f"{smallest:.3g}, scaled to a unit diagonal): the fit is not a regular maximum. EM "
+        "had not converged (fit with a smaller tol), components coincide, or an orientation is "
+        "undetermined. Use fewer components or a smaller family, or method='bootstrap'."
     )
 
 
