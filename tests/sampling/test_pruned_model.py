@@ -18,6 +18,7 @@ from bayesgmm.sampling.pymc.likelihood.op import MixtureLogLikelihood
 from bayesgmm.sampling.pymc.likelihood.pruned import PrunedLogLikelihood, rows_as_numbers
 from bayesgmm.sampling.pymc.model_problem import ModelProblem
 from bayesgmm.sampling.run.settings import Settings
+from tests.sampling.test_model_problem import difference
 
 NONE = np.empty((0, 0))
 
@@ -101,6 +102,17 @@ def test_draws_are_of_the_same_posterior(x, fit):
     lost = [whole(u)[0] - pruned(u)[0] for u in vectors.reshape(-1, density.size)]
     assert np.ptp(lost) < 0.05
     assert 0 <= min(lost) < 0.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["VVV", "EEI"])
+def test_unedited_models_of_many_rows(x, family):
+    """The default posterior within 4 Monte Carlo errors, both of pruned rows."""
+    fit = bayesgmm.fit(x, 3, family, random_seed=1)
+    model = bayesgmm.build_model(x, fit)
+    ours = bayesgmm.refine(x, fit, random_seed=2, progressbar=False)
+    theirs = bayesgmm.refine(x, fit, model=model, random_seed=3, progressbar=False)
+    assert difference(ours, theirs) < 4
 
 
 def test_scaled_rows_are_left_to_pymc(x, fit):
