@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .utils.errors import DataWarning as DataWarning
     from .utils.errors import DegenerateFitWarning as DegenerateFitWarning
     from .utils.errors import InterruptionAdvice as InterruptionAdvice
+    from .utils.errors import WorkersGoneError as WorkersGoneError
 
 _HOME = {
     "Comparison": "comparison.table",
@@ -84,6 +85,7 @@ _HOME = {
     "PriorOnK": "mixture.prior_on_k",
     "Regression": "estimators.regression",
     "Selection": "selection.selection",
+    "WorkersGoneError": "utils.errors",
     "agreement": "comparison.agreement",
     "average": "comparison.average",
     "bootstrap_lrt": "selection.bootstrap_lrt",

@@ -16,12 +16,13 @@ from . import (
     posterior,
     small_samples,
     startup,
+    workers,
 )
 from .command import main_of_all
 
 # What a user waits for first, then the fits, then how the library's own choices were made.
 ORDER = (
-    startup, em, convergence, posterior, growth, memory, chunks, float32, grid, optima,
+    startup, em, convergence, posterior, growth, memory, chunks, workers, float32, grid, optima,
     small_samples, acceleration, kernel_forms,
 )  # fmt: skip
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..kernels.stored.rows import ChunkSums, StoredRows
-from ..kernels.stored.sweep import sweep
+from ..kernels.stored.chunk import Chunk, ChunkSums
+from ..kernels.stored.rows import StoredRows
 from ..kernels.summary import column_summary
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
@@ -56,41 +55,48 @@ def chunk_summary(
     total = _Moments(0.0, nothing + np.inf, nothing - np.inf, nothing, nothing)
     of_chunks: list[_Moments] = []
 
-    def work(chunk: int, block: NDArray[np.floating]) -> tuple[_Moments, _Moments]:
-        unweighted = _moments(rows, names, chunk, block)
-        if weights is None:
-            return unweighted, unweighted
-        some = weights[rows.edges[chunk] : rows.edges[chunk + 1]]
-        if not some.any():
-            return unweighted, _Moments(0.0, *unweighted[1:])
-        low, high, mean, sd = weighted_summary(block, some)
-        count = float(some.sum())
-        return unweighted, _Moments(count, low, high, mean, count * sd**2)
-
-    def take(chunk: int, found: tuple[_Moments, _Moments]) -> None:
+    def take(chunk: int, found: tuple[_Moments, _Moments, _Bad | None]) -> None:
         nonlocal total
-        of_chunks.append(found[0])
-        total = total.with_more(found[1])
+        unweighted, counted, bad = found
+        if bad is not None:
+            raise DataError(
+                f"column {names[bad.column]!r} holds {bad.what} value in row "
+                f"{rows.edges[chunk] + bad.row} ({rows.source.place(chunk)}): rows that are read "
+                "in chunks have to be complete, so correct or drop that row."
+            )
+        of_chunks.append(unweighted)
+        total = total.with_more(counted)
 
-    sweep(rows.chunks(), rows.n_chunks, work, take)
+    rows.each(_summary, take, weights)
     size = np.maximum(np.abs([m.low for m in of_chunks]), np.abs([m.high for m in of_chunks]))
     means = np.array([m.mean for m in of_chunks])
     rows.known = ChunkSums(np.diff(rows.edges).astype(np.float64), means, size.max(axis=0))
     return total.low, total.high, total.mean, np.sqrt(total.squares / total.total)
 
 
-def _moments(
-    rows: StoredRows, names: tuple[str, ...], chunk: int, block: NDArray[np.floating]
-) -> _Moments:
-    low, high, mean, sd = (np.empty(len(names)) for _ in range(4))
-    bad = np.empty(len(names), dtype=np.int64)
+class _Bad(NamedTuple):
+    """Where in a chunk a value is not a finite number."""
+
+    column: int
+    row: int
+    what: str
+
+
+def _summary(chunk: Chunk) -> tuple[_Moments, _Moments, _Bad | None]:
+    """The moments of a chunk without weights and with them, and a value that is not finite."""
+    block, weights = chunk.values, chunk.weights
+    low, high, mean, sd = (np.empty(block.shape[1]) for _ in range(4))
+    bad = np.empty(block.shape[1], dtype=np.int64)
     column_summary(block, low, high, mean, sd, bad)
-    for j in np.flatnonzero(bad):
+    unweighted = _Moments(float(len(block)), low, high, mean, len(block) * sd**2)
+    for j in np.flatnonzero(bad).tolist():
         i = int(np.argmin(np.isfinite(block[:, j])))
         what = "a missing" if np.isnan(block[i, j]) else "an infinite"
-        raise DataError(
-            f"column {names[j]!r} holds {what} value in row {rows.edges[chunk] + i} "
-            f"({rows.source.place(chunk)}): rows that are read in chunks have to be complete, so "
-            "correct or drop that row."
-        )
-    return _Moments(float(len(block)), low, high, mean, len(block) * sd**2)
+        return unweighted, unweighted, _Bad(j, i, what)
+    if not len(weights):
+        return unweighted, unweighted, None
+    if not weights.any():
+        return unweighted, _Moments(0.0, *unweighted[1:]), None
+    low, high, mean, sd = weighted_summary(block, weights)
+    count = float(weights.sum())
+    return unweighted, _Moments(count, low, high, mean, count * sd**2), None

@@ -15,6 +15,7 @@ from .data import Data, as_data
 from .sources.blocks import Restarted, array_in_blocks, blocks_of
 from .sources.files import chunk_rows
 from .sources.sources import source_of
+from .sources.workers import OnWorkers, on_workers
 from .tables import as_numbers, read_table
 
 
@@ -25,6 +26,7 @@ def in_chunks(
     filters: Any = None,
     rows: int | None = None,
     sample_weight: Any = None,
+    client: Any = None,
 ) -> Data:
     """A checked table whose rows are read a chunk at a time, for whatever takes data.
 
@@ -52,6 +54,9 @@ def in_chunks(
         Dask's, and row groups of Parquet too (neighbours with few rows together).
     sample_weight : array-like (n,), optional
         What each row counts for.
+    client : distributed.Client, optional
+        A Dask cluster whose workers read files (paths that all of them see) and do all that is
+        done with rows; Dask collections are on the workers of the current client without it.
 
     Returns
     -------
@@ -84,7 +89,11 @@ def in_chunks(
         )
     if isinstance(X, Data) and isinstance(X.values, StoredRows):
         return as_data(X, columns, sample_weight)
-    source = source_of(X, columns, filters, n_rows) or _given_blocks(X) or _in_memory(X, n_rows)
+    source = (
+        source_of(X, columns, filters, n_rows, client) or _given_blocks(X) or _in_memory(X, n_rows)
+    )
+    if client is not None and not isinstance(source, OnWorkers):
+        source = on_workers(source, client)
     return as_data(StoredRows(source), columns, sample_weight)
 
 

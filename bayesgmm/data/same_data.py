@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.contract import Values
+from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows
-from ..kernels.stored.sweep import sweep
 from ..utils.errors import DataError
 from ..utils.pseudo_random import pseudo_random
 from ..utils.types import FloatArray
@@ -75,7 +75,7 @@ def fingerprint(
 
         mean, projections = on_device(values, weights, low, direction)
     elif isinstance(values, StoredRows):
-        mean, projections = _of_chunks(values, weights, total, low, direction)
+        mean, projections = values.sums(_OfChunk(n / total, low, direction), weights)
     else:
         absent = -sd if incomplete else None  # a difference from `low` that no value has
         share = None if weights is None else weights * (n / total)
@@ -86,28 +86,17 @@ def fingerprint(
     return Fingerprint(n, total, weights is not None, names, named, moments, projections)
 
 
-def _of_chunks(
-    rows: StoredRows,
-    weights: FloatArray | None,
-    total: float,
-    low: FloatArray,
-    direction: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """The sums of `_projections` over rows in chunks."""
-    share = None if weights is None else weights * (len(rows) / total)
-    mean, projections = np.zeros(len(low)), np.zeros(len(low) + 2)
+@dataclass(frozen=True)
+class _OfChunk:
+    """The sums of `_projections` over a chunk; share: what a weight of 1 is of the average."""
 
-    def work(chunk: int, block: NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
-        first, last = rows.edges[chunk : chunk + 2].tolist()
-        some = None if share is None else share[first:last]
-        return _projections(block, some, low, direction, None, first)
+    share: float
+    low: FloatArray
+    direction: FloatArray
 
-    def take(_: int, found: tuple[FloatArray, FloatArray]) -> None:
-        mean[:] += found[0]
-        projections[:] += found[1]
-
-    sweep(rows.chunks(), rows.n_chunks, work, take)
-    return mean, projections
+    def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
+        share = chunk.weights * self.share if len(chunk.weights) else None
+        return _projections(chunk.values, share, self.low, self.direction, None, chunk.first)
 
 
 def _projections(

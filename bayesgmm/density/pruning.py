@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.blocks import slices
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows, fits_in_memory
 from ..utils.types import FloatArray, IntArray
 
@@ -70,29 +74,80 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned |
     DegenerateComponentError
         A covariance is singular at a point.
     """
-    n_components, diagonal = len(points[0].weights), points[0].diagonal
-    first, second = (*np.diag_indices(data.d),) if diagonal else np.triu_indices(data.d)
-    owned = np.zeros((n_components, 1 + data.d + len(first)))
-    shared, patterns, n_left = [], [], 0
-    in_chunks = isinstance(data.values, StoredRows)
-    for _, part in data.blocks(at_most=_CHUNK):
-        matters = np.zeros((part.n, n_components), dtype=bool)
-        for parameters in points:
-            matters |= evaluate(part, parameters, responsibilities=True)[1] > left_out / data.n
-        alone = np.count_nonzero(matters, axis=1) == 1
-        for k in range(n_components):
-            z = (part.values[alone & matters[:, k]] - data.center) / data.scale
-            owned[k, 0] += len(z)
-            owned[k, 1 : 1 + data.d] += z.sum(axis=0)
-            owned[k, 1 + data.d :] += (z.T @ z)[first, second]
-        shared.append(np.asarray(part.values[~alone], dtype=np.float64))
-        patterns.append(matters[~alone])
-        n_left += len(shared[-1])
-        if in_chunks and not fits_in_memory(n_left * data.d):
+    work = _Pruning(data.center, data.scale, points, left_out / data.n)
+    found: list[_Kept] = []
+    if isinstance(data.values, StoredRows):
+        try:
+            data.values.each(work.of_chunk, partial(_take_what_fits, found))
+        except _TooManyError:
             return None
-    pattern = np.concatenate(patterns)
-    order, segments = _segments(pattern)
-    return Pruned(np.concatenate(shared)[order], owned, segments)
+    else:
+        found = [work(np.asarray(part.values)) for _, part in data.blocks(at_most=_CHUNK)]
+    owned = sum((kept.owned for kept in found), np.zeros_like(found[0].owned))
+    order, segments = _segments(np.concatenate([kept.pattern for kept in found]))
+    return Pruned(np.concatenate([kept.rows for kept in found])[order], owned, segments)
+
+
+class _TooManyError(Exception):
+    """The rows that are left do not fit in memory."""
+
+
+class _Kept(NamedTuple):
+    """What is left of a block: sums (K, F), rows (m, d), and which components matter (m, K)."""
+
+    owned: FloatArray
+    rows: FloatArray
+    pattern: NDArray[np.bool_]
+
+
+def _take_what_fits(found: list[_Kept], _: int, more: list[_Kept]) -> None:
+    found += more
+    if not fits_in_memory(sum(kept.rows.size for kept in found)):
+        raise _TooManyError
+
+
+@dataclass(frozen=True)
+class _Pruning:
+    """What is left of blocks of rows, in coordinates of this centre and scale.
+
+    left_out: the responsibility that a pair may have at every one of the points.
+    """
+
+    center: FloatArray
+    scale: FloatArray
+    points: Sequence[Parameters]
+    left_out: float
+
+    def of_chunk(self, chunk: Chunk) -> list[_Kept]:
+        """The blocks of a chunk, in one thread."""
+        blocks = slices(len(chunk.values), at_most=_CHUNK)
+        return [self(chunk.values[block], n_threads=1) for block in blocks]
+
+    def __call__(self, values: NDArray[np.floating], n_threads: int | None = None) -> _Kept:
+        n_components, d = self.points[0].means.shape
+        square = np.diag_indices(d) if self.points[0].diagonal else np.triu_indices(d)
+        rows, matters = _View(values, self.center, self.scale), np.zeros((len(values), 1), bool)
+        for parameters in self.points:
+            resp = evaluate(rows, parameters, responsibilities=True, n_threads=n_threads)[1]
+            matters = matters | (resp > self.left_out)
+        alone = np.count_nonzero(matters, axis=1) == 1
+        owned = np.zeros((n_components, 1 + d + len(square[0])))
+        for k in range(n_components):
+            z = (values[alone & matters[:, k]] - self.center) / self.scale
+            owned[k, 0] = len(z)
+            owned[k, 1 : 1 + d] = z.sum(axis=0)
+            owned[k, 1 + d :] = (z.T @ z)[square]
+        return _Kept(owned, np.asarray(values[~alone], dtype=np.float64), matters[~alone])
+
+
+class _View(NamedTuple):
+    """Rows without weights, as a pass reads them."""
+
+    values: NDArray[np.floating]
+    center: FloatArray
+    scale: FloatArray
+    weights: None = None
+    groups: None = None
 
 
 def _segments(pattern: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.int64]]:

@@ -26,6 +26,7 @@ from .._version import __version__
 from ..data.data import Data
 from ..kernels.e_step.contract import EStep, Parameters, Statistics
 from ..kernels.stored.rows import StoredRows
+from ..utils.errors import WorkersGoneError
 from ..utils.types import FloatArray
 from ..utils.validation import check_path, whole_seed
 
@@ -170,6 +171,8 @@ def kept_passes(
     ------
     ValueError
         No whole number as seed, with which alone it can be repeated; what `Checkpoint` refuses.
+    WorkersGoneError
+        As raised by the computation; the message names the file.
     """
     if path is None:
         yield None
@@ -185,7 +188,12 @@ def kept_passes(
         **{name: _plain(value) for name, value in options.items()}, "random_seed": seed,
     }  # fmt: skip
     with Checkpoint(path, identity) as checkpoint:
-        yield checkpoint
+        try:
+            yield checkpoint
+        except WorkersGoneError as error:
+            raise WorkersGoneError(
+                f"{error} What was computed is in {path}: the same call goes on from there."
+            ) from error
 
 
 def _digest(data: Data) -> str:

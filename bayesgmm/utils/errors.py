@@ -15,6 +15,10 @@ class DataError(ValueError):
     """The data handed in cannot be used; the message says which column or value and the cure."""
 
 
+class WorkersGoneError(RuntimeError):
+    """The machines that computed are gone; what a checkpoint has kept can be gone on with."""
+
+
 class DegenerateFitWarning(UserWarning):
     """EM ran into a singular covariance; the fit holds the last valid parameters."""
 

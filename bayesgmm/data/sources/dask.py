@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.stored.rows import read_or_say
 from ...kernels.stored.sweep import sweep
 from ...utils.errors import DataError
 from ..tables import as_numbers, columns_of_dataset, names_of_array, not_numbers, read_table
@@ -87,17 +88,55 @@ class DaskChunks:
         from dask.local import get_sync
 
         key = self.keys[chunk]
-        try:
-            block = get_sync(_leading_to(self.graph, key), key)
-            if not len(block):
-                return np.empty((0, len(self.columns)))
-            values = np.asarray(as_numbers(read_table(block)))
-        except MemoryError:
-            raise
-        except Exception as error:
-            raise DataError(f"{self.place(chunk)} cannot be read: {error}") from error
+        block = get_sync(_leading_to(self.graph, [key]), key)
+        if not len(block):
+            return np.empty((0, len(self.columns)))
+        values = np.asarray(as_numbers(read_table(block)))
         every = self.columns == tuple(range(values.shape[1]))
         return values if every else values[:, self.columns]
+
+    def counted(self, sizes: Sequence[int] | None = None) -> DaskChunks:
+        """The chunks that have rows, by these numbers of rows, else by those known or counted.
+
+        Raises
+        ------
+        DataError
+            There are none.
+        """
+        if sizes is None:
+            sizes = np.diff(self.edges).tolist() if self.edges[-1] else _counted(self)
+        keys = tuple(key for key, size in zip(self.keys, sizes, strict=True) if size)
+        if not keys:
+            raise DataError("the Dask collection has no rows: pass at least one.")
+        edges = np.cumsum([0, *(size for size in sizes if size)]).tolist()
+        return replace(self, keys=keys, edges=tuple(edges))
+
+    def leading_to(self, numbers: Sequence[int]) -> DaskChunks:
+        """The same chunks, of which only some can be made."""
+        return replace(self, graph=_leading_to(self.graph, [self.keys[c] for c in numbers]))
+
+    def with_results(self, results: Graph) -> DaskChunks:
+        """The same chunks with results in place of some tasks."""
+        return replace(self, graph=self.graph | results) if results else self
+
+    def homes(self, client: Any) -> dict[int, str]:
+        """The worker that has what a chunk is made of, for the chunks of which there is one."""
+        futures = {key: task for key, task in self.graph.items() if is_future(task)}
+        if not futures:
+            return {}
+        where = {str(key): who for key, who in client.who_has(list(futures.values())).items()}
+        found = {}
+        for chunk, key in enumerate(self.keys):
+            needed = _leading_to(self.graph, [key]).keys() & futures.keys()
+            who = [worker for need in needed for worker in where.get(str(need), ())]
+            if who:
+                found[chunk] = who[0]
+        return found
+
+
+def is_future(task: Any) -> bool:
+    """Whether this stands for the result of a task on a cluster."""
+    return type(task).__name__ == "Future" and type(task).__module__.startswith("distributed.")
 
 
 def is_dask(x: Any) -> bool:
@@ -110,7 +149,7 @@ def is_dask(x: Any) -> bool:
 def dask_chunks(x: Any, columns: Sequence[str] | None = None) -> DaskChunks:
     """The blocks of rows of a Dask array (n, d) or (n,), data frame or series, or xarray object.
 
-    Where their sizes are not known, all of them are made once to count their rows.
+    Where their sizes are not known yet, bounds are 0: `counted` has them.
 
     Parameters
     ----------
@@ -121,7 +160,7 @@ def dask_chunks(x: Any, columns: Sequence[str] | None = None) -> DaskChunks:
     Raises
     ------
     DataError
-        Another collection, one without rows, a column that is not there or does not hold numbers.
+        Another collection, a column that is not there or does not hold numbers.
     """
     return _of_frame(x, columns) if is_frame(x) else _of_array(*array_of(x))
 
@@ -159,9 +198,19 @@ def _of_array(x: Any, names: tuple[str, ...], named: bool) -> DaskChunks:
 
     if x.dtype.kind not in "fiub":
         raise DataError(f"the Dask array holds {x.dtype}, not real numbers.")
-    [x] = dask.optimize(x)
+    [best] = dask.optimize(x)
+    # Which leaves out what is on a cluster already.
+    there = {key: task for key, task in dict(x.__dask_graph__()).items() if is_future(task)}
     sizes = [None if np.isnan(size) else int(size) for size in x.chunks[0]]
-    return _opened(x, sizes, names, named, x.dtype == np.float32, "block")
+    return _opened(
+        best,
+        dict(best.__dask_graph__()) | there,
+        sizes,
+        names,
+        named,
+        x.dtype == np.float32,
+        "block",
+    )
 
 
 def _of_frame(x: Any, columns: Sequence[str] | None) -> DaskChunks:
@@ -175,47 +224,44 @@ def _of_frame(x: Any, columns: Sequence[str] | None) -> DaskChunks:
         if getattr(kind, "kind", "O") not in "fiub":
             raise DataError(not_numbers(name, kind))
     single = all(kind == np.float32 for kind in types.values())
-    return _opened(x.optimize(), [None], tuple(types), named, single, "partition")
+    x = x.optimize()
+    return _opened(x, dict(x.__dask_graph__()), [None], tuple(types), named, single, "partition")
 
 
 def _opened(
     x: Any,
+    graph: Graph,
     sizes: Sequence[int | None],
     names: tuple[str, ...],
     named: bool,
     single: bool,
     kind: str,
 ) -> DaskChunks:
-    """The chunks that have rows; their sizes are counted where one is not known (None)."""
-    graph = dict(x.__dask_graph__())
-    keys = [key[0] if isinstance(key, list) else key for key in x.__dask_keys__()]
-    graph = _with_common(graph, keys)
-    every = DaskChunks(
-        graph, tuple(keys), names, named, (0,) * (len(keys) + 1), single,
+    """The chunks; all bounds are 0 as long as the size of one is not known (None)."""
+    keys = tuple(key[0] if isinstance(key, list) else key for key in x.__dask_keys__())
+    edges = np.cumsum([0, *([0] * len(keys) if None in sizes else sizes)]).tolist()
+    return DaskChunks(
+        _with_common(graph, keys), keys, names, named, tuple(edges), single,
         tuple(range(len(names))), kind,
     )  # fmt: skip
-    lengths = _counted(every) if None in sizes else sizes
-    there = [(key, size) for key, size in zip(keys, lengths, strict=True) if size]
-    if not there:
-        raise DataError("the Dask collection has no rows: pass at least one.")
-    edges = np.cumsum([0, *(size for _, size in there)]).tolist()
-    return replace(every, keys=tuple(key for key, _ in there), edges=tuple(edges))
 
 
 def _counted(chunks: DaskChunks) -> list[int]:
     """The number of rows of each chunk."""
     sizes: list[int] = []
     n = len(chunks.keys)
-    readers = enumerate(chunks.readers(0, n))
+    readers = (
+        (c, partial(read_or_say, chunks, c, read)) for c, read in enumerate(chunks.readers(0, n))
+    )
     sweep(readers, n, lambda _, block: len(block), lambda _, size: sizes.append(size))
     return sizes
 
 
-def _leading_to(graph: Graph, key: Hashable) -> Graph:
-    """The tasks that this one needs, and itself."""
+def _leading_to(graph: Graph, keys: Sequence[Hashable]) -> Graph:
+    """The tasks that these need, and themselves."""
     from dask.optimization import cull
 
-    return dict(cull(graph, [key])[0])
+    return dict(cull(graph, list(keys))[0])
 
 
 def _with_common(graph: Graph, keys: Sequence[Hashable]) -> Graph:
@@ -225,11 +271,12 @@ def _with_common(graph: Graph, keys: Sequence[Hashable]) -> Graph:
 
     if len(keys) < 2:
         return graph
-    first, last = (_leading_to(graph, key) for key in (keys[0], keys[-1]))
+    first, last = (_leading_to(graph, [key]) for key in (keys[0], keys[-1]))
     common = first.keys() & last.keys()
     needed = {
         need for key in first.keys() - common for need in get_dependencies(graph, key)
     } & common
+    needed = {key for key in needed if not is_future(graph[key])}
     if not needed:
         return graph
     compute = dask.base.get_scheduler() or dask.threaded.get

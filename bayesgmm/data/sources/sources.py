@@ -16,6 +16,7 @@ from .blocks import blocks_of
 from .dask import dask_chunks, is_dask
 from .npy import memory_map, npy_file
 from .parquet import arrow_dataset, open_dataset
+from .workers import current_client, on_workers
 from .zarr import zarr_array
 
 # Endings of NumPy's files, and of those that pyarrow reads as a dataset.
@@ -42,13 +43,21 @@ def table_of(x: Any, width: int | None = None, columns: Sequence[str] | None = N
 
 
 def source_of(
-    x: Any, columns: Sequence[str] | None = None, filters: Any = None, rows: int | None = None
+    x: Any,
+    columns: Sequence[str] | None = None,
+    filters: Any = None,
+    rows: int | None = None,
+    client: Any = None,
 ) -> Source | None:
-    """The chunks of what is to be read in chunks; None of a table in memory."""
+    """The chunks of what is to be read in chunks; None of a table in memory.
+
+    Those of a Dask collection are on the workers of the client, or of the current one.
+    """
+    if is_dask(x):
+        chunks, client = dask_chunks(x, columns), client or current_client()
+        return chunks.counted() if client is None else on_workers(chunks, client)
     if isinstance(x, str | Path):
         return _in_file(Path(x), columns, filters, rows)
-    if is_dask(x):
-        return dask_chunks(x, columns)
     if _is_large_file(x):
         return memory_map(x, rows)
     if _is_dataset(x):

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...utils.errors import DataError
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
+from ..stored.chunk import ChangedChunkError, Chunk
 from ..stored.rows import StoredRows
 from ..stored.shared import SharedSweeps
-from ..stored.sweep import sweep
 from .contract import EStep, Rows
-
-# Chunks whose sums are added before those of others: as many groups of them, or as fit in memory.
-_GROUPS, _GROUP_BYTES = 256, 2**25
-_NO_WEIGHTS = np.empty(0)
-
-type _Sums = tuple[list[FloatArray], float, float]
 
 
 class Pass(Protocol):
-    """The evaluation of one mixture, as a sweep uses it."""
+    """The evaluation of one mixture, as a sweep uses it; pickled without its rows."""
+
+    center: FloatArray
+    scale: FloatArray
 
     @property
     def rows(self) -> Rows:
@@ -57,41 +55,6 @@ class Pass(Protocol):
 
     def write(self, x: NDArray[np.floating], log_density: FloatArray, resp: FloatArray) -> None:
         """Write log densities, and responsibilities, of the rows of an array."""
-
-
-class GroupedSums:
-    """Sums over chunks: those of a group are added in their order, then those of all groups.
-
-    Both are the same however the groups are shared out.
-    """
-
-    def __init__(self, one: Pass, n_chunks: int) -> None:
-        size = 8 * sum(int(np.prod(shape)) for shape in one.shapes)
-        self.n_groups = min(n_chunks, max(2, min(_GROUPS, _GROUP_BYTES // size)))
-        self.n_chunks, self._group = n_chunks, 0
-        self._of_group = [np.zeros(shape) for shape in one.shapes]
-        self._sums = [np.zeros(shape) for shape in one.shapes]
-        self.loglik, self.certainty = np.zeros(n_chunks), np.zeros(n_chunks)
-
-    def take(self, chunk: int, found: _Sums) -> None:
-        """Add the sums over the next chunk."""
-        sums, self.loglik[chunk], self.certainty[chunk] = found
-        group = chunk * self.n_groups // self.n_chunks
-        if group != self._group:
-            self._end_group()
-            self._group = group
-        for total, some in zip(self._of_group, sums, strict=True):
-            total += some
-
-    def _end_group(self) -> None:
-        for total, some in zip(self._sums, self._of_group, strict=True):
-            total += some
-            some[:] = 0.0
-
-    def step(self, one: Pass) -> EStep:
-        """The results of the pass, after the last chunk."""
-        self._end_group()
-        return one.step(self._sums, float(self.loglik.sum()), float(self.certainty.sum()))
 
 
 def shared_sweeps(values: StoredRows) -> SharedSweeps[Pass, EStep]:
@@ -127,37 +90,59 @@ def map_together[T, V](rows: Rows | None, work: Callable[[T], V], items: Sequenc
 
 
 def _statistics(values: StoredRows, passes: Sequence[Pass]) -> list[EStep]:
-    """The E-step of every pass, by one sweep over the rows."""
-    totals = [GroupedSums(one, values.n_chunks) for one in passes]
-
-    def work(chunk: int, block: NDArray[np.floating]) -> list[_Sums]:
-        return [_summed(values, one, chunk, block) for one in passes]
-
-    def take(chunk: int, found: list[_Sums]) -> None:
-        for total, sums in zip(totals, found, strict=True):
-            total.take(chunk, sums)
-
-    sweep(values.chunks(), values.n_chunks, work, take)
-    return [total.step(one) for total, one in zip(totals, passes, strict=True)]
+    """The E-step of every pass, by one sweep over the rows for all that weigh them alike."""
+    steps: dict[int, EStep] = {}
+    for weights in {id(one.rows.weights): one.rows.weights for one in passes}.values():
+        alike = [i for i, one in enumerate(passes) if one.rows.weights is weights]
+        sums = iter(values.sums(_Sums([passes[i] for i in alike]), weights))
+        for i in alike:
+            *own, loglik, certainty = islice(sums, len(passes[i].shapes) + 2)
+            steps[i] = passes[i].step(own, float(loglik[0]), float(certainty[0]))
+    return [steps[i] for i in range(len(passes))]
 
 
-def _summed(values: StoredRows, one: Pass, chunk: int, block: NDArray[np.floating]) -> _Sums:
-    rows, weights = one.rows, _NO_WEIGHTS
-    if rows.weights is not None:
-        weights = rows.weights[values.edges[chunk] : values.edges[chunk + 1]]
+@dataclass(frozen=True)
+class _Sums:
+    """The sums of every pass over a chunk, one after the other."""
+
+    passes: Sequence[Pass]
+
+    def __call__(self, chunk: Chunk) -> list[FloatArray]:
+        return [array for one in self.passes for array in _summed(one, chunk)]
+
+
+def _summed(one: Pass, chunk: Chunk) -> list[FloatArray]:
+    """Sums over a chunk, its log-likelihood (1,) and certainty (1,).
+
+    Raises
+    ------
+    ChangedChunkError
+        It is not the chunk that was read first.
+    """
     sums, certainty = [np.zeros(shape) for shape in one.shapes], np.zeros(1)
-    loglik = one.add(block, weights, sums, certainty)
-    known, same = values.known, True
+    loglik = one.add(chunk.values, chunk.weights, sums, certainty)
+    same = True
     if not np.isfinite(loglik):  # far out there is no density
-        same = bool(np.isfinite(block).all())
-    elif known is not None and not len(weights):
-        same = known.agree(chunk, one.of_rows(sums), rows.center, rows.scale, one.reach)
+        same = bool(np.isfinite(chunk.values).all())
+    elif chunk.known is not None and not len(chunk.weights):
+        same = chunk.known.agree(chunk.at, one.of_rows(sums), one.center, one.scale, one.reach)
     if not same:
-        raise DataError(
-            f"{values.source.place(chunk)} holds other values than when the data were first read: "
-            "read them again."
-        )
-    return sums, loglik, float(certainty[0])
+        raise ChangedChunkError(chunk.number)
+    return [*sums, np.array([loglik]), certainty]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Log density and responsibilities of the rows of a chunk, these if asked for."""
+
+    one: Pass
+    n_components: int
+
+    def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
+        m = len(chunk.values) if self.n_components else 0
+        log_density, resp = np.empty(len(chunk.values)), np.empty((m, self.n_components))
+        self.one.write(chunk.values, log_density, resp)
+        return log_density, resp
 
 
 def evaluate_chunks(
@@ -169,11 +154,9 @@ def evaluate_chunks(
 ) -> None:
     """Write the log density (n,) in scaled units, and responsibilities (n, K) unless empty."""
 
-    def work(chunk: int, block: NDArray[np.floating]) -> None:
+    def take(chunk: int, found: tuple[FloatArray, FloatArray]) -> None:
         at = slice(values.edges[chunk], values.edges[chunk + 1])
-        one.write(block, log_density[at], resp[at])
+        log_density[at] = found[0]
+        resp[at] = found[1]
 
-    def nothing(chunk: int, _: Any) -> None:
-        """The results are in their place."""
-
-    sweep(values.chunks(), values.n_chunks, work, nothing, n_threads)
+    values.each(_Rows(one, resp.shape[1]), take, n_threads=n_threads)

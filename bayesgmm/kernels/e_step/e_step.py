@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,18 +44,10 @@ from .quadratic import (
 from .softmax import LOG_2PI
 
 __all__ = [
-    "DegenerateComponentError",
-    "EStep",
-    "FloatArray",
-    "Parameters",
-    "Rows",
-    "Statistics",
-    "check_components",
-    "evaluate",
-    "expected_log_joint",
-    "expected_statistics",
+    "DegenerateComponentError", "EStep", "FloatArray", "Parameters", "Rows", "Statistics",
+    "check_components", "evaluate", "expected_log_joint", "expected_statistics",
     "measured_statistics",
-]
+]  # fmt: skip
 
 
 _MAX_CHUNKS = 32
@@ -163,6 +156,7 @@ class _Pass:
 
     def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
         self.rows: Rows = rows
+        self.center, self.scale = rows.center, rows.scale
         self.weights = np.asarray(parameters.weights)
         self.scaled = scaled = factored(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
@@ -199,6 +193,10 @@ class _Pass:
         # Of the change of variables; each row has its own where values are missing.
         self.log_unit = 0.0 if self.groups is not None else float(np.sum(np.log(rows.scale)))
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What adds to sums and writes of rows elsewhere needs: not the rows."""
+        return self.__dict__ | {"rows": None}
 
     def statistics(self, n_threads: int | None, block: int | None) -> EStep:
         values = self.rows.values
@@ -359,7 +357,7 @@ class _Pass:
         return centred_pass.version(x.dtype)(x, view, components, True, *how)
 
     def _view(self, weights: FloatArray) -> View:
-        arrays = self.rows.center, self.inverse_scale, weights
+        arrays = self.center, self.inverse_scale, weights
         return View(*(only_read(array) for array in arrays))
 
     def _block(self) -> int:

@@ -7,30 +7,29 @@ or from a disk, changes no bit of a result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DataError
 from ...utils.types import FloatArray
+from .chunk import Block, ChangedChunkError, Chunk, ChunkSums, Notes
+from .sums import Node, TreeSums
 from .sweep import sweep
 
 # Numbers that may be read into memory at once: 1 GiB of them.
 _MEMORY = 2**27
 # Numbers of a stretch of rows that are kept for whoever asks for the same stretch next.
 _KEPT = 2**22
-# How much of a chunk's sums, relative to their terms, rounding may change.
-_SAME, _ROUNDING = 1e-9, 1e-12
 
 
 def fits_in_memory(numbers: int) -> bool:
     """Whether so many numbers may be read into memory."""
     return numbers <= _MEMORY
-
-
-type Block = NDArray[np.floating]
 
 
 class Source(Protocol):
@@ -66,6 +65,22 @@ class Source(Protocol):
 
     def of_columns(self, columns: Sequence[int]) -> Source:
         """The same table with some of the columns."""
+
+
+@runtime_checkable
+class Elsewhere(Protocol):
+    """A source whose chunks are worked on elsewhere, such as by other machines.
+
+    `work` can be pickled, and answers by what is small.
+    """
+
+    def each[T](
+        self, notes: Notes, work: Callable[[Chunk], T], numbers: Iterable[int]
+    ) -> Iterator[tuple[int, T]]:
+        """The answers about some chunks, in their order, with the chunks' numbers."""
+
+    def sums(self, notes: Notes, work: Callable[[Chunk], Sequence[FloatArray]]) -> Iterator[Node]:
+        """Sums of the answers about all chunks, in the chunks' order."""
 
 
 class StoredRows:
@@ -154,14 +169,71 @@ class StoredRows:
         bounds = np.searchsorted(index, self.edges)
         used = np.flatnonzero(np.diff(bounds))
 
-        def keep(chunk: int, block: Block) -> None:
-            at = slice(bounds[chunk], bounds[chunk + 1])
-            out[at] = block[index[at] - self.edges[chunk]]
+        def keep(chunk: int, rows: Block) -> None:
+            out[bounds[chunk] : bounds[chunk + 1]] = rows
 
-        chunks = self.chunks(int(used[0]), int(used[-1]) + 1)
-        needed = ((c, read) for c, read in chunks if bounds[c + 1] > bounds[c])
-        sweep(needed, len(used), keep, lambda chunk, _: None)
+        self.each(_Picked(index), keep, numbers=used.tolist())
         return out
+
+    def each[T](
+        self,
+        work: Callable[[Chunk], T],
+        take: Callable[[int, T], None],
+        weights: FloatArray | None = None,
+        numbers: Sequence[int] | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        """Call take(c, work(chunk c)) for every chunk, or those with some numbers, in their order.
+
+        Parameters
+        ----------
+        work : callable
+            Called by several threads at once, and on any machine: it can be pickled, and what it
+            gives is small where the source is `Elsewhere`.
+        take : callable
+            Called here, by one thread at a time.
+        weights : array (n,), optional
+            The rows' weights, which chunks have then.
+        numbers : sequence of int, optional
+            Those that are needed, in order; all if left out.
+        n_threads : int, optional
+            How many chunks are worked on at once.
+        """
+        numbers = range(self.n_chunks) if numbers is None else numbers
+        notes = self._notes(weights)
+        if isinstance(self.source, Elsewhere):
+            for number, found in self.source.each(notes, work, numbers):
+                take(number, found)
+            return
+        chosen, chunks = set(numbers), self.chunks(numbers[0], numbers[-1] + 1)
+        readers = ((c, read) for c, read in chunks if c in chosen)
+        sweep(readers, len(chosen), partial(_worked, work, notes), take, n_threads)
+
+    def sums(
+        self,
+        work: Callable[[Chunk], Sequence[FloatArray]],
+        weights: FloatArray | None = None,
+    ) -> Sequence[FloatArray]:
+        """The sums over all chunks of the arrays that work(chunk) gives: new ones for each."""
+        tree, notes = TreeSums(), self._notes(weights)
+        try:
+            if isinstance(self.source, Elsewhere):
+                for node in self.source.sums(notes, work):
+                    tree.join(node)
+            else:
+                sweep(self.chunks(), self.n_chunks, partial(_worked, work, notes), tree.add)
+        except ChangedChunkError as error:
+            raise DataError(
+                f"{self.source.place(error.args[0])} holds other values than when the data were "
+                "first read: read them again."
+            ) from None
+        return tree.total()
+
+    def _notes(self, weights: FloatArray | None) -> Notes:
+        """What is known of all chunks, of a table that has not changed."""
+        self._refuse_changed()
+        of_chunks = None if weights is None else np.split(weights, self.edges[1:-1])
+        return Notes(np.arange(self.n_chunks), self.edges[:-1], of_chunks, self.known, weights)
 
     def refuse_too_many(self, n: int) -> None:
         """Refuse to read so many rows that they might not fit in memory.
@@ -211,6 +283,21 @@ class StoredRows:
         return int(self.edges[chunk + 1] - self.edges[chunk])
 
 
+def _worked[T](work: Callable[[Chunk], T], notes: Notes, number: int, values: Block) -> T:
+    return work(notes.chunk(number, values))
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """Of a chunk the rows with some numbers, which go up."""
+
+    index: NDArray[np.intp]
+
+    def __call__(self, chunk: Chunk) -> Block:
+        first, last = np.searchsorted(self.index, [chunk.first, chunk.first + len(chunk.values)])
+        return chunk.values[self.index[first:last] - chunk.first]
+
+
 def _with_sums(source: Source, stamp: Any, known: ChunkSums | None) -> StoredRows:
     rows = StoredRows(source)
     rows.stamp, rows.known = stamp, known
@@ -225,12 +312,7 @@ class _Reading:
 
     def __call__(self) -> Block:
         rows, chunk = self.rows, self.chunk
-        try:
-            block = self.read()
-        except (MemoryError, DataError):
-            raise
-        except Exception as error:
-            raise DataError(f"{rows.source.place(chunk)} cannot be read: {error}") from error
+        block = read_or_say(rows.source, chunk, self.read)
         size = rows.size_of(chunk), rows.shape[1]
         if block.shape != size:
             raise DataError(
@@ -241,37 +323,23 @@ class _Reading:
         return np.ascontiguousarray(block, dtype=rows.dtype)
 
 
-class ChunkSums:
-    """What the chunks' columns sum to, by which a pass sees whether it reads the same rows.
+def read_or_say(source: Source, chunk: int, read: Callable[[], Block]) -> Block:
+    """What a reader of a chunk gives.
 
-    Parameters
-    ----------
-    counts : array (C,)
-        Rows of each chunk, or the sums of their weights.
-    means : array (C, d)
-        Means of its columns.
-    size : array (d,)
-        Largest absolute values of the columns.
+    Raises
+    ------
+    DataError
+        It cannot be read: the message says where it is.
     """
-
-    def __init__(self, counts: FloatArray, means: FloatArray, size: FloatArray) -> None:
-        self.counts, self.means, self.size = counts, means, size
-
-    def agree(
-        self, chunk: int, sums: FloatArray, center: FloatArray, scale: FloatArray, reach: float
-    ) -> bool:
-        """Whether a chunk's sums (1 + d,), of ones and of rows centred and scaled, are those.
-
-        reach: the size of what has been added and subtracted to make them.
-        """
-        count = self.counts[chunk]
-        expected = count * (self.means[chunk] - center) / scale
-        allowed = _SAME * count * (1.0 + (self.size + np.abs(center)) / scale)
-        allowed += _ROUNDING * count * reach
-        return bool(
-            abs(sums[0] - count) <= _SAME * max(count, 1.0)
-            and np.all(np.abs(sums[1:] - expected) <= allowed)
-        )
+    try:
+        return read()
+    except MemoryError:
+        raise
+    except Exception as error:
+        place = source.place(chunk)
+        if isinstance(error, DataError) and place in str(error):
+            raise
+        raise DataError(f"{place} cannot be read: {error}") from error
 
 
 def _changed(before: Any, now: Any) -> str:

@@ -1,0 +1,388 @@
+"""A source whose chunks are on the workers of a Dask cluster, who do all that is done with rows.
+
+A worker gets one task a sweep, not one a chunk. Its chunks stay in its memory as far as they fit,
+the others are made anew in every sweep. What a worker has can be made again from the source: when
+one is lost others do so, and since sums are added in a fixed order no bit changes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from heapq import merge
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.stored.chunk import Block, ChangedChunkError, Chunk, Notes
+from ...kernels.stored.rows import Source, read_or_say
+from ...kernels.stored.sums import Node, TreeSums
+from ...kernels.stored.sweep import sweep
+from ...utils.errors import DataError, WorkersGoneError
+from ...utils.types import FloatArray
+from .blocks import Blocks
+from .dask import DaskChunks, is_future
+
+# Share of a worker's memory that chunks may take.
+_SHARE = 0.4
+# Seconds between looks at the workers, and without any of them after which none is waited for.
+_LOOK, _PATIENCE = 1.0, 30.0
+
+
+class Part:
+    """Some chunks of a source on a worker: in memory those that fit there.
+
+    Parameters
+    ----------
+    source : Source
+        What makes them.
+    numbers : sequence of int
+        Which they are.
+    limit : float
+        Bytes that may be kept.
+    results : dict
+        What tasks of a Dask collection have given already.
+    """
+
+    def __init__(
+        self, source: Source, numbers: Sequence[int], limit: float, results: dict[Any, Any]
+    ) -> None:
+        self._source = source.with_results(results) if isinstance(source, DaskChunks) else source
+        self._numbers, self._left = list(numbers), limit
+        self._held: dict[int, Block] = {}
+        #: Rows of the chunks.
+        self.sizes: list[int] = []
+        places = range(len(self._numbers))
+        sweep(self.readers(places), len(places), lambda _, block: block, self._keep, _threads())
+
+    def _keep(self, at: int, block: Block) -> None:
+        self.sizes.append(len(block))
+        if block.nbytes <= self._left:
+            self._left -= block.nbytes
+            self._held[at] = np.ascontiguousarray(block, dtype=self._source.dtype)
+
+    def readers(self, places: Iterable[int]) -> Iterator[tuple[int, Callable[[], Block]]]:
+        """What gives the chunks at some places among these."""
+        for at in places:
+            yield at, partial(self._read, at)
+
+    def _read(self, at: int) -> Block:
+        if at in self._held:
+            return self._held[at]
+        number = self._numbers[at]
+        [read] = self._source.readers(number, number + 1)
+        return np.ascontiguousarray(
+            read_or_say(self._source, number, read), dtype=self._source.dtype
+        )
+
+    def __sizeof__(self) -> int:
+        """Bytes of what is in memory, as Dask asks for them."""
+        return 1024 + sum(block.nbytes for block in self._held.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _OfPart:
+    """What is known of the chunks of a part that have rows, and their places in the part."""
+
+    notes: Notes
+    places: NDArray[np.int64]
+
+    def sweep[T](
+        self,
+        part: Part,
+        columns: Sequence[int] | None,
+        work: Callable[[Chunk], T],
+        take: Callable[[int, T], None],
+        chosen: Sequence[int],
+    ) -> None:
+        """Call take(number, work(chunk)) for the chosen ones of these chunks."""
+
+        def on(at: int, block: Block) -> T:
+            known = self.notes.known
+            if known is not None and known.counts[at] != len(block):
+                raise ChangedChunkError(int(self.notes.numbers[at]))
+            mine = block if columns is None else np.ascontiguousarray(block[:, columns])
+            return work(self.notes.chunk(at, mine))
+
+        readers = part.readers(self.places[at] for at in chosen)
+        reads = ((at, read) for at, (_, read) in zip(chosen, readers, strict=True))
+        sweep(
+            reads, len(chosen), on, lambda at, x: take(int(self.notes.numbers[at]), x), _threads()
+        )
+
+
+def _threads() -> int | None:
+    """Threads of this worker; None where this is none."""
+    from distributed import get_worker
+
+    try:
+        return int(get_worker().state.nthreads)
+    except (ValueError, AttributeError):
+        return None
+
+
+def _each(part: Part, mine: _OfPart, columns: Any, work: Any, chosen: Sequence[int]) -> list[Any]:
+    found: list[Any] = []
+    mine.sweep(part, columns, work, lambda number, x: found.append((number, x)), chosen)
+    return found
+
+
+def _sums(part: Part, mine: _OfPart, columns: Any, work: Any, chosen: Sequence[int]) -> list[Node]:
+    tree = TreeSums()
+    mine.sweep(part, columns, work, tree.add, chosen)
+    return tree.nodes
+
+
+@dataclass(frozen=True, eq=False)
+class _Share:
+    """A part, the numbers of its chunks that have rows, and their places in the part."""
+
+    part: Any
+    numbers: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class _Cluster:
+    """A client, and what the workers have of a source."""
+
+    client: Any
+    shares: list[_Share]
+    _known: tuple[Any, Any, list[Any]] = field(default=(None, None, []))
+
+    def run(
+        self, function: Any, notes: Notes, columns: Any, work: Any, numbers: Iterable[int]
+    ) -> list[Any]:
+        """The answers of the parts that have chunks with these numbers."""
+        wanted, tasks = np.fromiter(numbers, dtype=np.int64), []
+        for share, of_part in zip(self.shares, self._of_parts(notes), strict=True):
+            chosen = np.flatnonzero(np.isin(share.numbers, wanted)).tolist()
+            if chosen:
+                tasks.append((function, share.part, of_part, columns, work, chosen))
+        return results(self.client, [self.submit(*task) for task in tasks])
+
+    def _of_parts(self, notes: Notes) -> list[Any]:
+        """Each part's share of the notes on its worker: they are sent when they are others."""
+        weights, known, there = self._known
+        if not there or weights is not notes.of_rows or known is not notes.known:
+            there = [
+                self.submit(_OfPart, notes.of(share.numbers), share.places) for share in self.shares
+            ]
+            self._known = notes.of_rows, notes.known, there
+        return there
+
+    def submit(self, function: Any, *args: Any, **where: Any) -> Any:
+        """A task, which gives the same wherever and however often it is done."""
+        name = f"bayesgmm-{function.__name__.strip('_')}-{uuid4().hex}"
+        return self.client.submit(function, *args, key=name, **where)
+
+
+@dataclass(frozen=True, eq=False)
+class OnWorkers:
+    """A source on the workers of a cluster.
+
+    Attributes
+    ----------
+    source : Source
+        The source itself.
+    cluster : _Cluster
+        Who has which of its chunks.
+    columns : tuple of int or None
+        Columns of what the workers have, where not all of them are read.
+    """
+
+    source: Source
+    cluster: _Cluster
+    columns: tuple[int, ...] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the source, which is read wherever it is unpickled."""
+        return _same, (self.source,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns that are read."""
+        return self.source.names
+
+    @property
+    def named(self) -> bool:
+        """Whether the table has them."""
+        return self.source.named
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers that are read."""
+        return self.source.dtype
+
+    @property
+    def edges(self) -> Sequence[int]:
+        """The chunks' bounds."""
+        return self.source.edges
+
+    def of_columns(self, columns: Sequence[int]) -> OnWorkers:
+        """The same chunks with some of the columns."""
+        before = range(len(self.names)) if self.columns is None else self.columns
+        chosen = tuple(before[j] for j in columns)
+        return replace(self, source=self.source.of_columns(columns), columns=chosen)
+
+    def place(self, chunk: int) -> str:
+        """Where a chunk is, as the source says."""
+        return self.source.place(chunk)
+
+    def stamp(self) -> Any:
+        """The source's."""
+        return self.source.stamp()
+
+    def readers(self, start: int, stop: int) -> Iterator[Callable[[], Block]]:
+        """What fetches the chunks start..stop, for what is not done on the workers."""
+        edges = np.asarray(self.edges, dtype=np.int64)
+        notes = Notes(np.arange(len(edges) - 1), edges[:-1], None, None)
+        for chunk in range(start, stop):
+            yield partial(self._fetched, notes, chunk)
+
+    def _fetched(self, notes: Notes, chunk: int) -> Block:
+        [(_, values)] = self.each(notes, _values, [chunk])
+        return values
+
+    def each[T](
+        self, notes: Notes, work: Callable[[Chunk], T], numbers: Iterable[int]
+    ) -> Iterator[tuple[int, T]]:
+        """The answers about some chunks, in their order, with the chunks' numbers."""
+        found = self.cluster.run(_each, notes, self.columns, work, numbers)
+        return merge(*found, key=lambda pair: pair[0])
+
+    def sums(self, notes: Notes, work: Callable[[Chunk], Sequence[FloatArray]]) -> Iterator[Node]:
+        """Sums of the answers about all chunks, in the chunks' order."""
+        found = self.cluster.run(_sums, notes, self.columns, work, notes.numbers)
+        return merge(*found, key=lambda node: node.start)
+
+
+def _values(chunk: Chunk) -> Block:
+    return chunk.values
+
+
+def _same(source: Source) -> Source:
+    return source
+
+
+def current_client() -> Any:
+    """The client of distributed's that is in use; None where there is none."""
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client
+
+    try:
+        client = default_client()
+    except ValueError:
+        return None
+    return None if client.asynchronous else client
+
+
+def on_workers(source: Source, client: Any) -> OnWorkers:
+    """The source with its chunks on the workers, who count their rows if need be.
+
+    Raises
+    ------
+    DataError
+        Blocks in this process's memory; what cannot be read.
+    WorkersGoneError
+        There are no workers.
+    """
+    if isinstance(source, Blocks):
+        raise DataError(
+            "client= is for what workers can read: pass paths of files that all of them see, or a "
+            "Dask collection; rows in memory by dask.array.from_array."
+        )
+    cluster = _Cluster(client, [])
+    shares = _shared_out(source, client)
+    parts = [
+        cluster.submit(
+            Part, *_for_worker(source, numbers, limit), workers=[worker], allow_other_workers=True
+        )
+        for worker, limit, numbers in shares
+    ]
+    sizes = np.zeros(len(source.edges) - 1, dtype=np.int64)
+    counted = results(client, [cluster.submit(_sizes, part) for part in parts])
+    for (_, _, numbers), found in zip(shares, counted, strict=True):
+        sizes[numbers] = found
+    if isinstance(source, DaskChunks):
+        source = source.counted(sizes.tolist())
+    there = np.cumsum(sizes > 0) - 1  # the new numbers of those that have rows
+    for part, (_, _, numbers) in zip(parts, shares, strict=True):
+        places = np.flatnonzero(sizes[numbers] > 0)
+        cluster.shares.append(_Share(part, there[numbers[places]], places))
+    return OnWorkers(source, cluster)
+
+
+def _sizes(part: Part) -> list[int]:
+    return part.sizes
+
+
+def _for_worker(
+    source: Source, numbers: NDArray[np.int64], limit: float
+) -> tuple[Source, list[int], float, dict[Any, Any]]:
+    """The arguments of a `Part`: of a collection only the tasks that lead to its chunks."""
+    if not isinstance(source, DaskChunks):
+        return source, numbers.tolist(), limit, {}
+    source = source.leading_to(numbers.tolist())
+    futures = {key: task for key, task in source.graph.items() if is_future(task)}
+    return source.with_results(dict.fromkeys(futures)), numbers.tolist(), limit, futures
+
+
+def _shared_out(source: Source, client: Any) -> list[tuple[str, float, NDArray[np.int64]]]:
+    """Workers, the bytes that each may keep, and its chunks: where these are, or in order."""
+    workers = _workers(client)
+    n = len(source.edges) - 1
+    threads = np.cumsum([worker["nthreads"] for worker in workers.values()])
+    owner = np.searchsorted(threads * n, (np.arange(n) + 0.5) * threads[-1])
+    if isinstance(source, DaskChunks):
+        names = list(workers)
+        for chunk, home in source.homes(client).items():
+            owner[chunk] = names.index(home) if home in workers else owner[chunk]
+    limits = [_SHARE * (worker["memory_limit"] or np.inf) for worker in workers.values()]
+    chunks = [np.flatnonzero(owner == i) for i in range(len(workers))]
+    found = zip(workers, limits, chunks, strict=True)
+    return [(address, limit, numbers) for address, limit, numbers in found if len(numbers)]
+
+
+def _workers(client: Any) -> dict[str, Any]:
+    """The workers by their addresses; the first is waited for."""
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError:
+        raise WorkersGoneError(f"the Dask cluster {client} has no workers.") from None
+    return dict(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def results(client: Any, futures: Sequence[Any]) -> list[Any]:
+    """The results of all tasks, as soon as they are there.
+
+    Raises
+    ------
+    WorkersGoneError
+        No workers are left, or those who tried a task were lost one after the other.
+    """
+    from distributed import CancelledError, KilledWorker, wait
+
+    seen = time.monotonic()
+    try:
+        while True:
+            try:
+                wait(futures, timeout=_LOOK)
+            except TimeoutError:
+                if client.nthreads():
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > _PATIENCE:
+                    raise WorkersGoneError("all workers of the Dask cluster are gone.") from None
+                continue
+            return list(client.gather(futures))
+    except (KilledWorker, CancelledError, OSError) as error:
+        raise WorkersGoneError(f"the Dask cluster has lost its workers: {error}.") from error
+    except BaseException:
+        client.cancel(futures)
+        raise

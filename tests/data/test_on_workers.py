@@ -1,0 +1,223 @@
+"""Rows on the workers of a Dask cluster: the bits of one machine, whoever is lost on the way."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayesgmm
+from bayesgmm.data.in_chunks import in_chunks
+from bayesgmm.data.sources import workers
+from bayesgmm.utils.errors import DataError, WorkersGoneError
+
+distributed = pytest.importorskip("distributed")
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+
+N, ROWS = 3000, 400
+ON_THREADS = {"processes": False, "dashboard_address": ":0"}
+ON_PROCESSES = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
+
+
+def made(seed=0, n=N):
+    """Rows of two groups that overlap, so that EM takes a while."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) + np.where(rng.random((n, 1)) < 0.4, 0.0, 1.8)
+
+
+X = made()
+
+
+def grid(data, **kept):
+    """The paths of the cells of a small grid."""
+    options = {"random_seed": 3, "n_init": 2, "progressbar": False} | kept
+    return [f.history for f in bayesgmm.select(data, [1, 2], ["VVI"], **options).fits.values()]
+
+
+def em(data, **kept):
+    """The path of a fit."""
+    return bayesgmm.fit(data, 2, "VVI", random_seed=3, n_init=2, **kept).history
+
+
+def hessian(data):
+    """Standard errors from the observed information."""
+    fit = bayesgmm.fit(data, 2, "VVI", start=np.repeat([0, 1], N // 2), max_iter=30)
+    errors = bayesgmm.standard_errors(data, fit, method="information")
+    return errors.means.tolist(), errors.covariances.tolist()
+
+
+WORK = {"em": em, "grid": grid, "hessian": hessian}
+
+
+@pytest.fixture(scope="module")
+def here():
+    """The answers of one process, from the same chunks in its memory."""
+    return {name: work(in_chunks(X, rows=ROWS)) for name, work in WORK.items()}
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_the_same_bits_on_any_number_of_workers(n_workers, here):
+    """As from memory, also persisted, transformed, and with weights; columns are picked there."""
+    weights = np.random.default_rng(0).uniform(0, 2, N)
+    weighted = em(in_chunks(X, rows=ROWS), sample_weight=weights)
+    with distributed.Client(n_workers=n_workers, threads_per_worker=2, **ON_THREADS):
+        array = da.from_array(X, chunks=(ROWS, 1))
+        assert em(array) == here["em"]
+        assert hessian(array.persist() + 0) == here["hessian"]
+        assert em(array, sample_weight=weights) == weighted
+        data = in_chunks(da.concatenate([array, array[:, :1]], axis=1), columns=["x0", "x1"])
+        assert em(data) == here["em"]
+        rows = data.values
+        np.testing.assert_array_equal(rows[[2999, 5, 401]], X[[2999, 5, 401]])
+        np.testing.assert_array_equal(np.asarray(rows), X)
+        assert bayesgmm.fit(data, 1).score_samples(data).shape == (N,)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(rows))[[7]], X[[7]])  # read here
+
+
+def test_files_and_frames_on_workers(tmp_path, here, monkeypatch):
+    """A file that all workers see; partitions without rows; chunks that do not fit in memory."""
+    np.save(tmp_path / "rows.npy", X)
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    parts = [frame[:ROWS], frame[:0], *(frame[i : i + ROWS] for i in range(ROWS, N, ROWS))]
+    parts = dd.concat([dd.from_pandas(part, npartitions=1) for part in parts])
+    with distributed.Client(n_workers=2, threads_per_worker=1, **ON_THREADS) as client:
+        assert em(in_chunks(tmp_path / "rows.npy", rows=ROWS, client=client)) == here["em"]
+        assert em(parts) == here["em"]
+        monkeypatch.setattr(workers, "_SHARE", 1e-9)
+        assert grid(da.from_array(X, chunks=ROWS)) == here["grid"]
+        with pytest.raises(DataError, match=r"dask.array.from_array"):
+            in_chunks([X, X], client=client)
+
+
+def test_what_comes_home_is_small():
+    """A pass over more chunks brings no more: their sums are added where they are."""
+    sizes = []
+    with distributed.Client(n_workers=2, threads_per_worker=1, **ON_THREADS):
+        for rows in (1000, 10):
+            data = in_chunks(da.from_array(X, chunks=rows))
+            found = data.values.source.cluster.run(
+                workers._sums, data.values._notes(None), None, _ones, range(N // rows)
+            )
+            assert sum(node.sums[0][0] for part in found for node in part) == N
+            sizes.append(sum(map(len, found)))
+    assert sizes[0] <= 4
+    assert sizes[1] <= 2 * 2 * 9  # two parts, each at most two nodes of every width
+
+
+def _ones(chunk):
+    return [np.array([float(len(chunk.values))])]
+
+
+def test_errors_of_workers(tmp_path):
+    """What is wrong with a chunk is said here, with its place."""
+    x = X.copy()
+    x[1234, 1] = np.nan
+    path = tmp_path / "rows.npy"
+    np.save(path, X)
+    with distributed.Client(n_workers=2, threads_per_worker=1, **ON_THREADS) as client:
+        with pytest.raises(DataError, match=r"in row 1234 \(block 3 of the Dask collection"):
+            em(da.from_array(x, chunks=ROWS))
+        frame = pd.DataFrame(X, columns=["a", "b"])
+        text = dd.from_pandas(frame, npartitions=3).map_partitions(
+            lambda part: part.assign(b="x") if 1500 in part.index else part, meta=frame[:0]
+        )
+        with pytest.raises(DataError, match=r"partition 1 .*'b' holds str values"):
+            em(text)
+        data = in_chunks(path, rows=ROWS, client=client)
+        with open(path, "r+b") as file:
+            file.truncate(path.stat().st_size - 8)
+        with pytest.raises(DataError, match="has changed"):
+            em(data)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two processes, which are begun anew when they are killed."""
+    with distributed.LocalCluster(n_workers=2, **ON_PROCESSES) as found:
+        yield found
+
+
+@pytest.fixture
+def at_sweep(monkeypatch):
+    """Have something done at a sweep, when its tasks have been sent."""
+
+    def arrange(number, act):
+        seen, gather = iter(range(10_000)), workers.results
+
+        def acting(client, futures):
+            if next(seen) == number:
+                act()
+            return gather(client, futures)
+
+        monkeypatch.setattr(workers, "results", acting)
+
+    return arrange
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+@pytest.mark.parametrize(("what", "sweep"), [("em", 12), ("grid", 10), ("hessian", 37)])
+def test_a_worker_is_killed(what, sweep, cluster, here, at_sweep):
+    """Amid EM, a grid and a Hessian: others make what it had, to the same bits."""
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2)
+        pids, killed = list(client.run(os.getpid).values()), []
+
+        def kill():
+            os.kill(pids[0], signal.SIGKILL)
+            killed.append(pids[0])
+
+        at_sweep(sweep, kill)
+        assert WORK[what](da.from_array(X, chunks=ROWS)) == here[what]
+        assert killed
+
+
+@pytest.mark.slow
+def test_all_workers_are_gone(here, at_sweep, monkeypatch, tmp_path):
+    """The error names the checkpoint, and with other workers the same call goes on."""
+    monkeypatch.setattr(workers, "_PATIENCE", 1.0)
+    path, array = tmp_path / "kept", da.from_array(X, chunks=ROWS)
+    with (
+        distributed.LocalCluster(n_workers=2, **ON_PROCESSES) as own,
+        distributed.Client(own) as client,
+    ):
+        at_sweep(12, lambda: own.scale(0))
+        with pytest.raises(WorkersGoneError, match=r"gone.* What was computed is in .*kept"):
+            em(array, checkpoint=path)
+        own.scale(1)
+        client.wait_for_workers(1)
+        assert em(array, checkpoint=path) == here["em"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_the_client_is_killed(here, tmp_path):
+    """Another process goes on from the checkpoint, with a cluster or without."""
+    path = tmp_path / "kept"
+    code = f"""
+import os, signal
+import dask.array as da, distributed
+from bayesgmm.data.sources import workers
+from tests.data.test_on_workers import ON_THREADS, ROWS, X, em
+if __name__ == "__main__":
+    seen, gather = iter(range(10_000)), workers.results
+    def acting(client, futures):
+        if next(seen) == 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return gather(client, futures)
+    workers.results = acting
+    with distributed.Client(n_workers=2, **ON_THREADS):
+        em(da.from_array(X, chunks=ROWS), checkpoint={str(path)!r})
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    kept = path.stat().st_size
+    assert em(in_chunks(X, rows=ROWS), checkpoint=path) == here["em"]
+    assert path.stat().st_size > kept > 500
