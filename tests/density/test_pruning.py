@@ -64,7 +64,7 @@ def test_the_density_is_the_sum_over_the_pairs_that_are_left(many_rows, monkeypa
     assert 0.1 < matters.mean() < 1.0  # there is something to leave out
     together = c.posterior.pruned(points, left_out)
     monkeypatch.setattr("bayesgmm.density.pruning._SEGMENT", 1)
-    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 1.0)
+    monkeypatch.setattr("bayesgmm.density.log_posterior.WORTH_PRUNING", 1.0)
     apart = c.posterior.pruned(points, left_out)
     assert apart.sizes[compiled.N] == np.sum(matters.sum(axis=1) > 1)
     for u in (*points, c.u + 0.1 * c.size * np.random.default_rng(9).standard_normal(len(c.u))):
@@ -157,7 +157,7 @@ def test_refine_leaves_out_what_does_not_change_the_posterior(separated, monkeyp
     """
     few, seen = refined(separated, monkeypatch, draws=500)
     assert seen == [True]
-    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 0.0)
+    monkeypatch.setattr("bayesgmm.density.log_posterior.WORTH_PRUNING", 0.0)
     whole, seen = refined(separated, monkeypatch, draws=500)
     assert seen == [False]
     from arviz_stats.base import array_stats
@@ -178,7 +178,7 @@ def test_refine_sees_that_too_much_was_left_out(separated, monkeypatch):
     monkeypatch.setattr(direct, "_LEFT_OUT", 1e4)
     again, seen = refined(separated, monkeypatch, **options)
     assert seen == [True, False]
-    monkeypatch.setattr("bayesgmm.density.log_posterior._WORTH_PRUNING", 0.0)
+    monkeypatch.setattr("bayesgmm.density.log_posterior.WORTH_PRUNING", 0.0)
     whole, _ = refined(separated, monkeypatch, **options)
     # The modes, sought with little left out, differ by 1e-7, and chains magnify it: on some
     # processors one of them takes another turn. Of another density all chains would.
