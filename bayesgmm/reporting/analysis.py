@@ -48,7 +48,7 @@ _TIMED = frozenset({"auto", "nutpie", "gibbs"})
 # Seconds of sampling from which on an approximation is offered.
 _LONG = 90.0
 # Seconds for all posteriors after which nothing longer is begun, if not said.
-_FOR_ALL = 60.0
+_FOR_ALL = 40.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,7 +116,7 @@ def report(
         A Jinja template of yours that extends "report.html" (or "report.md"), whose blocks have the
         names of the sections, and "head", "style", "header", "answer", "contents", "footer".
     max_time : float, optional
-        For sampler "auto": seconds for each posterior, as for `refine`; if left out, 60 s divided
+        For sampler "auto": seconds for each posterior, as for `refine`; if left out, 40 s divided
         among them. How long the sampling will take is said before it begins.
     progressbar : bool
         Show progress on standard error.

@@ -163,7 +163,8 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
                 f"{target.max_time:g} s: raise max_time"
             )
             break
-    return replace(posterior, tree=with_steps(posterior.tree, steps)), why
+    with_steps(posterior.tree, steps)  # not a copy, which would compute its diagnostics again
+    return posterior, why
 
 
 def _first(runs: Runs, settings: Settings) -> tuple[_Attempt, list[Step]]:

@@ -77,7 +77,8 @@ def still_at(text: str | Callable[[], str], show: bool) -> Iterator[None]:
         while not over.wait(max(0.0, _BEAT - _Silence.seconds())):
             _Silence.broken()
             now = text if isinstance(text, str) else text()
-            console.print(f"{now}, {time.monotonic() - begin:.0f} s", highlight=False)
+            if now:  # the first of several stages may not have begun
+                console.print(f"{now}, {time.monotonic() - begin:.0f} s", highlight=False)
 
     thread = Thread(target=beat, daemon=True, name="bayesgmm progress")
     thread.start()

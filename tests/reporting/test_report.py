@@ -495,7 +495,7 @@ def test_time_is_told_beforehand():
 
 
 def test_time_is_divided_among_the_posteriors(monkeypatch):
-    """A minute for all if not said; what did not reach its target in it says so."""
+    """40 s for all if not said; what did not reach its target in it says so."""
     x = bayesgmm.datasets.load_faithful()
     given = []
 
@@ -507,7 +507,7 @@ def test_time_is_divided_among_the_posteriors(monkeypatch):
 
     monkeypatch.setattr("bayesgmm.sampling.refine.refine", quick)
     analysis = analyse(x, ReportRequest([2, 3], n_init=3), progressbar=False)
-    assert len(given) == len(analysis.posteriors) == 2 and given == [30.0, 30.0]
+    assert len(given) == len(analysis.posteriors) == 2 and given == [20.0, 20.0]
     said = verdict.sampling(analysis)
     assert "not enough (r-hat of mu[0, waiting] 1.234)" in said and "raise max_time" in said
     analyse(x, ReportRequest(2, n_init=3, max_time=7.0), progressbar=False)
