@@ -96,6 +96,25 @@ def test_files_and_frames_on_workers(tmp_path, here, monkeypatch):
             in_chunks([X, X], client=client)
 
 
+def test_what_is_persisted_is_used_where_it_is():
+    """Each worker has the chunks that it had; what all chunks need is computed once."""
+    with distributed.Client(n_workers=2, threads_per_worker=1, **ON_THREADS) as client:
+        there = da.from_array(X, chunks=(100, 2)).persist()
+        distributed.wait(there)
+        futures = distributed.futures_of(there)
+        homes = {str(key): who[0] for key, who in client.who_has(futures).items()}
+        source = in_chunks(there).values.source
+        for share in source.cluster.shares:
+            [[worker]] = client.who_has([share.part]).values()
+            keys = [source.source.keys[number] for number in share.numbers]
+            assert keys
+            assert {homes[str(key)] for key in keys} == {worker}
+        scaled = (there - there.mean(axis=0)) / there.std(axis=0)
+        data = in_chunks(scaled)
+        assert all(len(data.values.source.source.leading_to([c]).graph) < 9 for c in range(30))
+        np.testing.assert_array_equal(np.asarray(data.values), scaled.compute())
+
+
 def test_what_comes_home_is_small():
     """A pass over more chunks brings no more: their sums are added where they are."""
     sizes = []
