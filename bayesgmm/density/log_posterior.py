@@ -24,6 +24,7 @@ from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.centred import centred_pass
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
+from ..kernels.e_step.groups import Groups
 from ..kernels.e_step.incomplete import incomplete_pass
 from ..kernels.e_step.incomplete_centred import incomplete_centred_pass
 from ..kernels.e_step.incomplete_rows import incomplete_rows_pass
@@ -31,6 +32,7 @@ from ..kernels.e_step.many_rows import many_rows_pass
 from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..kernels.stored.rows import StoredRows
+from ..mixture.noise import Noise
 from ..mixture.prior import Prior
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.matrices import diagonals
@@ -64,15 +66,14 @@ class LogPosterior:
         That of the covariances.
     prior : Prior
         The prior.
-    log_noise : float, optional
-        Log density of noise beside the mixture, in the data's units; its share is uniform a priori
-        and independent of all else.
+    noise : Noise, optional
+        Noise beside the mixture; its share is uniform a priori and independent of all else.
     likelihood : bool
         False leaves the rows out: the density is the prior's.
 
     Attributes
     ----------
-    data, parametrisation, prior, log_noise : Data, Parametrisation, Prior, float or None
+    data, parametrisation, prior, noise : Data, Parametrisation, Prior, Noise or None
         As given.
     space : Space
         The P coordinates.
@@ -86,21 +87,19 @@ class LogPosterior:
 
     def __init__(
         self, data: Data, parametrisation: Parametrisation, prior: Prior, *,
-        log_noise: float | None = None, likelihood: bool = True,
+        noise: Noise | None = None, likelihood: bool = True,
     ) -> None:  # fmt: skip
         self.data, self.parametrisation, self.prior = data, parametrisation, prior
-        self.log_noise = log_noise
-        if log_noise is not None:
-            _refuse_beside_noise(log_noise, data)
+        self.noise, self.log_noise = noise, _log_noise(noise, data)
         self._lock, self._changes = Lock(), 0
-        self.space = Space.of(parametrisation, prior, data.center, log_noise is not None)
+        self.space = Space.of(parametrisation, prior, data.center, noise is not None)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.inverse_wishart)
         # Where values are missing, each row has its own unit.
         log_unit = data.total * float(np.sum(np.log(data.scale))) if data.groups is None else 0.0
         self.numbers = np.concatenate(
             [
-                data.scale, data.center, [log_unit], _of_noise(log_noise, data),
+                data.scale, data.center, [log_unit], [self.log_noise, data.total],
                 *_of_prior(prior, data.center), fixed,
             ]
         )  # fmt: skip
@@ -126,7 +125,7 @@ class LogPosterior:
                 prior.inverse_wishart.random_scale and parametrisation.scale_by_shares,
             ),
             (compiled.CONJUGATE, prior.mean_strength is not None),
-            (compiled.NOISE, log_noise is not None),
+            (compiled.NOISE, noise is not None),
         ):
             self.sizes[place] = value
         self.on_device = PythonPass(data) if likelihood and _by_python(data) else None
@@ -139,7 +138,7 @@ class LogPosterior:
         elif likelihood and data.groups is not None:
             self.sizes[compiled.PASS] = incomplete_rows_pass.address
             self.sizes[compiled.QUADRATIC] = incomplete_pass.version(np.float64).address
-            self.sizes = np.concatenate([self.sizes, _segments(data.groups.packed, self.sizes)])
+            self.sizes = np.concatenate([self.sizes, _segments(data.groups, noise, self.sizes)])
         elif likelihood:
             self.sizes = _of_many_rows(self.sizes)
 
@@ -179,7 +178,7 @@ class LogPosterior:
         in_chunks = isinstance(data.values, StoredRows)
         few = self.sizes[compiled.BLOCKS] > 0 or (self.sizes[compiled.N] == 0 and not in_chunks)
         wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
-        special = data.weights is not None or data.groups is not None or self.log_noise is not None
+        special = data.weights is not None or data.groups is not None or self.noise is not None
         if few or wide or special:
             return self
         try:
@@ -261,8 +260,9 @@ class LogPosterior:
             return True
 
 
-def _segments(packed: IntArray, sizes: IntArray) -> IntArray:
+def _segments(groups: Groups, noise: Noise | None, sizes: IntArray) -> IntArray:
     """The groups of rows, as long as whole segments are."""
+    packed = groups.packed if noise is None else groups.packed_beside(noise.of_groups(groups))
     whole = 3 + int(sizes[compiled.K])
     return np.append(packed, np.zeros(-len(packed) % whole, dtype=np.int64))
 
@@ -303,25 +303,32 @@ def _rows(
     return None, contiguous(data.values).ravel()
 
 
-def _refuse_beside_noise(log_noise: float, data: Data) -> None:
-    """Refuse rows that cannot have noise, and noise whose density is no double."""
-    if data.groups is not None or _by_python(data):
+def _log_noise(noise: Noise | None, data: Data) -> float:
+    """The noise's log density as a pass reads it: in scaled coordinates; 0 where groups have it.
+
+    -inf where there is no noise.
+
+    Raises
+    ------
+    DataError
+        Rows that cannot have noise, or noise whose density is no double.
+    """
+    if noise is None:
+        return -np.inf
+    if _by_python(data):
         raise DataError(
-            "the posterior of a fit with noise needs complete rows without labels, in the "
-            "processor's memory: leave the noise out, or the rest."
+            "the posterior of a fit with noise needs rows in the processor's memory: leave the "
+            "noise out, or pass a NumPy array."
         )
-    if abs(_of_noise(log_noise, data)[0]) > _LARGEST_LOG:
+    if data.groups is not None:
+        return 0.0
+    value = noise.log_density + float(np.sum(np.log(data.scale)))
+    if abs(value) > _LARGEST_LOG:
         raise DataError(
-            f"the noise's log density of {log_noise:.4g} is beyond double precision in the "
+            f"the noise's log density of {noise.log_density:.4g} is beyond double precision in the "
             "columns' scales: use fewer columns."
         )
-
-
-def _of_noise(log_noise: float | None, data: Data) -> list[float]:
-    """The noise's log density in scaled coordinates, and the sum of the rows' weights."""
-    if log_noise is None:
-        return [-np.inf, data.total]
-    return [log_noise + float(np.sum(np.log(data.scale))), data.total]
+    return value
 
 
 def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:

@@ -56,6 +56,11 @@ class Labels:
         single = np.where(self.sets.sum(axis=1) == 1, self.sets.argmax(axis=1), -1)
         return np.asarray(single[self.of_rows])
 
+    @property
+    def table(self) -> NDArray[np.bool_]:
+        """The components that each row can belong to, (n, K)."""
+        return np.asarray(self.sets[self.of_rows])
+
     def take(self, rows: IntArray) -> Labels:
         """The labels of some of the rows."""
         return Labels(self.of_rows[rows], self.sets, self.classes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +30,7 @@ _HALVINGS = 60
 
 
 def read_noise(noise: Any, data: Data) -> Noise:
-    """The noise of `fit`'s argument: True for one over the data's volume, or a density.
+    """The noise of `fit`'s argument: True for one over the data's volume, a density, or a `Noise`.
 
     Where values are missing it is spread over the columns' ranges, and so it is over those that a
     row lacks.
@@ -44,6 +44,8 @@ def read_noise(noise: Any, data: Data) -> Noise:
     """
     if stays_there(data):
         raise DataError("rows on a GPU or in chunks cannot have noise: pass a NumPy array.")
+    if isinstance(noise, Noise):
+        return noise
     ranges = np.log(data.high - data.low)
     if noise is True:
         return Noise(-log_volume(data), True, ranges)
@@ -60,15 +62,53 @@ def log_volume(data: Data) -> float:
     mclust's `hypvol`. Of rows that may miss values it is the box along the columns, of which the
     columns that a row has are a box again.
     """
+    return box_around(data).log_volume
+
+
+class Box(NamedTuple):
+    """A box along axes (d, d), orthonormal rows: its ends (d,) there, about the data's centre."""
+
+    axes: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def log_volume(self) -> float:
+        """The logarithm of its volume."""
+        return float(np.log(self.high - self.low).sum())
+
+
+def box_around(data: Data) -> Box:
+    """The box of `log_volume`."""
+    along_columns = Box(np.eye(data.d), data.low - data.center, data.high - data.center)
     if data.missing != REFUSE:
-        return float(np.log(data.high - data.low).sum())
+        return along_columns
     used = slice(None) if data.weights is None else data.weights > 0
     rows = np.asarray(data.values, dtype=np.float64)[used] - data.center
     axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
     boxes = [
-        np.log(np.ptp(x, axis=0)).sum() for x in (rows, rows @ axes.T) if np.ptp(x, axis=0).all()
+        Box(along, x.min(axis=0), x.max(axis=0))
+        for along, x in ((np.eye(data.d), rows), (axes, rows @ axes.T))
+        if len(along) == data.d and np.ptp(x, axis=0).all()
     ]
-    return float(min(boxes))
+    return min(boxes, key=lambda box: box.log_volume)
+
+
+def noise_rows(data: Data, noise: Noise, n: int, rng: np.random.Generator) -> FloatArray:
+    """New rows (n, d) of noise over the volume of the data.
+
+    Raises
+    ------
+    NotImplementedError
+        Noise of a given density, which is over nothing in particular.
+    """
+    if not noise.estimated:
+        raise NotImplementedError(
+            "noise of a given density says not where it ends, so that no rows can be drawn of it: "
+            "fit with noise=True, or use its mixture (fit.mixture), that of what is not noise."
+        )
+    box = box_around(data)
+    return np.asarray(rng.uniform(box.low, box.high, (n, data.d)) @ box.axes + data.center)
 
 
 @dataclass(frozen=True, eq=False)

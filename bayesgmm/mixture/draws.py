@@ -16,6 +16,7 @@ from ..utils.display import Displayed
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
+from .noise import Noise
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,11 +101,11 @@ class Draws(Displayed):
 class NoisyDraws(Draws):
     """Draws of components beside noise: `weights` are those of what is not noise.
 
-    noise_share (S,); log_noise, the log density of the noise.
+    noise_share (S,); noise, its density.
     """
 
     noise_share: FloatArray
-    log_noise: float
+    noise: Noise
 
     @property
     def n_columns(self) -> int:

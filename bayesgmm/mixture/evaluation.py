@@ -60,16 +60,16 @@ def _evaluated(
         else:
             [parameters] = some.parameters(data.center)
             found = evaluate(data, parameters, responsibilities=responsibilities)
-            yield _beside_noise(*found, some)
+            yield _beside_noise(*found, some, data)
 
 
 def _beside_noise(
-    density: FloatArray, resp: FloatArray, draw: Draws
+    density: FloatArray, resp: FloatArray, draw: Draws, data: Data
 ) -> tuple[FloatArray, FloatArray]:
     """Log densities and responsibilities of one draw, with its noise if it has any."""
     if not isinstance(draw, NoisyDraws):
         return density, resp
-    density, of_noise = mixed(density, draw.log_noise, draw.noise_share[0])
+    density, of_noise = mixed(density, draw.noise.of_rows(data), draw.noise_share[0])
     return density, with_noise_column(resp, of_noise) if resp.size else resp
 
 
@@ -105,6 +105,7 @@ def _evaluate_all(
                 density[s], found = _beside_noise(
                     *evaluate(data, one, responsibilities=responsibilities, n_threads=1),
                     draws.at(np.array([s])),
+                    data,
                 )
                 if responsibilities:
                     resp[s] = found
@@ -119,7 +120,9 @@ def _weights(draws: Draws, log_unit: float) -> FloatArray:
     if not isinstance(draws, NoisyDraws):
         return draws.weights
     share = draws.noise_share[:, None]
-    return np.hstack([(1 - share) * draws.weights, share * np.exp(draws.log_noise + log_unit)])
+    return np.hstack(
+        [(1 - share) * draws.weights, share * np.exp(draws.noise.log_density + log_unit)]
+    )
 
 
 def mean_responsibilities(data: Data, draws: Draws) -> FloatArray:

@@ -70,7 +70,7 @@ def draws_of(tree: xr.DataTree, fit: Fit) -> Draws:
     if not isinstance(fit, NoisyFit) or NOISE_SHARE not in tree["posterior"]:
         return _with_rows(draws, tree)
     share = tree["posterior"][NOISE_SHARE].transpose("chain", "draw").to_numpy().ravel()
-    return NoisyDraws(draws.weights, draws.means, draws.covariances, share, fit.noise.log_density)
+    return NoisyDraws(draws.weights, draws.means, draws.covariances, share, fit.noise)
 
 
 def fixed_labels(tree: xr.DataTree) -> str:

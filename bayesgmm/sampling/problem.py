@@ -128,11 +128,6 @@ class PosteriorProblem:
             return ""
         return "the labels of rows tell the components apart"
 
-    @property
-    def log_noise(self) -> float | None:
-        """The noise's log density, where there is noise."""
-        return None if self.noise is None else self.noise.log_density
-
     @cached_property
     def mode(self) -> Parameters:
         """The mode by MAP-EM from the fit; the fit's own parameters if that was its prior.

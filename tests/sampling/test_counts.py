@@ -8,6 +8,7 @@ import pytest
 import bayesgmm
 from bayesgmm import DataError, Posterior
 from bayesgmm.density.log_posterior import LogPosterior
+from bayesgmm.mixture.noise import Noise
 from bayesgmm.sampling.problem import PosteriorProblem
 from tests.conftest import simulate
 
@@ -32,9 +33,9 @@ def test_density(tables, noise):
     other = PosteriorProblem.of(repeated, fit)
     for name in ("mean", "mean_covariance", "scale"):
         assert getattr(one.prior, name) == pytest.approx(getattr(other.prior, name), rel=1e-12)
-    form, log_noise = other.parametrisation, None if noise is None else np.log(noise)
+    form, beside = other.parametrisation, noise and Noise(np.log(noise), False)
     a, b = (
-        LogPosterior(p.data, form, other.prior, log_noise=log_noise) for p in (one, other)
+        LogPosterior(p.data, form, other.prior, noise=beside) for p in (one, other)
     )  # fmt: skip
     values = other.initial_values(other.fitted, form) | {"noise_share": np.array(0.2)}
     u = b.space.free(values)

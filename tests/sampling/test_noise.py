@@ -12,6 +12,7 @@ import bayesgmm
 from bayesgmm import DataError, Posterior, Prior
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import get_family
+from bayesgmm.mixture.noise import Noise
 from bayesgmm.sampling.problem import PosteriorProblem
 from tests.conftest import simulate
 
@@ -48,7 +49,7 @@ def test_density_and_gradient(rng, n, d, family, narrow):
     p = problem.fitted
     p = type(p)(p.weights, p.means, p.covariances * narrow**2)
     form = problem.parametrisation_at(p)
-    density = LogPosterior(problem.data, form, problem.prior, log_noise=np.log(DENSITY))
+    density = LogPosterior(problem.data, form, problem.prior, noise=Noise(np.log(DENSITY), False))
     alone = LogPosterior(problem.data, form, problem.prior, likelihood=False)
     values = problem.initial_values(p, form) | {"noise_share": np.array(0.3)}
     u = density.space.free(values)

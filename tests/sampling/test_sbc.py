@@ -17,9 +17,9 @@ import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.density.mode import mode_near
-from bayesgmm.em.noise import Noise
 from bayesgmm.families import FAMILIES as ALL_FAMILIES
 from bayesgmm.families import get_family
+from bayesgmm.mixture.noise import Noise
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.compiled.gibbs import gibbs
 from bayesgmm.sampling.compiled.nuts import nuts
@@ -98,7 +98,7 @@ def rank(name, sampler, truth, seed, share=None, missing=0.0):
     if share is not None:
         strays = rng.random(N) < share
         x[strays] = rng.uniform(-SIDE / 2, SIDE / 2, (strays.sum(), D))
-        noise = Noise(-D * np.log(SIDE), False)
+        noise = Noise(-D * np.log(SIDE), False, np.full(D, np.log(SIDE)))
     if missing:
         x[rng.random(x.shape) < missing] = np.nan
     data = as_data(x, missing="marginalize")
@@ -106,7 +106,7 @@ def rank(name, sampler, truth, seed, share=None, missing=0.0):
     known = PosteriorProblem.of(data, known_fit(data, mixture, get_family(name, D), PRIOR))
     problem = replace(known, noise=noise)
     form = problem.parametrisation
-    density = LogPosterior(data, form, PRIOR, log_noise=problem.log_noise)
+    density = LogPosterior(data, form, PRIOR, noise=problem.noise)
     start = density.space.free(problem.initial_values(problem.fitted, form))
     mode = mode_near(density, start)
     engine, every, thin, tune = SAMPLERS[sampler]
@@ -157,10 +157,21 @@ def ranks_are_uniform(name, sampler, missing=0.0):
 @pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
 def test_ranks_are_uniform_with_noise(sampler):
     """Of the share of noise too, which is uniform a priori."""
+    ranks_are_uniform_with_noise(sampler)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
+def test_ranks_are_uniform_with_noise_and_missing_values(sampler):
+    """The same of rows without 15 % of their values."""
+    ranks_are_uniform_with_noise(sampler, missing=0.15)
+
+
+def ranks_are_uniform_with_noise(sampler, missing=0.0):
     truths = zip(*from_prior("VVV", seed=2), strict=True)
     shares = np.random.default_rng(3).random(REPLICATES)
     ranks = np.array([
-        rank("VVV", sampler, truth, [50, i], share)
+        rank("VVV", sampler, truth, [50, i], share, missing)
         for i, (truth, share) in enumerate(zip(truths, shares, strict=True))
     ])  # fmt: skip
     assert ranks.shape == (REPLICATES, QUANTITIES + 1)

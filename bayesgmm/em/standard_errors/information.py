@@ -19,6 +19,7 @@ from ...families import Family, get_family
 from ...families.letters import Letter
 from ...families.parametrisation.parametrisation import parametrisation
 from ...kernels.e_step.contract import Parameters
+from ...mixture.noise import Noise
 from ...mixture.prior import Prior
 from ...utils.types import FloatArray
 
@@ -37,11 +38,22 @@ _MOVES = 1e-5
 
 
 class Tangents(NamedTuple):
-    """Derivatives of the parameters in q coordinates: (q, K), (q, K, d) and (q, K, d, d)."""
+    """Derivatives of the parameters in q coordinates: (q, K), (q, K, d) and (q, K, d, d).
+
+    noise (q, 1) are those of the share of noise, (q, 0) where there is none.
+    """
 
     weights: FloatArray
     means: FloatArray
     covariances: FloatArray
+    noise: FloatArray
+
+
+class Beside(NamedTuple):
+    """Noise beside a mixture, and its share."""
+
+    noise: Noise
+    share: float
 
 
 class LocalCoordinates:
@@ -58,6 +70,8 @@ class LocalCoordinates:
         Covariance family.
     parameters : Parameters
         The member at 0, centred as the data, with covariances (K, d, d).
+    beside : Beside, optional
+        Noise, whose share has a coordinate too.
 
     Attributes
     ----------
@@ -72,7 +86,9 @@ class LocalCoordinates:
         A coordinate does not move the mixture.
     """
 
-    def __init__(self, data: Data, family: Family, parameters: Parameters) -> None:
+    def __init__(
+        self, data: Data, family: Family, parameters: Parameters, beside: Beside | None = None
+    ) -> None:
         weights, means = parameters.weights, parameters.means
         covariances, (n_components, d) = parameters.covariances, means.shape
         if n_components == 1 and Letter.IDENTITY not in (family.shape, family.orientation):
@@ -81,13 +97,17 @@ class LocalCoordinates:
         # Any prior would do; this one gives Bartlett's variables the scale of the components.
         pooled = np.einsum("k,kij->ij", weights, covariances)
         self.prior = Prior(data.center, data.scale**2, d + 2.0, pooled)
-        self._posterior = LogPosterior(data, self.parametrisation, self.prior)
-        self._prior_alone = LogPosterior(data, self.parametrisation, self.prior, likelihood=False)
+        self.beside, noise = beside, None if beside is None else beside.noise
+        self._posterior, self._prior_alone = (
+            LogPosterior(data, self.parametrisation, self.prior, noise=noise, likelihood=likelihood)
+            for likelihood in (True, False)
+        )
         self.size = self._posterior.size
         self._origin = self._posterior.space.free(
             {
                 "pi": weights,
                 "mu": means + data.center,
+                **({} if beside is None else {"noise_share": np.array(beside.share)}),
                 **self.parametrisation.values_from(covariances, self.prior.inverse_wishart),
             }
         )
@@ -105,6 +125,13 @@ class LocalCoordinates:
             weights, means, self.parametrisation.covariances(values, self.prior.inverse_wishart)
         )
 
+    def _shares(self, free: FloatArray) -> FloatArray:
+        """The share of noise (..., 1) at coordinates (..., p), or nothing (..., 0)."""
+        if self.beside is None:
+            return np.empty((*free.shape[:-1], 0))
+        values = self._posterior.space.values(self._origin + self._units * free)
+        return values["noise_share"][..., None]
+
     def gradient(self, free: FloatArray) -> FloatArray:
         """Derivatives of the log-likelihood at coordinates (p,)."""
         u = self._origin + self._units * free
@@ -112,12 +139,14 @@ class LocalCoordinates:
 
     def _rescale(self, parameters: Parameters) -> None:
         """Divide the units by how far they move the mixture."""
-        weights, means, covariances = self._derivatives()
+        weights, means, covariances, noise = self._derivatives()
         precisions = np.linalg.inv(parameters.covariances)
         moves = np.sum(weights**2 / parameters.weights, axis=1)
         moves += np.einsum("k,qki,kij,qkj->q", parameters.weights, means, precisions, means)
         relative = precisions @ covariances
         moves += 0.5 * np.einsum("k,qkij,qkji->q", parameters.weights, relative, relative)
+        if self.beside is not None:
+            moves += noise[:, 0] ** 2 / (self.beside.share * (1 - self.beside.share))
         if not moves.min() > _MOVES**2:
             _refuse(float(moves.min()))
         self._units = self._units / np.sqrt(moves)
@@ -135,6 +164,7 @@ class LocalCoordinates:
             quotient(ahead.weights, behind.weights),
             quotient(ahead.means, behind.means),
             quotient(ahead.covariances, behind.covariances),
+            quotient(self._shares(steps), self._shares(-steps)),
         )
 
 

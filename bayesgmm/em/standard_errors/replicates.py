@@ -15,6 +15,9 @@ from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWa
 from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray, IntArray
 from ..fit import fit as refit
+from ..labelled_fit import LabelledFit
+from ..noise import noise_rows
+from ..noisy_fit import NoisyFit
 from ..result import Fit
 from ..status import Status
 from .result import Estimates
@@ -37,9 +40,22 @@ def _reweighted(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
 
 
 def _simulated(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """As many rows from the fitted mixture, of which the same values are missing."""
-    rows = with_missing_like(data, fit.sample(round(data.total), rng)[0], rng)
-    return as_data(rows, missing=data.missing)
+    """As many rows from the fitted mixture and noise, of which the same values are missing.
+
+    Raises
+    ------
+    NotImplementedError
+        Rows with labels, or noise of a given density.
+    """
+    if isinstance(fit, LabelledFit):
+        raise NotImplementedError(
+            "nothing says which of new rows would have a label: use method='bootstrap'."
+        )
+    rows = fit.mixture.sample(round(data.total), rng)[0]
+    if isinstance(fit, NoisyFit):
+        strays = rng.random(len(rows)) < fit.noise_share
+        rows[strays] = noise_rows(data, fit.noise, int(strays.sum()), rng)
+    return as_data(with_missing_like(data, rows, rng), missing=data.missing)
 
 
 REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Data]] = {
@@ -64,12 +80,14 @@ def refits[T](
     None stands for one that is not sound.
     """
     allocation = allocation_by(fit, data)
+    noise = fit.noise if isinstance(fit, NoisyFit) else None
+    labels = fit.labels.table if isinstance(fit, LabelledFit) else None
 
     def replicate(item: T) -> tuple[Estimates, bool, bool] | None:
         try:
             other = refit(
-                make(item), fit.n_components, fit.family, prior=fit.prior, start=fit,
-                max_iter=max_iter, tol=tol,
+                make(item), fit.n_components, fit.family, prior=fit.prior, start=fit.mixture,
+                max_iter=max_iter, tol=tol, noise=noise, labels=labels,
             )  # fmt: skip
         except (DataError, DegenerateComponentError):
             return None
@@ -86,9 +104,11 @@ def matched(
     """Estimates in the fit's labels, whether max_iter stopped EM, whether labels changed."""
     if not other.status.sound:
         return None
-    order = labels_of(other, data, allocation)
-    parts = (other.weights, other.means, other.covariances)
-    estimates = Estimates(*(part[order] for part in parts))
+    order = np.arange(fit.n_components)
+    if not isinstance(fit, LabelledFit):
+        order = labels_of(other, data, allocation)
+    weights, means, covariances, noise = Estimates.of(other)
+    estimates = Estimates(weights[order], means[order], covariances[order], noise)
     moved = bool(np.any(order != np.arange(fit.n_components)))
     return estimates, other.status is Status.MAX_ITER, moved
 

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from ...utils.matrices import diagonals
 from ...utils.types import FloatArray
+from ..noisy_fit import NoisyFit
 from ..result import Fit
 
 if TYPE_CHECKING:
@@ -28,12 +29,20 @@ _QUARTILES = 1.349
 class Estimates(NamedTuple):
     """One number for each parameter: weights (K,), means (K, d), covariances (K, d, d).
 
-    There may be leading axes, as for replicates.
+    noise (1,) is of the share of noise, empty without. There may be leading axes, as for
+    replicates.
     """
 
     weights: FloatArray
     means: FloatArray
     covariances: FloatArray
+    noise: FloatArray = np.empty(0)
+
+    @classmethod
+    def of(cls, fit: Fit) -> Estimates:
+        """The estimates of a fit."""
+        share = [fit.noise_share] if isinstance(fit, NoisyFit) else []
+        return cls(fit.weights, fit.means, fit.covariances, np.array(share))
 
     def map(self, function: Callable[..., FloatArray], *others: Estimates) -> Estimates:
         """The function of each array (and of the others' array of that name)."""
@@ -52,7 +61,7 @@ class StandardErrors:
         "bootstrap", "weighted", "parametric", "jackknife", "information" or "sandwich".
     se : Estimates
         Standard errors of proportions (K,), means (K, d) and covariances (K, d, d), in the units
-        of these; also as `weights`, `means` and `covariances`.
+        of these; also as `weights`, `means`, `covariances` and `noise_share`.
     replicates : Estimates or None
         The replicates' estimates, (B, K), (B, K, d) and (B, K, d, d), in the fit's labels; None
         for the jackknife, the information and the sandwich.
@@ -93,6 +102,11 @@ class StandardErrors:
         """Standard errors of the covariances, (K, d, d); 0 where the family fixes them."""
         return self.se.covariances
 
+    @property
+    def noise_share(self) -> float:
+        """Standard error of the share of noise; 0 of a fit without."""
+        return float(self.se.noise.sum())
+
     def interval(self, level: float = 0.95) -> tuple[Estimates, Estimates]:
         """Lower and upper ends of the confidence intervals, each parameter for itself.
 
@@ -119,13 +133,12 @@ class StandardErrors:
     def _normal(self, z: float) -> Estimates:
         """Estimates plus z standard errors, on scales that keep them within their ranges."""
         pi, variances = self.fit.weights, diagonals(self.fit.covariances)
-        spread = np.where(pi < 1, pi * (1 - pi), 1.0)
-        odds = np.exp(z * self.weights / spread)
-        weights = pi * odds / (1 - pi + pi * odds)
         covariances = self.fit.covariances + z * self.covariances
         i = np.arange(self.fit.d)
         covariances[:, i, i] = variances * np.exp(z * self.covariances[:, i, i] / variances)
-        return Estimates(weights, self.fit.means + z * self.means, covariances)
+        noise = _on_logits(Estimates.of(self.fit).noise, z * self.se.noise)
+        weights = _on_logits(pi, z * self.weights)
+        return Estimates(weights, self.fit.means + z * self.means, covariances, noise)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """One row per parameter: estimate, standard error and ends of the interval.
@@ -136,12 +149,14 @@ class StandardErrors:
         import pandas as pd
 
         fit, (low, high) = self.fit, self.interval(level)
-        arrays = [Estimates(fit.weights, fit.means, fit.covariances), self.se, low, high]
+        arrays = [Estimates.of(fit), self.se, low, high]
         rows = [
             [fit.components[k], name, *(getattr(array, field)[k, *index] for array in arrays)]
             for k in range(fit.n_components)
             for name, field, index in self._parameters()
         ]
+        if isinstance(fit, NoisyFit):
+            rows.append(["noise", "pi", *(float(array.noise[0]) for array in arrays)])
         columns = ["component", "parameter", "estimate", "se", "low", "high"]
         return pd.DataFrame(rows, columns=columns)
 
@@ -224,3 +239,9 @@ class StandardErrors:
         table = self.to_frame().to_html(index=False, border=0, float_format=lambda v: f"{v:.4g}")
         advice = f"<p>{escape(self.advice)}</p>" if self.advice else ""
         return f"<p><b>{escape(self._title())}</b></p>{advice}{table}"
+
+
+def _on_logits(shares: FloatArray, away: FloatArray) -> FloatArray:
+    """Shares moved by so much, to first order, on the scale of their logits."""
+    odds = np.exp(away / np.where(shares < 1, shares * (1 - shares), 1.0))
+    return np.asarray(shares * odds / (1 - shares + shares * odds))

@@ -12,21 +12,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...data.data import Data
-from ...data.missing import refuse_missing
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
-from ...utils.types import FloatArray
-from .information import Tangents
+from ...mixture.noise import mixed
+from ...utils.types import FloatArray, IntArray
+from .information import Beside, Tangents
 
 
 def scores(
-    data: Data, parameters: Parameters, tangents: Tangents
+    data: Data, parameters: Parameters, tangents: Tangents, beside: Beside | None = None
 ) -> Iterator[tuple[slice, FloatArray]]:
     """Derivatives of each row's log density in p coordinates, (m, p), in blocks of rows.
 
     By Fisher's identity they are the responsibilities' mean of the components' own, with
     y = Sigma_k^-1 (x - mu_k): dpi_k / pi_k + y' dmu_k + (y' dSigma_k y - tr Sigma_k^-1
-    dSigma_k) / 2.
+    dSigma_k) / 2, all of it in the columns of which a row has values. Labels and noise are in the
+    responsibilities; the noise's own is that of its share.
 
     Parameters
     ----------
@@ -36,24 +37,58 @@ def scores(
         The mixture, centred as the data, with covariances (K, d, d).
     tangents : Tangents
         Derivatives of the parameters in the coordinates.
+    beside : Beside, optional
+        Noise beside the mixture.
     """
-    refuse_missing(data, "the sandwich")
-    weights, means, covariances = parameters.weights, parameters.means, parameters.covariances
-    precisions = np.linalg.inv(covariances)
-    size, d = len(tangents.weights), means.shape[1]
-    traces = np.einsum("kij,qkji->qk", precisions, tangents.covariances)
-    constants = tangents.weights / weights - 0.5 * traces
-    for rows, block in data.blocks(len(weights) + d * d + 2 * size):
-        resp = evaluate(block, parameters, responsibilities=True)[1]
-        x = np.asarray(block.values) - data.center
-        found = resp @ constants.T
-        for k, precision in enumerate(precisions):
-            y = (x - means[k]) @ precision
-            squares = (y[:, :, None] * y[:, None, :]).reshape(len(y), d * d)
-            own = y @ tangents.means[:, k].T
-            own += 0.5 * squares @ tangents.covariances[:, k].reshape(size, d * d).T
-            found += resp[:, k, None] * own
+    size, d = len(tangents.weights), data.d
+    of_weights = tangents.weights / parameters.weights
+    for rows, block in data.blocks(len(parameters.weights) + d * d + 2 * size):
+        density, resp = evaluate(block, parameters, responsibilities=True)
+        if beside is not None:
+            share, log_noise = beside.share, beside.noise.of_rows(block)
+            is_noise = mixed(density, log_noise, share)[1]
+            resp *= 1 - is_noise[:, None]
+        found = resp @ of_weights.T
+        if beside is not None:
+            of_share = is_noise / share - (1 - is_noise) / (1 - share)
+            found += of_share[:, None] * tangents.noise[:, 0]
+        for members, columns in _patterns(block):
+            x = np.asarray(block.values)[np.ix_(members, columns)] - data.center[columns]
+            found[members] += _of_columns(x, resp[members], columns, parameters, tangents)
         yield rows, found
+
+
+def _patterns(data: Data) -> Iterator[tuple[IntArray, IntArray]]:
+    """Rows that have values in the same columns, and these; rows without a value are left out."""
+    if data.groups is None or not data.incomplete:
+        yield np.arange(data.n), np.arange(data.d)
+        return
+    groups = data.groups
+    for g, seen in enumerate(groups.observed):
+        if seen.any():
+            yield groups.order[groups.bounds[g] : groups.bounds[g + 1]], np.flatnonzero(seen)
+
+
+def _of_columns(
+    x: FloatArray,
+    resp: FloatArray,
+    columns: IntArray,
+    parameters: Parameters,
+    tangents: Tangents,
+) -> FloatArray:
+    """Scores (m, p) of rows x of some columns in the means and covariances."""
+    across = np.ix_(columns, columns)
+    size, q = len(tangents.weights), len(columns)
+    found = np.zeros((len(x), size))
+    for k, covariance in enumerate(parameters.covariances):
+        precision = np.linalg.inv(covariance[across])
+        slopes = tangents.covariances[:, k][:, across[0], across[1]].reshape(size, q * q)
+        y = (x - parameters.means[k, columns]) @ precision
+        squares = (y[:, :, None] * y[:, None, :]).reshape(len(y), q * q)
+        own = y @ tangents.means[:, k, columns].T
+        own += 0.5 * (squares - precision.ravel()) @ slopes.T
+        found += resp[:, k, None] * own
+    return found
 
 
 def spread_of_scores(
@@ -64,9 +99,10 @@ def spread_of_scores(
     squared: a row's weight multiplies its score, so that its square counts; else the row stands
     so many times.
     """
+    counted = data.counted
     total, product, count = np.zeros(()), np.zeros(()), 0.0
     for rows, score in blocks:
-        weights = np.ones(len(score)) if data.weights is None else data.weights[rows]
+        weights = np.ones(len(score)) if counted is None else counted[rows]
         if squared:
             score, weights = weights[:, None] * score, np.ones(len(score))
         total = total + weights @ score

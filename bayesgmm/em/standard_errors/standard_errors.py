@@ -22,7 +22,6 @@ import numpy as np
 from ...data.data import Data, as_data
 from ...data.same_data import refuse_other_data
 from ...kernels.e_step.contract import Parameters
-from ...mixture.apart import refuse_apart
 from ...utils.errors import (
     InterruptionAdvice,
 )
@@ -31,9 +30,10 @@ from ...utils.validation import MOST_STEPS, Seed, check_choice, check_integer, c
 from ...utils.warnings import warn
 from ..checks import as_fit, check_options
 from ..labelled_fit import LabelledFit
+from ..noisy_fit import NoisyFit
 from ..result import Fit
 from ..starts.starts import generators
-from .information import LocalCoordinates, inverse, observed_information
+from .information import Beside, LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, refits
 from .result import Estimates, StandardErrors
 from .sandwich import WEIGHTS, scores, spread_of_scores
@@ -43,6 +43,8 @@ from .sandwich import WEIGHTS, scores, spread_of_scores
 _NEARLY_SINGULAR = 1e-3
 # Rows per free parameter of a component below which its log-likelihood is not quadratic.
 _ROWS_PER_PARAMETER = 5
+# Rows of noise, or of anything else, without which its share is at the end of its range.
+_LEAST_NOISE = 0.1
 # Distance from the maximum, in standard errors, that is no longer rounding.
 _OFF_MAXIMUM = 0.1
 # Replicates below which an interrupted bootstrap has no result: a standard error of so many has a
@@ -143,8 +145,6 @@ def standard_errors(
     """
     check_choice("method", method, METHODS)
     fit, make = as_fit(fit, apart=True), REPLICATES.get(method)
-    if method not in _WITHOUT_REFITS or not isinstance(fit, LabelledFit):
-        refuse_apart(fit)
     options = check_options(1, max_iter, tol)
     n_boot = check_integer("n_boot", n_boot, 2, MOST_STEPS)
     seed = check_seed(random_seed)
@@ -199,12 +199,13 @@ def _by_information(fit: Fit, data: Data, method: str, squared: bool | None) -> 
         raise ValueError(f"component {k} of the fit is empty: use fewer components.")
     p = fit.mixture.parameters_about(data.center)
     estimates = Parameters(p.weights, p.means, fit.covariances)
-    local = LocalCoordinates(data, fit.family, estimates)
+    beside = _noise_of(fit)
+    local = LocalCoordinates(data, fit.family, estimates, beside)
     information, gradient = observed_information(data, local, fit.family, fit.prior)
     bread, smallest = inverse(information)
     covariance = bread
     if squared is not None:
-        rows = scores(data, estimates, local.tangents)
+        rows = scores(data, estimates, local.tangents, beside)
         covariance = bread @ spread_of_scores(data, rows, squared) @ bread
 
     def delta(derivatives: FloatArray) -> FloatArray:
@@ -215,6 +216,24 @@ def _by_information(fit: Fit, data: Data, method: str, squared: bool | None) -> 
     se = Estimates(*(delta(derivatives) for derivatives in local.tangents))
     notes = _information_notes(fit, data, smallest, float(gradient @ bread @ gradient))
     return StandardErrors(fit, method, se, notes=notes)
+
+
+def _noise_of(fit: Fit) -> Beside | None:
+    """The noise of a fit that has some.
+
+    Raises
+    ------
+    ValueError
+        Its share is at the end of its range.
+    """
+    if not isinstance(fit, NoisyFit):
+        return None
+    if min(fit.noise_share, 1 - fit.noise_share) * fit.n < _LEAST_NOISE:
+        raise ValueError(
+            f"the share of noise is {fit.noise_share:.3g}, at the end of its range, where there is "
+            "no normal theory: fit without noise, or use method='bootstrap'."
+        )
+    return Beside(fit.noise, fit.noise_share)
 
 
 def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) -> tuple[str, ...]:
@@ -233,7 +252,7 @@ def _information_notes(fit: Fit, data: Data, smallest: float, decrement: float) 
         )
     own = fit.n_parameters / fit.n_components
     k = int(np.argmin(fit.weights))
-    count = fit.weights[k] * data.total
+    count = fit.expected_rows[k]
     if count < _ROWS_PER_PARAMETER * own:
         notes.append(
             f"Component {k} holds {count:.0f} rows, few for {own:.0f} parameters a component: "

@@ -157,7 +157,7 @@ class _Pass:
     def __init__(self, rows: Rows, parameters: Parameters, form: str | None) -> None:
         self.rows: Rows = rows
         self.center, self.scale = rows.center, rows.scale
-        self.weights = np.asarray(parameters.weights)
+        self.weights = np.array(parameters.weights, dtype=np.float64)  # also if only to be read
         self.scaled = scaled = factored(parameters, rows.scale)
         self.inverse_scale = 1.0 / rows.scale
         quadratic = None if form is None else _IS_QUADRATIC[form]

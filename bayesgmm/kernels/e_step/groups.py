@@ -98,13 +98,18 @@ class Groups:
     @cached_property
     def packed(self) -> NDArray[np.int64]:
         """All of it in one array, as compiled code reads it with `table_of`."""
+        return self.packed_beside(np.empty(0))
+
+    def packed_beside(self, log_noise: NDArray[np.float64]) -> NDArray[np.int64]:
+        """The same, with the log density (S,) of noise in the rows of each group."""
         observed, admissible = self.observed, self.admissible
         columns = np.argsort(~observed, axis=1, kind="stable")  # those observed come first
         allowed = np.empty(0) if admissible is None else admissible.ravel()
         n_allowed = 0 if admissible is None else admissible.shape[1]
         parts = [
-            [len(observed), self.n_frequent, n_allowed], self.bounds, observed.sum(axis=1),
-            self.silent, columns.ravel(), self.order, allowed,
+            [len(observed), self.n_frequent, n_allowed, len(log_noise)], self.bounds,
+            observed.sum(axis=1), self.silent, columns.ravel(), self.order, allowed,
+            log_noise.view(np.int64),
         ]  # fmt: skip
         return np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
 
@@ -136,7 +141,8 @@ class Table(NamedTuple):
     """Views of `Groups.packed`: bounds (S + 1,), and for each of S groups what it is.
 
     n_observed (S,): the first so many of its columns (S, d) have values. silent (S,): not to be
-    counted. order (n,): the rows. allowed (S, K), empty where all components are.
+    counted. order (n,): the rows. allowed (S, K), empty where all components are. log_noise (S,):
+    the log density of noise, the last component, empty where there is none.
     """
 
     n_frequent: int
@@ -146,13 +152,14 @@ class Table(NamedTuple):
     columns: NDArray[np.int64]
     order: NDArray[np.int64]
     allowed: NDArray[np.int64]
+    log_noise: NDArray[np.float64]
 
 
 @inlined
 def table_of(packed, n, d):  # type: ignore[no-untyped-def]
     """The table of the groups of n rows of d columns."""
     n_groups, n_allowed = packed[0], packed[2]
-    bounds = 3
+    bounds = 4
     n_observed = bounds + n_groups + 1
     silent = n_observed + n_groups
     columns = silent + n_groups
@@ -163,4 +170,5 @@ def table_of(packed, n, d):  # type: ignore[no-untyped-def]
         packed[1], packed[bounds:n_observed], packed[n_observed:silent], packed[silent:columns],
         packed[columns:order].reshape((n_groups, d)), packed[order:allowed],
         packed[allowed:end].reshape((n_groups if n_allowed > 0 else 0, n_allowed)),
+        packed[end : end + packed[3]].view(np.float64),
     )  # fmt: skip

@@ -75,7 +75,11 @@ def incomplete_pass(  # type: ignore[no-untyped-def]
 
 @inlined
 def prepared(x, view, theta, packed, block):  # type: ignore[no-untyped-def]
-    """What a pass over groups reads, and scratch for its blocks of rows."""
+    """What a pass over groups reads, and scratch for its blocks of rows.
+
+    Where there is noise theta's last row has the logarithm of its share, and nothing else. Given
+    columns it is treated as any component, with precisions of 1, and its density put right after.
+    """
     d = x.shape[1]
     n_components = len(theta)
     diagonal = theta.shape[1] == number_of_features(d, True)  # of one column they are the same
@@ -86,6 +90,11 @@ def prepared(x, view, theta, packed, block):  # type: ignore[no-untyped-def]
         for k in range(n_components):
             full[k, 0] -= log_scale[j]
     of = natural(full, d, diagonal)
+    if len(table.log_noise) > 0:
+        last = n_components - 1
+        full[last, 0] = theta[last, 0]
+        for j in range(d):
+            of.precision[0 if diagonal else j, j, last] = 1.0
     missing = room_for_missing(d, n_components, diagonal)
     wide = padded(block)
     room = Room(
@@ -144,6 +153,7 @@ def _frequent(own, start, stop, block, sums, each, certainty):  # type: ignore[n
             condition(of, columns, n_observed, diagonal, log_scale, missing)
             encode_marginal(full, of, columns, n_observed, diagonal, missing, of_group)
             exclude(table.allowed, g, of_group)
+            set_noise(full, table.log_noise, g, of_group)
             of_sums[:] = 0.0
         while i < end:
             m = min(block, end - i)
@@ -167,10 +177,18 @@ def _frequent(own, start, stop, block, sums, each, certainty):  # type: ignore[n
 @inlined
 def exclude(allowed, g, theta):  # type: ignore[no-untyped-def]
     """Give components that a group's rows cannot belong to no density."""
-    if len(allowed) > 0:
-        for k in range(len(theta)):
-            if allowed[g, k] == 0:
-                theta[k, 0] = -np.inf
+    for k in range(allowed.shape[1] if len(allowed) > 0 else 0):
+        if allowed[g, k] == 0:
+            theta[k, 0] = -np.inf
+
+
+@inlined
+def set_noise(full, log_noise, g, theta):  # type: ignore[no-untyped-def]
+    """Write the noise in a group's rows to the last row of theta, if there is noise."""
+    if len(log_noise) > 0:
+        last = len(theta) - 1
+        theta[last] = 0.0
+        theta[last, 0] = full[last, 0] + log_noise[g]
 
 
 @inlined
@@ -236,10 +254,11 @@ def correct(own, g, i, m, filled):  # type: ignore[no-untyped-def]
             _fill(of, columns, n_observed, missing, phi, r, values, filled[r], added)
         for k in range(n_components):
             logits[k, r] += added[k]
-        if len(table.allowed) > 0:
-            for k in range(n_components):
-                if table.allowed[g, k] == 0:
-                    logits[k, r] = -np.inf
+        for k in range(table.allowed.shape[1] if len(table.allowed) > 0 else 0):
+            if table.allowed[g, k] == 0:
+                logits[k, r] = -np.inf
+        if len(table.log_noise) > 0:
+            logits[n_components - 1, r] = full[n_components - 1, 0] + table.log_noise[g]
     while i + m < len(x) and i + m >= table.bounds[g + 1]:
         g += 1
     return g

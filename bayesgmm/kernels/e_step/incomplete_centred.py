@@ -50,10 +50,12 @@ def incomplete_centred_pass(  # type: ignore[no-untyped-def]
 ):
     """Add rows start..stop, in the groups' order, to the moments; return their log-likelihood.
 
-    The mixture is in scaled coordinates; packed are the groups. As `centred_pass` in all else.
+    The mixture is in scaled coordinates; packed are the groups. Beside noise it has one proportion
+    more, the noise's share. As `centred_pass` in all else.
     """
     d = x.shape[1]
     n_components, height, _ = mixture.covariances.shape
+    n_all = len(mixture.weights)
     table = table_of(packed, len(x), d)
     log_scale = -np.log(view.inverse_scale)
     group = _Group(
@@ -62,7 +64,7 @@ def incomplete_centred_pass(  # type: ignore[no-untyped-def]
     )  # fmt: skip
     wide = padded(block)
     z, delta, y = np.empty((d, wide)), np.empty((d, wide)), np.empty((d, wide))
-    logits, squares = np.empty((n_components, wide)), np.empty((1, wide))
+    logits, squares = np.empty((n_all, wide)), np.empty((1, wide))
     peak, total, power = np.empty(block), np.empty(block), np.empty(block)
     weights = np.empty(wide if len(view.weights) > 0 else 0)
     wanted = len(moments.counts) > 0
@@ -91,6 +93,8 @@ def incomplete_centred_pass(  # type: ignore[no-untyped-def]
                 _distances(z, group, k, n_observed, m, delta, squares)
                 for r in range(m):
                     logits[k, r] = group.constants[k] - 0.5 * squares[0, r]
+            for k in range(n_components, n_all):
+                logits[k] = np.log(mixture.weights[k]) + table.log_noise[g]
             softmax(logits, m, peak, total, power)
             loglik += weigh(weights, 0, m, peak, total, logits, certainty)
             if wanted:

@@ -36,21 +36,20 @@ def incomplete_rows_pass(parts, rows, mixture, statistics, result):  # type: ign
     """
     n_components, height, d = mixture.covariances.shape
     diagonal = height < d
-    components, precision = workspace(n_components, mixture.covariances)
+    n_all = len(mixture.weights)  # with the noise, if there is any
+    components, precision = workspace(n_all, mixture.covariances)
     bad = prepare(parts.factoring, rows.scale, mixture, components, precision, result)
     if bad >= 0:
         return bad
     view = View(rows.center, 1.0 / rows.scale, rows.weights)
     packed = rows.segments.reshape(rows.segments.size)
-    moments = Moments(
-        statistics.counts, np.zeros((n_components, d)), np.zeros((n_components, height, d))
-    )
+    moments = Moments(np.zeros(n_all), np.zeros((n_all, d)), np.zeros((n_all, height, d)))
     about = components.means
     none = EachRow(np.empty(0), np.empty((0, 0)))
     certainty = np.zeros(1)
     n = len(rows.values)
     if result[LOSS] < QUADRATIC_LIMIT and (diagonal or d <= QUADRATIC_MAX_COLUMNS):
-        theta = np.empty((n_components, number_of_features(d, diagonal)))
+        theta = np.empty((n_all, number_of_features(d, diagonal)))
         sums = np.zeros(theta.shape)
         encode_any(components, precision, theta)
         loglik = call_incomplete(
@@ -58,7 +57,7 @@ def incomplete_rows_pass(parts, rows, mixture, statistics, result):  # type: ign
             (rows.values, view, theta, packed, 0, n, BLOCK, sums, none, certainty),
         )
         decode(sums, diagonal, moments.first, moments.second)
-        for k in range(n_components):
+        for k in range(n_all):
             moments.counts[k] = sums[k, 0]
             for j in range(d):
                 about[k, j] = 0.0  # its moments are about the centre
@@ -66,8 +65,6 @@ def incomplete_rows_pass(parts, rows, mixture, statistics, result):  # type: ign
         return NO_CENTRED
     else:
         result[LOSS] = OF_FACTORS * np.sqrt(result[LOSS])
-        for k in range(n_components):
-            moments.counts[k] = 0.0
         loglik = call_incomplete_centred(
             parts.centred,
             (
@@ -78,7 +75,11 @@ def incomplete_rows_pass(parts, rows, mixture, statistics, result):  # type: ign
         )  # fmt: skip
     result[LOGLIK] = loglik
     result[LOG_CERTAINTY] = certainty[0]
-    central_moments(moments, about, rows.scale, statistics.means, statistics.scatters)
+    statistics.counts[:] = moments.counts[:n_components]
+    of_components = Moments(
+        statistics.counts, moments.first[:n_components], moments.second[:n_components]
+    )
+    central_moments(of_components, about, rows.scale, statistics.means, statistics.scatters)
     return MADE
 
 

@@ -68,8 +68,8 @@ class Target:
             scale=prior.expected_scale,
             integrate_scale=False,
         )
-        log_noise = draws.log_noise if isinstance(draws, NoisyDraws) else None
-        return cls(LogPosterior(data, about_draws, fixed, log_noise=log_noise), prior, region)
+        noise = draws.noise if isinstance(draws, NoisyDraws) else None
+        return cls(LogPosterior(data, about_draws, fixed, noise=noise), prior, region)
 
     @cached_property
     def constant(self) -> LogConstant:

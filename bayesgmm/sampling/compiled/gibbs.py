@@ -134,7 +134,7 @@ class GibbsState:
             density=density,
             rows=rows,
             view=View(only_read(data.center), only_read(1.0 / data.scale), only_read(np.empty(0))),
-            grouped=grouped_rows(rows.values, rows.groups),
+            grouped=grouped_rows(rows.values, rows.groups, density.noise),
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
             hyper=compiled.Hyperparameters(concentration, psi, _noise(density, values)),
             parts=_parts(values, data.d),
@@ -186,11 +186,10 @@ class GibbsState:
 
 
 def _noise(density: LogPosterior, values: dict[str, FloatArray]) -> FloatArray:
-    """The share of noise and its log density in scaled coordinates; nothing without noise."""
-    if density.log_noise is None:
+    """The share of noise, and its log density as a pass reads it; nothing without noise."""
+    if density.noise is None:
         return np.empty(0)
-    log_unit = float(np.sum(np.log(density.data.scale)))
-    return np.array([float(values["noise_share"]), density.log_noise + log_unit])
+    return np.array([float(values["noise_share"]), density.log_noise])
 
 
 def _parts(values: dict[str, FloatArray], d: int) -> compiled.CovarianceParts:

@@ -18,11 +18,19 @@ from ...kernels.calls import caller
 from ...kernels.compilation import F2, I1, INT, R2, ROWS, inlined, part, typed
 from ...kernels.e_step.arrays import VIEW, only_read
 from ...kernels.e_step.groups import Groups
-from ...kernels.e_step.incomplete import LARGEST_BLOCK, correct, exclude, gather, prepared
+from ...kernels.e_step.incomplete import (
+    LARGEST_BLOCK,
+    correct,
+    exclude,
+    gather,
+    prepared,
+    set_noise,
+)
 from ...kernels.e_step.marginal import condition, encode_marginal
 from ...kernels.e_step.quadratic import write_products
 from ...kernels.e_step.softmax import softmax
 from ...kernels.products import add_outer_product, clear_padding, product
+from ...mixture.noise import Noise
 from ...utils.types import FloatArray, IntArray
 from .variates import choose
 
@@ -47,7 +55,8 @@ call_allocate_groups = caller(_ALLOCATE)
 def allocate_groups(rng, x, view, theta, packed, sums):  # type: ignore[no-untyped-def]
     """Draw the rows' components and missing values; add the features of both to sums (K, F).
 
-    theta (K, F) is the mixture, packed are the groups. Rows that say nothing are left out.
+    theta (K, F) is the mixture, packed are the groups. Rows that say nothing are left out. Of rows
+    that are noise the missing values are drawn too, and mean nothing: nobody reads the sums.
     """
     own = prepared(x, view, theta, packed, LARGEST_BLOCK)
     _, _, table, of, full, diagonal, log_scale, missing, room = own
@@ -74,6 +83,7 @@ def allocate_groups(rng, x, view, theta, packed, sums):  # type: ignore[no-untyp
                 condition(of, columns, n_observed, diagonal, log_scale, missing)
                 encode_marginal(full, of, columns, n_observed, diagonal, missing, of_group)
                 exclude(table.allowed, g, of_group)
+                set_noise(full, table.log_noise, g, of_group)
                 made = g
             product(of_group, room.phi, m, room.logits)
         else:
@@ -142,9 +152,10 @@ def _draw(rng, of, missing, columns, n_observed, k, r, y, phi):  # type: ignore[
         phi[1 + columns[n_observed + q], r] = v
 
 
-def grouped_rows(values: ArrayLike, groups: Groups | None) -> GroupedRows:
+def grouped_rows(values: ArrayLike, groups: Groups | None, noise: Noise | None) -> GroupedRows:
     """Rows as the sweeps read them where they are in groups; nothing where they are not."""
     if groups is None:
         return GroupedRows(only_read(np.empty((0, 0))), np.empty(0, dtype=np.int64), 0)
     rows = np.ascontiguousarray(values, dtype=np.float64)
-    return GroupedRows(only_read(rows), groups.packed, allocate_groups.address)
+    packed = groups.packed if noise is None else groups.packed_beside(noise.of_groups(groups))
+    return GroupedRows(only_read(rows), packed, allocate_groups.address)

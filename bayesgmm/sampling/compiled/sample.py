@@ -251,7 +251,7 @@ def _initial_points(
         other = estimate(
             data, problem.n_components, problem.family.name, prior=problem.prior_for_em,
             start="k-means++", n_init=1, random_seed=rng,
-            noise=None if problem.log_noise is None else np.exp(problem.log_noise),
+            noise=None if problem.noise is None else np.exp(problem.noise.log_density),
             labels=_table_of_labels(problem),
         )  # fmt: skip
         point = _initial_point(problem, other.mixture.parameters_about(data.center))
@@ -278,9 +278,7 @@ def _initial_point(
 ) -> InitialPoint | None:
     """The mode by Newton's method from parameters; None if it is more than `within` nats higher."""
     parametrisation = problem.parametrisation_at(parameters)
-    density = LogPosterior(
-        problem.data, parametrisation, problem.prior, log_noise=problem.log_noise
-    )
+    density = LogPosterior(problem.data, parametrisation, problem.prior, noise=problem.noise)
     start = density.space.free(problem.initial_values(parameters, parametrisation))
     mode = mode_near(density.pruned(start[None], _LEFT_OUT_AT_START), start, within)
     return None if mode is None else InitialPoint(density, mode)

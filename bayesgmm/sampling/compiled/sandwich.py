@@ -72,4 +72,5 @@ def _tangents(density: LogPosterior, mode: Mode) -> Tangents:
         pairs = zip(ahead, behind, steps, strict=True)
         return np.array([(getattr(a, name) - getattr(b, name)) / (2 * h) for a, b, h in pairs])
 
-    return Tangents(slope("weights"), slope("means"), slope("covariances"))
+    without_noise = np.empty((len(steps), 0))
+    return Tangents(slope("weights"), slope("means"), slope("covariances"), without_noise)
