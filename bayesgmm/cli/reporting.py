@@ -57,6 +57,7 @@ def _report(
     families: options.Families = "",
     columns: options.Columns = "",
     missing: options.Missing = "refuse",
+    noise: options.Noise = "",
     question: Annotated[
         str, typer.Option(help="Question printed at its head. Default: how many components.")
     ] = "",
@@ -123,6 +124,7 @@ def _report(
             random_seed=seed, missing=str(missing), sample_weight=rows.weights,
             component_names=options.listed(component_names),
             sections=options.listed(sections), logo=logo, template=template, max_time=max_time,
+            noise=options.noise(noise),
         )  # fmt: skip
     end.check()
 

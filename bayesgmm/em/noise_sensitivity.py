@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..mixture.noise import Noise
 from ..mixture.of_results import estimate_of
 from ..utils.validation import positive
 from .fit import fit as refit
+from .labelled_fit import LabelledFit
 from .noisy_fit import NoisyFit
 
 if TYPE_CHECKING:
@@ -71,19 +74,21 @@ def noise_sensitivity(
     found = estimate_of(fit)
     if not isinstance(found, NoisyFit):
         raise TypeError(f"fit is a {type(fit).__name__}: pass a fit with noise=True.")
-    called = found.predict(X)
+    called = np.argmax(found.predict_proba(X), axis=1)
+    labels = found.labels.table if isinstance(found, LabelledFit) else None
     rows = []
     for factor in factors:
         density = positive(factor, "factors") * found.noise_density
         other = refit(
             found.mixture.rows(X, sample_weight), found.n_components, found.family,
-            prior=found.prior, noise=density, start=found.mixture,
+            prior=found.prior, start=found.mixture, labels=labels,
+            noise=Noise(math.log(density), False, found.noise.log_ranges),
         )  # fmt: skip
         assert isinstance(other, NoisyFit)
-        labels = other.predict(X)
+        component = np.argmax(other.predict_proba(X), axis=1)
         rows.append([
-            density, other.noise_share, int(np.sum(labels == -1)),
-            int(np.sum(labels != called)), other.loglik,
+            density, other.noise_share, int(np.sum(component == found.n_components)),
+            int(np.sum(component != called)), other.loglik,
         ])  # fmt: skip
     columns = ["density", "share", "noise_rows", "moved", "loglik"]
     index = pd.Index([float(factor) for factor in factors], name="factor")

@@ -25,18 +25,20 @@ def estimate_of(value: Any) -> Any:
     return value if stands_for is None else stands_for(value)
 
 
-def mixture_of(fit: Any) -> Mixture:
+def mixture_of(fit: Any, *, beside_noise: bool = False) -> Mixture:
     """The mixture of a fit, or of what stands for one; a mixture itself.
+
+    beside_noise: the caller knows what to do with noise, which is not in the mixture.
 
     Raises
     ------
     TypeError
         Something else.
     NotImplementedError
-        A fit with noise.
+        A fit with noise, unless `beside_noise`.
     """
     found = estimate_of(fit)
-    if hasattr(found, "noise_share"):  # its mixture alone would see no noise
+    if hasattr(found, "noise_share") and not beside_noise:  # its mixture would see no noise
         refuse_apart(found)
     mixture = getattr(found, "mixture", fit)
     if not isinstance(mixture, Mixture):

@@ -12,11 +12,13 @@ from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.classification import classify
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import mixture_of
+from ..mixture.of_results import estimate_of, mixture_of
 from ..utils.types import FloatArray, IntArray
 from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
 from .style import (
     CERTAIN,
+    NOISE,
+    NOISE_MARKER,
     SIZES,
     Units,
     colour,
@@ -29,6 +31,7 @@ from .style import (
     labelled,
     marginal_panel,
     marker,
+    noise_share,
     units_of,
 )
 from .view import Columns, View, view
@@ -48,6 +51,8 @@ def plot_classification(
     **place: Unpack[Place],
 ) -> Figure:
     """Rows coloured by component with 95 % ellipses; larger points are less certain.
+
+    Rows that are most probably noise are grey crosses.
 
     One column gives its density over a strip of the rows, two to four a matrix of pairs. More are
     projected on the two directions that separate the components best (`Fit.projection`), where
@@ -87,8 +92,8 @@ def plot_classification(
     >>> figure.axes[0].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, labels = _prepared(X, fit, units)
-    seen = view(data, mixture, labels, columns, _MOST_DIRECT)
+    fit, _, data, labels = _prepared(X, fit, units)
+    seen = view(data, fit, labels, columns, _MOST_DIRECT)
     size = seen.mixture.d
     if size == 1:
         return _strip(seen, place)
@@ -96,8 +101,9 @@ def plot_classification(
         figure, ax = panel((7.6, 4.8), place)
         _pair(ax, seen, 1, 0)
         ax.set_title(_TITLE)
-        component_legend(legend_of(figure, ax, place), seen.mixture, beside(place), SIZES)
-        if seen.notes and legend_of(figure, ax, place) is figure:
+        legend = legend_of(figure, ax, place)
+        component_legend(legend, seen.mixture, beside(place), SIZES, noise=seen.noise)
+        if seen.notes and legend is figure:
             footnote(figure, seen.notes)
         return figure
     side = max(7.5, 2.0 * size)
@@ -109,7 +115,7 @@ def plot_classification(
             ax.set_axis_off()
             continue
         if i == j:
-            marginal_panel(ax, seen.x[:, i], seen.mixture, i)
+            marginal_panel(ax, seen.x[:, i], seen.mixture, i, seen.noise)
             ax.set_yticks([])
         else:
             _pair(ax, seen, i, j)
@@ -119,7 +125,7 @@ def plot_classification(
     figure.align_ylabels(axes[:, 0])
     figure.suptitle(_TITLE)
     notes = [textwrap.fill(seen.note, 26)] if seen.note else []
-    component_legend(figure, seen.mixture, "upper right", *notes, SIZES)
+    component_legend(figure, seen.mixture, "upper right", *notes, SIZES, noise=seen.noise)
     if seen.lacking:
         footnote(figure, seen.lacking)
     return figure
@@ -171,22 +177,22 @@ def plot_uncertainty(
     >>> figure.axes[1].get_xlabel()
     'eruptions (min)'
     """
-    mixture, data, labels = _prepared(X, fit, units)
-    if mixture.n_components == 1:
+    fit, mixture, data, labels = _prepared(X, fit, units)
+    if mixture.n_components == 1 and not noise_share(fit):
         return saying("Classification uncertainty", CERTAIN, place)
-    seen = view(data, mixture, labels, columns, 2)
+    seen = view(data, fit, labels, columns, 2)
     if seen.mixture.d > 2:
         raise ValueError(
             f"columns is {list(seen.mixture.names)}: a map has one or two, name these."
         )
     figure = canvas((9.6, 4.4), place)
     left, right = figure.subplots(1, 2)
-    _ranked(left, seen, float(np.mean(classify(data, mixture)["uncertainty"] > _DOUBTFUL)))
+    _ranked(left, seen, float(np.mean(classify(data, fit)["uncertainty"] > _DOUBTFUL)))
     if seen.mixture.d == 1:
-        _uncertainty_curve(right, seen)
+        _uncertainty_curve(right, seen, fit if mixture.d == 1 else seen.mixture)
     else:
-        _uncertainty_map(right, seen, shaded=mixture.d == 2)
-    component_legend(figure, mixture, "outside right upper")
+        _uncertainty_map(right, seen, fit if mixture.d == 2 else None)
+    component_legend(figure, mixture, "outside right upper", noise=seen.noise)
     if seen.notes:
         footnote(figure, seen.notes)
     return figure
@@ -197,12 +203,9 @@ def _ranked(ax: Axes, seen: View, doubtful: float) -> None:
     labels, uncertainty = _most_probable(seen.resp)
     order = np.argsort(uncertainty, kind="stable")
     share = (np.arange(len(order)) + 0.5) / len(order)
-    for k in range(seen.mixture.n_components):
+    for k, look in enumerate(_looks(seen)):
         mine = labels[order] == k
-        ax.plot(
-            100 * share[mine], uncertainty[order][mine], marker(k), ms=4, mew=0, color=colour(k),
-            alpha=0.7,
-        )  # fmt: skip
+        ax.plot(100 * share[mine], uncertainty[order][mine], ls="", ms=4, alpha=0.7, **look)
     ax.axhline(_DOUBTFUL, color="0.6", lw=0.8, zorder=0)
     ax.text(
         1, _DOUBTFUL + 0.01, f"{doubtful:.1%} of the rows lie above", color="0.3",
@@ -215,10 +218,29 @@ def _ranked(ax: Axes, seen: View, doubtful: float) -> None:
     )  # fmt: skip
 
 
-def _prepared(x: Any, fit: Fit | Mixture, units: Units) -> tuple[Mixture, Data, tuple[str, ...]]:
-    """The mixture, the rows with its columns, and the columns' labels."""
-    mixture = mixture_of(fit)
-    return mixture, mixture.rows(x), labelled(mixture.names, units_of(x, units))
+def _prepared(
+    x: Any, fit: Any, units: Units
+) -> tuple[Fit | Mixture, Mixture, Data, tuple[str, ...]]:
+    """What is shown, its mixture, the rows with its columns, and the columns' labels."""
+    mixture, found = mixture_of(fit, beside_noise=True), estimate_of(fit)
+    labels = labelled(mixture.names, units_of(x, units))
+    return found if noise_share(found) else mixture, mixture, mixture.rows(x), labels
+
+
+def _looks(seen: View) -> list[dict[str, Any]]:
+    """Colour and marker of the components, and of noise after them."""
+    looks: list[dict[str, Any]] = [
+        {"color": colour(k), "marker": marker(k), "mew": 0}
+        for k in range(seen.mixture.n_components)
+    ]
+    return [*looks, {"color": NOISE, "marker": NOISE_MARKER, "mew": 1}]
+
+
+def _add_noise(ax: Axes, seen: View, x: FloatArray, y: FloatArray, size: float = 14) -> None:
+    """Rows that are most probably noise, as crosses."""
+    noise = np.argmax(seen.resp, axis=1) == seen.mixture.n_components
+    if noise.any():
+        ax.scatter(x[noise], y[noise], s=size, marker=NOISE_MARKER, color=NOISE, linewidths=0.9)
 
 
 def _most_probable(resp: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -236,6 +258,7 @@ def _pair(ax: Axes, seen: View, i: int, j: int) -> None:
             marker=marker(k), color=colour(k),
         )  # fmt: skip
         ax.add_patch(ellipse(seen.mixture, k, j, i))
+    _add_noise(ax, seen, seen.x[:, j], seen.x[:, i])
     ax.set(xlabel=seen.labels[j], ylabel=seen.labels[i])
 
 
@@ -247,41 +270,42 @@ def _strip(seen: View, place: Place) -> Figure:
         2, 1, sharex=True, height_ratios=(3.2, 0.5 + 0.2 * mixture.n_components)
     )
     labels, uncertainty = _most_probable(seen.resp)
-    density_panel(top, seen.x[:, 0], mixture)
+    density_panel(top, seen.x[:, 0], mixture, seen.noise)
     for k in range(mixture.n_components):
         mine = labels == k
         bottom.scatter(
             seen.x[mine, 0], np.full(np.sum(mine), k), s=12 + 60 * uncertainty[mine], alpha=0.5,
             linewidths=0, marker=marker(k), color=colour(k),
         )  # fmt: skip
+    _add_noise(bottom, seen, seen.x[:, 0], np.full(len(seen.x), mixture.n_components))
+    lines = component_labels(mixture) + (["noise"] if seen.noise else [])
     bottom.set(
-        xlabel=seen.labels[0], ylabel="component", yticks=range(mixture.n_components),
-        ylim=(mixture.n_components - 0.4, -0.6), yticklabels=component_labels(mixture),
+        xlabel=seen.labels[0], ylabel="component", yticks=range(len(lines)),
+        ylim=(len(lines) - 0.4, -0.6), yticklabels=lines,
     )  # fmt: skip
     bottom.tick_params(axis="y", labelsize=8)
     figure.align_ylabels([top, bottom])
     top.set_title(_TITLE)
-    component_legend(figure, mixture, "outside right upper", "dashed: the mixture", SIZES)
+    dashed = "dashed: the mixture"
+    component_legend(figure, mixture, "outside right upper", dashed, SIZES, noise=seen.noise)
     if seen.notes:
         footnote(figure, seen.notes)
     return figure
 
 
-def _uncertainty_curve(ax: Axes, seen: View) -> None:
+def _uncertainty_curve(ax: Axes, seen: View, fit: Fit | Mixture) -> None:
     labels, uncertainty = _most_probable(seen.resp)
     grid = grid_along(seen.x, seen.mixture)
-    curve = 1 - seen.mixture.predict_proba(grid[:, None]).max(axis=1)
+    curve = 1 - fit.predict_proba(grid[:, None]).max(axis=1)
     ax.plot(grid, curve, color="0.5", lw=1)
-    for k in range(seen.mixture.n_components):
+    for k, look in enumerate(_looks(seen)):
         mine = labels == k
-        ax.plot(
-            seen.x[mine, 0], uncertainty[mine], marker(k), ms=4, mew=0, color=colour(k), alpha=0.7
-        )
+        ax.plot(seen.x[mine, 0], uncertainty[mine], ls="", ms=4, alpha=0.7, **look)
     ax.set(xlabel=seen.labels[0], ylabel="uncertainty", title="Where uncertain rows lie")
 
 
-def _uncertainty_map(ax: Axes, seen: View, shaded: bool) -> None:
-    """The rows in a plane, which is shaded where it is the whole space."""
+def _uncertainty_map(ax: Axes, seen: View, whole: Fit | Mixture | None) -> None:
+    """The rows in a plane, which is shaded where it is the `whole` space of a mixture."""
     labels, uncertainty = _most_probable(seen.resp)
     x, y = seen.x.T
     for k in range(seen.mixture.n_components):
@@ -295,10 +319,11 @@ def _uncertainty_map(ax: Axes, seen: View, shaded: bool) -> None:
             color=colour(k), edgecolors="black", linewidths=0.8,
         )  # fmt: skip
         ax.add_patch(ellipse(seen.mixture, k, 0, 1))
-    if shaded:
+    _add_noise(ax, seen, x, y)
+    if whole is not None:
         u, v = np.linspace(*ax.get_xlim(), 160), np.linspace(*ax.get_ylim(), 160)
         plane = np.column_stack([c.ravel() for c in np.meshgrid(u, v)])
-        shade = 1 - seen.mixture.predict_proba(plane).max(axis=1)
+        shade = 1 - whole.predict_proba(plane).max(axis=1)
         ax.pcolormesh(
             u, v, shade.reshape(160, 160), cmap="Greys", vmin=0, vmax=1, shading="nearest",
             zorder=0, rasterized=True,

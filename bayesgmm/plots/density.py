@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
+from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import mixture_of
+from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
@@ -22,6 +23,8 @@ from .canvas import Figure, Place, beside, legend_of, panel
 from .style import (
     BAND,
     BEST,
+    NOISE,
+    NOISE_MARKER,
     Units,
     colour,
     density_panel,
@@ -30,6 +33,7 @@ from .style import (
     labelled,
     literal_text,
     marker,
+    noise_share,
     note_on_missing,
     separating_columns,
     some_rows,
@@ -102,7 +106,8 @@ def plot_density(
     >>> plots.plot_density(X, fit, columns="waiting").axes[0].get_ylabel()
     'density'
     """
-    ci_prob, mixture = check_probability("ci_prob", ci_prob), mixture_of(fit)
+    ci_prob = check_probability("ci_prob", ci_prob)
+    mixture, noise = mixture_of(fit, beside_noise=True), noise_share(estimate_of(fit))
     data = mixture.rows(X)
     part = mixture.marginal(separating_columns(mixture, 2) if columns is None else columns)
     if part.d > 2:
@@ -113,27 +118,43 @@ def plot_density(
     rows = some_rows(data)[:, places]
     labels = labelled(part.names, units_of(X, units))
     if part.d == 1:
-        figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob, place)
+        figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob, noise, place)
     else:
         figure = _contours(rows, part, posterior, labels, place)
+    if noise:
+        _mark_noise(figure.axes[0] if place.get("ax") is None else place["ax"], rows, fit, data)
     if place.get("ax") is None:
         note_on_missing(figure, data, places)
     return figure
 
 
+def _mark_noise(ax: Any, rows: FloatArray, fit: Any, data: Data) -> None:
+    """Crosses over rows that are most probably noise; in one column on its axis."""
+    noise = estimate_of(fit).noise_probability(some_rows(data)) > 0.5
+    y = rows[noise, 1] if rows.shape[1] > 1 else np.zeros(noise.sum())
+    share = noise_share(estimate_of(fit))
+    ax.scatter(
+        rows[noise, 0], y, s=18, marker=NOISE_MARKER, color=NOISE, linewidths=1.0, clip_on=False,
+        zorder=4,
+    )  # fmt: skip
+    ax.set_title(f"{ax.get_title()}\nwithout the noise (crosses), a share of {share:.2g}")
+
+
 def _curve(
     x: FloatArray, mixture: Mixture, posterior: Posterior | None, label: str, ci_prob: float,
-    place: Place,
+    noise: float, place: Place,
 ) -> Figure:  # fmt: skip
     figure, ax = panel((7.4, 4.2), place)
     if posterior is not None:
         grid = grid_along(x, mixture)
-        band = posterior.density({mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS)
+        band = (1 - noise) * posterior.without_noise.density(
+            {mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS
+        )
         ax.fill_between(
             grid, band["lower"], band["upper"], color=BAND, alpha=0.45, lw=0,
             label=f"posterior density, {ci_prob:.0%} band",
         )  # fmt: skip
-    density_panel(ax, x, mixture)
+    density_panel(ax, x, mixture, noise)
     for k in range(mixture.n_components):
         center = mixture.means[k, 0]
         ax.plot(center, 0, marker(k), color=colour(k), ms=7, clip_on=False, zorder=4)
@@ -167,9 +188,10 @@ def _contours(
         _fill(ax, axes, by_em)
     else:
         given: dict[str | int, ArrayLike] = dict(zip(mixture.names, axes, strict=True))
-        mean = posterior.density(given, n_draws=_BAND_DRAWS)["mean"].to_numpy().T
+        of_components = posterior.without_noise
+        mean = of_components.density(given, n_draws=_BAND_DRAWS)["mean"].to_numpy().T
         _fill(ax, axes, mean)
-        for draw in posterior.marginal(mixture.names).thinned(_draws(posterior)).mixtures():
+        for draw in of_components.marginal(mixture.names).thinned(_draws(posterior)).mixtures():
             z = _on_mesh(draw, axes)
             widest = [_level(z, _SHARES[0], axes)]
             ax.contour(*axes, z, levels=widest, colors="0.35", linewidths=0.4)

@@ -48,7 +48,7 @@ def plot_profiles(
     >>> figure.axes[0].get_title()
     'Component means, standardised'
     """
-    mixture = mixture_of(fit)
+    mixture = mixture_of(fit, beside_noise=True)
     data = mixture.rows(X)
     z = (mixture.means - data.center) / data.sd
     height = max(3.2, 1.5 + 0.3 * mixture.d)

@@ -10,12 +10,21 @@ from matplotlib.patches import Patch
 
 from ..em.result import Fit
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import mixture_of
+from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
 from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
-from .style import CERTAIN, COLOURS, colour, component_labels, despine, some_rows
+from .style import (
+    CERTAIN,
+    COLOURS,
+    NOISE,
+    colour,
+    component_labels,
+    despine,
+    noise_share,
+    some_rows,
+)
 
 # Hatches over the colours when these are used again.
 _HATCHES = ("", "////", "....", "xxxx")
@@ -67,10 +76,12 @@ def plot_responsibilities(
     'responsibility'
     """
     ci_prob = check_probability("ci_prob", ci_prob)
-    mixture = fit.fit.mixture if isinstance(fit, Posterior) else mixture_of(fit)
+    found = fit.fit if isinstance(fit, Posterior) else estimate_of(fit)
+    mixture = mixture_of(found, beside_noise=True)
     if X is None and not isinstance(fit, Posterior):
         raise TypeError("X is None: pass the rows; only a posterior has rows of its own.")
-    if mixture.n_components == 1:
+    noisy = noise_share(found) > 0
+    if mixture.n_components == 1 and not noisy:
         return saying("Responsibilities of the rows", CERTAIN, place)
     data = fit.data if X is None and isinstance(fit, Posterior) else mixture.rows(X)
     rows = some_rows(data, _MOST_ROWS)
@@ -81,17 +92,18 @@ def plot_responsibilities(
         resp = intervals["mean"].to_numpy()
         order = _order(resp)
         low, high = intervals["lower"].to_numpy(), intervals["upper"].to_numpy()
-        _intervals(bottom, resp[order], low[order], high[order], ci_prob)
+        _intervals(bottom, resp[order], low[order], high[order], ci_prob, noisy)
     else:
         figure, top = panel((9, 4.2), place)
         bottom = top
-        resp = mixture.predict_proba(rows)
+        resp = (found if noisy else mixture).predict_proba(rows)
         order = _order(resp)
-    _stack(top, resp[order])
+    _stack(top, resp[order], noisy)
     whose = "Posterior mean responsibilities" if isinstance(fit, Posterior) else "Responsibilities"
     top.set(ylabel="responsibility", ylim=(0, 1), xlim=(0, 100), title=f"{whose} of the rows")
     bottom.set_xlabel("rows by most probable component, from certain to doubtful, %")
     handles = [_patch(k, label) for k, label in enumerate(component_labels(mixture))]
+    handles += [Patch(label="noise", lw=0, facecolor=NOISE)] if noisy else []
     legend_of(figure, top, place if bottom is top else {}).legend(
         handles=handles, loc=beside(place if bottom is top else {}), title="component",
         frameon=False,
@@ -108,7 +120,7 @@ def _edges(n: int) -> FloatArray:
     return np.linspace(0, 100, n + 1)
 
 
-def _stack(ax: Axes, resp: FloatArray) -> None:
+def _stack(ax: Axes, resp: FloatArray, noisy: bool) -> None:
     """Steps on top of one another; the frame stays above them."""
     floor = np.zeros(len(resp))
     x = _edges(len(resp))
@@ -116,7 +128,7 @@ def _stack(ax: Axes, resp: FloatArray) -> None:
         top = floor + resp[:, k]
         ax.fill_between(
             x, np.append(floor, floor[-1]), np.append(top, top[-1]), step="post", lw=0,
-            **_look(k),
+            **({"facecolor": NOISE} if noisy and k == resp.shape[1] - 1 else _look(k)),
         )  # fmt: skip
         floor = top
 
@@ -131,7 +143,7 @@ def _patch(k: int, label: str) -> Patch:
 
 
 def _intervals(
-    ax: Axes, resp: FloatArray, low: FloatArray, high: FloatArray, ci_prob: float
+    ax: Axes, resp: FloatArray, low: FloatArray, high: FloatArray, ci_prob: float, noisy: bool
 ) -> None:
     """The most probable component's responsibility, with its interval."""
     labels = np.argmax(resp, axis=1)
@@ -141,8 +153,8 @@ def _intervals(
         mine = i[labels == k]  # neighbours, as the rows are sorted
         at = x[mine[0] : mine[-1] + 2]
         lower, upper = (np.append(v[mine, k], v[mine[-1], k]) for v in (low, high))
-        ax.fill_between(at, lower, upper, step="post", lw=0, alpha=0.4, color=colour(int(k)))
-        ax.step(at, np.append(resp[mine, k], resp[mine[-1], k]), where="post", lw=1.2,
-                color=colour(int(k)))  # fmt: skip
+        of_k = NOISE if noisy and k == resp.shape[1] - 1 else colour(int(k))
+        ax.fill_between(at, lower, upper, step="post", lw=0, alpha=0.4, color=of_k)
+        ax.step(at, np.append(resp[mine, k], resp[mine[-1], k]), where="post", lw=1.2, color=of_k)
     ax.set(ylabel=f"of the most\nprobable, {ci_prob:.0%}", ylim=(0, 1.03))
     despine(ax)

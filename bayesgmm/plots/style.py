@@ -18,6 +18,7 @@ from matplotlib.patches import Ellipse
 
 from ..data.data import Data
 from ..data.units import units_in
+from ..em.result import Fit
 from ..mixture.mixture import Mixture
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
@@ -29,6 +30,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 _LINES = ("-", "--", "-.", ":")
 BEST, BAND, QUIET = "#D55E00", "#56B4E9", "0.3"
+#: How noise is drawn: grey crosses.
+NOISE, NOISE_MARKER = "0.55", "x"
+_ROOT_2PI = np.sqrt(2 * np.pi)
 # chi-square quantile with 2 degrees of freedom: an ellipse that holds 95 % of its component.
 _ELLIPSE_RADIUS = float(np.sqrt(-2 * np.log(0.05)))
 _MOST_POINTS = 5000
@@ -130,10 +134,18 @@ def separating_columns(mixture: Mixture, at_most: int = MOST_PANELS) -> list[int
     return sorted(np.argsort(-between / within, kind="stable")[:at_most].tolist())
 
 
-def sample(data: Data, mixture: Mixture) -> tuple[FloatArray, FloatArray]:
-    """Rows to draw, all or five thousand evenly spaced ones, and their responsibilities."""
+def sample(data: Data, fit: Fit | Mixture) -> tuple[FloatArray, FloatArray]:
+    """Rows to draw, all or five thousand evenly spaced ones, and their responsibilities.
+
+    With noise these have a last column for it.
+    """
     x = some_rows(data)
-    return x, mixture.predict_proba(x)
+    return x, fit.predict_proba(x)
+
+
+def noise_share(fit: Any) -> float:
+    """The share of noise of a fit; 0 without."""
+    return float(getattr(fit, "noise_share", 0.0))
 
 
 def some_rows(data: Data, at_most: int = _MOST_POINTS) -> FloatArray:
@@ -172,8 +184,8 @@ def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
     )
 
 
-def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
-    """Draw the histogram of a column and its components' weighted densities."""
+def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int, noise: float = 0.0) -> None:
+    """Draw the histogram of a column and its components' weighted densities, beside noise."""
     x = x[~np.isnan(x)]
     ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
     grid = grid_along(x, mixture, j)
@@ -181,7 +193,7 @@ def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int) -> None:
         sd = np.sqrt(mixture.covariances[k, j, j])
         z = (grid - mixture.means[k, j]) / sd
         ax.plot(
-            grid, mixture.weights[k] * np.exp(-0.5 * z * z) / (sd * np.sqrt(2 * np.pi)),
+            grid, (1 - noise) * mixture.weights[k] * np.exp(-0.5 * z * z) / (sd * _ROOT_2PI),
             color=colour(k), lw=1.4, ls=line(k),
         )  # fmt: skip
 
@@ -195,26 +207,38 @@ def _bins(x: FloatArray, mixture: Mixture, j: int) -> int:
     return int(min(max(usual, fine, 1), _MOST_BINS))
 
 
-def density_panel(ax: Axes, x: FloatArray, mixture: Mixture) -> None:
-    """Draw the mixture's density of one column over its components' and a histogram."""
+def density_panel(ax: Axes, x: FloatArray, mixture: Mixture, noise: float = 0.0) -> None:
+    """Draw the mixture's density of one column over its components' and a histogram.
+
+    Beside noise it is that of what is not noise, times its share.
+    """
     grid = grid_along(x, mixture)
     ax.plot(
-        grid, np.exp(mixture.log_density(grid[:, None])), color="black", ls="--", lw=1.2,
-        label="EM fit",
+        grid, (1 - noise) * np.exp(mixture.log_density(grid[:, None])), color="black", ls="--",
+        lw=1.2, label="EM fit" if noise == 0 else "EM fit, without the noise",
     )  # fmt: skip
-    marginal_panel(ax, x, mixture, 0)
+    marginal_panel(ax, x, mixture, 0, noise)
     ax.set_ylabel("density")
 
 
-def component_legend(figure: Figure | Axes, mixture: Mixture, loc: Any, *notes: str) -> None:
+def noise_handle(share: float) -> Line2D:
+    """The entry of noise in a legend."""
+    label = f"noise ({share:.0%})"
+    return Line2D([], [], marker=NOISE_MARKER, ls="", color=NOISE, label=label)
+
+
+def component_legend(
+    figure: Figure | Axes, mixture: Mixture, loc: Any, *notes: str, noise: float = 0.0
+) -> None:
     """Add a legend of components with their shares, under notes on how to read the plot."""
     handles = [
         Line2D(
             [], [], marker=marker(k), ls=line(k), lw=1.4, color=colour(k),
-            label=f"{component_label(mixture, k)} ({mixture.weights[k]:.0%})",
+            label=f"{component_label(mixture, k)} ({(1 - noise) * mixture.weights[k]:.0%})",
         )
         for k in range(mixture.n_components)
     ]  # fmt: skip
+    handles += [noise_handle(noise)] if noise > 0 else []
     figure.legend(
         handles=handles, loc=loc, ncols=-(-len(handles) // _ENTRIES), frameon=False, fontsize=9,
         title="\n".join([*notes, "component (share)"]), title_fontsize=9, handlelength=2.4,

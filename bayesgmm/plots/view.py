@@ -10,11 +10,13 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from ..data.data import Data
+from ..em.result import Fit
 from ..mixture.conditional import positions
 from ..mixture.mixture import Mixture
+from ..mixture.of_results import mixture_of
 from ..mixture.projection import Projection, projection
 from ..utils.types import FloatArray
-from .style import literal_text, missing_note, sample, separating_columns
+from .style import literal_text, missing_note, noise_share, sample, separating_columns
 
 type Columns = Sequence[str | int] | str | int | None
 
@@ -32,8 +34,8 @@ class View:
     ----------
     x : array (n, q)
         The rows.
-    resp : array (n, K)
-        Their responsibilities under the mixture of all columns.
+    resp : array (n, K) or (n, K + 1)
+        Their responsibilities under the mixture of all columns; that of noise last.
     mixture : Mixture
         The mixture in these coordinates.
     labels : tuple of q str
@@ -42,6 +44,8 @@ class View:
         What was left out or projected; "" if nothing was.
     lacking : str
         How many rows are not drawn, as they lack a value; "" if all are.
+    noise : float
+        The share of noise, 0 without.
     """
 
     x: FloatArray
@@ -50,6 +54,7 @@ class View:
     labels: tuple[str, ...]
     note: str
     lacking: str
+    noise: float
 
     @property
     def notes(self) -> str:
@@ -58,10 +63,11 @@ class View:
 
 
 def view(
-    data: Data, mixture: Mixture, labels: tuple[str, ...], columns: Columns, most: int
+    data: Data, fit: Fit | Mixture, labels: tuple[str, ...], columns: Columns, most: int
 ) -> View:
     """The columns asked for; else all if they are at most so many, or a projection."""
-    x, resp = sample(data, mixture)
+    x, resp = sample(data, fit)
+    mixture, noise = mixture_of(fit, beside_noise=True), noise_share(fit)
     if columns is None and mixture.d > most and (found := _projection(mixture)) is not None:
         note = "\n".join(literal_text(_formula(found, j), 110) for j in range(found.mixture.d))
         return View(
@@ -71,6 +77,7 @@ def view(
             found.mixture.names,
             note,
             missing_note(data, range(mixture.d)),
+            noise,
         )
     keep = separating_columns(mixture) if columns is None else positions(columns, mixture.names)
     note = ""
@@ -80,7 +87,7 @@ def view(
         data, *(combinations_with_replacement(keep, 2) if len(keep) > 2 else [keep])
     )
     part, axes = mixture.marginal(keep), tuple(labels[j] for j in keep)
-    return View(x[:, keep], resp, part, axes, note, lacking)
+    return View(x[:, keep], resp, part, axes, note, lacking, noise)
 
 
 def _projection(mixture: Mixture) -> Projection | None:

@@ -15,6 +15,7 @@ from ..comparison.rows import Model
 from ..comparison.table import Comparison
 from ..data.data import Data, as_data
 from ..data.units import units_in
+from ..em.noisy_fit import SUFFIX
 from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
@@ -30,6 +31,7 @@ from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 from ..utils.progress import announce, stages, waiting
 from .missing import MissingRates
+from .noise import NoiseReport
 from .request import Given, ReportRequest
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ class Analysis:
         What is missing, by column and component; None where nothing is.
     units : dict of column to unit
         Those that are known.
+    noise : NoiseReport or None
+        The chosen fit's noise; None where it has none.
     """
 
     data: Data
@@ -92,6 +96,7 @@ class Analysis:
     request: ReportRequest
     missing: MissingRates | None = None
     units: dict[str, str] = field(default_factory=dict)
+    noise: NoiseReport | None = None
 
     @cached_property
     def fit(self) -> Fit:
@@ -121,7 +126,8 @@ class Analysis:
     @property
     def families(self) -> list[str]:
         """The families tried, by name."""
-        return sorted({family for family, _ in [*self.selection.fits, *self.selection.failures]})
+        names = [family for family, _ in [*self.selection.fits, *self.selection.failures]]
+        return sorted({name.removesuffix(SUFFIX) for name in names})
 
     @property
     def sizes(self) -> list[float]:
@@ -164,6 +170,7 @@ def analyse(
         selection = select(
             data, request.ks, request.covariance_type, n_init=request.n_init,
             criterion=request.criterion, random_seed=request.random_seed, progressbar=progressbar,
+            noise=request.noise,
         )  # fmt: skip
     theirs = (p.prior for p in posteriors.values() if p.prior is not None)  # not of user's models
     prior = next(theirs, request.prior or Prior.from_data(data))
@@ -181,7 +188,9 @@ def analyse(
         begin("Standard errors")
         errors = _errors(fit, data)
         begin("Clusters")
-        merging = merge(data, fit) if fit.n_components > 1 else None
+        merging = merge(data, fit) if fit.n_components > 1 and not fit.apart else None
+        begin("Noise")
+        noise = NoiseReport.of(data, fit)
     return Analysis(
         data=data,
         selection=selection,
@@ -195,6 +204,7 @@ def analyse(
         request=request,
         missing=MissingRates.of(data, fit.mixture),
         units={name: unit for name, unit in units_in(X).items() if name in data.names},
+        noise=noise,
     )
 
 
@@ -225,7 +235,7 @@ def _sampled(
     if max_time is None and sampler_named(request.sampler).chooses:
         max_time = _FOR_ALL / len(fits)
     for i, fit in enumerate(fits, start=1):
-        which = f"{fit.family.name}, K = {fit.n_components} ({i} of {len(fits)})"
+        which = f"{fit.model_name}, K = {fit.n_components} ({i} of {len(fits)})"
         with waiting(f"Expected time of the posterior of {which}", progressbar):
             cost = _cost(data, fit, prior, request)
         announce(f"Posterior of {which}{cost}", progressbar)
@@ -237,7 +247,7 @@ def _sampled(
                 chains=request.chains, sampler=request.sampler, random_seed=request.random_seed,
                 max_time=max_time, progressbar=progressbar,
             )  # fmt: skip
-        found[f"Posterior {fit.family.name}, K = {fit.n_components}"] = posterior
+        found[f"Posterior {fit.model_name}, K = {fit.n_components}"] = posterior
         if posterior.interrupted:
             break
     return found
@@ -265,7 +275,7 @@ def _named(selection: Selection, names: Sequence[str] | None) -> Selection:
     best = selection.best
     if not names or best.n_components != len(names):
         return selection
-    cell = (best.family.name, best.n_components)
+    cell = (best.model_name, best.n_components)
     return replace(selection, fits=selection.fits | {cell: best.with_component_names(names)})
 
 
@@ -286,7 +296,7 @@ def compared(
     """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
     fits = [*selection.top(1 + _RUNNERS_UP), *(p.fit for p in posteriors.values())]
     models: dict[str, Model | Selection] = {
-        f"EM {f.family.name}, K = {f.n_components}": f for f in fits
+        f"EM {f.model_name}, K = {f.n_components}": f for f in fits
     }
     models |= posteriors
     models |= sampled
@@ -302,8 +312,11 @@ def _checks(posteriors: dict[str, Posterior], request: ReportRequest) -> pd.Data
     return checked(first, request.random_seed, request.ci_prob)
 
 
-def checked(posterior: Posterior, random_seed: int, ci_prob: float = 0.89) -> pd.DataFrame:
-    """The predictive check with every built-in statistic."""
+def checked(posterior: Posterior, random_seed: int, ci_prob: float = 0.89) -> pd.DataFrame | None:
+    """The predictive check with every built-in statistic; None of noise that cannot be drawn."""
+    noise = getattr(posterior.draws, "noise", None)
+    if noise is not None and not noise.estimated:
+        return None
     with warnings.catch_warnings():  # the diagnostics report chains in different modes
         warnings.simplefilter("ignore", ConvergenceAdvice)
         n_draws = max(_CHECKED, posterior.tree["posterior"].sizes["chain"])

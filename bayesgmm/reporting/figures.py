@@ -143,7 +143,7 @@ def _convergence(analysis: Analysis) -> ReportFigure:
 
 
 def _what(fit: Fit) -> str:
-    return f"{fit.family.name} with {_components(fit.n_components)}"
+    return f"{fit.model_name} with {_components(fit.n_components)}"
 
 
 def _components(k: int) -> str:

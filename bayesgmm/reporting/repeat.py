@@ -34,7 +34,8 @@ def shell_command(analysis: Analysis) -> str:
         parts.append("--component-names " + shlex.quote(",".join(request.component_names)))
     if request.n_init is not None:
         parts.append(f"--n-init {request.n_init}")
-    parts += [f"{option} {value}" for option, value in _differing(request).items()]
+    given = _differing(request).items()  # noise of an estimated volume is True
+    parts += [f"{option} {'volume' if value is True else value}" for option, value in given]
     parts.append(f"--seed {request.random_seed}")
     if request.refine:
         parts.append(f"--draws {request.draws} --tune {request.tune} --chains {request.chains}")
@@ -95,7 +96,7 @@ def _arguments(analysis: Analysis) -> dict[str, Any]:
 def _differing(request: ReportRequest) -> dict[str, Any]:
     """The options that choose what is done and differ from their defaults, by name."""
     default = ReportRequest()
-    names = ("missing", "criterion", "n_posteriors", "sampler", "ci_prob", "max_time")
+    names = ("missing", "criterion", "n_posteriors", "sampler", "ci_prob", "max_time", "noise")
     return {
         f"--{name.replace('_', '-')}": getattr(request, name)
         for name in names

@@ -63,6 +63,7 @@ def report(
     logo: str | Path | None = None,
     template: str | Path | None = None,
     max_time: float | None = None,
+    noise: Any = None,
     progressbar: bool = True,
 ) -> Path:
     """Write a report of a selection, a posterior and a comparison: the answer first, then why.
@@ -118,6 +119,9 @@ def report(
     max_time : float, optional
         For sampler "auto": seconds for each posterior, as for `refine`; if left out, 40 s divided
         among them. How long the sampling will take is said before it begins.
+    noise : bool or float, optional
+        Also fit every cell beside noise, as `select` does. The report says how much the noise rests
+        on its density.
     progressbar : bool
         Show progress on standard error.
 
@@ -163,7 +167,7 @@ def report(
     request = ReportRequest(
         n_components, covariance_type, columns, prior, refine, n_posteriors, criterion, sampler,
         n_init, draws, tune, chains, ci_prob, random_seed, title, question, source, reading,
-        missing, component_names, sections, logo, template, max_time,
+        missing, component_names, sections, logo, template, max_time, noise,
     )  # fmt: skip
     analysis = analyse(X, request, results, sample_weight=sample_weight, progressbar=progressbar)
     write(analysis, path, form, progressbar)
@@ -276,6 +280,8 @@ def render(
         columns=tables.columns_table(analysis),
         missing=[] if analysis.missing is None else analysis.missing.sentences(),
         missing_rates=None if analysis.missing is None else analysis.missing.table(),
+        noise=[] if analysis.noise is None else analysis.noise.sentences(),
+        noise_table=None if analysis.noise is None else analysis.noise.shown(),
         selection=tables.selection_table(analysis),
         n_cells=len(analysis.selection.table),
         most_rows=tables.MOST_ROWS,

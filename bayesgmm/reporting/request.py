@@ -61,6 +61,7 @@ class ReportRequest:
     logo: str | Path | None = None
     template: str | Path | None = None
     max_time: float | None = None
+    noise: Any = None
 
     def __post_init__(self) -> None:
         """Keep the numbers of components as a list, which is read more than once; check others."""
@@ -170,5 +171,5 @@ class Given:
         fits += [posterior.fit for posterior in posteriors.values()]
         fits += [posterior.fit for posterior in sampled.values()]
         if not grids and fits:
-            grids = [Selection({(fit.family.name, fit.n_components): fit for fit in fits}, {})]
+            grids = [Selection({(fit.model_name, fit.n_components): fit for fit in fits}, {})]
         return cls(grids[0] if grids else None, posteriors, sampled)

@@ -82,7 +82,7 @@ def _choice(analysis: Analysis) -> str:
         shape = f"a mixture of {fit.n_components} Gaussian components"
     return (
         f"By {criterion.label} the data are best described by {shape}, with covariances of family "
-        f"{fit.family.name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
+        f"{fit.model_name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
         f"BIC {fit.bic:.1f}."
     )
 
@@ -193,7 +193,7 @@ def _rivals(analysis: Analysis) -> list[str]:
 
 
 def _named(fit: Fit) -> str:
-    return f"{fit.family.name} with K = {fit.n_components}"
+    return f"{fit.model_name} with K = {fit.n_components}"
 
 
 def _behind(fit: Fit, best: Fit) -> str:
@@ -270,7 +270,8 @@ def _sampled_k(analysis: Analysis) -> list[str]:
 def checks(analysis: Analysis) -> str:
     """How many statistics of the rows lie outside their predictive intervals, and how far."""
     table = analysis.checks
-    assert table is not None
+    if table is None:
+        return "There is no predictive check: rows of noise of a given density cannot be drawn."
     outside, level = outside_interval(table), analysis.request.ci_prob
     count, total = int(np.sum(outside)), len(table)
     text = (

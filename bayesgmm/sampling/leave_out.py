@@ -15,16 +15,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 
+from ..data.data import Data
 from ..density.log_posterior import LogPosterior
+from ..em.labelled_fit import LabelledFit
 from ..kernels.e_step.contract import Parameters
-from ..mixture.draws import Draws
+from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.evaluation import log_densities
 from ..mixture.prior import Prior
 from ..posterior.diagnostics.loo import EXACT, bad_rows
 from ..posterior.evidence.integrals import bridge
 from ..posterior.posterior import Posterior
 from ..utils.progress import progress
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer, whole_seed
 from .compiled.gibbs import GibbsState
 from .problem import PosteriorProblem
@@ -52,7 +54,8 @@ def leave_out(
     The posterior is sampled again without each of the rows, by Gibbs sampling started from its own
     draws, and a bridge between the two sets of draws gives the row's log density given the others.
     Where they hardly overlap (an outlier, a component of one row), the row is first moved to
-    its nearest neighbour in steps, each of them sampled and bridged.
+    its nearest neighbour in steps, each of them sampled and bridged. Of a row that lacks values
+    only those that it has are moved; it keeps its label, if it has one.
 
     Parameters
     ----------
@@ -82,7 +85,7 @@ def leave_out(
     ValueError
         A row that is not there, an argument out of range; a posterior of a user's PyMC model.
     NotImplementedError
-        Rows with missing values, weights or labels, noise, or rows on a device.
+        Rows with weights, or on a device.
 
     See Also
     --------
@@ -100,11 +103,10 @@ def leave_out(
             "model without the row, and score the row by log_density."
         )
     data = posterior.data
-    if posterior.fit.apart or data.weights is not None or data.incomplete:
-        what = posterior.fit.apart or "is of rows with weights or missing values"
+    if data.weights is not None:
         raise NotImplementedError(
-            f"the posterior's fit {what}, which leave_out does not know: refine without the row, "
-            "and score the row by log_density."
+            "the posterior's fit is of rows with weights, which leave_out does not know: refine "
+            "the table in which each row stands as often as it counts."
         )
     chains = posterior.tree["posterior"].sizes["chain"]
     seed = whole_seed(random_seed)
@@ -170,10 +172,28 @@ class _Row:
         value, error = self._between(here, away)
         if error <= _ERROR:
             return value, error
-        others = np.delete(self.values, self.row, axis=0)
-        apart = (others - place) / self.posterior.fit.mixture.scale
-        near = self._sampled(others[np.argmin(np.sum(apart**2, axis=1))])
+        near = self._sampled(self._neighbour(place))
         return _in_turn(self._moved(here, near, _HALVINGS), self._between(near, away))
+
+    def _neighbour(self, place: FloatArray) -> FloatArray:
+        """The nearest row in the columns in which this one has values, or the nearest mean.
+
+        What this one lacks is missing there too.
+        """
+        mixture, own = self.posterior.fit.mixture, ~np.isnan(place)
+        others = np.delete(self.values, self.row, axis=0)[:, own]
+        others = others[~np.isnan(others).any(axis=1)]
+        others = others if len(others) else mixture.means[:, own]
+        apart = (others - place[own]) / mixture.scale[own]
+        near = np.full_like(place, np.nan)
+        near[own] = others[np.argmin(np.sum(apart**2, axis=1))]
+        return near
+
+    def _data(self, values: FloatArray, whose: IntArray) -> Data:
+        """Values as rows of the fit, with the labels of those rows of its data."""
+        fit = self.posterior.fit
+        rows = fit.mixture.rows(values)
+        return fit.labels.take(whose).seen_in(rows) if isinstance(fit, LabelledFit) else rows
 
     def _moved(self, here: _State, there: _State, halvings: int) -> tuple[float, float]:
         """The log ratio of the evidences with the row at two places, by several bridges."""
@@ -199,7 +219,7 @@ class _Row:
     def _log_ratio(self, here: _State, there: _State, draws: Draws) -> FloatArray:
         """Log ratio (chains, draws) of the row's densities at two places, under draws."""
         places = np.array([s.place for s in (here, there) if s.place is not None])
-        rows = self.posterior.fit.mixture.rows(places)
+        rows = self._data(places, np.full(len(places), self.row))
         values = np.concatenate([block for _, block in log_densities(rows, draws)], axis=1)
         ratio = values[:, 0] - values[:, 1] if len(places) > 1 else values[:, 0]
         return np.asarray(ratio.reshape(self.settings.chains, -1))
@@ -208,10 +228,11 @@ class _Row:
         """The posterior with the row there, or without it, from random draws of the whole one."""
         fit, prior = self.posterior.fit, self.prior
         values = np.delete(self.values, self.row, axis=0)
+        whose = np.delete(np.arange(len(self.values)), self.row)
         if place is not None:
-            values = np.vstack([values, place])
-        problem = PosteriorProblem.of_rows(fit.mixture.rows(values), fit, prior)
-        density = LogPosterior(problem.data, problem.parametrisation, prior)
+            values, whose = np.vstack([values, place]), np.append(whose, self.row)
+        problem = PosteriorProblem.of_rows(self._data(values, whose), fit, prior)
+        density = LogPosterior(problem.data, problem.parametrisation, prior, noise=problem.noise)
         whole = self.posterior.draws
         picked = self.rng.integers(len(whole), size=self.settings.chains)
         starts = list(whole.at(picked).parameters(problem.data.center))
@@ -220,7 +241,10 @@ class _Row:
             lambda c: _Chain(_state_at(density, problem, starts[c]), settings.thin), settings, ""
         )
         kept = [mixture for run in runs.draws for mixture in run]
-        return _State(place, Draws(*(np.stack(part) for part in zip(*kept, strict=True))))
+        *mixtures, shares = (np.stack(part) for part in zip(*kept, strict=True))
+        if problem.noise is not None:
+            return _State(place, NoisyDraws(*mixtures, shares[:, 0], problem.noise))
+        return _State(place, Draws(*mixtures))
 
 
 def _in_turn(first: tuple[float, float], then: tuple[float, float]) -> tuple[float, float]:
@@ -245,9 +269,13 @@ class _Chain:
         """Go on to the next draw."""
         self.state.sweep(rng, self.thin)
 
-    def value(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Proportions, means in the data's units, and covariances as `Draws` has them."""
+    def value(self) -> tuple[FloatArray, ...]:
+        """Proportions, means in the data's units, covariances as `Draws` has them, and noise.
+
+        The last has the share of noise first, and is empty without.
+        """
         weights, means, covariances = self.state.mixture
         if self.state.density.parametrisation.diagonal:
             covariances = covariances[:, 0]
-        return weights.copy(), means + self.state.density.data.center, covariances.copy()
+        means = means + self.state.density.data.center
+        return weights.copy(), means, covariances.copy(), self.state.hyper.noise.copy()

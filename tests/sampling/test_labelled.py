@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.special import gammaln, logsumexp, multigammaln
@@ -143,5 +145,38 @@ def test_new_classes_may_change_places():
     found = relabel("ecr", problem.data, mixed, fit.mixture, np.zeros(len(draws)))
     assert (found.permutations[:, 0] == 0).all()
     assert mixed.permuted(found.permutations).means == pytest.approx(draws.means)
-    with pytest.raises(NotImplementedError, match="without a name"):
-        posterior.log_evidence()
+
+
+def test_evidence_of_several_new_classes():
+    """One class known, two components that may change places: the sum over all allocations."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(0, 0.4, 4), rng.normal(3, 0.4, 3), rng.normal(6, 0.4, 3)])
+    known = ["a", "a", *[None] * 8]
+    prior = Prior([2.0], None, 4.0, [[1.0]], 1.5, mean_strength=0.1)
+    fit = bayesgmm.fit(x, 3, "V", labels=known, prior=prior, random_seed=0)
+    posterior = bayesgmm.refine(
+        x, fit, sampler="gibbs", draws=2000, thin=5, random_seed=1, progressbar=False
+    )
+
+    def of_one(rows):
+        n, strength, shape, rate = len(rows), 0.1, 2.0, 0.5
+        away = strength * n / (strength + n) * (rows.mean() - 2.0) ** 2 if n else 0.0
+        after = rate + 0.5 * (np.sum((rows - rows.mean()) ** 2) + away) if n else rate
+        out = 0.5 * np.log(strength / (strength + n)) - 0.5 * n * np.log(2 * np.pi)
+        out += shape * np.log(rate) - gammaln(shape)
+        return out + gammaln(shape + n / 2) - (shape + n / 2) * np.log(after)
+
+    terms, marginals = [], {}
+    for z in itertools.product(range(3), repeat=8):
+        allocation = np.array([0, 0, *z])
+        total = gammaln(4.5) - gammaln(14.5)
+        for k in range(3):
+            mine = allocation == k
+            key = mine.tobytes()
+            if key not in marginals:
+                marginals[key] = of_one(x[mine]) + gammaln(1.5 + mine.sum()) - gammaln(1.5)
+            total += marginals[key]
+        terms.append(total)
+    evidence = posterior.log_evidence(random_seed=1)
+    assert evidence.value == pytest.approx(logsumexp(terms), abs=4 * evidence.error + 1e-3)
+    assert evidence.error < 0.1

@@ -135,3 +135,47 @@ def test_rows_at_the_edge_of_galaxies(seed):
     better = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False).loo()
     assert better["mcse"] < 0.7 * loo["mcse"]
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
+
+
+@pytest.fixture(scope="module")
+def with_holes_and_noise():
+    """Two groups, strays, holes and classes of some rows; one row far out, one without a value."""
+    rng = np.random.default_rng(2)
+    x = np.vstack(
+        [rng.normal(0, 1, (40, 2)), rng.normal(5, 1, (40, 2)), rng.uniform(-9, 14, (8, 2))]
+    )
+    x[::7, 0] = np.nan
+    x[80] = [30.0, np.nan]
+    classes = np.concatenate([np.zeros(40), np.ones(40), np.full(8, -1)]).astype(int)
+    classes[1::3] = -1
+    return x, classes
+
+
+@pytest.mark.parametrize("given", ["missing", "missing, noise and labels"])
+def test_rows_that_lack_values_and_others(with_holes_and_noise, given):
+    """Against differences of evidences; of rows that importance sampling leaves out, its terms."""
+    x, classes = with_holes_and_noise
+    beside = {} if given == "missing" else {"noise": 1e-3, "labels": classes}
+    prior = bayesgmm.Prior.from_data(np.nan_to_num(x[:80]))
+    options = {"prior": prior, "missing": "marginalize", **beside}
+    posterior = refined(x, bayesgmm.fit(x, 2, "EEE", random_seed=1, **options))
+    rows = [0, 7, 80]
+    better = bayesgmm.leave_out(posterior, rows, random_seed=1, progressbar=False)
+    found = better.tree["left_out"].to_dataset()
+    for i, row in enumerate(rows[:2]):
+        error = float(found["mcse"][i])
+        term = float(found["elpd_i"][i])
+        assert abs(term - float(posterior.psis.elpd_i[row])) < 4 * error + 0.02
+    others = np.delete(x, 80, axis=0)
+    if beside:
+        options["labels"] = np.delete(classes, 80)
+    start = bayesgmm.fit(others, 2, "EEE", start=posterior.fit.mixture, max_iter=0, **options)
+    if beside:  # the noise's ranges are those of all rows
+        from dataclasses import replace
+
+        start = replace(start, ranges=posterior.fit.ranges)
+    whole = posterior.log_evidence(random_seed=1)
+    part = refined(others, start).log_evidence(random_seed=1)
+    error = np.hypot(np.hypot(whole.error, part.error), float(found["mcse"][2]))
+    term = float(found["elpd_i"][2])
+    assert abs(term - (whole.value - part.value)) < 4 * error < 1.0

@@ -79,9 +79,7 @@ def incomplete_centred_pass(  # type: ignore[no-untyped-def]
             i = end  # rows that say nothing
         else:
             _factor(mixture, columns, n_observed, log_scale, group)
-            for k in range(n_components if len(table.allowed) > 0 else 0):
-                if table.allowed[g, k] == 0:
-                    group.constants[k] = -np.inf
+            _exclude(table.allowed, g, group.constants)
         counts = np.zeros(n_components)
         first = np.zeros((n_components, n_observed))
         second = np.zeros((n_components, n_observed, n_observed))
@@ -114,6 +112,14 @@ def incomplete_centred_pass(  # type: ignore[no-untyped-def]
                 )  # fmt: skip
         g += 1
     return loglik
+
+
+@inlined
+def _exclude(allowed, g, constants):  # type: ignore[no-untyped-def]
+    """Give components that a group's rows cannot belong to no density."""
+    for k in range(len(constants) if len(allowed) > 0 else 0):
+        if allowed[g, k] == 0:
+            constants[k] = -np.inf
 
 
 @jit()

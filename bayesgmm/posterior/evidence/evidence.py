@@ -139,7 +139,7 @@ def evidence_of(
     _refuse_unusable(draws, n_chains, size)
     copies = float(gammaln(draws.n_components + 1))
     if data.groups is not None and data.groups.admissible is not None:
-        region, copies = region_of_labels(data), 0.0
+        region, copies = region_of_labels(draws, data, family)
     else:
         region = best_region(draws, family, data.center, data.names)
     ordered = region.applied(draws)

@@ -15,6 +15,7 @@ from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from ...data.data import Data
 from ...families import Family
@@ -66,12 +67,23 @@ class Region(ABC):
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class AsLabelled(Region):
-    """Components that the rows' labels tell apart: there is one order only."""
+class WithinKinds(Region):
+    """Components that the rows' labels tell apart, but for those of one kind.
+
+    Attributes
+    ----------
+    kinds : tuple of (array, Region)
+        The components of each kind of several, and the rule for their order.
+    """
+
+    kinds: tuple[tuple[IntArray, Region], ...]
 
     def permutations(self, draws: Draws) -> IntArray:
-        """The order that they are in."""
-        return np.tile(np.arange(draws.n_components), (len(draws), 1))
+        """The order that they are in, and in each kind that which its rule picks."""
+        out = np.tile(np.arange(draws.n_components), (len(draws), 1))
+        for kind, region in self.kinds:
+            out[:, kind] = kind[region.permutations(_some(draws, kind))]
+        return out
 
 
 @final
@@ -184,21 +196,23 @@ def best_region(draws: Draws, family: Family, center: FloatArray, names: Sequenc
     return Ordering(f"ordered by {axes[best]}", center, best)
 
 
-def region_of_labels(data: Data) -> Region:
-    """The region of rows with labels.
+def region_of_labels(draws: Draws, data: Data, family: Family) -> tuple[Region, float]:
+    """The region of draws given rows with labels, and the log number of copies of it.
 
-    Raises
-    ------
-    NotImplementedError
-        Labels that tell some components apart, and others not.
+    Components of one kind, which are admissible in the same rows, can exchange their names.
     """
     assert data.groups is not None
-    if any(len(kind) > 1 for kind in data.groups.kinds):
-        raise NotImplementedError(
-            "the evidence is not known where labels leave several components without a name: use "
-            "at most one component beyond the classes."
-        )
-    return AsLabelled("", data.center)
+    kinds = [kind for kind in data.groups.kinds if len(kind) > 1]
+    rules = [best_region(_some(draws, k), family, data.center, data.names) for k in kinds]
+    copies = float(sum(gammaln(len(kind) + 1) for kind in kinds))
+    name = "; ".join(rule.name for rule in rules)
+    return WithinKinds(name, data.center, tuple(zip(kinds, rules, strict=True))), copies
+
+
+def _some(draws: Draws, components: IntArray) -> Draws:
+    """The draws of some of the components."""
+    parts = (draws.weights, draws.means, draws.covariances)
+    return Draws(*(part[:, components] for part in parts))
 
 
 def _axis_names(names: Sequence[str], family: Family) -> Iterator[str]:

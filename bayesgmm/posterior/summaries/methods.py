@@ -237,7 +237,7 @@ class Summaries(RowSummaries):
         data = self.data
         as_many = data.n if data.weights is None else round(data.total)
         n = as_many if n_rows is None else n_rows
-        return predictive_rows(self.mixture_draws.thinned(n_draws), n, random_seed)
+        return predictive_rows(data, self._all_draws.thinned(n_draws), n, random_seed)
 
     def predictive_check(
         self,
@@ -294,7 +294,7 @@ class Summaries(RowSummaries):
         ...     {"range": lambda x: x.max(axis=0) - x.min(axis=0)})  # doctest: +SKIP
         """
         mixture = self.fit.mixture
-        mixtures = self.mixture_draws.thinned(n_draws)
+        mixtures = self._all_draws.thinned(n_draws)
         return check_table(
             self.data.repeated(), mixtures, chosen(statistics, mixture), ci_prob, random_seed
         )

@@ -7,21 +7,35 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from ...data.data import Data
+from ...em.noise import noise_rows
+from ...mixture.draws import NoisyDraws
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer, random_stream
 from .mixture_draws import MixtureDraws
 
+type Seed = int | np.random.Generator | None
 # Most numbers that are returned: 1 GiB of them.
 _LIMIT = 2**27
 
 
 def replicates(
-    mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
+    data: Data, mixtures: MixtureDraws, n_rows: int, random_seed: Seed
 ) -> Iterator[FloatArray]:
-    """A new data set (n_rows, d) from every draw."""
-    rng = random_stream(random_seed)
-    for mixture in mixtures.mixtures():
-        yield mixture.sample(n_rows, rng)[0]
+    """A new data set (n_rows, d) from every draw; noise is over the volume of the data.
+
+    Raises
+    ------
+    NotImplementedError
+        Noise of a given density.
+    """
+    rng, draws = random_stream(random_seed), mixtures.draws
+    for s, mixture in enumerate(mixtures.mixtures()):
+        rows = mixture.sample(n_rows, rng)[0]
+        if isinstance(draws, NoisyDraws):
+            strays = rng.random(n_rows) < draws.noise_share[s]
+            rows[strays] = noise_rows(data, draws.noise, int(strays.sum()), rng)
+        yield rows
 
 
 def refuse_too_many(n_draws: int, n_rows: int, d: int) -> None:
@@ -34,14 +48,14 @@ def refuse_too_many(n_draws: int, n_rows: int, d: int) -> None:
 
 
 def predictive_rows(
-    mixtures: MixtureDraws, n_rows: int, random_seed: int | np.random.Generator | None
+    data: Data, mixtures: MixtureDraws, n_rows: int, random_seed: Seed
 ) -> xr.Dataset:
     """New data sets from every draw: y over chain, draw, obs_id, feature."""
     n_draws, d = len(mixtures.draws), len(mixtures.names)
     check_integer("n_rows", n_rows, 1)
     refuse_too_many(n_draws, n_rows, d)
     y = np.empty((n_draws, n_rows, d))
-    for s, rows in enumerate(replicates(mixtures, n_rows, random_seed)):
+    for s, rows in enumerate(replicates(data, mixtures, n_rows, random_seed)):
         y[s] = rows
     by_chain = y.reshape(len(mixtures.chain), -1, n_rows, d)
     return xr.Dataset(

@@ -18,12 +18,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...data.data import Data
-from ...mixture.imputation import drawn, with_own_values
 from ...mixture.mixture import Mixture
 from ...utils.display import pair
 from ...utils.types import FloatArray
 from ...utils.validation import random_stream, tail_probabilities
 from .functions import as_numbers, value_by_draw
+from .imputations import completed_by
 from .intervals import summarise
 from .mixture_draws import MixtureDraws
 from .predictive import replicates
@@ -133,7 +133,7 @@ def check_table(
     if data.counted is not None:  # without rows that have no value
         data = data.take(np.flatnonzero(data.counted))
     rng = random_stream(random_seed)
-    new_rows = replicates(mixtures, data.n, rng)
+    new_rows = replicates(data, mixtures, data.n, rng)
     tables: Iterator[FloatArray] = iter([np.asarray(data.values, dtype=np.float64)])
     if data.incomplete:
         tables = _completed(data, mixtures, np.random.default_rng(rng.integers(2**63)))
@@ -166,5 +166,5 @@ def _completed(
     data: Data, mixtures: MixtureDraws, rng: np.random.Generator
 ) -> Iterator[FloatArray]:
     """The rows (n, d) with what they miss drawn by every draw in turn."""
-    for parameters in mixtures.draws.parameters(data.center):
-        yield with_own_values(data, drawn(data, parameters, rng))
+    for s in range(len(mixtures.draws)):
+        yield completed_by(data, mixtures.draws.at(np.array([s])), rng)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,13 @@ class RowSummaries(ABC):
         return MixtureDraws.of(posterior, self.draws, mixture.named, mixture.missing)
 
     @property
+    def _all_draws(self) -> MixtureDraws:
+        """The draws as mixtures, with the noise for those who know what to do with it."""
+        if not isinstance(self.draws, NoisyDraws):
+            return self.mixture_draws
+        return replace(self.without_noise, draws=self.draws)
+
+    @property
     def without_noise(self) -> MixtureDraws:
         """The draws of the components alone, where the posterior has noise beside them.
 
@@ -86,8 +94,8 @@ class RowSummaries(ABC):
         self._warn_of_modes()
         if not isinstance(self.draws, NoisyDraws):
             return self.mixture_draws
-        named = self.fit.mixture.named
-        return MixtureDraws.of(self.tree["posterior"].to_dataset(), self.draws.components, named)
+        mixture, posterior = self.fit.mixture, self.tree["posterior"].to_dataset()
+        return MixtureDraws.of(posterior, self.draws.components, mixture.named, mixture.missing)
 
     def noise_probability(
         self,
@@ -212,7 +220,7 @@ class RowSummaries(ABC):
         if isinstance(self.draws, RowDraws):
             raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
         rows = self.data if X is None else self.fit.mixture.rows(X, missing=MARGINALIZE)
-        of_rows = self.mixture_draws.draws
+        of_rows = self._all_draws.draws
         if draws is None:
             return imputed_means(rows, of_rows)
         return imputations(rows, of_rows, draws, random_stream(random_seed))

@@ -1,0 +1,100 @@
+"""Pictures of fits and posteriors with noise: grey crosses, a share in the legend; of labels."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+
+import bayesgmm
+from bayesgmm import plots
+from bayesgmm.plots.style import NOISE
+from tests.conftest import simulate
+
+GREY = to_rgba(NOISE)
+
+
+def rows(d, seed=0):
+    rng = np.random.default_rng(seed)
+    x, classes = simulate(rng, 120, d, 2)
+    return np.vstack([x, rng.uniform(-15, 15, size=(30, d))]), classes
+
+
+def crosses(figure):
+    """Points of the collections that are drawn in the noise's grey, by panel."""
+    return {
+        i: sum(
+            len(c.get_offsets()) for c in ax.collections
+            if len(c.get_edgecolor()) and np.allclose(c.get_edgecolor()[0][:3], GREY[:3])
+        )
+        for i, ax in enumerate(figure.axes)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 6])
+def test_rows_called_noise_are_crosses(d):
+    """As many in every panel of rows as `predict` calls noise; the legend has all shares."""
+    x, _ = rows(d)
+    fit = bayesgmm.fit(x, 2, "EII" if d > 1 else "V", noise=True, random_seed=0)
+    called = int(np.sum(fit.predict(x) == -1))
+    assert called > 3
+    figure = fit.plot.classification(x)
+    found = [n for n in crosses(figure).values() if n]
+    assert found and set(found) == {called}
+    legend = (figure.legends or [figure.axes[0].get_legend()])[0]
+    texts = [t.get_text() for t in legend.get_texts()]
+    shares = [*((1 - fit.noise_share) * fit.weights), fit.noise_share]
+    assert [t.split("(")[1] for t in texts] == [f"{s:.0%})" for s in shares]
+    assert texts[-1].startswith("noise")
+    density = fit.plot.density(x, columns=[0, 1] if d > 1 else [0])
+    assert sum(crosses(density).values()) == np.sum(fit.noise_probability(x) > 0.5)
+    assert "without the noise" in density.axes[0].get_title()
+    for function in (plots.plot_uncertainty, plots.plot_responsibilities, plots.plot_profiles):
+        function(x, fit).savefig(io.BytesIO())
+
+
+def test_densities_are_without_the_noise():
+    """In one column: the curve, and the components', times the share of what is not noise."""
+    x, _ = rows(1)
+    fit = bayesgmm.fit(x, 1, "V", noise=True, random_seed=0)
+    [curve] = [
+        line for line in fit.plot.density(x).axes[0].lines if "noise" in str(line.get_label())
+    ]
+    at, height = curve.get_data()
+    assert np.trapezoid(height, at) == pytest.approx(1 - fit.noise_share, abs=0.01)
+
+
+def test_pictures_of_a_posterior_with_noise_and_holes():
+    """Responsibilities with the noise on top, densities with bands, chains, everything drawn."""
+    x, _ = rows(2)
+    x[::8, 0] = np.nan
+    fit = bayesgmm.fit(x, 2, "EII", noise=True, missing="marginalize", random_seed=0)
+    posterior = bayesgmm.refine(
+        x, fit, sampler="gibbs", draws=50, thin=2, random_seed=1, progressbar=False
+    )
+    figure = posterior.plot.responsibilities()
+    stacked = [c for c in figure.axes[0].collections if np.allclose(c.get_facecolor()[0], GREY)]
+    assert len(stacked) == 1
+    for one in (
+        plots.plot_density(x, fit, posterior),
+        plots.plot_density(x, fit, posterior, columns=1),
+        plots.plot_posterior(posterior),
+        plots.plot_coclustering(posterior),
+        plots.plot_check(posterior, n_draws=20, random_seed=0),
+        plots.plot_predictive(posterior, n_draws=8, random_seed=0),
+    ):
+        if hasattr(one, "savefig"):
+            one.savefig(io.BytesIO())
+
+
+def test_pictures_of_labelled_fits():
+    """Components by their classes' names."""
+    x, classes = rows(2)
+    names = np.array(["a", "b"])[classes].astype(object)
+    known = np.append(np.where(np.arange(120) % 3 == 0, names, None), [None] * 30)
+    fit = bayesgmm.fit(x, 2, "EII", noise=True, labels=known, random_seed=0)
+    figure = fit.plot.classification(x)
+    legend = (figure.legends or [figure.axes[0].get_legend()])[0]
+    assert [t.get_text().split(" ")[-2] for t in legend.get_texts()][-1] == "noise"
