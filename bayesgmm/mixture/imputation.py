@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,8 +24,9 @@ def gaussian(data: Data) -> Parameters:
     """One Gaussian fitted to the values that are there, in centred coordinates.
 
     EM from uncorrelated columns (Little & Rubin 2002, section 11.2); where the covariance becomes
-    singular, the last one that was not.
+    singular, the last one that was not. Labels do not matter to it.
     """
+    data = _without_labels(data)
     found = regular = Parameters(np.ones(1), np.zeros((1, data.d)), np.diag(data.sd**2)[None])
     before = -np.inf
     for _ in range(_MOST_ITERATIONS):
@@ -39,6 +41,11 @@ def gaussian(data: Data) -> Parameters:
     return found
 
 
+def _without_labels(data: Data) -> Data:
+    """The data in groups by their columns alone."""
+    return data if data.groups is None else replace(data, groups=data.groups.by_columns)
+
+
 def completed(data: Data) -> Data:
     """The data with their missing values filled in from one Gaussian, as EM's starts read them.
 
@@ -46,6 +53,7 @@ def completed(data: Data) -> Data:
     """
     if not data.incomplete:
         return data
+    data = _without_labels(data)
     if data.d < min(data.n, _MANY_COLUMNS):
         parameters = gaussian(data)
     else:

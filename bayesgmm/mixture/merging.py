@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ from scipy.special import entr
 from ..data.data import Data
 from ..data.lazy import lazy_on_dask
 from ..data.same_data import refuse_other_data
+from ..kernels.e_step.e_step import evaluate
 from ..utils.display import html_rows
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import check_integer
-from .apart import refuse_apart
 from .mixture import Mixture
+from .noise import mixed
 from .of_parameters import responsibility_blocks
 from .of_results import HasMixture, estimate_of, mixture_of
 
@@ -263,7 +264,8 @@ def merge(
 
     A group of rows that is not Gaussian may need several components. They overlap, and merging
     them lowers the entropy -sum_ij t_ij log t_ij of the clusters' responsibilities, where a
-    cluster's is the sum over its components. The density stays as it was.
+    cluster's is the sum over its components. The density stays as it was. Noise stays apart: rows
+    count without what is noise in them. Labels are in the responsibilities.
 
     Parameters
     ----------
@@ -312,12 +314,12 @@ def merge(
     [1, 2]
     """
     fit = estimate_of(fit)
-    refuse_apart(fit)
-    mixture = mixture_of(fit)
+    mixture = mixture_of(fit, beside_noise=True)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:
         cure = "pass the rows fitted (and sample_weight), or fit.mixture for others."
         refuse_other_data(kept, rows.fingerprint, cure)
+    rows = _of_components(fit, rows)
     parts: list[Cluster] = [(k,) for k in range(mixture.n_components)]
     pairs = list(combinations(parts, 2))
     drops: dict[_Pair, float] = {}
@@ -338,6 +340,21 @@ def merge(
     # One cluster is certain; so what is left at any stage is what the later merges take away.
     entropies = np.concatenate([np.cumsum(lowered[::-1])[::-1], [0.0]])
     return Merging(mixture, rows.total, tuple(merges), tuple(entropies.tolist()), tuple(counts))
+
+
+def _of_components(fit: Any, rows: Data) -> Data:
+    """The rows with what is known of their components, and weights without what is noise in them.
+
+    By how much a merge lowers the entropy is proportional to what components share of a row.
+    """
+    if hasattr(fit, "labels"):
+        rows = fit.labels.seen_in(rows)
+    if not hasattr(fit, "noise_share"):
+        return rows
+    density = evaluate(rows, fit.mixture.parameters_about(rows.center))[0]
+    is_noise = mixed(density, fit.noise.of_rows(rows), fit.noise_share)[1]
+    weights = np.ones(rows.n) if rows.weights is None else rows.weights
+    return replace(rows, weights=weights * (1 - is_noise))
 
 
 def _sums(

@@ -188,7 +188,7 @@ def analyse(
         begin("Standard errors")
         errors = _errors(fit, data)
         begin("Clusters")
-        merging = merge(data, fit) if fit.n_components > 1 and not fit.apart else None
+        merging = merge(data, fit) if fit.n_components > 1 else None
         begin("Noise")
         noise = NoiseReport.of(data, fit)
     return Analysis(

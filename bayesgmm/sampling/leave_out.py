@@ -241,10 +241,11 @@ class _Row:
             lambda c: _Chain(_state_at(density, problem, starts[c]), settings.thin), settings, ""
         )
         kept = [mixture for run in runs.draws for mixture in run]
-        *mixtures, shares = (np.stack(part) for part in zip(*kept, strict=True))
+        weights, means, covariances, noise = (np.stack(p) for p in zip(*kept, strict=True))
+        found = Draws(weights, means, covariances)
         if problem.noise is not None:
-            return _State(place, NoisyDraws(*mixtures, shares[:, 0], problem.noise))
-        return _State(place, Draws(*mixtures))
+            found = NoisyDraws(weights, means, covariances, noise[:, 0], problem.noise)
+        return _State(place, found)
 
 
 def _in_turn(first: tuple[float, float], then: tuple[float, float]) -> tuple[float, float]:

@@ -133,3 +133,35 @@ def test_rows_drawn_with_noise(rng):
     none = bayesgmm.fit(x[:100], 2, "EEE", noise=1e-12, random_seed=0)
     with pytest.raises(ValueError, match="end of its range"):
         standard_errors(x[:100], none, "information")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_merging_by_hand(case):
+    """Entropies among the components from responsibilities by SciPy, noise and labels in them."""
+    x, given, known = rows_of(case, seed=2)
+    fit = bayesgmm.fit(x, 3, "EII", random_seed=0, **given)
+    merging = bayesgmm.merge(x, fit)
+    log_ranges = np.log(np.nanmax(x, axis=0) - np.nanmin(x, axis=0))
+    share, t = getattr(fit, "noise_share", 0.0), np.zeros((len(x), 3))
+    for k in range(3):
+        alone = np.eye(3)[k] * fit.weights
+        mixture = alone, fit.means, fit.covariances
+        admissible = np.isin(known, (-1, k))
+        with np.errstate(divide="ignore"):
+            logs = log_densities(x, np.where(admissible, k, k), mixture, share, log_ranges)
+        t[:, k] = np.where(admissible & ~np.isnan(x).all(axis=1), np.exp(logs), 0.0)
+    total = np.exp(log_densities(x, known, (fit.weights, fit.means, fit.covariances), share,
+                                 log_ranges))  # fmt: skip
+    t /= total[:, None]
+
+    def entropy(parts):
+        parts = np.where(parts > 0, parts, 1.0)
+        return -np.sum(parts * np.log(parts))
+
+    counted = ~np.isnan(x).all(axis=1)
+    [first, *_] = [set(c) for c in merging.clusters(2) if len(c) == 2]
+    a, b = sorted(first)
+    merged = np.column_stack([t[counted, a] + t[counted, b], t[counted, 3 - a - b]])
+    drop = entropy(t[counted]) - entropy(merged)
+    entropies = merging.table["entropy"].to_numpy()
+    assert entropies[0] - entropies[1] == pytest.approx(drop, abs=1e-8)

@@ -126,10 +126,7 @@ def test_what_does_not_know_noise_refuses():
     fit = bayesgmm.fit(CHEVRON, 2, "VVV", noise=True, random_seed=1)
     for use in (
         lambda: bayesgmm.build_model(CHEVRON, fit),
-        lambda: bayesgmm.merge(CHEVRON, fit),
         lambda: bayesgmm.GaussianMixture.from_fit(fit),
-        lambda: fit.plot.classification(CHEVRON),
-        lambda: fit.plot.density(CHEVRON),
         lambda: fit.sample(5),
         lambda: fit.marginal([0]),
         lambda: fit.conditional({0: 1.0}),

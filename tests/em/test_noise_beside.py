@@ -170,3 +170,19 @@ def test_strays_with_holes_are_found():
     called = fit.predict(x) == -1
     assert called[stray].mean() > 0.85 and called[~stray].mean() < 0.02
     assert np.abs(fit.means).max() < 0.3 and abs(fit.noise_share - 60 / 260) < 0.06
+
+
+def test_one_gaussian_of_rows_with_labels_and_holes(table):
+    """The default prior, and what starts are made from, do not depend on labels."""
+    from bayesgmm.em.labels import read_labels
+    from bayesgmm.kernels.e_step.e_step import evaluate
+    from bayesgmm.mixture.imputation import completed
+
+    x, known = table
+    data = bayesgmm.fit(x, 1, missing="marginalize").mixture.rows(x)
+    seen = read_labels(known, 200, 3).seen_in(data)
+    ours, theirs = bayesgmm.Prior.from_data(seen), bayesgmm.Prior.from_data(data)
+    assert ours.scale == pytest.approx(theirs.scale, rel=1e-6)
+    assert completed(seen).values == pytest.approx(completed(data).values, abs=1e-4)
+    with pytest.raises(ValueError, match="not for 2 components"):
+        evaluate(seen, bayesgmm.fit(data, 2, random_seed=0).mixture.parameters_about(seen.center))

@@ -66,6 +66,7 @@ def test_densities_are_without_the_noise():
     assert np.trapezoid(height, at) == pytest.approx(1 - fit.noise_share, abs=0.01)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
 def test_pictures_of_a_posterior_with_noise_and_holes():
     """Responsibilities with the noise on top, densities with bands, chains, everything drawn."""
     x, _ = rows(2)

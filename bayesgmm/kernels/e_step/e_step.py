@@ -190,6 +190,8 @@ class _Pass:
         self.groups = getattr(rows, "groups", None)  # rows need not have the attribute
         if self.groups is not None and len(self.groups.of_rows) != len(rows.values):
             raise ValueError("the groups are those of other rows: cut both alike (Data.take does).")
+        if self.groups is not None and not self.groups.suit(n_components):
+            raise ValueError(f"the rows' labels are not for {n_components} components.")
         # Of the change of variables; each row has its own where values are missing.
         self.log_unit = 0.0 if self.groups is not None else float(np.sum(np.log(rows.scale)))
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)

@@ -91,6 +91,17 @@ class Groups:
         edges = [0, *at[1:-1].round().astype(int).tolist(), len(self.of_rows)]
         return list(pairwise(edges))
 
+    def suit(self, n_components: int) -> bool:
+        """Whether they are groups for so many components."""
+        return self.admissible is None or self.admissible.shape[1] == n_components
+
+    @property
+    def by_columns(self) -> Groups:
+        """The groups by columns alone, whatever component the rows can belong to."""
+        if self.admissible is None:
+            return self
+        return sorted_groups(self.of_rows, self.observed)
+
     def take(self, rows: NDArray[np.integer] | slice) -> Groups:
         """The groups of some of the rows, without those that have none of them."""
         return sorted_groups(self.of_rows[rows], self.observed, self.admissible)
