@@ -55,6 +55,32 @@ def test_missing_values_are_fitted_if_asked_for(tmp_path):
     assert "missing='marginalize'" in error_of(run("fit", path, "-k", 1))
 
 
+def test_columns_never_together(tmp_path):
+    """The error names both and the cure; a diagonal family, or a prior, does with them."""
+    path = tmp_path / "apart.csv"
+    rng = np.random.default_rng(0)
+    rows = [f"{a:.3f}," for a in rng.normal(size=30)] + [f",{b:.3f}" for b in rng.normal(size=30)]
+    path.write_text("height,width\n" + "\n".join(rows) + "\n")
+    options = ["--missing", "marginalize", "--json"]
+    result = run("fit", path, "-k", 1, *options)
+    assert result.exit_code != 0
+    for word in ("'height' and 'width'", "0 rows", "VVI", "prior"):
+        assert word in error_of(result)
+    out = tmp_path / "fit.npz"
+    assert run("fit", path, "-k", 1, "--family", "VVI", *options).exit_code == 0
+    assert run("fit", path, "-k", 1, "--prior", *options, "--out", out).exit_code == 0
+    found = json.loads(run("select", path, "-k", 1, *options).stdout)
+    status = {row["family"]: row["status"] for row in found["table"]}
+    assert status["VVI"] == "converged" and status["EEE"] == "failed"
+    x = pd.read_csv(path)
+    posterior = bayesgmm.refine(
+        x, bayesgmm.Fit.load(out), sampler="gibbs", draws=500, random_seed=1, progressbar=False
+    )
+    sigma = posterior.draws.covariances[:, 0]
+    correlation = sigma[:, 0, 1] / np.sqrt(sigma[:, 0, 0] * sigma[:, 1, 1])
+    assert abs(correlation.mean()) < 0.2 and correlation.std() > 0.4  # as the prior has it
+
+
 def test_labels_and_noise(csv, tmp_path):
     """`--labels COLUMN` and `--noise` as in Python; `refine` and `select` go on from them."""
     x = bayesgmm.datasets.load_faithful()
