@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 
 import bayesgmm
 from bayesgmm import plots
@@ -86,7 +87,7 @@ def test_pictures_of_a_posterior_with_noise_and_holes():
         plots.plot_check(posterior, n_draws=20, random_seed=0),
         plots.plot_predictive(posterior, n_draws=8, random_seed=0),
     ):
-        if hasattr(one, "savefig"):
+        if isinstance(one, Figure):
             one.savefig(io.BytesIO())
 
 
