@@ -65,6 +65,9 @@ class NoiseReport:
         return text
 
     def shown(self) -> pd.DataFrame:
-        """The table, with the factors as a column."""
-        found = self.table.rename_axis("factor").reset_index()
-        return found.drop(columns="loglik")
+        """The table in words, a row for each density relative to the fit's."""
+        found = self.table.drop(columns="loglik").rename(
+            columns={"noise_rows": "rows of noise", "moved": "rows that change"}
+        )
+        shown = found.map(lambda value: f"{value:.3g}").rename_axis(None)
+        return shown.set_axis([f"{factor:g} times" for factor in found.index])
