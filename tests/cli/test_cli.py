@@ -55,6 +55,7 @@ def test_missing_values_are_fitted_if_asked_for(tmp_path):
     assert "missing='marginalize'" in error_of(run("fit", path, "-k", 1))
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
 def test_columns_never_together(tmp_path):
     """The error names both and the cure; a diagonal family, or a prior, does with them."""
     path = tmp_path / "apart.csv"

@@ -188,18 +188,6 @@ def test_refusals(rng):
         fit(same, 2)
 
 
-def test_what_cannot_refuses_by_name(rng):
-    """The sandwich and noise need complete rows, and say so."""
-    x = holes(rng, 100)
-    found = fit(x, 2)
-    for what, call in (
-        ("the sandwich", lambda: standard_errors(x, found, "sandwich")),
-        ("a fit with noise", lambda: fit(x, 2, noise=True)),
-    ):
-        with pytest.raises(DataError, match=f"{what} needs complete rows"):
-            call()
-
-
 @pytest.mark.parametrize("family", ["VVV", "VVI"])
 def test_labels_of_rows_that_miss_values(rng, family):
     """The joint log-likelihood by SciPy row by row, at a point that no other near it exceeds."""

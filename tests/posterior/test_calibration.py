@@ -61,7 +61,7 @@ def test_regression_bands():
 
 def test_class_probabilities():
     """Of a new row given known classes: in the interval; means are frequencies of the class."""
-    held, predicted, happened = 0, [], []
+    held, doubtful, predicted, happened = 0, 0, [], []
     for i, (mixture, rng) in enumerate(truths(4)):
         x, classes = mixture.sample(N, rng)
         if len(set(classes)) < 2:
@@ -73,10 +73,12 @@ def test_class_probabilities():
             w * multivariate_normal(m, s).pdf(new[0])
             for w, m, s in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
         ]
-        held += float(found["lower"]) < joint[1] / sum(joint) < float(found["upper"])
+        if 1e-6 < float(found["mean"]) < 1 - 1e-6:  # else they are 0 or 1 in double precision
+            doubtful += 1
+            held += float(found["lower"]) < joint[1] / sum(joint) < float(found["upper"])
         predicted.append(float(found["mean"]))
         happened.append(of == 1)
     p = np.array(predicted)
-    assert plausible(held, REPLICATES, 0.8), held
+    assert doubtful > 25 and plausible(held, doubtful, 0.8), (held, doubtful)
     away = (np.sum(happened) - p.sum()) / np.sqrt(np.sum(p * (1 - p)))
     assert abs(away) < 4
