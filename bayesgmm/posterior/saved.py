@@ -56,7 +56,18 @@ class InFile:
     @classmethod
     @abstractmethod
     def from_tree(cls, tree: xr.DataTree) -> Self:
-        """The posterior in a tree that `save` wrote; others are refused."""
+        """The posterior in a tree that `save` wrote; others are refused.
+
+        Parameters
+        ----------
+        tree : xarray.DataTree
+            What was read from the file.
+
+        Returns
+        -------
+        Posterior or ComponentsPosterior
+            As this class.
+        """
 
 
 class Saved(InFile):

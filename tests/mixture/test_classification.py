@@ -11,7 +11,7 @@ import pytest
 
 import bayesgmm
 from bayesgmm.comparison.agreement import agreement
-from bayesgmm.mixture import mixture as mixture_module
+from bayesgmm.mixture import of_parameters
 from bayesgmm.mixture.classification import classify
 from bayesgmm.utils.errors import DataError
 from tests.places import SHARED
@@ -51,7 +51,7 @@ def test_blocks_change_nothing(faithful, monkeypatch):
     """Seven rows at a time."""
     x, fit = faithful
     whole = classify(x, fit, responsibilities=True)
-    monkeypatch.setattr(mixture_module, "_BLOCK", 7 * fit.n_components)
+    monkeypatch.setattr(of_parameters, "_BLOCK", 7 * fit.n_components)
     pd.testing.assert_frame_equal(classify(x, fit, responsibilities=True), whole, rtol=1e-12)
 
 
@@ -201,3 +201,20 @@ def test_words():
     assert "0.2000 (1 rows)" in text
     assert "0 = x, 1 = y; without a class: 2" in text
     assert "<td>" in found._repr_html_()
+
+
+def test_polars_in_polars_out(faithful):
+    """Rows of polars' are classified as those of pandas', in a frame of polars'."""
+    import polars as pl
+
+    x, fit = faithful
+    named = fit.with_component_names(["long", "short"])
+    for of in (fit, named):
+        ours = classify(pl.from_pandas(x), of, responsibilities=True)
+        assert isinstance(ours, pl.DataFrame)
+        theirs = classify(x, of, responsibilities=True)
+        assert ours.columns == list(theirs.columns)
+        assert ours["component"].to_list() == theirs["component"].tolist()
+        np.testing.assert_array_equal(
+            ours.drop("component").to_numpy(), theirs.drop(columns="component").to_numpy()
+        )

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 import bayesgmm
 from bayesgmm.data.data import as_data
-from bayesgmm.mixture import mixture as mixture_module
+from bayesgmm.mixture import of_parameters
 from bayesgmm.mixture.merging import Merging, merge
 from bayesgmm.mixture.mixture import Mixture
 
@@ -249,7 +249,7 @@ def test_blocks_change_nothing(monkeypatch):
     """Sums and labels by seven rows at a time."""
     x, mixture = six()
     whole = merge(x, mixture)
-    monkeypatch.setattr(mixture_module, "_BLOCK", 7 * mixture.n_components)
+    monkeypatch.setattr(of_parameters, "_BLOCK", 7 * mixture.n_components)
     parts = merge(x, mixture)
     np.testing.assert_allclose(parts.entropies, whole.entropies, rtol=1e-12)
     assert (parts.merges, parts.rows) == (whole.merges, whole.rows)
