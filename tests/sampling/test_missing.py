@@ -10,7 +10,7 @@ import pytest
 from pymc.initial_point import make_initial_point_fn
 
 import bayesgmm
-from bayesgmm import DataError, Prior
+from bayesgmm import Prior
 from bayesgmm.data.data import as_data
 from bayesgmm.data.groups import groups_of
 from bayesgmm.density.log_posterior import LogPosterior
@@ -112,8 +112,6 @@ def test_models_have_the_likelihood_of_what_is_there(known):
     found = bayesgmm.fit(x, 2, missing="marginalize", random_seed=1)
     model = bayesgmm.build_model(x, found)
     assert [v.name for v in model.free_RVs] == ["pi", "mu", "bartlett_chi2", "bartlett_normal"]
-    with pytest.raises(DataError, match="refine with a model needs complete rows"):
-        bayesgmm.refine(x, found, model=model)
     term = model.compile_logp(vars=[model["y"]], mode="FAST_COMPILE")
     start = make_initial_point_fn(model=model, overrides=initial_point(model, found))(0)
     problem = PosteriorProblem.of(x, found)
