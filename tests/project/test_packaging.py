@@ -129,3 +129,16 @@ def test_twine_accepts_both(sdist, tmp_path):
     pip_wheel(ROOT, tmp_path)
     command = [sys.executable, "-m", "twine", "check", "--strict", sdist, *tmp_path.glob("*.whl")]
     subprocess.run(command, check=True)
+
+
+def test_changelog_citation_and_version_agree():
+    """The newest dated section is what is cited, and the version is that one or a later one."""
+    log = (ROOT / "CHANGELOG.md").read_text()
+    version, date = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", log, re.MULTILINE)[
+        0
+    ]
+    cited = (ROOT / "CITATION.cff").read_text()
+    assert f'version: "{version}"' in cited and f'date-released: "{date}"' in cited
+    number, _, development = bayesgmm.__version__.partition(".dev")
+    released, current = (tuple(map(int, v.split("."))) for v in (version, number))
+    assert current > released if development else current == released
