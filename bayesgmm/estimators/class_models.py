@@ -215,7 +215,8 @@ def _of_incomplete_rows(rows: Labelled, family: Family, choice: Choice) -> Class
     if not fit.status.sound:
         raise DegenerateComponentError(fit.degenerate_component or 0)
     p = fit.mixture.parameters_about(data.center)
-    if text := undetermined(problem, labels.seen_in(data), p):
+    seen = labels.seen_in(data)
+    if text := undetermined(problem.of_rows(seen), seen, p):
         raise DataError(text)
     priors = choice.priors(rows)
     size = family.n_parameters(n_classes, data.d)

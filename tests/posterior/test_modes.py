@@ -237,5 +237,5 @@ def test_a_fit_of_weighted_rows_is_not_refined():
     """The posterior would be of other data."""
     x = bayesgmm.datasets.load_faithful()
     fit = bayesgmm.fit(x, 2, sample_weight=np.full(272, 2.0), random_seed=1)
-    with pytest.raises(ValueError, match="rows with weights"):
+    with pytest.raises(ValueError, match="the fit is of weighted rows"):
         bayesgmm.refine(x, fit)
