@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Cluster = tuple[int, ...]
 _Pair = tuple[Cluster, Cluster]
-# An entropy below this share of its maximum is that of components one can tell apart.
-_LITTLE_OVERLAP = 0.01
+#: An entropy below this share of its maximum is that of components one can tell apart.
+LITTLE_OVERLAP = 0.01
 _FORMATS = dict.fromkeys(("entropy", "drop", "drop_per_row"), "{:.4g}".format) | {
     "rows": "{:.10g}".format
 }
@@ -198,11 +198,16 @@ class Merging:
             member[list(cluster), j] = 1.0
         return member
 
+    @property
+    def overlap(self) -> float:
+        """The entropy of the components as a share of its maximum, n log K; 0 for one."""
+        k = self.n_components
+        return self.entropies[0] / (self.n * float(np.log(k))) if k > 1 else 0.0
+
     def _lines(self) -> list[tuple[str, str]]:
         k, c = self.n_components, self.suggest()
-        share = self.entropies[0] / (self.n * np.log(k)) if k > 1 else 0.0
-        overlap = f"{share:.2%} of its maximum, n log K"
-        if share < _LITTLE_OVERLAP:
+        overlap = f"{self.overlap:.2%} of its maximum, n log K"
+        if self.overlap < LITTLE_OVERLAP:
             overlap += ": they hardly overlap, there is little to merge"
         found = f"{c} cluster{'s' if c > 1 else ''}: {', '.join(map(self._text, self.clusters()))}"
         if k < 3:

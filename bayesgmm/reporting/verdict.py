@@ -8,6 +8,7 @@ from ..comparison.rows import SAMPLED_K
 from ..comparison.verdict import questions, strength
 from ..em.result import Fit
 from ..families.letters import Letter
+from ..mixture.merging import LITTLE_OVERLAP
 from ..plots.checks import outside_interval
 from ..selection.criteria import criterion_of
 from .analysis import Analysis
@@ -142,7 +143,7 @@ def _all_components(fit: Fit) -> str:
 def _clusters(analysis: Analysis) -> str:
     """Which components overlap so much that they may be one cluster, if any do."""
     merging = analysis.merging
-    if merging is None or merging.n_components < 3:
+    if merging is None or merging.n_components < 3 or merging.overlap < LITTLE_OVERLAP:
         return ""
     number = merging.suggest()
     joined = [part for part in merging.clusters(number) if len(part) > 1]
@@ -151,10 +152,10 @@ def _clusters(analysis: Analysis) -> str:
     parts = _listed(
         [_listed([str(merging.mixture.components[k]) for k in part]) for part in joined]
     )
-    return (
-        f". Components {parts} overlap most: merged by entropy, the components make {number} "
-        "clusters"
-    )
+    text = f". Components {parts} overlap most"
+    if merging.n_components > 3:  # three leave the elbow no other place
+        text += f": merged by entropy, the components make {number} clusters"
+    return text
 
 
 def uncertain_share(analysis: Analysis) -> float:

@@ -75,7 +75,9 @@ def test_every_sampler_has_engines_of_its_kind(sampler):
 
 def test_what_is_missing_is_named():
     """The library and the cure."""
-    with pytest.raises(ModuleNotFoundError, match=r"'smc' requires.*no_such_library.*bayesgmm\[jax\]"):
+    with pytest.raises(
+        ModuleNotFoundError, match=r"'smc' requires.*no_such_library.*bayesgmm\[jax\]"
+    ):
         Sampler("smc", libraries=("sys", "no_such_library")).check_installed()
 
 

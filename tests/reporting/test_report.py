@@ -170,6 +170,26 @@ def test_one_component_is_said_to_be_one():
     assert "a single Gaussian, the only number of components tried" in sentences
 
 
+@pytest.mark.parametrize(
+    ("centers", "said"),
+    [
+        ([0.0, 12.0, 24.0], ""),
+        ([0.0, 2.5, 24.0], " overlap most."),
+        ([0.0, 2.5, 24.0, 40.0], "the components make 3 clusters"),
+    ],
+)
+def test_merging_is_proposed_where_components_overlap(centers, said):
+    """Nothing where all rows are certain; no number for three, whose elbow can only be at 2."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(np.repeat(centers, 200)[:, None], 1.0)
+    analysis = analysis_of(x, (len(centers),), with_posterior=False, covariance_type="E")
+    sentences = " ".join(verdict.conclusion(analysis))
+    if said:
+        assert said in sentences
+    else:
+        assert "overlap" not in sentences and "clusters" not in sentences
+
+
 def test_a_report_is_not_started_where_it_cannot_be_written(tmp_path):
     """A missing directory is noticed before the work."""
     with pytest.raises(FileNotFoundError, match="no directory"):

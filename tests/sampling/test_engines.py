@@ -372,7 +372,8 @@ def test_a_missing_library_is_named_with_the_cure(model, fit, monkeypatch, sampl
     """Before anything is compiled."""
     monkeypatch.setattr(registry, "find_spec", lambda name: None if name == missing else object())
     with pytest.raises(
-        ModuleNotFoundError, match=rf"'{sampler}' requires.*{missing}.*pip install 'bayesgmm\[jax\]'"
+        ModuleNotFoundError,
+        match=rf"'{sampler}' requires.*{missing}.*pip install 'bayesgmm\[jax\]'",
     ):
         sample(model, initial_point(model, fit), sampler=sampler)
 
