@@ -151,7 +151,8 @@ def resume_directly(
     """
     assert sampler.resuming is not None
     begin = time.perf_counter()
-    [point] = _initial_points(problem, 1, settings.random_seed)
+    with waiting("Mode of the posterior", settings.progressbar):
+        [point] = _initial_points(problem, 1, settings.random_seed)
     resuming, starts = sampler.resuming(), point.density.space.free(last)
 
     def engine(
@@ -171,7 +172,8 @@ def resume_directly(
 def steps_to_a_draw(problem: PosteriorProblem, sampler: Sampler, settings: Settings) -> float:
     """The mean number of steps to a draw of a run of NUTS."""
     assert sampler.of_density is not None
-    [point] = _initial_points(problem, 1, settings.random_seed)
+    with waiting("Mode of the posterior", settings.progressbar):
+        [point] = _initial_points(problem, 1, settings.random_seed)
     engine = sampler.of_density()
     _, stats = _run(with_pruning(engine) if sampler.with_pruning else engine, point, settings)
     refuse_if_stopped(stats.sizes["chain"], stats.sizes["draw"], settings)
