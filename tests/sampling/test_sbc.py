@@ -137,7 +137,7 @@ def test_ranks_are_uniform(name, sampler):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", ["VVV", "VVI"])
+@pytest.mark.parametrize("name", [pytest.param("VVV", marks=pytest.mark.long), "VVI"])
 def test_ranks_are_uniform_with_missing_values(name, sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform(name, sampler, missing=0.15)
@@ -161,7 +161,8 @@ def test_ranks_are_uniform_with_noise(sampler):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("sampler", ["gibbs", "nutpie"])
 def test_ranks_are_uniform_with_noise_and_missing_values(sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform_with_noise(sampler, missing=0.15)
