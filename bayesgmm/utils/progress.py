@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from threading import Event, Thread
 
 # Seconds without a line after which one says what is still being done, where nothing can move.
-_BEAT = 4.0
+_BEAT = 3.0
 
 
 @contextmanager
