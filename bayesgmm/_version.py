@@ -1,3 +1,3 @@
 """The version, written here only: packaging, the command line and saved files read it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
