@@ -1,4 +1,4 @@
-"""Gaussian mixtures twice over: fitted by EM in milliseconds, and as a posterior by MCMC.
+"""Gaussian mixtures: fitted by EM in milliseconds, and their uncertainty by MCMC.
 
     fit = bayesgmm.fit(X, 2)                  maximum likelihood (or MAP) by EM
     selection = bayesgmm.select(X)            the grid of families and numbers of components

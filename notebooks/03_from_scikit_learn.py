@@ -43,7 +43,7 @@ for estimator in (Theirs(3, random_state=0), GaussianMixture(3, random_state=0))
 # %% [markdown]
 # ## `tol`: has it arrived?
 #
-# scikit-learn stops when the last gain is below 1e-3 per row. EM often creeps, and then there is
+# scikit-learn stops when the last gain is below 1e-3 per row. EM is often slow, and then there is
 # more to come. Here `tol` is what is *left to gain*.
 
 # %%

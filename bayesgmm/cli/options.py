@@ -26,12 +26,12 @@ def _complete_families(incomplete: str) -> list[str]:
     return [before + comma + name for name in names if name.startswith(last.upper())]
 
 
-Columns = Annotated[str, typer.Option(help="Columns to use, separated by commas; all if left out.")]
+Columns = Annotated[str, typer.Option(help="Columns to use, separated by commas. Default: all.")]
 Weights = Annotated[
     str,
     typer.Option(
         metavar="COLUMN",
-        help="The column that says what each row counts for: 2 as if it stood there twice.",
+        help="The column of frequency weights: weight 2 equals two identical rows.",
     ),
 ]
 if TYPE_CHECKING:
@@ -67,26 +67,26 @@ Components = Annotated[str, typer.Option("-k", help="Numbers of components: 1:9,
 Families = Annotated[
     str,
     typer.Option(
-        help="Covariance families, such as EEE,VVV; all if left out.",
+        help="Covariance families, such as EEE,VVV. Default: all.",
         autocompletion=_complete_families,
     ),
 ]
 FamilyName = Annotated[
     str,
     typer.Option(
-        "--family", help="Covariance family; VVV, or V for one column, if left out.",
+        "--family", help="Covariance family. Default: VVV, or V for one column.",
         autocompletion=_complete_families,
     ),
 ]  # fmt: skip
 Starts = Annotated[
-    int | None, typer.Option("--n-init", min=1, help="Random starts; the library's own number "
-                             "if left out.")
+    int | None, typer.Option("--n-init", min=1, help="Random starts. Default: the library's "
+                             "own number.")
 ]  # fmt: skip
 Draws = Annotated[int, typer.Option(min=4, help="Posterior draws per chain.")]
 Tune = Annotated[int, typer.Option(min=1, help="Warm-up draws per chain.")]
 TuneIfGiven = Annotated[
     int | None,
-    typer.Option(min=1, help="Warm-up draws per chain; the sampler's own number if left out."),
+    typer.Option(min=1, help="Warm-up draws per chain. Default: the sampler's own."),
 ]
 Chains = Annotated[int, typer.Option(min=1, help="Chains.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same result.")]

@@ -54,18 +54,20 @@ def _refine(
     sampler: Annotated[SamplerName, typer.Option(help="The sampler.")] = "auto",
     min_ess: Annotated[
         int | None,
-        typer.Option(min=1, help="Effective draws to reach, of --sampler auto; 400 if left out."),
+        typer.Option(min=1, help="Effective draws to reach, of --sampler auto. Default: 400."),
     ] = None,
     max_time: Annotated[
         float | None,
         typer.Option(
             min=0.0,
-            help="Seconds after which nothing longer is begun, of --sampler auto; 100 if left out.",
+            help="Seconds after which nothing longer is begun, of --sampler auto. Default: 100.",
         ),
     ] = None,
     thin: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Sweeps to a draw, of --sampler {_SWEEPING}; 10 if left out."),
+        typer.Option(
+            min=1, help=f"Gibbs sweeps per retained draw, of --sampler {_SWEEPING}. Default: 10."
+        ),
     ] = None,
     n_modes: Annotated[
         int,

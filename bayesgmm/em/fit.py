@@ -97,7 +97,7 @@ def fit(
     n_init : int, optional
         Number of random starts: 30 for "auto", else 10, unless given. The best result is kept.
     max_iter : int
-        Most EM iterations per start; 0 returns the start's parameters and their log-likelihood.
+        Maximum EM iterations per start; 0 returns the start's parameters and their log-likelihood.
     tol : float
         Stop when at most `tol` of log-likelihood *per row* is left to gain (extrapolated), which
         depends neither on n nor on the units of the columns.

@@ -37,7 +37,7 @@ def write_factors(form, at, root, s, factors, half_log_dets):  # type: ignore[no
     """Write the factors (K, d, d), or (K, 1, d) for SIGMA, and log|G| (K,).
 
     at has the covariance and below, s (d,) is the inverse scale, root (d, d) the upper triangular M
-    for BARTLETT. What is no covariance gives a log|G| that is no number.
+    for BARTLETT. What is no covariance gives an undefined log|G|.
     """
     covariance = at.covariance
     n_blocks = covariance.shape[0]
