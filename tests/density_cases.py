@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from scipy.special import expit, logsumexp
 from scipy.stats import dirichlet, gamma, invgamma, invwishart, multivariate_normal
 
@@ -33,6 +34,16 @@ def prior_for(rng, d, kind):
     if kind == "random scale":
         hyper["scale"] = Gamma(3.0, rng.uniform(0.5, 2.0, d))
     return Prior(rng.standard_normal(d), dof=d + 2.6, **hyper)
+
+
+def gradient_is_of_differences(density, u, steps):
+    """Of the first, second, middle and last coordinate, to 1e-4 or 1e-5 of the largest slope."""
+    gradient = density(u)[1]
+    for i in {0, 1, len(u) // 2, len(u) - 1}:
+        h = np.zeros(len(u))
+        h[i] = steps[i]
+        slope = (density(u + h)[0] - density(u - h)[0]) / (2 * steps[i])
+        assert slope == pytest.approx(gradient[i], rel=1e-4, abs=1e-5 * np.abs(gradient).max())
 
 
 def case(rng, name, d, k, kind="plain", n=40, observed=True, **options):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -12,50 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DataError
-from ..tables import as_numbers, read_table
-from .files import equal_edges, float_type
+from ..tables import read_table
+from .files import equal_edges
+from .of_tables import OfTables, numbers_of
 
 
 @dataclass(frozen=True)
-class Blocks:
-    """Tables with the same columns, one below the other.
+class Blocks(OfTables):
+    """Tables in memory, or made whenever they are iterated over.
 
     Attributes
     ----------
     blocks : iterable
         Gives the same tables whenever it is iterated over.
-    all_names : tuple of str
-        The columns of each.
-    named : bool
-        Whether the tables have these names.
-    edges : tuple of int
-        Which rows each has.
-    single : bool
-        Whether all are of single precision.
-    columns : tuple of int
-        The columns that are read.
     """
 
     blocks: Iterable[Any]
-    all_names: tuple[str, ...]
-    named: bool
-    edges: tuple[int, ...]
-    single: bool
-    columns: tuple[int, ...]
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns that are read."""
-        return tuple(self.all_names[j] for j in self.columns)
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers that are read."""
-        return np.dtype(float_type(self.single))
-
-    def of_columns(self, columns: Sequence[int]) -> Blocks:
-        """The same blocks with some of the columns."""
-        return replace(self, columns=tuple(self.columns[j] for j in columns))
 
     def readers(self, start: int, stop: int) -> Iterator[Callable[[], NDArray[Any]]]:
         """What gives the blocks start..stop; those before are iterated over if need be."""
@@ -78,9 +49,7 @@ class _Block:
     columns: tuple[int, ...]
 
     def __call__(self) -> NDArray[Any]:
-        values = np.asarray(as_numbers(read_table(self.block)))
-        every = self.columns == tuple(range(values.shape[1]))
-        return values if every else values[:, self.columns]
+        return numbers_of(self.block, self.columns)
 
 
 def blocks_of(blocks: Iterable[Any]) -> Blocks:
@@ -112,7 +81,7 @@ def blocks_of(blocks: Iterable[Any]) -> Blocks:
         edges.append(edges[-1] + len(table.values))
     if names is None or not edges[-1]:
         raise DataError("there are no blocks of rows: pass at least one.")
-    return Blocks(blocks, names, named, tuple(edges), single, tuple(range(len(names))))
+    return Blocks(names, named, tuple(edges), single, tuple(range(len(names))), blocks)
 
 
 @dataclass(frozen=True)
@@ -130,4 +99,4 @@ def array_in_blocks(values: NDArray[Any], names: tuple[str, ...], named: bool, r
     """An array in memory in chunks of so many rows, which are views of it."""
     edges = equal_edges(len(values), rows)
     blocks = [values[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    return Blocks(blocks, names, named, edges, values.dtype == np.float32, tuple(range(len(names))))
+    return Blocks(names, named, edges, values.dtype == np.float32, tuple(range(len(names))), blocks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from ...kernels.stored.rows import read_or_say
 from ...kernels.stored.sweep import sweep
 from ...utils.errors import DataError
-from ..tables import as_numbers, columns_of_dataset, names_of_array, not_numbers, read_table
-from .files import float_type
+from ..tables import columns_of_dataset, names_of_array, not_numbers
+from .of_tables import OfTables, numbers_of
 
 type Graph = dict[Hashable, Any]
 
 
 @dataclass(frozen=True)
-class DaskChunks:
+class DaskChunks(OfTables):
     """Blocks of rows of a Dask collection.
 
     Attributes
@@ -33,42 +33,13 @@ class DaskChunks:
         Tasks by their keys, as Dask has them.
     keys : tuple
         The key of each chunk.
-    all_names : tuple of str
-        Columns of the collection.
-    named : bool
-        Whether it has these names.
-    edges : tuple of int
-        The chunks' bounds.
-    single : bool
-        Whether all numbers are of single precision.
-    columns : tuple of int
-        The columns that are read.
     kind : str
         What a chunk is called in messages.
     """
 
     graph: Graph
     keys: tuple[Any, ...]
-    all_names: tuple[str, ...]
-    named: bool
-    edges: tuple[int, ...]
-    single: bool
-    columns: tuple[int, ...]
     kind: str
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns that are read."""
-        return tuple(self.all_names[j] for j in self.columns)
-
-    @cached_property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers that are read."""
-        return np.dtype(float_type(self.single))
-
-    def of_columns(self, columns: Sequence[int]) -> DaskChunks:
-        """The same chunks with some of the columns."""
-        return replace(self, columns=tuple(self.columns[j] for j in columns))
 
     def readers(self, start: int, stop: int) -> Iterator[Callable[[], NDArray[Any]]]:
         """What makes the chunks start..stop, each in the thread that calls it."""
@@ -91,9 +62,7 @@ class DaskChunks:
         block = get_sync(_leading_to(self.graph, [key]), key)
         if not len(block):
             return np.empty((0, len(self.columns)))
-        values = np.asarray(as_numbers(read_table(block)))
-        every = self.columns == tuple(range(values.shape[1]))
-        return values if every else values[:, self.columns]
+        return numbers_of(block, self.columns)
 
     def counted(self, sizes: Sequence[int] | None = None) -> DaskChunks:
         """The chunks that have rows, by these numbers of rows, else by those known or counted.
@@ -241,8 +210,8 @@ def _opened(
     keys = tuple(key[0] if isinstance(key, list) else key for key in x.__dask_keys__())
     edges = np.cumsum([0, *([0] * len(keys) if None in sizes else sizes)]).tolist()
     return DaskChunks(
-        _with_common(graph, keys), keys, names, named, tuple(edges), single,
-        tuple(range(len(names))), kind,
+        names, named, tuple(edges), single, tuple(range(len(names))),
+        _with_common(graph, keys), keys, kind,
     )  # fmt: skip
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 # Rows of a chunk, where these are ours to choose, and the numbers that it may hold at most.
 _ROWS, _NUMBERS, _FEWEST = 2**17, 2**22, 1024
@@ -50,6 +53,12 @@ def _stamp(path: str | Path) -> tuple[str, int, int]:
     except OSError:
         return str(path), -1, -1
     return str(path), found.st_size, found.st_mtime_ns
+
+
+def chosen(values: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:
+    """These columns, without a copy where they are all."""
+    every = columns == tuple(range(values.shape[1]))
+    return values if every else values[:, columns]
 
 
 def float_type(is_single: bool) -> str:

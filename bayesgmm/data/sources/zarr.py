@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DataError
-from .files import chunk_rows, equal_edges, float_type
+from .files import chosen, chunk_rows, equal_edges, float_type
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class ZarrArray:
 
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         rows = np.asarray(self.array[start:stop]).reshape(stop - start, -1)
-        every = self.columns == tuple(range(rows.shape[1]))
-        return (rows if every else rows[:, self.columns]).astype(self.dtype, copy=False)
+        return chosen(rows, self.columns).astype(self.dtype, copy=False)
 
 
 def zarr_array(array: Any, rows: int | None = None) -> ZarrArray:

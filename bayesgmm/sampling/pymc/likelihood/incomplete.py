@@ -8,7 +8,6 @@ Importing this module compiles or loads the pass; it is imported where values ar
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -30,6 +29,7 @@ from ....kernels.e_step.incomplete import LARGEST_BLOCK
 from ....kernels.e_step.incomplete_centred import incomplete_centred_pass
 from ....kernels.products import padded
 from ....utils.types import FloatArray
+from . import from_python
 from .by_row import write_squares
 from .forms import SIGMA, pull_back, write_factors
 from .gradient import Variables, view_of, write_slopes
@@ -44,9 +44,6 @@ _SIGNATURE = nb.void(_I, *[_P] * 8, *[_P] * 5)
 _N_SIZES = 11
 _NAME = f"bayesgmm_incomplete_likelihood_{VERSION}"
 _symbol = nb.types.ExternalFunction(_NAME, _SIGNATURE)
-_FUNCTION = ctypes.CFUNCTYPE(
-    None, ctypes.POINTER(ctypes.c_int64), *[ctypes.POINTER(ctypes.c_double)] * 13
-)
 _pass = incomplete_centred_pass.version(np.float64).dispatcher
 
 BY_ROW = (
@@ -178,18 +175,13 @@ class IncompleteLogLikelihood(Op):
         row_weights = weights[0] if weights else np.empty(0)
         _check.py_func(w, mu, covariance, x)
         n_blocks = len(covariance)
-        sizes = np.array([
+        sizes = (
             FORMS[self.form], *x.shape, w.shape[1], n_blocks, covariance.size // n_blocks,
             *below.shape, len(root), len(row_weights), len(packed),
-        ])  # fmt: skip
+        )  # fmt: skip
         outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in (w, mu, covariance, below))]
-        arrays = (w, mu, covariance, below, root, x, row_weights, packed, *outputs)
-        pointers = [a.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for a in arrays]
-        _FUNCTION(_native().address)(
-            sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), *pointers
-        )
-        for storage, value in zip(output_storage, outputs, strict=True):
-            storage[0] = value
+        arrays = (w, mu, covariance, below, root, x, row_weights, packed)
+        from_python.call(_native().address, sizes, arrays, outputs, output_storage)
 
     def pullback(
         self,

@@ -22,12 +22,9 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 
 from ....kernels.cache import VERSION_NUMBER
 from ....utils.types import FloatArray
-from . import forms
+from . import forms, from_python
 from .native import likelihood_symbol, native_likelihood
 
-_DOUBLES = ctypes.POINTER(ctypes.c_double)
-_INTEGERS = ctypes.POINTER(ctypes.c_int64)
-_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, _INTEGERS, *[_DOUBLES] * 13)
 #: The forms of covariances by name, and the number of axes of each, one of components included.
 FORMS = {
     "sigma": forms.SIGMA,
@@ -80,20 +77,17 @@ class MixtureLogLikelihood(Op):
         w, mu, covariance, below, root, x, *weights = [np.asarray(v, order="C") for v in inputs]
         row_weights = weights[0] if weights else np.empty(0)
         n_blocks = len(covariance)
-        sizes = np.array([
+        sizes = (
             FORMS[self.form], *x.shape, *w.shape, *mu.shape, n_blocks,
             covariance.size // max(n_blocks, 1), *below.shape, len(root), len(row_weights),
             len(x) if self.in_rows else 0,
-        ])  # fmt: skip
+        )  # fmt: skip
         outputs = [np.empty(len(x)), *(np.empty(v.shape) for v in (w, mu, covariance, below))]
-        in_rows = np.empty(x.shape if self.in_rows else 0)
-        arrays = (w, mu, covariance, below, root, x, row_weights, *outputs, in_rows)
-        pointers = [a.ctypes.data_as(_DOUBLES) for a in arrays]
-        if not _FUNCTION(native_likelihood().address)(sizes.ctypes.data_as(_INTEGERS), *pointers):
+        outputs.append(np.empty(x.shape if self.in_rows else 0))  # the gradient in the rows
+        arrays = (w, mu, covariance, below, root, x, row_weights)
+        address = native_likelihood().address
+        if not from_python.call(address, sizes, arrays, outputs, output_storage, ctypes.c_int64):
             raise ValueError(MISFIT)
-        results = (*outputs, in_rows)[: len(output_storage)]
-        for storage, value in zip(output_storage, results, strict=True):
-            storage[0] = value
 
     def pullback(
         self,

@@ -7,7 +7,6 @@ ones. Proportions and means are the same for all rows, which are complete.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -35,6 +34,7 @@ from ....kernels.e_step.quadratic import (
     quadratic_pass,
 )
 from ....utils.types import FloatArray
+from . import from_python
 from .forms import SIGMA, pull_back, write_factors
 from .gradient import Variables, write_slopes
 from .moments import about_mean, is_mixture, write_moments, write_precisions
@@ -48,9 +48,6 @@ _SIGNATURE = nb.void(_I, *[_P] * 6, *[_P] * 5)
 _N_SIZES = 9
 _NAME = f"bayesgmm_pruned_likelihood_{VERSION}"
 _symbol = nb.types.ExternalFunction(_NAME, _SIGNATURE)
-_FUNCTION = ctypes.CFUNCTYPE(
-    None, ctypes.POINTER(ctypes.c_int64), *[ctypes.POINTER(ctypes.c_double)] * 11
-)
 # What the numbers begin with: how many rows, rows between components, segments, and features of
 # owned rows there are, and the address of the quadratic pass.
 _HEAD = 5
@@ -201,18 +198,13 @@ class PrunedLogLikelihood(Op):
         """For linkers other than Numba: the same compiled function, called from Python."""
         w, mu, covariance, below, root, numbers = [np.asarray(v, order="C") for v in inputs]
         n_blocks = len(covariance)
-        sizes = np.array([
+        sizes = (
             FORMS[self.form], mu.shape[2], w.shape[1], n_blocks, covariance.size // n_blocks,
             *below.shape, len(root), len(numbers),
-        ])  # fmt: skip
+        )  # fmt: skip
         outputs = [np.empty(()), *(np.empty(v.shape) for v in (w, mu, covariance, below))]
-        arrays = (w, mu, covariance, below, root, numbers, *outputs)
-        pointers = [a.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for a in arrays]
-        _FUNCTION(_native().address)(
-            sizes.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)), *pointers
-        )
-        for storage, value in zip(output_storage, outputs, strict=True):
-            storage[0] = value
+        arrays = (w, mu, covariance, below, root, numbers)
+        from_python.call(_native().address, sizes, arrays, outputs, output_storage)
 
     def pullback(
         self,
