@@ -48,7 +48,9 @@ def _log_of_shares(u, out):  # type: ignore[no-untyped-def]
         out[j] = u[1 + j]
         last -= u[1 + j]
     out[d - 1] = last
-    peak = np.max(out)
+    peak = last  # loops in place of NumPy's functions, which take long to compile
+    for j in range(d - 1):
+        peak = max(peak, out[j])
     total = 0.0
     for j in range(d):
         total += np.exp(out[j] - peak)
@@ -62,10 +64,13 @@ def _log_of_shares(u, out):  # type: ignore[no-untyped-def]
 def pull_back_shares(psi, gradient):  # type: ignore[no-untyped-def]
     """Turn the gradient in the logarithms of psi into that in the coordinates, in place."""
     d = len(psi)
-    of_sum = np.sum(gradient)
-    last = gradient[d - 1] - of_sum * psi[d - 1] / np.sum(psi)
+    of_sum = total = 0.0
+    for j in range(d):
+        of_sum += gradient[j]
+        total += psi[j]
+    last = gradient[d - 1] - of_sum * psi[d - 1] / total
     for j in range(d - 1, 0, -1):
-        gradient[j] = gradient[j - 1] - of_sum * psi[j - 1] / np.sum(psi) - last
+        gradient[j] = gradient[j - 1] - of_sum * psi[j - 1] / total - last
     gradient[0] = of_sum
 
 

@@ -83,9 +83,9 @@ def test_the_same_bytes_in_another_place_are_the_same_version(copied):
 )
 def test_compilers_belong_to_the_version(other, monkeypatch):
     monkeypatch.setattr(f"bayesgmm.kernels.cache.{other}", "another")
-    assert cache.digest() != cache.VERSION
+    assert cache.read_sources()[0] != cache.VERSION
     monkeypatch.undo()
-    assert cache.digest() == cache.VERSION
+    assert cache.read_sources()[0] == cache.VERSION
 
 
 def test_a_package_in_one_file_is_told_by_that_file(monkeypatch, tmp_path):
@@ -93,17 +93,24 @@ def test_a_package_in_one_file_is_told_by_that_file(monkeypatch, tmp_path):
     archive = tmp_path / "lib.zip"
     archive.write_bytes(b"first")
     monkeypatch.setattr(cache, "_PACKAGE", archive / "bayesgmm")
-    first = cache.digest()
+    first = cache.read_sources()[0]
     archive.write_bytes(b"second")
-    assert cache.digest() != first
+    assert cache.read_sources()[0] != first
     monkeypatch.setattr(cache, "_PACKAGE", tmp_path / "nothing")
-    assert cache._container().split()[0] == str(os.stat(sys.executable).st_size)
+    assert cache._container() == Path(sys.executable)
 
 
-def test_what_was_loaded_before_an_upgrade_is_not_kept_as_the_new_version(monkeypatch):
+@pytest.mark.parametrize("upgrade", ["written", "replaced", "removed"])
+def test_what_was_loaded_before_an_upgrade_is_not_kept_as_the_new_version(
+    upgrade, monkeypatch, tmp_path
+):
     """A process that runs while its package is replaced compiles the old source."""
     written = []
     monkeypatch.setattr(cache.code_store, "write", lambda *what: written.append(what))
+    monkeypatch.setattr(cache, "_PACKAGE", tmp_path)
+    source = tmp_path / "kernel.py"
+    source.write_text("import numba\n")
+    monkeypatch.setattr(cache, "_STAMPS", cache.read_sources()[1])
 
     @nb.njit
     def two():
@@ -114,7 +121,16 @@ def test_what_was_loaded_before_an_upgrade_is_not_kept_as_the_new_version(monkey
     kept = cache.Cache(run)
     kept.save_overload(compiled.signature, compiled)
     assert len(written) == 1
-    monkeypatch.setattr(cache, "digest", lambda: "another")
+    if upgrade == "written":
+        source.write_text("import numba, math\n")
+    elif upgrade == "replaced":  # by a file of the same length and time
+        time = source.stat().st_mtime_ns
+        other = tmp_path / "other.py"
+        other.write_text("import bumba\n")
+        os.utime(other, ns=(time, time))
+        other.replace(source)
+    else:
+        source.unlink()
     kept.save_overload(compiled.signature, compiled)
     assert len(written) == 1
 
