@@ -28,7 +28,7 @@ from arviz_stats.base import array_stats
 import bayesgmm
 from bayesgmm.pymc import GaussianMixture, lkj_covariances
 from bayesgmm.sampling.compiled.nuts import nuts
-from bayesgmm.sampling.compiled.sample import with_pruning
+from bayesgmm.sampling.compiled.pruning import with_pruning
 from bayesgmm.sampling.pymc.model_problem import ModelProblem
 from bayesgmm.sampling.run.settings import Settings
 

@@ -95,11 +95,9 @@ class LogPosterior:
         self.space = Space.of(parametrisation, prior, data.center, noise is not None)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.inverse_wishart)
-        # Where values are missing, each row has its own unit.
-        log_unit = data.total * float(np.sum(np.log(data.scale))) if data.groups is None else 0.0
         self.numbers = np.concatenate(
             [
-                data.scale, data.center, [log_unit], [self.log_noise, data.total],
+                data.scale, data.center, [_log_unit(data)], [self.log_noise, data.total],
                 *_of_prior(prior, data.center), fixed,
             ]
         )  # fmt: skip
@@ -170,9 +168,10 @@ class LogPosterior:
     def pruned(self, points: FloatArray, left_out: float) -> LogPosterior:
         """The same density without the pairs of a row and a component that do not matter.
 
-        These are the pairs that `prune` leaves out. The density is lower than this one: at the
-        points (S, P) by K times left_out at most, far from them by any amount. It is this one
-        itself where nothing would be gained: with few rows, or where most pairs matter.
+        These are the pairs that `prune` leaves out. At the first of the points (S, P) the density
+        and its gradient are this one's; at the others it is near, far from them it may differ by
+        any amount. It is this one itself where nothing would be gained: with few rows, or where
+        most pairs matter.
         """
         data, parametrisation = self.data, self.parametrisation
         in_chunks = isinstance(data.values, StoredRows)
@@ -191,9 +190,11 @@ class LogPosterior:
         if in_chunks:  # what is left is in memory
             new.on_device, new.sizes = None, _of_many_rows(self.sizes)
         new.rows = np.concatenate([kept.rows.ravel(), kept.owned.ravel()])
-        new.sizes = np.concatenate([new.sizes, kept.segments.ravel()])
+        new.sizes = np.concatenate([new.sizes[: compiled.N_SIZES], kept.segments.ravel()])
         new.sizes[compiled.N] = len(kept.rows)
         new.sizes[compiled.OWNED] = kept.owned.shape[1]
+        new.numbers = self.numbers.copy()
+        new.numbers[2 * data.d] = _log_unit(data) - kept.constant
         return new
 
     def parameters(self, points: FloatArray) -> list[Parameters]:
@@ -248,6 +249,8 @@ class LogPosterior:
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
                 self.sizes[compiled.OWNED] = 0
                 self.sizes[compiled.N] = self.data.n
+                self.numbers = self.numbers.copy()
+                self.numbers[2 * self.data.d] = _log_unit(self.data)
                 if _by_python(self.data):  # all rows again: in chunks
                     self.on_device = PythonPass(self.data)
                     self.sizes[compiled.PASS] = pass_on_device.address
@@ -258,6 +261,14 @@ class LogPosterior:
             self.sizes[compiled.ASKED_FOR_CENTRED] = 0
             self._changes += 1
             return True
+
+
+def _log_unit(data: Data) -> float:
+    """What the log-likelihood in scaled coordinates is too high by.
+
+    Where values are missing, each row has its own unit, which the pass knows.
+    """
+    return data.total * float(np.sum(np.log(data.scale))) if data.groups is None else 0.0
 
 
 def _segments(groups: Groups, noise: Noise | None, sizes: IntArray) -> IntArray:

@@ -3,6 +3,11 @@
 A row far inside one component contributes log pi_k N(x | mu_k, Sigma_k), a term that is linear in
 the row's quadratic features: of such rows the density needs the features' sums alone. A row between
 two of eight components needs only these two. Leaving out the rest saves nearly all of the work.
+
+What is left out of the log-likelihood, a small and smooth function of the natural parameters, is
+replaced by its tangent at one point, which is linear in the features as well: value and gradient
+are right there, and elsewhere the error is of second order. For rows with one component this is the
+bound of EM (Neal & Hinton 1998, equation 7) that touches the log-likelihood at that point.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from ..data.blocks import slices
 from ..data.data import Data
@@ -25,6 +31,8 @@ from ..utils.types import FloatArray, IntArray
 
 # Rows evaluated at a time, and least rows of a segment, whose call costs about as much as ten rows.
 _CHUNK, _SEGMENT = 2**16, 256
+# A responsibility that is lost in the sum of all: a row has 1.
+_ROUNDING = 1e-16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,14 +44,18 @@ class Pruned:
     rows : array (m, d)
         Rows to which several components matter, ordered by which.
     owned : array (K, F)
-        Sums of the quadratic features of the other rows, by the component they belong to.
+        Sums of the quadratic features of the other rows, by the component they belong to, and of
+        all rows times what the tangent says of pairs that are left out.
     segments : array (S, 3 + K)
         Of rows: start, stop, the number of components that matter, and which.
+    constant : float
+        What the log-likelihood of the above lacks at the first of the points.
     """
 
     rows: FloatArray
     owned: FloatArray
     segments: NDArray[np.int64]
+    constant: float
 
     @property
     def pairs(self) -> int:
@@ -59,10 +71,10 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned |
     data : Data
         The rows, without weights.
     points : sequence of Parameters
-        Points about which the density will be evaluated.
+        Points about which the density will be evaluated; at the first the tangent touches.
     left_out : float
-        Responsibility of all rows together: the log-likelihood at each of the points loses K
-        times this at most.
+        Responsibility of all rows together: without the tangent the log-likelihood at each of the
+        points would lose K times this at most.
 
     Returns
     -------
@@ -83,9 +95,19 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned |
             return None
     else:
         found = [work(np.asarray(part.values)) for _, part in data.blocks(at_most=_CHUNK)]
+    rows, resp, pattern = (
+        np.concatenate([getattr(kept, name) for kept in found])
+        for name in ("rows", "resp", "pattern")
+    )
+    order, segments = _segments(pattern)
+    rows, resp = rows[order], resp[order]
     owned = sum((kept.owned for kept in found), np.zeros_like(found[0].owned))
-    order, segments = _segments(np.concatenate([kept.pattern for kept in found]))
-    return Pruned(np.concatenate([kept.rows for kept in found])[order], owned, segments)
+    constant = sum(kept.constant for kept in found)
+    for start, stop, number, *which in segments:
+        slope, lacking = _tangent(resp[start:stop], which[:number])
+        owned += work.sums(rows[start:stop], slope)
+        constant += lacking
+    return Pruned(rows, owned, segments, constant)
 
 
 class _TooManyError(Exception):
@@ -93,16 +115,22 @@ class _TooManyError(Exception):
 
 
 class _Kept(NamedTuple):
-    """What is left of a block: sums (K, F), rows (m, d), and which components matter (m, K)."""
+    """What is left of a block.
+
+    Sums (K, F) over the rows that belong to one component, and what these lack; the other rows
+    (m, d), their responsibilities at the first point (m, K), and which components matter (m, K).
+    """
 
     owned: FloatArray
+    constant: float
     rows: FloatArray
+    resp: FloatArray
     pattern: NDArray[np.bool_]
 
 
 def _take_what_fits(found: list[_Kept], _: int, more: list[_Kept]) -> None:
     found += more
-    if not fits_in_memory(sum(kept.rows.size for kept in found)):
+    if not fits_in_memory(sum(kept.rows.size + kept.resp.size for kept in found)):
         raise _TooManyError
 
 
@@ -124,20 +152,47 @@ class _Pruning:
         return [self(chunk.values[block], n_threads=1) for block in blocks]
 
     def __call__(self, values: NDArray[np.floating], n_threads: int | None = None) -> _Kept:
+        rows = _View(values, self.center, self.scale)
+        at_each = (
+            evaluate(rows, parameters, responsibilities=True, n_threads=n_threads)[1]
+            for parameters in self.points
+        )
+        resp = next(at_each)
+        matters = resp > self.left_out
+        for other in at_each:
+            matters |= other > self.left_out
+        between = np.count_nonzero(matters, axis=1) > 1
+        slope, constant = _tangent(resp[~between], [])
+        kept = np.asarray(values[between], dtype=np.float64)
+        owned = self.sums(values[~between], slope)
+        return _Kept(owned, constant, kept, resp[between], matters[between])
+
+    def sums(self, values: NDArray[np.floating], slope: FloatArray) -> FloatArray:
+        """Sums (K, F) of the rows' quadratic features times their slopes (n, K)."""
         n_components, d = self.points[0].means.shape
         square = np.diag_indices(d) if self.points[0].diagonal else np.triu_indices(d)
-        rows, matters = _View(values, self.center, self.scale), np.zeros((len(values), 1), bool)
-        for parameters in self.points:
-            resp = evaluate(rows, parameters, responsibilities=True, n_threads=n_threads)[1]
-            matters = matters | (resp > self.left_out)
-        alone = np.count_nonzero(matters, axis=1) == 1
-        owned = np.zeros((n_components, 1 + d + len(square[0])))
+        found = np.empty((n_components, 1 + d + len(square[0])))
         for k in range(n_components):
-            z = (values[alone & matters[:, k]] - self.center) / self.scale
-            owned[k, 0] = len(z)
-            owned[k, 1 : 1 + d] = z.sum(axis=0)
-            owned[k, 1 + d :] = (z.T @ z)[square]
-        return _Kept(owned, np.asarray(values[~alone], dtype=np.float64), matters[~alone])
+            some = np.abs(slope[:, k]) > _ROUNDING
+            z, of_z = (values[some] - self.center) / self.scale, slope[some, k]
+            found[k, 0] = of_z.sum()
+            found[k, 1 : 1 + d] = of_z @ z
+            found[k, 1 + d :] = ((of_z[:, None] * z).T @ z)[square]
+        return found
+
+
+def _tangent(resp: FloatArray, kept: Sequence[int]) -> tuple[FloatArray, float]:
+    """The tangent of log sum_k exp t_k less that over the components that are kept, if any are.
+
+    t_k = log pi_k N_k of rows with responsibilities (n, K). Returns its slope (n, K), and what it
+    lacks of that difference at the point itself, where the slope is multiplied with t.
+    """
+    slope, lacking = resp.copy(), 0.0
+    if kept:
+        total = resp[:, kept].sum(axis=1)
+        slope[:, kept] -= resp[:, kept] / total[:, None]
+        lacking = -float(np.log(total).sum())
+    return slope, lacking - float(xlogy(slope, resp).sum())
 
 
 class _View(NamedTuple):

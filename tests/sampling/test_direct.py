@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import pytest
 import bayesgmm
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.mixture.prior import Prior
+from bayesgmm.sampling.compiled import pruning
 from bayesgmm.sampling.compiled import sample as directly
 from bayesgmm.sampling.run.settings import Settings
 from bayesgmm.utils.errors import ConvergenceAdvice
@@ -198,9 +198,8 @@ def test_modes_after_an_interruption_are_not_begun(monkeypatch, second):
 def test_draws_of_a_density_that_is_not_the_posteriors_are_not_kept(monkeypatch):
     """Ctrl-C, and pruning turns out to leave out too much: nothing is sampled anew."""
     settings = Settings(20, 5, 2, 0, 0.8, None, False)
-    whole = SimpleNamespace(size=1, pruned=lambda points, left_out: object())
-    mode = SimpleNamespace(origin=np.zeros(1), root=np.eye(1))
-    monkeypatch.setattr(directly, "_uneven", lambda *a: True)
+    monkeypatch.setattr(pruning, "_pruned", lambda whole, mode: object())
+    monkeypatch.setattr(pruning, "_error_at_draws", lambda *a: np.nan)
     made = iter([(np.zeros((2, 7, 1)), None)])
     with pytest.raises(KeyboardInterrupt, match="cannot be kept"):
-        directly.with_pruning(lambda *a: next(made))(whole, mode, settings)
+        pruning.with_pruning(lambda *a: next(made))(None, None, settings)

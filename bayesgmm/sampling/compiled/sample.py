@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...density.log_posterior import LogPosterior
-from ...density.mode import FreeDensity, Mode, mode_near
+from ...density.mode import Mode, mode_near
 from ...em.fit import fit as estimate
-from ...kernels.e_step.chunks import map_together
 from ...kernels.e_step.contract import Parameters
 from ...utils.progress import waiting
 from ...utils.types import FloatArray, IntArray
@@ -23,6 +21,7 @@ from ..run.datatree import to_datatree
 from ..run.interruption import refuse_if_stopped, warn_of_interruption, was_stopped
 from ..run.settings import Settings
 from .empty_components import drawn_empty, share_empty
+from .pruning import with_pruning
 from .sandwich import with_sandwich
 
 # A start that is expected to lie at most so many nats below the mode is near enough for Newton.
@@ -31,51 +30,11 @@ _NEAR = 10.0
 # Random starts among which other modes are looked for, and the nats by which they differ.
 _TRIED, _DIFFERENT = 30, 0.01
 
-# How much pruning may leave out of the log-likelihood, K times, and by how much this may differ
-# between draws. Before the mode is found, the posterior's width is not known: less is left out.
-_LEFT_OUT, _LEFT_OUT_AT_START, _UNEVEN = 0.1, 1e-5, 0.05
-# Points at which pruning is decided besides the mode, and their standard deviation.
-_POINTS, _SPREAD = 16, 2.0
-# Draws at which the unpruned density is evaluated for comparison.
-_CHECKED = 64
+# How much pruning may leave out before the mode is found: the posterior's width is not known yet.
+_LEFT_OUT_AT_START = 1e-5
 
 # The variables' draws by name, and statistics.
 type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
-
-
-class Prunable(FreeDensity, Protocol):
-    """A compiled density from which pairs of a row and a component can be left out."""
-
-    def pruned(self, points: FloatArray, left_out: float) -> Self:
-        """The density without the pairs that do not matter at points (S, P), or itself."""
-
-
-type Engine[D] = Callable[[D, Mode, Settings], tuple[FloatArray, xr.Dataset]]
-
-
-def with_pruning[D: Prunable](engine: Engine[D]) -> Engine[D]:
-    """The engine on a pruned density, or on the unpruned one if the draws show a difference."""
-
-    def run(whole: D, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
-        rng = np.random.default_rng(0)  # what is left out does not depend on the chains' seed
-        z = _SPREAD * rng.standard_normal((_POINTS, whole.size))
-        points = np.vstack([mode.origin, mode.origin + z @ mode.root.T])
-        density = whole.pruned(points, _LEFT_OUT)
-        vectors, stats = engine(density, mode, settings)
-        if density is not whole and _uneven(whole, density, vectors):
-            refuse_if_stopped(vectors.shape[0], vectors.shape[1], settings)
-            vectors, stats = engine(whole, mode, settings)
-        return vectors, stats
-
-    return run
-
-
-def _uneven(whole: Prunable, pruned: Prunable, vectors: FloatArray) -> bool:
-    """Whether some draws (chain, draw, P) lose more of their log density than others."""
-    flat = vectors.reshape(-1, whole.size)
-    some = flat[np.linspace(0, len(flat) - 1, _CHECKED).astype(int)]
-    lost = map_together(whole.data, lambda u: whole(u)[0] - pruned(u)[0], list(some))
-    return not np.ptp(lost) < _UNEVEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import time
 import xarray as xr
 
 from ...utils.types import FloatArray
-from ..compiled.sample import Engine, with_pruning
+from ..compiled.pruning import Engine, with_pruning
 from ..registry import Sampler
 from ..run.interruption import warn_of_interruption, was_stopped
 from ..run.settings import Settings

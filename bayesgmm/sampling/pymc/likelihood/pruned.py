@@ -49,8 +49,8 @@ _N_SIZES = 9
 _NAME = f"bayesgmm_pruned_likelihood_{VERSION}"
 _symbol = nb.types.ExternalFunction(_NAME, _SIGNATURE)
 # What the numbers begin with: how many rows, rows between components, segments, and features of
-# owned rows there are, and the address of the quadratic pass.
-_HEAD = 5
+# owned rows there are, the address of the quadratic pass, and what is added to the log-likelihood.
+_HEAD = 6
 
 
 @lru_cache
@@ -64,10 +64,11 @@ def rows_as_numbers(data: Data, kept: Pruned | None) -> FloatArray:
     """Rows (n, d), all of them or what pruning left of them, as the Op takes them."""
     address = quadratic_pass.version(np.float64).address
     if kept is None:
-        head = [data.n, data.n, 0, 0, address]
+        head = [data.n, data.n, 0, 0, address, 0.0]
         parts: list[Any] = [head, data.center, data.scale, data.values]
     else:
-        head = [data.n, len(kept.rows), len(kept.segments), kept.owned.shape[1], address]
+        sizes = len(kept.rows), len(kept.segments), kept.owned.shape[1]
+        head = [data.n, *sizes, address, kept.constant]
         parts = [head, data.center, data.scale, kept.rows, kept.owned, kept.segments]
     return np.concatenate([np.ravel(p).astype(np.float64) for p in parts])
 
@@ -90,7 +91,7 @@ def _likelihood(  # type: ignore[no-untyped-def]
     packed = nb.carray(numbers, (s[8],))
     rows = _rows(packed, d, n_components)
     total = _write(s[0], at, nb.carray(root, (s[7], s[7])), rows, int(packed[4]), slope)
-    total += packed[0] * np.log(1.0 / rows.scale).sum()
+    total += packed[5] + packed[0] * np.log(1.0 / rows.scale).sum()
     nb.carray(value, (1,))[0] = total
     if not np.isfinite(total):
         slope.w[:] = np.nan
