@@ -193,9 +193,13 @@ class LogPosterior:
         new.sizes = np.concatenate([new.sizes[: compiled.N_SIZES], kept.segments.ravel()])
         new.sizes[compiled.N] = len(kept.rows)
         new.sizes[compiled.OWNED] = kept.owned.shape[1]
-        new.numbers = self.numbers.copy()
-        new.numbers[2 * data.d] = _log_unit(data) - kept.constant
+        new._set_log_unit(_log_unit(data) - kept.constant)
         return new
+
+    def _set_log_unit(self, value: float) -> None:
+        """Replace the number after scale and center, which the log-likelihood is reduced by."""
+        self.numbers = self.numbers.copy()  # other densities have them too
+        self.numbers[2 * self.data.d] = value
 
     def parameters(self, points: FloatArray) -> list[Parameters]:
         """The mixtures' parameters, in centred coordinates, at points (S, P)."""
@@ -249,8 +253,7 @@ class LogPosterior:
                 self.sizes = self.sizes[: compiled.N_SIZES].copy()
                 self.sizes[compiled.OWNED] = 0
                 self.sizes[compiled.N] = self.data.n
-                self.numbers = self.numbers.copy()
-                self.numbers[2 * self.data.d] = _log_unit(self.data)
+                self._set_log_unit(_log_unit(self.data))
                 if _by_python(self.data):  # all rows again: in chunks
                     self.on_device = PythonPass(self.data)
                     self.sizes[compiled.PASS] = pass_on_device.address
