@@ -185,22 +185,23 @@ class PosteriorProblem:
         }
 
 
-def refuse_beside(problem: PosteriorProblem, what: str) -> None:
-    """Refuse noise, labels and weights in what knows the mixture alone; `what` is its name."""
-    if problem.noise is not None or problem.labelled or problem.data.weights is not None:
-        raise NotImplementedError(
-            f"{what} knows neither noise nor labels nor weights: sample the posterior by 'auto', "
-            "'nutpie', 'gibbs' or 'laplace', or leave them out."
-        )
-
-
-def check_refinable(fit: Fit, weights: str | None = None) -> None:
+def check_refinable(fit: Fit, weights: str | None = None, *, of_model: bool = False) -> None:
     """Refuse a fit whose posterior cannot be sampled: a degenerate one, or one of weighted rows.
 
-    weights: what the weights mean, if that is said.
+    weights: what the weights mean, if that is said; of_model: whether only a model can say it.
     """
     if fit.status is Status.DEGENERATE:
         raise ValueError(f"the fit cannot be refined: {fit.advice}")
+    if of_model and fit.weighted:
+        raise ValueError(
+            "the fit is of weighted rows, and the model's have no weights: make a fit of the rows "
+            "as they stand in the model."
+        )
+    check_weights(fit, weights)
+
+
+def check_weights(fit: Fit, weights: str | None) -> None:
+    """Refuse a fit of weighted rows unless it is said what the weights mean, and only then."""
     if fit.weighted and weights is None:
         raise ValueError(
             "the fit is of weighted rows, and the posterior depends on what the weights mean: pass "

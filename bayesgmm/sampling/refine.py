@@ -25,6 +25,7 @@ from .auto import MAX_TIME, Runs, Target, least_ess, settings_for, until_reached
 from .compiled.sample import sample_directly, steps_to_a_draw
 from .problem import PosteriorProblem, check_refinable
 from .registry import Sampler, SamplerName, names_where, sampler_named
+from .run.datatree import observed
 from .run.settings import MOST_CHAINS, Settings
 
 if TYPE_CHECKING:
@@ -192,8 +193,8 @@ def refine(
         check_choice("weights", weights, _MEANINGS)
     n_modes = _modes(n_modes, chosen)
     target = _target(chosen, n_modes * settings.chains, min_ess, max_time)
-    fit = as_fit(fit, apart=model is None)
-    check_refinable(fit, weights)
+    fit = as_fit(fit, apart=True)
+    check_refinable(fit, weights, of_model=model is not None)
     settings = settings_for(settings, min_ess)
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     sample: Callable[[Sampler, Settings], xr.DataTree]
@@ -328,4 +329,5 @@ def _sample_model(problem: PosteriorProblem, sampler: Sampler, settings: Setting
 
     model = pymc_model(problem)
     tree = sample_model(model, values_to_start_at(model, problem), sampler, settings)
+    tree["observed_data"] = xr.DataTree(observed(problem.data))  # the model's may be repeated
     return tree_with_covariances(tree, problem.parametrisation, problem.prior)

@@ -74,12 +74,17 @@ def test_what_has_to_be_said(tables):
         bayesgmm.refine(repeated, fit, weights="counts")
     with pytest.raises(DataError, match="weights"):
         bayesgmm.refine(x, counted, weights="counts")
-    with pytest.raises(NotImplementedError, match="nor weights"):
-        bayesgmm.refine(x, counted, sample_weight=times, weights="counts", sampler="pymc")
+    with pytest.raises(ValueError, match="weights='counts'"):
+        bayesgmm.build_model(x, counted, sample_weight=times)
+    with pytest.raises(NotImplementedError, match="pseudo-posterior"):
+        bayesgmm.refine(x, counted, sample_weight=times, weights="pseudo", sampler="pymc")
+    with pytest.raises(ValueError, match="as they stand in the model"):
+        bayesgmm.refine(x, counted, model=bayesgmm.build_model(repeated, fit))
     half = bayesgmm.fit(x, 2, sample_weight=times + 0.5, random_seed=0)
     how = {"sample_weight": times + 0.5, "weights": "counts", "progressbar": False}
-    with pytest.raises(DataError, match="whole"):
-        bayesgmm.refine(x, half, sampler="gibbs", **how)
+    for sampler in ("gibbs", "pymc"):
+        with pytest.raises(DataError, match="whole"):
+            bayesgmm.refine(x, half, sampler=sampler, **how)
     posterior = bayesgmm.refine(x, half, sampler="nutpie", random_seed=0, **how)
     with pytest.raises(DataError, match="whole"):
         posterior.loo()

@@ -170,10 +170,6 @@ def test_file_and_what_noise_has_no_place_in(posterior, tmp_path):
     with pytest.raises(NotImplementedError, match="without_noise"):
         posterior.density(columns="x0")
     assert posterior.without_noise.density(columns="x0")["mean"].shape == (200,)
-    with pytest.raises(NotImplementedError, match="neither noise nor labels"):
-        bayesgmm.refine(posterior.data, fit, sampler="pymc")
-    with pytest.raises(NotImplementedError, match="noise"):
-        bayesgmm.build_model(posterior.data, fit)
     plain = bayesgmm.fit(posterior.data, 2, random_seed=0)
     quick = bayesgmm.refine(
         posterior.data, plain, sampler="laplace", random_seed=0, progressbar=False

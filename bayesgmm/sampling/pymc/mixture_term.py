@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from pymc.distributions.mixture import MixtureRV
 from pytensor.graph import ancestors
 
 from ...data.data import Data
+from ...em.labelled_fit import LabelledFit
+from ...em.noisy_fit import NoisyFit
 from ...em.result import Fit
 from ...utils.errors import DataError
 from .likelihood import GaussianMixtureRV
+from .likelihood.admissible import known_components
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,8 @@ class MixtureTerm:
         (1, d, d) where all components share one. Graphs of the model's variables.
     nested : bool
         Whether the rows are drawn from another distribution, of which the mixture is a part.
+    noise_share : variable, optional
+        Where the other part is the fit's noise, its share; then the rows are not `nested`.
     """
 
     observed: Any
@@ -37,6 +43,7 @@ class MixtureTerm:
     means: Any
     covariances: Any
     nested: bool
+    noise_share: Any = None
 
     @property
     def parameters(self) -> list[Any]:
@@ -49,10 +56,14 @@ class MixtureTerm:
         return not (self.nested or self.weights.type.ndim > 1 or self.means.type.ndim > 2)
 
 
-def _parameters(variable: Any) -> tuple[Any, Any, Any]:
-    """Proportions, means and covariances of a mixture's random variable."""
+def _parameters(variable: Any, labelled: bool = False) -> tuple[Any, Any, Any]:
+    """Proportions, means and covariances of a mixture's random variable.
+
+    Proportions are those of all rows, whatever components each can belong to, if `labelled`.
+    """
     op = variable.owner.op
     weights, means, *covariance = op.dist_params(variable.owner)
+    weights = known_components(weights)[0] if labelled else weights
     weights = _without_single_row(weights, 1)
     means = _without_single_row(means, 1 if op.one_column else 2)
     if op.one_column:
@@ -131,11 +142,39 @@ def mixture_term(model: pm.Model, data: Data, fit: Fit) -> MixtureTerm:
             f"{len(those)} of the model's mixtures ({names}) have the rows X: pass the rows that "
             "one of them observes."
         )
-    variable = mixtures[those[0]][0]
-    nested = variable is not those[0]
-    term = MixtureTerm(those[0], *_parameters(variable), nested=nested)
+    observed, variable = those[0], mixtures[those[0]][0]
+    labelled = isinstance(fit, LabelledFit)
+    if labelled:
+        _check_labels(variable, fit)
+    share = _share_of_noise(model, observed, data, fit) if isinstance(fit, NoisyFit) else None
+    nested = share is None and variable is not observed
+    term = MixtureTerm(observed, *_parameters(variable, labelled), nested, share)
     _check_sizes(term, fit)
     return term
+
+
+def _check_labels(variable: Any, fit: LabelledFit) -> None:
+    """Refuse a mixture whose rows have not the labels of the fit."""
+    admissible = known_components(variable.owner.op.dist_params(variable.owner)[0])[1]
+    if admissible is None or not np.array_equal(admissible, fit.labels.table):
+        raise ValueError(
+            "the fit is of rows with labels, and the model's rows have others or none: write "
+            "GaussianMixture(..., admissible=fit.labels.table), or make a fit without labels."
+        )
+
+
+def _share_of_noise(model: pm.Model, observed: Any, data: Data, fit: NoisyFit) -> Any:
+    """The share of the fit's noise, with which the mixture is mixed to be what is observed."""
+    if isinstance(observed.owner.op, MixtureRV):
+        _, shares, *parts = observed.owner.inputs
+        if len(parts) == 2 and not set(ancestors([parts[1]])) & set(model.free_RVs):
+            density = pm.logp(parts[1], np.asarray(data.values, dtype=np.float64)).eval()
+            if np.allclose(density, fit.noise.of_rows(data), rtol=1e-9, atol=1e-9):
+                return shares[1]
+    raise ValueError(
+        "the fit has noise, and the model's rows are not the mixture and, second, noise of its "
+        "density: write the model by build_model, or make a fit without noise."
+    )
 
 
 def _mixtures_in(observed: Any) -> list[Any]:

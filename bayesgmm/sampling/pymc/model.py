@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pymc as pm
@@ -13,15 +13,20 @@ from pymc.logprob.transforms import SimplexTransform
 
 from ...data.data import Data
 from ...em.checks import as_fit
+from ...em.labelled_fit import LabelledFit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
 from ...mixture.prior import Prior
+from ...utils.errors import DataError
 from ...utils.types import FloatArray
-from ..problem import PosteriorProblem, refuse_beside
+from ...utils.validation import check_choice
+from ..problem import PosteriorProblem, check_weights
 from ..run.datatree import coordinates
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
+from .likelihood.distribution import as_observed
 from .mixture_term import covariances_in
+from .uniform_noise import uniform_noise
 
 if TYPE_CHECKING:
     from ...em.result import Fit
@@ -39,6 +44,8 @@ def build_model(
     *,
     likelihood: bool = True,
     Sigma: bool = False,  # noqa: N803 - the variable's name
+    sample_weight: Any = None,
+    weights: Literal["counts"] | None = None,
 ) -> pm.Model:
     """The posterior of a mixture as a `pymc.Model`: same family and K as the fit.
 
@@ -59,6 +66,11 @@ def build_model(
         True shows the covariances as variable `Sigma` (K, d, d), over component, feature and
         feature_bis, so that terms can be written on them. PyTensor takes one to two seconds more to
         compile such a model for samplers other than `refine`.
+    sample_weight : array-like (n,), optional
+        The weights of a fit that had some; and then
+    weights : {"counts"}, optional
+        that they are whole numbers of times that the rows stand in the table: the model's rows are
+        repeated as often.
 
     Returns
     -------
@@ -71,14 +83,16 @@ def build_model(
         shared. `sampling.add_covariances` turns draws of them into Sigma. The data are
         `pm.Data` "x" (a constant where values are missing), the likelihood is "y". For K = 1 `pi`
         is a Deterministic. Random hyperparameters come first: `concentration` (for K > 1) and
-        `scale` (d,), Psi's diagonal.
+        `scale` (d,), Psi's diagonal. Beside noise there is `noise_share`, and "y" is a
+        `pymc.Mixture` of the mixture and the noise. Rows with a label are of their admissible
+        components.
 
     Raises
     ------
     DataError
         Data that are not the fit's, or infinite values.
     ValueError
-        The prior is for other columns.
+        The prior is for other columns; weights, and nothing said of what they mean.
     NotImplementedError
         A random scale in a family with axes (VEE, EVE, VVE, EEV, VEV, EVV).
 
@@ -95,7 +109,10 @@ def build_model(
     >>> [variable.name for variable in model.free_RVs]
     ['pi', 'mu', 'bartlett_chi2', 'bartlett_normal']
     """
-    problem = PosteriorProblem.of(x, fit, prior)
+    if weights is not None:
+        check_choice("weights", weights, ("counts",))
+    check_weights(as_fit(fit, apart=True), weights)
+    problem = PosteriorProblem.of(x, fit, prior, sample_weight)
     return pymc_model(problem, likelihood=likelihood, with_sigma=Sigma)
 
 
@@ -103,8 +120,13 @@ def pymc_model(
     problem: PosteriorProblem, *, likelihood: bool = True, with_sigma: bool = False
 ) -> pm.Model:
     """The PyMC model of a posterior, as `build_model` returns it."""
-    data, prior, parametrisation = problem.data, problem.prior, problem.parametrisation
-    refuse_beside(problem, "PyMC's model")
+    prior, parametrisation = problem.prior, problem.parametrisation
+    if problem.pseudo:
+        raise NotImplementedError(
+            "the width of a pseudo-posterior is no matter of its density: sample it by 'auto', "
+            "'nutpie', 'gibbs' or 'laplace'."
+        )
+    data = problem.data.repeated()
     if prior.inverse_wishart.random_scale and parametrisation.family.one_scale:
         raise NotImplementedError(
             f"a random scale of family {parametrisation.family.name} is one number, which the PyMC "
@@ -112,9 +134,9 @@ def pymc_model(
         )
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
-        observed: Any = values
-        if data.incomplete:  # pm.Data takes none of these
+        if data.groups is not None:  # pm.Data have all values, and other rows no labels
             model.add_coord("obs_id", np.arange(data.n))
+            observed: Any = as_observed(values)
         else:
             observed = pm.Data("x", values, dims=("obs_id", FEATURE))
         scale = _hyperparameter("scale", prior.scale, dims=FEATURE, **_by_shares(parametrisation))
@@ -129,11 +151,31 @@ def pymc_model(
             mu = _conjugate_means(prior.mean, prior.mean_strength, covariance)
         if with_sigma:
             _show_sigma(pi, mu, covariance, problem)
+        share = _share_of_noise(problem)
         if likelihood:
-            GaussianMixture(
-                "y", pi, mu, **covariance.arguments, observed=observed, dims=("obs_id", FEATURE),
-            )  # fmt: skip
+            _rows(problem, data, share, observed, pi, mu, covariance.arguments)
     return model
+
+
+def _share_of_noise(problem: PosteriorProblem) -> Any:
+    """The share of noise in the open model, uniform a priori; nothing where there is no noise."""
+    return None if problem.noise is None else pm.Uniform("noise_share", 0.0, 1.0)
+
+
+def _rows(
+    problem: PosteriorProblem, data: Data, share: Any, observed: Any, pi: Any, mu: Any,
+    covariance: dict[str, Any],
+) -> None:  # fmt: skip
+    """The rows in the open model: of the mixture, or of it and noise."""
+    arguments: dict[str, Any] = {"observed": observed, "dims": ("obs_id", FEATURE)}
+    admissible = data.groups.admissible if data.groups is not None else None
+    if admissible is not None:
+        covariance = covariance | {"admissible": admissible[data.groups.of_rows]}
+    if problem.noise is None:
+        GaussianMixture("y", pi, mu, **covariance, **arguments)
+        return
+    parts = [GaussianMixture.dist(pi, mu, **covariance), uniform_noise(problem.noise, data)]
+    pm.Mixture("y", pt.stack([1.0 - share, share]), parts, **arguments)
 
 
 def _show_sigma(pi: Any, mu: Any, covariance: Covariances, problem: PosteriorProblem) -> None:
@@ -269,7 +311,12 @@ def initial_point(model: pm.Model, fit: Fit, prior: Prior | None = None) -> dict
     """
     if not isinstance(model, pm.Model):
         raise TypeError(f"model is a {type(model).__name__}: pass what build_model returns.")
-    rows = as_fit(fit).mixture.rows(_values_in(model))
+    fit = as_fit(fit, apart=True)
+    rows = fit.mixture.rows(_values_in(model))
+    if isinstance(fit, LabelledFit):
+        if rows.n != len(fit.labels.of_rows):
+            raise DataError("the model repeats the fit's rows: refine starts such a model.")
+        rows = fit.labels.seen_in(rows)
     return values_to_start_at(model, PosteriorProblem.of_rows(rows, fit, prior))
 
 

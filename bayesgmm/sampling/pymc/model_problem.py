@@ -15,7 +15,9 @@ from ...data.data import Data
 from ...data.missing import refuse_missing
 from ...data.same_data import refuse_other_data
 from ...density.mode import Mode, mode_near, normal_at
+from ...em.labelled_fit import LabelledFit
 from ...em.result import Fit
+from ...posterior.of_model import NOISE_SHARE
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from .coordinates import Coordinates, without_c
@@ -68,6 +70,8 @@ class ModelProblem:
         """
         data = fit.mixture.rows(x)
         refuse_other_data(fit.fingerprint, data.fingerprint, _FOR_OTHERS)
+        if isinstance(fit, LabelledFit):
+            data = fit.labels.seen_in(data)
         with without_c():
             term, known = mixture_term(model, data, fit), _known(model, data, fit)
         if not term.plain:
@@ -110,6 +114,13 @@ class ModelProblem:
             means.append(mu.mean(axis=1) if mu.ndim > 3 else mu)
             covariances.append(np.broadcast_to(sigma, (len(sigma), *each)))
         return np.concatenate(weights), np.concatenate(means), np.concatenate(covariances)
+
+    def noise_share_at(self, vectors: FloatArray) -> dict[str, FloatArray]:
+        """The share of noise (S,) by its name; empty where there is no noise."""
+        if self.term.noise_share is None:
+            return {}
+        [share] = self.coordinates.function([self.term.noise_share])(vectors)
+        return {NOISE_SHARE: share}
 
     def row_densities(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Log densities (S, n) of the rows, and (S, n, K) of every row and its component."""

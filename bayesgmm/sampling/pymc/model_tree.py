@@ -9,14 +9,17 @@ import numpy as np
 import xarray as xr
 
 from ...families.parametrisation.base import COMPONENT, FEATURE
-from ...posterior.of_model import ROWS, marked, rows_group
+from ...posterior.of_model import NOISE_SHARE, ROWS, marked, rows_group
 from ...utils.types import FloatArray
 from ..run.statistics import kept_statistics
 from .model_problem import ModelProblem
 from .symmetry import Symmetry, symmetry_of
 
 _BIS = FEATURE + "_bis"
-_DIMS = {"pi": (COMPONENT,), "mu": (COMPONENT, FEATURE), "Sigma": (COMPONENT, FEATURE, _BIS)}
+_DIMS = {
+    "pi": (COMPONENT,), "mu": (COMPONENT, FEATURE), "Sigma": (COMPONENT, FEATURE, _BIS),
+    NOISE_SHARE: (),
+}  # fmt: skip
 
 
 def posterior_tree(problem: ModelProblem, vectors: FloatArray, stats: xr.Dataset) -> xr.DataTree:
@@ -28,9 +31,11 @@ def posterior_tree(problem: ModelProblem, vectors: FloatArray, stats: xr.Dataset
         A variable of the model is called pi, mu or Sigma, and is not the mixture's.
     """
     flat = vectors.reshape(-1, vectors.shape[2])
-    symmetry = symmetry_of(problem.coordinates, problem.term, flat)
+    symmetry = symmetry_of(problem.coordinates, problem.term, flat, problem.data.groups)
     own = problem.variables(flat)
-    mixture = dict(zip(_DIMS, problem.mixture_at(flat), strict=True))
+    mixture = dict(zip(("pi", "mu", "Sigma"), problem.mixture_at(flat), strict=True))
+    beside = problem.noise_share_at(flat)
+    mixture |= beside
     for name, value in mixture.items():
         _refuse_another(name, value, own.pop(name, value))
     dims = {name: _dims(problem, symmetry, name, value) for name, value in own.items()}
@@ -59,7 +64,7 @@ def posterior_tree(problem: ModelProblem, vectors: FloatArray, stats: xr.Dataset
             or any(value.shape == v.shape and np.allclose(value, v) for v in mixture.values())
         )
     ]
-    return marked(xr.DataTree.from_dict(groups), shown, symmetry.broken_by)
+    return marked(xr.DataTree.from_dict(groups), [*beside, *shown], symmetry.broken_by)
 
 
 def _refuse_another(name: str, mixture: FloatArray, own: FloatArray) -> None:

@@ -14,6 +14,7 @@ import pytensor.tensor as pt
 
 from ...data.data import Data
 from ...density.mode import mode_near
+from ...em.noisy_fit import NoisyFit
 from ...em.result import Fit
 from ...kernels.e_step.e_step import evaluate
 from ...utils.types import FloatArray
@@ -85,7 +86,11 @@ def _of_statistics(term: MixtureTerm, data: Data, fit: Fit) -> pt.TensorVariable
     precisions = pt.linalg.inv(term.covariances)
     log_dets = pt.linalg.slogdet(term.covariances)[1]
     logs = pt.log(term.weights) - 0.5 * ((precisions * seconds).sum(axis=(-2, -1)) + log_dets)
-    return data.n * (fit.weights * logs).sum()
+    total = (fit.weights * logs).sum()
+    if term.noise_share is not None and isinstance(fit, NoisyFit):
+        p = fit.noise_share
+        total = (1 - p) * (total + pt.log1p(-term.noise_share)) + p * pt.log(term.noise_share)
+    return data.n * total
 
 
 def _of_rows(term: MixtureTerm, data: Data, fit: Fit) -> pt.TensorVariable:

@@ -8,8 +8,8 @@ few draws, and the model's log density is compared, term by term.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from ...utils.types import FloatArray
+from ...kernels.e_step.groups import Groups
+from ...utils.types import FloatArray, IntArray
 from .coordinates import Coordinates
 from .mixture_term import MixtureTerm
 
@@ -35,12 +36,18 @@ class Symmetry:
     broken_by: str
 
 
-def symmetry_of(coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray) -> Symmetry:
-    """The symmetry of a model under exchange of components, tried at draws (S, P)."""
+def symmetry_of(
+    coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray, groups: Groups | None = None
+) -> Symmetry:
+    """The symmetry of a model under exchange of components, tried at draws (S, P).
+
+    Where the groups of rows have labels, those of one kind are exchanged.
+    """
     model = coordinates.model
     k = int(term.weights.shape[-1].eval())
+    ways = exchanges(k, groups.kinds if groups is not None else [])
     chosen = vectors[np.linspace(0, len(vectors) - 1, min(_TRIED, len(vectors))).astype(int)]
-    trial = _Trial(coordinates, term, chosen, k)
+    trial = _Trial(coordinates, term, chosen, ways)
     readings = [
         dict(zip(trial.names, axes, strict=True))
         for axes in islice(product(*(_axes(model, term, v, k) for v in trial.variables)), _READINGS)
@@ -49,7 +56,20 @@ def symmetry_of(coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray
         Symmetry({n: a for n, a in axes.items() if a is not None}, trial.broken_by(axes))
         for axes in readings
     ]
+    if k > 1 and not ways:
+        return replace(found[0], broken_by="the labels of rows tell the components apart")
     return next((s for s in found if not s.broken_by), found[0])
+
+
+def exchanges(n_components: int, kinds: Sequence[IntArray] = ()) -> list[IntArray]:
+    """Permutations that make all orders of the components of each kind; of all, without kinds."""
+    out = []
+    for kind in kinds or [np.arange(n_components)]:
+        turned, swapped = np.arange(n_components), np.arange(n_components)
+        turned[kind] = np.roll(kind, 1)
+        swapped[kind[:2]] = kind[:2][::-1]
+        out += [turned, swapped] if len(kind) > 1 else []
+    return out
 
 
 def _axes(model: pm.Model, term: MixtureTerm, variable: Any, k: int) -> list[int | None]:
@@ -74,8 +94,9 @@ class _Trial:
     """A few draws of a model's variables, to be exchanged."""
 
     def __init__(
-        self, coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray, k: int
-    ) -> None:
+        self, coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray,
+        ways: list[IntArray],
+    ) -> None:  # fmt: skip
         model = coordinates.model
         self._coordinates, self._vectors = coordinates, vectors
         self._free = [rv.name for rv in model.free_RVs]
@@ -85,7 +106,7 @@ class _Trial:
         logps = model.logp(vars=[*model.basic_RVs, *model.potentials], sum=False)
         self._log_densities = coordinates.each(pt.stack([v.sum() for v in logps]))
         self._parameters = coordinates.function([*term.parameters, *self.variables])
-        self._ways = [np.roll(np.arange(k), 1), np.array([1, 0, *range(2, k)])] if k > 1 else []
+        self._ways = ways
         self._before = self._values(vectors)
 
     def _values(self, vectors: FloatArray) -> tuple[FloatArray, list[FloatArray], list[FloatArray]]:

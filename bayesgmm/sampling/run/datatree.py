@@ -69,21 +69,26 @@ def to_datatree(
             **coordinates(data, parametrisation),
         },
     )
-    observed = xr.Dataset(
-        {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
-        coords={"obs_id": np.arange(data.n), FEATURE: list(data.names)},
-    )
-    if data.weights is not None:
-        observed["weight"] = ("obs_id", np.asarray(data.weights))
     return xr.DataTree.from_dict(
         {
             "posterior": with_covariances(posterior, parametrisation, prior),
             "sample_stats": kept_statistics(stats).assign_coords(
                 {name: posterior[name] for name in ("chain", "draw")}
             ),
-            "observed_data": observed,
+            "observed_data": observed(data),
         }
     )
+
+
+def observed(data: Data) -> xr.Dataset:
+    """The rows, and what each counts for where they have weights."""
+    rows = xr.Dataset(
+        {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
+        coords={"obs_id": np.arange(data.n), FEATURE: list(data.names)},
+    )
+    if data.weights is not None:
+        rows["weight"] = ("obs_id", np.asarray(data.weights))
+    return rows
 
 
 def with_covariances(

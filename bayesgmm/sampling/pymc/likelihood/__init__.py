@@ -5,7 +5,8 @@ draws.py         its draws
 op.py            the Op: pointwise log-likelihood and gradients from one pass over the data
 native.py        what the Op calls, compiled once: gradient.py, of forms.py (covariances as they
                  are handed in), moments.py (the pass) and by_row.py (parameters that differ by row)
-incomplete.py    the Op of rows that miss values
+incomplete.py    the Op of rows that miss values, or can belong to some components only
+admissible.py    proportions of these, by which the density knows such rows
 pruned.py        the Op of the pairs of a row and a component that matter
 means.py         the conjugate prior of the means, given Bartlett's variables
 rotations.py     uniform rotations as a distribution

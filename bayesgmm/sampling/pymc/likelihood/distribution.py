@@ -18,6 +18,7 @@ from pytensor.tensor.random.op import RandomVariable
 from ....kernels.cache import VERSION_NUMBER
 from ....utils.errors import DataError
 from ....utils.types import FloatArray
+from .admissible import known_components, of_admissible
 from .draws import compiled_draw, draw_rows, square_roots
 from .op import FORMS, N_AXES, MixtureLogLikelihood
 
@@ -95,6 +96,9 @@ class GaussianMixture(pm.Continuous):
         upper triangular; the precision is M T T' M'. So `build_model` has full covariances.
     one_column : bool, optional
         Whether the variable is numbers (n,). Left out: whether mu is (K,), or the observed are.
+    admissible : array (n, K) of bool, optional
+        The components that each row can belong to: labels. Its density is the sum over these, that
+        of the row and of what is known of it together.
     **kwargs
         As of every distribution of PyMC: ``observed``, ``dims``, ``shape``, ``total_size``.
 
@@ -136,7 +140,7 @@ class GaussianMixture(pm.Continuous):
     ) -> pt.TensorVariable:
         """One variable in the open model."""
         if observed is not None:
-            observed = _as_observed(observed)
+            observed = as_observed(observed)
             kwargs.setdefault("one_column", observed.ndim == 1)
         return super().__new__(cls, name, *args, observed=observed, **kwargs)
 
@@ -152,10 +156,12 @@ class GaussianMixture(pm.Continuous):
         sigma: Any = None,
         bartlett: Any = None,
         one_column: bool | None = None,
+        admissible: Any = None,
         **kwargs: Any,
     ) -> pt.TensorVariable:
         """One variable outside a model."""
         w, mu = _tensor(w), _tensor(mu)
+        w = w if admissible is None else of_admissible(w, admissible)
         one_column = one_column or mu.ndim == 1
         _check_axes("w", w, 1)
         _check_axes("mu", mu, 1 if one_column else 2)
@@ -179,7 +185,7 @@ def _tensor(value: Any) -> pt.TensorVariable:
     return pt.as_tensor_variable(value).astype("float64")
 
 
-def _as_observed(observed: Any) -> Any:
+def as_observed(observed: Any) -> Any:
     """What was observed, as PyMC takes it; rows that miss values as a constant of their own.
 
     PyMC would make parameters of missing values.
@@ -249,17 +255,22 @@ def _mixture_logprob(
         x, parameters = x[..., None], (parameters[0], parameters[1][..., None], *parameters[2:])
     if x.type.ndim > 2:
         raise NotImplementedError("GaussianMixture takes rows (n, d), or one row (d,).")
-    w, mu = _with_rows(parameters[0], 1), _with_rows(parameters[1], 2)
+    shares, admissible = known_components(parameters[0])
+    w, mu = _with_rows(shares, 1), _with_rows(parameters[1], 2)
     covariance, *rest = [
         _one(v, n) for v, n in zip(parameters[2:], op.ndims_params[2:], strict=True)
     ]
     rows = x[None] if x.type.ndim == 1 else x
     at = w, mu, covariance, *(rest or _NO_ROOT), rows
-    if observed is not None and np.isnan(observed).any():
+    incomplete = observed is not None and np.isnan(observed).any()
+    if incomplete or admissible is not None:
         from .incomplete import IncompleteLogLikelihood, groups_as_numbers
 
+        if observed is None:
+            raise ValueError("rows of admissible components are passed as an array, not pm.Data.")
         table = observed[..., None] if op.one_column else np.atleast_2d(observed)
-        log_density = IncompleteLogLikelihood(op.form)(*at, groups_as_numbers(table))[0]
+        groups = groups_as_numbers(table, admissible)
+        log_density = IncompleteLogLikelihood(op.form)(*at, groups)[0]
     else:
         log_density = MixtureLogLikelihood(op.form)(*at)[0]
     return log_density[0] if x.type.ndim == 1 else log_density

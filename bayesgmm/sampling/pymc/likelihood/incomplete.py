@@ -1,8 +1,9 @@
-"""The likelihood of rows with missing values as a PyTensor Op: each counts with what it has.
+"""The likelihood of rows with missing values or labels as a PyTensor Op.
 
-The pass about the means, over rows in groups, gives the moments of what is missing given what is
-there as well, so that Fisher's identity gives the gradients as in `gradient`. The groups of the
-rows are made once, from the observed values. Proportions and means are the same for all rows.
+Each row counts with the values that it has and the components that it can belong to. The pass
+about the means, over rows in groups, gives the moments of what is missing given what is there as
+well, so that Fisher's identity gives the gradients as in `gradient`. The groups of the rows are
+made once, from the observed values. Proportions and means are the same for all rows.
 Importing this module compiles or loads the pass; it is imported where values are missing.
 """
 
@@ -16,6 +17,7 @@ import llvmlite.binding
 import numba as nb
 import numpy as np
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.gradient import grad_not_implemented
 from pytensor.graph import Apply, Op, Variable
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
@@ -28,6 +30,7 @@ from ....kernels.e_step.arrays import Components, EachRow, MixtureArrays, Moment
 from ....kernels.e_step.incomplete import LARGEST_BLOCK
 from ....kernels.e_step.incomplete_centred import incomplete_centred_pass
 from ....kernels.products import padded
+from ....utils.errors import DataError
 from ....utils.types import FloatArray
 from . import from_python
 from .by_row import write_squares
@@ -59,9 +62,22 @@ def _native() -> Entry:
     return _likelihood
 
 
-def groups_as_numbers(x: FloatArray) -> FloatArray:
-    """The groups of rows (n, d) with missing values, as the Op takes them."""
-    return groups_of(np.isnan(x)).packed.astype(np.float64)
+def groups_as_numbers(x: FloatArray, admissible: NDArray[np.bool_] | None = None) -> FloatArray:
+    """The groups of rows (n, d) with missing values, as the Op takes them.
+
+    admissible (n, K): the components that each can belong to; all if left out.
+
+    Raises
+    ------
+    DataError
+        admissible is of other rows.
+    """
+    if admissible is None:
+        return groups_of(np.isnan(x)).packed.astype(np.float64)
+    if len(admissible) != len(x):
+        raise DataError(f"admissible has {len(admissible)} rows, {len(x)} are observed.")
+    sets, of_rows = np.unique(admissible, axis=0, return_inverse=True)
+    return groups_of(np.isnan(x), of_rows.ravel(), sets).packed.astype(np.float64)
 
 
 # As many parameters as C needs: arrays come without their shapes.
@@ -141,7 +157,7 @@ def _write_covariances(factors, out):  # type: ignore[no-untyped-def]
 
 
 class IncompleteLogLikelihood(Op):
-    """Log densities of rows that miss values, and the gradients of their sum.
+    """Log densities of rows in groups, and the gradients of their sum.
 
     Inputs and outputs as of `MixtureLogLikelihood`, w (1, K) and mu (1, K, d) of all rows alike,
     and after the rows their groups, by `groups_as_numbers`.
