@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..data.on_device import stays_there
 from ..data.tables import REFUSE
 from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
-from ..mixture.noise import Noise, mixed
+from ..mixture.noise import Box, Noise, mixed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
@@ -46,69 +46,36 @@ def read_noise(noise: Any, data: Data) -> Noise:
         raise DataError("rows on a GPU or in chunks cannot have noise: pass a NumPy array.")
     if isinstance(noise, Noise):
         return noise
-    ranges = np.log(data.high - data.low)
+    ends = np.stack([data.low, data.high])
     if noise is True:
-        return Noise(-log_volume(data), True, ranges)
+        box = box_around(data)
+        return Noise(-box.log_volume, True, ends, box)
     if noise is False:
         raise ValueError("noise is False: pass True or a density, or leave it out.")
     if isinstance(noise, str):
         raise ValueError(f"noise is {noise!r}: pass True, or the noise's density, a number.")
-    return Noise(math.log(positive(noise, "noise")), False, ranges)
-
-
-def log_volume(data: Data) -> float:
-    """The log volume of the smaller of two boxes around the rows: along columns, or principal axes.
-
-    mclust's `hypvol`. Of rows that may miss values it is the box along the columns, of which the
-    columns that a row has are a box again.
-    """
-    return box_around(data).log_volume
-
-
-class Box(NamedTuple):
-    """A box along axes (d, d), orthonormal rows: its ends (d,) there, about the data's centre."""
-
-    axes: FloatArray
-    low: FloatArray
-    high: FloatArray
-
-    @property
-    def log_volume(self) -> float:
-        """The logarithm of its volume."""
-        return float(np.log(self.high - self.low).sum())
+    return Noise(math.log(positive(noise, "noise")), False, ends)
 
 
 def box_around(data: Data) -> Box:
-    """The box of `log_volume`."""
-    along_columns = Box(np.eye(data.d), data.low - data.center, data.high - data.center)
+    """The smaller of two boxes around the rows: along columns, or principal axes.
+
+    Its volume is mclust's `hypvol`. Of rows that may miss values it is the box along the columns,
+    of which the columns that a row has are a box again.
+    """
+    center = data.center
+    along_columns = Box(np.eye(data.d), data.low - center, data.high - center, center)
     if data.missing != REFUSE:
         return along_columns
     used = slice(None) if data.weights is None else data.weights > 0
-    rows = np.asarray(data.values, dtype=np.float64)[used] - data.center
+    rows = np.asarray(data.values, dtype=np.float64)[used] - center
     axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
     boxes = [
-        Box(along, x.min(axis=0), x.max(axis=0))
+        Box(along, x.min(axis=0), x.max(axis=0), center)
         for along, x in ((np.eye(data.d), rows), (axes, rows @ axes.T))
         if len(along) == data.d and np.ptp(x, axis=0).all()
     ]
     return min(boxes, key=lambda box: box.log_volume)
-
-
-def noise_rows(data: Data, noise: Noise, n: int, rng: np.random.Generator) -> FloatArray:
-    """New rows (n, d) of noise over the volume of the data.
-
-    Raises
-    ------
-    NotImplementedError
-        Noise of a given density, which is over nothing in particular.
-    """
-    if not noise.estimated:
-        raise NotImplementedError(
-            "noise of a given density says not where it ends, so that no rows can be drawn of it: "
-            "fit with noise=True, or use its mixture (fit.mixture), that of what is not noise."
-        )
-    box = box_around(data)
-    return np.asarray(rng.uniform(box.low, box.high, (n, data.d)) @ box.axes + data.center)
 
 
 @dataclass(frozen=True, eq=False)

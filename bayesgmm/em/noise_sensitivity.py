@@ -82,7 +82,7 @@ def noise_sensitivity(
         other = refit(
             found.mixture.rows(X, sample_weight), found.n_components, found.family,
             prior=found.prior, start=found.mixture, labels=labels,
-            noise=Noise(math.log(density), False, found.noise.log_ranges),
+            noise=Noise(math.log(density), False, found.noise.ends),
         )  # fmt: skip
         assert isinstance(other, NoisyFit)
         component = np.argmax(other.predict_proba(X), axis=1)

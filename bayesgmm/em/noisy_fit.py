@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
@@ -11,7 +12,8 @@ from ..data.data import Data
 from ..data.lazy import lazy_on_dask
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
-from ..mixture.noise import Noise, mixed, with_noise_column
+from ..mixture.noise import Box, Noise, mixed, with_noise_column
+from ..mixture.noisy_mixture import NoisyMixture
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import positive
 from .noise import NoisyRows
@@ -21,6 +23,7 @@ from .result import Fit
 SUFFIX = "+noise"
 # Rows whose probabilities are held at a time.
 _BLOCK = 2**18
+_NONE = Noise(-np.inf, False)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,31 +33,39 @@ class NoisyFit(Fit, kind="noise"):
     What a `Fit` is and has, with these differences: `mixture`, and its `weights`, are those of what
     is not noise; `loglik` and the criteria have the noise in them, and `n_parameters` counts
     its share, and its volume if it was estimated; `predict` gives -1 for noise. `refine` samples
-    the posterior of all of it. What else would have to know the noise (`standard_errors`, `merge`,
-    `compare`, plots) refuses it.
+    the posterior of all of it.
 
     Attributes
     ----------
     noise_share : float
         pi_0, the share of noise.
-    noise_density : float
-        c, its density in the data's units.
-    volume_estimated : bool
-        Whether the density is one over the volume of the rows, and not given.
-    ranges : tuple of d float
-        The columns' ranges: of a row that lacks values the noise has density c times their ranges.
+    noise : Noise
+        Its density, and where it is.
     """
 
     noise_share: float = 0.0
-    noise_density: float = 0.0
-    volume_estimated: bool = True
-    ranges: tuple[float, ...] = ()
+    noise: Noise = _NONE
 
     @property
-    def noise(self) -> Noise:
-        """The noise's density."""
-        log_density = float(np.log(self.noise_density))
-        return Noise(log_density, self.volume_estimated, np.log(self.ranges))
+    def noise_density(self) -> float:
+        """c, the noise's density in the data's units."""
+        return float(np.exp(self.noise.log_density))
+
+    @property
+    def volume_estimated(self) -> bool:
+        """Whether the density is one over the volume of the rows, and not given."""
+        return self.noise.estimated
+
+    @property
+    def ranges(self) -> tuple[float, ...]:
+        """The columns' ranges: of a row that lacks values the noise has c times their ranges."""
+        assert self.noise.ends is not None
+        return tuple(np.ptp(self.noise.ends, axis=0).tolist())
+
+    @property
+    def noisy_mixture(self) -> NoisyMixture:
+        """The estimates of components and noise together, as a distribution."""
+        return NoisyMixture(self.mixture, self.noise_share, self.noise)
 
     @property
     def model_name(self) -> str:
@@ -79,47 +90,48 @@ class NoisyFit(Fit, kind="noise"):
     @lazy_on_dask
     def noise_probability(self, X: Any) -> FloatArray:  # noqa: N803
         """The probability of each row (n,) to be noise."""
-        return self._mixed(X)[1]
+        return self.noisy_mixture.noise_probability(X)
 
     @lazy_on_dask
     def predict_proba(self, X: Any) -> FloatArray:  # noqa: N803
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
-        return with_noise_column(self.mixture.predict_proba(X), self.noise_probability(X))
+        return self.noisy_mixture.predict_proba(X)
 
     @lazy_on_dask
     def predict(self, X: Any) -> IntArray:  # noqa: N803
         """The most probable component of each row, (n,) of int; -1 for noise."""
-        found = np.argmax(self.predict_proba(X), axis=1)
-        return np.where(found == self.n_components, -1, found)
+        return self.noisy_mixture.predict(X)
 
     @lazy_on_dask
     def score_samples(self, X: Any) -> FloatArray:  # noqa: N803
         """Log density of each row under components and noise, (n,), as if noise were everywhere."""
-        return self._mixed(X)[0]
+        return self.noisy_mixture.log_density(X)
 
     def sample(
         self, n: int, random_seed: int | np.random.Generator | None = None
     ) -> tuple[FloatArray, IntArray]:
-        """Refused: noise of a given density has no place.
+        """Draw n rows (n, d) and their components (n,), -1 for noise: `NoisyMixture.sample`."""
+        return self.noisy_mixture.sample(n, random_seed)
 
-        Raises
-        ------
-        NotImplementedError
-            Always.
+    def impute(
+        self,
+        X: Any,  # noqa: N803
+        draws: int | None = None,
+        random_seed: int | np.random.Generator | None = None,
+    ) -> FloatArray:
+        """The rows with missing values filled in, (n, d) or (draws, n, d): `NoisyMixture.impute`.
+
+        What a row of noise lacks is uniform over the columns' ranges.
         """
-        _refuse("drawn from")
+        return self.noisy_mixture.impute(X, draws, random_seed)
 
-    def impute(self, X: Any, draws: Any = None, random_seed: Any = None) -> NoReturn:  # noqa: N803
-        """Refused, as `sample`: `fit.mixture.impute` takes all rows for those of components."""
-        _refuse("used to fill in values")
+    def marginal(self, columns: Sequence[str | int] | str | int) -> NoisyMixture:  # type: ignore[override]
+        """Components and noise in some columns alone: `NoisyMixture.marginal`."""
+        return self.noisy_mixture.marginal(columns)
 
-    def marginal(self, columns: Any) -> NoReturn:
-        """Refused, as `sample`: `fit.mixture.marginal` is that of the components."""
-        _refuse("taken for some columns")
-
-    def conditional(self, given: Any) -> NoReturn:
-        """Refused, as `sample`: `fit.mixture.conditional` is that of the components."""
-        _refuse("taken given some columns")
+    def conditional(self, given: Mapping[str | int, float]) -> NoisyMixture:  # type: ignore[override]
+        """Components and noise in the other columns, given some: `NoisyMixture.conditional`."""
+        return self.noisy_mixture.conditional(given)
 
     def regression(self, response: Any, X: Any, **options: Any) -> NoReturn:  # noqa: N803
         """Refused, as `sample`."""
@@ -127,30 +139,35 @@ class NoisyFit(Fit, kind="noise"):
 
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
-        names = ("noise_share", "noise_density", "volume_estimated", "ranges")
+        names = ("noise_share", "noise_density", "volume_estimated")
         return super().to_meta() | {name: getattr(self, name) for name in names}
+
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """The arrays, by name: the columns' ends, and the box of an estimated volume."""
+        noise = self.noise
+        assert noise.ends is not None
+        own = {"noise_ends": noise.ends}
+        if noise.box is not None:
+            own["noise_box"] = np.vstack(noise.box)
+        return super().to_arrays() | own
 
     @classmethod
     def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:
-        """What it has besides a `Fit`, from saved metadata."""
+        """What it has besides a `Fit`, from saved metadata and arrays."""
         share, estimated = float(meta["noise_share"]), meta["volume_estimated"]
         if not 0 <= share <= 1 or not isinstance(estimated, bool):
             raise ValueError(f"the share of noise is {share}, its volume estimated {estimated!r}")
-        ranges = tuple(positive(value, "ranges") for value in meta["ranges"])
-        if len(ranges) != len(meta["names"]):
-            raise ValueError(f"there are {len(ranges)} ranges of {len(meta['names'])} columns")
-        return {
-            "ranges": ranges,
-            "noise_share": share,
-            "noise_density": positive(meta["noise_density"], "noise_density"),
-            "volume_estimated": estimated,
-        }
-
-    def _mixed(self, x: Any) -> tuple[FloatArray, FloatArray]:
-        """Log densities (n,) of rows under components and noise, and of each to be noise."""
-        rows = self.mixture.rows(x)
-        log_noise = self.noise.of_rows(rows)
-        return mixed(self.mixture.log_density(rows), log_noise, self.noise_share)
+        d, ends = len(meta["names"]), arrays["noise_ends"]
+        if ends.shape != (2, d) or not (ends[0] < ends[1]).all():
+            raise ValueError(f"the columns' ends are not two of {d} columns")
+        box = None
+        if estimated:
+            numbers = arrays["noise_box"]
+            if numbers.shape != (d + 3, d) or not np.isfinite(numbers).all():
+                raise ValueError(f"the noise's box is not one of {d} columns")
+            box = Box(numbers[:d], *numbers[d:])
+        log_density = float(np.log(positive(meta["noise_density"], "noise_density")))
+        return {"noise_share": share, "noise": Noise(log_density, estimated, ends, box)}
 
     def _lines(self) -> list[tuple[str, str]]:
         how = "one over the rows' volume" if self.volume_estimated else "given"
@@ -171,11 +188,7 @@ def with_noise(found: Fit, data: Data, noise: Noise) -> NoisyFit:
     _, share = NoisyRows(data, noise).log_densities(p)
     values = {field.name: getattr(found, field.name) for field in fields(Fit)}
     values["entropy"], values["log_map"] = _uncertainty(data, p, noise, share)
-    assert noise.log_ranges is not None
-    return NoisyFit(
-        **values, noise_share=share, noise_density=float(np.exp(noise.log_density)),
-        volume_estimated=noise.estimated, ranges=tuple(np.exp(noise.log_ranges).tolist()),
-    )  # fmt: skip
+    return NoisyFit(**values, noise_share=share, noise=noise)
 
 
 def _uncertainty(data: Data, p: Parameters, noise: Noise, share: float) -> tuple[float, float]:

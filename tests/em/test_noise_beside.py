@@ -186,3 +186,86 @@ def test_one_gaussian_of_rows_with_labels_and_holes(table):
     assert completed(seen).values == pytest.approx(completed(data).values, abs=1e-4)
     with pytest.raises(ValueError, match="not for 2 components"):
         evaluate(seen, bayesgmm.fit(data, 2, random_seed=0).mixture.parameters_about(seen.center))
+
+
+def test_imputed_by_hand(table):
+    """Means of what is missing, by SciPy; draws have them, and noise fills the columns' ranges."""
+    x, _ = table
+    fit = bayesgmm.fit(x, 2, "VVV", noise=DENSITY, missing="marginalize", random_seed=0)
+    joint = by_hand(fit, x, np.ones((200, 2)), np.ones(200))
+    resp = joint / joint.sum(axis=1, keepdims=True)
+    low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
+    expected = x.copy()
+    for i in np.flatnonzero(np.isnan(x).any(axis=1)):
+        m = np.isnan(x[i])
+        means = np.empty((3, 2))
+        means[2] = (low + high) / 2
+        for k in range(2):
+            mean, cov = fit.means[k], fit.covariances[k]
+            slope = cov[np.ix_(m, ~m)] @ np.linalg.inv(cov[np.ix_(~m, ~m)])
+            means[k, m] = mean[m] + slope @ (x[i, ~m] - mean[~m])
+        expected[i, m] = resp[i] @ means[:, m]
+    filled = fit.impute(x)
+    np.testing.assert_allclose(filled, expected, atol=1e-9)
+    draws = fit.impute(x, draws=400, random_seed=1)
+    missing = np.isnan(x)
+    error = draws.std(axis=0)[missing] / np.sqrt(400)
+    assert (np.abs(draws.mean(axis=0) - filled)[missing] < 5 * error).all()
+    assert (draws[:, ~missing] == x[~missing]).all()
+    stray = np.argmax(np.where(missing.sum(axis=1) == 1, resp[:, 2], 0))
+    column = int(np.flatnonzero(missing[stray])[0])
+    assert resp[stray, 2] > 0.9
+    spread = np.ptp(draws[:, stray, column])
+    assert 0.9 < spread / (high - low)[column] <= 1.1
+
+
+@pytest.mark.parametrize("noise", [True, DENSITY])
+def test_parts_of_a_noisy_mixture(table, noise):
+    """p(x) = p(x_o) p(x_m | x_o); the marginal is the integral; a file keeps all of it."""
+    x, _ = table
+    fit = bayesgmm.fit(x, 2, "VVV", noise=noise, missing="marginalize", random_seed=0)
+    x = x[~np.isnan(x).any(axis=1)]
+    first = fit.marginal("x0")
+    for row in x[:5]:
+        rest = fit.conditional({"x0": row[0]})
+        whole = first.log_density(row[:1])[0] + rest.log_density(row[1:])[0]
+        assert fit.score_samples(row[None])[0] == pytest.approx(whole, abs=1e-10)
+    low, high = fit.noise.ends[:, 1]
+    y = np.linspace(low, high, 20_001)
+    points = np.column_stack([np.full(len(y), 1.0), y])
+    integral = np.trapezoid(np.exp(fit.score_samples(points)), y)
+    beyond = fit.mixture.conditional({"x0": 1.0}).cdf([low, high]) @ [1, -1] + 1
+    of_components = np.exp(fit.mixture.marginal("x0").log_density([[1.0]])[0])
+    integral += beyond * (1 - fit.noise_share) * of_components
+    assert np.exp(first.log_density([[1.0]])[0]) == pytest.approx(integral, rel=1e-6)
+
+
+def test_drawn_rows(rng, tmp_path):
+    """Strays in their share, -1, uniform in the box; the rest is the mixture's; by the file too."""
+    x, _ = simulate(rng, 120, 2, 2)
+    x = np.vstack([x @ [[1, 0.9], [0, 0.2]], rng.uniform(-9, 9, size=(40, 2)) @ [[1, 1], [0, 0.2]]])
+    fit = bayesgmm.fit(x, 2, noise=True, random_seed=0)
+    assert not fit.noise.box.along_columns
+    rows, component = fit.sample(40_000, random_seed=1)
+    strays = component == -1
+    error = np.sqrt(fit.noise_share * (1 - fit.noise_share) / 40_000)
+    assert strays.mean() == pytest.approx(fit.noise_share, abs=4 * error)
+    along = (rows[strays] - fit.noise.box.center) @ fit.noise.box.axes.T
+    at = (along - fit.noise.box.low) / (fit.noise.box.high - fit.noise.box.low)
+    assert np.ptp(at, axis=0) == pytest.approx(1, abs=0.01)
+    n = strays.sum()
+    assert at.mean(axis=0) == pytest.approx(0.5, abs=4 / np.sqrt(12 * n))
+    for k in range(2):
+        mine = rows[component == k]
+        error = np.sqrt(np.diag(fit.covariances[k]) / len(mine))
+        assert (np.abs(mine.mean(axis=0) - fit.means[k]) < 4.5 * error).all()
+    fit.save(tmp_path / "fit.npz")
+    again = bayesgmm.Fit.load(tmp_path / "fit.npz")
+    np.testing.assert_array_equal(
+        again.sample(50, random_seed=2)[0], fit.sample(50, random_seed=2)[0]
+    )
+    with pytest.raises(NotImplementedError, match="principal axes"):
+        fit.marginal(0)
+    given = bayesgmm.fit(x, 2, noise=0.01, random_seed=0)
+    with pytest.raises(NotImplementedError, match="where it ends"):
+        given.sample(5)

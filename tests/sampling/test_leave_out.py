@@ -173,7 +173,7 @@ def test_rows_that_lack_values_and_others(with_holes_and_noise, given):
     if beside:  # the noise's ranges are those of all rows
         from dataclasses import replace
 
-        start = replace(start, ranges=posterior.fit.ranges)
+        start = replace(start, noise=replace(start.noise, ends=posterior.fit.noise.ends))
     whole = posterior.log_evidence(random_seed=1)
     part = refined(others, start).log_evidence(random_seed=1)
     error = np.hypot(np.hypot(whole.error, part.error), float(found["mcse"][2]))

@@ -98,7 +98,7 @@ def rank(name, sampler, truth, seed, share=None, missing=0.0):
     if share is not None:
         strays = rng.random(N) < share
         x[strays] = rng.uniform(-SIDE / 2, SIDE / 2, (strays.sum(), D))
-        noise = Noise(-D * np.log(SIDE), False, np.full(D, np.log(SIDE)))
+        noise = Noise(-D * np.log(SIDE), False, np.outer([-0.5, 0.5], np.full(D, SIDE)))
     if missing:
         x[rng.random(x.shape) < missing] = np.nan
     data = as_data(x, missing="marginalize")

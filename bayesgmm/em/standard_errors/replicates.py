@@ -16,7 +16,6 @@ from ...utils.progress import until_interrupted
 from ...utils.types import FloatArray, IntArray
 from ..fit import fit as refit
 from ..labelled_fit import LabelledFit
-from ..noise import noise_rows
 from ..noisy_fit import NoisyFit
 from ..result import Fit
 from ..status import Status
@@ -54,7 +53,7 @@ def _simulated(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
     rows = fit.mixture.sample(round(data.total), rng)[0]
     if isinstance(fit, NoisyFit):
         strays = rng.random(len(rows)) < fit.noise_share
-        rows[strays] = noise_rows(data, fit.noise, int(strays.sum()), rng)
+        rows[strays] = fit.noise.rows(int(strays.sum()), rng)
     return as_data(with_missing_like(data, rows, rng), missing=data.missing)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...data.data import Data
-from ...kernels.e_step.e_step import evaluate
 from ...mixture.draws import Draws, NoisyDraws
 from ...mixture.imputation import conditional_means, drawn, with_own_values
-from ...mixture.noise import mixed
+from ...mixture.noisy_mixture import completed, filled
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer
 from .predictive import refuse_too_many
@@ -20,10 +19,10 @@ def imputed_means(data: Data, draws: Draws) -> FloatArray:
     for s in range(len(draws)):
         one = draws.at(np.array([s]))
         [parameters] = one.parameters(data.center)
-        found = conditional_means(data, parameters)
         if isinstance(one, NoisyDraws):
-            of_noise = _is_noise(data, one)[:, None]
-            found = (1 - of_noise) * found + of_noise * (0.5 * (data.low + data.high) - data.center)
+            found = filled(data, parameters, one.noise, one.noise_share[0]) - data.center
+        else:
+            found = conditional_means(data, parameters)
         total += found
     return with_own_values(data, total / len(draws))
 
@@ -31,19 +30,9 @@ def imputed_means(data: Data, draws: Draws) -> FloatArray:
 def completed_by(data: Data, draw: Draws, rng: np.random.Generator) -> FloatArray:
     """The rows (n, d) with what they miss drawn by one draw: of noise over the columns' ranges."""
     [parameters] = draw.parameters(data.center)
-    found = drawn(data, parameters, rng)
     if isinstance(draw, NoisyDraws):
-        strays = rng.random(data.n) < _is_noise(data, draw)
-        uniform = rng.uniform(data.low, data.high, (int(strays.sum()), data.d))
-        found[strays] = uniform - data.center
-    return with_own_values(data, found)
-
-
-def _is_noise(data: Data, draw: NoisyDraws) -> FloatArray:
-    """The probability of each row (n,) to be noise under one draw."""
-    [parameters] = draw.parameters(data.center)
-    density = evaluate(data, parameters)[0]
-    return mixed(density, draw.noise.of_rows(data), draw.noise_share[0])[1]
+        return completed(data, parameters, draw.noise, draw.noise_share[0], rng)
+    return with_own_values(data, drawn(data, parameters, rng))
 
 
 def imputations(data: Data, draws: Draws, number: int, rng: np.random.Generator) -> FloatArray:

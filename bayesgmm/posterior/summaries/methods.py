@@ -237,7 +237,7 @@ class Summaries(RowSummaries):
         data = self.data
         as_many = data.n if data.weights is None else round(data.total)
         n = as_many if n_rows is None else n_rows
-        return predictive_rows(data, self._all_draws.thinned(n_draws), n, random_seed)
+        return predictive_rows(self._all_draws.thinned(n_draws), n, random_seed)
 
     def predictive_check(
         self,

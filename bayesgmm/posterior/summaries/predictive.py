@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from ...data.data import Data
-from ...em.noise import noise_rows
 from ...mixture.draws import NoisyDraws
 from ...utils.types import FloatArray
 from ...utils.validation import check_integer, random_stream
@@ -19,9 +17,7 @@ type Seed = int | np.random.Generator | None
 _LIMIT = 2**27
 
 
-def replicates(
-    data: Data, mixtures: MixtureDraws, n_rows: int, random_seed: Seed
-) -> Iterator[FloatArray]:
+def replicates(mixtures: MixtureDraws, n_rows: int, random_seed: Seed) -> Iterator[FloatArray]:
     """A new data set (n_rows, d) from every draw; noise is over the volume of the data.
 
     Raises
@@ -34,7 +30,7 @@ def replicates(
         rows = mixture.sample(n_rows, rng)[0]
         if isinstance(draws, NoisyDraws):
             strays = rng.random(n_rows) < draws.noise_share[s]
-            rows[strays] = noise_rows(data, draws.noise, int(strays.sum()), rng)
+            rows[strays] = draws.noise.rows(int(strays.sum()), rng)
         yield rows
 
 
@@ -47,15 +43,13 @@ def refuse_too_many(n_draws: int, n_rows: int, d: int) -> None:
         )
 
 
-def predictive_rows(
-    data: Data, mixtures: MixtureDraws, n_rows: int, random_seed: Seed
-) -> xr.Dataset:
+def predictive_rows(mixtures: MixtureDraws, n_rows: int, random_seed: Seed) -> xr.Dataset:
     """New data sets from every draw: y over chain, draw, obs_id, feature."""
     n_draws, d = len(mixtures.draws), len(mixtures.names)
     check_integer("n_rows", n_rows, 1)
     refuse_too_many(n_draws, n_rows, d)
     y = np.empty((n_draws, n_rows, d))
-    for s, rows in enumerate(replicates(data, mixtures, n_rows, random_seed)):
+    for s, rows in enumerate(replicates(mixtures, n_rows, random_seed)):
         y[s] = rows
     by_chain = y.reshape(len(mixtures.chain), -1, n_rows, d)
     return xr.Dataset(

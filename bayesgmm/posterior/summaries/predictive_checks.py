@@ -133,7 +133,7 @@ def check_table(
     if data.counted is not None:  # without rows that have no value
         data = data.take(np.flatnonzero(data.counted))
     rng = random_stream(random_seed)
-    new_rows = replicates(data, mixtures, data.n, rng)
+    new_rows = replicates(mixtures, data.n, rng)
     tables: Iterator[FloatArray] = iter([np.asarray(data.values, dtype=np.float64)])
     if data.incomplete:
         tables = _completed(data, mixtures, np.random.default_rng(rng.integers(2**63)))

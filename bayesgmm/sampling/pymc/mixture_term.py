@@ -143,12 +143,12 @@ def mixture_term(model: pm.Model, data: Data, fit: Fit) -> MixtureTerm:
             "one of them observes."
         )
     observed, variable = those[0], mixtures[those[0]][0]
-    labelled = isinstance(fit, LabelledFit)
-    if labelled:
+    if isinstance(fit, LabelledFit):
         _check_labels(variable, fit)
     share = _share_of_noise(model, observed, data, fit) if isinstance(fit, NoisyFit) else None
     nested = share is None and variable is not observed
-    term = MixtureTerm(observed, *_parameters(variable, labelled), nested, share)
+    parameters = _parameters(variable, isinstance(fit, LabelledFit))
+    term = MixtureTerm(observed, *parameters, nested, share)
     _check_sizes(term, fit)
     return term
 

@@ -168,9 +168,9 @@ def _rows(
 ) -> None:  # fmt: skip
     """The rows in the open model: of the mixture, or of it and noise."""
     arguments: dict[str, Any] = {"observed": observed, "dims": ("obs_id", FEATURE)}
-    admissible = data.groups.admissible if data.groups is not None else None
-    if admissible is not None:
-        covariance = covariance | {"admissible": admissible[data.groups.of_rows]}
+    groups = data.groups
+    if groups is not None and groups.admissible is not None:
+        covariance = covariance | {"admissible": groups.admissible[groups.of_rows]}
     if problem.noise is None:
         GaussianMixture("y", pi, mu, **covariance, **arguments)
         return
