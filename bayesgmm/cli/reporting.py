@@ -33,6 +33,8 @@ bayesgmm report eruptions.csv --concentration 2 --random-scale
 
 bayesgmm report eruptions.csv -k 2 --component-names long,short --logo logo.png
 
+bayesgmm report flowers.csv -k 3 --labels species
+
 bayesgmm report eruptions.csv --sections selection,fit,posterior"""
 _SECTIONS = (
     "selection, fit, posterior, check, diagnostics, comparison, data, method, prior, repeat, "
@@ -58,6 +60,7 @@ def _report(
     columns: options.Columns = "",
     missing: options.Missing = "refuse",
     noise: options.Noise = "",
+    labels: options.Labels = "",
     question: Annotated[
         str, typer.Option(help="Question printed at its head. Default: how many components.")
     ] = "",
@@ -106,7 +109,7 @@ def _report(
     options.spare_inputs(out, data.path)
     numbers = options.numbers(k)
     with errors_as_text() as end:
-        rows = data.weighted_rows(columns, weights, str(missing))
+        rows = data.weighted_rows(columns, weights, str(missing), labels)
         frame = data.frame[list(rows.names)]
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
@@ -116,7 +119,7 @@ def _report(
             )
         _write(
             frame, out, json, quiet, source=source or data.name,
-            reading=" ".join([*[data.options] * bool(data.options), *_weighted(weights)]),
+            reading=" ".join([data.options] * bool(data.options) + _named(weights, labels)),
             title=title or f"Gaussian mixture of {data.stem}", question=question,
             n_components=numbers, covariance_type=options.families(families, rows.d), prior=prior,
             refine=refine, n_posteriors=n_posteriors, criterion=criterion, sampler=sampler,
@@ -124,14 +127,15 @@ def _report(
             random_seed=seed, missing=str(missing), sample_weight=rows.weights,
             component_names=options.listed(component_names),
             sections=options.listed(sections), logo=logo, template=template, max_time=max_time,
-            noise=options.noise(noise),
+            noise=options.noise(noise), labels=data.classes(labels),
         )  # fmt: skip
     end.check()
 
 
-def _weighted(weights: str) -> list[str]:
-    """The option that names the weights' column, as it is typed."""
-    return [f"--weights {shlex.quote(weights)}"] if weights else []
+def _named(weights: str, labels: str) -> list[str]:
+    """The options that name the columns of weights and of labels, as they are typed."""
+    columns = {"--weights": weights, "--labels": labels}
+    return [f"{option} {shlex.quote(name)}" for option, name in columns.items() if name]
 
 
 def _demo(

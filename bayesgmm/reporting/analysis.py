@@ -30,6 +30,7 @@ from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 from ..utils.progress import announce, stages, waiting
+from .labels import LabelReport, named_by_class
 from .missing import MissingRates
 from .noise import NoiseReport
 from .request import Given, ReportRequest
@@ -82,6 +83,8 @@ class Analysis:
         Those that are known.
     noise : NoiseReport or None
         The chosen fit's noise; None where it has none.
+    labels : LabelReport or None
+        The rows' known classes; None where there are none.
     """
 
     data: Data
@@ -97,6 +100,7 @@ class Analysis:
     missing: MissingRates | None = None
     units: dict[str, str] = field(default_factory=dict)
     noise: NoiseReport | None = None
+    labels: LabelReport | None = None
 
     @cached_property
     def fit(self) -> Fit:
@@ -154,6 +158,7 @@ def analyse(
     results: Any = None,
     *,
     sample_weight: Any = None,
+    labels: Any = None,
     progressbar: bool = True,
 ) -> Analysis:
     """The analysis of a table: selection, posteriors of the best fits, comparison.
@@ -170,8 +175,10 @@ def analyse(
         selection = select(
             data, request.ks, request.covariance_type, n_init=request.n_init,
             criterion=request.criterion, random_seed=request.random_seed, progressbar=progressbar,
-            noise=request.noise,
+            noise=request.noise, labels=labels,
         )  # fmt: skip
+        named = {cell: named_by_class(fit) for cell, fit in selection.fits.items()}
+        selection = replace(selection, fits=named)
     theirs = (p.prior for p in posteriors.values() if p.prior is not None)  # not of user's models
     prior = next(theirs, request.prior or Prior.from_data(data))
     selection = _named(selection, request.component_names)
@@ -205,6 +212,7 @@ def analyse(
         missing=MissingRates.of(data, fit.mixture),
         units={name: unit for name, unit in units_in(X).items() if name in data.names},
         noise=noise,
+        labels=LabelReport.of(data, fit),
     )
 
 

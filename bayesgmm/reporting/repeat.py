@@ -52,6 +52,8 @@ def python_code(analysis: Analysis) -> str:
     lines = [_argument(name, value) for name, value in _arguments(analysis).items()]
     if analysis.data.weights is not None:
         lines.append("    sample_weight=weights,  # what each row counts for")
+    if analysis.labels is not None:
+        lines.append("    labels=labels,  # the rows' classes, None where unknown")
     if request.prior is not None:
         lines.append(f"    prior=bayesgmm.Prior(**{request.prior.to_dict()!r}),")
     return "\n".join(

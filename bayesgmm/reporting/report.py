@@ -64,6 +64,7 @@ def report(
     template: str | Path | None = None,
     max_time: float | None = None,
     noise: Any = None,
+    labels: Any = None,
     progressbar: bool = True,
 ) -> Path:
     """Write a report of a selection, a posterior and a comparison: the answer first, then why.
@@ -122,6 +123,9 @@ def report(
     noise : bool or float, optional
         Also fit every cell beside noise, as `select` does. The report says how much the noise rests
         on its density.
+    labels : array-like (n,) or (n, K), optional
+        What is known of the rows' components, as for `select`. Components are called by their
+        classes, and the report says how many rows would be called another.
     progressbar : bool
         Show progress on standard error.
 
@@ -169,7 +173,9 @@ def report(
         n_init, draws, tune, chains, ci_prob, random_seed, title, question, source, reading,
         missing, component_names, sections, logo, template, max_time, noise,
     )  # fmt: skip
-    analysis = analyse(X, request, results, sample_weight=sample_weight, progressbar=progressbar)
+    analysis = analyse(
+        X, request, results, sample_weight=sample_weight, labels=labels, progressbar=progressbar
+    )
     write(analysis, path, form, progressbar)
     return path
 
@@ -280,6 +286,8 @@ def render(
         columns=tables.columns_table(analysis),
         missing=[] if analysis.missing is None else analysis.missing.sentences(),
         missing_rates=None if analysis.missing is None else analysis.missing.table(),
+        labels=[] if analysis.labels is None else analysis.labels.sentences(),
+        labels_table=None if analysis.labels is None else analysis.labels.table,
         noise=[] if analysis.noise is None else analysis.noise.sentences(),
         noise_table=None if analysis.noise is None else analysis.noise.shown(),
         selection=tables.selection_table(analysis),
