@@ -187,7 +187,6 @@ def test_what_does_not_know_labels_refuses():
     """By name, instead of taking the fit for one of rows without labels."""
     fit = bayesgmm.fit(IRIS, 3, "EEE", labels=THIRD["labels"], random_seed=1)
     for use in (
-        lambda: bayesgmm.build_model(IRIS, fit),
         lambda: bayesgmm.compare({"labelled": fit, "not": bayesgmm.fit(IRIS, 3, "EEE")}),
         lambda: bayesgmm.GaussianMixture.from_fit(fit),
     ):
