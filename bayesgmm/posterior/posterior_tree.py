@@ -20,8 +20,11 @@ from .of_model import is_of_model
 FORMAT = "bayesgmm.Posterior/4"
 #: The groups of any tree of draws.
 GROUPS = ("posterior", "sample_stats", "observed_data", "em_fit")
-# The arrays of a fit with labels, and their dims.
-_OF_LABELS = {"label_sets": ("label_set", "component"), "label_of_rows": ("labelled_row",)}
+# The arrays of a fit with labels or noise, and their dims.
+_OWN = {
+    "label_sets": ("label_set", "component"), "label_of_rows": ("labelled_row",),
+    "noise_ends": ("end", "feature"), "noise_box": ("axis_of_box", "feature"),
+}  # fmt: skip
 # How far drawn proportions may sum from 1.
 _SIMPLEX_TOLERANCE = 1e-6
 
@@ -61,14 +64,14 @@ def with_fit_and_prior(
         "prior": json.dumps(None if prior is None else prior.to_dict()),
         "fit": json.dumps(fit.to_meta()),
     }
-    own = {name: value for name, value in fit.to_arrays().items() if name in _OF_LABELS}
+    own = {name: value for name, value in fit.to_arrays().items() if name in _OWN}
     em = fit.to_xarray().assign(
         history=("iteration", np.array(fit.history)),
         scale=("feature", fit.mixture.scale),
         moments=(("moment", "feature"), fit.moments),
         projections=("projection", fit.fingerprint.projections),
     )
-    em = em.assign({name: (_OF_LABELS[name], value) for name, value in own.items()})
+    em = em.assign({name: (_OWN[name], value) for name, value in own.items()})
     tree["em_fit"] = xr.DataTree(em)
     return tree
 
@@ -110,7 +113,7 @@ def kept_fit_and_prior(
         "history": kept["history"].to_numpy(),
         "moments": kept["moments"].to_numpy(),
         "projections": kept["projections"].to_numpy(),
-        **{name: kept[name].to_numpy() for name in _OF_LABELS if name in kept},
+        **{name: kept[name].to_numpy() for name in _OWN if name in kept},
     }
     fit = Fit.from_parts(json.loads(tree.attrs["fit"]), arrays)
     known = json.loads(tree.attrs["prior"])
