@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .estimators.regression import Regression as Regression
     from .families import FAMILIES as FAMILIES
     from .families.hyperparameters import Gamma as Gamma
+    from .families.lkj import LKJ as LKJ
     from .mixture.classification import classify as classify
     from .mixture.merging import merge as merge
     from .mixture.mixture import Mixture as Mixture
@@ -78,6 +79,7 @@ _HOME = {
     "Gamma": "families.hyperparameters",
     "GaussianMixture": "estimators.mixture",
     "InterruptionAdvice": "utils.errors",
+    "LKJ": "families.lkj",
     "Mixture": "mixture.mixture",
     "ModelAverage": "comparison.average",
     "Posterior": "posterior.posterior",

@@ -14,11 +14,14 @@ from bayesgmm.data.data import as_data
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import FAMILIES, get_family
 from bayesgmm.families.hyperparameters import Gamma
+from bayesgmm.families.lkj import LKJ
 from bayesgmm.mixture.prior import Prior
 from bayesgmm.sampling.problem import PosteriorProblem
 from tests.synthetic import known_fit
 
 KINDS = ("plain", "conjugate", "random concentration", "random scale")
+#: Of LKJ priors, which four families have, and E and V.
+LKJ_KINDS = ("half-t", "inverse gamma")
 #: Families whose prior is known with its constant.
 KNOWN = ("E", "V", "EII", "VII", "EEI", "VVI", "EEE", "VVV")
 
@@ -31,6 +34,11 @@ def prior_for(rng, d, kind):
         hyper |= {"mean_covariance": None, "mean_strength": 0.3}
     if kind == "random concentration":
         hyper["concentration"] = Gamma(3.0, 2.0)
+    if kind in LKJ_KINDS:
+        name = "widths" if kind == "half-t" else "scale"
+        more = {"nu": 5.0} if kind == "half-t" else {"shape": 3.0}
+        lkj = LKJ(1.6, **{name: rng.uniform(0.5, 2.0, d)}, **more)
+        return Prior(rng.standard_normal(d), 9 * spread, concentration=1.7, lkj=lkj)
     if kind == "random scale":
         hyper["scale"] = Gamma(3.0, rng.uniform(0.5, 2.0, d))
     return Prior(rng.standard_normal(d), dof=d + 2.6, **hyper)
@@ -72,9 +80,11 @@ def case(rng, name, d, k, kind="plain", n=40, observed=True, **options):
     fit = known_fit(data, known, family, prior)
     form = PosteriorProblem.of(data, fit).parametrisation
     posterior = LogPosterior(data, form, prior, **options)
-    a, psi = rng.uniform(0.5, 2.0), np.diagonal(prior.expected_scale) * rng.uniform(0.5, 2.0, d)
-    values = {"concentration": a, "scale": psi, "pi": weights, "mu": means}
-    values |= form.values_from(covariances, prior.inverse_wishart)
+    a, factors = rng.uniform(0.5, 2.0), rng.uniform(0.5, 2.0, d)
+    values = {"concentration": a, "pi": weights, "mu": means}
+    if prior.lkj is None:
+        values["scale"] = np.diagonal(prior.expected_scale) * factors
+    values |= form.values_from(covariances, prior.of_covariances)
     u = posterior.space.free(values)
     of_means = np.concatenate([np.full(p.size, p.name == "mu") for p in posterior.space.pieces])
     size = np.where(of_means, unit * width, 1.0)  # what is a large step

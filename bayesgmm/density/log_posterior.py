@@ -39,12 +39,14 @@ from ..utils.matrices import diagonals
 from ..utils.types import FloatArray, IntArray
 from . import callbacks, compiled
 from . import covariances as covariance_maps
+from . import deviations as lkj_map
 from .pruning import prune
 from .space import Space
 
 __all__ = ["LogPosterior", "Space"]
 
 _COVARIANCE_MAPS = {
+    "deviations": lkj_map.deviations,
     "variance": covariance_maps.variances,
     "bartlett": covariance_maps.bartlett,
     "axes": covariance_maps.axes,
@@ -94,7 +96,7 @@ class LogPosterior:
         self._lock, self._changes = Lock(), 0
         self.space = Space.of(parametrisation, prior, data.center, noise is not None)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
-        fixed = parametrisation.packed(prior.inverse_wishart)
+        fixed = parametrisation.packed(prior.of_covariances)
         self.numbers = np.concatenate(
             [
                 data.scale, data.center, [_log_unit(data)], [self.log_noise, data.total],
@@ -120,7 +122,7 @@ class LogPosterior:
             (compiled.RANDOM_SCALE, sum(p.size for p in self.space.pieces if p.name == "scale")),
             (
                 compiled.SCALE_BY_SHARES,
-                prior.inverse_wishart.random_scale and parametrisation.scale_by_shares,
+                prior.of_covariances.random_scale and parametrisation.scale_by_shares,
             ),
             (compiled.CONJUGATE, prior.mean_strength is not None),
             (compiled.NOISE, noise is not None),
@@ -205,7 +207,7 @@ class LogPosterior:
         """The mixtures' parameters, in centred coordinates, at points (S, P)."""
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.space.values(points)
-            covariances = self.parametrisation.covariances(values, self.prior.inverse_wishart)
+            covariances = self.parametrisation.covariances(values, self.prior.of_covariances)
         if self.parametrisation.diagonal:
             covariances = diagonals(covariances)
         means = values["mu"] - self.data.center
@@ -350,9 +352,8 @@ def _of_prior(prior: Prior, center: FloatArray) -> list[Any]:
     d = prior.d
     a, psi = prior.concentration, prior.scale
     concentration = [a.shape, float(a.rate)] if isinstance(a, Gamma) else [a, 0.0]
-    of_psi = np.concatenate(
-        [[psi.shape], psi.rate] if isinstance(psi, Gamma) else [[0.0], np.diagonal(psi)]
-    )
+    fixed = np.zeros(d) if psi is None else np.diagonal(prior.expected_scale)
+    of_psi = np.concatenate([[psi.shape], psi.rate] if isinstance(psi, Gamma) else [[0.0], fixed])
     root = np.eye(d)
     if prior.mean_covariance is not None:
         root = np.linalg.inv(np.linalg.cholesky(prior.mean_covariance))

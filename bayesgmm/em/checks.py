@@ -92,7 +92,7 @@ def check_problem(
             f"the prior's scale cannot be integrated out for {family.name} of several columns: "
             "choose another family, or a prior with integrate_scale=False."
         )
-    bounded = prior is not None or ridge > 0 or max_ratio is not None
+    bounded = bounds(prior) or ridge > 0 or max_ratio is not None
     check_family(data, family, max_ratio, prior, ridge)
     check_number(data, n_components, bounded)
 
@@ -109,6 +109,13 @@ def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> No
             )
     if max_ratio is not None:
         check_at_least("max_ratio", max_ratio, 1)
+        if prior is not None and prior.lkj is not None:
+            raise ValueError("max_ratio does not go with an LKJ prior: leave one of them out.")
+
+
+def bounds(prior: Prior | None) -> bool:
+    """Whether there is a prior under which the posterior density is bounded."""
+    return prior is not None and prior.bounded
 
 
 def check_number(data: Data, n_components: int, bounded: bool) -> None:
@@ -134,6 +141,8 @@ def check_family(
     A bound on covariances keeps them regular, and does not make up for rows that no two columns
     share: only a prior does.
     """
+    if prior is not None and prior.lkj is not None:
+        prior.lkj.check_family(family)
     if max_ratio is not None and not family.boundable:
         names = ", ".join(name for name, f in FAMILIES.items() if f.boundable)
         raise ValueError(
@@ -144,7 +153,7 @@ def check_family(
         return
     if prior is None:
         refuse_uncovered_pairs(data, family)
-    if prior is None and max_ratio is None and ridge == 0:
+    if not bounds(prior) and max_ratio is None and ridge == 0:
         refuse_dependent_columns(data, family)
 
 

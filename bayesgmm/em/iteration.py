@@ -24,7 +24,7 @@ from ..kernels.e_step.accuracy import ROUNDING as ROUNDING_OF_PASS
 from ..kernels.e_step.arrays import MixtureArrays, PassParts, StatisticsArrays
 from ..kernels.e_step.few_rows import FewRows, call_few_rows_pass
 from ..kernels.e_step.preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE, NO_CENTRED
-from ..mixture.log_prior import call_log_kernel
+from ..mixture.log_prior import call_log_kernel, of_lkj
 from ..utils.types import FloatArray
 from .acceleration import Memory, call_accelerated_step
 from .degeneracy import NARROW, ROUNDING, call_degenerate_component
@@ -57,7 +57,7 @@ TASK = np.dtype([
     *((name, np.int64) for name in (
         "volume", "shape", "orientation", "n_components", "rows", "d", "n_rows", "accelerate",
         "maximise", "m_step", "accelerated_step", "few_rows_pass", "factoring", "prior_means",
-        "log_kernel", "centred", "degenerate_component",
+        "lkj_step", "log_kernel", "centred", "degenerate_component",
     )),
     *((name, np.float64) for name in ("ridge", "ratio", "total", "log_unit", "tol")),
 ], align=True)  # fmt: skip
@@ -265,7 +265,7 @@ def _codes(task):  # type: ignore[no-untyped-def]
 @inlined
 def _unbounded(task, arrays):  # type: ignore[no-untyped-def]
     """Whether the objective grows without bound as components shrink onto rows."""
-    return task.ridge + task.ratio == 0.0 and len(arrays.hyper) == 0
+    return task.ridge + task.ratio == 0.0 and (len(arrays.hyper) == 0 or of_lkj(arrays.hyper))
 
 
 @inlined
@@ -329,7 +329,12 @@ def _m_step(task, state, arrays, point, project, first, sweeps):  # type: ignore
     already includes.
     """
     how = Maximisation(
-        task.m_step, task.prior_means, _codes(task), 0.0 if project else task.ridge, task.ratio
+        task.m_step,
+        task.prior_means,
+        task.lkj_step,
+        _codes(task),
+        0.0 if project else task.ridge,
+        task.ratio,
     )
     empty = call_maximise(
         task.maximise,

@@ -3,7 +3,8 @@
 `hyper` packs a prior in centred coordinates: [a, nu, kappa0, b0 (d), B0 (d, d), L (d, d),
 Psi (d, d)], with L the lower Cholesky factor of B0; an empty array is no prior. kappa0 = 0: the
 means are independent of the covariances; else they have covariance Sigma_k / kappa0, and B0 is not
-used. A random scale that is integrated out (`mixture/integrated_scale.py`) follows after Psi.
+used. A random scale that is integrated out (`mixture/integrated_scale.py`) follows after Psi, or an
+LKJ prior, for which nu + d + 1 is -2 (eta - 1), and Psi 0 (`lkj_step.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ..kernels.calls import caller, uncounted
 from ..kernels.cholesky import cholesky, solve
 from ..kernels.compilation import BOOL, F1, F2, F3, FLOAT, INT, R1, inlined, part, typed
 from ..kernels.e_step.arrays import MIXTURE, STATISTICS
-from ..mixture.log_prior import differ, write_scale
+from ..mixture.log_prior import differ, of_lkj, write_scale
+from .lkj_step import call_lkj_step
 
 # A component that holds less than this many rows has emptied.
 SMALLEST_COUNT = 1e-8
@@ -29,17 +31,19 @@ class Maximisation(NamedTuple):
     """What an M-step makes of statistics: the family, its addresses, ridge and bound.
 
     m_step is the address of the family's M-step, prior_means that of `prior_means`, or 0 without a
-    prior. ridge is added to every variance; ratio is the largest of any two eigenvalues.
+    prior, lkj_step that of `lkj_step`, or 0 without that prior. ridge is added to every variance;
+    ratio is the largest of any two eigenvalues.
     """
 
     m_step: int
     prior_means: int
+    lkj_step: int
     codes: Codes
     ridge: float
     ratio: float
 
 
-_MAXIMISATION = typed(Maximisation, INT, INT, CODES, FLOAT, FLOAT)
+_MAXIMISATION = typed(Maximisation, INT, INT, INT, CODES, FLOAT, FLOAT)
 MAXIMISE = INT(_MAXIMISATION, R1, STATISTICS, INT, BOOL, BOOL, WARM_START, MIXTURE)
 call_maximise = caller(MAXIMISE)
 MEANS = nb.void(R1, F1, F2, F3, F2)
@@ -58,7 +62,7 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
     counts, means, scatters = statistics
     weights, new_means, covariances = new
     n_components, rows, d = scatters.shape
-    prior = len(hyper) > 0
+    prior, lkj = len(hyper) > 0, of_lkj(hyper)
     concentration = hyper[0] if prior else 1.0
     strength = hyper[2] if prior else 0.0
     share = 1.0 if differ(how.codes) else 1.0 / n_components
@@ -69,7 +73,7 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
     total = 0.0
     empty = -1
     for k in range(n_components):
-        if not prior and not counts[k] > SMALLEST_COUNT and empty < 0:
+        if not (prior and not lkj) and not counts[k] > SMALLEST_COUNT and empty < 0:
             empty = k
         total += counts[k] + concentration - 1.0
     for k in range(n_components):
@@ -88,7 +92,15 @@ def maximise(how, hyper, statistics, sweeps, first, warm, start, new):  # type: 
         if prior:
             write_scale(hyper, how.codes, covariances, not first or turn == 1, psi)
             _write_pseudo_scatters(hyper, psi, share, statistics, new_means, pseudo)
-        if empty < 0:
+        if empty < 0 and lkj:
+            call_lkj_step(
+                how.lkj_step,
+                (
+                    how.codes, hyper[3 + d + 3 * d * d :], pseudo_counts, pseudo,
+                    not first or turn == 1, covariances,
+                ),
+            )  # fmt: skip
+        elif empty < 0:
             call_m_step(
                 how.m_step,
                 (

@@ -114,7 +114,8 @@ class Problem:
     @property
     def bounded(self) -> bool:
         """Whether the objective is bounded whatever the rows: by a prior, a ridge or a ratio."""
-        return self.prior is not None or self.ridge > 0 or self.max_ratio is not None
+        by_prior = self.prior is not None and self.prior.bounded
+        return by_prior or self.ridge > 0 or self.max_ratio is not None
 
 
 def pack(statistics: Statistics, diagonal: bool) -> FloatArray:

@@ -25,6 +25,7 @@ from ..utils.types import FloatArray
 from . import iteration
 from .acceleration import WINDOW, accelerated_step, n_coordinates
 from .degeneracy import degenerate_component, narrowest, within_rounding
+from .lkj_step import lkj_step
 from .m_step import maximise, prior_means
 from .problem import Problem, pack
 from .status import Status
@@ -286,6 +287,7 @@ def _task(
         "few_rows_pass": few_rows_pass.address if few_rows else 0,
         "factoring": inverse_factors.address if few_rows else 0,
         "prior_means": prior_means.address if prior else 0,
+        "lkj_step": lkj_step.address if problem.prior and problem.prior.lkj else 0,
         "log_kernel": log_kernel.address if prior else 0,
         "centred": 0, "degenerate_component": 0,
         "ridge": problem.ridge, "ratio": problem.max_ratio or 0.0, "total": problem.total,

@@ -105,7 +105,7 @@ def gamma_or(value: Any) -> Any:
 
 def plain(value: Any) -> Any:
     """A hyperparameter as numbers, texts and lists."""
-    if isinstance(value, Gamma):
+    if hasattr(value, "to_dict"):  # a Gamma, an LKJ
         return value.to_dict()
     if isinstance(value, tuple):
         return list(value)

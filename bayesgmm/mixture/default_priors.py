@@ -8,6 +8,7 @@ import numpy as np
 
 from ..data.data import Data
 from ..families.hyperparameters import Gamma
+from ..families.lkj import LKJ
 from ..utils.types import FloatArray
 from ..utils.validation import check_integer
 from .imputation import gaussian
@@ -15,6 +16,8 @@ from .imputation import gaussian
 # Prior mean of the covariances in squared ranges: for one column that of Richardson & Green (1997,
 # section 2.4), the mean of beta over alpha - 1.
 _COVARIANCE_IN_SQUARED_RANGES = 0.02
+# Scale of the half-t standard deviations.
+_WIDTH_IN_RANGES = 0.2
 # kappa0 of Fraley & Raftery's prior of the means, the rows that it is worth.
 _MEAN_STRENGTH = 0.01
 
@@ -50,6 +53,18 @@ def half_t_hyperparameters(nu: float, widths: FloatArray) -> dict[str, Any]:
     """Degrees of freedom and random scale of Huang & Wand (2013), integrated out in EM."""
     scale = Gamma(0.5, 0.5 / (nu * widths**2))
     return {"dof": nu + len(widths) - 1.0, "scale": scale, "integrate_scale": True}
+
+
+def lkj_of(data: Data, *, widths: Any, shape: Any, scale: Any, **given: Any) -> LKJ:
+    """An LKJ prior with widths, or scales, of the columns where they are left out."""
+    if shape is not None and scale is None:
+        if not shape > 1:
+            raise ValueError(f"shape is {shape}: at most 1 it has no mean; pass scale as well.")
+        scale = (shape - 1.0) * _expected_variances(data)
+    if shape is None and widths is None:
+        widths = _WIDTH_IN_RANGES * (data.high - data.low)
+    each = [v if v is None else np.broadcast_to(v, data.d) for v in (widths, scale)]
+    return LKJ(widths=each[0], shape=shape, scale=each[1], **given)
 
 
 def _expected_variances(data: Data) -> FloatArray:

@@ -25,6 +25,24 @@ def differ(codes):  # type: ignore[no-untyped-def]
     return codes.volume == VARIABLE or codes.shape == VARIABLE or codes.orientation == VARIABLE
 
 
+@inlined
+def of_lkj(hyper):  # type: ignore[no-untyped-def]
+    """Whether the prior is an LKJ prior, whose degrees of freedom are negative."""
+    return len(hyper) > 0 and hyper[1] < 0.0
+
+
+@jit()
+def _log_of_variances(packed, covariance):  # type: ignore[no-untyped-def]
+    """What an LKJ prior has of the variances (`LKJ.packed`), without its constant."""
+    rows, d = covariance.shape
+    total = 0.0
+    for j in range(d):
+        v = covariance[j if rows == d else 0, j]
+        total -= packed[0] * np.log(v) + packed[1] * np.log(1.0 + v / packed[2 + j])
+        total -= packed[2 + d + j] / v
+    return total
+
+
 @part(LOG_KERNEL, from_python=True)
 def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     """Log prior density up to a constant; NaN where a covariance is not positive definite.
@@ -32,7 +50,8 @@ def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     (a - 1) sum_k log pi_k, and once per distinct covariance
     -(nu + d + 1)/2 log|Sigma| - tr(Psi Sigma^-1)/2; and of every mean
     -(mu_k - b0)'B0^-1(mu_k - b0)/2, where B0 is Sigma_k / kappa0 and -log|Sigma_k|/2 is added for
-    the conjugate prior. Where `hyper` has a random scale after Psi, that is integrated out.
+    the conjugate prior. Where `hyper` has a random scale after Psi, that is integrated out. An LKJ
+    prior is the same with Psi = 0, times a function of the variances.
     """
     weights, means, covariances = mixture
     n_components, rows, d = covariances.shape
@@ -41,7 +60,8 @@ def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
     root = hyper[3 + d + d * d : 3 + d + 2 * d * d].reshape((d, d))
     end = 3 + d + 3 * d * d
     psi = hyper[3 + d + 2 * d * d : end].reshape((d, d))
-    integrated = len(hyper) > end
+    lkj = of_lkj(hyper)
+    integrated = len(hyper) > end and not lkj
     halves = np.zeros(d)
     distinct = n_components if differ(codes) else 1
     total = 0.0
@@ -59,6 +79,8 @@ def log_kernel(codes, hyper, mixture):  # type: ignore[no-untyped-def]
             else:
                 trace = _trace(lower, psi, rows == 1)
             total -= 0.5 * ((dof + d + 1.0) * log_det + trace)
+            if lkj:
+                total += _log_of_variances(hyper[end:], covariances[k])
         if strength > 0.0:
             total -= 0.5 * (log_det + strength * _square(lower, means[k], b0))
         else:
@@ -77,7 +99,7 @@ def write_scale(hyper, codes, covariances, known, psi):  # type: ignore[no-untyp
     for i in range(d):
         for j in range(d):
             psi[i, j] = given[i, j]
-    if len(hyper) > end and known:
+    if len(hyper) > end and known and not of_lkj(hyper):
         halves = np.zeros(d)
         lower = np.zeros((d, d))
         for k in range(n_components if differ(codes) else 1):

@@ -14,6 +14,7 @@ from ..utils.validation import positive, real_array
 from .default_priors import (
     conjugate_hyperparameters,
     half_t_hyperparameters,
+    lkj_of,
     weakly_informative_hyperparameters,
 )
 
@@ -135,6 +136,80 @@ class MadeFromData:
         means = weakly_informative_hyperparameters(data, random_scale=False)
         values = means | half_t_hyperparameters(positive(nu, "nu"), np.broadcast_to(a, data.d))
         return cls._of_columns(data, concentration=concentration, **values)
+
+    @classmethod
+    def lkj_from_data(
+        cls,
+        x: Any,
+        columns: Sequence[str] | None = None,
+        *,
+        eta: float = 1.0,
+        nu: float = 3.0,
+        widths: ArrayLike | None = None,
+        shape: float | None = None,
+        scale: ArrayLike | None = None,
+        concentration: float | Gamma = 1.0,
+        missing: str = "refuse",
+    ) -> Self:
+        """LKJ correlations, with half-t standard deviations or inverse gamma variances.
+
+        Sigma_k = diag(s_k) R_k diag(s_k), all R_k ~ LKJ(eta) and s_kj independent (Barnard,
+        McCulloch & Meng 2000, Stat. Sinica 10, 1281-1311, with the correlations of Lewandowski,
+        Kurowicka & Joe 2009). For EEE, VVV, EEI, VVI (without correlations), and E and V of one
+        column. The means have the prior of `from_data`.
+
+        Parameters
+        ----------
+        x : array-like (n, d)
+            The data, for the prior of the means and the widths.
+        columns : sequence of str, optional
+            Columns to use.
+        eta : float
+            Of the LKJ density det(R)^(eta - 1): 1 is uniform, more favours small correlations.
+        nu : float
+            Degrees of freedom of the half-t; 1 is half-Cauchy.
+        widths : array (d,) or float, optional
+            Scales of the half-t, in the columns' units; a fifth of the ranges, if left out.
+        shape, scale : float and array (d,) or float, optional
+            s_kj^2 ~ InverseGamma(shape, scale_j) instead, in the columns' squared units; a scale
+            that is left out gives a mean of 0.02 squared ranges, for which the shape exceeds 1.
+        concentration : float or Gamma
+            a of the Dirichlet prior.
+        missing : {"refuse", "marginalize"}
+            As for `fit`.
+
+        Returns
+        -------
+        Prior
+
+        Raises
+        ------
+        DataError
+            Data that are not numeric, or have missing values.
+        ValueError
+            A number that is not positive; widths and shape; scale without shape.
+
+        Notes
+        -----
+        No inverse Wishart, this prior does not keep covariances away from singular ones: the
+        posterior is proper where no rows are equal, but its density has no maximum, as the
+        likelihood has none. So EM treats degenerate components, and spurious maxima, as without a
+        prior, and with few rows to a component it is for `refine` more than for `fit`.
+
+        Examples
+        --------
+        >>> import bayesgmm
+        >>> X = bayesgmm.datasets.load_faithful()
+        >>> prior = bayesgmm.Prior.lkj_from_data(X, eta=2)
+        >>> fit = bayesgmm.fit(X, 2, prior=prior, random_seed=1)
+        >>> fit.weights.round(2).tolist()
+        [0.64, 0.36]
+        """
+        data = as_data(x, columns, missing=missing)
+        means = weakly_informative_hyperparameters(data, random_scale=False)
+        kept = {name: means[name] for name in ("mean", "mean_covariance")}
+        lkj = lkj_of(data, eta=eta, nu=nu, widths=widths, shape=shape, scale=scale)
+        return cls._of_columns(data, concentration=concentration, lkj=lkj, **kept)
 
     @classmethod
     def _of_columns(cls, data: Data, **values: Any) -> Self:

@@ -10,7 +10,7 @@ prior and not K of them. a and Psi may be random themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +18,21 @@ import numpy as np
 from scipy.special import gammaln
 
 from ..families import Family, get_family
-from ..families.hyperparameters import Gamma, concentration_or_gamma, plain, positive_definite
+from ..families.hyperparameters import Gamma, plain
 from ..families.inverse_wishart import InverseWishart
+from ..families.lkj import LKJ
 from ..families.parametrisation.parametrisation import parametrisation
 from ..kernels.e_step.contract import Parameters
 from ..utils.matrices import diagonals
 from ..utils.types import FloatArray
-from ..utils.validation import check_size, one_per_column, positive, random_stream, real_array
+from ..utils.validation import check_size, random_stream
 from .draws import Draws
-from .integrated_scale import expected_scale_given, integrable, packed_scale
+from .integrated_scale import expected_scale_given, integrable
 from .log_prior import log_kernel_at
 from .made_from_data import MadeFromData
 from .of_parameters import draw_rows
+from .packed_prior import packed_covariances
+from .prior_checks import checked_hyperparameters
 from .prior_in_words import means_in_words, proportions_in_words, random_in_words
 
 if TYPE_CHECKING:
@@ -47,9 +50,9 @@ class Prior(MadeFromData):
     mean_covariance : array (d, d) or (d,), or None
         B0, prior covariance (or variances) of every component mean, whatever Sigma_k; None where
         `mean_strength` is given.
-    dof : float
-        nu > d - 1, degrees of freedom of the inverse Wishart.
-    scale : array (d, d) or (d,), or Gamma
+    dof : float, optional
+        nu > d - 1, degrees of freedom of the inverse Wishart. None where `lkj` is given.
+    scale : array (d, d) or (d,), or Gamma, optional
         Psi, scale matrix (or its diagonal) of the inverse Wishart, whose mean is
         Psi / (nu - d - 1). `Gamma(g, h)` with h one rate or (d,): Psi is diagonal and random, the
         same in all components, with independent Psi_jj ~ Gamma(g, h_j) (the hierarchical prior
@@ -67,6 +70,8 @@ class Prior(MadeFromData):
     integrate_scale : bool
         EM maximises the density with the random scale integrated out, and not with the scale at
         its mean. The posterior is the same. Not for EII and VII of several columns.
+    lkj : LKJ, optional
+        Instead of dof and scale, and without `mean_strength`: see `Prior.lkj_from_data`.
 
     Raises
     ------
@@ -83,9 +88,9 @@ class Prior(MadeFromData):
 
     A posterior has draws of random hyperparameters, as `concentration` and `scale`. EM takes them
     at their prior means (`expected_concentration`, `expected_scale`) or integrates the scale out
-    (`integrate_scale`, on in `Prior.huang_wand`), and refuses a concentration
-    below 1, under which the posterior has its maxima at empty components: fit without a prior, or
-    under one of concentration 1, and pass the sparse one to `refine`.
+    (`integrate_scale`), and refuses a concentration below 1, under which the posterior has its
+    maxima at empty components: fit without a prior, or under one of concentration 1, and pass the
+    sparse one to `refine`.
 
     Examples
     --------
@@ -103,41 +108,16 @@ class Prior(MadeFromData):
 
     mean: FloatArray
     mean_covariance: FloatArray | None
-    dof: float
-    scale: FloatArray | Gamma
+    dof: float | None = None
+    scale: FloatArray | Gamma | None = None
     concentration: float | Gamma = 1.0
     mean_strength: float | None = None
     names: tuple[str, ...] | None = None
     integrate_scale: bool = False
+    lkj: LKJ | None = None
 
     def __post_init__(self) -> None:
-        mean = np.atleast_1d(real_array(self.mean, "prior mean"))
-        if mean.ndim != 1 or not np.all(np.isfinite(mean)):
-            raise ValueError(f"prior mean is {self.mean!r}: pass one finite number per column.")
-        mean.flags.writeable = False
-        if (self.mean_covariance is None) == (self.mean_strength is None):
-            raise ValueError(
-                f"prior mean_covariance is {self.mean_covariance!r} and mean_strength "
-                f"{self.mean_strength!r}: give one of the two, the other is None."
-            )
-        d, wishart = len(mean), InverseWishart(len(mean), self.dof, self.scale)
-        values: dict[str, Any] = {
-            "mean": mean,
-            "dof": wishart.dof,
-            "scale": wishart.scale,
-            "concentration": concentration_or_gamma(self.concentration),
-        }
-        if (spread := self.mean_covariance) is not None:
-            values["mean_covariance"] = positive_definite(spread, d, "prior mean_covariance")
-        if self.mean_strength is not None:
-            values["mean_strength"] = positive(self.mean_strength, "prior mean_strength")
-        if self.integrate_scale and not isinstance(wishart.scale, Gamma):
-            raise ValueError(
-                f"prior scale is {self.scale!r} and integrate_scale True: only a Gamma is random."
-            )
-        if self.names is not None:
-            values["names"] = one_per_column(self.names, d, "prior names")
-        vars(self).update(values)  # the instance is frozen
+        vars(self).update(checked_hyperparameters(**vars(self)))  # the instance is frozen
 
     @property
     def d(self) -> int:
@@ -147,8 +127,7 @@ class Prior(MadeFromData):
     @property
     def random(self) -> tuple[str, ...]:
         """Names of the hyperparameters that are random themselves."""
-        names = ("concentration", "scale")
-        return tuple(name for name in names if isinstance(getattr(self, name), Gamma))
+        return tuple(n for n in ("concentration", "scale") if isinstance(getattr(self, n), Gamma))
 
     @property
     def random_concentration(self) -> bool:
@@ -166,6 +145,11 @@ class Prior(MadeFromData):
         """Psi (d, d), or its prior mean if it is random."""
         return self.inverse_wishart.expected_scale
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the posterior density is bounded, as it is but for LKJ priors."""
+        return self.lkj is None
+
     def scale_given(self, covariances: FloatArray, family: Family) -> FloatArray:
         """Psi's diagonal as EM takes it at covariances (K, d, d) or (K, d) of the family.
 
@@ -181,13 +165,19 @@ class Prior(MadeFromData):
         array (d,)
         """
         if isinstance(self.scale, Gamma) and self.integrate_scale and integrable(family, self.d):
-            return expected_scale_given(self.scale, self.dof, family, covariances)
+            return expected_scale_given(self.scale, self.inverse_wishart.dof, family, covariances)
         return np.diagonal(self.expected_scale).copy()
 
     @cached_property
     def inverse_wishart(self) -> InverseWishart:
-        """The prior of the covariances."""
+        """The prior of the covariances, where it is this one."""
+        assert self.dof is not None and self.scale is not None
         return InverseWishart(self.d, self.dof, self.scale)
+
+    @property
+    def of_covariances(self) -> InverseWishart | LKJ:
+        """The prior of the covariances."""
+        return self.inverse_wishart if self.lkj is None else self.lkj
 
     def sample(
         self,
@@ -234,9 +224,8 @@ class Prior(MadeFromData):
         draws = check_size("draws", draws, n_components * self.d**2)
         rng = random_stream(random_seed)
         family, d = get_family(family, self.d), self.d
-        covariances = parametrisation(family, n_components, d).draw(
-            self.inverse_wishart, rng, draws
-        )
+        form = parametrisation(family, n_components, d, lkj=self.lkj)
+        covariances = form.draw(self.of_covariances, rng, draws)
         spread = covariances / (self.mean_strength or 1.0)
         if self.mean_covariance is not None:
             spread = self.mean_covariance
@@ -330,10 +319,21 @@ class Prior(MadeFromData):
         total = float(gammaln(n_components * a) - n_components * gammaln(a))
         total -= 0.5 * n_components * (d * np.log(2 * np.pi) + self._log_det_of_means())
         distinct = 1 if family.common else n_components
-        return total + distinct * self.inverse_wishart.log_constant(family)
+        return total + distinct * self.of_covariances.log_constant(family)
+
+    def at_means(self) -> Prior:
+        """The prior with random hyperparameters at their means.
+
+        Returns
+        -------
+        Prior
+        """
+        scale = None if self.lkj is not None else self.expected_scale
+        concentration = self.expected_concentration
+        return replace(self, concentration=concentration, scale=scale, integrate_scale=False)
 
     def _log_det_of_means(self) -> float:
-        """Log |B0|, or log |I / kappa0| (the factor of Sigma_k) of the conjugate prior."""
+        """Log |B0|, or log |I / kappa0| of the conjugate prior."""
         if self.mean_covariance is None:
             return -self.d * float(np.log(self.mean_strength or 1.0))
         return float(np.linalg.slogdet(self.mean_covariance)[1])
@@ -354,16 +354,16 @@ class Prior(MadeFromData):
         -------
         array
         """
-        scale = self.scale if self.integrate_scale and integrable(family, self.d) else None
         spread = np.eye(self.d) if self.mean_covariance is None else self.mean_covariance
+        dof, of_covariances = packed_covariances(
+            self.of_covariances, self.integrate_scale, family, n_components
+        )
         return np.concatenate([
-            [self.expected_concentration, self.dof, self.mean_strength or 0.0],
+            [self.expected_concentration, dof, self.mean_strength or 0.0],
             self.mean - center,  # rounded once, so that an offset of the data adds no noise
             spread.ravel(),
             np.linalg.cholesky(spread).ravel(),
-            self.expected_scale.ravel(),
-            packed_scale(scale, self.dof, family, n_components)
-            if isinstance(scale, Gamma) else [],
+            of_covariances,
         ])  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -386,7 +386,7 @@ class Prior(MadeFromData):
         import pandas as pd
 
         means = means_in_words(self.mean, self.mean_covariance, self.mean_strength)
-        rows = [proportions_in_words(self.concentration), means, self.inverse_wishart.in_words()]
+        rows = [proportions_in_words(self.concentration), means, self.of_covariances.in_words()]
         rows += [random_in_words(name, getattr(self, name)) for name in self.random]
         return pd.DataFrame(rows, columns=["parameter", "prior", "note"])
 

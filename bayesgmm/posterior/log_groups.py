@@ -49,7 +49,7 @@ def log_prior_group(
     concentration = prior.expected_concentration
     logs = np.log(draws.weights).sum(axis=1)
     pi = log_dirichlet(np.asarray(concentration), logs, draws.n_components)
-    fixed = replace(prior, scale=prior.expected_scale, integrate_scale=False)
+    fixed = replace(prior.at_means(), concentration=prior.concentration)
     pi = pi + log_correction(fixed, family, draws)
     mu = _log_means(draws, prior)
     center = np.zeros(prior.d)

@@ -154,8 +154,9 @@ class PosteriorProblem:
     def parametrisation_at(self, parameters: Parameters) -> Parametrisation:
         """The family's parametrisation about these parameters."""
         return parametrisation(
-            self.family, self.n_components, self.data.d, as_full(parameters.covariances)
-        )
+            self.family, self.n_components, self.data.d, as_full(parameters.covariances),
+            lkj=self.prior.lkj,
+        )  # fmt: skip
 
     def _share(self, parameters: Parameters) -> dict[str, FloatArray]:
         """The share of noise that is best at these parameters, if there is noise; never 0 or 1."""
@@ -164,6 +165,12 @@ class PosteriorProblem:
         share = NoisyRows(self.data, self.noise).log_densities(parameters)[1]
         least = 1 / (self.data.n + 2)
         return {"noise_share": np.clip(share, least, 1 - least)}
+
+    def _scale(self, parameters: Parameters) -> dict[str, FloatArray]:
+        """The scale that is best at these parameters, if it is random."""
+        if "scale" not in self.prior.random:
+            return {}
+        return {"scale": self.prior.scale_given(parameters.covariances, self.family)}
 
     def initial_values(
         self, parameters: Parameters, parametrisation: Parametrisation
@@ -175,12 +182,12 @@ class PosteriorProblem:
         weights = np.maximum(parameters.weights, _SMALLEST)
         return {
             "concentration": np.array(self.prior.expected_concentration),
-            "scale": self.prior.scale_given(parameters.covariances, self.family),
+            **self._scale(parameters),
             "pi": weights / weights.sum(),
             "mu": parameters.means + self.data.center,
             **self._share(parameters),
             **parametrisation.values_from(
-                as_full(parameters.covariances), self.prior.inverse_wishart
+                as_full(parameters.covariances), self.prior.of_covariances
             ),
         }
 

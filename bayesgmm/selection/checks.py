@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data.data import Data
 from ..data.same_data import refuse_other_data
-from ..em.checks import check_family, check_number
+from ..em.checks import bounds, check_family, check_number
 from ..families import Family
 from ..mixture.prior import Prior
 from ..utils.validation import check_integer
@@ -31,7 +31,7 @@ def cells_of(
     data: Data, families: list[Family], ks: list[int], max_ratio: float | None, prior: Prior | None
 ) -> tuple[list[Place], dict[CellName, str]]:
     """The cells that the data allow, and the reasons of the others."""
-    bounded = prior is not None or max_ratio is not None
+    bounded = bounds(prior) or max_ratio is not None
     refused_numbers = {k: _reason(check_number, data, k, bounded) for k in ks}
     refused_families = {f: _reason(check_family, data, f, max_ratio, prior) for f in families}
     failures = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.data import Data, as_data
 from ..em.checkpoint import Checkpoint, kept_passes
-from ..em.checks import check_bounds, check_options
+from ..em.checks import bounds, check_bounds, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
 from ..em.noise import read_noise
@@ -162,7 +162,7 @@ def select(
     families = from_small_to_large(get_families(covariance_type, data.d))
     ks = numbers_of(n_components, data.n)
     check_bounds(data, prior, max_ratio)
-    bounded = prior is not None or max_ratio is not None
+    bounded = bounds(prior) or max_ratio is not None
     allowed, failures = cells_of(data, families, ks, max_ratio, prior)
     if not allowed:
         return Selection({}, failures, criterion)

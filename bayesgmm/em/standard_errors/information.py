@@ -108,7 +108,7 @@ class LocalCoordinates:
                 "pi": weights,
                 "mu": means + data.center,
                 **({} if beside is None else {"noise_share": np.array(beside.share)}),
-                **self.parametrisation.values_from(covariances, self.prior.inverse_wishart),
+                **self.parametrisation.values_from(covariances, self.prior.of_covariances),
             }
         )
         self._units = self._posterior.units()
@@ -122,7 +122,7 @@ class LocalCoordinates:
         means = values["mu"] - self._posterior.data.center
         weights = values.get("pi", np.ones(means.shape[:-1]))
         return Parameters(
-            weights, means, self.parametrisation.covariances(values, self.prior.inverse_wishart)
+            weights, means, self.parametrisation.covariances(values, self.prior.of_covariances)
         )
 
     def _shares(self, free: FloatArray) -> FloatArray:

@@ -12,7 +12,6 @@ import numpy as np
 from ...utils.types import FloatArray
 from ..family import Family
 from ..hyperparameters import Gamma
-from ..inverse_wishart import InverseWishart
 from ..letters import Letter
 from ..log_constants import LogConstant
 from .transforms import Log, Multiple, SumAndShares, Transform
@@ -45,8 +44,10 @@ class Distribution:
 
 
 _DRAWS: dict[str, Callable[..., FloatArray]] = {
+    "Beta": lambda rng, size, alpha, beta: rng.beta(alpha, beta, size),
     "ChiSquared": lambda rng, size, nu: rng.chisquare(nu, size),
     "Gamma": lambda rng, size, alpha, beta: rng.gamma(alpha, size=size) / beta,
+    "HalfStudentT": lambda rng, size, nu, sigma: np.abs(sigma * rng.standard_t(nu, size)),
     "InverseGamma": lambda rng, size, alpha, beta: beta / rng.gamma(alpha, size=size),
     "Normal": lambda rng, size, mu, sigma: rng.normal(mu, sigma, size),
 }
@@ -56,7 +57,8 @@ _DRAWS: dict[str, Callable[..., FloatArray]] = {
 class Parametrisation(ABC):
     """How the covariances of K components in d columns are written in free variables.
 
-    `kind` names the likelihood that reads them, `names` the variables.
+    `kind` names the likelihood that reads them, `names` the variables. The methods' `prior` is that
+    of the covariances, an `InverseWishart` or, for `Deviations`, an `LKJ`.
     """
 
     kind: ClassVar[str]
@@ -97,39 +99,39 @@ class Parametrisation(ABC):
         """The free variables in the order of `names`."""
 
     @abstractmethod
-    def priors(self, prior: InverseWishart, scale: Any = None) -> tuple[Distribution, ...]:
+    def priors(self, prior: Any, scale: Any = None) -> tuple[Distribution, ...]:
         """Their distributions.
 
         scale (..., d) is Psi's diagonal where that is random; left out, Psi is `expected_scale`.
         """
 
     @abstractmethod
-    def packed(self, prior: InverseWishart) -> FloatArray:
+    def packed(self, prior: Any) -> FloatArray:
         """The prior's constants in one array, which the compiled density reads as `fixed`."""
 
-    def missing_constant(self, prior: InverseWishart) -> LogConstant:
+    def missing_constant(self, prior: Any) -> LogConstant:
         """What the compiled density lacks of the prior's log constant."""
         return LogConstant(0.0, 0.0)
 
-    def constants(self, prior: InverseWishart) -> tuple[FloatArray, ...]:
+    def constants(self, prior: Any) -> tuple[FloatArray, ...]:
         """Fixed arrays that the likelihood needs besides the variables."""
         return ()
 
     @abstractmethod
-    def covariances(self, values: Mapping[str, FloatArray], prior: InverseWishart) -> FloatArray:
+    def covariances(self, values: Mapping[str, FloatArray], prior: Any) -> FloatArray:
         """Sigma (..., K, d, d) from values of the variables, any axes leading."""
 
     @abstractmethod
-    def values_from(self, covariances: FloatArray, prior: InverseWishart) -> dict[str, FloatArray]:
+    def values_from(self, covariances: FloatArray, prior: Any) -> dict[str, FloatArray]:
         """Values of the variables that give these covariances (..., K, d, d).
 
         Covariances that are not of the family are replaced by their mean over what it shares.
         """
 
-    def draw(self, prior: InverseWishart, rng: np.random.Generator, draws: int) -> FloatArray:
+    def draw(self, prior: Any, rng: np.random.Generator, draws: int) -> FloatArray:
         """Covariances (draws, K, d, d) from the prior; a random scale is drawn anew for each."""
         scale = None
-        if isinstance(prior.scale, Gamma):
+        if prior.random_scale:
             scale = prior.scale.draw(rng, draws)
             scale = scale[:, None] if self.by_component else scale
         values = {

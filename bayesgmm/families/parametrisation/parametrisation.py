@@ -15,19 +15,34 @@ import numpy as np
 
 from ...utils.types import FloatArray
 from ..family import Family
+from ..lkj import LKJ
 from .axes import Axes, principal_axes, rotations
 from .bartlett import Bartlett
 from .base import Parametrisation
+from .deviations import Deviations
 from .variances import Variances
 
 
 def parametrisation(
-    family: Family, n_components: int, d: int, covariances: FloatArray | None = None
+    family: Family,
+    n_components: int,
+    d: int,
+    covariances: FloatArray | None = None,
+    *,
+    lkj: LKJ | None = None,
 ) -> Parametrisation:
-    """The free variables of a family's covariances.
+    """The free variables of a family's covariances, under the inverse Wishart or an LKJ prior.
 
     covariances (K, d, d) give the axes D0 about which rotations are parametrised; I without them.
+
+    Raises
+    ------
+    ValueError
+        The family has no LKJ prior.
     """
+    if lkj is not None:
+        lkj.check_family(family)
+        return Deviations(family, n_components, d, lkj)
     if family.conjugate:
         kind = Variances if family.spherical or family.diagonal else Bartlett
         return kind(family, n_components, d)

@@ -104,7 +104,7 @@ def _over_scale(prior: Prior, scale: Gamma, family: Family, covariances: FloatAr
     """Log of E_psi[p(Sigma | psi)] over the density at E[psi]."""
     precisions = _precisions(covariances[:, :1] if family.common else covariances)
     rates = 0.5 * precisions.sum(axis=1)
-    power = scale_power(prior.dof, family, covariances.shape[1], prior.d)
+    power = scale_power(prior.inverse_wishart.dof, family, covariances.shape[1], prior.d)
     means = np.asarray(scale.mean)
     if family.one_scale:  # t / h of one gamma t, whose mean is its shape
         one, mean = Gamma(scale.shape, 1.0), scale.shape

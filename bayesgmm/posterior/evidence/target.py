@@ -6,7 +6,7 @@ among the coordinates; a correction of the prior's density (`log_correction`) in
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -61,13 +61,8 @@ class Target:
     ) -> Target:
         """The target in coordinates about the draws' mean covariances, where orientations are 0."""
         sigma = as_full(draws.covariances.mean(axis=0, keepdims=True), leading=2)[0]
-        about_draws = parametrisation(family, draws.n_components, data.d, sigma)
-        fixed = replace(
-            prior,
-            concentration=prior.expected_concentration,
-            scale=prior.expected_scale,
-            integrate_scale=False,
-        )
+        about_draws = parametrisation(family, draws.n_components, data.d, sigma, lkj=prior.lkj)
+        fixed = prior.at_means()
         noise = draws.noise if isinstance(draws, NoisyDraws) else None
         return cls(LogPosterior(data, about_draws, fixed, noise=noise), prior, region)
 
@@ -77,7 +72,7 @@ class Target:
 
         Of these copies one is integrated over.
         """
-        value, error = self.density.parametrisation.missing_constant(self.prior.inverse_wishart)
+        value, error = self.density.parametrisation.missing_constant(self.prior.of_covariances)
         return LogConstant(value + (log_copies(self._axes) if self._axes else 0.0), error)
 
     @property
@@ -96,7 +91,7 @@ class Target:
                     **({"noise_share": some.noise_share} if isinstance(some, NoisyDraws) else {}),
                     **self._picked(
                         parametrisation.values_from(
-                            as_full(some.covariances, leading=2), prior.inverse_wishart
+                            as_full(some.covariances, leading=2), prior.of_covariances
                         )
                     ),
                 }
@@ -176,7 +171,7 @@ class Target:
         parametrisation = self.density.parametrisation
         with np.errstate(over="ignore", invalid="ignore"):  # far out, where there is no density
             values = self.density.space.values(free)
-            covariances = parametrisation.covariances(values, self.density.prior.inverse_wishart)
+            covariances = parametrisation.covariances(values, self.density.prior.of_covariances)
         if parametrisation.diagonal:
             covariances = diagonals(covariances)
         weights = values.get("pi", np.ones((len(free), 1)))

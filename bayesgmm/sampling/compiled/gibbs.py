@@ -11,17 +11,21 @@ from ...data.data import Data
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...families.hyperparameters import Gamma
+from ...families.inverse_wishart import InverseWishart
 from ...families.log_constants import scale_power
 from ...families.parametrisation.axes import Axes, facing
+from ...families.parametrisation.base import Parametrisation
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays, View, only_read
-from ...utils.matrices import diagonal_matrices
+from ...mixture.prior import Prior
+from ...utils.matrices import as_full, diagonal_matrices
 from ...utils.types import FloatArray
 from ..run.chains import chains_of
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
 from .gibbs_axes import AxesState, draw_axes
 from .gibbs_groups import GroupedRows, grouped_rows
+from .gibbs_lkj import draw_lkj, floors, narrow
 
 _TITLE = "Gibbs sampling"
 
@@ -97,14 +101,15 @@ class GibbsState:
             covariances = covariances[:, None, :].copy()
         a, scale = prior.concentration, prior.scale
         b0_covariance = prior.mean_covariance  # none where the means depend on the covariances
-        kinds = np.zeros(7, dtype=np.int64)
+        kinds = np.zeros(8, dtype=np.int64)
         kinds[compiled.COMMON] = parametrisation.family.common
         kinds[compiled.SPHERICAL] = parametrisation.family.spherical and data.d > 1
         kinds[compiled.CONJUGATE] = b0_covariance is None
         kinds[compiled.RANDOM_CONCENTRATION] = (
             prior.random_concentration and parametrisation.n_components > 1
         )
-        kinds[compiled.RANDOM_SCALE] = prior.inverse_wishart.random_scale
+        kinds[compiled.RANDOM_SCALE] = prior.of_covariances.random_scale
+        kinds[compiled.OF_LKJ] = prior.lkj is not None
         kinds[compiled.ONE_SCALE] = parametrisation.family.one_scale
         kinds[compiled.BY_AXES] = isinstance(parametrisation, Axes)
         numbers = np.zeros(7)
@@ -115,19 +120,16 @@ class GibbsState:
         if isinstance(scale, Gamma):
             numbers[compiled.SCALE_SHAPE] = scale.shape
             rates[:] = scale.rate
-        numbers[compiled.SCALE_POWER] = scale_power(
-            prior.dof, parametrisation.family, parametrisation.n_components, data.d
-        )
         numbers[compiled.STRENGTH] = prior.mean_strength or 0.0
-        if isinstance(parametrisation, Axes):
-            numbers[compiled.DOF], numbers[compiled.POWER] = prior.dof, parametrisation.power
-        elif parametrisation.diagonal:
-            numbers[compiled.DOF] = prior.inverse_wishart.inverse_gamma(parametrisation.family)[0]
+        if prior.lkj is not None:
+            for k in narrow(as_full(start.covariances), data.scale):
+                raise _too_narrow(int(k))
         else:
-            numbers[compiled.DOF] = prior.dof
+            _write_numbers(numbers, parametrisation, prior.inverse_wishart)
         spread = np.eye(data.d) if b0_covariance is None else np.linalg.inv(b0_covariance)
-        random_scale = prior.inverse_wishart.random_scale
-        psi = np.diag(values["scale"]) if random_scale else np.array(prior.scale)
+        psi = np.zeros((data.d, data.d)) if scale is None else prior.expected_scale.copy()
+        if isinstance(scale, Gamma):
+            psi = np.diag(values["scale"])
         concentration = np.array([values.get("concentration", prior.expected_concentration)])
         rows = data.repeated()
         return cls(
@@ -137,7 +139,7 @@ class GibbsState:
             grouped=grouped_rows(rows.values, rows.groups, density.noise),
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
             hyper=compiled.Hyperparameters(concentration, psi, _noise(density, values)),
-            parts=_parts(values, data.d),
+            parts=_parts(values, parametrisation, prior, data.scale),
             mixture=MixtureArrays(start.weights, start.means, covariances),
         )
 
@@ -152,10 +154,7 @@ class GibbsState:
             self.mixture, counts,
         )  # fmt: skip
         if bad != compiled.DRAWN:
-            raise ValueError(
-                f"component {bad} became too narrow for Gibbs sampling in double precision: use "
-                "sampler='nutpie', fewer components, or a prior with a larger scale."
-            )
+            raise _too_narrow(bad)
 
     def coordinates(self) -> FloatArray:
         """The state in coordinates (P,) of the density."""
@@ -182,7 +181,14 @@ class GibbsState:
             }
         if parametrisation.diagonal:
             covariances = diagonal_matrices(covariances[:, 0])
-        return parametrisation.values_from(covariances, self.density.prior.inverse_wishart)
+        return parametrisation.values_from(covariances, self.density.prior.of_covariances)
+
+
+def _too_narrow(k: int) -> ValueError:
+    return ValueError(
+        f"component {k} became too narrow for Gibbs sampling in double precision: use "
+        "sampler='nutpie', fewer components, or a prior with a larger scale."
+    )
 
 
 def _noise(density: LogPosterior, values: dict[str, FloatArray]) -> FloatArray:
@@ -192,12 +198,38 @@ def _noise(density: LogPosterior, values: dict[str, FloatArray]) -> FloatArray:
     return np.array([float(values["noise_share"]), density.log_noise])
 
 
-def _parts(values: dict[str, FloatArray], d: int) -> compiled.CovarianceParts:
-    """Volumes, shapes and axes as compiled code has them; nothing where there are none."""
+def _write_numbers(
+    numbers: FloatArray, parametrisation: Parametrisation, prior: InverseWishart
+) -> None:
+    """Write what sweeps read of the inverse Wishart."""
+    family = parametrisation.family
+    numbers[compiled.SCALE_POWER] = scale_power(
+        prior.dof, family, parametrisation.n_components, parametrisation.d
+    )
+    numbers[compiled.DOF] = prior.dof
+    if isinstance(parametrisation, Axes):
+        numbers[compiled.POWER] = parametrisation.power
+    elif parametrisation.diagonal:
+        numbers[compiled.DOF] = prior.inverse_gamma(family)[0]
+
+
+def _parts(
+    values: dict[str, FloatArray],
+    parametrisation: Parametrisation,
+    prior: Prior,
+    scale: FloatArray,
+) -> compiled.CovarianceParts:
+    """Volumes, shapes and axes as compiled code has them, or the numbers of an LKJ prior."""
+    d = parametrisation.d
     state = AxesState(
         np.array(values.get("volume", ())).reshape(-1),
         np.log(values.get("shape", ())).reshape(-1, d),
         np.array(values.get("orientation", ())).reshape(-1, d, d),
     )
-    drawing = draw_axes.address if len(state.volumes) else 0
-    return compiled.CovarianceParts(inverse_factors.address, drawing, state)
+    drawing, lkj = 0, np.empty(0)
+    if len(state.volumes):
+        drawing = draw_axes.address
+    elif prior.lkj is not None:
+        drawing = draw_lkj.address
+        lkj = np.concatenate([parametrisation.packed(prior.lkj), floors(scale)])
+    return compiled.CovarianceParts(inverse_factors.address, drawing, state, lkj)

@@ -9,7 +9,6 @@ slice sampling (Neal 2003, Ann. Stat. 31, 705-767).
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numba as nb
@@ -27,11 +26,14 @@ from ...kernels.products import add_outer_product, clear_padding, padded, produc
 from ...utils.types import FloatArray, IntArray
 from .gibbs_axes import AXES_STATE, AxesState, call_draw_axes
 from .gibbs_groups import GROUPED_ROWS, call_allocate_groups
+from .gibbs_lkj import call_draw_lkj
 from .gibbs_noise import draw_share, weigh_noise
-from .variates import choose, inverse_wishart
+from .variates import choose, inverse_wishart, log_by_slice
 
 # Places in `kinds`: properties of the family and the prior.
-COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES, ONE_SCALE = range(7)
+COMMON, SPHERICAL, CONJUGATE, RANDOM_CONCENTRATION, RANDOM_SCALE, BY_AXES, ONE_SCALE, OF_LKJ = (
+    range(8)
+)
 # Places in `numbers`: of the concentration and of Psi's diagonal, where they are random, the
 # gamma's shape (and rate); the means' strength; the degrees of freedom, or the gammas' shape; for
 # volumes, shapes and axes the power of the volumes' measure; and that of Psi in the constant.
@@ -39,7 +41,6 @@ CONCENTRATION_SHAPE, CONCENTRATION_RATE, SCALE_SHAPE, STRENGTH, DOF, POWER, SCAL
 DRAWN = -1
 # Above this a narrow component's moments would lose digits that matter (`QUADRATIC_LIMIT`).
 _MOST_LOST = 1e10
-_MOST_STEPS = 64
 
 
 class GibbsPrior(NamedTuple):
@@ -70,17 +71,19 @@ class Hyperparameters(NamedTuple):
 class CovarianceParts(NamedTuple):
     """Volumes, shapes and axes of covariances that have such; addresses of what handles them all.
 
-    These are of `inverse_factors` and, where there are axes or shapes, of `draw_axes`.
+    These are of `inverse_factors` and, where there are axes or shapes, of `draw_axes`, or under an
+    LKJ prior, of which lkj has the numbers (`Deviations.packed`), of `draw_lkj`.
     """
 
     factoring: int
     drawing: int
     state: AxesState
+    lkj: FloatArray
 
 
 PRIOR = typed(GibbsPrior, I1, F1, F1, F2, F1)
 HYPER = typed(Hyperparameters, F1, F2, F1)
-PARTS = typed(CovarianceParts, INT, INT, AXES_STATE)
+PARTS = typed(CovarianceParts, INT, INT, AXES_STATE, F1)
 
 
 @entry(
@@ -151,6 +154,8 @@ def gibbs_sweeps(  # type: ignore[no-untyped-def]
         draw_means(rng, prior, statistics, precision[:n_components], mixture)
         if prior.kinds[BY_AXES] > 0:
             draw_parts(rng, prior, hyper.psi, statistics, parts, mixture)
+        elif prior.kinds[OF_LKJ] > 0:
+            _draw_by_lkj(rng, prior, statistics, parts, mixture)
         else:
             draw_covariances(rng, prior, hyper.psi, statistics, mixture)
     return DRAWN
@@ -184,48 +189,11 @@ def _draw_proportions(rng, prior, counts, hyper, log_weights, mixture):  # type:
         weights[k] = np.exp(log_weights[k])
     if prior.kinds[RANDOM_CONCENTRATION] > 0:
         concentration[0] = np.exp(
-            _slice(
+            log_by_slice(
                 rng, np.log(concentration[0]), numbers[CONCENTRATION_SHAPE],
                 numbers[CONCENTRATION_RATE] - log_sum, float(n_components), 0.0, 0.0,
             )
         )  # fmt: skip
-
-
-@jit()
-def _log_density(t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
-    """Log density of t = log v: gamma, times a Dirichlet's constant, times (rest + v)^power."""
-    v = np.exp(t)
-    value = shape * t - rate * v
-    if of_dirichlet > 0.0:
-        value += math.lgamma(of_dirichlet * v) - of_dirichlet * math.lgamma(v)
-    if power > 0.0:
-        value += power * np.log(rest + v)
-    return value
-
-
-@jit()
-def _slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
-    """The next t by slice sampling: stepping out by 1, then shrinking."""
-    level = _log_density(t, shape, rate, of_dirichlet, power, rest) + np.log(1.0 - rng.random())
-    low = t - rng.random()
-    high = low + 1.0
-    # As many steps out on either side as make their number independent of where t lies.
-    below = int(rng.random() * _MOST_STEPS)
-    above = _MOST_STEPS - 1 - below
-    while below > 0 and _log_density(low, shape, rate, of_dirichlet, power, rest) > level:
-        low -= 1.0
-        below -= 1
-    while above > 0 and _log_density(high, shape, rate, of_dirichlet, power, rest) > level:
-        high += 1.0
-        above -= 1
-    while True:
-        new = low + rng.random() * (high - low)
-        if _log_density(new, shape, rate, of_dirichlet, power, rest) >= level:
-            return new
-        if new < t:
-            low = new
-        else:
-            high = new
 
 
 @inlined
@@ -250,7 +218,9 @@ def draw_scale(rng, prior, precision, psi):  # type: ignore[no-untyped-def]
                     if i != j:
                         rest += psi[i, i]
                 psi[j, j] = np.exp(
-                    _slice(rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, power, rest)
+                    log_by_slice(
+                        rng, np.log(psi[j, j]), numbers[SCALE_SHAPE], rate, 0.0, power, rest
+                    )
                 )
             else:
                 psi[j, j] = rng.standard_gamma(numbers[SCALE_SHAPE] + power) / rate
@@ -356,6 +326,31 @@ def draw_parts(rng, prior, psi, statistics, parts, mixture):  # type: ignore[no-
 
 
 @inlined
+def _draw_by_lkj(rng, prior, statistics, parts, mixture):  # type: ignore[no-untyped-def]
+    """Draw the covariances under an LKJ prior given the means and the rows' statistics."""
+    covariances = mixture.covariances
+    n_components, rows, d = covariances.shape
+    distinct = 1 if prior.kinds[COMMON] > 0 else n_components
+    for k in range(distinct):
+        count, scatter = 0.0, np.zeros((rows, d))
+        for q in range(n_components):
+            if distinct == 1 or q == k:
+                count += _add_scatter(q, prior, statistics, mixture.means, scatter)
+        call_draw_lkj(parts.drawing, (rng, parts.lkj, count, scatter, covariances[k]))
+    _copy_shared(distinct, covariances)
+
+
+@jit()
+def _copy_shared(distinct, covariances):  # type: ignore[no-untyped-def]
+    """Copy a covariance that all share to those of the other components."""
+    n_components, rows, d = covariances.shape
+    for k in range(distinct, n_components):
+        for i in range(rows):
+            for j in range(d):
+                covariances[k, i, j] = covariances[0, i, j]
+
+
+@inlined
 def draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-untyped-def]
     """Draw the covariances given the means and the rows' statistics."""
     kinds, numbers = prior.kinds, prior.numbers
@@ -383,7 +378,4 @@ def draw_covariances(rng, prior, psi, statistics, mixture):  # type: ignore[no-u
                     new[0, j] = 0.5 * scale[0, j] / rng.standard_gamma(numbers[DOF] + 0.5 * count)
         else:
             inverse_wishart(rng, numbers[DOF] + count, scale, new)
-    for k in range(distinct, n_components):
-        for i in range(rows):
-            for j in range(d):
-                covariances[k, i, j] = covariances[0, i, j]
+    _copy_shared(distinct, covariances)

@@ -10,6 +10,8 @@ from ...density.bartlett import bartlett_covariance
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import jit
 
+_MOST_STEPS = 64
+
 
 @jit()
 def choose(rng, resp, m, left):  # type: ignore[no-untyped-def]
@@ -83,3 +85,40 @@ def inverse_wishart(rng, dof, scale, out):  # type: ignore[no-untyped-def]
         for j in range(i):
             lower[i * (i - 1) // 2 + j] = rng.standard_normal()
     bartlett_covariance(root, chi2, lower, np.empty((d, d)), out)
+
+
+@jit()
+def _log_density(t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
+    """Log density of t = log v: gamma, times a Dirichlet's constant, times (rest + v)^power."""
+    v = np.exp(t)
+    value = shape * t - rate * v
+    if of_dirichlet > 0.0:
+        value += math.lgamma(of_dirichlet * v) - of_dirichlet * math.lgamma(v)
+    if power > 0.0:
+        value += power * np.log(rest + v)
+    return value
+
+
+@jit()
+def log_by_slice(rng, t, shape, rate, of_dirichlet, power, rest):  # type: ignore[no-untyped-def]
+    """The next t by slice sampling: stepping out by 1, then shrinking."""
+    level = _log_density(t, shape, rate, of_dirichlet, power, rest) + np.log(1.0 - rng.random())
+    low = t - rng.random()
+    high = low + 1.0
+    # As many steps out on either side as make their number independent of where t lies.
+    below = int(rng.random() * _MOST_STEPS)
+    above = _MOST_STEPS - 1 - below
+    while below > 0 and _log_density(low, shape, rate, of_dirichlet, power, rest) > level:
+        low -= 1.0
+        below -= 1
+    while above > 0 and _log_density(high, shape, rate, of_dirichlet, power, rest) > level:
+        high += 1.0
+        above -= 1
+    while True:
+        new = low + rng.random() * (high - low)
+        if _log_density(new, shape, rate, of_dirichlet, power, rest) >= level:
+            return new
+        if new < t:
+            low = new
+        else:
+            high = new

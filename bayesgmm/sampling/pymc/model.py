@@ -17,12 +17,14 @@ from ...em.labelled_fit import LabelledFit
 from ...families.hyperparameters import Gamma
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.base import COMPONENT, FEATURE, Parametrisation
+from ...families.parametrisation.deviations import Deviations
 from ...mixture.prior import Prior
 from ...utils.errors import DataError
 from ...utils.types import FloatArray
 from ...utils.validation import check_choice
 from ..problem import PosteriorProblem, check_weights
 from ..run.datatree import coordinates
+from .deviations import covariances_by_deviations, variables_of
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
 from .likelihood.distribution import as_observed
 from .mixture_term import covariances_in
@@ -127,7 +129,7 @@ def pymc_model(
             "'nutpie', 'gibbs' or 'laplace'."
         )
     data = problem.data.repeated()
-    if prior.inverse_wishart.random_scale and parametrisation.family.one_scale:
+    if prior.of_covariances.random_scale and parametrisation.family.one_scale:
         raise NotImplementedError(
             f"a random scale of family {parametrisation.family.name} is one number, which the PyMC "
             "model does not have: use sampler='nutpie' or another that samples the density."
@@ -145,6 +147,8 @@ def pymc_model(
             mu = _means(prior.mean, prior.mean_covariance)
         if isinstance(parametrisation, Axes):
             covariance = covariances_along_axes(parametrisation, prior, scale)
+        elif isinstance(parametrisation, Deviations):
+            covariance = covariances_by_deviations(parametrisation)
         else:
             covariance = _independent_variables(parametrisation, prior, scale)
         if prior.mean_strength is not None:
@@ -191,14 +195,7 @@ def _independent_variables(
     parametrisation: Parametrisation, prior: Prior, scale: Any
 ) -> Covariances:
     """Covariances by variables that are independent under the prior, in the open model."""
-    variables = [
-        getattr(pm, distribution.name)(v.name, **distribution.parameters, dims=v.dims)
-        for v, distribution in zip(
-            parametrisation.variables,
-            parametrisation.priors(prior.inverse_wishart, scale),
-            strict=True,
-        )
-    ]
+    variables = variables_of(parametrisation, prior.inverse_wishart, scale)
     return Covariances(
         (*variables, *parametrisation.constants(prior.inverse_wishart)),
         (parametrisation.kind, parametrisation.by_component, parametrisation.by_feature),

@@ -162,7 +162,8 @@ def add_covariances(tree: xr.DataTree, family: Family, prior: Prior) -> xr.DataT
         The tree with `Sigma` added.
     """
     posterior = tree["posterior"].to_dataset()
-    own = parametrisation(family, posterior.sizes[COMPONENT], posterior.sizes[FEATURE])
+    sizes = posterior.sizes[COMPONENT], posterior.sizes[FEATURE]
+    own = parametrisation(family, *sizes, lkj=prior.lkj)
     return tree_with_covariances(tree, own, prior)
 
 

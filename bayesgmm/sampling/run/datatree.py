@@ -100,7 +100,7 @@ def with_covariances(
         for v in parametrisation.variables
     }
     sigma = xr.DataArray(
-        parametrisation.covariances(values, prior.inverse_wishart),
+        parametrisation.covariances(values, prior.of_covariances),
         dims=("chain", "draw", *_SIGMA),
         coords={_SIGMA[-1]: posterior[FEATURE].to_numpy()},
     )

@@ -54,7 +54,7 @@ class LogShape(Transform):
 class Covariances:
     """Covariances by variables and constants: a family's parametrisation, or one along axes.
 
-    form: "variance" or "bartlett", whether components differ, whether columns do.
+    form: "variance", "bartlett" or "chol", whether components differ, whether columns do.
     """
 
     variables: tuple[Any, ...]
@@ -66,6 +66,8 @@ class Covariances:
         kind, by_component, by_feature = self.form
         if kind == "bartlett":
             return {"bartlett": self.variables}
+        if kind == "chol":
+            return {"chol": self.variables[0]}
         sigma = pt.sqrt(self.variables[0])
         return {"sigma": sigma[None] if by_feature and not by_component else sigma}
 
@@ -89,7 +91,8 @@ def _variables(parametrisation: Axes, prior: Prior, scale: Any) -> tuple[Any, An
     psi = prior.expected_scale
     names = {v.name: v for v in parametrisation.variables}
     axes, squares = None, pt.as_tensor(np.diagonal(psi)[None] if scale is None else scale[None])
-    power = scale_power(prior.dof, parametrisation.family, parametrisation.n_components, prior.d)
+    dof = prior.inverse_wishart.dof
+    power = scale_power(dof, parametrisation.family, parametrisation.n_components, prior.d)
     if parametrisation.has_orientations:
         dims = names["orientation"].dims
         rotation = parametrisation.rotation
