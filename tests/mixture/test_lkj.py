@@ -11,9 +11,10 @@ from scipy.stats import beta, invgamma, kstest, multivariate_normal
 from scipy.stats import t as student
 
 import bayesgmm
-from bayesgmm import LKJ, ConvergenceAdvice, Prior
+from bayesgmm import LKJ, ConvergenceAdvice, Prior, PriorOnK
 from bayesgmm.families import get_family
 from bayesgmm.kernels.e_step.contract import Parameters
+from bayesgmm.mixture.mixture_of_mixtures import MixtureOfMixtures
 
 #: Half-t deviations and inverse gamma variances, with correlations pulled to 0 and pushed away.
 KINDS = {"half-t": {"eta": 2.0, "nu": 4.0}, "inverse gamma": {"eta": 0.7, "shape": 2.5}}
@@ -175,5 +176,7 @@ def test_what_it_refuses(x):
     for family in ("EII", "VEV", "EVE"):
         with pytest.raises(ValueError, match=f"family {family} has no LKJ prior"):
             bayesgmm.fit(x, 2, family, prior=prior)
+    with pytest.raises(NotImplementedError, match="not sampled under an LKJ prior"):
+        MixtureOfMixtures(prior, PriorOnK.uniform(3), 1.0, dynamic=False)
     with pytest.raises(ValueError, match="max_ratio does not go with an LKJ prior"):
         bayesgmm.fit(x, 2, prior=prior, max_ratio=100)
