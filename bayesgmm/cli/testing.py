@@ -18,6 +18,8 @@ bayesgmm bootstrap eruptions.csv
 
 bayesgmm bootstrap plants.csv --family EEE --columns height,weight --n-boot 199
 
+bayesgmm bootstrap eruptions.csv --noise volume --max-k 3
+
 bayesgmm bootstrap eruptions.csv --family VVV --max-k 4 --all --json"""
 _ERRORS_EPILOG = """Examples:
 
@@ -40,6 +42,8 @@ def _bootstrap(
     family: options.FamilyName = "",
     columns: options.Columns = "",
     missing: options.Missing = "refuse",
+    noise: options.Noise = "",
+    labels: options.Labels = "",
     max_k: Annotated[int, typer.Option(min=2, help="Most components of an alternative.")] = 9,
     n_boot: _Boot = 999,
     level: Annotated[float, typer.Option(help="Tests go on until a p-value exceeds it.")] = 0.05,
@@ -55,12 +59,13 @@ def _bootstrap(
     from ..selection.bootstrap_lrt import bootstrap_lrt
 
     with errors_as_text() as end:
-        rows = data.weighted_rows(columns, "", str(missing))
+        rows = data.weighted_rows(columns, "", str(missing), labels)
         family = family or ("V" if rows.d == 1 else "VVV")
         options.families(family, rows.d, "--family")
         test = bootstrap_lrt(
             rows, family, max_components=max_k, n_boot=n_boot, level=level, all_tests=all_tests,
             n_init=n_init, random_seed=seed, progressbar=not (quiet or json),
+            noise=options.noise(noise), labels=data.classes(labels),
         )  # fmt: skip
     if json:
         print_json({

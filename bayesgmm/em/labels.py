@@ -116,7 +116,14 @@ def _of_table(table: Any, n: int, n_components: int) -> Labels:
     return Labels(of_rows.ravel(), sets, None)
 
 
-def _of_classes(values: Any, n_components: int) -> Labels:
+def numbered(values: Any) -> tuple[list[Any], IntArray]:
+    """The classes in their order, and the number of each row's (n,), -1 where none is known.
+
+    Raises
+    ------
+    DataError
+        Not one class per row, or classes of different types.
+    """
     import pandas as pd
 
     if np.ndim(values) != 1 or isinstance(values, str | bytes):
@@ -131,17 +138,25 @@ def _of_classes(values: Any, n_components: int) -> Labels:
         classes = sorted(set(given))
     except TypeError:
         raise DataError(f"labels holds classes of different types: {_CURE}.") from None
+    number = {name: k for k, name in enumerate(classes)}
+    of_rows = [-1 if out else number[v] for v, out in zip(column, unknown, strict=True)]
+    return classes, np.array(of_rows, dtype=np.intp)
+
+
+def _of_classes(values: Any, n_components: int) -> Labels:
+    classes, of_rows = numbered(values)
     if len(classes) > n_components:
         raise DataError(
             f"labels has {len(classes)} classes, the fit {n_components} components: ask for at "
             f"least {len(classes)}, or pass a table (n, K) that says which classes share one."
         )
-    number = {name: k for k, name in enumerate(classes)}
-    of_rows = np.array(
-        [len(classes) if out else number[v] for v, out in zip(column, unknown, strict=True)]
-    )
     sets = np.vstack(
         [np.eye(n_components, dtype=bool)[: len(classes)], np.ones(n_components, dtype=bool)]
     )
     names = (*classes, *(f"component {k}" for k in range(len(classes), n_components)))
-    return Labels(of_rows.astype(np.intp), sets, names)
+    return Labels(np.where(of_rows < 0, len(classes), of_rows), sets, names)
+
+
+def known_classes(table: NDArray[np.bool_]) -> IntArray:
+    """The one component (n,) that each row of a table (n, K) can belong to, -1 where several."""
+    return np.where(table.sum(axis=1) == 1, table.argmax(axis=1), -1)

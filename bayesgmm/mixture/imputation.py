@@ -76,19 +76,16 @@ def with_own_values(data: Data, centred: FloatArray) -> FloatArray:
     return np.where(np.isnan(own), centred + data.center, own)
 
 
-def with_missing_like(data: Data, rows: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Rows (m, d) that miss values as those of the data do.
+def rows_alike(data: Data, number: int, rng: np.random.Generator) -> IntArray:
+    """So many of the data's rows that count, whose missing values and labels new rows take over.
 
-    They take over the pattern of one row with a value each: row by row if they are as many, else
-    of rows drawn with replacement, by weight.
+    Row by row if they are as many, else drawn with replacement, by weight.
     """
-    if data.groups is None or not data.incomplete:
-        return rows
     counted = np.ones(data.n) if data.counted is None else data.counted
     like = np.flatnonzero(counted)
-    if data.weights is not None or len(like) != len(rows):
-        like = rng.choice(data.n, len(rows), p=counted / counted.sum())
-    return np.where(data.groups.observed[data.groups.of_rows[like]], rows, np.nan)
+    if data.weights is not None or len(like) != number:
+        like = rng.choice(data.n, number, p=counted / counted.sum())
+    return like
 
 
 def drawn(data: Data, parameters: Parameters, rng: np.random.Generator) -> FloatArray:

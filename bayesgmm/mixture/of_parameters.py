@@ -19,14 +19,20 @@ def draw_rows(
     parameters: Parameters, n: int, rng: np.random.Generator
 ) -> tuple[FloatArray, IntArray]:
     """Independent rows (n, d) of a mixture, in its means' coordinates, and their components."""
-    n_components, d = parameters.means.shape
-    component = rng.choice(n_components, size=n, p=parameters.weights)
-    z = rng.standard_normal((n, d))
+    component = rng.choice(len(parameters.weights), size=n, p=parameters.weights)
+    return rows_of_components(parameters, component, rng), component
+
+
+def rows_of_components(
+    parameters: Parameters, component: IntArray, rng: np.random.Generator
+) -> FloatArray:
+    """Independent rows (n, d), each of the component (n,) that is named."""
+    z = rng.standard_normal((len(component), parameters.means.shape[1]))
     for k, sigma in enumerate(parameters.covariances):
         mine = component == k
         root = np.diag(np.sqrt(sigma)) if sigma.ndim == 1 else np.linalg.cholesky(sigma)
         z[mine] = parameters.means[k] + z[mine] @ root.T
-    return z, component
+    return z
 
 
 def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[slice, FloatArray]]:

@@ -19,10 +19,11 @@ import numpy as np
 from ..data.data import Data, as_data
 from ..em.checks import check_options
 from ..em.fit import fit
+from ..em.labels import known_classes, numbered
 from ..em.result import Fit
+from ..em.simulation import simulated
 from ..em.starts.starts import check_name, generators
 from ..families import Family, FamilyName, get_family
-from ..mixture.imputation import with_missing_like
 from ..mixture.mixture import Mixture
 from ..mixture.splitting import halves, longest_axis
 from ..utils.errors import (
@@ -56,6 +57,8 @@ def bootstrap_lrt(
     random_seed: Seed = None,
     columns: Sequence[str] | None = None,
     missing: str = "refuse",
+    labels: Any = None,
+    noise: Any = None,
     progressbar: bool = True,
 ) -> BootstrapLRT:
     """Test K components against K + 1, for growing K until one is not rejected.
@@ -83,6 +86,11 @@ def bootstrap_lrt(
         Go on to `max_components` in any case.
     start, n_init, max_iter, columns, missing
         As for `fit`, for the data and every replicate.
+    labels : array-like (n,), optional
+        Known classes, as for `fit`. The first K is at least their number: what is tested is whether
+        there are more. Rows of replicates have a class where the data's have one.
+    noise : True, optional
+        A uniform component under both hypotheses, as for `fit`, over the volume of each data set.
     tol : float
         As for `fit`: the statistic is too small by at most 2 n tol, or about that.
     random_seed : int, Generator, SeedSequence or None
@@ -137,9 +145,15 @@ def bootstrap_lrt(
     check_name(start)
     random_seed = check_seed(random_seed)
     data = as_data(X, columns, missing=missing)
-    ks = _null_hypotheses(n_components, max_components, data.n)
+    if noise not in (None, True):
+        raise ValueError(
+            f"noise is {noise!r}: replicates need noise that can be drawn, over the data's volume; "
+            "pass noise=True, or leave it out."
+        )
+    n_classes = 1 if labels is None else len(numbered(labels)[0])
+    ks = _null_hypotheses(n_components, max_components, data.n, n_classes)
     family = get_family(covariance_type, data.d)
-    search = _Search(family, start, options.n_init, options.max_iter, options.tol)
+    search = _Search(family, start, options.n_init, options.max_iter, options.tol, noise)
     streams = generators(random_seed, ks[-1])
     tests: list[LikelihoodRatioTest] = []
     stopped, interrupted = "", False
@@ -148,7 +162,7 @@ def bootstrap_lrt(
         for k in ks:
             of_data, *of_replicates = streams[k - 1].spawn(n_boot + 1)
             try:
-                pair = _fit_pair(data, k, search, of_data)
+                pair = _fit_pair(data, k, search, of_data, labels)
                 test, interrupted = _test(pair, data, search, of_replicates, level, progressbar)
             except (DataError, DegenerateComponentError) as error:
                 if not tests:
@@ -172,20 +186,24 @@ def bootstrap_lrt(
     return BootstrapLRT(search.family, level, tuple(tests), stopped, interrupted)
 
 
-def _null_hypotheses(n_components: int | None, max_components: int | None, n: int) -> range:
+def _null_hypotheses(
+    n_components: int | None, max_components: int | None, n: int, fewest: int = 1
+) -> range:
+    """The K to test, none of which is below the number of known classes."""
     if n_components is not None and max_components is not None:
         raise ValueError(
             f"n_components = {n_components} asks for one test and max_components = "
             f"{max_components} for a sequence: pass one of them."
         )
     if n_components is not None:
-        k = check_integer("n_components", n_components, 1, n, f", the number of rows ({n})")
+        k = check_integer("n_components", n_components, fewest, n, f", the number of rows ({n})")
         return range(k, k + 1)
     if max_components is None:
-        return range(1, 9)
-    most = max(n, 2)
+        return range(fewest, max(9, fewest + 1))
+    most = max(n, fewest + 1)
     reason = f", the number of rows ({n})"
-    return range(1, check_integer("max_components", max_components, 2, most, reason))
+    last = check_integer("max_components", max_components, fewest + 1, most, reason)
+    return range(fewest, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +215,16 @@ class _Search:
     n_init: int | None
     max_iter: int
     tol: float
+    noise: Any
 
-    def fit(self, data: Any, k: int, start: Any, rng: np.random.Generator) -> Fit | None:
+    def fit(
+        self, data: Any, k: int, start: Any, rng: np.random.Generator, labels: Any = None
+    ) -> Fit | None:
         """The fit from that start; None if it is not an estimate."""
         try:
             found = fit(
                 data, k, self.family, start=start, n_init=self.n_init, max_iter=self.max_iter,
-                tol=self.tol, random_seed=rng,
+                tol=self.tol, random_seed=rng, noise=self.noise, labels=labels,
             )  # fmt: skip
         except DegenerateComponentError:
             return None
@@ -228,7 +249,9 @@ class _Pair:
         return 2 * max(self.alternative.loglik - self.null.loglik, 0.0)
 
 
-def _fit_pair(data: Data, k: int, search: _Search, rng: np.random.Generator) -> _Pair:
+def _fit_pair(
+    data: Data, k: int, search: _Search, rng: np.random.Generator, labels: Any = None
+) -> _Pair:
     """Fit K and K + 1 components, the latter from the named starts and from the K split.
 
     Raises
@@ -236,11 +259,11 @@ def _fit_pair(data: Data, k: int, search: _Search, rng: np.random.Generator) -> 
     DegenerateComponentError
         No sound fit of either.
     """
-    null = search.fit(data, k, search.start, rng)
+    null = search.fit(data, k, search.start, rng, labels)
     if null is None:
         raise DegenerateComponentError(0, _no_fit(search.family, k))
-    named = search.fit(data, k + 1, search.start, rng)
-    split = [search.fit(data, k + 1, mixture, rng) for mixture in _splits(null.mixture)]
+    named = search.fit(data, k + 1, search.start, rng, labels)
+    split = [search.fit(data, k + 1, mixture, rng, labels) for mixture in _splits(null.mixture)]
     sound = [found for found in (named, *split) if found is not None]
     if not sound:
         raise DegenerateComponentError(0, _no_fit(search.family, k + 1))
@@ -299,12 +322,13 @@ def _test(
     KeyboardInterrupt
         They are too few for a p-value at the level.
     """
-    k, n = pair.null.n_components, round(data.total)
+    k = pair.null.n_components
 
     def replicate(rng: np.random.Generator) -> _Pair | None:
         try:
-            rows = with_missing_like(data, pair.null.sample(n, rng)[0], rng)
-            return _fit_pair(as_data(rows, missing=data.missing), k, search, rng)
+            rows, table = simulated(pair.null, data, rng)
+            codes = None if table is None else known_classes(table)
+            return _fit_pair(rows, k, search, rng, codes)
         except (DataError, DegenerateComponentError):
             return None
 

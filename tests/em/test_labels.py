@@ -13,6 +13,7 @@ from scipy.stats import multivariate_normal
 import bayesgmm
 from bayesgmm import DataError
 from bayesgmm.em.labels import read_labels
+from bayesgmm.em.simulation import simulated
 from tests.conftest import simulate
 from tests.places import SHIPPED
 
@@ -214,5 +215,44 @@ def test_standard_errors(rng, family):
     assert boot.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=0.1)
     if family == "VVV":
         assert boot.means == pytest.approx(expected, rel=0.1)
-    with pytest.raises(NotImplementedError, match="label"):
-        bayesgmm.standard_errors(x, fit, "parametric")
+    new = bayesgmm.standard_errors(x, fit, "parametric", random_seed=0, progressbar=False)
+    assert new.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=0.1)
+    assert new.means == pytest.approx(expected, rel=0.1)
+    table = np.ones((150, 3), bool)
+    table[:9, 0] = table[9:20, 1] = table[20:40, 2] = False  # each is not of one component
+    must_not = bayesgmm.fit(x, 3, family, labels=table, random_seed=0, n_init=3)
+    with pytest.raises(NotImplementedError, match="overlap"):
+        bayesgmm.standard_errors(x, must_not, "parametric", progressbar=False)
+
+
+def test_simulated_rows_have_the_fit_s_law():
+    """Labels where the data have them, holes too; shares, means and strays within 4.5 errors."""
+    rng = np.random.default_rng(1)
+    x, truth = simulate(rng, 300, 2, 2)
+    x = np.vstack([x, rng.uniform(-12, 12, size=(60, 2))])
+    known = np.array([*truth.tolist(), *[-1] * 60])
+    known[rng.random(360) < 0.6] = -1
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[np.isnan(x).all(axis=1)] = 0.0  # rows without a value are not drawn
+    fit = bayesgmm.fit(
+        x, 2, labels=known, noise=True, missing="marginalize", random_seed=0, n_init=3
+    )
+    data = fit.labels.seen_in(fit.mixture.rows(x))
+    total, firsts, rows = 0, 0, []
+    for seed in range(30):
+        new, table = simulated(fit, data, np.random.default_rng(seed))
+        np.testing.assert_array_equal(np.isnan(new.values), np.isnan(x))
+        np.testing.assert_array_equal(table.all(axis=1), known == -1)
+        labelled = ~table.all(axis=1)
+        total, firsts = total + labelled.sum(), firsts + table[labelled, 0].sum()
+        rows.append(new.values)
+        of_first = new.values[labelled & table[:, 0]]
+        mean = np.nanmean(of_first, axis=0)
+        error = np.sqrt(np.diag(fit.covariances[0]) / (~np.isnan(of_first)).sum(axis=0))
+        assert (np.abs(mean - fit.means[0]) < 4.5 * error).all()
+    pi = fit.weights[0]
+    assert firsts / total == pytest.approx(pi, abs=4.5 * np.sqrt(pi * (1 - pi) / total))
+    free = np.array(rows)[:, (known == -1) & ~np.isnan(x).any(axis=1)].reshape(-1, 2)
+    expected = fit.noise_share
+    error = fit.noise_probability(free).std() / np.sqrt(len(free))
+    assert fit.noise_probability(free).mean() == pytest.approx(expected, abs=4.5 * error)

@@ -668,3 +668,45 @@ def test_every_family_has_its_standard_errors():
         assert fit.family is get_family(name, 2)
         exact = standard_errors(x, fit, "information")
         assert np.all(np.isfinite(exact.covariances)) and np.all(exact.means > 0)
+
+
+@pytest.mark.parametrize("beside", ["noise", "labels"])
+def test_one_component_too_few_beside_noise_and_labels(beside):
+    """Three groups far apart: 2 are rejected against 3, which are what there is."""
+    rng = np.random.default_rng(1)
+    x = np.vstack([rng.normal(c, 1.0, size=(50, 2)) for c in (0.0, 8.0, 16.0)])
+    options = {"labels": ["a"] * 20 + [None] * 30 + ["b"] * 20 + [None] * 80}
+    if beside == "noise":
+        x, options = np.vstack([x, rng.uniform(-10, 26, size=(25, 2))]), {"noise": True}
+    result = lrt(x, "EII", n_components=2, n_boot=19, n_init=3, **options)
+    [test] = result.tests
+    assert test.p_value == 0.05 and test.failed == 0 and result.n_components == 3
+    assert test.replicates.max() < 0.2 * test.statistic
+    assert type(test.null).__name__ == {"noise": "NoisyFit", "labels": "LabelledFit"}[beside]
+    assert test.statistic == 2 * (test.alternative.loglik - test.null.loglik)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("beside", ["noise", "labels"])
+def test_p_value_is_uniform_beside_noise_and_labels(beside):
+    """Rows of the null hypothesis: Kolmogorov's test at 1 in 1000 of 40 p-values."""
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x = np.vstack([rng.normal(0.0, 1.0, size=(30, 1)), rng.normal(9.0, 1.0, size=(30, 1))])
+        options = {"labels": [0] * 10 + [-1] * 20 + [1] * 10 + [-1] * 20}
+        if beside == "noise":
+            x, options = np.vstack([x, rng.uniform(-8, 17, size=(12, 1))]), {"noise": True}
+        result = lrt(x, "E", n_components=2, n_boot=19, n_init=3, random_seed=seed, **options)
+        found.append(result.tests[0].p_value - rng.random() / 20)  # p-values are steps of 1 / 20
+    assert kstest(found, "uniform").pvalue > 1e-3
+
+
+def test_bad_labels_and_noise_of_the_test(faithful):
+    for options, message in (
+        ({"noise": 0.01}, "noise=True"),
+        ({"labels": [0, 1, 2] + [-1] * 269, "n_components": 2}, "n_components"),
+        ({"labels": [0, 1]}, "labels has 2 rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            lrt(faithful, "EEE", n_boot=1, **options)

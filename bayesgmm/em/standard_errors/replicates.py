@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.data import Data, as_data
-from ...mixture.imputation import with_missing_like
 from ...mixture.matching import ecr_order, one_hot
 from ...mixture.of_parameters import responsibility_blocks
 from ...utils.errors import DataError, DegenerateComponentError, DegenerateFitWarning
@@ -18,56 +18,48 @@ from ..fit import fit as refit
 from ..labelled_fit import LabelledFit
 from ..noisy_fit import NoisyFit
 from ..result import Fit
+from ..simulation import simulated
 from ..status import Status
 from .result import Estimates
 
+type Replicate = tuple[Data, NDArray[np.bool_] | None]
 
-def _resampled(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """As many rows drawn with replacement, as multinomial weights."""
+
+def _resampled(fit: Fit, data: Data, rng: np.random.Generator) -> Replicate:
+    """As many rows drawn with replacement, as multinomial weights, with their labels."""
     counted = data.counted
     p = np.full(data.n, 1.0 / data.n) if counted is None else counted / counted.sum()
-    return as_data(data, sample_weight=rng.multinomial(round(data.total), p))
+    rows = as_data(data, sample_weight=rng.multinomial(round(data.total), p))
+    return rows, labels_of_fit(fit)
 
 
-def _reweighted(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
+def _reweighted(fit: Fit, data: Data, rng: np.random.Generator) -> Replicate:
     """Weights from n Dirichlet(1, ..., 1); Dirichlet(w) for rows of weights w."""
     if data.counted is None:
         gamma = rng.standard_exponential(data.n)
     else:
         gamma = rng.standard_gamma(data.counted)
-    return as_data(data, sample_weight=gamma * (data.total / gamma.sum()))
+    rows = as_data(data, sample_weight=gamma * (data.total / gamma.sum()))
+    return rows, labels_of_fit(fit)
 
 
-def _simulated(fit: Fit, data: Data, rng: np.random.Generator) -> Data:
-    """As many rows from the fitted mixture and noise, of which the same values are missing.
-
-    Raises
-    ------
-    NotImplementedError
-        Rows with labels, or noise of a given density.
-    """
-    if isinstance(fit, LabelledFit):
-        raise NotImplementedError(
-            "nothing says which of new rows would have a label: use method='bootstrap'."
-        )
-    rows = fit.mixture.sample(round(data.total), rng)[0]
-    if isinstance(fit, NoisyFit):
-        strays = rng.random(len(rows)) < fit.noise_share
-        rows[strays] = fit.noise.rows(int(strays.sum()), rng)
-    return as_data(with_missing_like(data, rows, rng), missing=data.missing)
+def labels_of_fit(fit: Fit) -> NDArray[np.bool_] | None:
+    """The components (n, K) that the fit's rows can belong to; None where that is not known."""
+    return fit.labels.table if isinstance(fit, LabelledFit) else None
 
 
-REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Data]] = {
+#: Ways to the rows of a replicate, and the components that they can belong to.
+REPLICATES: dict[str, Callable[[Fit, Data, np.random.Generator], Replicate]] = {
     "bootstrap": _resampled,
     "weighted": _reweighted,
-    "parametric": _simulated,
+    "parametric": simulated,
 }
 
 
 def refits[T](
     fit: Fit,
     data: Data,
-    make: Callable[[T], Data],
+    make: Callable[[T], Replicate],
     items: Sequence[T],
     max_iter: int,
     tol: float,
@@ -80,12 +72,12 @@ def refits[T](
     """
     allocation = allocation_by(fit, data)
     noise = fit.noise if isinstance(fit, NoisyFit) else None
-    labels = fit.labels.table if isinstance(fit, LabelledFit) else None
 
     def replicate(item: T) -> tuple[Estimates, bool, bool] | None:
         try:
+            rows, labels = make(item)
             other = refit(
-                make(item), fit.n_components, fit.family, prior=fit.prior, start=fit.mixture,
+                rows, fit.n_components, fit.family, prior=fit.prior, start=fit.mixture,
                 max_iter=max_iter, tol=tol, noise=noise, labels=labels,
             )  # fmt: skip
         except (DataError, DegenerateComponentError):

@@ -34,7 +34,7 @@ from ..noisy_fit import NoisyFit
 from ..result import Fit
 from ..starts.starts import generators
 from .information import Beside, LocalCoordinates, inverse, observed_information
-from .replicates import REPLICATES, refits
+from .replicates import REPLICATES, Replicate, labels_of_fit, refits
 from .result import Estimates, StandardErrors
 from .sandwich import WEIGHTS, scores, spread_of_scores
 
@@ -287,10 +287,10 @@ def _by_jackknife(
     counted = np.ones(data.n) if data.counted is None else np.asarray(data.counted)
     rows = np.flatnonzero(counted > 0)
 
-    def without(row: int) -> Data:
+    def without(row: int) -> Replicate:
         left = counted.copy()
         left[row] = max(left[row] - 1.0, 0.0)
-        return as_data(data, sample_weight=left)
+        return as_data(data, sample_weight=left), labels_of_fit(fit)
 
     found, interrupted = refits(
         fit, data, without, rows.tolist(), max_iter, tol, "Rows left out", progressbar
@@ -320,7 +320,7 @@ def _by_replicates(
     fit: Fit,
     data: Data,
     method: str,
-    make: Callable[[Fit, Data, np.random.Generator], Data],
+    make: Callable[[Fit, Data, np.random.Generator], Replicate],
     streams: list[np.random.Generator],
     max_iter: int,
     tol: float,
