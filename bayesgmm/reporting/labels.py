@@ -60,7 +60,7 @@ class LabelReport:
             text.append(
                 f"Of the {total} rows of one known class {wrong} ({wrong / total:.1%}) would be "
                 "called another by their values alone. They took part in the fit, so that new rows "
-                "do worse: cross-validation of `DiscriminantAnalysis` says how much."
+                "do worse: cross-validation of DiscriminantAnalysis says how much."
             )
         return text
 

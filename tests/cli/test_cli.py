@@ -99,6 +99,18 @@ def test_labels_and_noise(csv, tmp_path):
     )
     assert np.array(refined["mean"]["mu"]) == pytest.approx(fit.means, rel=0.05)
     assert bayesgmm.Posterior.load(tmp_path / "p.nc").fit.classes == ("long", "short")
+    how = ("--family", "EEE", "--max-k", 3, "--n-boot", 3, "--n-init", 2, "--seed", 1, "-q")
+    for option, of in (("--labels", {"labels": table["kind"]}), ("--noise", {"noise": True})):
+        columns = (
+            "--columns",
+            "eruptions,waiting",
+            option,
+            {"--noise": "volume"}.get(option, "kind"),
+        )
+        tested = run("bootstrap", path, *how, *columns).stdout
+        assert tested.strip() == repr(bayesgmm.bootstrap_lrt(
+            x, "EEE", max_components=3, n_boot=3, n_init=2, random_seed=1, progressbar=False, **of
+        ))  # fmt: skip
     noisy = json.loads(run("fit", csv, "-k", 1, "--noise", "volume", "--json").stdout)
     share = bayesgmm.fit(x, 1, noise=True, random_seed=0).noise_share
     assert noisy["noise_share"] == pytest.approx(share, abs=1e-6)
