@@ -23,8 +23,7 @@ class LabelledFit(Fit, kind="labels"):
     What a `Fit` is and has, with these differences: `loglik` and the criteria are those of the rows
     and what is known of their components together, sum_i log sum_(k in A_i) pi_k N(x_i | mu_k,
     Sigma_k); components keep the order of the classes; `predict` gives classes. `refine` samples
-    the posterior given the labels. What else would have to know them (`standard_errors`, `merge`,
-    `compare`) refuses such a fit.
+    the posterior given the labels.
 
     Attributes
     ----------

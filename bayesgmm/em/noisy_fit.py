@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,14 @@ from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
 from ..mixture.noise import Box, Noise, mixed, with_noise_column
 from ..mixture.noisy_mixture import NoisyMixture
+from ..mixture.regression import regression
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import positive
 from .noise import NoisyRows
 from .result import Fit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What follows the family in the name of a model with noise.
 SUFFIX = "+noise"
@@ -133,9 +137,16 @@ class NoisyFit(Fit, kind="noise"):
         """Components and noise in the other columns, given some: `NoisyMixture.conditional`."""
         return self.noisy_mixture.conditional(given)
 
-    def regression(self, response: Any, X: Any, **options: Any) -> NoReturn:  # noqa: N803
-        """Refused, as `sample`."""
-        _refuse("used for regression")
+    def regression(
+        self,
+        response: str | int,
+        X: Any,  # noqa: N803
+        *,
+        given: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+    ) -> pd.DataFrame:
+        """As `Fit.regression`, of components and noise together, which needs their `marginal`."""
+        return regression(self.mixture, response, X, given, ci_prob, self.noisy_mixture)
 
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values."""
@@ -173,13 +184,6 @@ class NoisyFit(Fit, kind="noise"):
         how = "one over the rows' volume" if self.volume_estimated else "given"
         text = f"share {self.noise_share:.4g}, density {self.noise_density:.4g} ({how})"
         return [*super()._lines(), ("noise", text)]
-
-
-def _refuse(what: str) -> NoReturn:
-    raise NotImplementedError(
-        f"a fit with noise cannot be {what}: use its mixture (fit.mixture), that of what is not "
-        "noise, or leave noise out."
-    )
 
 
 def with_noise(found: Fit, data: Data, noise: Noise) -> NoisyFit:

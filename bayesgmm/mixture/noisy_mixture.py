@@ -177,6 +177,10 @@ class NoisyMixture:
         share = self.marginal(known).noise_probability(value[None])[0]
         return NoisyMixture(self.mixture.conditional(given), float(share), self.noise.given(rest))
 
+    def is_noise(self, rows: Data) -> FloatArray:
+        """The probability of each row (n,) to be noise."""
+        return self._mixed(rows)[1]
+
     def _mixed(self, rows: Data) -> tuple[FloatArray, FloatArray]:
         """Log densities (n,) of rows under components and noise, and of each to be noise."""
         density = self.mixture.log_density(rows)

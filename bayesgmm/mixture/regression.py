@@ -26,6 +26,8 @@ from .mixture import Mixture
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .noisy_mixture import NoisyMixture
+
 # Halvings of the bracket of a quantile: to the last digit of its width.
 _HALVINGS = 54
 
@@ -34,23 +36,31 @@ _HALVINGS = 54
 class Conditionals:
     """Univariate Gaussian mixtures, one for each of m rows.
 
-    weights (m, K) sum to 1; means (m, K); sd (K,).
+    weights (m, K) sum to 1; means (m, K); sd (K,). Beside them there may be noise, uniform over
+    ends (2,), of shares is_noise (m,) or 0; then the weights sum to what is left.
     """
 
     weights: FloatArray
     means: FloatArray
     sd: FloatArray
+    is_noise: float | FloatArray = 0.0
+    ends: FloatArray | None = None
 
     @property
     def mean(self) -> FloatArray:
         """Expectations (m,)."""
-        return np.asarray(np.sum(self.weights * self.means, axis=1))
+        total = np.sum(self.weights * self.means, axis=1)
+        return np.asarray(total if self.ends is None else total + self.is_noise * self.ends.mean())
 
     @property
     def variance(self) -> FloatArray:
         """Variances (m,): within the components and between them."""
         about = self.means - self.mean[:, None]
-        return np.asarray(np.sum(self.weights * (self.sd**2 + about**2), axis=1))
+        total = np.sum(self.weights * (self.sd**2 + about**2), axis=1)
+        if self.ends is not None:
+            spread = np.ptp(self.ends) ** 2 / 12 + (self.ends.mean() - self.mean) ** 2
+            total = total + self.is_noise * spread
+        return np.asarray(total)
 
     def quantile(self, probability: float) -> FloatArray:
         """Quantiles (m,), by halving the range of those of the components."""
@@ -58,10 +68,15 @@ class Conditionals:
         used = self.weights > 0
         low = np.min(np.where(used, ends, np.inf), axis=1)
         high = np.max(np.where(used, ends, -np.inf), axis=1)
+        if self.ends is not None:
+            low, high = np.minimum(low, self.ends[0]), np.maximum(high, self.ends[1])
         for _ in range(_HALVINGS):
             middle = 0.5 * (low + high)
             z = (middle[:, None] - self.means) / self.sd
-            below = np.sum(self.weights * ndtr(z), axis=1) < probability
+            share = np.sum(self.weights * ndtr(z), axis=1)
+            if self.ends is not None:
+                share += self.is_noise * np.clip((middle - self.ends[0]) / np.ptp(self.ends), 0, 1)
+            below = share < probability
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray(0.5 * (low + high))
 
@@ -133,24 +148,34 @@ def regression(
     x: Any,
     given: Sequence[str | int] | str | int | None = None,
     ci_prob: float = 0.89,
+    beside: NoisyMixture | None = None,
 ) -> pd.DataFrame:
-    """The response at rows of the other columns, as `Fit.regression` gives it."""
+    """The response at rows of the other columns, as `Fit.regression` gives it.
+
+    beside: the mixture with its noise.
+    """
     import pandas as pd
 
-    ends = tail_probabilities(ci_prob)
+    tails = tail_probabilities(ci_prob)
     columns = Columns.of(mixture.names, response, given)
     marginal = mixture.marginal(columns.given)
     new = marginal.rows(x)
+    noise = None if beside is None else beside.marginal(columns.given)
+    ends = None if beside is None else beside.noise.given([columns.response]).ends
     out = np.empty((new.n, 4))
     for part, block in new.blocks(mixture.n_components * mixture.d):
         about = marginal.parameters_about(block.center)
         weights = evaluate(block, about, responsibilities=True)[1]
+        is_noise = np.zeros(block.n) if noise is None else noise.is_noise(block)
         for at, there, some in columns.by_what_is_there(block):
             rows = np.asarray(block.values)[np.ix_(at, there)]
             found = Conditionals(
-                weights[at], *component_regressions(mixture.means, mixture.covariances, some, rows)
+                (1 - is_noise[at, None]) * weights[at],
+                *component_regressions(mixture.means, mixture.covariances, some, rows),
+                is_noise[at],
+                None if ends is None else ends[:, 0],
             )
-            quantiles = [found.quantile(probability) for probability in ends]
+            quantiles = [found.quantile(probability) for probability in tails]
             values = np.stack([found.mean, np.sqrt(found.variance), *quantiles], axis=1)
             out[part.start + at] = values
     table = pd.DataFrame(out, columns=["mean", "sd", "lower", "upper"], index=row_index(x))

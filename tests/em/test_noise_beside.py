@@ -269,3 +269,24 @@ def test_drawn_rows(rng, tmp_path):
     given = bayesgmm.fit(x, 2, noise=0.01, random_seed=0)
     with pytest.raises(NotImplementedError, match="where it ends"):
         given.sample(5)
+    with pytest.raises(NotImplementedError, match="principal axes"):
+        fit.regression(0, x[:, 1])
+
+
+def test_regression_beside_noise():
+    """Mean, sd and ends of one column given the other are those of its conditional's draws."""
+    rng = np.random.default_rng(1)
+    x, _ = simulate(rng, 120, 2, 2)
+    x = np.vstack([x, rng.uniform(-12, 12, size=(40, 2))])
+    fit = bayesgmm.fit(x, 2, noise=True, missing="marginalize", random_seed=0)
+    at = np.array([x[0, 0], 11.0, np.nan])
+    found = fit.regression("x1", at)
+    n = 40_000
+    for row, value in zip(found.itertuples(), at, strict=True):
+        other = fit.marginal("x1") if np.isnan(value) else fit.conditional({"x0": value})
+        draws = other.sample(n, random_seed=2)[0][:, 0]
+        assert row.mean == pytest.approx(draws.mean(), abs=4.5 * row.sd / np.sqrt(n))
+        assert row.sd == pytest.approx(draws.std(), rel=0.03)
+        for end, p in ((row.lower, 0.055), (row.upper, 0.945)):
+            error = np.sqrt(p * (1 - p) / n)
+            assert np.mean(draws < end) == pytest.approx(p, abs=4.5 * error)
