@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .selection.select import select as select
     from .selection.selection import Selection as Selection
     from .utils.errors import ConvergenceAdvice as ConvergenceAdvice
+    from .utils.errors import CostAdvice as CostAdvice
     from .utils.errors import DataError as DataError
     from .utils.errors import DataWarning as DataWarning
     from .utils.errors import DegenerateFitWarning as DegenerateFitWarning
@@ -70,6 +71,7 @@ _HOME = {
     "Comparison": "comparison.table",
     "ComponentsPosterior": "posterior.components",
     "ConvergenceAdvice": "utils.errors",
+    "CostAdvice": "utils.errors",
     "DataError": "utils.errors",
     "DataWarning": "utils.errors",
     "DegenerateFitWarning": "utils.errors",

@@ -17,6 +17,8 @@ from .tables import Source, reads_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..data.data import Data
+
 _REPORT_EPILOG = """Examples:
 
 bayesgmm report eruptions.csv
@@ -110,7 +112,7 @@ def _report(
     numbers = options.numbers(k)
     with errors_as_text() as end:
         rows = data.weighted_rows(columns, weights, str(missing), labels)
-        frame = data.frame[list(rows.names)]
+        table = rows if data.in_chunks else data.frame[list(rows.names)]
         prior = None
         if priors.any_given(concentration, random_scale, conjugate):
             k_of_all = numbers[0] if len(numbers) == 1 else None
@@ -118,7 +120,7 @@ def _report(
                 rows, concentration, random_scale, conjugate, k_of_all
             )
         _write(
-            frame, out, json, quiet, source=source or data.name,
+            table, out, json, quiet, source=source or data.name,
             reading=" ".join([data.options] * bool(data.options) + _named(weights, labels)),
             title=title or f"Gaussian mixture of {data.stem}", question=question,
             n_components=numbers, covariance_type=options.families(families, rows.d), prior=prior,
@@ -155,10 +157,12 @@ def _demo(
     end.check()
 
 
-def _write(frame: pd.DataFrame, out: Path, json: bool, quiet: bool, **arguments: Any) -> None:
+def _write(
+    table: pd.DataFrame | Data, out: Path, json: bool, quiet: bool, **arguments: Any
+) -> None:
     from ..reporting import report  # takes a second: wrong options should not have to wait
 
-    path = report(frame, out, progressbar=not (quiet or json), **arguments).resolve()
+    path = report(table, out, progressbar=not (quiet or json), **arguments).resolve()
     if json:
         print_json({"report": str(path), "source": arguments["source"]})
     else:

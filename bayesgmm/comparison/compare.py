@@ -28,6 +28,12 @@ from .verdict import row_verdicts, strength
 
 __all__ = ["COLUMNS", "Comparison", "compare", "strength"]
 
+# Why there is no leave-one-out of rows in chunks.
+_IN_CHUNKS = (
+    "leave-one-out of rows in chunks takes a pass over them for each draw: posterior.loo() makes "
+    "these; with so many rows it says what AIC says"
+)
+
 
 def compare(
     models: Mapping[str, Model | Selection] | Selection,
@@ -107,11 +113,14 @@ GaussianMixture; or a Selection
             rows[name] = fit_row(model, *([cv[id(model)]] if id(model) in cv else []))
     rows |= cells
     add_differences(rows)
-    add_loo(rows, posteriors)
+    add_loo(rows, {name: p for name, p in posteriors.items() if p.rows is None})
     add_k_probabilities(rows, sampled)
     reasons = add_evidence(rows, posteriors, evidence, random_seed) if evidence else {}
     table = _framed(rows)
     table["verdict"] = row_verdicts(table)
+    for name, posterior in posteriors.items():
+        if posterior.rows is not None:
+            reasons.setdefault(name, {})["elpd_loo"] = _IN_CHUNKS
     table.attrs["reasons"] = reasons
     return table
 

@@ -142,20 +142,12 @@ def fit_row(fit: Fit, cv: tuple[float, float] = (math.nan, math.nan)) -> Row:
 def posterior_row(name: str, posterior: Posterior) -> Row:
     """Predictive density and convergence of a posterior."""
     fit, diagnostics = posterior.fit, posterior.diagnostics
-    loo = named(name, posterior.loo)
-    khat = loo.pareto_k.to_numpy()
     return {
         "method": f"posterior ({posterior.sampler})",
         "family": fit.model_name,
         "K": fit.n_components,
         "n_parameters": fit.n_parameters,
-        "loglik": posterior.mean_loglik,
-        "elpd_loo": loo.elpd,
-        "elpd_se": loo.se,
-        "elpd_mcse": loo["mcse"],
-        "p_loo": loo.p,
-        "pareto_k_max": float(khat.max()),
-        "pareto_k_bad": int(np.sum(khat > loo.good_k)),
+        **({} if posterior.rows is not None else _of_all_rows(name, posterior)),
         "r_hat": max(diagnostics.rhat, diagnostics.rhat_invariant),
         "ess_bulk": diagnostics.ess_bulk,
         "ess_tail": diagnostics.ess_tail,
@@ -163,6 +155,21 @@ def posterior_row(name: str, posterior: Posterior) -> Row:
         "treedepth_hits": _or_nan(diagnostics.max_treedepth_hits),
         "label_moves": posterior.relabelled_draws,
         "status": " ".join(diagnostics.problems) or CONVERGED,
+    }
+
+
+def _of_all_rows(name: str, posterior: Posterior) -> Row:
+    """What every draw needs a pass over the rows for."""
+    loo = named(name, posterior.loo)
+    khat = loo.pareto_k.to_numpy()
+    return {
+        "loglik": posterior.mean_loglik,
+        "elpd_loo": loo.elpd,
+        "elpd_se": loo.se,
+        "elpd_mcse": loo["mcse"],
+        "p_loo": loo.p,
+        "pareto_k_max": float(khat.max()),
+        "pareto_k_bad": int(np.sum(khat > loo.good_k)),
     }
 
 

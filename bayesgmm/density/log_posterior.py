@@ -94,6 +94,7 @@ class LogPosterior:
         self.data, self.parametrisation, self.prior = data, parametrisation, prior
         self.noise, self.log_noise = noise, _log_noise(noise, data)
         self._lock, self._changes = Lock(), 0
+        self._kept_whole = ""
         self.space = Space.of(parametrisation, prior, data.center, noise is not None)
         self.weights = np.empty(0) if data.weights is None else contiguous(data.weights)
         fixed = parametrisation.packed(prior.of_covariances)
@@ -160,6 +161,12 @@ class LogPosterior:
             if not self.narrow() and changes == self._changes:
                 return value, gradient
 
+    @property
+    def slow(self) -> str:
+        """Why each evaluation is a pass over rows in chunks; "" where none is."""
+        passes = self.on_device is not None and isinstance(self.data.values, StoredRows)
+        return (self._kept_whole or "no rows were left out") if passes else ""
+
     def units(self) -> FloatArray:
         """Units of the coordinates, (P,): the columns' scales for the means, else 1."""
         d = int(self.sizes[compiled.D])
@@ -181,12 +188,18 @@ class LogPosterior:
         wide = not parametrisation.diagonal and data.d > QUADRATIC_MAX_COLUMNS
         special = data.weights is not None or data.groups is not None or self.noise is not None
         if few or wide or special:
+            self._kept_whole = "only complete rows of weight 1 in few columns can be left out"
             return self
         try:
             kept = prune(data, self.parameters(points), left_out)
         except DegenerateComponentError:
             return self
-        if kept is None or kept.pairs > WORTH_PRUNING * data.n * parametrisation.n_components:
+        if kept is None:
+            self._kept_whole = "the rows between components would not fit in memory"
+            return self
+        share = kept.pairs / (data.n * parametrisation.n_components)
+        if share > WORTH_PRUNING:
+            self._kept_whole = f"{share:.0%} of the pairs of a row and a component matter"
             return self
         new = copy(self)
         if in_chunks:  # what is left is in memory

@@ -44,6 +44,10 @@ class FreeDensity(Smooth, Protocol):
     callback: Entry
 
     @property
+    def slow(self) -> str:
+        """Why each evaluation is a pass over rows in chunks; "" where none is."""
+
+    @property
     def size(self) -> int:
         """Number P of coordinates."""
 

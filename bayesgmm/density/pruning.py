@@ -25,6 +25,7 @@ from ..data.blocks import slices
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.view import View
 from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows, fits_in_memory
 from ..utils.types import FloatArray, IntArray
@@ -152,7 +153,7 @@ class _Pruning:
         return [self(chunk.values[block], n_threads=1) for block in blocks]
 
     def __call__(self, values: NDArray[np.floating], n_threads: int | None = None) -> _Kept:
-        rows = _View(values, self.center, self.scale)
+        rows = View(values, self.center, self.scale)
         at_each = (
             evaluate(rows, parameters, responsibilities=True, n_threads=n_threads)[1]
             for parameters in self.points
@@ -193,16 +194,6 @@ def _tangent(resp: FloatArray, kept: Sequence[int]) -> tuple[FloatArray, float]:
         slope[:, kept] -= resp[:, kept] / total[:, None]
         lacking = -float(np.log(total).sum())
     return slope, lacking - float(xlogy(slope, resp).sum())
-
-
-class _View(NamedTuple):
-    """Rows without weights, as a pass reads them."""
-
-    values: NDArray[np.floating]
-    center: FloatArray
-    scale: FloatArray
-    weights: None = None
-    groups: None = None
 
 
 def _segments(pattern: NDArray[np.bool_]) -> tuple[IntArray, NDArray[np.int64]]:

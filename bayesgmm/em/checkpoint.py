@@ -1,8 +1,9 @@
-"""Passes over the rows, kept in a file: a computation that is begun again need not make them anew.
+"""Answers kept in a file: a computation that is begun again need not find them anew.
 
-EM is determined by its passes. Repeated with the same data and options, it asks for the same ones;
-those that are in the file are read, and the rest goes on to the same bits, whatever was being done
-when it was stopped.
+EM is determined by its passes over the rows, a posterior by its chains, a bootstrap by its
+replicates. Repeated with the same data and options, a computation asks for the same ones; those
+that are in the file are read, and the rest goes on to the same bits, whatever was being done when
+it was stopped.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ _SYNC = 1.0
 
 
 class Checkpoint:
-    """A file of passes, to which one process at a time adds.
+    """A file of answers, to which one process at a time adds.
 
     Parameters
     ----------
     path : str or Path
         The file; made where there is none.
     identity : mapping
-        What the passes are of, as plain values by name.
+        What the answers are of, as plain values by name.
 
     Raises
     ------
@@ -78,16 +79,27 @@ class Checkpoint:
     def e_step(self, parameters: Parameters, make: Callable[[Parameters], EStep]) -> EStep:
         """The pass at these parameters: from the file, or else made and added to it."""
         key = _key(parameters)
+        content = self.get(key)
+        if content is not None:
+            return _unpacked(content, parameters)
+        step = make(parameters)
+        self.put(key, _packed(step))
+        return step
+
+    def get(self, key: bytes) -> bytes | None:
+        """What is kept under a key of 16 bytes; None where nothing is."""
         with self._lock:
             place = self._places.get(key)
-            if place is not None:
-                self._file.seek(place[0])
-                return _unpacked(self._file.read(place[1]), parameters)
-        step = make(parameters)
+            if place is None:
+                return None
+            self._file.seek(place[0])
+            return self._file.read(place[1])
+
+    def put(self, key: bytes, content: bytes) -> None:
+        """Keep it, unless something is kept under that key."""
         with self._lock:
             if key not in self._places:
-                self._places[key] = self._append(key, _packed(step))
-        return step
+                self._places[key] = self._append(key, content)
 
     def _append(self, key: bytes, content: bytes) -> tuple[int, int]:
         record = _HEAD.pack(key, len(content), zlib.crc32(content)) + content
@@ -105,18 +117,18 @@ class Checkpoint:
         return self._end - len(content), len(content)
 
     def _read(self, identity: dict[str, Any]) -> int:
-        """Note where the passes are, after a look at what they are of; return where they end."""
+        """Note where the answers are, after a look at what they are of; return where they end."""
         size = self._file.seek(0, os.SEEK_END)
         if not size:
             return self._begin(identity)
         self._file.seek(0)
         if self._file.read(len(_BEGIN)) != _BEGIN:
             raise ValueError(f"{self.path} is not a checkpoint: name another file.")
-        [(_, at, length), *passes] = self._records(size)
+        [(_, at, length), *answers] = self._records(size)
         self._file.seek(at)
         self._refuse_other(json.loads(self._file.read(length)), identity)
-        self._places = {key: (at, length) for key, at, length in passes}
-        _, at, length = passes[-1] if passes else (b"", at, length)
+        self._places = {key: (at, length) for key, at, length in answers}
+        _, at, length = answers[-1] if answers else (b"", at, length)
         return at + length
 
     def _begin(self, identity: dict[str, Any]) -> int:
@@ -162,7 +174,7 @@ class Checkpoint:
 
 
 @contextmanager
-def kept_passes(
+def kept_answers(
     path: str | Path | None, data: Data, what: str, options: Mapping[str, Any], random_seed: Any
 ) -> Iterator[Checkpoint | None]:
     """The checkpoint of a computation on these rows with these options; None without a path.
@@ -180,8 +192,8 @@ def kept_passes(
     seed = whole_seed(random_seed)
     if seed is None:
         raise ValueError(
-            "a checkpoint needs a whole number as random_seed, with which the same starts are made "
-            "again."
+            "a checkpoint needs a whole number as random_seed, with which the same computation is "
+            "made again."
         )
     identity = {
         "what": what, "bayesgmm": __version__, "numba": numba.__version__, "data": _digest(data),

@@ -21,7 +21,7 @@ from ..mixture.prior import Prior
 from ..utils.errors import DataError, DataWarning, DegenerateComponentError, DegenerateFitWarning
 from ..utils.validation import Seed, check_integer, check_seed
 from ..utils.warnings import warn
-from .checkpoint import kept_passes
+from .checkpoint import kept_answers
 from .checks import check_options, check_problem
 from .coverage import undetermined
 from .entropy import entropy_of
@@ -184,7 +184,7 @@ def fit(
         "ridge": options.ridge, "max_ratio": bound, "accelerate": accelerate, "labels": labels,
         "noise": noise,
     }  # fmt: skip
-    with kept_passes(checkpoint, data, "fit", asked, random_seed) as kept:
+    with kept_answers(checkpoint, data, "fit", asked, random_seed) as kept:
         problem = replace(problem, checkpoint=kept)
         result = _fitted(problem, data, k, start, labels, noise, options.n_init, seed, search)
     p = result.mixture.parameters_about(data.center)

@@ -10,11 +10,13 @@ from matplotlib.axes import Axes
 
 from ..data.data import Data
 from ..em.result import Fit
-from ..mixture.classification import classify
+from ..mixture.certainty import DOUBTFUL as _DOUBTFUL
+from ..mixture.certainty import Certainty
 from ..mixture.mixture import Mixture
 from ..mixture.of_results import estimate_of, mixture_of
 from ..utils.types import FloatArray, IntArray
 from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
+from .cells import CELLS, draw_cells, draw_strip, marginal_cells, outline_doubtful
 from .style import (
     CERTAIN,
     NOISE,
@@ -36,7 +38,6 @@ from .style import (
 )
 from .view import Columns, View, view
 
-_DOUBTFUL = 0.2
 _TITLE = "Rows by most probable component"
 # Columns up to which they are shown as they are.
 _MOST_DIRECT = 4
@@ -57,7 +58,7 @@ def plot_classification(
     One column gives its density over a strip of the rows, two to four a matrix of pairs. More are
     projected on the two directions that separate the components best (`Fit.projection`), where
     the note says which columns make these. Of more than 5000 rows, 5000 evenly spaced ones are
-    drawn.
+    drawn; of rows in chunks all, as shades by their number.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def plot_classification(
         _pair(ax, seen, 1, 0)
         ax.set_title(_TITLE)
         legend = legend_of(figure, ax, place)
-        component_legend(legend, seen.mixture, beside(place), SIZES, noise=seen.noise)
+        component_legend(legend, seen.mixture, beside(place), _how(seen), noise=seen.noise)
         if seen.notes and legend is figure:
             footnote(figure, seen.notes)
         return figure
@@ -115,7 +116,7 @@ def plot_classification(
             ax.set_axis_off()
             continue
         if i == j:
-            marginal_panel(ax, seen.x[:, i], seen.mixture, i, seen.noise)
+            _marginal(ax, seen, i)
             ax.set_yticks([])
         else:
             _pair(ax, seen, i, j)
@@ -125,7 +126,7 @@ def plot_classification(
     figure.align_ylabels(axes[:, 0])
     figure.suptitle(_TITLE)
     notes = [textwrap.fill(seen.note, 26)] if seen.note else []
-    component_legend(figure, seen.mixture, "upper right", *notes, SIZES, noise=seen.noise)
+    component_legend(figure, seen.mixture, "upper right", *notes, _how(seen), noise=seen.noise)
     if seen.lacking:
         footnote(figure, seen.lacking)
     return figure
@@ -187,7 +188,7 @@ def plot_uncertainty(
         )
     figure = canvas((9.6, 4.4), place)
     left, right = figure.subplots(1, 2)
-    _ranked(left, seen, float(np.mean(classify(data, fit)["uncertainty"] > _DOUBTFUL)))
+    _ranked(left, seen, Certainty.of(data, fit).doubtful)
     if seen.mixture.d == 1:
         _uncertainty_curve(right, seen, fit if mixture.d == 1 else seen.mixture)
     else:
@@ -250,6 +251,12 @@ def _most_probable(resp: FloatArray) -> tuple[IntArray, FloatArray]:
 
 def _pair(ax: Axes, seen: View, i: int, j: int) -> None:
     """Column i over column j."""
+    ax.set(xlabel=seen.labels[j], ylabel=seen.labels[i])
+    for k in range(seen.mixture.n_components):
+        ax.add_patch(ellipse(seen.mixture, k, j, i))
+    if seen.binned is not None:
+        draw_cells(ax, seen.binned, max(i, j), min(i, j))
+        return
     labels, uncertainty = _most_probable(seen.resp)
     for k in range(seen.mixture.n_components):
         mine = labels == k
@@ -257,9 +264,19 @@ def _pair(ax: Axes, seen: View, i: int, j: int) -> None:
             seen.x[mine, j], seen.x[mine, i], s=9 + 60 * uncertainty[mine], alpha=0.6, linewidths=0,
             marker=marker(k), color=colour(k),
         )  # fmt: skip
-        ax.add_patch(ellipse(seen.mixture, k, j, i))
     _add_noise(ax, seen, seen.x[:, j], seen.x[:, i])
-    ax.set(xlabel=seen.labels[j], ylabel=seen.labels[i])
+
+
+def _how(seen: View) -> str:
+    """How the rows are drawn, for the legend."""
+    return SIZES if seen.binned is None else CELLS
+
+
+def _marginal(ax: Axes, seen: View, i: int) -> None:
+    """A column's histogram, of all rows, and its components."""
+    if seen.binned is not None:
+        marginal_cells(ax, seen.binned, i)
+    marginal_panel(ax, seen.x[:, i], seen.mixture, i, seen.noise, histogram=seen.binned is None)
 
 
 def _strip(seen: View, place: Place) -> Figure:
@@ -271,7 +288,9 @@ def _strip(seen: View, place: Place) -> Figure:
     )
     labels, uncertainty = _most_probable(seen.resp)
     density_panel(top, seen.x[:, 0], mixture, seen.noise)
-    for k in range(mixture.n_components):
+    if seen.binned is not None:
+        draw_strip(bottom, seen.binned)
+    for k in range(mixture.n_components) if seen.binned is None else ():
         mine = labels == k
         bottom.scatter(
             seen.x[mine, 0], np.full(np.sum(mine), k), s=12 + 60 * uncertainty[mine], alpha=0.5,
@@ -287,7 +306,7 @@ def _strip(seen: View, place: Place) -> Figure:
     figure.align_ylabels([top, bottom])
     top.set_title(_TITLE)
     dashed = "dashed: the mixture"
-    component_legend(figure, mixture, "outside right upper", dashed, SIZES, noise=seen.noise)
+    component_legend(figure, mixture, "outside right upper", dashed, _how(seen), noise=seen.noise)
     if seen.notes:
         footnote(figure, seen.notes)
     return figure
@@ -306,6 +325,11 @@ def _uncertainty_curve(ax: Axes, seen: View, fit: Fit | Mixture) -> None:
 
 def _uncertainty_map(ax: Axes, seen: View, whole: Fit | Mixture | None) -> None:
     """The rows in a plane, which is shaded where it is the `whole` space of a mixture."""
+    if seen.binned is not None:
+        _pair(ax, seen, 1, 0)
+        outline_doubtful(ax, seen.binned, _DOUBTFUL)
+        ax.set(title=f"Outlined: mean uncertainty above {_DOUBTFUL:g}")
+        return
     labels, uncertainty = _most_probable(seen.resp)
     x, y = seen.x.T
     for k in range(seen.mixture.n_components):

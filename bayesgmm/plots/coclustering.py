@@ -57,7 +57,7 @@ def plot_coclustering(
         rows = _MOST_ROWS
     matrix = posterior.coclustering(rows=rows, n_draws=n_draws, random_seed=random_seed)
     resp = posterior.fit.mixture.predict_proba(
-        np.asarray(posterior.data.values)[matrix["obs_id"].to_numpy()]
+        np.asarray(posterior.data.values[matrix["obs_id"].to_numpy()])
     )
     labels = np.argmax(resp, axis=1)
     order = np.lexsort((-resp.max(axis=1), labels))

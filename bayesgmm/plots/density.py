@@ -12,14 +12,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 
+from ..data.chunks import are_in_chunks
 from ..data.data import Data
 from ..em.result import Fit
+from ..mixture.binned import Binned
 from ..mixture.mixture import Mixture
 from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
 from .canvas import Figure, Place, beside, legend_of, panel
+from .cells import mesh_of
 from .style import (
     BAND,
     BEST,
@@ -120,7 +123,10 @@ def plot_density(
     if part.d == 1:
         figure = _curve(rows[:, 0], part, posterior, labels[0], ci_prob, noise, place)
     else:
-        figure = _contours(rows, part, posterior, labels, place)
+        seen = None
+        if are_in_chunks(data):
+            seen = Binned.of(data, mixture, np.eye(mixture.d)[:, places], np.zeros(mixture.d))
+        figure = _contours(rows, part, posterior, labels, place, seen)
     if noise:
         _mark_noise(figure.axes[0] if place.get("ax") is None else place["ax"], rows, fit, data)
     if place.get("ax") is None:
@@ -175,6 +181,7 @@ def _contours(
     posterior: Posterior | None,
     labels: Sequence[str],
     place: Place,
+    binned: Binned | None,
 ) -> Figure:
     figure, ax = panel((7.6, 4.9), place)
     size = _MESH if posterior is None else _POSTERIOR_MESH
@@ -201,7 +208,10 @@ def _contours(
             Line2D([], [], color="0.35", lw=0.6, label="95 % region of single draws"),
             Line2D([], [], color=BEST, lw=1.6, ls="--", label="95 % region of the EM fit"),
         ]
-    ax.scatter(rows[:, 0], rows[:, 1], s=6, color="black", alpha=0.35, linewidths=0)
+    if binned is None:
+        ax.scatter(rows[:, 0], rows[:, 1], s=6, color="black", alpha=0.35, linewidths=0)
+    else:
+        handles.append(_outlines_of_rows(ax, binned))
     for k in range(mixture.n_components):
         ax.plot(*mixture.means[k], marker(k), color=colour(k), ms=9, mec="white", mew=1, zorder=5)
     handles.append(Line2D([], [], color="0.45", marker="o", ls="", label="component means"))
@@ -213,6 +223,14 @@ def _contours(
     legend.legend(handles=handles, loc=beside(place), frameon=False, fontsize=9)
     despine(ax)
     return figure
+
+
+def _outlines_of_rows(ax: Axes, binned: Binned) -> Artist:
+    """The regions that hold the same shares of all rows, by cell; and the legend's entry."""
+    axes, counts = mesh_of(binned)
+    levels = np.unique([_level(counts, share, axes) for share in _SHARES])
+    ax.contour(*axes, counts, levels=levels, colors="black", linewidths=0.8, linestyles=":")
+    return Line2D([], [], color="black", lw=0.8, ls=":", label="the same shares of the rows")
 
 
 def _draws(posterior: Posterior) -> int:

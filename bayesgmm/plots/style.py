@@ -184,10 +184,13 @@ def ellipse(mixture: Mixture, k: int, a: int, b: int) -> Ellipse:
     )
 
 
-def marginal_panel(ax: Axes, x: FloatArray, mixture: Mixture, j: int, noise: float = 0.0) -> None:
+def marginal_panel(
+    ax: Axes, x: FloatArray, mixture: Mixture, j: int, noise: float = 0.0, histogram: bool = True
+) -> None:
     """Draw the histogram of a column and its components' weighted densities, beside noise."""
     x = x[~np.isnan(x)]
-    ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
+    if histogram:
+        ax.hist(x, bins=_bins(x, mixture, j), density=True, color="0.85", zorder=0)
     grid = grid_along(x, mixture, j)
     for k in range(mixture.n_components):
         sd = np.sqrt(mixture.covariances[k, j, j])

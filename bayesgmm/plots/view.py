@@ -9,8 +9,10 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from ..data.chunks import are_in_chunks
 from ..data.data import Data
 from ..em.result import Fit
+from ..mixture.binned import Binned
 from ..mixture.conditional import positions
 from ..mixture.mixture import Mixture
 from ..mixture.of_results import mixture_of
@@ -46,6 +48,8 @@ class View:
         How many rows are not drawn, as they lack a value; "" if all are.
     noise : float
         The share of noise, 0 without.
+    binned : Binned or None
+        All rows by cell, where they are read in chunks: `x` has some of them.
     """
 
     x: FloatArray
@@ -55,6 +59,7 @@ class View:
     note: str
     lacking: str
     noise: float
+    binned: Binned | None = None
 
     @property
     def notes(self) -> str:
@@ -78,6 +83,7 @@ def view(
             note,
             missing_note(data, range(mixture.d)),
             noise,
+            _binned(data, mixture, found.directions, found.center),
         )
     keep = separating_columns(mixture) if columns is None else positions(columns, mixture.names)
     note = ""
@@ -87,7 +93,15 @@ def view(
         data, *(combinations_with_replacement(keep, 2) if len(keep) > 2 else [keep])
     )
     part, axes = mixture.marginal(keep), tuple(labels[j] for j in keep)
-    return View(x[:, keep], resp, part, axes, note, lacking, noise)
+    binned = _binned(data, mixture, np.eye(mixture.d)[:, keep], np.zeros(mixture.d))
+    return View(x[:, keep], resp, part, axes, note, lacking, noise, binned)
+
+
+def _binned(
+    data: Data, mixture: Mixture, directions: FloatArray, center: FloatArray
+) -> Binned | None:
+    """The rows by cell, where they are in chunks."""
+    return Binned.of(data, mixture, directions, center) if are_in_chunks(data) else None
 
 
 def _projection(mixture: Mixture) -> Projection | None:

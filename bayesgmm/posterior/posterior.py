@@ -29,8 +29,9 @@ from .labels import relabel as labels
 from .labels.methods import Method
 from .labels.relabelling import Relabelling
 from .named_components import NamedComponents
-from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo, rows_of
+from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo
 from .parameter_table import parameter_table, without_copies
+from .rows_elsewhere import WithRows
 from .saved import Saved
 from .steps import Sampled
 from .summaries.densities import log_density_intervals
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
+class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups):
     """Draws from the posterior of a Gaussian mixture.
 
     Attributes
@@ -55,6 +56,8 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
         The EM fit the chains started from, whose labels the components keep.
     prior : Prior, optional
         The prior of the parameters; None for a user's model, which has its own.
+    rows : Data, optional
+        Rows that are read in chunks, of which the tree has a sample of 10 000; a file has not more.
 
     See Also
     --------
@@ -70,6 +73,7 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
     tree: xr.DataTree
     fit: Fit
     prior: Prior | None
+    rows: Data | None = None
     plot = PlotAccessor()
 
     @cached_property
@@ -87,11 +91,6 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
     def chain_modes(self) -> ChainModes:
         """Which chains found the same mode of the posterior, and how high it is."""
         return self.diagnostics.modes
-
-    @property
-    def data(self) -> Data:
-        """The rows that the posterior is conditional on."""
-        return rows_of(self.tree, self.fit)
 
     @property
     def relabelled_draws(self) -> int:
@@ -144,9 +143,9 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
             raise ValueError(f"the components of this posterior keep their names: {reason}.")
         density = self.tree["sample_stats"]["lp"].transpose("chain", "draw").to_numpy().ravel()
         relabelling = labels.relabel(
-            method, self.data, self.draws.components, self.fit.mixture, density, order_by
+            method, self.rows_at_hand, self.draws.components, self.fit.mixture, density, order_by
         )
-        return Posterior(labels.relabelled(self.tree, relabelling), self.fit, self.prior)
+        return self._of_tree(labels.relabelled(self.tree, relabelling))
 
     def with_labels(self, method: Method) -> Posterior:
         """The same draws, relabelled if the components may change their names.
@@ -189,7 +188,7 @@ class Posterior(NamedComponents, Saved, Displayed, Sampled, TreeGroups):
         only = {"chain": chosen}
         tree = self.tree.map_over_datasets(lambda g: g.sel(only) if "chain" in g.dims else g)
         tree.attrs = self.tree.attrs
-        return Posterior(labels.with_counts(tree), self.fit, self.prior)
+        return self._of_tree(labels.with_counts(tree))
 
     def summary(
         self, ci_prob: float = 0.89, var_names: Sequence[str] | None = None

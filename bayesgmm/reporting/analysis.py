@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..comparison.compare import compare
 from ..comparison.rows import Model
 from ..comparison.table import Comparison
+from ..data.chunks import are_in_chunks
 from ..data.data import Data, as_data
 from ..data.units import units_in
 from ..em.noisy_fit import SUFFIX
 from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
-from ..mixture.classification import classify
+from ..mixture.certainty import Certainty
 from ..mixture.draws import RowDraws
 from ..mixture.merging import Merging, merge
 from ..mixture.prior import Prior
 from ..posterior.components import ComponentsPosterior
+from ..posterior.evidence.evidence import Method
 from ..posterior.posterior import Posterior
 from ..sampling.registry import sampler_named
 from ..selection.select import select
@@ -72,8 +72,8 @@ class Analysis:
         The predictive check of the chosen fit's posterior.
     errors : StandardErrors or None
         Of the chosen fit; None where the information gives none.
-    classes : DataFrame
-        Component and uncertainty of each row under the chosen fit.
+    certainty : Certainty
+        How certain the rows' components are under the chosen fit.
     merging : Merging or None
         Its components merged to clusters; None for a single one.
     request : ReportRequest
@@ -94,7 +94,7 @@ class Analysis:
     comparison: Comparison
     checks: pd.DataFrame | None
     errors: StandardErrors | None
-    classes: pd.DataFrame
+    certainty: Certainty
     merging: Merging | None
     request: ReportRequest
     missing: MissingRates | None = None
@@ -134,22 +134,10 @@ class Analysis:
         return sorted({name.removesuffix(SUFFIX) for name in names})
 
     @property
-    def sizes(self) -> list[float]:
-        """Rows, or the weights of rows, whose most probable component each is."""
-        counted = np.ones(self.data.n) if self.data.weights is None else self.data.weights
-        labels = self.classes["component"].to_numpy()
-        return [float(counted[labels == name].sum()) for name in self.fit.components]
-
-    @property
     def component_titles(self) -> list[str]:
         """What tables call the components: their names, or "component 0" and so on."""
         fit = self.fit
         return list(fit.component_names) or [f"component {k}" for k in range(fit.n_components)]
-
-    @property
-    def expected_error(self) -> float:
-        """The share of rows expected to belong to another component than their most probable."""
-        return float(np.average(self.classes["uncertainty"], weights=self.data.weights))
 
 
 def analyse(
@@ -206,7 +194,7 @@ def analyse(
         comparison=comparison,
         checks=checks,
         errors=errors,
-        classes=classify(data, fit),
+        certainty=Certainty.of(data, fit),
         merging=merging,
         request=request,
         missing=MissingRates.of(data, fit.mixture),
@@ -245,7 +233,7 @@ def _sampled(
     for i, fit in enumerate(fits, start=1):
         which = f"{fit.model_name}, K = {fit.n_components} ({i} of {len(fits)})"
         with waiting(f"Expected time of the posterior of {which}", progressbar):
-            cost = _cost(data, fit, prior, request)
+            cost = "" if are_in_chunks(data) else _cost(data, fit, prior, request)
         announce(f"Posterior of {which}{cost}", progressbar)
         with warnings.catch_warnings():  # the report has a place for them
             warnings.simplefilter("ignore", ConvergenceAdvice)
@@ -310,7 +298,13 @@ def compared(
     models |= sampled
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
-        return compare(models, evidence="bridge" if posteriors else None, random_seed=random_seed)
+        return compare(models, evidence=_evidence(posteriors), random_seed=random_seed)
+
+
+def _evidence(posteriors: dict[str, Posterior]) -> Method | None:
+    """How the evidences are computed; None where each would take minutes of passes over chunks."""
+    in_chunks = any(posterior.rows is not None for posterior in posteriors.values())
+    return "bridge" if posteriors and not in_chunks else None
 
 
 def _checks(posteriors: dict[str, Posterior], request: ReportRequest) -> pd.DataFrame | None:

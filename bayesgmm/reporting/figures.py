@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import plots
+from ..data.chunks import are_in_chunks
 from ..em.result import Fit
 from ..plots.backends import as_png
 from ..plots.checks import outside_interval, plot_of_checks
@@ -102,7 +103,7 @@ def _classification(analysis: Analysis) -> ReportFigure:
         f"{_layout(fit.d)} of the rows, coloured by component of {_what(fit)}, with "
         + ("the components' densities" if fit.d == 1 else "an ellipse for each component")
         + (f"; the components hold {shares} of the rows." if k > 1 else "."),
-        "Rows by most probable component; a larger point is less certain."
+        f"Rows by most probable component; {_how_drawn(analysis)}."
         + ("" if fit.d == 1 else " An ellipse holds 95 % of its component.")
         + (
             " Seen in the two directions that separate the components best."
@@ -110,6 +111,12 @@ def _classification(analysis: Analysis) -> ReportFigure:
             else ""
         ),
     )
+
+
+def _how_drawn(analysis: Analysis) -> str:
+    if are_in_chunks(analysis.data):
+        return "a darker cell has more of them, on a logarithmic scale"
+    return "a larger point is less certain"
 
 
 def _profiles(analysis: Analysis) -> ReportFigure:
@@ -123,7 +130,7 @@ def _profiles(analysis: Analysis) -> ReportFigure:
 
 
 def _uncertainty(analysis: Analysis) -> ReportFigure:
-    doubtful = float(np.mean(analysis.classes["uncertainty"] > 0.2))
+    doubtful = analysis.certainty.doubtful
     return ReportFigure.of(
         "uncertainty", plots.plot_uncertainty(analysis.data, analysis.fit, units=analysis.units),
         "Left, the rows' uncertainty in order; right, where the uncertain rows lie. "

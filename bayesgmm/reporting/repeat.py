@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.chunks import answers_of_chunks, are_in_chunks
 from ..families.hyperparameters import Gamma
 from ..mixture.prior import Prior
 from .analysis import Analysis
@@ -48,7 +49,7 @@ def shell_command(analysis: Analysis) -> str:
 
 def python_code(analysis: Analysis) -> str:
     """The call in Python that repeats the report, with any prior."""
-    request = analysis.request
+    request, in_chunks = analysis.request, are_in_chunks(analysis.data)
     lines = [_argument(name, value) for name, value in _arguments(analysis).items()]
     if analysis.data.weights is not None:
         lines.append("    sample_weight=weights,  # what each row counts for")
@@ -59,9 +60,9 @@ def python_code(analysis: Analysis) -> str:
     return "\n".join(
         [
             "import bayesgmm",
-            "import pandas as pd",
+            *([] if in_chunks else ["import pandas as pd"]),
             "",
-            f"X = pd.read_csv({_file(analysis)!r})",
+            f"X = {_file(analysis)!r}" if in_chunks else f"X = pd.read_csv({_file(analysis)!r})",
             "bayesgmm.report(",
             '    X, "report.html",',
             *lines,
@@ -138,9 +139,26 @@ def _argument(name: str, value: Any) -> str:
 
 
 def fingerprint(analysis: Analysis) -> str:
-    """SHA-256 of the rows' values as little-endian doubles, row after row: its first 16 digits."""
-    values = np.ascontiguousarray(analysis.data.values, dtype="<f8")
-    return hashlib.sha256(values.tobytes()).hexdigest()[:16]
+    """SHA-256 of the rows' values as little-endian doubles, row after row: its first 16 digits.
+
+    Of rows in chunks it is that of the chunks' digests.
+    """
+    data = analysis.data
+    if are_in_chunks(data):
+        return _digest(b"".join(answers_of_chunks(data, _of_chunk)))
+    return _digest(_doubles(data.values))
+
+
+def _of_chunk(chunk: Any) -> bytes:
+    return hashlib.sha256(_doubles(chunk.values)).digest()
+
+
+def _doubles(values: Any) -> bytes:
+    return np.ascontiguousarray(values, dtype="<f8").tobytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _file(analysis: Analysis) -> str:

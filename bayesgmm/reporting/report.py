@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..comparison.table import Comparison
+from ..data.chunks import are_in_chunks
 from ..families import FamilyName
 from ..mixture.prior import Prior
 from ..sampling.registry import SamplerName
@@ -303,6 +304,7 @@ def render(
         shell=repeat.shell_command(analysis),
         python=repeat.python_code(analysis),
         fingerprint=repeat.fingerprint(analysis),
+        in_chunks=are_in_chunks(analysis.data),
         versions=versions(),
         made=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )

@@ -75,15 +75,15 @@ def sizes_table(analysis: Analysis) -> pd.DataFrame:
     """Sizes of the components, and how certain their rows are."""
     import pandas as pd
 
-    fit, classes = analysis.fit, analysis.classes
-    certainty = 1.0 - classes["uncertainty"].groupby(classes["component"]).mean()
+    found = analysis.certainty
     rows = {
         title: (
             f"{size:.10g}", f"{size / analysis.data.total:.1%}", f"{share:.1%}",
-            f"{certainty[name]:.3f}" if size else "–",
+            f"{probability:.3f}" if size else "–",
         )
-        for title, name, size, share in zip(
-            analysis.component_titles, fit.components, analysis.sizes, fit.weights, strict=True
+        for title, probability, size, share in zip(
+            analysis.component_titles, found.probability, found.sizes, analysis.fit.weights,
+            strict=True,
         )
     }  # fmt: skip
     columns = ["rows classified", "of all", "estimated share", "mean probability"]

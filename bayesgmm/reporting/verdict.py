@@ -20,6 +20,12 @@ _GROSS = 5.0
 # Criteria of the report, where they disagree.
 _CRITERIA = ("BIC", "the evidence", "LOO", "ICL")
 
+_IN_CHUNKS = (
+    "Neither log evidence nor leave-one-out was computed: of rows in chunks they take minutes of "
+    "passes, and with so many rows minus half of BIC and of AIC say the same but for terms that do "
+    'not grow with them (posterior.log_evidence("laplace"), posterior.loo()).'
+)
+
 
 def conclusion(analysis: Analysis) -> list[str]:
     """The sentences of the answer, most important first."""
@@ -123,13 +129,13 @@ def _groups(analysis: Analysis) -> str:
     if fit.n_components == 1:
         return "All rows belong to the one component."
     total = analysis.data.total
-    sizes = _listed([f"{size:.10g} ({size / total:.0%})" for size in analysis.sizes])
-    sure = 1.0 - uncertain_share(analysis)
+    sizes = _listed([f"{size:.10g} ({size / total:.0%})" for size in analysis.certainty.sizes])
+    sure = 1.0 - analysis.certainty.uncertain
     return (
         f"{_all_components(fit)} have {sizes} of the {total:.10g} rows; {sure:.0%} of the "
         f"rows are classified with probability above {_CERTAIN:.0%}, and "
-        f"{analysis.expected_error:.1%} are expected to be in another component than the one "
-        f"given{_clusters(analysis)}."
+        f"{analysis.certainty.expected_error:.1%} are expected to be in another component than "
+        f"the one given{_clusters(analysis)}."
     )
 
 
@@ -156,12 +162,6 @@ def _clusters(analysis: Analysis) -> str:
     if merging.n_components > 3:  # three leave the elbow no other place
         text += f": merged by entropy, the components make {number} clusters"
     return text
-
-
-def uncertain_share(analysis: Analysis) -> float:
-    """Share of rows whose most probable component has probability at most 90 %."""
-    doubtful = 1.0 - analysis.classes["uncertainty"] <= _CERTAIN
-    return float(np.average(doubtful, weights=analysis.data.weights))
 
 
 def _rivals(analysis: Analysis) -> list[str]:
@@ -314,6 +314,8 @@ def evidence(analysis: Analysis) -> list[str]:
     """What is known of the log evidences, and why some are not known."""
     if not analysis.posteriors:
         return ["The log evidence is not known: no posterior was sampled."]
+    if any(posterior.rows is not None for posterior in analysis.posteriors.values()):
+        return [_IN_CHUNKS]
     table = analysis.comparison
     known = table["log_evidence"].dropna()
     said = []

@@ -3,7 +3,9 @@
 NUTS comes first, unless a pilot run of it takes many steps to a draw: where components are
 separated its draws are good, and it shows where they are not. Then the allocations are drawn too:
 Gibbs sampling passes where NUTS does not, through nearly empty components and changes of labels,
-only slowly, so that more and more sweeps make a draw.
+only slowly, so that more and more sweeps make a draw. Where rows are read in chunks a gradient is
+a sweep over all of them, and the posterior of so many rows is mostly normal: there Laplace's
+approximation comes first, and NUTS where its Pareto k says that it will not do.
 What comes next follows from the draws alone, so that a seed gives the same posterior on any
 machine; the clock says only where to stop.
 """
@@ -14,12 +16,16 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
+import numpy as np
 import xarray as xr
 
+from ..em.checkpoint import Checkpoint
 from ..posterior.diagnostics.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Diagnostics
 from ..posterior.posterior import Posterior
 from ..posterior.steps import Step, with_steps
+from .compiled.nuts import PASSES
 from .continuation import continued
 from .registry import SAMPLERS, Sampler
 from .run.interruption import warn_of_interruption
@@ -43,7 +49,7 @@ _SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 10
 # Draws of a run at least.
 _FEWEST = 4
 
-NUTS, GIBBS = SAMPLERS["nutpie"], SAMPLERS["gibbs"]
+NUTS, GIBBS, LAPLACE = SAMPLERS["nutpie"], SAMPLERS["gibbs"], SAMPLERS["laplace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +105,15 @@ class Runs:
         Relabels the draws.
     continues : bool
         Whether chains can go on from draws.
+    in_chunks : bool
+        Whether the rows are read in chunks.
     """
 
     sample: Callable[[Sampler, Settings], xr.DataTree]
     pilot: Callable[[Sampler, Settings], float]
     posterior: Callable[[xr.DataTree], Posterior]
     continues: bool
+    in_chunks: bool = False
 
 
 def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Posterior, str]:
@@ -119,7 +128,7 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
     target : Target
         What is aimed at. Nothing follows the first run where its draws are too few to reach it.
     """
-    begin = time.monotonic()
+    clock = _Clock(settings.checkpoint)
     attempt, steps = _first(runs, settings)
     posterior: Posterior | None = None
     last, why = posterior, ""
@@ -141,6 +150,8 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
             attempt = _Attempt(NUTS, replace(settings, max_depth=_DEPTH))
             continue
         seconds, posterior = time.monotonic() - started, last
+        if not posterior.interrupted:
+            seconds = clock.run_took(len(steps), seconds)
         found = posterior.diagnostics
         missed, in_words = target.missed(found), ""
         if found.modes.differ and attempt.sampler.has_sweeps:  # which passes where NUTS does not
@@ -156,8 +167,8 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
             break
         pace = seconds / attempt.steps_made(posterior)
         attempt = attempt.next(found, target, runs.continues)
-        expected = pace * attempt.steps
-        if time.monotonic() - begin + expected > target.max_time:
+        expected = pace * attempt.passes
+        if clock.elapsed + expected > target.max_time:
             why = (
                 f"{attempt} would take about {expected:.0f} s more, beyond max_time = "
                 f"{target.max_time:g} s: raise max_time"
@@ -167,8 +178,38 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
     return posterior, why
 
 
+class _Clock:
+    """The time that was spent, in an earlier process too as far as a checkpoint has its runs."""
+
+    def __init__(self, checkpoint: Checkpoint | None) -> None:
+        self._checkpoint, self._begin, self._before = checkpoint, time.monotonic(), 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds."""
+        return self._before + time.monotonic() - self._begin
+
+    def run_took(self, number: int, seconds: float) -> float:
+        """The seconds that a run took when it was made, if it was not made now."""
+        if self._checkpoint is None:
+            return seconds
+        key = blake2b(f"seconds {number}".encode(), digest_size=16).digest()
+        content = self._checkpoint.get(key)
+        if content is None:
+            self._checkpoint.put(key, np.float64(seconds).tobytes())
+            return seconds
+        kept = float(np.frombuffer(content, dtype=np.float64)[0])
+        self._before += max(kept - seconds, 0.0)
+        return kept
+
+
 def _first(runs: Runs, settings: Settings) -> tuple[_Attempt, list[Step]]:
-    """The run to begin with: NUTS, or Gibbs sampling where a pilot run of NUTS takes many steps."""
+    """The run to begin with: NUTS, or Gibbs sampling where a pilot run of NUTS takes many steps.
+
+    Laplace's approximation where the rows are in chunks.
+    """
+    if runs.in_chunks:
+        return _Attempt(LAPLACE, settings), []
     nuts = _Attempt(NUTS, replace(settings, max_depth=_DEPTH))
     few = replace(nuts.settings, draws=_PILOT, tune=min(settings.tune, _PILOT_TUNE))
     if settings.draws < _PILOT_TUNE:  # a pilot would cost as much
@@ -217,6 +258,11 @@ class _Attempt:
         warm_up = settings.tune if self.every == 1 else 0
         return settings.chains * settings.thin * (settings.draws + warm_up)
 
+    @property
+    def passes(self) -> int:
+        """Passes over the rows that it will make."""
+        return self.steps * (PASSES if self.sampler is NUTS else 1)
+
     def steps_made(self, posterior: Posterior) -> float:
         """The same in passes over the rows: NUTS makes several to a draw."""
         stats = posterior.tree["sample_stats"]
@@ -224,6 +270,8 @@ class _Attempt:
 
     def next(self, found: Diagnostics, target: Target, continues: bool) -> _Attempt:
         """What to do where this was not enough: draw the allocations too, then make more sweeps."""
+        if self.sampler is LAPLACE:
+            return _Attempt(NUTS, replace(self.settings, max_depth=_DEPTH))
         if not self.sampler.has_sweeps:
             return _Attempt(GIBBS, replace(self.settings, thin=_SWEEPS))
         wanted = _TO_SPARE * target.min_ess / max(min(found.ess_bulk, found.ess_tail), 1.0)

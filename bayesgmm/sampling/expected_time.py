@@ -9,10 +9,9 @@ from ..density.log_posterior import LogPosterior
 from ..em.result import Fit
 from ..mixture.prior import Prior
 from ..utils.threads import default_threads
+from .compiled.nuts import PASSES
 from .problem import PosteriorProblem
 
-# Passes over the rows to a draw: NUTS makes 7 to 31 in whitened coordinates, Gibbs sampling 10.
-_PASSES = 15
 # Seconds that any posterior takes, and evaluations that are timed.
 _ALWAYS, _TIMED = 1.0, 5
 
@@ -64,4 +63,4 @@ def seconds_expected(
         density(start)
     once = (time.perf_counter() - begin) / _TIMED
     at_a_time = min(chains, default_threads())
-    return _ALWAYS + once * _PASSES * chains * (draws + tune) / at_a_time
+    return _ALWAYS + once * PASSES * chains * (draws + tune) / at_a_time

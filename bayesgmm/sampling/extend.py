@@ -42,6 +42,7 @@ def extend(
     tree = continued(posterior, SAMPLERS[posterior.sampler], settings)
     kept = {name: attrs[name] for name in _KEPT if name in attrs}
     longer = Posterior.assemble(tree, posterior.fit, posterior.prior, kept)
+    longer = replace(longer, rows=posterior.rows)
     longer = longer.with_labels(cast(Method, posterior.relabelling.method))
     found = longer.diagnostics
     if posterior.steps:

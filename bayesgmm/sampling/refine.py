@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from .._version import __version__
+from ..data.chunks import are_in_chunks
+from ..data.data import Data
 from ..data.units import kept_units
+from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import as_fit
 from ..em.result import Fit
 from ..families import Family
@@ -17,6 +25,7 @@ from ..mixture.prior import Prior
 from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
 from ..posterior.posterior import Posterior
+from ..posterior.rows_elsewhere import MOST_ROWS
 from ..utils.errors import ConvergenceAdvice
 from ..utils.progress import waiting
 from ..utils.validation import MOST_STEPS, check_at_least, check_choice, check_integer
@@ -59,6 +68,7 @@ def refine(
     target_accept: float = 0.8,
     random_seed: int | None = None,
     cores: int | None = None,
+    checkpoint: str | Path | None = None,
     progressbar: bool = True,
 ) -> Posterior:
     """Sample the posterior of a fitted mixture, every chain started at the fit.
@@ -66,7 +76,8 @@ def refine(
     The default samples until the draws are good: r-hat below 1.01 and `min_ess` effective draws,
     bulk and tail, of every element of pi, mu and Sigma and of quantities that no labels change, and
     no other problem. It begins with NUTS; where that is not enough, because components overlap or
-    are nearly empty, Gibbs sampling follows, with more and more sweeps to a draw.
+    are nearly empty, Gibbs sampling follows, with more and more sweeps to a draw. Of rows in chunks
+    Laplace's approximation comes before both.
     `Posterior.steps` has what was done. Where `max_time` ends it a warning says what is missing.
 
     The allocations are summed out (the marginal mixture), so NUTS sees only pi, mu and the
@@ -139,6 +150,11 @@ def refine(
         Seed of the chains.
     cores : int, optional
         Chains run at a time; the cores of the machine if left out.
+    checkpoint : str or Path, optional
+        For "auto", "nutpie", "gibbs" and "laplace": a file that keeps every chain that has ended
+        (of "laplace" every 256 draws). The same call reads what is there, in another process too,
+        and goes on to the same draws. Needs a whole number as random_seed. NUTS then runs each
+        chain by itself, which gives other draws than without.
     progressbar : bool
         Show progress; False is silent.
 
@@ -155,6 +171,9 @@ def refine(
     NotImplementedError
         A prior that the family cannot have (`build_model`), or "smc" for a family whose prior
         cannot be drawn from.
+    OSError, ValueError
+        A checkpoint that cannot be written or read, is damaged, or is of another call, other data
+        or another version.
     ModuleNotFoundError
         The sampler needs a library that is not installed.
     KeyboardInterrupt
@@ -192,6 +211,8 @@ def refine(
     if weights is not None:
         check_choice("weights", weights, _MEANINGS)
     n_modes = _modes(n_modes, chosen)
+    if checkpoint is not None:
+        _check_keeping(chosen, model)
     target = _target(chosen, n_modes * settings.chains, min_ess, max_time)
     fit = as_fit(fit, apart=True)
     check_refinable(fit, weights, of_model=model is not None)
@@ -199,11 +220,13 @@ def refine(
     settings.refuse_too_many(n_modes * fit.n_components * (1 + fit.d + fit.d**2))
     sample: Callable[[Sampler, Settings], xr.DataTree]
     fixed: dict[str, str] = {}
+    data: Data | None = None
     if model is None:
         problem = PosteriorProblem.of(X, fit, prior, sample_weight, weights == "pseudo")
         _refuse_pseudo(problem, n_modes)
         _check_family(problem.family, chosen)
         sample, prior = partial(_sample_own, problem, n_modes), problem.prior
+        data = problem.data
         fixed |= {"weights": weights} if weights else {}
         fixed |= {"fixed_labels": reason} if (reason := problem.fixed_labels) else {}
     else:
@@ -211,7 +234,7 @@ def refine(
 
     def posterior_of(tree: xr.DataTree) -> Posterior:
         with waiting("Labels and diagnostics", settings.progressbar):
-            posterior = Posterior.assemble(tree, fit, prior, {
+            made = Posterior.assemble(tree, fit, prior, {
                 "creation_library": "bayesgmm",
                 "creation_library_version": __version__,
                 "sampler": chosen.name,
@@ -219,18 +242,59 @@ def refine(
                 "random_seed": -1 if settings.random_seed is None else settings.random_seed,
                 **fixed,
                 **kept_units(X),
-            }).with_labels(relabel)  # fmt: skip
+            })  # fmt: skip
+            posterior = replace(made, rows=_elsewhere(data)).with_labels(relabel)
             posterior.diagnostics  # noqa: B018 - computed here, where it is shown that it is
         return posterior
 
-    if chosen.chooses:
-        runs = Runs(sample, partial(steps_to_a_draw, problem), posterior_of, not problem.pseudo)
-        posterior, stopped = until_reached(runs, settings, target)
-    else:
-        posterior, stopped = posterior_of(sample(chosen, settings)), ""
+    asked = {"sampler": chosen.name, "n_modes": n_modes, "weights": weights, "min_ess": min_ess}
+    with _kept(checkpoint, data, fit, prior, settings, asked) as kept:
+        settings = replace(settings, checkpoint=kept)
+        if chosen.chooses:
+            runs = Runs(
+                sample, partial(steps_to_a_draw, problem), posterior_of, not problem.pseudo,
+                are_in_chunks(problem.data),
+            )  # fmt: skip
+            posterior, stopped = until_reached(runs, settings, target)
+        else:
+            posterior, stopped = posterior_of(sample(chosen, settings)), ""
     if problems := [*posterior.diagnostics.problems, *([stopped] if stopped else [])]:
         warn(" ".join(problems), ConvergenceAdvice)
     return posterior
+
+
+def _elsewhere(data: Data | None) -> Data | None:
+    """The rows, where they are in chunks and more than a posterior's tree has."""
+    keeps = data is not None and are_in_chunks(data) and data.n > MOST_ROWS
+    return data if keeps else None
+
+
+def _check_keeping(sampler: Sampler, model: pm.Model | None) -> None:
+    """Refuse a checkpoint of what it cannot keep, or could not tell from something else."""
+    if model is not None:
+        raise ValueError(
+            "a checkpoint cannot tell one PyMC model from another: leave checkpoint or model out."
+        )
+    if sampler.of_density is None and not sampler.chooses:
+        able = " or ".join(map(repr, names_where(lambda s: s.of_density or s.chooses)))
+        raise ValueError(f"{sampler.name!r} has no checkpoint: leave it out, or use {able}.")
+
+
+def _kept(
+    path: str | Path | None, data: Data | None, fit: Fit, prior: Prior | None, settings: Settings,
+    asked: dict[str, Any],
+) -> AbstractContextManager[Checkpoint | None]:  # fmt: skip
+    """The checkpoint of a posterior; None without a path."""
+    if path is None or data is None:
+        return nullcontext()
+    at = fit.mixture.parameters_about(np.zeros(fit.d))
+    options = {
+        "family": fit.model_name, "prior": prior, "draws": settings.draws, "tune": settings.tune,
+        "chains": settings.chains, "thin": settings.thin, "nutpie": version("nutpie"),
+        "target_accept": settings.target_accept,
+        "fit": np.concatenate([at.weights, at.means.ravel(), at.covariances.ravel()]),
+    }  # fmt: skip
+    return kept_answers(path, data, "refine", asked | options, settings.random_seed)
 
 
 def _target(sampler: Sampler, chains: int, min_ess: int | None, max_time: float | None) -> Target:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._version import __version__
+from ..data.chunks import in_memory
 from ..em.checks import as_fit
 from ..em.result import Fit
 from ..families import Family
@@ -131,7 +132,8 @@ def sample_components(
     _check_family(best.family)
     of_k = PriorOnK.beta_negative_binomial() if prior_on_k is None else as_prior_on_k(prior_on_k)
     starts = _starts(fit, best, of_k)
-    problems = [PosteriorProblem.of(X, start, prior) for start in starts]
+    rows = in_memory(best.mixture.rows(X))
+    problems = [PosteriorProblem.of(rows, start, prior) for start in starts]
     prior = problems[0].prior
     if concentration is None:
         concentration = _ALPHA if dynamic else prior.concentration

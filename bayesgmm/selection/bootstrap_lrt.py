@@ -9,14 +9,18 @@ replicate go through one procedure, `_fit_pair`, with the same starts.
 from __future__ import annotations
 
 import math
+import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data.data import Data, as_data
+from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import check_options
 from ..em.fit import fit
 from ..em.labels import known_classes, numbered
@@ -37,6 +41,8 @@ from ..utils.validation import MOST_STEPS, Seed, check_integer, check_probabilit
 from ..utils.warnings import warn
 from .bootstrap_result import BootstrapLRT, LikelihoodRatioTest, count_of
 
+# How a replicate is kept.
+_PACKED = struct.Struct("<d??")
 # The halves of a split component lie so many standard deviations to either side of it.
 _SPLIT = 0.5
 
@@ -59,6 +65,7 @@ def bootstrap_lrt(
     missing: str = "refuse",
     labels: Any = None,
     noise: Any = None,
+    checkpoint: str | Path | None = None,
     progressbar: bool = True,
 ) -> BootstrapLRT:
     """Test K components against K + 1, for growing K until one is not rejected.
@@ -95,6 +102,10 @@ def bootstrap_lrt(
         As for `fit`: the statistic is too small by at most 2 n tol, or about that.
     random_seed : int, Generator, SeedSequence or None
         Seed. A test's replicates do not depend on which other tests are made.
+    checkpoint : str or Path, optional
+        A file that keeps every replicate. The same call reads what is there, in another process
+        too, and so does one with other n_boot, level or numbers of components. Needs a whole number
+        as random_seed.
     progressbar : bool
         Show progress on standard error.
 
@@ -108,7 +119,8 @@ def bootstrap_lrt(
     Raises
     ------
     DataError, ValueError
-        As `fit`; no sound fit of the first K or K + 1 components.
+        As `fit`; no sound fit of the first K or K + 1 components; a checkpoint that is damaged, or
+        of another call, other data or another version.
     KeyboardInterrupt
         Interrupted before the first test had enough replicates.
 
@@ -154,6 +166,25 @@ def bootstrap_lrt(
     ks = _null_hypotheses(n_components, max_components, data.n, n_classes)
     family = get_family(covariance_type, data.d)
     search = _Search(family, start, options.n_init, options.max_iter, options.tol, noise)
+    asked = {
+        "family": family.name, "start": start, "n_init": options.n_init,
+        "max_iter": options.max_iter, "tol": options.tol, "labels": labels, "noise": noise,
+    }  # fmt: skip
+    with kept_answers(checkpoint, data, "bootstrap_lrt", asked, random_seed) as kept:
+        tests, stopped, interrupted = _tests(
+            data, labels, ks, search, random_seed, n_boot, level, all_tests, _Kept(kept),
+            progressbar,
+        )
+    if interrupted:
+        warn(stopped, InterruptionAdvice)
+    return BootstrapLRT(search.family, level, tuple(tests), stopped, interrupted)
+
+
+def _tests(
+    data: Data, labels: Any, ks: range, search: _Search, random_seed: Seed, n_boot: int,
+    level: float, all_tests: bool, kept: _Kept, progressbar: bool,
+) -> tuple[list[LikelihoodRatioTest], str, bool]:  # fmt: skip
+    """The tests in turn, why they stopped before the end, and whether by Ctrl-C."""
     streams = generators(random_seed, ks[-1])
     tests: list[LikelihoodRatioTest] = []
     stopped, interrupted = "", False
@@ -163,7 +194,9 @@ def bootstrap_lrt(
             of_data, *of_replicates = streams[k - 1].spawn(n_boot + 1)
             try:
                 pair = _fit_pair(data, k, search, of_data, labels)
-                test, interrupted = _test(pair, data, search, of_replicates, level, progressbar)
+                test, interrupted = _test(
+                    pair, data, search, of_replicates, level, kept, progressbar
+                )
             except (DataError, DegenerateComponentError) as error:
                 if not tests:
                     raise
@@ -181,9 +214,36 @@ def bootstrap_lrt(
                 break
             if tests[-1].p_value > level and not all_tests:
                 break
-    if interrupted:
-        warn(stopped, InterruptionAdvice)
-    return BootstrapLRT(search.family, level, tuple(tests), stopped, interrupted)
+    return tests, stopped, interrupted
+
+
+class _Replicate(NamedTuple):
+    """What a test needs of the fits to a replicate."""
+
+    statistic: float
+    rescued: bool
+    unimproved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The replicates that a checkpoint has, if there is one."""
+
+    checkpoint: Checkpoint | None
+
+    def replicate(
+        self, k: int, number: int, make: Callable[[], _Replicate | None]
+    ) -> _Replicate | None:
+        """A replicate of the test of k components: from the checkpoint, or else made and kept."""
+        if self.checkpoint is None:
+            return make()
+        key = blake2b(f"replicate {k} {number}".encode(), digest_size=16).digest()
+        content = self.checkpoint.get(key)
+        if content is None:
+            found = make()
+            self.checkpoint.put(key, b"" if found is None else _PACKED.pack(*found))
+            return found
+        return _Replicate(*_PACKED.unpack(content)) if content else None
 
 
 def _null_hypotheses(
@@ -311,6 +371,7 @@ def _test(
     search: _Search,
     streams: Sequence[np.random.Generator],
     level: float,
+    kept: _Kept,
     progressbar: bool,
 ) -> tuple[LikelihoodRatioTest, bool]:
     """One test, its replicates sampled from the null hypothesis's fit, and whether Ctrl-C came.
@@ -324,17 +385,21 @@ def _test(
     """
     k = pair.null.n_components
 
-    def replicate(rng: np.random.Generator) -> _Pair | None:
+    def made(rng: np.random.Generator) -> _Replicate | None:
         try:
             rows, table = simulated(pair.null, data, rng)
             codes = None if table is None else known_classes(table)
-            return _fit_pair(rows, k, search, rng, codes)
+            found = _fit_pair(rows, k, search, rng, codes)
         except (DataError, DegenerateComponentError):
             return None
+        return _Replicate(found.statistic, found.rescued, found.unimproved)
+
+    def replicate(number: int) -> _Replicate | None:
+        return kept.replicate(k, number, lambda: made(streams[number]))
 
     # One after another: between the compiled parts there is too much Python for threads to help.
     description = f"{k} against {k + 1} components"
-    found, interrupted = until_interrupted(replicate, streams, description, progressbar)
+    found, interrupted = until_interrupted(replicate, range(len(streams)), description, progressbar)
     enough = math.ceil(1 / level - 1e-9) - 1
     if len(found) < min(len(streams), enough):
         raise KeyboardInterrupt(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.data import Data, as_data
-from ..em.checkpoint import Checkpoint, kept_passes
+from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import bounds, check_bounds, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
@@ -175,7 +175,7 @@ def select(
         "n_init": options.n_init, "max_iter": options.max_iter, "tol": options.tol,
         "max_ratio": max_ratio, "labels": labels, "noise": noise,
     }  # fmt: skip
-    with kept_passes(checkpoint, data, "select", asked, random_seed) as kept:
+    with kept_answers(checkpoint, data, "select", asked, random_seed) as kept:
         interrupted = False
         if labels is not None:
             none, by_cell = Selection({}, failures, criterion), replace(by_cell, checkpoint=kept)

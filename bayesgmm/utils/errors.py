@@ -31,5 +31,9 @@ class ConvergenceAdvice(UserWarning):
     """A result is usable with care: EM stopped early, or the draws have not converged."""
 
 
+class CostAdvice(UserWarning):
+    """A computation will take long; the message says why, and what takes less."""
+
+
 class InterruptionAdvice(ConvergenceAdvice):
     """Ctrl-C stopped a computation: the result is partial, and says so (`interrupted`)."""

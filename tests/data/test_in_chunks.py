@@ -236,6 +236,16 @@ def test_estimators_and_standard_errors(folder, reference):
     errors = bayesgmm.standard_errors(in_chunks(some, rows=900), fit, method="information")
     whole = bayesgmm.standard_errors(some, fit, method="information")
     np.testing.assert_allclose(errors.means, whole.means, rtol=1e-6)
+    weights = np.random.default_rng(0).integers(1, 4, len(some))
+    fit = bayesgmm.fit(some, 3, "VVI", random_seed=0, sample_weight=weights)
+    for meaning in ("counts", "pseudo"):
+        errors, whole = (
+            bayesgmm.standard_errors(
+                data, fit, method="sandwich", weights=meaning, sample_weight=weights
+            )
+            for data in (in_chunks(some, rows=900), some)
+        )
+        np.testing.assert_allclose(errors.means, whole.means, rtol=1e-6)
     grid = bayesgmm.select(in_chunks(some, rows=900), [1, 3], ["VVI", "EII"], random_seed=0)
     same = bayesgmm.select(some, [1, 3], ["VVI", "EII"], random_seed=0)
     assert grid.best.loglik == pytest.approx(same.best.loglik, rel=1e-9)

@@ -240,3 +240,39 @@ if __name__ == "__main__":
     kept = path.stat().st_size
     assert em(in_chunks(X, rows=ROWS), checkpoint=path) == here["em"]
     assert path.stat().st_size > kept > 500
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files here")
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:.*:FutureWarning")
+def test_predictions_are_written_by_workers(cluster, tmp_path):
+    """Zarr and Parquet, as predicted here; on a full disk what was written before stays whole."""
+    import resource
+
+    import zarr
+
+    fit = bayesgmm.fit(X, 2, "VVI", random_seed=3)
+    frame = pd.DataFrame(X, columns=["x0", "x1"])
+
+    def limit(size):
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2)
+        there, parts = da.from_array(X, chunks=ROWS), dd.from_pandas(frame, npartitions=5)
+        fit.predict(there).to_zarr(str(tmp_path / "labels.zarr"))
+        fit.predict_proba(there).to_zarr(str(tmp_path / "shares.zarr"))
+        labels = dd.from_dask_array(fit.predict(parts), index=parts.index)
+        parts.assign(component=labels).to_parquet(tmp_path / "parts")
+        client.run(limit, 1000)
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                fit.predict_proba(there).to_zarr(str(tmp_path / "full.zarr"))
+        finally:
+            client.run(limit, None)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "labels.zarr")[:], fit.predict(X))
+    np.testing.assert_array_equal(zarr.open(tmp_path / "shares.zarr")[:], fit.predict_proba(X))
+    read = pd.read_parquet(tmp_path / "parts")
+    pd.testing.assert_frame_equal(read[["x0", "x1"]], frame, check_names=False)
+    np.testing.assert_array_equal(read["component"], fit.predict(X))

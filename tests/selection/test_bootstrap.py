@@ -58,6 +58,32 @@ def reference_of(name):
 # ---- the likelihood-ratio test ----
 
 
+def test_replicates_are_kept(tmp_path, monkeypatch):
+    """Stopped amid them, then with more of them: those in the file are not made again."""
+    x, path = np.random.default_rng(0).normal(size=(60, 2)), tmp_path / "kept"
+    given = {"covariance_type": "EII", "n_components": 1, "n_init": 1}
+    whole, pair, made = lrt(x, n_boot=12, **given).tests[0], bootstrap._fit_pair, []
+
+    def counted(data, *rest):
+        made.append(1)
+        if len(made) == 7:
+            raise MemoryError
+        return pair(data, *rest)
+
+    monkeypatch.setattr(bootstrap, "_fit_pair", counted)
+    with pytest.raises(MemoryError):
+        lrt(x, n_boot=12, checkpoint=path, **given)
+    assert len(made) == 7  # the data and six replicates, of which five are kept
+    found = lrt(x, n_boot=12, checkpoint=path, **given).tests[0]
+    assert len(made) == 7 + 1 + 7
+    np.testing.assert_array_equal(found.replicates, whole.replicates)
+    assert (found.failed, found.rescued) == (whole.failed, whole.rescued)
+    lrt(x, n_boot=14, checkpoint=path, **given)
+    assert len(made) == 15 + 1 + 2
+    with pytest.raises(ValueError, match="another computation: tol is"):
+        lrt(x, n_boot=12, checkpoint=path, tol=1e-4, **given)
+
+
 def test_sequence_on_faithful(faithful):
     """Statistics of the fits, p-values of the replicates, and the words for them."""
     result = lrt(faithful, "EEE", n_boot=19, max_components=3, random_seed=3)

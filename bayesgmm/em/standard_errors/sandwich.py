@@ -8,15 +8,23 @@ both are the same, and it is the inverse of either.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from ...data.blocks import slices
+from ...data.chunks import are_in_chunks, sums_over_chunks
 from ...data.data import Data
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
+from ...kernels.e_step.view import View
+from ...kernels.stored.chunk import Chunk
 from ...mixture.noise import mixed
 from ...utils.types import FloatArray, IntArray
 from .information import Beside, Tangents
+
+# Numbers that the sums over a chunk hold at a time: 8 MiB of them.
+_AT_ONCE = 2**20
 
 
 def scores(
@@ -92,23 +100,73 @@ def _of_columns(
 
 
 def spread_of_scores(
-    data: Data, blocks: Iterator[tuple[slice, FloatArray]], squared: bool
+    data: Data,
+    parameters: Parameters,
+    tangents: Tangents,
+    squared: bool,
+    beside: Beside | None = None,
 ) -> FloatArray:
     """The covariance (p, p) of the sum of all rows' scores, as if the rows were independent.
 
+    Of rows in chunks it is summed where these are. The other parameters are those of `scores`.
     squared: a row's weight multiplies its score, so that its square counts; else the row stands
     so many times.
     """
-    counted = data.counted
-    total, product, count = np.zeros(()), np.zeros(()), 0.0
-    for rows, score in blocks:
-        weights = np.ones(len(score)) if counted is None else counted[rows]
-        if squared:
-            score, weights = weights[:, None] * score, np.ones(len(score))
-        total = total + weights @ score
-        product = product + (weights[:, None] * score).T @ score
-        count += float(weights.sum())
+    if are_in_chunks(data):
+        work = _OfChunk(parameters, tangents, data.center, data.scale, squared)
+        total, product, count = sums_over_chunks(data, work)
+    else:
+        counted = data.counted
+        total, product, count = _no_sums(len(tangents.weights))
+        for rows, score in scores(data, parameters, tangents, beside):
+            weights = np.ones(len(score)) if counted is None else counted[rows]
+            _add(score, weights, squared, total, product, count)
     return np.asarray(product - np.outer(total, total) / count)
+
+
+def _no_sums(size: int) -> list[FloatArray]:
+    """Sums (p,), (p, p) and (1,) of no rows: of scores, of their products, of weights."""
+    return [np.zeros(size), np.zeros((size, size)), np.zeros(1)]
+
+
+def _add(
+    score: FloatArray,
+    weights: FloatArray,
+    squared: bool,
+    total: FloatArray,
+    product: FloatArray,
+    count: FloatArray,
+) -> None:
+    """Add rows' scores to the sums."""
+    if squared:
+        score, weights = weights[:, None] * score, np.ones(len(score))
+    total += weights @ score
+    product += (weights[:, None] * score).T @ score
+    count += weights.sum()
+
+
+@dataclass(frozen=True)
+class _OfChunk:
+    """The sums over a chunk."""
+
+    parameters: Parameters
+    tangents: Tangents
+    center: FloatArray
+    scale: FloatArray
+    squared: bool
+
+    def __call__(self, chunk: Chunk) -> list[FloatArray]:
+        parameters, tangents = self.parameters, self.tangents
+        size, d = len(tangents.weights), len(self.center)
+        of_weights, found = tangents.weights / parameters.weights, _no_sums(size)
+        for block in slices(len(chunk.values), d * d + 2 * size, _AT_ONCE):
+            view = View(chunk.values[block], self.center, self.scale)
+            resp = evaluate(view, parameters, responsibilities=True, n_threads=1)[1]
+            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(resp))
+            x = np.asarray(view.values, dtype=np.float64) - self.center
+            score = resp @ of_weights.T + _of_columns(x, resp, np.arange(d), parameters, tangents)
+            _add(score, weights, self.squared, *found)
+        return found
 
 
 #: What a row's weight means, by the name that `standard_errors` takes: whether its square counts.

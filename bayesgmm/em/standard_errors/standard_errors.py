@@ -36,7 +36,7 @@ from ..starts.starts import generators
 from .information import Beside, LocalCoordinates, inverse, observed_information
 from .replicates import REPLICATES, Replicate, labels_of_fit, refits
 from .result import Estimates, StandardErrors
-from .sandwich import WEIGHTS, scores, spread_of_scores
+from .sandwich import WEIGHTS, spread_of_scores
 
 # Eigenvalue of the information, scaled to a unit diagonal, below which some combination of
 # parameters is hardly known.
@@ -205,8 +205,8 @@ def _by_information(fit: Fit, data: Data, method: str, squared: bool | None) -> 
     bread, smallest = inverse(information)
     covariance = bread
     if squared is not None:
-        rows = scores(data, estimates, local.tangents, beside)
-        covariance = bread @ spread_of_scores(data, rows, squared) @ bread
+        spread = spread_of_scores(data, estimates, local.tangents, squared, beside)
+        covariance = bread @ spread @ bread
 
     def delta(derivatives: FloatArray) -> FloatArray:
         flat = derivatives.reshape(local.size, -1)

@@ -214,7 +214,8 @@ class Summaries(RowSummaries):
         Parameters
         ----------
         n_rows : int, optional
-            Rows of each; as many as the posterior's data have if left out.
+            Rows of each; as many as the posterior's data have if left out, or as the sample in the
+            tree has of rows in chunks.
         n_draws : int, optional
             At most so many draws: as many of every chain, evenly spaced.
         random_seed : int or Generator, optional
@@ -234,7 +235,7 @@ class Summaries(RowSummaries):
         --------
         >>> new = posterior.predictive(n_draws=100, random_seed=1)  # doctest: +SKIP
         """
-        data = self.data
+        data = self.rows_at_hand
         as_many = data.n if data.weights is None else round(data.total)
         n = as_many if n_rows is None else n_rows
         return predictive_rows(self._all_draws.thinned(n_draws), n, random_seed)
@@ -248,6 +249,8 @@ class Summaries(RowSummaries):
         random_seed: int | np.random.Generator | None = None,
     ) -> pd.DataFrame:
         """Statistics of the rows against those of new data sets of as many rows.
+
+        Of rows that are read in chunks it checks the random sample of 10 000 that the tree has.
 
         Parameters
         ----------
@@ -296,5 +299,9 @@ class Summaries(RowSummaries):
         mixture = self.fit.mixture
         mixtures = self._all_draws.thinned(n_draws)
         return check_table(
-            self.data.repeated(), mixtures, chosen(statistics, mixture), ci_prob, random_seed
+            self.rows_at_hand.repeated(),
+            mixtures,
+            chosen(statistics, mixture),
+            ci_prob,
+            random_seed,
         )

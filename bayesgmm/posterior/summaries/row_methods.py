@@ -52,6 +52,11 @@ class RowSummaries(ABC):
     def data(self) -> Data:
         """The rows that the posterior is conditional on."""
 
+    @property
+    @abstractmethod
+    def rows_at_hand(self) -> Data:
+        """The same rows; of those that are read in chunks a sample."""
+
     @abstractmethod
     def _warn_of_modes(self) -> None:
         """Warn of an average over chains that are in different modes."""

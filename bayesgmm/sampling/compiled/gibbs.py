@@ -20,7 +20,8 @@ from ...kernels.e_step.arrays import MixtureArrays, View, only_read
 from ...mixture.prior import Prior
 from ...utils.matrices import as_full, diagonal_matrices
 from ...utils.types import FloatArray
-from ..run.chains import chains_of
+from ..run.chains import Keeping, chains_of
+from ..run.kept import KeptChains, packed, unpacked
 from ..run.settings import Settings
 from . import gibbs_sweeps as compiled
 from .gibbs_axes import AxesState, draw_axes
@@ -52,9 +53,11 @@ def resumed_gibbs(
 
     The coordinate `chain` of the statistics says which chains an interruption leaves.
     """
+    kept = KeptChains.of_run(density, mode, settings, points)
     numbers, chains = chains_of(
-        lambda c: _Chain(GibbsState.at(density, points[c]), settings.thin), settings, _TITLE
-    )
+        lambda c: _Chain(GibbsState.at(density, points[c]), settings.thin), settings, _TITLE,
+        Keeping(kept, packed, unpacked),
+    )  # fmt: skip
     vectors = np.array([[u for u, _ in chain] for chain in chains])
     values = np.array([[value for _, value in chain] for chain in chains])
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)}, {"chain": numbers})

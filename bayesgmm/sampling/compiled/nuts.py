@@ -15,14 +15,20 @@ import numpy as np
 import xarray as xr
 
 from ...density.mode import FreeDensity, Mode
+from ...utils.errors import CostAdvice
 from ...utils.progress import progress, still_at
 from ...utils.threads import default_threads
 from ...utils.types import FloatArray
+from ...utils.warnings import warn
 from ..run.interruption import refuse_if_stopped
+from ..run.kept import KeptChains, tree_bytes, tree_of
 from ..run.nutpie import finished
 from ..run.nutpie_model import COORDINATES, nutpie_model
 from ..run.settings import Settings
 
+_TITLE = "NUTS"
+#: Passes over the rows to a draw, roughly: 7 to 31 in whitened coordinates.
+PASSES = 15
 # Standard deviation of the chains' starts about the mode; nearer where the density falls too much.
 _SPREAD = 1.0
 _MOST_LOST = 5.0  # fall of the log density, in units of a normal density's average fall
@@ -31,12 +37,19 @@ _MOST_LOST = 5.0  # fall of the log density, in units of a normal density's aver
 def nuts(density: FreeDensity, mode: Mode, settings: Settings) -> tuple[FloatArray, xr.Dataset]:
     """Draws (chain, draw, P) of the density's coordinates, and statistics under nutpie's names.
 
+    With a checkpoint every chain is a run of its own, with other random numbers.
+
     Raises
     ------
     KeyboardInterrupt
         Stopped before there were draws that can be kept.
     """
+    _say_what_it_costs(density, settings)
     white = density.whitened(mode.origin, mode.root)
+    kept = KeptChains.of_run(density, mode, settings)
+    if kept:
+        start = _start(white)
+        return _in_coordinates(_chain_by_chain(white, lambda _: start, settings, kept), mode)
     return _in_coordinates(_draws(white, settings, lambda: _run(white, settings)), mode)
 
 
@@ -49,9 +62,24 @@ def resumed_nuts(
     from its point. The coordinate `chain` of the statistics says which chains an interruption
     leaves.
     """
+    _say_what_it_costs(density, settings)
     white = density.whitened(mode.origin, mode.root)
     z = np.ascontiguousarray(np.linalg.solve(mode.root, (points - mode.origin).T).T)
-    return _in_coordinates(_draws(white, settings, lambda: _resumed(white, z, settings)), mode)
+    kept = KeptChains.of_run(density, mode, settings, points)
+    tree = _chain_by_chain(white, lambda c: lambda _: z[c], settings, kept)
+    return _in_coordinates(tree, mode)
+
+
+def _say_what_it_costs(density: FreeDensity, settings: Settings) -> None:
+    """Warn where every gradient is a pass over rows in chunks."""
+    if density.slow:
+        gradients = PASSES * settings.chains * (settings.draws + settings.tune)
+        warn(
+            f"every gradient of NUTS is a pass over all rows in chunks ({density.slow}), and "
+            f"these draws take about {gradients:.2g}: sampler='laplace' takes one for each draw, "
+            "64 at a time; or sample the posterior of a random part of the rows.",
+            CostAdvice,
+        )
 
 
 def _draws(white: FreeDensity, settings: Settings, run: Callable[[], xr.DataTree]) -> xr.DataTree:
@@ -72,7 +100,7 @@ def _in_coordinates(tree: xr.DataTree, mode: Mode) -> tuple[FloatArray, xr.Datas
 
 def _run(white: FreeDensity, settings: Settings) -> xr.DataTree:
     run = _begun(white, _start(white), settings)
-    with still_at("NUTS", settings.progressbar):
+    with still_at(_TITLE, settings.progressbar):
         [tree] = finished(run)
     return tree
 
@@ -90,34 +118,54 @@ def _begun(white: FreeDensity, start: Callable[[Any], FloatArray], settings: Set
     )  # fmt: skip
 
 
-def _resumed(white: FreeDensity, points: FloatArray, settings: Settings) -> xr.DataTree:
-    """A run for each chain, from its point; as many at a time as there are cores for."""
+def _chain_by_chain(
+    white: FreeDensity,
+    start: Callable[[int], Callable[[Any], FloatArray]],
+    settings: Settings,
+    kept: KeptChains,
+) -> xr.DataTree:
+    """A run for each chain, from its start; as many at a time as there are cores for.
+
+    Chains that have ended are kept; the coordinate `chain` says which there are.
+    """
     cores = min(settings.cores or default_threads(), settings.chains)
     seeds = [int(seed.generate_state(1)[0]) for seed in settings.seeds]
 
     def begun(c: int) -> Any:
         of_one = replace(settings, chains=1, cores=1, random_seed=seeds[c], progressbar=False)
-        return _begun(white, lambda _: points[c], of_one)
+        return _begun(white, start(c), of_one)
 
-    trees = list[xr.DataTree]()
-    with progress("NUTS", settings.chains, settings.progressbar) as tick:
-        for first in range(0, settings.chains, cores):
-            each = range(first, min(first + cores, settings.chains))
+    contents = {c: kept.get(_TITLE, c) for c in range(settings.chains)}
+    trees = {c: tree_of(content) for c, content in contents.items() if content is not None}
+    left = [c for c in range(settings.chains) if c not in trees]
+    with progress(_TITLE, len(left), settings.progressbar) as tick:
+        for first in range(0, len(left), cores):
+            each = left[first : first + cores]
             try:
-                trees += finished(*map(begun, each))
+                made = finished(*map(begun, each))
+                while white.narrow():  # met a component too narrow for the code compiled so far
+                    made = finished(*map(begun, each))
             except KeyboardInterrupt:
                 if not trees:
                     raise
                 break
-            for _ in each:
-                tick()
-            if trees[-1]["posterior"].sizes["draw"] < settings.draws:
+            trees |= zip(each, made, strict=True)
+            if made[-1]["posterior"].sizes["draw"] < settings.draws:
                 break
-    shortest = min(tree["posterior"].sizes["draw"] for tree in trees)
+            for c in each:
+                kept.put(_TITLE, c, tree_bytes(trees[c]))
+                tick()
+    return _together(trees)
+
+
+def _together(trees: dict[int, xr.DataTree]) -> xr.DataTree:
+    """The chains of several runs, as long as the shortest."""
+    shortest = min(tree["posterior"].sizes["draw"] for tree in trees.values())
     groups = {
         name: xr.concat(
-            [tree[name].to_dataset().isel(draw=slice(shortest)) for tree in trees], "chain"
-        ).assign_coords(chain=np.arange(len(trees)))
+            [trees[c][name].to_dataset().isel(draw=slice(shortest)) for c in sorted(trees)],
+            "chain",
+        ).assign_coords(chain=sorted(trees))
         for name in ("posterior", "sample_stats")
     }
     return xr.DataTree.from_dict(groups)

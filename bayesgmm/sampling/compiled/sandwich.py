@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode, information
 from ...em.standard_errors.information import Tangents
-from ...em.standard_errors.sandwich import scores, spread_of_scores
+from ...em.standard_errors.sandwich import spread_of_scores
 from ...kernels.e_step.contract import Parameters
 from ...utils.matrices import as_full
 from ...utils.types import FloatArray
@@ -45,8 +45,7 @@ def widened(density: LogPosterior, mode: Mode, vectors: FloatArray) -> FloatArra
     """
     prior = LogPosterior(density.data, density.parametrisation, density.prior, likelihood=False)
     [parameters] = _full(density, mode.origin[None])
-    of_rows = scores(density.data, parameters, _tangents(density, mode))
-    spread = spread_of_scores(density.data, of_rows, squared=True)
+    spread = spread_of_scores(density.data, parameters, _tangents(density, mode), squared=True)
     spread = spread + information(prior, mode.origin)
     values, axes = np.linalg.eigh(mode.root.T @ spread @ mode.root)
     stretch = (axes * np.sqrt(np.maximum(values, 0.0))) @ axes.T

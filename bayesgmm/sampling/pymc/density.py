@@ -36,7 +36,7 @@ class ModelDensity:
     """
 
     callback: Entry = whitened
-    data = None  # the model has them
+    data, slow = None, ""  # the model has the rows
 
     def __init__(self, coordinates: Coordinates, rows: PrunableRows | None = None) -> None:
         self._rows = rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from typing import NamedTuple, Protocol
@@ -13,6 +13,7 @@ from ...utils.progress import progress
 from ...utils.threads import all_done, default_threads
 from ...utils.types import IntArray
 from .interruption import largest_rectangle
+from .kept import KeptChains
 from .settings import Settings
 
 
@@ -33,10 +34,24 @@ class Chains[T](NamedTuple):
     draws: list[list[T]]
 
 
-def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: str) -> Chains[T]:
+class Keeping[T](NamedTuple):
+    """Where chains are kept, and how their draws are written and read."""
+
+    kept: KeptChains
+    packed: Callable[[Sequence[T]], bytes]
+    unpacked: Callable[[bytes, int], list[T]]
+
+
+def chains_of[T](
+    start: Callable[[int], Chain[T]],
+    settings: Settings,
+    title: str,
+    keeping: Keeping[T] | None = None,
+) -> Chains[T]:
     """The draws of every chain, after those of the warm-up; `start` makes the chain of a number.
 
-    Chains that go on have no warm-up. An interruption keeps the most draws of the most chains.
+    Chains that go on have no warm-up. An interruption keeps the most draws of the most chains. A
+    chain that has ended is kept, and read where it is kept already.
 
     Raises
     ------
@@ -50,6 +65,19 @@ def chains_of[T](start: Callable[[int], Chain[T]], settings: Settings, title: st
     with progress(title, total, settings.progressbar) as tick, ThreadPoolExecutor(threads) as pool:
 
         def draws_of(number: int) -> list[T]:
+            if keeping is None:
+                return made_of(number)
+            content = keeping.kept.get(title, number)
+            if content is not None:
+                for _ in range(tune + settings.draws):
+                    tick()
+                return keeping.unpacked(content, settings.draws)
+            draws = made_of(number)
+            if len(draws) == settings.draws:
+                keeping.kept.put(title, number, keeping.packed(draws))
+            return draws
+
+        def made_of(number: int) -> list[T]:
             chain, rng, kept = start(number), np.random.default_rng(seeds[number]), []
             for i in range(tune + settings.draws):
                 if stop.is_set():

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...data.chunks import are_in_chunks, random_rows
 from ...data.data import Data
 from ...families.parametrisation.base import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation
 from ...mixture.prior import Prior
+from ...posterior.rows_elsewhere import MOST_ROWS, marked_as_sample
 from ...utils.types import FloatArray
 from .statistics import kept_statistics
 
@@ -54,7 +56,7 @@ def to_datatree(
     -------
     xarray.DataTree
         Groups `posterior` (with `pi` for one component too, and `Sigma`), `sample_stats` and
-        `observed_data`.
+        `observed_data`, which of rows in chunks has a sample.
     """
     chains, draws = values["mu"].shape[:2]
     values = {"pi": np.ones((chains, draws, 1)), **values}
@@ -81,14 +83,15 @@ def to_datatree(
 
 
 def observed(data: Data) -> xr.Dataset:
-    """The rows, and what each counts for where they have weights."""
+    """The rows, with their weights; a random sample of those that are read in chunks."""
+    there = random_rows(data, MOST_ROWS) if are_in_chunks(data) else data
     rows = xr.Dataset(
-        {"y": (("obs_id", FEATURE), np.asarray(data.values, dtype=np.float64))},
-        coords={"obs_id": np.arange(data.n), FEATURE: list(data.names)},
+        {"y": (("obs_id", FEATURE), np.asarray(there.values, dtype=np.float64))},
+        coords={"obs_id": np.arange(there.n), FEATURE: list(data.names)},
     )
-    if data.weights is not None:
-        rows["weight"] = ("obs_id", np.asarray(data.weights))
-    return rows
+    if there.weights is not None:
+        rows["weight"] = ("obs_id", np.asarray(there.weights))
+    return marked_as_sample(rows, data.n) if there.n < data.n else rows
 
 
 def with_covariances(

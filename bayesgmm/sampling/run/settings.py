@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ...utils.validation import (
     whole_seed,
 )
 
+if TYPE_CHECKING:
+    from ...em.checkpoint import Checkpoint
+
 #: Most chains, and cores, of one run.
 MOST_CHAINS = 10_000
 
@@ -24,6 +28,7 @@ class Settings:
 
     thin is Gibbs sampling's: sweeps to a draw; max_depth that of nutpie's trees over a density.
     made are the steps that chains which go on have made: their random numbers are others then.
+    checkpoint keeps what has been done.
     """
 
     draws: int
@@ -36,6 +41,7 @@ class Settings:
     thin: int = 1
     max_depth: int = 10
     made: int = 0
+    checkpoint: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         """Check the settings, and keep them as Python's own numbers."""
@@ -52,6 +58,14 @@ class Settings:
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def of_chains(self) -> tuple[float | None, ...]:
+        """What the draws of a chain depend on."""
+        return (
+            self.draws, self.tune, self.random_seed, self.target_accept, self.thin, self.max_depth,
+            self.made,
+        )  # fmt: skip
 
     @property
     def seeds(self) -> list[np.random.SeedSequence]:

@@ -1,0 +1,20 @@
+"""Rows in memory as a pass reads them, without what a checked table knows besides."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...utils.types import FloatArray
+
+
+class View(NamedTuple):
+    """Complete rows without weights, with the centre and scale of their coordinates."""
+
+    values: NDArray[np.floating]
+    center: FloatArray
+    scale: FloatArray
+    weights: None = None
+    groups: None = None

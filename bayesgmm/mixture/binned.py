@@ -1,0 +1,122 @@
+"""Rows in chunks as counts on a grid of cells: what a picture of very many rows shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..data.blocks import slices
+from ..data.chunks import answers_of_chunks, sums_over_chunks
+from ..data.data import Data
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.view import View
+from ..kernels.stored.chunk import Chunk
+from ..utils.types import FloatArray, IntArray
+from .mixture import Mixture
+
+# Cells along each direction, and rows worked on at a time.
+_CELLS, _BLOCK = 120, 2**16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binned:
+    """Weights of rows by cell.
+
+    Attributes
+    ----------
+    edges : array (q, B + 1)
+        Bounds of the cells in each direction: from the least value to the largest.
+    marginals : array (q, K, B)
+        Weights by direction, most probable component and cell.
+    pairs : dict of (i, j) to array (K, B, B)
+        Of direction i over direction j, i > j: by component, cell of i and cell of j.
+    uncertainty : dict of (i, j) to array (B, B)
+        The mean uncertainty of a cell's rows; 0 without any.
+    """
+
+    edges: FloatArray
+    marginals: FloatArray
+    pairs: dict[tuple[int, int], FloatArray]
+    uncertainty: dict[tuple[int, int], FloatArray]
+
+    @classmethod
+    def of(cls, data: Data, mixture: Mixture, directions: FloatArray, center: FloatArray) -> Binned:
+        """Rows in chunks, less a center (d,) and in q directions (d, q), by two sweeps."""
+        ranges = answers_of_chunks(data, _Range(directions, center))
+        low = np.min([low for low, _ in ranges], axis=0)
+        high = np.max([high for _, high in ranges], axis=0)
+        edges = np.linspace(low, high, _CELLS + 1, axis=1)
+        parameters = mixture.parameters_about(data.center)
+        work = _Counts(directions, center, edges, parameters, data.center, data.scale)
+        marginals, *of_pairs = sums_over_chunks(data, work)
+        places = _pairs(len(edges))
+        counts, sums = of_pairs[: len(places)], of_pairs[len(places) :]
+        means = [s / np.maximum(c.sum(axis=0), 1e-300) for s, c in zip(sums, counts, strict=True)]
+        return cls(
+            edges, marginals, dict(zip(places, counts, strict=True)),
+            dict(zip(places, means, strict=True)),
+        )  # fmt: skip
+
+
+def _pairs(q: int) -> list[tuple[int, int]]:
+    return [(i, j) for j, i in combinations(range(q), 2)]
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The least and the largest values of a chunk's rows in some directions."""
+
+    directions: FloatArray
+    center: FloatArray
+
+    def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
+        q = self.directions.shape[1]
+        low, high = np.full(q, np.inf), np.full(q, -np.inf)
+        for block in slices(len(chunk.values), at_most=_BLOCK):
+            z = (chunk.values[block] - self.center) @ self.directions
+            low, high = np.minimum(low, z.min(axis=0)), np.maximum(high, z.max(axis=0))
+        return low, high
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """A chunk's sums: `marginals`, then of every pair the weights, then their uncertainty."""
+
+    directions: FloatArray
+    center: FloatArray
+    edges: FloatArray
+    parameters: Parameters
+    data_center: FloatArray
+    scale: FloatArray
+
+    def __call__(self, chunk: Chunk) -> list[FloatArray]:
+        k, q = len(self.parameters.weights), len(self.edges)
+        places = _pairs(q)
+        marginals = np.zeros((q, k, _CELLS))
+        counts = [np.zeros((k, _CELLS, _CELLS)) for _ in places]
+        sums = [np.zeros((_CELLS, _CELLS)) for _ in places]
+        for block in slices(len(chunk.values), at_most=_BLOCK):
+            x = chunk.values[block]
+            view = View(x, self.data_center, self.scale)
+            resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
+            labels, doubt = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
+            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(x))
+            cells = self._cells((x - self.center) @ self.directions)
+            for j in range(q):
+                at = labels * _CELLS + cells[j]
+                marginals[j] += np.bincount(at, weights, marginals[j].size).reshape(k, -1)
+            for number, (i, j) in enumerate(places):
+                at = cells[i] * _CELLS + cells[j]
+                sums[number].flat += np.bincount(at, weights * doubt, _CELLS**2)
+                at += labels * _CELLS**2
+                counts[number].flat += np.bincount(at, weights, counts[number].size)
+        return [marginals, *counts, *sums]
+
+    def _cells(self, z: FloatArray) -> list[IntArray]:
+        """The rows' cells in each direction."""
+        low, high = self.edges[:, 0], self.edges[:, -1]
+        at = ((z - low) * (_CELLS / np.where(high > low, high - low, 1.0))).astype(np.int64)
+        return list(np.clip(at, 0, _CELLS - 1).T)

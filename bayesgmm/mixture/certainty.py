@@ -1,0 +1,104 @@
+"""How certain the rows' components are: sums over all rows, wherever these are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..data.blocks import slices
+from ..data.chunks import are_in_chunks, sums_over_chunks
+from ..data.data import Data
+from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.view import View
+from ..kernels.stored.chunk import Chunk
+from ..utils.types import FloatArray
+from .classification import classify
+from .of_results import mixture_of
+
+# Uncertainties of rows that are doubtful, and of those that are not quite certain.
+DOUBTFUL, UNCERTAIN = 0.2, 0.1
+# Rows evaluated at a time.
+_BLOCK = 2**16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Certainty:
+    """How certain the rows' most probable components are under a fit.
+
+    Attributes
+    ----------
+    sizes : array (K,)
+        Rows, or the weights of rows, whose most probable component each is.
+    probability : array (K,)
+        The mean probability of these rows to be of it; NaN without any.
+    expected_error : float
+        The share of rows expected to belong to another component than their most probable.
+    uncertain : float
+        The share of rows whose most probable component has probability at most 90 %.
+    doubtful : float
+        The share of rows, each counted once, whose uncertainty is above 0.2.
+    """
+
+    sizes: FloatArray
+    probability: FloatArray
+    expected_error: float
+    uncertain: float
+    doubtful: float
+
+    @classmethod
+    def of(cls, data: Data, fit: Any) -> Certainty:
+        """The sums over rows of data, for a fit of the same columns."""
+        return _of_chunks(data, fit) if are_in_chunks(data) else _of_rows(data, fit)
+
+
+def _of_rows(data: Data, fit: Any) -> Certainty:
+    table, weights = classify(data, fit), data.weights
+    labels, uncertainty = table["component"].to_numpy(), table["uncertainty"]
+    counted = np.ones(data.n) if weights is None else weights
+    certain = 1.0 - uncertainty.groupby(table["component"]).mean()
+    return Certainty(
+        np.array([float(counted[labels == name].sum()) for name in fit.components]),
+        np.array([certain.get(name, np.nan) for name in fit.components]),
+        float(np.average(uncertainty, weights=weights)),
+        float(np.average(1.0 - uncertainty <= 1 - UNCERTAIN, weights=weights)),
+        float(np.mean(uncertainty > DOUBTFUL)),
+    )
+
+
+def _of_chunks(data: Data, fit: Any) -> Certainty:
+    parameters = mixture_of(fit).parameters_about(data.center)
+    work = _Sums(parameters, data.center, data.scale)
+    sizes, rows, certain, of_all = sums_over_chunks(data, work)
+    with np.errstate(invalid="ignore"):
+        probability = certain / rows
+    error, uncertain, doubtful = of_all
+    total = sizes.sum()
+    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / data.n)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Sums over a chunk: of weights, ones and probabilities by component, and over all rows."""
+
+    parameters: Parameters
+    center: FloatArray
+    scale: FloatArray
+
+    def __call__(self, chunk: Chunk) -> list[FloatArray]:
+        k = len(self.parameters.weights)
+        sizes, rows, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(3)
+        for block in slices(len(chunk.values), at_most=_BLOCK):
+            view = View(chunk.values[block], self.center, self.scale)
+            resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
+            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(resp))
+            labels, largest = np.argmax(resp, axis=1), resp.max(axis=1)
+            sizes += np.bincount(labels, weights, k)
+            rows += np.bincount(labels, minlength=k)
+            certain += np.bincount(labels, largest, k)
+            of_all[0] += weights @ (1 - largest)
+            of_all[1] += weights @ (largest <= 1 - UNCERTAIN)
+            of_all[2] += np.count_nonzero(1 - largest > DOUBTFUL)
+        return [sizes, rows, certain, of_all]
