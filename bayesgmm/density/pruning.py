@@ -100,10 +100,11 @@ def prune(data: Data, points: Sequence[Parameters], left_out: float) -> Pruned |
         np.concatenate([getattr(kept, name) for kept in found])
         for name in ("rows", "resp", "pattern")
     )
-    order, segments = _segments(pattern)
-    rows, resp = rows[order], resp[order]
     owned = sum((kept.owned for kept in found), np.zeros_like(found[0].owned))
     constant = sum(kept.constant for kept in found)
+    found.clear()  # what is left is there twice at most
+    order, segments = _segments(pattern)
+    rows, resp = rows[order], resp[order]
     for start, stop, number, *which in segments:
         slope, lacking = _tangent(resp[start:stop], which[:number])
         owned += work.sums(rows[start:stop], slope)
@@ -131,7 +132,7 @@ class _Kept(NamedTuple):
 
 def _take_what_fits(found: list[_Kept], _: int, more: list[_Kept]) -> None:
     found += more
-    if not fits_in_memory(sum(kept.rows.size + kept.resp.size for kept in found)):
+    if not fits_in_memory(2 * sum(kept.rows.size + kept.resp.size for kept in found)):
         raise _TooManyError
 
 
