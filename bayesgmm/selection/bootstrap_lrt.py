@@ -9,18 +9,16 @@ replicate go through one procedure, `_fit_pair`, with the same starts.
 from __future__ import annotations
 
 import math
-import struct
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..data.data import Data, as_data
-from ..em.checkpoint import Checkpoint, kept_answers
+from ..em.checkpoint import kept_answers
 from ..em.checks import check_options
 from ..em.fit import fit
 from ..em.labels import known_classes, numbered
@@ -40,9 +38,8 @@ from ..utils.progress import until_interrupted
 from ..utils.validation import MOST_STEPS, Seed, check_integer, check_probability, check_seed
 from ..utils.warnings import warn
 from .bootstrap_result import BootstrapLRT, LikelihoodRatioTest, count_of
+from .kept_replicates import KeptReplicates, Replicate
 
-# How a replicate is kept.
-_PACKED = struct.Struct("<d??")
 # The halves of a split component lie so many standard deviations to either side of it.
 _SPLIT = 0.5
 
@@ -172,7 +169,15 @@ def bootstrap_lrt(
     }  # fmt: skip
     with kept_answers(checkpoint, data, "bootstrap_lrt", asked, random_seed) as kept:
         tests, stopped, interrupted = _tests(
-            data, labels, ks, search, random_seed, n_boot, level, all_tests, _Kept(kept),
+            data,
+            labels,
+            ks,
+            search,
+            random_seed,
+            n_boot,
+            level,
+            all_tests,
+            KeptReplicates(kept),
             progressbar,
         )
     if interrupted:
@@ -182,7 +187,7 @@ def bootstrap_lrt(
 
 def _tests(
     data: Data, labels: Any, ks: range, search: _Search, random_seed: Seed, n_boot: int,
-    level: float, all_tests: bool, kept: _Kept, progressbar: bool,
+    level: float, all_tests: bool, kept: KeptReplicates, progressbar: bool,
 ) -> tuple[list[LikelihoodRatioTest], str, bool]:  # fmt: skip
     """The tests in turn, why they stopped before the end, and whether by Ctrl-C."""
     streams = generators(random_seed, ks[-1])
@@ -215,35 +220,6 @@ def _tests(
             if tests[-1].p_value > level and not all_tests:
                 break
     return tests, stopped, interrupted
-
-
-class _Replicate(NamedTuple):
-    """What a test needs of the fits to a replicate."""
-
-    statistic: float
-    rescued: bool
-    unimproved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The replicates that a checkpoint has, if there is one."""
-
-    checkpoint: Checkpoint | None
-
-    def replicate(
-        self, k: int, number: int, make: Callable[[], _Replicate | None]
-    ) -> _Replicate | None:
-        """A replicate of the test of k components: from the checkpoint, or else made and kept."""
-        if self.checkpoint is None:
-            return make()
-        key = blake2b(f"replicate {k} {number}".encode(), digest_size=16).digest()
-        content = self.checkpoint.get(key)
-        if content is None:
-            found = make()
-            self.checkpoint.put(key, b"" if found is None else _PACKED.pack(*found))
-            return found
-        return _Replicate(*_PACKED.unpack(content)) if content else None
 
 
 def _null_hypotheses(
@@ -371,7 +347,7 @@ def _test(
     search: _Search,
     streams: Sequence[np.random.Generator],
     level: float,
-    kept: _Kept,
+    kept: KeptReplicates,
     progressbar: bool,
 ) -> tuple[LikelihoodRatioTest, bool]:
     """One test, its replicates sampled from the null hypothesis's fit, and whether Ctrl-C came.
@@ -385,16 +361,16 @@ def _test(
     """
     k = pair.null.n_components
 
-    def made(rng: np.random.Generator) -> _Replicate | None:
+    def made(rng: np.random.Generator) -> Replicate | None:
         try:
             rows, table = simulated(pair.null, data, rng)
             codes = None if table is None else known_classes(table)
             found = _fit_pair(rows, k, search, rng, codes)
         except (DataError, DegenerateComponentError):
             return None
-        return _Replicate(found.statistic, found.rescued, found.unimproved)
+        return Replicate(found.statistic, found.rescued, found.unimproved)
 
-    def replicate(number: int) -> _Replicate | None:
+    def replicate(number: int) -> Replicate | None:
         return kept.replicate(k, number, lambda: made(streams[number]))
 
     # One after another: between the compiled parts there is too much Python for threads to help.
