@@ -13,6 +13,7 @@ from . import (
     kernel_forms,
     memory,
     optima,
+    others,
     posterior,
     small_samples,
     startup,
@@ -22,8 +23,8 @@ from .command import main_of_all
 
 # What a user waits for first, then the fits, then how the library's own choices were made.
 ORDER = (
-    startup, em, convergence, posterior, growth, memory, chunks, workers, float32, grid, optima,
-    small_samples, acceleration, kernel_forms,
+    startup, em, convergence, posterior, growth, memory, chunks, others, workers, float32, grid,
+    optima, small_samples, acceleration, kernel_forms,
 )  # fmt: skip
 
 if __name__ == "__main__":

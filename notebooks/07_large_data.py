@@ -148,6 +148,50 @@ print(f"{len(counted)} different rows; {1000 * slow:.0f} ms and {1000 * fast:.1f
 print(f"log-likelihood {whole.loglik:.3f} and {binned.loglik:.3f}")
 
 # %% [markdown]
+# ## More rows than fit in memory
+#
+# A path takes the place of an array: of a `.npy` file, a Parquet file or a folder of them. Its
+# chunks (here row groups of 50 000 rows) are read in every pass, while others are summed.
+
+# %%
+import tempfile
+from pathlib import Path
+
+folder = Path(tempfile.mkdtemp()) / "rows"
+folder.mkdir()
+for i in range(2):
+    half = part.iloc[100_000 * i : 100_000 * (i + 1)]
+    half.to_parquet(folder / f"{i}.parquet", row_group_size=50_000, index=False)
+on_disk, seconds = timed(lambda: bayesgmm.fit(folder, 4, random_seed=1))
+print(f"{seconds:.1f} s, {bayesgmm.in_chunks(folder).values}")
+
+# %% [markdown]
+# ## The same on a Dask cluster
+#
+# With a client the workers read the files and keep their chunks; sums of the size of K come
+# home. The fit is the same to the last bit, on any number of workers. Here the cluster is in
+# this process; yours is `Client("tcp://scheduler:8786")`.
+
+# %%
+from distributed import Client
+
+with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0") as client:
+    there = bayesgmm.in_chunks(folder, client=client)
+    on_workers, seconds = timed(lambda: bayesgmm.fit(there, 4, random_seed=1))
+    print(f"{seconds:.1f} s; the same bits: {on_workers.history == on_disk.history}")
+    import dask.dataframe as dd
+
+    frame = dd.read_parquet(folder)
+    labelled = frame.map_partitions(lambda rows: rows.assign(component=on_workers.predict(rows)))
+    labelled.to_parquet(folder.parent / "labelled")
+print(
+    pd.read_parquet(folder.parent / "labelled")["component"].value_counts(normalize=True).round(2)
+)
+
+# %% [markdown]
+# The last lines had the workers write every row's component beside its columns: nothing of the
+# size of the data comes to the client. `bayesgmm report rows/` makes a report from the folder.
+#
 # ## And the posterior?
 #
 # With so many rows the posterior is narrow and nearly normal. The normal density at its mode is

@@ -220,7 +220,7 @@ def _check(analysis: Analysis, posterior: Posterior) -> ReportFigure:
         f"{len(analysis.checks)} lie outside.",
         "Each dot is a statistic of the rows, each bar its interval in new data sets from the "
         f"posterior. About {1 - analysis.request.ci_prob:.0%} are expected to lie outside by "
-        "chance.",
+        "chance." + _sampled_rows(posterior),
     )  # fmt: skip
 
 
@@ -229,8 +229,15 @@ def _predictive(analysis: Analysis, posterior: Posterior) -> ReportFigure:
     return ReportFigure.of(
         "predictive", plots.plot_predictive(posterior, random_seed=seed, backend="matplotlib"),
         "Distribution functions by column: the rows' in black among those of 50 new data sets.",
-        "Distribution of each column: the rows (black) and 50 new data sets from the posterior.",
+        "Distribution of each column: the rows (black) and 50 new data sets from the posterior."
+        + _sampled_rows(posterior),
     )  # fmt: skip
+
+
+def _sampled_rows(posterior: Posterior) -> str:
+    """What rows are meant where they are a sample."""
+    n = posterior.rows_at_hand.n
+    return "" if posterior.rows is None else f" The rows are a random sample of {n}."
 
 
 def _trace(analysis: Analysis, posterior: Posterior) -> ReportFigure:
