@@ -716,16 +716,19 @@ def test_one_component_too_few_beside_noise_and_labels(beside):
 @pytest.mark.long
 @pytest.mark.parametrize("beside", ["noise", "labels"])
 def test_p_value_is_uniform_beside_noise_and_labels(beside):
-    """Rows of the null hypothesis: Kolmogorov's test at 1 in 1000 of 24 p-values."""
+    """Rows of the null hypothesis: Kolmogorov's test at 1 in 1000 of 16 p-values."""
     found = []
-    for seed in range(24):
+    for seed in range(16):
         rng = np.random.default_rng(seed)
         x = np.vstack([rng.normal(0.0, 1.0, size=(30, 1)), rng.normal(9.0, 1.0, size=(30, 1))])
         options = {"labels": [0] * 10 + [-1] * 20 + [1] * 10 + [-1] * 20}
         if beside == "noise":
             x, options = np.vstack([x, rng.uniform(-8, 17, size=(12, 1))]), {"noise": True}
         result = lrt(x, "E", n_components=2, n_boot=19, n_init=3, random_seed=seed, **options)
-        found.append(result.tests[0].p_value - rng.random() / 20)  # p-values are steps of 1 / 20
+        [test] = result.tests  # many statistics are 0: equal ones are ordered by chance
+        above = np.sum(test.replicates > test.statistic + 1e-4)
+        equal = np.sum(np.abs(test.replicates - test.statistic) <= 1e-4)
+        found.append((above + rng.random() * (1 + equal)) / (1 + len(test.replicates)))
     assert kstest(found, "uniform").pvalue > 1e-3
 
 
