@@ -67,6 +67,14 @@ class RotationsPrior(ABC):
     def precisions(self, rng: np.random.Generator, along: FloatArray, p: FloatArray) -> FloatArray:
         """The precisions (S, K, d) of all components along their axes, given these and p."""
 
+    def given_axes(self, rng: np.random.Generator, along: FloatArray) -> FloatArray:
+        """Draws of the precisions (S, K, d) given the axes alone."""
+        p = None
+        for _ in range(_LAST_SWEEPS):
+            p = self.pooled(rng, along, p)
+        assert p is not None
+        return self.precisions(rng, along, p)
+
     def log_density(self, along: FloatArray, p: FloatArray) -> FloatArray:
         """Log density (S,) of the axes, all else integrated out, but for a constant."""
         return np.asarray(-self.power / self.d * np.log(along.sum(axis=1)).sum(axis=1))

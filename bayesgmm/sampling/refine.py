@@ -20,7 +20,6 @@ from ..data.units import kept_units
 from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import as_fit
 from ..em.result import Fit
-from ..families import Family
 from ..mixture.prior import Prior
 from ..posterior.labels.methods import Method
 from ..posterior.labels.relabel import check_method
@@ -169,8 +168,7 @@ def refine(
     DataError, ValueError
         Data that do not belong to the fit, a degenerate fit, an argument out of range.
     NotImplementedError
-        A prior that the family cannot have (`build_model`), or "smc" for a family whose prior
-        cannot be drawn from.
+        Weights, labels or noise where the sampler cannot have them.
     OSError, ValueError
         A checkpoint that cannot be written or read, is damaged, or is of another call, other data
         or another version.
@@ -224,7 +222,6 @@ def refine(
     if model is None:
         problem = PosteriorProblem.of(X, fit, prior, sample_weight, weights == "pseudo")
         _refuse_pseudo(problem, n_modes)
-        _check_family(problem.family, chosen)
         sample, prior = partial(_sample_own, problem, n_modes), problem.prior
         data = problem.data
         fixed |= {"weights": weights} if weights else {}
@@ -340,14 +337,6 @@ def _refuse_pseudo(problem: PosteriorProblem, n_modes: int) -> None:
     if problem.pseudo and (problem.noise is not None or n_modes > 1):
         raise NotImplementedError(
             "weights='pseudo' goes with neither noise nor n_modes: leave them out."
-        )
-
-
-def _check_family(family: Family, sampler: Sampler) -> None:
-    if sampler.needs_prior_draws and not family.conjugate:
-        raise NotImplementedError(
-            f"{sampler.name!r} starts from draws of the prior of {family.name}, which PyMC's model "
-            "does not make: use sampler='nutpie' or 'gibbs'."
         )
 
 

@@ -88,8 +88,6 @@ class Sampler:
     draws_from_prior : bool
         The engine draws components without rows from the prior: some nearly empty ones are no
         sign that more are missed.
-    needs_prior_draws : bool
-        The engine starts from draws of the whole prior, which has to be known with its constant.
     chooses : bool
         It has no engine of its own, and runs other samplers until a target is reached (`auto.py`).
     libraries : tuple of str
@@ -104,7 +102,6 @@ class Sampler:
     with_pruning: bool = False
     has_sweeps: bool = False
     draws_from_prior: bool = False
-    needs_prior_draws: bool = False
     chooses: bool = False
     libraries: tuple[str, ...] = ()
 
@@ -232,7 +229,7 @@ SAMPLERS: dict[str, Sampler] = {
         Sampler("advi", of_model=_advi),
         Sampler("fullrank_advi", of_model=_fullrank_advi),
         Sampler("pathfinder", of_model=_pathfinder, libraries=("jax", "blackjax")),
-        Sampler("smc", of_model=_smc, needs_prior_draws=True),
+        Sampler("smc", of_model=_smc),
     )
 }
 

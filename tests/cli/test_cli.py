@@ -447,13 +447,6 @@ def test_refine_refuses_what_python_refuses(csv, saved, arguments, code, message
     assert result.stdout == "" and "Traceback" not in result.output
 
 
-def test_smc_is_of_some_families(csv, tmp_path):
-    """Another is refused by name."""
-    run("fit", csv, "-k", 2, "--family", "VEV", "--out", tmp_path / "fit.npz")
-    result = run("refine", csv, tmp_path / "fit.npz", "--sampler", "smc")
-    assert result.exit_code == 1 and "draws of the prior of VEV" in error_of(result)
-
-
 @pytest.fixture
 def saved(csv, tmp_path):
     """A saved grid, a fit and a made-up posterior."""

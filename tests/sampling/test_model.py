@@ -85,13 +85,6 @@ def test_narrow_covariances_come_back(rng):
                                rtol=1e-4, atol=1e-4)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
-def test_a_prior_that_cannot_be_had_says_so(x, name):
-    """A random scale that is one number."""
-    with pytest.raises(NotImplementedError, match=f"random scale of family {name} is one number"):
-        build_model(x, fitted(x, family=name), Prior.from_data(x, random_scale=True))
-
-
 def free_elements(covariances, family):
     """The free elements of the distinct covariances, as `Prior.log_density` counts them."""
     distinct = covariances[:1] if family.common else covariances

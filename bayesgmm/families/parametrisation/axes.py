@@ -78,6 +78,26 @@ class Axes(Parametrisation):
             diagonal = np.diagonal(scale)[None]
         return diagonal_matrices(0.5 * diagonal[:, None] / self._gammas(prior.dof, rng, draws))
 
+    def draw_orientation(self, prior: InverseWishart, rng: np.random.Generator) -> FloatArray:
+        """One draw of the orientation, whatever its copy; a scale that is one number leaves it."""
+        rotations = rotations_prior(self.family, self.n_components, self.d, prior.dof)
+        assert rotations is not None
+        psi, frame = np.linalg.eigh(prior.expected_scale)
+        axes = frame @ rotations.draw(rng, psi, 1)[0][0]
+        return np.asarray(axes if self.family.orientation == Letter.VARIABLE else axes[0])
+
+    def draw_shape(self, dof: float, along: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """One draw of the shape given Psi along the axes (K, d), (D_k'Psi D_k)_jj."""
+        k, d = self.n_components, self.d
+        rotations = rotations_prior(self.family, k, d, dof)
+        if rotations is None:
+            logs = -np.log(self._gammas(dof, rng, 1)[0] / (0.5 * along))
+        else:
+            one = along[None] if rotations.own_axes else along[None, :1]
+            logs = -np.log(rotations.given_axes(rng, one)[0])
+        logs = logs - logs.mean(axis=-1, keepdims=True)
+        return np.asarray(np.exp(logs if self.family.shape == Letter.VARIABLE else logs[0]))
+
     def _gammas(self, dof: float, rng: np.random.Generator, draws: int) -> FloatArray:
         """Draws (draws, K, d) of psi_j / (2 lambda a_j) along the columns."""
         k, d = self.n_components, self.d

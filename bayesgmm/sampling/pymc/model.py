@@ -28,6 +28,7 @@ from .deviations import covariances_by_deviations, variables_of
 from .likelihood import BartlettNormal, Covariances, GaussianMixture, covariances_along_axes
 from .likelihood.distribution import as_observed
 from .mixture_term import covariances_in
+from .random_scale import random_scale
 from .uniform_noise import uniform_noise
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ def build_model(
         Data that are not the fit's, or infinite values.
     ValueError
         The prior is for other columns; weights, and nothing said of what they mean.
-    NotImplementedError
-        A random scale in a family with axes (VEE, EVE, VVE, EEV, VEV, EVV).
 
     See Also
     --------
@@ -129,11 +128,6 @@ def pymc_model(
             "'nutpie', 'gibbs' or 'laplace'."
         )
     data = problem.data.repeated()
-    if prior.of_covariances.random_scale and parametrisation.family.one_scale:
-        raise NotImplementedError(
-            f"a random scale of family {parametrisation.family.name} is one number, which the PyMC "
-            "model does not have: use sampler='nutpie' or another that samples the density."
-        )
     with pm.Model(coords=coordinates(data, parametrisation)) as model:
         values = np.ascontiguousarray(data.values, dtype=np.float64)
         if data.groups is not None:  # pm.Data have all values, and other rows no labels
@@ -141,7 +135,7 @@ def pymc_model(
             observed: Any = as_observed(values)
         else:
             observed = pm.Data("x", values, dims=("obs_id", FEATURE))
-        scale = _hyperparameter("scale", prior.scale, dims=FEATURE, **_by_shares(parametrisation))
+        scale = random_scale(parametrisation, prior)
         pi = _proportions(parametrisation.n_components, prior)
         if prior.mean_covariance is not None:
             mu = _means(prior.mean, prior.mean_covariance)
@@ -202,45 +196,12 @@ def _independent_variables(
     )
 
 
-def _hyperparameter(name: str, value: Any, **arguments: Any) -> Any:
-    """A variable of that name where the hyperparameter is random, else nothing."""
-    if isinstance(value, Gamma):
-        return pm.Gamma(name, value.shape, value.rate, **arguments)
-    return None
-
-
-def _by_shares(parametrisation: Parametrisation) -> dict[str, Any]:
-    """The transform of a random scale of which the data determine only the sum; else PyMC's own."""
-    if not parametrisation.scale_by_shares:
-        return {}
-    return {"default_transform": _SumAndShares(parametrisation.d)}
-
-
-class _SumAndShares(SimplexTransform):
-    """Positive numbers by the logarithm of their sum, and their shares in it on the simplex."""
-
-    name = "sum_and_shares"
-
-    def __init__(self, d: int) -> None:
-        self.d = d
-
-    def forward(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
-        total = value.sum(axis=-1, keepdims=True)
-        return pt.concatenate([pt.log(total), super().forward(value / total)], axis=-1)
-
-    def backward(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
-        return pt.exp(value[..., 0, None]) * super().backward(value[..., 1:])
-
-    def log_jac_det(self, value: pt.TensorVariable, *inputs: Any) -> pt.TensorVariable:
-        return np.log(self.d) + pt.log(self.backward(value)).sum(axis=-1)
-
-
 def _proportions(n_components: int, prior: Prior) -> pt.TensorVariable:
     if n_components == 1:
         return pm.Deterministic("pi", pt.ones(1), dims=COMPONENT)
-    concentration = _hyperparameter("concentration", prior.concentration)
-    if concentration is None:
-        concentration = prior.concentration
+    concentration: Any = prior.concentration
+    if isinstance(concentration, Gamma):
+        concentration = pm.Gamma("concentration", concentration.shape, concentration.rate)
     return pm.Dirichlet(
         "pi", concentration * np.ones(n_components), dims=COMPONENT,
         default_transform=_Simplex(n_components),

@@ -8,6 +8,9 @@ complete, and every draw's log density is at hand.
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import xarray as xr
@@ -16,6 +19,7 @@ from scipy.stats import Covariance, multivariate_normal
 from ...utils.progress import progress
 from ...utils.types import FloatArray
 from ..run.settings import Settings
+from .one_copy import OneCopy, Restricted
 from .points import Points
 
 # Effective share of the particles under a stage's weights. With PyMC's 0.5 labellings die out: for
@@ -56,7 +60,34 @@ def smc(model: pm.Model, start: dict[str, FloatArray], settings: Settings) -> xr
 
 
 class _Kernel(pm.smc.kernels.IMH):
-    """PyMC's kernel, with proposals that do not depend on the units of the particles."""
+    """PyMC's kernel: proposals do not depend on units, one copy of each Sigma's axes is kept."""
+
+    tempered_posterior: FloatArray
+    prior_logp_func: Any
+    likelihood_logp_func: Any
+
+    def __init__(self, draws: int, *, model: pm.Model, **options: Any) -> None:
+        super().__init__(draws, model=model, **options)
+        self.one_copy = OneCopy.of(model, self.var_info)
+
+    def initialize_population(self) -> dict[str, FloatArray]:
+        """Draws of the prior, of which PyTensor says that some are made by Python."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Numba will use object mode")
+            drawn: dict[str, FloatArray] = super().initialize_population()
+        return drawn
+
+    def setup_kernel(self) -> None:
+        """Move the particles to the copies that are kept, and let none leave these."""
+        if (one := self.one_copy) is None:
+            return
+        self.tempered_posterior = one.folded(self.tempered_posterior)
+        prior, likelihood = self.prior_logp_func, self.likelihood_logp_func
+        self.prior_logp_func = Restricted(prior, one.log_share)
+        self.likelihood_logp_func = Restricted(
+            likelihood, lambda vector: 0.0 if one.kept(vector) else np.inf
+        )
+        self.prior_logp = np.array([self.prior_logp_func(v) for v in self.tempered_posterior])
 
     def tune(self) -> None:
         """Propose from a normal density with the particles' mean and covariance."""

@@ -1,8 +1,10 @@
 """Volume, shape and orientation as PyMC variables, with the inverse Wishart's kernel as prior.
 
-Given shapes and orientations a volume is inverse gamma; the orientations are uniform (Haar); the
-shapes given the orientations have the density that makes the product of the three the kernel, known
-to a constant only. So the shapes cannot be drawn forward, as `pm.sample_prior_predictive` says.
+Given shapes and orientations a volume is inverse gamma. The density of shapes and orientations is
+what makes the product of all the kernel, known to a constant only, and stands with the shapes; that
+of orientations is 1 (Haar). They are drawn forward from the distributions that they have: the
+orientations from their own, which is not uniform where Psi's eigenvalues differ, the shapes given
+these (`families/rotations_prior.py`).
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import pytensor.tensor as pt
 from pymc.distributions.transforms import Transform
 from scipy.special import gammaln
 
+from ....families.inverse_wishart import InverseWishart
 from ....families.letters import Letter
 from ....families.log_constants import scale_power
 from ....families.parametrisation.axes import Axes
 from ....mixture.prior import Prior
-from .rotations import UniformRotation
+from ....utils.types import FloatArray
+from .rotations import rotation_transform
 
 
 class LogShape(Transform):
@@ -90,23 +94,25 @@ def _variables(parametrisation: Axes, prior: Prior, scale: Any) -> tuple[Any, An
     """Variances (K, d) along the axes; the axes (K, d, d) or (d, d), or None for the columns."""
     psi = prior.expected_scale
     names = {v.name: v for v in parametrisation.variables}
-    axes, squares = None, pt.as_tensor(np.diagonal(psi)[None] if scale is None else scale[None])
+    of_scale = pt.as_tensor(np.diagonal(psi) if scale is None else scale)
+    axes, squares = None, of_scale[None]
     dof = prior.inverse_wishart.dof
     power = scale_power(dof, parametrisation.family, parametrisation.n_components, prior.d)
     if parametrisation.has_orientations:
         dims = names["orientation"].dims
-        rotation = parametrisation.rotation
-        axes = UniformRotation("orientation", about=rotation.about, dims=dims)
-        squares = pt.atleast_2d((axes * (psi @ axes)).sum(axis=-2))
+        axes = _orientation(parametrisation, prior.inverse_wishart, dims)
+        matrix = psi if scale is None else pt.diag(of_scale)
+        squares = pt.atleast_2d((axes * (matrix @ axes)).sum(axis=-2))
     squares = pt.broadcast_to(squares, (parametrisation.n_components, parametrisation.d))
     volume_shape = parametrisation.volume_prior(prior.inverse_wishart)
     rate = partial(_rate, each=parametrisation.family.volume == Letter.VARIABLE)
     own_shapes = parametrisation.family.shape == Letter.VARIABLE
     shape = pm.CustomDist(
-        "shape", squares, logp=partial(
+        "shape", squares, of_scale, logp=partial(
             _log_shape, rate=rate, volume_shape=volume_shape, power=0.0 if scale is None else power
         ),
-        signature="(k,d)->(k,d)" if own_shapes else "(k,d)->(d)",
+        random=partial(_random_shape, form=parametrisation, dof=dof),
+        signature="(k,d),(d)->(k,d)" if own_shapes else "(k,d),(d)->(d)",
         support_point=lambda rv, size, *_: pt.ones(parametrisation.shape(names["shape"])),
         dims=names["shape"].dims, default_transform=LogShape(2 if own_shapes else 1),
     )  # fmt: skip
@@ -126,7 +132,30 @@ def _rate(shape: Any, squares: Any, *, each: bool) -> Any:
     return sums if each else sums.sum()
 
 
-def _log_shape(value: Any, squares: Any, *, rate: Any, volume_shape: float, power: float) -> Any:
+def _orientation(parametrisation: Axes, prior: InverseWishart, dims: tuple[str, ...]) -> Any:
+    """The orientation: its density is 1, its draws are of the whole prior."""
+    rotation = parametrisation.rotation
+
+    def random(about: Any, rng: np.random.Generator, size: Any) -> FloatArray:
+        return parametrisation.draw_orientation(prior, rng)
+
+    return pm.CustomDist(
+        "orientation", rotation.about, logp=lambda value, about: pt.zeros_like(value[..., 0, 0]),
+        random=random, support_point=lambda rv, size, about: about,
+        signature="(d,e)->(d,e)", dims=dims, default_transform=rotation_transform(rotation),
+    )  # fmt: skip
+
+
+def _random_shape(
+    squares: Any, of_scale: Any, rng: np.random.Generator, size: Any, *, form: Axes, dof: float
+) -> FloatArray:
+    """The shapes given the orientations and the scale."""
+    return form.draw_shape(dof, squares, rng)
+
+
+def _log_shape(
+    value: Any, squares: Any, of_scale: Any, *, rate: Any, volume_shape: float, power: float
+) -> Any:
     """Log density of the shapes given the orientations, or a scale, to a constant."""
-    of_scale = power * pt.log(squares[0]).sum() if power else 0.0
-    return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares))) + of_scale
+    total = power * pt.log(of_scale).sum() if power else 0.0
+    return pt.sum(gammaln(volume_shape) - volume_shape * pt.log(rate(value, squares))) + total

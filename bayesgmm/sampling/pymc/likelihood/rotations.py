@@ -19,7 +19,7 @@ from ....utils.types import FloatArray
 _SMALL = 1e-4
 
 
-class _Rotation(Transform):
+class RotationTransform(Transform):
     """Rotations about D0 as the strict lower triangle of a skew-symmetric S."""
 
     ndim_supp = 2
@@ -31,6 +31,7 @@ class _Rotation(Transform):
         self.lower = np.tril_indices(self.d, -1)
 
     def skew(self, value: Any) -> Any:
+        """The skew-symmetric matrices of coordinates."""
         lower = pt.zeros((*value.shape[:-1], self.d, self.d))
         lower = lower[..., self.lower[0], self.lower[1]].set(value)
         return lower - pt.swapaxes(lower, -1, -2)
@@ -40,7 +41,7 @@ class _Rotation(Transform):
         return pt.swapaxes(pt.as_tensor(self.about), -1, -2) @ value
 
 
-class _Cayley(_Rotation):
+class _Cayley(RotationTransform):
     name = "cayley"
 
     def forward(self, value: Any, *inputs: Any) -> Any:
@@ -56,7 +57,7 @@ class _Cayley(_Rotation):
         return self.rotation.constant - (self.d - 1) * log_det
 
 
-class _Turn(_Rotation):
+class _Turn(RotationTransform):
     name = "turn"
 
     def forward(self, value: Any, *inputs: Any) -> Any:
@@ -94,7 +95,12 @@ class _Turn(_Rotation):
         )
 
 
-_TRANSFORMS: dict[type[Rotation], type[_Rotation]] = {Turn: _Turn, Cayley: _Cayley}
+_TRANSFORMS: dict[type[Rotation], type[RotationTransform]] = {Turn: _Turn, Cayley: _Cayley}
+
+
+def rotation_transform(rotation: Rotation) -> Transform:
+    """The coordinates of rotations about the given ones, for PyMC."""
+    return _TRANSFORMS[type(rotation)](rotation)
 
 
 class UniformRotationRV(RandomVariable):
@@ -152,7 +158,7 @@ class UniformRotation(pm.Continuous):
         """One variable in the open model."""
         center = _center(d, about)
         of_center = rotation(center)
-        kwargs.setdefault("default_transform", _TRANSFORMS[type(of_center)](of_center))
+        kwargs.setdefault("default_transform", rotation_transform(of_center))
         return super().__new__(cls, name, about=center, **kwargs)
 
     @classmethod
