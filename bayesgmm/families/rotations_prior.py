@@ -307,9 +307,9 @@ def _path(
         for _ in range(_SWEEPS):
             p = prior.sweep(rng, axes, p, to)
         back = prior.log_ratio(axes, p, to, now)
-        total += _bridge(forward, back)
+        total += log_ratio_of_integrals(forward, back)
         pairs = zip(np.split(forward, _GROUPS), np.split(back, _GROUPS), strict=True)
-        groups += [_bridge(*pair) for pair in pairs]
+        groups += [log_ratio_of_integrals(*pair) for pair in pairs]
     error = float(groups.std(ddof=1) / np.sqrt(_GROUPS))
     return Path(float(total), error, tuple(times))
 
@@ -329,7 +329,7 @@ def _next_time(
     return low
 
 
-def _bridge(forward: FloatArray, back: FloatArray) -> float:
+def log_ratio_of_integrals(forward: FloatArray, back: FloatArray) -> float:
     """Log ratio of two integrals from as many draws of both densities (Meng & Wong 1996)."""
     log_ratio = 0.0
     for _ in range(_ROUNDS):

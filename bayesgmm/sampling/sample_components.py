@@ -11,7 +11,6 @@ from .._version import __version__
 from ..data.chunks import in_memory
 from ..em.checks import as_fit
 from ..em.result import Fit
-from ..families import Family
 from ..families.hyperparameters import Gamma, concentration_or_gamma
 from ..mixture.mixture_of_mixtures import MixtureOfMixtures
 from ..mixture.prior import Prior
@@ -95,8 +94,6 @@ def sample_components(
     DataError, ValueError
         Data that do not belong to the fit, a degenerate or weighted fit, more components than the
         prior of K allows, an argument out of range.
-    NotImplementedError
-        Another family.
     KeyboardInterrupt
         Interrupted before there were draws.
 
@@ -129,7 +126,6 @@ def sample_components(
     settings = Settings(draws, tune, chains, random_seed, _ACCEPT, cores, progressbar, thin)
     best = as_fit(fit)
     check_refinable(best)
-    _check_family(best.family)
     of_k = PriorOnK.beta_negative_binomial() if prior_on_k is None else as_prior_on_k(prior_on_k)
     starts = _starts(fit, best, of_k)
     rows = in_memory(best.mixture.rows(X))
@@ -153,15 +149,6 @@ def sample_components(
     if problems_found := posterior.diagnostics.problems:
         warn(" ".join(problems_found), ConvergenceAdvice)
     return posterior
-
-
-def _check_family(family: Family) -> None:
-    if not family.conjugate:
-        raise NotImplementedError(
-            f"the number of components cannot be sampled for {family.name}, whose components "
-            "share some of volume, shape and axes and not all: compare posteriors of several K "
-            "by bayesgmm.model_probabilities, or use EII, VII, EEI, VVI, EEE or VVV."
-        )
 
 
 def _starts(fit: Any, best: Fit, prior_on_k: PriorOnK) -> list[Fit]:

@@ -9,23 +9,32 @@ draws. With n rows, that of a given one of K components to be empty is, exactly,
 
 the ratio of the evidences times that of the Dirichlet-multinomial probabilities of the allocations.
 Laplace's approximation gives the evidences well enough.
+
+Where components share some parts of their covariances and not all, the constants of the priors are
+left out of the evidences, and what an empty component's density integrates to, given what is
+shared, comes in their place: its mean over the posterior of K - 1 components (`own_parts.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, logsumexp
 
+from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
 from ...em.problem import Problem
 from ...em.run import run_em
+from ...families.parametrisation.axes import Axes
+from ...families.parametrisation.copies import log_copies
 from ...kernels.e_step.contract import Parameters
 from ...utils.errors import DegenerateComponentError
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
+from .gibbs import axes_state
+from .own_parts import own_parts, own_prior
 
 # Rows used first; all are used where these leave a doubt about which evidence is larger.
 _FEW_ROWS = 4096
@@ -40,39 +49,55 @@ _DIFFERENT = 0.01
 # Expected rows of a component that is nearly empty.
 _FEWEST_ROWS = 2.0
 
-type ModeNear = Callable[[PosteriorProblem, Parameters], Mode | None]
+# Points of Laplace's approximation, and draws at each, by which an empty component's density is
+# integrated.
+_POINTS, _DRAWS = 100, 4
 
 
-def share_empty(problem: PosteriorProblem, mode: Mode, mode_near: ModeNear) -> float | None:
+@dataclass(frozen=True, slots=True)
+class InitialPoint:
+    """A mode at which chains start, and the density in coordinates about it."""
+
+    density: LogPosterior
+    mode: Mode
+
+
+type PointNear = Callable[[PosteriorProblem, Parameters], InitialPoint | None]
+
+
+def share_empty(
+    problem: PosteriorProblem, point: InitialPoint, point_near: PointNear
+) -> float | None:
     """Posterior probability that some component is empty; None where its form is not known.
 
     Parameters
     ----------
     problem : PosteriorProblem
         The posterior.
-    mode : Mode
+    point : InitialPoint
         Its mode next to the fit.
-    mode_near : function of PosteriorProblem and Parameters
+    point_near : function of PosteriorProblem and Parameters
         The mode next to parameters.
     """
     prior, k = problem.prior, problem.n_components
-    if k == 1 or not problem.family.conjugate or prior.random_concentration:
+    if k == 1 or prior.random_concentration:
         return None
     if problem.noise is not None or problem.labelled:  # counts of rows that are not known then
         return None
     a, n = prior.expected_concentration, problem.data.total
     log_share = gammaln(k * a) - gammaln((k - 1) * a)
-    log_share += gammaln(n + (k - 1) * a) - gammaln(n + k * a) - _log_evidence(mode, k)
+    log_share += gammaln(n + (k - 1) * a) - gammaln(n + k * a) - _log_evidence(point)
     heights: list[float] = []
     share = 0.0
     for fewer in _with_one_less(problem):
         smaller = replace(problem, fitted=fewer, fitted_under_prior=True)
-        other = mode_near(smaller, fewer)
-        if other is None or not other.regular:
+        other = point_near(smaller, fewer)
+        if other is None or not other.mode.regular:
             continue
-        if all(abs(other.log_density - height) > _DIFFERENT for height in heights):
-            heights.append(other.log_density)
-            share += np.exp(min(log_share + _log_evidence(other, k - 1), 0.0))
+        if all(abs(other.mode.log_density - height) > _DIFFERENT for height in heights):
+            heights.append(other.mode.log_density)
+            of_empty = log_share + _log_evidence(other) + _log_integral_of_own(other)
+            share += np.exp(min(of_empty, 0.0))
     # the expected number of empty components; where that is not small, draws do have some
     return float(min(1.0, k * share))
 
@@ -101,11 +126,38 @@ def share_near_empty(problem: PosteriorProblem, weights: FloatArray) -> float:
     return float(np.mean(weights.min(axis=-1) < (a + 3.0) / problem.data.total))
 
 
-def _log_evidence(mode: Mode, n_components: int) -> float:
-    """Log evidence by Laplace's approximation at one of the K! modes."""
-    size = len(mode.origin)
-    log_volume = 0.5 * size * np.log(2 * np.pi) + np.sum(np.log(np.diagonal(mode.root)))
-    return float(mode.log_density + log_volume + gammaln(n_components + 1))
+def _log_evidence(point: InitialPoint) -> float:
+    """Log evidence by Laplace's approximation at one of the K! modes, and of their axes' copies.
+
+    It lacks the constant of the covariances' prior where the density does.
+    """
+    mode, form = point.mode, point.density.parametrisation
+    log_modes = gammaln(form.n_components + 1)
+    if isinstance(form, Axes) and form.has_orientations:
+        log_modes += log_copies(form)
+    log_volume = 0.5 * len(mode.origin) * np.log(2 * np.pi)
+    log_volume += np.sum(np.log(np.diagonal(mode.root)))
+    return float(mode.log_density + log_volume + log_modes)
+
+
+def _log_integral_of_own(point: InitialPoint) -> float:
+    """Log of the mean integral of one more component's covariance; 0 where it is 1."""
+    density, form = point.density, point.density.parametrisation
+    if not isinstance(form, Axes):
+        return 0.0
+    prior, rng = density.prior, np.random.default_rng(0)
+    of_own = own_prior(form.family, prior.dof, prior.inverse_wishart.expected_scale)
+    z = rng.standard_normal((_POINTS, density.size))
+    values = density.space.values(point.mode.origin + z @ point.mode.root.T)
+    logs = []
+    for i in range(_POINTS):
+        at = {name: value[i] for name, value in values.items()}
+        random = prior.inverse_wishart.random_scale
+        psi = np.diag(at["scale"]) if random else prior.inverse_wishart.expected_scale
+        state = axes_state(at, form.d)
+        logs += [own_parts(rng, of_own, np.array(psi), state, 0, True) for _ in range(_DRAWS)]
+    in_volumes = 0.5 * np.log(form.d) if form.power == form.d else 0.0
+    return float(logsumexp(logs) - np.log(len(logs)) - in_volumes)
 
 
 def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:

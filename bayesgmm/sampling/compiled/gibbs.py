@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -216,19 +217,23 @@ def _write_numbers(
         numbers[compiled.DOF] = prior.inverse_gamma(family)[0]
 
 
-def _parts(
-    values: dict[str, FloatArray],
-    parametrisation: Parametrisation,
-    prior: Prior,
-    scale: FloatArray,
-) -> compiled.CovarianceParts:
-    """Volumes, shapes and axes as compiled code has them, or the numbers of an LKJ prior."""
-    d = parametrisation.d
-    state = AxesState(
+def axes_state(values: Mapping[str, FloatArray], d: int) -> AxesState:
+    """Volumes, shapes and axes as compiled code has them; empty where there are none."""
+    return AxesState(
         np.array(values.get("volume", ())).reshape(-1),
         np.log(values.get("shape", ())).reshape(-1, d),
         np.array(values.get("orientation", ())).reshape(-1, d, d),
     )
+
+
+def _parts(
+    values: Mapping[str, FloatArray],
+    parametrisation: Parametrisation,
+    prior: Prior,
+    scale: FloatArray,
+) -> compiled.CovarianceParts:
+    """The same, or the numbers of an LKJ prior, with the addresses of what handles them."""
+    state = axes_state(values, parametrisation.d)
     drawing, lkj = 0, np.empty(0)
     if len(state.volumes):
         drawing = draw_axes.address

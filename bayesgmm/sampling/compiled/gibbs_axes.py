@@ -80,16 +80,24 @@ def draw_axes(rng, power, weights, scales, state, covariances):  # type: ignore[
                 for k in range(n_components):
                     _draw_shape(rng, k, squares, volumes[0], log_shapes[k])
             _draw_volumes(rng, power, weights, squares, volumes, log_shapes)
-    variances = np.empty(d)
     for k in range(n_components):
-        for j in range(d):
-            variances[j] = volumes[k % len(volumes)] * np.exp(log_shapes[k % len(log_shapes), j])
-        if rows < d:
-            for j in range(d):
-                covariances[k, 0, j] = variances[j]
-        else:
-            compose(variances, axes[k % len(axes)], covariances[k])
+        compose_covariance(state, k, covariances[k])
     return 0
+
+
+@inlined
+def compose_covariance(state, k, covariance):  # type: ignore[no-untyped-def]
+    """Write component k's covariance (d, d) or (1, d)."""
+    volumes, log_shapes, axes = state
+    rows, d = covariance.shape
+    variances = np.empty(d)
+    for j in range(d):
+        variances[j] = volumes[k % len(volumes)] * np.exp(log_shapes[k % len(log_shapes), j])
+    if rows < d:
+        for j in range(d):
+            covariance[0, j] = variances[j]
+    else:
+        compose(variances, axes[k % len(axes)], covariance)
 
 
 @inlined

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..registry import DensityEngine, Sampler
 from ..run.datatree import to_datatree
 from ..run.interruption import refuse_if_stopped, warn_of_interruption, was_stopped
 from ..run.settings import Settings
-from .empty_components import drawn_empty, share_empty
+from .empty_components import InitialPoint, drawn_empty, share_empty
 from .pruning import with_pruning
 from .sandwich import with_sandwich
 
@@ -37,12 +37,6 @@ _LEFT_OUT_AT_START = 1e-5
 type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
 
 
-@dataclass(frozen=True, slots=True)
-class InitialPoint:
-    """A mode at which chains start, and the density in coordinates about it."""
-
-    density: LogPosterior
-    mode: Mode
 
 
 def sample_directly(
@@ -175,12 +169,7 @@ def _of_empty_components(
     problem: PosteriorProblem, point: InitialPoint, values: dict[str, FloatArray]
 ) -> dict[str, Any]:
     """The probability of an empty component, where it is known, and the share of such draws."""
-
-    def mode_at(other: PosteriorProblem, parameters: Parameters) -> Mode | None:
-        found = _initial_point(other, parameters)
-        return None if found is None else found.mode
-
-    return drawn_empty(problem, values, share_empty(problem, point.mode, mode_at))
+    return drawn_empty(problem, values, share_empty(problem, point, _initial_point))
 
 
 def _nth(settings: Settings, i: int) -> Settings:

@@ -12,21 +12,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...density.log_posterior import LogPosterior
+from ...families.family import Family
 from ...families.hyperparameters import Gamma
+from ...families.log_constants import scale_power
+from ...families.matrices import VARIABLE
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
 from ...mixture.mixture_of_mixtures import MixtureOfMixtures
-from ...utils.types import FloatArray, IntArray
+from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
 from ..run.chains import chains_of
 from ..run.settings import Settings
 from .gibbs import GibbsState
+from .gibbs_axes import AxesState
+from .gibbs_sweeps import CovarianceParts
+from .own_parts import own_prior
+from .shared_constants import log_constants
 from .telescoping_step import (
     ALPHA_RATE,
     ALPHA_SHAPE,
     COMPONENTS,
     DYNAMIC,
     FILLED,
+    LOG_PSI,
+    Present,
     PriorOfComponents,
     telescoping_step,
 )
@@ -61,7 +70,7 @@ def telescoping(
     ValueError
         A component became too narrow for double precision.
     """
-    of_k, a = _prior_of_components(model), model.concentration
+    of_k, a = prior_of_components(model, problems[0].family), model.concentration
     alpha = float(a.mean) if isinstance(a, Gamma) else a
     starts = [_state_at_mode(problem) for problem in problems[: settings.chains]]
 
@@ -71,15 +80,25 @@ def telescoping(
     return chains_of(start, settings, _TITLE).draws
 
 
-def _prior_of_components(model: MixtureOfMixtures) -> PriorOfComponents:
+def prior_of_components(model: MixtureOfMixtures, family: Family) -> PriorOfComponents:
     """The priors of K and the concentration as compiled code reads them."""
-    numbers = np.zeros(3)
+    prior, most = model.prior.inverse_wishart, model.on_k.max_components
+    psi = prior.expected_scale
+    numbers = np.zeros(4)
     numbers[DYNAMIC] = model.dynamic
+    numbers[LOG_PSI] = np.log(np.diagonal(psi)).sum()
     if isinstance(model.concentration, Gamma):
         numbers[ALPHA_SHAPE] = model.concentration.shape
         numbers[ALPHA_RATE] = float(model.concentration.rate)
+    log_shared, powers = np.zeros(most), np.zeros(most)
+    if not family.conjugate:
+        log_shared = log_constants(prior, family, np.flatnonzero(model.on_k.probabilities) + 1)
+        powers[:] = [scale_power(prior.dof, family, k, prior.d) for k in range(1, most + 1)]
     with np.errstate(divide="ignore"):
-        return PriorOfComponents(np.log(model.on_k.probabilities), numbers)
+        log_prior = np.log(model.on_k.probabilities)
+    return PriorOfComponents(
+        log_prior, numbers, log_shared, powers, own_prior(family, prior.dof, psi)
+    )
 
 
 def _state_at_mode(problem: PosteriorProblem) -> Callable[[], GibbsState]:
@@ -94,57 +113,62 @@ def _state_at_mode(problem: PosteriorProblem) -> Callable[[], GibbsState]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chain:
-    """A chain whose draws are `thin` sweeps apart; mixture and counts have room for M components.
-
-    sizes has the number of components and of filled ones, alpha (1,) the concentration.
-    """
+    """A chain whose draws are `thin` sweeps apart."""
 
     state: GibbsState
     of_k: PriorOfComponents
     thin: int
-    mixture: MixtureArrays
-    counts: FloatArray
-    sizes: IntArray
-    alpha: FloatArray
+    present: Present
     probabilities: FloatArray
 
     @classmethod
     def at(cls, state: GibbsState, of_k: PriorOfComponents, alpha: float, thin: int) -> _Chain:
         """A chain that begins with the components of a state."""
         most, n_components = len(of_k.log_prior), len(state.mixture.weights)
-        room = [np.zeros((most, *a.shape[1:])) for a in state.mixture]
-        for whole, part in zip(room, state.mixture, strict=True):
-            whole[:n_components] = part
+        parts = zip(state.parts.state, of_k.own.letters, strict=True)
+        own = [_with_room(2 * most, a) if letter == VARIABLE else a for a, letter in parts]
+        mixture = MixtureArrays(*(_with_room(most, a) for a in state.mixture))
         sizes = np.array([n_components, n_components])
-        return cls(
-            state, of_k, thin, MixtureArrays(*room), np.zeros(most), sizes, np.array([alpha]),
-            np.zeros(most),
-        )  # fmt: skip
+        present = Present(np.zeros(most), sizes, np.array([alpha]), AxesState(*own), mixture)
+        return cls(state, of_k, thin, present, np.zeros(most))
 
     def step(self, rng: np.random.Generator) -> None:
         """Go on to the next draw."""
-        state = self.state
+        state, sizes = self.state, self.present.sizes
         self.probabilities[:] = 0.0
         for _ in range(self.thin):
-            counts = self.counts[: self.sizes[COMPONENTS]]
-            replace(state, mixture=self._present()).sweep(rng, 1, counts)
+            counts = self.present.counts[: sizes[COMPONENTS]]
+            replace(state, mixture=self._mixture(), parts=self._parts()).sweep(rng, 1, counts)
             telescoping_step(
-                rng, inverse_factors.address, state.prior, self.of_k, self.counts, self.sizes,
-                self.alpha, state.hyper, self.mixture, self.probabilities,
+                rng, inverse_factors.address, state.prior, self.of_k, state.hyper, self.present,
+                self.probabilities,
             )  # fmt: skip
 
     def value(self) -> ComponentsDraw:
         """A copy of the state."""
         return ComponentsDraw(
-            filled=int(self.sizes[FILLED]),
-            alpha=float(self.alpha[0]),
+            filled=int(self.present.sizes[FILLED]),
+            alpha=float(self.present.alpha[0]),
             psi=np.diagonal(self.state.hyper.psi).copy(),
-            mixture=MixtureArrays(*(a.copy() for a in self._present())),
+            mixture=MixtureArrays(*(a.copy() for a in self._mixture())),
             probabilities=self.probabilities / self.thin,
         )
 
-    def _present(self) -> MixtureArrays:
+    def _mixture(self) -> MixtureArrays:
         """The components that are there."""
-        k = self.sizes[COMPONENTS]
-        weights, means, covariances = self.mixture
-        return MixtureArrays(weights[:k], means[:k], covariances[:k])
+        k = self.present.sizes[COMPONENTS]
+        return MixtureArrays(*(a[:k] for a in self.present.mixture))
+
+    def _parts(self) -> CovarianceParts:
+        """Their volumes, shapes and axes."""
+        k, own = self.present.sizes[COMPONENTS], self.present.own
+        of_each = zip(own, self.of_k.own.letters, strict=True)
+        parts = [a[:k] if letter == VARIABLE else a for a, letter in of_each]
+        return self.state.parts._replace(state=AxesState(*parts))
+
+
+def _with_room(most: int, values: FloatArray) -> FloatArray:
+    """An array (M, ...) that begins with the values."""
+    room = np.zeros((most, *values.shape[1:]))
+    room[: len(values)] = values
+    return room
