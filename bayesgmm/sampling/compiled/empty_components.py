@@ -49,6 +49,9 @@ _DIFFERENT = 0.01
 # Expected rows of a component that is nearly empty.
 _FEWEST_ROWS = 2.0
 
+# The largest share that Laplace's approximation tells of families that share some parts: of
+# components that overlap more it is up to 35 times too large.
+_LARGEST = 0.01
 # Points of Laplace's approximation, and draws at each, by which an empty component's density is
 # integrated.
 _POINTS, _DRAWS = 100, 4
@@ -68,7 +71,7 @@ type PointNear = Callable[[PosteriorProblem, Parameters], InitialPoint | None]
 def share_empty(
     problem: PosteriorProblem, point: InitialPoint, point_near: PointNear
 ) -> float | None:
-    """Posterior probability that some component is empty; None where its form is not known.
+    """Posterior probability that some component is empty; None where it is not known.
 
     Parameters
     ----------
@@ -85,21 +88,30 @@ def share_empty(
     if problem.noise is not None or problem.labelled:  # counts of rows that are not known then
         return None
     a, n = prior.expected_concentration, problem.data.total
-    log_share = gammaln(k * a) - gammaln((k - 1) * a)
-    log_share += gammaln(n + (k - 1) * a) - gammaln(n + k * a) - _log_evidence(point)
-    heights: list[float] = []
+    log_ways = gammaln(k * a) - gammaln((k - 1) * a)
+    log_ways += gammaln(n + (k - 1) * a) - gammaln(n + k * a)
+    log_ways -= _log_evidence(point)
     share = 0.0
+    for other in _smaller_points(problem, point_near):
+        of_empty = log_ways + _log_evidence(other) + _log_integral_of_own(other)
+        share += np.exp(min(of_empty, 0.0))
+    # the expected number of empty components; where that is not small, draws do have some
+    share = float(min(1.0, k * share))
+    return share if problem.family.conjugate or share < _LARGEST else None
+
+
+def _smaller_points(problem: PosteriorProblem, point_near: PointNear) -> list[InitialPoint]:
+    """The modes with one component less that EM finds from the components without one."""
+    found: list[InitialPoint] = []
     for fewer in _with_one_less(problem):
         smaller = replace(problem, fitted=fewer, fitted_under_prior=True)
         other = point_near(smaller, fewer)
         if other is None or not other.mode.regular:
             continue
+        heights = [known.mode.log_density for known in found]
         if all(abs(other.mode.log_density - height) > _DIFFERENT for height in heights):
-            heights.append(other.mode.log_density)
-            of_empty = log_share + _log_evidence(other) + _log_integral_of_own(other)
-            share += np.exp(min(of_empty, 0.0))
-    # the expected number of empty components; where that is not small, draws do have some
-    return float(min(1.0, k * share))
+            found.append(other)
+    return found
 
 
 def drawn_empty(
