@@ -94,6 +94,8 @@ def sample_components(
     DataError, ValueError
         Data that do not belong to the fit, a degenerate or weighted fit, more components than the
         prior of K allows, an argument out of range.
+    NotImplementedError
+        An LKJ prior.
     KeyboardInterrupt
         Interrupted before there were draws.
 
@@ -131,6 +133,7 @@ def sample_components(
     rows = in_memory(best.mixture.rows(X))
     problems = [PosteriorProblem.of(rows, start, prior) for start in starts]
     prior = problems[0].prior
+    _check_prior(prior)
     if concentration is None:
         concentration = _ALPHA if dynamic else prior.concentration
     settings.refuse_too_many(of_k.max_components)
@@ -149,6 +152,15 @@ def sample_components(
     if problems_found := posterior.diagnostics.problems:
         warn(" ".join(problems_found), ConvergenceAdvice)
     return posterior
+
+
+def _check_prior(prior: Prior) -> None:
+    if prior.lkj is not None:
+        raise NotImplementedError(
+            "empty components are not drawn from an LKJ prior: pass an inverse Wishart one, such "
+            "as Prior.from_data(X), or compare posteriors of several K by "
+            "bayesgmm.model_probabilities."
+        )
 
 
 def _starts(fit: Any, best: Fit, prior_on_k: PriorOnK) -> list[Fit]:

@@ -379,6 +379,8 @@ def test_an_interruption_keeps_the_draws(x, grid, monkeypatch, request):
 def test_what_it_refuses(x, grid, posterior):
     with pytest.raises(ValueError, match="allows at most 2"):
         sampled(x, grid.fits["V", 3], prior_on_k=[0.5, 0.5])
+    with pytest.raises(NotImplementedError, match="LKJ"):
+        sampled(x, grid, prior=Prior.lkj_from_data(x))
     with pytest.raises(ValueError, match=r"only \[0, 0, 0, 0\] have so many"):
         posterior.given(1)
     with pytest.raises(TypeError, match="pass a Fit"):

@@ -37,8 +37,6 @@ _LEFT_OUT_AT_START = 1e-5
 type _Draws = tuple[dict[str, FloatArray], xr.Dataset]
 
 
-
-
 def sample_directly(
     problem: PosteriorProblem, sampler: Sampler, settings: Settings, n_modes: int = 1
 ) -> xr.DataTree:
