@@ -158,7 +158,7 @@ def _log_integral_of_own(point: InitialPoint) -> float:
     if not isinstance(form, Axes):
         return 0.0
     prior, rng = density.prior, np.random.default_rng(0)
-    of_own = own_prior(form.family, prior.dof, prior.inverse_wishart.expected_scale)
+    of_own = own_prior(form.family, prior.inverse_wishart.dof, prior.inverse_wishart.expected_scale)
     z = rng.standard_normal((_POINTS, density.size))
     values = density.space.values(point.mode.origin + z @ point.mode.root.T)
     logs = []
