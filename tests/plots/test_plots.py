@@ -67,6 +67,7 @@ def test_plots_of_a_place_in_another_figure():
 
 def test_figures_are_shown_in_scripts(monkeypatch):
     """In a window of pyplot's, which is gone afterwards."""
+    matplotlib.pyplot.close("all")  # what other tests have left
     shown = []
     monkeypatch.setattr(
         matplotlib.pyplot,

@@ -79,14 +79,14 @@ def test_a_source_of_data(faithful, monkeypatch):
 
 
 def test_a_way_to_standard_errors(faithful, monkeypatch):
-    """A function to the data of one replicate, and its name in REPLICATES.
+    """A function to the data of one replicate and its rows' components, and its name in REPLICATES.
 
     Exponential weights, as in the weighted bootstrap but for their sum: for one component the
     standard error of a mean is sd / sqrt(n). 400 replicates know it to 1 / sqrt(800), 3.5 %.
     """
 
     def exponential(fit, data, rng):
-        return border.as_data(data, sample_weight=rng.standard_exponential(data.n))
+        return border.as_data(data, sample_weight=rng.standard_exponential(data.n)), None
 
     monkeypatch.setitem(uncertainty.REPLICATES, "exponential", exponential)
     monkeypatch.setattr(uncertainty, "METHODS", (*uncertainty.REPLICATES, "information"))

@@ -164,7 +164,10 @@ class _Chain:
         k, own = self.present.sizes[COMPONENTS], self.present.own
         of_each = zip(own, self.of_k.own.letters, strict=True)
         parts = [a[:k] if letter == VARIABLE else a for a, letter in of_each]
-        return self.state.parts._replace(state=AxesState(*parts))
+        of_state = self.state.parts
+        return CovarianceParts(
+            of_state.factoring, of_state.drawing, AxesState(*parts), of_state.lkj
+        )
 
 
 def _with_room(most: int, values: FloatArray) -> FloatArray:

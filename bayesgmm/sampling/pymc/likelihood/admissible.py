@@ -26,6 +26,10 @@ class OfAdmissible(SymbolicOp):
         """Their product."""
         return [w * table]
 
+    def do_constant_folding(self, fgraph: Any, node: Any) -> bool:
+        """False: the density would not know the table in a product."""
+        return False
+
 
 def of_admissible(w: Any, admissible: Any) -> pt.TensorVariable:
     """Proportions by row of the components that each row can belong to.
