@@ -105,7 +105,9 @@ class Checkpoint:
         record = _HEAD.pack(key, len(content), zlib.crc32(content)) + content
         try:
             self._file.seek(self._end)
-            self._file.write(record)
+            done = 0
+            while done < len(record):  # a disk that becomes full takes a part first
+                done += self._file.write(record[done:])
             if time.monotonic() - self._synced > _SYNC:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
