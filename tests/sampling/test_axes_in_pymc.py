@@ -46,7 +46,7 @@ def functionals(sigma):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["VEE", "EVV", "VEV"])
+@pytest.mark.parametrize("name", ["VEE", pytest.param("EVV", marks=pytest.mark.long), "VEV"])
 @pytest.mark.parametrize("random", [False, True])
 def test_prior_draws_are_those_of_the_prior(x, name, random):
     """Within 4.5 errors of `Prior.sample`'s."""
