@@ -116,6 +116,11 @@ class LKJ:
     def check_family(self, family: Family) -> None:
         """Refuse a family in which deviations and correlations are not free.
 
+        Parameters
+        ----------
+        family : Family
+            A mixture's.
+
         Raises
         ------
         ValueError
@@ -135,7 +140,17 @@ class LKJ:
         return np.asarray(self.eta + 0.5 * (self.d - 2.0 - columns))
 
     def log_constant(self, family: Family) -> float:
-        """Log of the constant of one covariance's density."""
+        """Log of the constant of one covariance's density.
+
+        Parameters
+        ----------
+        family : Family
+            Diagonal ones have no correlations.
+
+        Returns
+        -------
+        float
+        """
         total = float(np.sum(self.terms.constant))
         if family.spherical or family.diagonal:
             return total
@@ -143,7 +158,17 @@ class LKJ:
         return total - float(np.sum((2.0 * shapes - 1.0) * np.log(2.0) + betaln(shapes, shapes)))
 
     def packed(self, family: Family) -> FloatArray:
-        """The density as EM reads it: the power of every v_j, beta, c (d,), b (d,)."""
+        """The density as EM reads it: the power of every v_j, beta, c (d,), b (d,).
+
+        Parameters
+        ----------
+        family : Family
+            Diagonal ones have no correlations.
+
+        Returns
+        -------
+        array (2 + 2 d,)
+        """
         terms = self.terms
         power = terms.power + 1.0
         if not (family.spherical or family.diagonal):
@@ -162,7 +187,12 @@ class LKJ:
         return {"eta": self.eta, "shape": self.shape, "scale": self.sizes.tolist()}
 
     def in_words(self) -> tuple[str, str, str]:
-        """The parameter, its distribution and a note."""
+        """The parameter, its distribution and a note.
+
+        Returns
+        -------
+        tuple of str
+        """
         each = show(self.sizes)
         law = f"deviations half-t({self.nu:g}, {each})"
         if self.shape is not None:
