@@ -86,6 +86,14 @@ class Checkpoint:
         self.put(key, _packed(step))
         return step
 
+    def answer(self, key: bytes, make: Callable[[], bytes]) -> bytes:
+        """What is kept under a key: from the file, or else made and added to it."""
+        content = self.get(key)
+        if content is None:
+            content = make()
+            self.put(key, content)
+        return content
+
     def get(self, key: bytes) -> bytes | None:
         """What is kept under a key of 16 bytes; None where nothing is."""
         with self._lock:
@@ -173,6 +181,11 @@ class Checkpoint:
                     f"{there.get(name)!r} there, {here[name]!r} here. Name another file, or remove "
                     "it."
                 )
+
+
+def key_of(name: str, more: bytes = b"") -> bytes:
+    """A checkpoint's key of a name, and of what tells it from others of that name."""
+    return blake2b(name.encode() + more, digest_size=16).digest()
 
 
 @contextmanager

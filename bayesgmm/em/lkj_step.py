@@ -18,7 +18,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from ..families.matrices import CODES, compose, eigen
+from ..families.matrices import CODES, compose, copy_matrix, eigen, fill_matrix
 from ..kernels.calls import caller
 from ..kernels.compilation import BOOL, F1, F3, R1, inlined, jit, part
 from ..mixture.log_prior import differ
@@ -36,9 +36,7 @@ def lkj_step(codes, packed, counts, scatters, known, covariances):  # type: igno
     w = np.empty((rows, d))
     for k in range(distinct):
         count = 0.0
-        for i in range(rows):
-            for j in range(d):
-                w[i, j] = 0.0
+        fill_matrix(w, 0.0)
         for c in range(k, k + 1 if distinct > 1 else n_components):
             count += counts[c]
             for i in range(rows):
@@ -53,9 +51,7 @@ def lkj_step(codes, packed, counts, scatters, known, covariances):  # type: igno
         else:
             _diagonal(packed, count, w, covariances[k])
     for k in range(distinct, n_components):
-        for i in range(rows):
-            for j in range(d):
-                covariances[k, i, j] = covariances[0, i, j]
+        copy_matrix(covariances[0], covariances[k])
 
 
 @jit()

@@ -10,12 +10,10 @@ import numpy as np
 from ..data.blocks import slices
 from ..data.chunks import answers_of_chunks, sums_over_chunks
 from ..data.data import Data
-from ..kernels.e_step.contract import Parameters
-from ..kernels.e_step.e_step import evaluate
-from ..kernels.e_step.view import View
 from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray, IntArray
 from .mixture import Mixture
+from .of_parameters import RowsOfChunks
 
 # Cells along each direction, and rows worked on at a time.
 _CELLS, _BLOCK = 120, 2**16
@@ -50,7 +48,8 @@ class Binned:
         high = np.max([high for _, high in ranges], axis=0)
         edges = np.linspace(low, high, _CELLS + 1, axis=1)
         parameters = mixture.parameters_about(data.center)
-        work = _Counts(directions, center, edges, parameters, data.center, data.scale)
+        rows = RowsOfChunks(parameters, data.center, data.scale)
+        work = _Counts(directions, center, edges, rows)
         marginals, *of_pairs = sums_over_chunks(data, work)
         places = _pairs(len(edges))
         counts, sums = of_pairs[: len(places)], of_pairs[len(places) :]
@@ -88,22 +87,16 @@ class _Counts:
     directions: FloatArray
     center: FloatArray
     edges: FloatArray
-    parameters: Parameters
-    data_center: FloatArray
-    scale: FloatArray
+    rows: RowsOfChunks
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        k, q = len(self.parameters.weights), len(self.edges)
+        k, q = len(self.rows.parameters.weights), len(self.edges)
         places = _pairs(q)
         marginals = np.zeros((q, k, _CELLS))
         counts = [np.zeros((k, _CELLS, _CELLS)) for _ in places]
         sums = [np.zeros((_CELLS, _CELLS)) for _ in places]
-        for block in slices(len(chunk.values), at_most=_BLOCK):
-            x = chunk.values[block]
-            view = View(x, self.data_center, self.scale)
-            resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
+        for x, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             labels, doubt = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
-            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(x))
             cells = self._cells((x - self.center) @ self.directions)
             for j in range(q):
                 at = labels * _CELLS + cells[j]

@@ -7,15 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..data.blocks import slices
 from ..data.chunks import are_in_chunks, sums_over_chunks
 from ..data.data import Data
-from ..kernels.e_step.contract import Parameters
-from ..kernels.e_step.e_step import evaluate
-from ..kernels.e_step.view import View
 from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
 from .classification import classify
+from .of_parameters import RowsOfChunks
 from .of_results import mixture_of
 
 # Uncertainties of rows that are doubtful, and of those that are not quite certain.
@@ -70,7 +67,7 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
 
 def _of_chunks(data: Data, fit: Any) -> Certainty:
     parameters = mixture_of(fit).parameters_about(data.center)
-    work = _Sums(parameters, data.center, data.scale)
+    work = _Sums(RowsOfChunks(parameters, data.center, data.scale))
     sizes, rows, certain, of_all = sums_over_chunks(data, work)
     with np.errstate(invalid="ignore"):
         probability = certain / rows
@@ -83,17 +80,12 @@ def _of_chunks(data: Data, fit: Any) -> Certainty:
 class _Sums:
     """Sums over a chunk: of weights, ones and probabilities by component, and over all rows."""
 
-    parameters: Parameters
-    center: FloatArray
-    scale: FloatArray
+    rows: RowsOfChunks
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        k = len(self.parameters.weights)
+        k = len(self.rows.parameters.weights)
         sizes, rows, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(3)
-        for block in slices(len(chunk.values), at_most=_BLOCK):
-            view = View(chunk.values[block], self.center, self.scale)
-            resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
-            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(resp))
+        for _, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             labels, largest = np.argmax(resp, axis=1), resp.max(axis=1)
             sizes += np.bincount(labels, weights, k)
             rows += np.bincount(labels, minlength=k)

@@ -68,15 +68,18 @@ class NoisyMixture:
 
     def log_density(self, x: Any) -> FloatArray:
         """Log density of each row (n,) of an array-like (n, d)."""
-        return self._mixed(self.mixture.rows(x))[0]
+        return self._evaluated(self.mixture.rows(x))[0]
 
     def noise_probability(self, x: Any) -> FloatArray:
         """The probability of each row (n,) of an array-like (n, d) to be noise."""
-        return self._mixed(self.mixture.rows(x))[1]
+        return self.is_noise(self.mixture.rows(x))
 
     def predict_proba(self, x: Any) -> FloatArray:
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
-        return with_noise_column(self.mixture.predict_proba(x), self.noise_probability(x))
+        rows = self.mixture.rows(x)
+        density, resp = evaluate(rows, self._about(rows), responsibilities=True)
+        of_noise = mixed(density, self.noise.of_rows(rows), self.noise_share)[1]
+        return with_noise_column(resp, of_noise)
 
     def predict(self, x: Any) -> IntArray:
         """The most probable component of each row, (n,) of int; -1 for noise."""
@@ -126,7 +129,7 @@ class NoisyMixture:
         array (n, d) or (draws, n, d)
         """
         rows = self.mixture.rows(x, missing=MARGINALIZE)
-        at = self.mixture.parameters_about(rows.center), self.noise, self.noise_share
+        at = self._about(rows), self.noise, self.noise_share
         if draws is None:
             return filled(rows, *at)
         draws = check_integer("draws", draws, 1)
@@ -179,17 +182,19 @@ class NoisyMixture:
 
     def is_noise(self, rows: Data) -> FloatArray:
         """The probability of each row (n,) to be noise."""
-        return self._mixed(rows)[1]
+        return self._evaluated(rows)[1]
 
-    def _mixed(self, rows: Data) -> tuple[FloatArray, FloatArray]:
-        """Log densities (n,) of rows under components and noise, and of each to be noise."""
-        density = self.mixture.log_density(rows)
-        return mixed(density, self.noise.of_rows(rows), self.noise_share)
+    def _about(self, rows: Data) -> Parameters:
+        """The components' parameters in the rows' coordinates."""
+        return self.mixture.parameters_about(rows.center)
+
+    def _evaluated(self, rows: Data) -> tuple[FloatArray, FloatArray]:
+        return _evaluated(rows, self._about(rows), self.noise, self.noise_share)
 
 
 def filled(rows: Data, parameters: Parameters, noise: Noise, share: float) -> FloatArray:
     """The rows (n, d) with the means of what they miss, of components and of noise."""
-    is_noise = _is_noise(rows, parameters, noise, share)[:, None]
+    is_noise = _evaluated(rows, parameters, noise, share)[1][:, None]
     assert noise.ends is not None
     middle = noise.ends.mean(axis=0) - rows.center
     found = (1 - is_noise) * conditional_means(rows, parameters) + is_noise * middle
@@ -201,13 +206,15 @@ def completed(
 ) -> FloatArray:
     """The rows (n, d) with draws of what they miss: of noise over the columns' ranges."""
     found = drawn(rows, parameters, rng)
-    strays = rng.random(rows.n) < _is_noise(rows, parameters, noise, share)
+    strays = rng.random(rows.n) < _evaluated(rows, parameters, noise, share)[1]
     assert noise.ends is not None
     low, high = noise.ends
     found[strays] = rng.uniform(low, high, (int(strays.sum()), rows.d)) - rows.center
     return with_own_values(rows, found)
 
 
-def _is_noise(rows: Data, parameters: Parameters, noise: Noise, share: float) -> FloatArray:
-    """The probability of each row (n,) to be noise."""
-    return mixed(evaluate(rows, parameters)[0], noise.of_rows(rows), share)[1]
+def _evaluated(
+    rows: Data, parameters: Parameters, noise: Noise, share: float
+) -> tuple[FloatArray, FloatArray]:
+    """Log densities (n,) of components and noise together, and the rows' probabilities of noise."""
+    return mixed(evaluate(rows, parameters)[0], noise.of_rows(rows), share)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..data.blocks import slices
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.view import View
+from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray, IntArray
 
 # Responsibilities computed at a time: 2 MiB of them.
@@ -39,3 +44,22 @@ def responsibility_blocks(rows: Data, parameters: Parameters) -> Iterator[tuple[
     """The rows' responsibilities a block at a time, so that n x K of them are never held."""
     for block, part in rows.blocks(len(parameters.weights), _BLOCK):
         yield block, evaluate(part, parameters, responsibilities=True)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class RowsOfChunks:
+    """How chunks of rows are evaluated where they are: by a mixture, in these coordinates."""
+
+    parameters: Parameters
+    center: FloatArray
+    scale: FloatArray
+
+    def blocks(
+        self, chunk: Chunk, numbers_each: int, at_most: int
+    ) -> Iterator[tuple[NDArray[np.floating], FloatArray, FloatArray]]:
+        """Rows (m, d), responsibilities (m, K) and weights (m,), some at a time as by `slices`."""
+        for block in slices(len(chunk.values), numbers_each, at_most):
+            x = chunk.values[block]
+            view = View(x, self.center, self.scale)
+            resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
+            yield x, resp, chunk.weights[block] if len(chunk.weights) else np.ones(len(x))

@@ -16,12 +16,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 import numpy as np
 import xarray as xr
 
-from ..em.checkpoint import Checkpoint
+from ..em.checkpoint import Checkpoint, key_of
 from ..posterior.diagnostics.diagnostics import MAX_RHAT, MIN_ESS_PER_CHAIN, Diagnostics
 from ..posterior.posterior import Posterior
 from ..posterior.steps import Step, with_steps
@@ -193,11 +192,8 @@ class _Clock:
         """The seconds that a run took when it was made, if it was not made now."""
         if self._checkpoint is None:
             return seconds
-        key = blake2b(f"seconds {number}".encode(), digest_size=16).digest()
-        content = self._checkpoint.get(key)
-        if content is None:
-            self._checkpoint.put(key, np.float64(seconds).tobytes())
-            return seconds
+        now = np.float64(seconds).tobytes()
+        content = self._checkpoint.answer(key_of(f"seconds {number}"), lambda: now)
         kept = float(np.frombuffer(content, dtype=np.float64)[0])
         self._before += max(kept - seconds, 0.0)
         return kept

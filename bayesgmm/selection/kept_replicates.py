@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import NamedTuple
 
-from ..em.checkpoint import Checkpoint
+from ..em.checkpoint import Checkpoint, key_of
 
 # How a replicate is kept.
 _PACKED = struct.Struct("<d??")
@@ -34,10 +33,10 @@ class KeptReplicates:
         """A replicate of the test of k components: from the checkpoint, or else made and kept."""
         if self.checkpoint is None:
             return make()
-        key = blake2b(f"replicate {k} {number}".encode(), digest_size=16).digest()
-        content = self.checkpoint.get(key)
-        if content is None:
+
+        def packed() -> bytes:
             found = make()
-            self.checkpoint.put(key, b"" if found is None else _PACKED.pack(*found))
-            return found
+            return b"" if found is None else _PACKED.pack(*found)
+
+        content = self.checkpoint.answer(key_of(f"replicate {k} {number}"), packed)
         return Replicate(*_PACKED.unpack(content)) if content else None

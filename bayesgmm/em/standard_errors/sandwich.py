@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...data.blocks import slices
 from ...data.chunks import are_in_chunks, sums_over_chunks
 from ...data.data import Data
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
-from ...kernels.e_step.view import View
 from ...kernels.stored.chunk import Chunk
 from ...mixture.noise import mixed
+from ...mixture.of_parameters import RowsOfChunks
 from ...utils.types import FloatArray, IntArray
 from .information import Beside, Tangents
 
@@ -113,7 +112,7 @@ def spread_of_scores(
     so many times.
     """
     if are_in_chunks(data):
-        work = _OfChunk(parameters, tangents, data.center, data.scale, squared)
+        work = _OfChunk(RowsOfChunks(parameters, data.center, data.scale), tangents, squared)
         total, product, count = sums_over_chunks(data, work)
     else:
         counted = data.counted
@@ -149,21 +148,16 @@ def _add(
 class _OfChunk:
     """The sums over a chunk."""
 
-    parameters: Parameters
+    rows: RowsOfChunks
     tangents: Tangents
-    center: FloatArray
-    scale: FloatArray
     squared: bool
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        parameters, tangents = self.parameters, self.tangents
-        size, d = len(tangents.weights), len(self.center)
+        parameters, center, tangents = self.rows.parameters, self.rows.center, self.tangents
+        size, d = len(tangents.weights), len(center)
         of_weights, found = tangents.weights / parameters.weights, _no_sums(size)
-        for block in slices(len(chunk.values), d * d + 2 * size, _AT_ONCE):
-            view = View(chunk.values[block], self.center, self.scale)
-            resp = evaluate(view, parameters, responsibilities=True, n_threads=1)[1]
-            weights = chunk.weights[block] if len(chunk.weights) else np.ones(len(resp))
-            x = np.asarray(view.values, dtype=np.float64) - self.center
+        for values, resp, weights in self.rows.blocks(chunk, d * d + 2 * size, _AT_ONCE):
+            x = np.asarray(values, dtype=np.float64) - center
             score = resp @ of_weights.T + _of_columns(x, resp, np.arange(d), parameters, tangents)
             _add(score, weights, self.squared, *found)
         return found

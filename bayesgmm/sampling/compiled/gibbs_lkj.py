@@ -17,6 +17,7 @@ import numba as nb
 import numpy as np
 
 from ...density.deviations import of_correlations, of_deviations, write_factor
+from ...families.matrices import copy_matrix
 from ...kernels.calls import caller
 from ...kernels.cholesky import cholesky
 from ...kernels.compilation import F1, F2, FLOAT, jit, part
@@ -83,9 +84,7 @@ def _propose(rng, packed, count, scatter, covariance):  # type: ignore[no-untype
     inverse_wishart(rng, dof, scatter, new)
     gain = _weight(packed, new, lower) - _weight(packed, covariance, lower)
     if np.log(1.0 - rng.random()) < gain:
-        for i in range(d):
-            for j in range(d):
-                covariance[i, j] = new[i, j]
+        copy_matrix(new, covariance)
 
 
 @jit()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from ...density.mode import FreeDensity, Mode
-from ...em.checkpoint import Checkpoint
+from ...em.checkpoint import Checkpoint, key_of
 from ...utils.types import FloatArray
 from .settings import Settings
 
@@ -65,20 +66,19 @@ class KeptChains:
             self.checkpoint.put(self._key(name, number), content)
 
     def _key(self, name: str, number: int) -> bytes:
-        return blake2b(f"{name} {number} ".encode() + self.of, digest_size=16).digest()
+        return key_of(f"{name} {number} ", self.of)
 
     def log_densities(
         self, vectors: FloatArray, values: Callable[[FloatArray], FloatArray]
     ) -> FloatArray:
         """The values (S,) of a function of vectors (S, P), some at a time."""
-        if not self:
+        if self.checkpoint is None:
             return values(vectors)
         found = []
         for first in range(0, len(vectors), _AT_A_TIME):
-            content = self.get("log density", first)
-            if content is None:
-                content = _bytes(values(vectors[first : first + _AT_A_TIME]))
-                self.put("log density", first, content)
+            some = vectors[first : first + _AT_A_TIME]
+            key = self._key("log density", first)
+            content = self.checkpoint.answer(key, partial(_bytes_of, values, some))
             found.append(np.frombuffer(content, dtype="<f8"))
         return np.concatenate(found)
 
@@ -103,6 +103,10 @@ def tree_of(content: bytes) -> xr.DataTree:
     """The tree in bytes."""
     with xr.open_datatree(io.BytesIO(content), engine="h5netcdf") as file:
         return file.load()
+
+
+def _bytes_of(values: Callable[[FloatArray], FloatArray], vectors: FloatArray) -> bytes:
+    return _bytes(values(vectors))
 
 
 def _bytes(values: Any) -> bytes:
