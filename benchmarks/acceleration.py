@@ -59,9 +59,8 @@ class Runs:
         effort = SearchOptions(MAX_ITER, TOLERANCE, accelerate=accelerate).to_the_end
         out: list[EMResult | None] = []
         for problem, start in self.problems:
-            data = problem.rows
             try:
-                out.append(run_starts(problem, data, [start], effort).results[0])  # type: ignore[arg-type]
+                out.append(run_starts(problem, [start], effort).results[0])
             except DegenerateComponentError:
                 out.append(None)
         return out

@@ -42,9 +42,9 @@ def values_held(rows: Rows, parameters: Parameters) -> FloatArray:
     return _by_group(rows, parameters).T @ groups.observed
 
 
-def undetermined(problem: Problem, data: Data, parameters: Parameters) -> str:
+def undetermined(problem: Problem, parameters: Parameters) -> str:
     """What of a mixture the values do not determine, and what to do; "" if nothing."""
-    family = problem.family
+    family, data = problem.family, problem.data
     if data.groups is None or not data.incomplete or problem.prior is not None:
         return ""
     seen = data.groups.observed.astype(np.float64)

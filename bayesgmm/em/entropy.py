@@ -8,14 +8,13 @@ from scipy.special import xlogy
 from ..data.data import Data
 from ..kernels.e_step.e_step import expected_log_joint
 from ..mixture.of_parameters import responsibility_blocks
-from .problem import Problem
 from .run import EMResult
 
 # Rounding error of an entropy, per row, that is too small to matter.
 _NEGLIGIBLE = 1e-9
 
 
-def entropy_of(result: EMResult, problem: Problem, data: Data) -> float:
+def entropy_of(result: EMResult, data: Data) -> float:
     """Entropy of the responsibilities, summed over the rows: log-likelihood less EM's Q.
 
     (Hathaway 1986, Stat. Prob. Lett. 4, 53-56.) Where narrow components leave the difference no

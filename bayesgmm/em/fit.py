@@ -186,27 +186,27 @@ def fit(
     }  # fmt: skip
     with kept_answers(checkpoint, data, "fit", asked, random_seed) as kept:
         problem = replace(problem, checkpoint=kept)
-        result = _fitted(problem, data, k, start, labels, noise, options.n_init, seed, search)
+        result = _fitted(problem, k, start, labels, noise, options.n_init, seed, search)
     p = result.mixture.parameters_about(data.center)
     if isinstance(result, NoisyFit):
         problem = replace(problem, special=NoisyRows(data, result.noise))
-    if not result.status.sound or mostly_unsound(result) or undetermined(problem, data, p):
+    if not result.status.sound or mostly_unsound(result) or undetermined(problem, p):
         warn(result.advice, DegenerateFitWarning)
     return result
 
 
 def _fitted(
-    problem: Problem, data: Data, k: int, start: Any, labels: Any, noise: Any,
+    problem: Problem, k: int, start: Any, labels: Any, noise: Any,
     n_init: int | None, seed: Seed, search: SearchOptions,
 ) -> Fit:  # fmt: skip
     """The best fit of all rows, of rows with labels, or beside noise."""
-    known = None if labels is None else read_labels(labels, data.n, k)
+    known = None if labels is None else read_labels(labels, problem.data.n, k)
     if noise is not None:
-        beside = read_noise(noise, data)
-        return fit_with_noise(start, problem, data, k, beside, n_init, seed, search, labels=known)
+        beside = read_noise(noise, problem.data)
+        return fit_with_noise(start, problem, k, beside, n_init, seed, search, labels=known)
     if known is None:
-        return fit_from(start, problem, data, k, n_init, seed, search)
-    return fit_with_labels(start, problem, data, known, n_init, seed, search)
+        return fit_from(start, problem, k, n_init, seed, search)
+    return fit_with_labels(start, problem, known, n_init, seed, search)
 
 
 def warn_of_columns(data: Data, collapsible: bool) -> None:
@@ -225,7 +225,6 @@ def mostly_unsound(fit: Fit) -> bool:
 def fit_from(
     start: Any,
     problem: Problem,
-    data: Data,
     n_components: int,
     n_init: int | None,
     random_seed: Seed,
@@ -238,22 +237,22 @@ def fit_from(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
+    data = problem.data
     if not is_screened(start):
         starts = make_starts(start, data, n_components, n_init, random_seed)
-        return best_fit(problem, data, starts, options.to_the_end)
+        return best_fit(problem, starts, options.to_the_end)
     sample = search_sample(data, n_components, random_seed)
     starts = named_starts(start, sample, n_components, n_init, random_seed)
     first = None
     if sample.data.n < data.n:
         rows = sample.data
         first = problem.of_rows(rows)
-    return best_fit(problem, data, starts, options, first)
+    return best_fit(problem, starts, options, first)
 
 
 def fit_with_labels(
     start: Any,
     problem: Problem,
-    data: Data,
     labels: Labels,
     n_init: int | None,
     random_seed: Seed,
@@ -267,19 +266,19 @@ def fit_with_labels(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
+    data = problem.data
     if stays_there(data):
         raise DataError("rows on a GPU or in chunks cannot have labels: pass a NumPy array.")
     seen = labels.seen_in(data)
     problem = replace(problem.of_rows(seen), checkpoint=problem.checkpoint)
     starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
     search = options if is_screened(start) else options.to_the_end
-    return with_labels(best_fit(problem, seen, starts, search), labels)
+    return with_labels(best_fit(problem, starts, search), labels)
 
 
 def fit_with_noise(
     start: Any,
     problem: Problem,
-    data: Data,
     n_components: int,
     noise: Noise,
     n_init: int | None,
@@ -297,13 +296,14 @@ def fit_with_noise(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
+    data = problem.data
     seen = data if labels is None else labels.seen_in(data)
     of_seen = problem if labels is None else problem.of_rows(seen)
     problem = replace(of_seen, special=NoisyRows(seen, noise), checkpoint=problem.checkpoint)
     starts = starts_without_noise(start, data, n_components, n_init, random_seed, labels)
     starts += others
     search = options if is_screened(start) else options.to_the_end
-    found = with_noise(best_fit(problem, seen, starts, search), seen, noise)
+    found = with_noise(best_fit(problem, starts, search), seen, noise)
     return found if labels is None else with_both(found, labels)
 
 
@@ -316,7 +316,6 @@ def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
 
 def best_fit(
     problem: Problem,
-    data: Data,
     starts: Sequence[Start],
     options: SearchOptions,
     first: Problem | None = None,
@@ -329,7 +328,7 @@ def best_fit(
         No start gives sound parameters to begin with.
     """
     try:
-        search = run_starts(problem, data, starts, options, first)
+        search = run_starts(problem, starts, options, first)
     except DegenerateComponentError as error:
         message = start_advice(error, problem.family)
         raise DegenerateComponentError(error.component, message) from None
@@ -339,10 +338,10 @@ def best_fit(
     near = [r for r in search.sound if best.objective - r.objective <= SAME_OPTIMUM * problem.total]
     counts = len(starts), len(search.sound), len(near)
     remark = set_aside(search.results, search.unsound, len(starts))
-    if first is not None and in_chunks(data):
-        drawn = f"the starts were made and screened on {len(first.rows.values)} rows drawn from all"
+    if first is not None and in_chunks(problem.data):
+        drawn = f"the starts were made and screened on {first.data.n} rows drawn from all"
         remark = "; ".join(text for text in (remark, drawn) if text)
-    return as_fit(best, problem, data, counts, search.unsound, remark)
+    return as_fit(best, problem, counts, search.unsound, remark)
 
 
 def by_weight(result: EMResult) -> EMResult:
@@ -364,15 +363,14 @@ def by_weight(result: EMResult) -> EMResult:
 def as_fit(
     result: EMResult,
     problem: Problem,
-    data: Data,
     starts: tuple[int, int, int],
     unsound: int = 0,
     remark: str = "",
 ) -> Fit:
     """The `Fit` of an EM result, in the user's coordinates; remark: a note on an estimate."""
-    p = result.parameters
+    p, data = result.parameters, problem.data
     if result.status.sound:
-        remark = "; ".join(text for text in (remark, undetermined(problem, data, p)) if text)
+        remark = "; ".join(text for text in (remark, undetermined(problem, p)) if text)
     return Fit(
         mixture=Mixture(
             p.weights,
@@ -387,7 +385,7 @@ def as_fit(
         n=data.size,
         loglik=result.loglik,
         objective=result.objective,
-        entropy=entropy_of(result, problem, data),
+        entropy=entropy_of(result, data),
         log_map=result.log_certainty,
         history=result.history,
         status=result.status,

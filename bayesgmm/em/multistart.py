@@ -81,7 +81,6 @@ class Search:
 
 def run_starts(
     problem: Problem,
-    data: Data,
     starts: Sequence[Start],
     options: SearchOptions,
     first: Problem | None = None,
@@ -98,21 +97,21 @@ def run_starts(
     DegenerateComponentError
         No start gives sound parameters to begin with.
     """
-    found = _StartRunner(problem, data, options, first, bar).search(starts)
+    found = _StartRunner(problem, options, first, bar).search(starts)
     if not found.sound:
         return found
-    beyond = partial(_best_beyond, problem, data, replace(options, short=10, keep=1))
+    beyond = partial(_best_beyond, problem, replace(options, short=10, keep=1))
     best, enough = found.results[0], options.tol * problem.total
     found.results[0] = beyond_saddles(problem, best, enough, beyond)
     return found
 
 
 def _best_beyond(
-    problem: Problem, data: Data, options: SearchOptions, starts: Sequence[Start]
+    problem: Problem, options: SearchOptions, starts: Sequence[Start]
 ) -> EMResult | None:
     """The best sound result from some starts, saddles among them."""
     try:
-        found = _StartRunner(problem, data, options, None, -np.inf).search(starts)
+        found = _StartRunner(problem, options, None, -np.inf).search(starts)
     except DegenerateComponentError:
         return None
     return found.sound[0] if found.sound else None
@@ -124,14 +123,11 @@ class _StartRunner:
     def __init__(
         self,
         problem: Problem,
-        data: Data,
         options: SearchOptions,
         first: Problem | None,
         bar: float,
     ) -> None:
-        self.problem, self.data, self.options, self.first, self.bar = (
-            problem, data, options, first, bar,
-        )  # fmt: skip
+        self.problem, self.options, self.first, self.bar = problem, options, first, bar
         self.failure = DegenerateComponentError(0)
         self.done: list[EMResult] = []
         self.unsound = 0
@@ -159,10 +155,11 @@ class _StartRunner:
     def _short_runs(self, run: Run, starts: Sequence[Start]) -> list[_ShortRun]:
         """Short runs from the starts as they were left, best first."""
         short = run if self.first is None else self.options.run(self.first, run.shape[0])
+        most = min(self.options.short, self.options.max_iter)
         left: list[_ShortRun] = []
         for start in starts:
             try:
-                _begin(short, self.data, start, min(self.options.short, self.options.max_iter))
+                _begin(short, self.problem.data, start, most)
             except DegenerateComponentError as error:
                 self.failure = error
                 self.unsound += 1
@@ -177,7 +174,7 @@ class _StartRunner:
         before = None
         try:
             if isinstance(candidate, Start):
-                _begin(run, self.data, candidate, self.options.max_iter)
+                _begin(run, self.problem.data, candidate, self.options.max_iter)
             else:
                 run.resume(candidate.point)
                 before = candidate.history if self.first is None else None

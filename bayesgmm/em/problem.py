@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..data.data import Data
 from ..data.rounding import steps
 from ..families import Family
 from ..families.eigenvalue_bound import bounded_m_step
@@ -32,7 +33,7 @@ class Problem:
     passes that are made.
     """
 
-    rows: Rows
+    data: Data
     family: Family
     prior: Prior | None = None
     ridge: float = 0.0
@@ -44,12 +45,12 @@ class Problem:
     def __post_init__(self) -> None:
         """Set the features of the rows, unless another problem has passed them on."""
         if self.features is None:
-            object.__setattr__(self, "features", Features(self.rows))
+            object.__setattr__(self, "features", Features(self.data))
 
-    def of_rows(self, rows: Rows) -> Problem:
+    def of_rows(self, rows: Data) -> Problem:
         """The same problem for other rows, which have no noise."""
         assert self.special is None
-        return replace(self, rows=rows, features=None, checkpoint=None)
+        return replace(self, data=rows, features=None, checkpoint=None)
 
     def of_family(self, family: Family) -> Problem:
         """The same problem in another family."""
@@ -59,7 +60,7 @@ class Problem:
         """The prior in centred coordinates, as compiled code reads it; empty without one."""
         if self.prior is None:
             return np.empty(0)
-        return self.prior.packed(self.rows.center, self.family, n_components)
+        return self.prior.packed(self.data.center, self.family, n_components)
 
     @property
     def m_step(self) -> Entry:
@@ -84,32 +85,32 @@ class Problem:
     def _pass(self, parameters: Parameters) -> EStep:
         if self.special is not None:
             return self.special.e_step(parameters)
-        return measured_statistics(self.rows, parameters)
+        return measured_statistics(self.data, parameters)
 
     @property
     def labelled(self) -> bool:
         """Whether some rows can belong to some components only."""
-        groups = self.rows.groups
+        groups = self.data.groups
         return groups is not None and groups.admissible is not None
 
     def held(self, parameters: Parameters) -> Rows:
         """The rows with what they count for in components: without what is noise in them."""
-        return self.rows if self.special is None else self.special.held(parameters)
+        return self.data if self.special is None else self.special.held(parameters)
 
     @cached_property
     def row_weights(self) -> FloatArray:
         """Weights of the rows, or nothing."""
-        return np.empty(0) if self.rows.weights is None else self.rows.weights
+        return np.empty(0) if self.data.weights is None else self.data.weights
 
     @cached_property
     def total(self) -> float:
         """Sum of the rows' weights: the number of rows with a value without weights."""
-        return total_weight(self.rows)
+        return total_weight(self.data)
 
     @cached_property
     def units(self) -> FloatArray:
         """Steps (d,) of the grid on which each column's values lie, 0 where there is none."""
-        return steps(self.rows.values, self.rows.weights)
+        return steps(self.data.values, self.data.weights)
 
     @property
     def bounded(self) -> bool:

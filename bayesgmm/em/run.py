@@ -100,7 +100,7 @@ class Run:
         tol: float,
         accelerate: bool = True,
     ) -> None:
-        rows = problem.rows
+        rows = problem.data
         d = len(rows.scale)
         self.problem = problem
         self.shape = n_components, 1 if problem.family.diagonal else d, d
@@ -275,13 +275,13 @@ def _task(
     Those for narrow components are added when they are needed.
     """
     few_rows, prior = len(problem.phi) > 0, problem.prior is not None
-    scale = problem.rows.scale
+    scale = problem.data.scale
     volume, shape, orientation = problem.family.codes
     n_components, rows, d = sizes
     numbers = {
         "volume": volume, "shape": shape, "orientation": orientation,
         "n_components": n_components, "rows": rows, "d": d,
-        "n_rows": len(problem.rows.values), "accelerate": accelerate,
+        "n_rows": len(problem.data.values), "accelerate": accelerate,
         "maximise": maximise.address, "m_step": problem.m_step.address,
         "accelerated_step": accelerated_step.address,
         "few_rows_pass": few_rows_pass.address if few_rows else 0,

@@ -57,7 +57,7 @@ def _rows_held(problem: Problem, parameters: Parameters) -> FloatArray:
 
     Columns of which it has none do not count: `undetermined` tells of these.
     """
-    groups, rows = problem.rows.groups, problem.held(parameters)
+    groups, rows = problem.data.groups, problem.held(parameters)
     if groups is None or not groups.incomplete:
         return parameters.weights * total_weight(rows)
     held = values_held(rows, parameters)
@@ -70,7 +70,7 @@ def _further_rows(problem: Problem, held: FloatArray) -> FloatArray:
 
     Its own needs some of the component's rows, what all share some of all rows.
     """
-    d = len(problem.rows.scale)
+    d = len(problem.data.scale)
     own, shared = problem.family.fewest_rows(d), problem.family.fewest_shared_rows(d)
     of_all = held.sum() - len(held) + 1 - shared
     return np.minimum(held - own if own else np.inf, np.full_like(held, of_all))

@@ -211,12 +211,11 @@ def _of_incomplete_rows(rows: Labelled, family: Family, choice: Choice) -> Class
     refuse_uncovered_pairs(data, family)
     problem, known = Problem(data, family), np.eye(n_classes, dtype=bool)
     labels = Labels(rows.index, known, rows.classes)
-    fit = fit_with_labels("auto", problem, data, labels, None, choice.seed, _SEARCH)
+    fit = fit_with_labels("auto", problem, labels, None, choice.seed, _SEARCH)
     if not fit.status.sound:
         raise DegenerateComponentError(fit.degenerate_component or 0)
     p = fit.mixture.parameters_about(data.center)
-    seen = labels.seen_in(data)
-    if text := undetermined(problem.of_rows(seen), seen, p):
+    if text := undetermined(problem.of_rows(labels.seen_in(data)), p):
         raise DataError(text)
     priors = choice.priors(rows)
     size = family.n_parameters(n_classes, data.d)

@@ -277,7 +277,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         warn_of_columns(data, k > 1 and not problem.bounded)
         check_choice("init_params", self.init_params, STARTS)
         # So few different rows leave no partition without an empty group: rows in parts then.
-        fit = self._best(problem, data, k, options, "random" if few else self.init_params)
+        fit = self._best(problem, k, options, "random" if few else self.init_params)
         if self.verbose:
             print(f"{fit.family.name}, K = {fit.n_components}: {fit.advice}")
         self._store(fit, options.tol)
@@ -285,21 +285,22 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             warn(fit.advice, ConvergenceWarning)
         return rows
 
-    def _best(self, problem: Problem, data: Data, k: int, options: Options, init: str) -> Fit:
+    def _best(self, problem: Problem, k: int, options: Options, init: str) -> Fit:
         search, n_init = SearchOptions(options.max_iter, options.tol), options.n_init
+        data = problem.data
         if self.warm_start and hasattr(self, "fit_") and self.fit_.d == data.d:
             if self.fit_.n_components == k:
-                return fit_from(self.fit_, problem, data, k, 1, None, search)
+                return fit_from(self.fit_, problem, k, 1, None, search)
         seed = check_random_state(self.random_state).randint(2**31)
         given = [value is not None for value in self._given()]
         if n_init is None and not any(given):
-            return fit_from(init, problem, data, k, None, seed, search)
+            return fit_from(init, problem, k, None, seed, search)
         count = 1 if all(given) else n_init
         others = None if count is None else count - STARTS[init].hierarchical
         starts = make_starts(init, data, k, others, seed)
         if any(given):
             starts = self._with_given(starts, data, k, options)
-        return best_fit(problem, data, starts, search.to_the_end)
+        return best_fit(problem, starts, search.to_the_end)
 
     def _with_given(self, starts: list[Start], data: Data, k: int, options: Options) -> list[Start]:
         """Starts with some parameters prescribed and the others as they are."""
@@ -307,7 +308,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         at_once = SearchOptions(0, 0.0).to_the_end
         out = []
         for start in starts:
-            guess = run_starts(problem, data, [start], at_once).results[0].parameters
+            guess = run_starts(problem, [start], at_once).results[0].parameters
             weights, means = guess.weights, guess.means + data.center
             covariances = guess.covariances
             if self.weights_init is not None:

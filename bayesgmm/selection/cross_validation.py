@@ -38,7 +38,6 @@ def check_folds(n_folds: int, data: Data) -> None:
 
 def cross_validate[Cell](
     problem: Problem,
-    data: Data,
     fits: Mapping[Cell, Fit],
     n_folds: int,
     random_seed: Seed,
@@ -54,9 +53,7 @@ def cross_validate[Cell](
     Parameters
     ----------
     problem : Problem
-        What the fits maximise, for any family.
-    data : Data
-        All rows.
+        What the fits maximise, for any family, with all rows.
     fits : mapping of names to Fit
         Fits to these rows.
     n_folds : int
@@ -65,11 +62,11 @@ def cross_validate[Cell](
     options : SearchOptions
         When EM stops.
     """
-    rng = generators(random_seed, 1)[0]
+    rng, data = generators(random_seed, 1)[0], problem.data
     fold = rng.permutation(np.arange(data.n) % n_folds)
     weights = np.ones(data.n) if data.counted is None else data.counted
     kept = [np.where(fold == f, 0.0, weights) for f in range(n_folds)]
-    folds = _Folds(problem.of_rows(data), data, kept)
+    folds = _Folds(problem.of_rows(data), kept)
     scores = {}
     for name, fit in track(list(fits.items()), "Cross-validating", progressbar):
         start = Start(fit.mixture.parameters_about(data.center), guess=True)
@@ -88,8 +85,8 @@ class _Folds:
     The noise's density stays that of all rows.
     """
 
-    def __init__(self, whole: Problem, data: Data, weights: list[FloatArray]) -> None:
-        self.whole, self.data, self.weights = whole, data, weights
+    def __init__(self, whole: Problem, weights: list[FloatArray]) -> None:
+        self.whole, self.weights = whole, weights
         self._known: dict[tuple[Any, ...], Problem] = {}
 
     def problem(self, fit: Fit, fold: int) -> Problem:
@@ -100,13 +97,13 @@ class _Folds:
         return self._known[key]
 
     def _made(self, fit: Fit, fold: int) -> Problem:
-        seen, problem = self.data, self.whole
+        seen, problem = self.whole.data, self.whole
         if isinstance(fit, LabelledFit):
-            seen = fit.labels.seen_in(self.data)
+            seen = fit.labels.seen_in(seen)
             problem = problem.of_rows(seen)
         kept = replace(seen, weights=self.weights[fold])
         special = NoisyRows(kept, fit.noise) if isinstance(fit, NoisyFit) else None
-        return replace(problem, rows=kept, family=fit.family, special=special)
+        return replace(problem, data=kept, family=fit.family, special=special)
 
 
 def _held_out(
@@ -116,15 +113,13 @@ def _held_out(
 
     Those of rows with labels are joint ones of both, as in the likelihood.
     """
-    data = problem.rows
-    assert isinstance(data, Data)
     try:
-        result = run_starts(problem, data, [start], options).results[0]
+        result = run_starts(problem, [start], options).results[0]
     except DegenerateComponentError:
         return np.nan
     if not result.status.sound:
         return np.nan
-    rows = replace(data.take(np.flatnonzero(out)), weights=None)
+    rows = replace(problem.data.take(np.flatnonzero(out)), weights=None)
     of_components = evaluate(rows, result.parameters)[0]
     if problem.special is None:
         return of_components

@@ -110,9 +110,8 @@ class Grid:
 
     Parameters
     ----------
-    data : Data
     problems : dict of Family to Problem
-        Of those rows; families from small to large.
+        All of the same rows; families from small to large.
     ks : sequence of int
     options : SearchOptions
     n_threads : int
@@ -121,13 +120,11 @@ class Grid:
 
     def __init__(
         self,
-        data: Data,
         problems: dict[Family, Problem],
         ks: Sequence[int],
         options: SearchOptions,
         n_threads: int,
     ) -> None:
-        self.data = data
         self.problems = problems
         self.ks = list(ks)
         self.options = options
@@ -135,6 +132,7 @@ class Grid:
         self.cells: dict[Place, Cell] = {}
         self._stopped = False
         any_problem = next(iter(problems.values()))
+        self.data = data = any_problem.data
         few = data.d <= _COLUMNS or not all(family.diagonal for family in problems)
         family = get_family("VVV" if few else "VVI", data.d)
         self._full = Problem(data, family, features=any_problem.features)
@@ -323,7 +321,7 @@ class Grid:
             if cell.estimate and problem.prior is None:
                 bar = cell.estimate.objective
         try:
-            search = run_starts(problem, self.data, starts, options, bar=bar)
+            search = run_starts(problem, starts, options, bar=bar)
         except DegenerateComponentError as error:
             cell.failure, search = error, Search([], len(starts))
         return cell.take(search, len(starts), self._least)

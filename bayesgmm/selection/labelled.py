@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..data.data import Data
 from ..em.fit import fit_with_labels
 from ..em.labels import read_labels
 from ..em.multistart import SearchOptions
@@ -26,7 +25,6 @@ type Found = tuple[dict[CellName, Fit], dict[CellName, str]]
 def grid_with_labels(
     found: Selection,
     problem: Problem,
-    data: Data,
     labels: Any,
     places: Sequence[Place],
     how: How,
@@ -34,13 +32,12 @@ def grid_with_labels(
 ) -> Selection:
     """The grid `found` with these cells; the other arguments are those of `fits_with_labels`."""
     with progress("Fitting the grid", len(places), progressbar) as tick:
-        fits, failures = fits_with_labels(problem, data, labels, places, how, tick)
+        fits, failures = fits_with_labels(problem, labels, places, how, tick)
     return replace(found, fits=found.fits | fits, failures=found.failures | failures)
 
 
 def fits_with_labels(
     problem: Problem,
-    data: Data,
     labels: Any,
     places: Sequence[Place],
     how: How,
@@ -55,8 +52,6 @@ def fits_with_labels(
     ----------
     problem : Problem
         Of the rows, for any family.
-    data : Data
-        The rows.
     labels : array-like
         As `fit` takes them.
     places : sequence of pairs
@@ -72,16 +67,14 @@ def fits_with_labels(
     for family, k in places:
         name = family.name, k
         smaller = [
-            Start(fit.mixture.parameters_about(data.center))
+            Start(fit.mixture.parameters_about(problem.data.center))
             for (_, other), fit in fits.items()
             if other == k and fit.status.sound and family.contains(fit.family)
         ]
         try:
-            known = read_labels(labels, data.n, k)
+            known = read_labels(labels, problem.data.n, k)
             of_family = problem.of_family(family)
-            fits[name] = fit_with_labels(
-                start, of_family, data, known, n_init, seed, options, smaller
-            )
+            fits[name] = fit_with_labels(start, of_family, known, n_init, seed, options, smaller)
             if not fits[name].status.sound:
                 failures[name] = fits[name].advice
         except (DataError, DegenerateComponentError) as error:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..data.data import Data
 from ..em.fit import fit_with_noise
 from ..em.labels import read_labels
 from ..em.noisy_fit import SUFFIX
@@ -26,7 +25,6 @@ from .selection import CellName, Selection
 def beside_noise(
     found: Selection,
     problem: Problem,
-    data: Data,
     noise: Noise,
     places: Sequence[Place],
     how: How,
@@ -38,18 +36,15 @@ def beside_noise(
     Rows with labels are not all noise. The arguments are those of `fits_with_noise`.
     """
     with progress("Fitting with noise", len(places), progressbar) as tick:
-        fits, failures = fits_with_noise(
-            problem, data, noise, places, how, found.sound, tick, labels
-        )
+        fits, failures = fits_with_noise(problem, noise, places, how, found.sound, tick, labels)
     return replace(
         found, fits=found.fits | fits, failures=found.failures | failures,
-        noise_alone=NoiseAlone.of(data, noise) if labels is None else None,
+        noise_alone=NoiseAlone.of(problem.data, noise) if labels is None else None,
     )  # fmt: skip
 
 
 def fits_with_noise(
     problem: Problem,
-    data: Data,
     noise: Noise,
     places: Sequence[Place],
     how: How,
@@ -63,8 +58,6 @@ def fits_with_noise(
     ----------
     problem : Problem
         Of the rows, for any family.
-    data : Data
-        The rows.
     noise : Noise
         Its density.
     places : sequence of pairs
@@ -85,12 +78,12 @@ def fits_with_noise(
         name = f"{family.name}{SUFFIX}", k
         others = [without[family.name, k]] if (family.name, k) in without else []
         others += [fit for (_, n), fit in fits.items() if n == k and _contains(family, fit)]
-        more = [Start(fit.mixture.parameters_about(data.center)) for fit in others]
+        more = [Start(fit.mixture.parameters_about(problem.data.center)) for fit in others]
         try:
-            known = None if labels is None else read_labels(labels, data.n, k)
+            known = None if labels is None else read_labels(labels, problem.data.n, k)
             of_family = problem.of_family(family)
             fits[name] = fit_with_noise(
-                start, of_family, data, k, noise, n_init, seed, options, more, known
+                start, of_family, k, noise, n_init, seed, options, more, known
             )
             if not fits[name].status.sound:
                 failures[name] = fits[name].advice

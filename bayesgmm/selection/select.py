@@ -179,16 +179,16 @@ def select(
         interrupted = False
         if labels is not None:
             none, by_cell = Selection({}, failures, criterion), replace(by_cell, checkpoint=kept)
-            found = grid_with_labels(none, by_cell, data, labels, allowed, how, progressbar)
+            found = grid_with_labels(none, by_cell, labels, allowed, how, progressbar)
         else:
             places = set(allowed)
             search = _Search(data, families, ks, places, prior, max_ratio, search_options, kept)
             with progress("Fitting the grid", search.steps(start), progressbar) as tick:
                 grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
-            fits, without = _found(grid, allowed, data)
+            fits, without = _found(grid, allowed)
             found = Selection(fits, failures | without, criterion)
         if beside is not None and not interrupted:
-            found = beside_noise(found, by_cell, data, beside, allowed, how, progressbar, labels)
+            found = beside_noise(found, by_cell, beside, allowed, how, progressbar, labels)
     if interrupted:
         return _interrupted(
             found, "the grid holds what was found so far; `resume` goes on from it."
@@ -197,7 +197,7 @@ def select(
         return found
     bare = replace(by_cell, checkpoint=None)
     try:
-        scores = cross_validate(bare, data, found.sound, cv, seed, search_options, progressbar)
+        scores = cross_validate(bare, found.sound, cv, seed, search_options, progressbar)
     except KeyboardInterrupt:
         return _interrupted(
             found, "the grid is complete but not cross-validated: pass it as `resume`."
@@ -205,7 +205,7 @@ def select(
     return replace(found, cv=scores)
 
 
-def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
+def _fit_of(cell: Cell, problem: Problem) -> Fit:
     """The fit of a cell, with remarks on what was set aside."""
     assert cell.best is not None
     results = [cell.best] if cell.set_aside is None else [cell.best, cell.set_aside]
@@ -217,12 +217,10 @@ def _fit_of(cell: Cell, problem: Problem, data: Data) -> Fit:
         )
     remark = "; ".join(text for text in remarks if text)
     counts = agreeing(cell, problem.total)
-    return as_fit(by_weight(cell.best), problem, data, counts, cell.unsound, remark)
+    return as_fit(by_weight(cell.best), problem, counts, cell.unsound, remark)
 
 
-def _found(
-    grid: Grid, places: list[Place], data: Data
-) -> tuple[dict[CellName, Fit], dict[CellName, str]]:
+def _found(grid: Grid, places: list[Place]) -> tuple[dict[CellName, Fit], dict[CellName, str]]:
     """The cells' fits, and the reasons of cells without an estimate."""
     fits: dict[CellName, Fit] = {}
     failures: dict[CellName, str] = {}
@@ -234,7 +232,7 @@ def _found(
         elif cell.failure is not None and cell.best is None:
             failures[name] = start_advice(cell.failure, family)
         elif cell.best is not None:
-            fits[name] = _fit_of(cell, grid.problems[family], data)
+            fits[name] = _fit_of(cell, grid.problems[family])
             if not fits[name].status.sound:
                 failures[name] = fits[name].advice
     return fits, failures
@@ -349,7 +347,7 @@ class _Search:
         few = all(len(problem.phi) for problem in problems.values())
         options = self.options if auto else self.options.to_the_end
         # Compiled code works on few rows by itself; a pass over many is divided over threads.
-        return Grid(data, problems, self.ks, options, default_threads() if few else 1)
+        return Grid(problems, self.ks, options, default_threads() if few else 1)
 
     def _known(self, resume: Selection) -> dict[Place, Start]:
         return {
