@@ -135,15 +135,15 @@ class Source:
         found.frame.columns = [str(c) for c in found.frame.columns]
         return found.frame
 
-    def rows(self, columns: str | Sequence[str]) -> pd.DataFrame | Data:
+    def rows(self, columns: str | Sequence[str], missing: str = "refuse") -> pd.DataFrame | Data:
         """The columns asked for, all numeric."""
         if self.in_chunks:
-            return self._chunked(columns, "")
+            return self._chunked(columns, "", missing)
         return self._chosen(self.frame, columns)
 
     def rows_of(self, mixture: Mixture) -> pd.DataFrame | Data:
         """The columns of a fit's mixture, all numeric."""
-        return self.rows(_columns_of(mixture))
+        return self.rows(_columns_of(mixture), mixture.missing)
 
     def weighted_rows_of(self, mixture: Mixture, weights: str) -> Data:
         """The columns of a fit's mixture as `Data` that treats missing values as the fit did."""
@@ -176,7 +176,7 @@ class Source:
         if self.in_chunks:
             if labels:
                 raise DataError("rows that are read in chunks cannot have labels: pass a table.")
-            return self._chunked(columns, weights)
+            return self._chunked(columns, weights, missing)
         frame = self.frame
         for name, of in ((weights, "weights"), (labels, "labels")):
             if not name:
@@ -191,16 +191,16 @@ class Source:
         counted = _checked_weights(frame[weights]) if weights else None
         return as_data(data, None, counted, missing)
 
-    def _chunked(self, columns: str | Sequence[str], weights: str) -> Data:
+    def _chunked(self, columns: str | Sequence[str], weights: str, missing: str) -> Data:
         """The columns in chunks; the column of the weights is in memory."""
         names = _names(columns)
         if not weights:
-            return in_chunks(self.path, columns=names)
+            return in_chunks(self.path, columns=names, missing=missing)
         everything = table_of(self.path, columns=[*names, weights] if names else None)
         if names is None:
             names = [name for name in everything.names if name != weights]
         column = np.asarray(select_columns(everything, [weights]).values)[:, 0]
-        return in_chunks(self.path, columns=names, sample_weight=column)
+        return in_chunks(self.path, columns=names, sample_weight=column, missing=missing)
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..kernels.stored.chunk import Chunk, ChunkSums
+from ..kernels.e_step.chunk_groups import GroupsOfChunks
+from ..kernels.stored.chunk import Block, Chunk, ChunkSums
 from ..kernels.stored.rows import StoredRows
 from ..kernels.summary import column_summary
 from ..utils.errors import DataError
-from ..utils.types import FloatArray
-from .summary import weighted_summary
+from ..utils.types import FloatArray, IntArray
+from .summary import observed_summary, weighted_summary
+from .tables import REFUSE
+
+_NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 class _Moments(NamedTuple):
-    """Sum of the weights, range, mean and sum of squares about it of each column, (d,)."""
+    """Weight of the values, range, mean and sum of squares about it of each column, (d,)."""
 
-    total: float
+    total: FloatArray
     low: FloatArray
     high: FloatArray
     mean: FloatArray
@@ -25,78 +31,165 @@ class _Moments(NamedTuple):
 
     def with_more(self, other: _Moments) -> _Moments:
         """Those of two sets of rows (Chan, Golub & LeVeque 1979, Stanford STAN-CS-79-773)."""
-        if not other.total:
+        if not other.total.any():
             return self
         total = self.total + other.total
+        some = np.where(total > 0, total, 1.0)
         delta = other.mean - self.mean
         return _Moments(
             total,
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
-            self.mean + delta * (other.total / total),
-            self.squares + other.squares + delta**2 * (self.total * other.total / total),
+            self.mean + delta * (other.total / some),
+            self.squares + other.squares + delta**2 * (self.total * other.total / some),
         )
 
 
+class _Found(NamedTuple):
+    """What a sweep finds in a chunk.
+
+    unweighted, counted: its moments without weights and with them; bad: where a value is not to be
+    used; together (d, d): what the rows count for that have values in both of two columns, None
+    where all have all; silent: the rows without a value, by their numbers in the chunk.
+    """
+
+    unweighted: _Moments
+    counted: _Moments
+    bad: _Bad | None
+    together: FloatArray | None
+    silent: IntArray
+
+
+class ChunkSummary(NamedTuple):
+    """Minimum, maximum, mean and sd (d,) of the columns, and the groups where values are missing.
+
+    NaN of a column without a value.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    mean: FloatArray
+    sd: FloatArray
+    groups: GroupsOfChunks | None
+
+
 def chunk_summary(
-    rows: StoredRows, names: tuple[str, ...], weights: FloatArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Minimum, maximum, mean and sd (d,) of the columns, by one sweep; a row of weight 0 is none.
+    rows: StoredRows, names: tuple[str, ...], weights: FloatArray | None, missing: str
+) -> ChunkSummary:
+    """The summary of the columns, by one sweep; a row of weight 0 is none.
 
     The rows then know what each chunk's columns sum to.
 
     Raises
     ------
     DataError
-        A value that is missing or infinite.
+        A value that is infinite, or that is missing and must not be.
     """
     d = len(names)
     nothing = np.zeros(d)
-    total = _Moments(0.0, nothing + np.inf, nothing - np.inf, nothing, nothing)
+    total = _Moments(nothing, nothing + np.inf, nothing - np.inf, nothing, nothing)
     of_chunks: list[_Moments] = []
+    together, incomplete, silent = np.zeros((d, d)), False, [np.empty(0, dtype=np.int64)]
 
-    def take(chunk: int, found: tuple[_Moments, _Moments, _Bad | None]) -> None:
-        nonlocal total
-        unweighted, counted, bad = found
-        if bad is not None:
-            raise DataError(
-                f"column {names[bad.column]!r} holds {bad.what} value in row "
-                f"{rows.edges[chunk] + bad.row} ({rows.source.place(chunk)}): rows that are read "
-                "in chunks have to be complete, so correct or drop that row."
-            )
-        of_chunks.append(unweighted)
-        total = total.with_more(counted)
+    def take(chunk: int, found: _Found) -> None:
+        nonlocal total, together, incomplete
+        if found.bad is not None:
+            raise DataError(_refusal(rows, names, chunk, found.bad))
+        of_chunks.append(found.unweighted)
+        total = total.with_more(found.counted)
+        if found.together is not None:
+            incomplete = True
+            together += found.together
+            silent.append(rows.edges[chunk] + found.silent)
+        else:
+            together += found.counted.total[0]
 
-    rows.each(_summary, take, weights)
+    rows.each(_Summary(missing != REFUSE), take, weights)
     size = np.maximum(np.abs([m.low for m in of_chunks]), np.abs([m.high for m in of_chunks]))
-    means = np.array([m.mean for m in of_chunks])
-    rows.known = ChunkSums(np.diff(rows.edges).astype(np.float64), means, size.max(axis=0))
-    return total.low, total.high, total.mean, np.sqrt(total.squares / total.total)
+    size = np.where(np.isfinite(size), size, 0.0).max(axis=0)
+    counts = np.diff(rows.edges).astype(np.float64)
+    seen = np.array([m.total for m in of_chunks]) if incomplete else None
+    rows.known = ChunkSums(counts, np.array([m.mean for m in of_chunks]), size, seen)
+    groups = None
+    if seen is not None:
+        complete = (seen == counts[:, None]).all(axis=0)
+        groups = GroupsOfChunks(len(rows), together, np.concatenate(silent), complete)
+    used = np.where(total.total > 0, total.total, np.nan)
+    of_values = [np.where(total.total > 0, x, np.nan) for x in total[1:4]]
+    low, high, mean = of_values
+    return ChunkSummary(low, high, mean, np.sqrt(total.squares / used), groups)
+
+
+def _refusal(rows: StoredRows, names: tuple[str, ...], chunk: int, bad: _Bad) -> str:
+    """The message about a value that cannot be used."""
+    cure = "correct or drop that row."
+    if bad.missing:
+        cure = "missing='marginalize' fits the values that are there, or drop such rows."
+    return (
+        f"column {names[bad.column]!r} holds {'a missing' if bad.missing else 'an infinite'} value "
+        f"in row {rows.edges[chunk] + bad.row} ({rows.source.place(chunk)}): {cure}"
+    )
 
 
 class _Bad(NamedTuple):
-    """Where in a chunk a value is not a finite number."""
+    """Where in a chunk a value is not a finite number, and whether it is missing."""
 
     column: int
     row: int
-    what: str
+    missing: bool
 
 
-def _summary(chunk: Chunk) -> tuple[_Moments, _Moments, _Bad | None]:
-    """The moments of a chunk without weights and with them, and a value that is not finite."""
-    block, weights = chunk.values, chunk.weights
-    low, high, mean, sd = (np.empty(block.shape[1]) for _ in range(4))
-    bad = np.empty(block.shape[1], dtype=np.int64)
-    column_summary(block, low, high, mean, sd, bad)
-    unweighted = _Moments(float(len(block)), low, high, mean, len(block) * sd**2)
-    for j in np.flatnonzero(bad).tolist():
-        i = int(np.argmin(np.isfinite(block[:, j])))
-        what = "a missing" if np.isnan(block[i, j]) else "an infinite"
-        return unweighted, unweighted, _Bad(j, i, what)
-    if not len(weights):
-        return unweighted, unweighted, None
-    if not weights.any():
-        return unweighted, _Moments(0.0, *unweighted[1:]), None
-    low, high, mean, sd = weighted_summary(block, weights)
-    count = float(weights.sum())
-    return unweighted, _Moments(count, low, high, mean, count * sd**2), None
+@dataclass(frozen=True)
+class _Summary:
+    """What is found in a chunk; marginalised: whether values may be missing."""
+
+    marginalised: bool
+
+    def __call__(self, chunk: Chunk) -> _Found:
+        block, weights = chunk.values, chunk.weights
+        low, high, mean, sd = (np.empty(block.shape[1]) for _ in range(4))
+        bad = np.empty(block.shape[1], dtype=np.int64)
+        column_summary(block, low, high, mean, sd, bad)
+        rows = np.full(block.shape[1], float(len(block)))
+        unweighted = _Moments(rows, low, high, mean, len(block) * sd**2)
+        for j in np.flatnonzero(bad).tolist():
+            unusable = np.isinf(block[:, j]) if self.marginalised else ~np.isfinite(block[:, j])
+            if unusable.any():
+                i = int(np.argmax(unusable))
+                where = _Bad(j, i, bool(np.isnan(block[i, j])))
+                return _Found(unweighted, unweighted, where, None, _NO_ROWS)
+        if bad.any():
+            return _of_incomplete(block, weights)
+        if not len(weights):
+            return _Found(unweighted, unweighted, None, None, _NO_ROWS)
+        if not weights.any():
+            none = _Moments(np.zeros_like(rows), *unweighted[1:])
+            return _Found(unweighted, none, None, None, _NO_ROWS)
+        low, high, mean, sd = weighted_summary(block, weights)
+        count = float(weights.sum())
+        counted = _Moments(rows * 0 + count, low, high, mean, count * sd**2)
+        return _Found(unweighted, counted, None, None, _NO_ROWS)
+
+
+def _of_incomplete(block: Block, weights: FloatArray) -> _Found:
+    """What is found in a chunk of which values are missing."""
+    there = ~np.isnan(block)
+    counted = weights if len(weights) else np.ones(len(block))
+    unweighted = _observed_moments(block, there, np.ones(len(block)))
+    both = _observed_moments(block, there, counted) if len(weights) else unweighted
+    together = (there * counted[:, None]).T @ there
+    return _Found(unweighted, both, None, together, np.flatnonzero(~there.any(axis=1)))
+
+
+def _observed_moments(block: Block, there: NDArray[np.bool_], weights: FloatArray) -> _Moments:
+    """The moments of the values that are there, by their rows' weights."""
+    total = weights @ there
+    low, high, mean, sd = observed_summary(block, weights)
+    used = total > 0
+    return _Moments(
+        total,
+        np.where(used, low, np.inf),
+        np.where(used, high, -np.inf),
+        np.where(used, mean, 0.0),
+        total * np.where(used, sd, 0.0) ** 2,
+    )

@@ -14,27 +14,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.device.rows import DeviceRows
+from ..kernels.e_step.chunk_groups import GroupsOfChunks, grouped, groups_of_some
 from ..kernels.e_step.contract import Values, total_weight
 from ..kernels.e_step.groups import Groups
 from ..kernels.stored.rows import StoredRows
-from ..kernels.summary import column_summary
 from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import check_choice
 from .blocks import slices
 from .chunk_summary import chunk_summary
-from .groups import groups_of
 from .same_data import Fingerprint, fingerprint
 from .sources.sources import table_of
-from .summary import observed_summary, weighted_summary
+from .table_summary import table_summary
 from .tables import (
     MISSING,
     REFUSE,
     Table,
     as_numbers,
-    missing_values,
     refuse_unobserved,
     select_columns,
 )
@@ -42,6 +39,7 @@ from .weights import LARGEST, read_weights
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
@@ -71,7 +69,7 @@ class Data(Displayed):
         of weight 0 not at all. Of a column with missing values they are those of the others.
     missing : {"refuse", "marginalize"}
         Whether missing values (NaN) were allowed, and are in new rows for what is fitted to these.
-    groups : Groups or None
+    groups : Groups, GroupsOfChunks or None
         The rows' groups, where values are missing.
     """
 
@@ -85,7 +83,7 @@ class Data(Displayed):
     weights: FloatArray | None = None
     named: bool = True
     missing: str = REFUSE
-    groups: Groups | None = None
+    groups: Groups | GroupsOfChunks | None = None
 
     @property
     def n(self) -> int:
@@ -136,8 +134,10 @@ class Data(Displayed):
     def take(self, rows: NDArray[np.integer] | slice) -> Data:
         """Some of the rows with their weights, in the coordinates of the whole."""
         weights = None if self.weights is None else self.weights[rows]
-        groups = None if self.groups is None else self.groups.take(rows)
-        return replace(self, values=self.values[rows], weights=weights, groups=groups)
+        values, groups = self.values[rows], self.groups
+        if groups is not None:
+            groups = groups_of_some(groups, rows, np.asarray(values))
+        return replace(self, values=values, weights=weights, groups=groups)
 
     def repeated(self) -> Data:
         """The table in which each row stands as often as it counts.
@@ -168,7 +168,7 @@ class Data(Displayed):
         """What each row counts for: its weight, 0 without a value; None where all count once."""
         if self.groups is None or not self.groups.n_silent:
             return self.weights
-        says_something = (~self.groups.silent[self.groups.of_rows]).astype(np.float64)
+        says_something = (~self.groups.says_nothing).astype(np.float64)
         return says_something if self.weights is None else self.weights * says_something
 
     def blocks(
@@ -191,7 +191,9 @@ class Data(Displayed):
         for chunk, read in rows.chunks():
             start, stop = rows.edges[chunk : chunk + 2].tolist()
             weights = None if self.weights is None else self.weights[start:stop]
-            yield start, replace(self, values=read(), weights=weights)
+            values = read()
+            groups = None if self.groups is None else grouped(values)
+            yield start, replace(self, values=values, weights=weights, groups=groups)
 
     def distinct_rows(self, at_most: int) -> int:
         """The number of different rows, or `at_most` if there are more (reading stops there).
@@ -308,18 +310,11 @@ def as_rows_like(
 def _summarise(
     values: Values, names: tuple[str, ...], weights: FloatArray | None, named: bool, missing: str
 ) -> Data:
-    groups = None
+    groups: Groups | GroupsOfChunks | None
     if isinstance(values, StoredRows):
-        low, high, mean, sd = chunk_summary(values, names, weights)
+        low, high, mean, sd, groups = chunk_summary(values, names, weights, missing)
     else:
-        checked, low, high, mean, sd, bad = _of_all(values, weights)
-        values = checked
-        if bad.any():
-            groups = _groups(checked, names, bad, missing)
-        if groups is not None:
-            low, high, mean, sd = observed_summary(np.asarray(checked), weights)
-        elif weights is not None and not isinstance(checked, DeviceRows):
-            low, high, mean, sd = weighted_summary(checked, weights)
+        values, (low, high, mean, sd), groups = table_summary(values, names, weights, missing)
     size = np.maximum(np.abs(low), np.abs(high))
     for j in np.flatnonzero(size > LARGEST):
         raise DataError(
@@ -328,47 +323,6 @@ def _summarise(
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
     return Data(values, names, mean, scale, low, high, sd, weights, named, missing, groups)
-
-
-def _of_all(
-    values: NDArray[np.floating] | DeviceRows, weights: FloatArray | None
-) -> tuple[Any, ...]:
-    """The rows in the machine's byte order; range, mean, sd and bad values of their columns."""
-    if isinstance(values, DeviceRows):
-        from ..kernels.device.summary import column_summary as on_device
-
-        return values, *on_device(values, weights)
-    low, high, mean, sd = (np.empty(values.shape[1]) for _ in range(4))
-    bad = np.empty(values.shape[1], dtype=np.int64)
-    if not values.dtype.isnative:
-        values = values.astype(values.dtype.newbyteorder("="))
-    column_summary(values, low, high, mean, sd, bad)
-    return values, low, high, mean, sd, bad
-
-
-def _groups(
-    values: NDArray[np.floating] | DeviceRows,
-    names: tuple[str, ...],
-    bad: NDArray[Any],
-    missing: str,
-) -> Groups:
-    """The groups of rows with missing values, if these are allowed; infinite ones never are."""
-    for j in np.flatnonzero(bad):
-        column = np.asarray(values[:, j : j + 1])[:, 0]
-        if missing == REFUSE and (n_nan := int(np.sum(np.isnan(column)))):
-            raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
-        if np.isinf(column).any():
-            row = int(np.argmax(np.isinf(column)))
-            raise DataError(
-                f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
-                "correct or drop that row."
-            )
-    if isinstance(values, DeviceRows):
-        raise DataError(
-            "rows on a GPU cannot have missing values: pass them as a NumPy array, or drop those "
-            "rows first."
-        )
-    return groups_of(np.isnan(values))
 
 
 def _refuse_constant_columns(data: Data) -> None:

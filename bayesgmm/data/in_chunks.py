@@ -16,7 +16,7 @@ from .sources.blocks import Restarted, array_in_blocks, blocks_of
 from .sources.files import chunk_rows
 from .sources.sources import source_of
 from .sources.workers import OnWorkers, on_workers
-from .tables import as_numbers, read_table
+from .tables import MARGINALIZE, REFUSE, as_numbers, read_table
 
 
 def in_chunks(
@@ -26,6 +26,7 @@ def in_chunks(
     filters: Any = None,
     rows: int | None = None,
     sample_weight: Any = None,
+    missing: str = REFUSE,
     client: Any = None,
 ) -> Data:
     """A checked table whose rows are read a chunk at a time, for whatever takes data.
@@ -54,6 +55,9 @@ def in_chunks(
         Dask's, and row groups of Parquet too (neighbours with few rows together).
     sample_weight : array-like (n,), optional
         What each row counts for.
+    missing : {"refuse", "marginalize"}
+        Whether values may be missing: NaN, nulls. Each chunk is grouped by the values that its
+        rows have whenever it is read.
     client : distributed.Client, optional
         A Dask cluster whose workers read files (paths that all of them see) and do all that is
         done with rows; Dask collections are on the workers of the current client without it.
@@ -65,7 +69,7 @@ def in_chunks(
     Raises
     ------
     DataError
-        As for `fit`; values that are missing, blocks that can be iterated over only once, filters
+        As for `fit`; blocks that can be iterated over only once, filters
         of what has none. A message about a value names file and chunk.
 
     See Also
@@ -88,13 +92,13 @@ def in_chunks(
             f"{type(X).__name__}."
         )
     if isinstance(X, Data) and isinstance(X.values, StoredRows):
-        return as_data(X, columns, sample_weight)
+        return as_data(X, columns, sample_weight, missing)
     source = (
         source_of(X, columns, filters, n_rows, client) or _given_blocks(X) or _in_memory(X, n_rows)
     )
     if client is not None and not isinstance(source, OnWorkers):
         source = on_workers(source, client)
-    return as_data(StoredRows(source), columns, sample_weight)
+    return as_data(StoredRows(source), columns, sample_weight, missing)
 
 
 def _given_blocks(x: Any) -> Source | None:
@@ -113,6 +117,6 @@ def _has_blocks(x: Any) -> bool:
 
 def _in_memory(x: Any, rows: int | None) -> Source:
     table = read_table(x)
-    values = np.asarray(as_numbers(table))
+    values = np.asarray(as_numbers(table, MARGINALIZE))
     rows = rows or chunk_rows(values.shape[1])
     return array_in_blocks(values, table.names, table.named, rows)

@@ -69,17 +69,20 @@ def fingerprint(
     """The fingerprint of checked rows, by one pass over them in blocks."""
     n, d = values.shape
     total = float(n) if weights is None else float(weights.sum())
+    absent = -sd if incomplete else None  # a difference from `low` that no value has
     direction = (1.5 + _pseudo_random(0, d)) / (np.where(sd > 0, sd, 1.0) * np.sqrt(d))
     if isinstance(values, DeviceRows):
         from ..kernels.device.summary import projections as on_device
 
         mean, projections = on_device(values, weights, low, direction)
     elif isinstance(values, StoredRows):
-        mean, projections = values.sums(_OfChunk(n / total, low, direction), weights)
+        work = _OfChunk(n / total, low, direction, absent)
+        mean, seen, projections = values.sums(work, weights)
     else:
-        absent = -sd if incomplete else None  # a difference from `low` that no value has
         share = None if weights is None else weights * (n / total)
-        mean, projections = _projections(values, share, low, direction, absent)
+        mean, seen, projections = _projections(values, share, low, direction, absent)
+    if incomplete:
+        mean = mean * n / seen
     projections[: d + 1] /= np.sqrt(n)
     projections[d + 1] /= n
     moments = np.array([low + mean / n, sd])
@@ -93,10 +96,12 @@ class _OfChunk:
     share: float
     low: FloatArray
     direction: FloatArray
+    absent: FloatArray | None
 
-    def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
+    def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray, FloatArray]:
         share = chunk.weights * self.share if len(chunk.weights) else None
-        return _projections(chunk.values, share, self.low, self.direction, None, chunk.first)
+        how = self.low, self.direction, self.absent
+        return _projections(chunk.values, share, *how, chunk.first)
 
 
 def _projections(
@@ -106,11 +111,12 @@ def _projections(
     direction: FloatArray,
     absent: FloatArray | None,
     first: int = 0,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Sums over rows: of their differences from `low` (d,), and the fingerprint's (d + 2,).
 
-    share (n,): weights, on average 1. The first sums are n times the mean of those that are there;
-    in the others `absent` (d,) stands for those that are missing. first: the first row's number.
+    share (n,): weights, on average 1. The first sums are of values that are there, the second
+    (d,), where any is missing, of their weights; in the last `absent` (d,) stands for those that
+    are missing. first: the first row's number.
     """
     n, d = values.shape
     mean, seen, projections = np.zeros(d), np.zeros(d), np.zeros(d + 2)
@@ -130,7 +136,7 @@ def _projections(
         projections[d] += np.einsum("i,i->", signs, each)
         along = np.einsum("ij,j->i", rows, direction)
         projections[d + 1] += np.einsum("i,i->", each, np.sin(along))
-    return mean if absent is None else mean * n / seen, projections
+    return mean, seen, projections
 
 
 def _pseudo_random(start: int, n: int) -> FloatArray:

@@ -136,7 +136,7 @@ class LogPosterior:
         elif few is not None:
             self.sizes[compiled.PASS] = few_rows_pass.address
             self.sizes[compiled.BLOCKS : compiled.FEATURES + 1] = few
-        elif likelihood and data.groups is not None:
+        elif likelihood and isinstance(data.groups, Groups):
             self.sizes[compiled.PASS] = incomplete_rows_pass.address
             self.sizes[compiled.QUADRATIC] = incomplete_pass.version(np.float64).address
             self.sizes = np.concatenate([self.sizes, _segments(data.groups, noise, self.sizes)])

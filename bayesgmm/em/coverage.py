@@ -5,27 +5,35 @@ Where none has, the likelihood does not depend on a parameter, and EM keeps what
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..data.chunks import are_in_chunks, sums_over_chunks
 from ..data.data import Data
 from ..families import Family
-from ..kernels.e_step.contract import Parameters, Rows
+from ..kernels.e_step.chunk_groups import GroupsOfChunks
+from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.grouping import groups_of
+from ..kernels.e_step.groups import Groups
+from ..kernels.stored.chunk import Chunk
+from ..mixture.of_parameters import RowsOfChunks
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from .problem import Problem
 
 # Rows that determine a covariance of two columns, and values that determine a mean, at least.
 _FEWEST_PAIRS, FEWEST_VALUES = 2.0, 1.0
+# Rows of a chunk that are worked on at a time.
+_BLOCK = 2**16
 
 
 def refuse_uncovered_pairs(data: Data, family: Family) -> None:
     """Refuse columns that hardly any row has both of, in a family with correlations."""
     if data.groups is None or not data.incomplete:
         return
-    rows = np.bincount(data.groups.of_rows, data.counted, len(data.groups.observed))
-    seen = data.groups.observed.astype(np.float64)
-    together = np.einsum("g,gi,gj->ij", rows, seen, seen)
+    together = _together(data, data.groups)
     i, j = np.unravel_index(np.argmin(together), together.shape)
     if together[i, j] < _FEWEST_PAIRS:
         raise DataError(
@@ -35,11 +43,34 @@ def refuse_uncovered_pairs(data: Data, family: Family) -> None:
         )
 
 
-def values_held(rows: Rows, parameters: Parameters) -> FloatArray:
+def _together(data: Data, groups: Groups | GroupsOfChunks) -> FloatArray:
+    """What the rows count for that have values in both of two columns, (d, d)."""
+    if isinstance(groups, GroupsOfChunks):
+        return groups.together
+    rows = np.bincount(groups.of_rows, data.counted, len(groups.observed))
+    seen = groups.observed.astype(np.float64)
+    return np.asarray(np.einsum("g,gi,gj->ij", rows, seen, seen))
+
+
+def values_held(rows: Data, parameters: Parameters) -> FloatArray:
     """Values (K, d) of each column that each component holds, by responsibilities."""
-    groups = rows.groups
-    assert groups is not None
-    return _by_group(rows, parameters).T @ groups.observed
+    if are_in_chunks(rows):
+        [held] = sums_over_chunks(rows, _Held(RowsOfChunks.of(rows, parameters), pairs=False))
+        return held
+    held, seen = _by_group(rows, parameters)
+    return held.T @ seen
+
+
+def _pairs_held(rows: Data, parameters: Parameters) -> FloatArray:
+    """Rows (K, d, d) with values of both of two columns that each component holds."""
+    if are_in_chunks(rows):
+        [held] = sums_over_chunks(rows, _Held(RowsOfChunks.of(rows, parameters), pairs=True))
+        return held
+    return _pairs(*_by_group(rows, parameters))
+
+
+def _pairs(held: FloatArray, seen: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("gk,gi,gj->kij", held, seen, seen))
 
 
 def undetermined(problem: Problem, parameters: Parameters) -> str:
@@ -47,9 +78,8 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
     family, data = problem.family, problem.data
     if data.groups is None or not data.incomplete or problem.prior is not None:
         return ""
-    seen = data.groups.observed.astype(np.float64)
-    held = _by_group(problem.held(parameters), parameters)
-    values = held.T @ seen
+    rows = problem.held(parameters)
+    values = values_held(rows, parameters)
     k, j = np.unravel_index(np.argmin(values), values.shape)
     if values[k, j] < FEWEST_VALUES:
         return (
@@ -58,7 +88,7 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
         )
     if family.diagonal or family.spherical or not family.fewest_rows(data.d):
         return ""
-    pairs = np.einsum("gk,gi,gj->kij", held, seen, seen)
+    pairs = _pairs_held(rows, parameters)
     k, i, j = np.unravel_index(np.argmin(pairs), pairs.shape)
     if pairs[k, i, j] < _FEWEST_PAIRS:
         return (
@@ -70,13 +100,35 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
     return ""
 
 
-def _by_group(rows: Rows, parameters: Parameters) -> FloatArray:
-    """Rows (S, K) of each group that each component holds."""
+def _by_group(rows: Data, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
+    """Rows (S, K) of each group that each component holds, and the groups' columns (S, d)."""
     groups = rows.groups
-    assert groups is not None
+    assert isinstance(groups, Groups)
     resp = evaluate(rows, parameters, responsibilities=True)[1]
     if rows.weights is not None:
         resp *= rows.weights[:, None]
+    return _summed(resp, groups), groups.observed.astype(np.float64)
+
+
+def _summed(resp: FloatArray, groups: Groups) -> FloatArray:
+    """Sums (S, K) over the rows of each group."""
     sums = np.zeros((len(groups.observed), resp.shape[1]))
     np.add.at(sums, groups.of_rows, resp)
     return sums
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Of a chunk the values that each component holds, (K, d), or the pairs of them, (K, d, d)."""
+
+    rows: RowsOfChunks
+    pairs: bool
+
+    def __call__(self, chunk: Chunk) -> list[FloatArray]:
+        total: FloatArray | float = 0.0
+        for x, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
+            groups = groups_of(np.isnan(x))
+            held = _summed(resp * weights[:, None], groups)
+            seen = groups.observed.astype(np.float64)
+            total = total + (_pairs(held, seen) if self.pairs else held.T @ seen)
+        return [np.asarray(total)]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data
-from ..kernels.e_step.e_step import expected_log_joint
+from ..kernels.e_step.log_joint import expected_log_joint
 from ..mixture.of_parameters import responsibility_blocks
 from .run import EMResult
 

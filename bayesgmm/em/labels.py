@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.data import Data
-from ..data.groups import groups_of
+from ..kernels.e_step.grouping import groups_of
 from ..utils.errors import DataError
 from ..utils.types import IntArray
 

@@ -12,7 +12,7 @@ from ..data.rounding import steps
 from ..families import Family
 from ..families.eigenvalue_bound import bounded_m_step
 from ..kernels.compilation import Entry
-from ..kernels.e_step.contract import EStep, Parameters, Rows, Statistics, total_weight
+from ..kernels.e_step.contract import EStep, Parameters, Statistics, total_weight
 from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import Features
 from ..mixture.prior import Prior
@@ -93,7 +93,7 @@ class Problem:
         groups = self.data.groups
         return groups is not None and groups.admissible is not None
 
-    def held(self, parameters: Parameters) -> Rows:
+    def held(self, parameters: Parameters) -> Data:
         """The rows with what they count for in components: without what is noise in them."""
         return self.data if self.special is None else self.special.held(parameters)
 

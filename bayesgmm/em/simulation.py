@@ -36,8 +36,8 @@ def simulated(
         rows, table = _labelled(fit, like, rng)
     else:
         rows, table = fit.sample(len(like), rng)[0], None
-    if data.incomplete and data.groups is not None:
-        rows = np.where(data.groups.observed[data.groups.of_rows[like]], rows, np.nan)
+    if data.incomplete:
+        rows = np.where(np.isnan(np.asarray(data.values[like])), np.nan, rows)
     return as_data(rows, missing=data.missing), table
 
 

@@ -19,7 +19,7 @@ from ..em.run import run_em
 from ..em.starts.sample import weighted_partition
 from ..families import Family, get_families
 from ..kernels.e_step.contract import Parameters
-from ..kernels.e_step.e_step import expected_log_joint
+from ..kernels.e_step.log_joint import expected_log_joint
 from ..mixture.mixture import Mixture
 from ..selection.criteria import criterion_of
 from ..selection.select import select

@@ -48,7 +48,7 @@ class Binned:
         high = np.max([high for _, high in ranges], axis=0)
         edges = np.linspace(low, high, _CELLS + 1, axis=1)
         parameters = mixture.parameters_about(data.center)
-        rows = RowsOfChunks(parameters, data.center, data.scale)
+        rows = RowsOfChunks.of(data, parameters)
         work = _Counts(directions, center, edges, rows)
         marginals, *of_pairs = sums_over_chunks(data, work)
         places = _pairs(len(edges))
@@ -58,6 +58,16 @@ class Binned:
             edges, marginals, dict(zip(places, counts, strict=True)),
             dict(zip(places, means, strict=True)),
         )  # fmt: skip
+
+
+def _along(x: FloatArray, directions: FloatArray) -> FloatArray:
+    """Rows (m, d) in directions (d, q); NaN where a value is missing that this depends on."""
+    gone = np.isnan(x)
+    if not gone.any():
+        return np.asarray(x @ directions)
+    z = np.where(gone, 0.0, x) @ directions
+    z[gone.astype(np.float64) @ (directions != 0) > 0] = np.nan
+    return np.asarray(z)
 
 
 def _pairs(q: int) -> list[tuple[int, int]]:
@@ -75,8 +85,8 @@ class _Range:
         q = self.directions.shape[1]
         low, high = np.full(q, np.inf), np.full(q, -np.inf)
         for block in slices(len(chunk.values), at_most=_BLOCK):
-            z = (chunk.values[block] - self.center) @ self.directions
-            low, high = np.minimum(low, z.min(axis=0)), np.maximum(high, z.max(axis=0))
+            z = _along(chunk.values[block] - self.center, self.directions)
+            low, high = np.fmin(low, np.fmin.reduce(z)), np.fmax(high, np.fmax.reduce(z))
         return low, high
 
 
@@ -97,19 +107,23 @@ class _Counts:
         sums = [np.zeros((_CELLS, _CELLS)) for _ in places]
         for x, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             labels, doubt = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
-            cells = self._cells((x - self.center) @ self.directions)
+            z = _along(x - self.center, self.directions)
+            cells, there = self._cells(z), ~np.isnan(z).T
             for j in range(q):
                 at = labels * _CELLS + cells[j]
-                marginals[j] += np.bincount(at, weights, marginals[j].size).reshape(k, -1)
+                some = weights * there[j]
+                marginals[j] += np.bincount(at, some, marginals[j].size).reshape(k, -1)
             for number, (i, j) in enumerate(places):
                 at = cells[i] * _CELLS + cells[j]
-                sums[number].flat += np.bincount(at, weights * doubt, _CELLS**2)
+                some = weights * (there[i] & there[j])
+                sums[number].flat += np.bincount(at, some * doubt, _CELLS**2)
                 at += labels * _CELLS**2
-                counts[number].flat += np.bincount(at, weights, counts[number].size)
+                counts[number].flat += np.bincount(at, some, counts[number].size)
         return [marginals, *counts, *sums]
 
     def _cells(self, z: FloatArray) -> list[IntArray]:
-        """The rows' cells in each direction."""
+        """The rows' cells in each direction; the first where there is none."""
         low, high = self.edges[:, 0], self.edges[:, -1]
-        at = ((z - low) * (_CELLS / np.where(high > low, high - low, 1.0))).astype(np.int64)
+        at = (z - low) * (_CELLS / np.where(high > low, high - low, 1.0))
+        at = np.where(np.isnan(at), 0.0, at).astype(np.int64)
         return list(np.clip(at, 0, _CELLS - 1).T)

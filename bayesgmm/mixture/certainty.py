@@ -67,7 +67,7 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
 
 def _of_chunks(data: Data, fit: Any) -> Certainty:
     parameters = mixture_of(fit).parameters_about(data.center)
-    work = _Sums(RowsOfChunks(parameters, data.center, data.scale))
+    work = _Sums(RowsOfChunks.of(data, parameters))
     sizes, rows, certain, of_all = sums_over_chunks(data, work)
     with np.errstate(invalid="ignore"):
         probability = certain / rows

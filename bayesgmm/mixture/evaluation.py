@@ -148,7 +148,7 @@ def occupied(data: Data, draws: Draws, rng: np.random.Generator) -> IntArray:
     Rows without a value, and noise, are nobody's.
     """
     if data.groups is not None and data.groups.n_silent:
-        data = data.take(np.flatnonzero(~data.groups.silent[data.groups.of_rows]))
+        data = data.take(np.flatnonzero(~data.groups.says_nothing))
     counts = np.empty(len(draws), dtype=np.intp)
     for s, resp in enumerate(responsibilities(data, draws)):
         edges = resp.cumsum(axis=1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from ..data.chunks import are_in_chunks, in_memory, random_rows
 from ..data.data import Data
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate, expected_statistics
+from ..kernels.e_step.groups import Groups
 from ..utils.errors import DegenerateComponentError
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray, IntArray
@@ -18,6 +21,8 @@ from ..utils.types import FloatArray, IntArray
 _MOST_ITERATIONS, _ENOUGH = 500, 1e-9
 # Columns from which starts are made without a covariance of them.
 _MANY_COLUMNS = 100
+# Of rows in chunks those that the one Gaussian is fitted to.
+_SAMPLE = 20_000
 
 
 def gaussian(data: Data) -> Parameters:
@@ -43,7 +48,8 @@ def gaussian(data: Data) -> Parameters:
 
 def _without_labels(data: Data) -> Data:
     """The data in groups by their columns alone."""
-    return data if data.groups is None else replace(data, groups=data.groups.by_columns)
+    groups = data.groups
+    return replace(data, groups=groups.by_columns) if isinstance(groups, Groups) else data
 
 
 def completed(data: Data) -> Data:
@@ -51,13 +57,33 @@ def completed(data: Data) -> Data:
 
     Where the columns are many for its covariance, with the columns' means.
     """
+    return completion(data)(data)
+
+
+def completion(data: Data) -> Callable[[Data], Data]:
+    """What fills in the missing values of the data, or of some rows of them, as `completed` does.
+
+    The Gaussian of rows in chunks is that of a random sample.
+    """
     if not data.incomplete:
-        return data
-    data = _without_labels(data)
+        return _as_they_are
+    data = _without_labels(random_rows(data, _SAMPLE) if are_in_chunks(data) else data)
     if data.d < min(data.n, _MANY_COLUMNS):
         parameters = gaussian(data)
     else:
         parameters = Parameters(np.ones(1), np.zeros((1, data.d)), data.sd[None] ** 2)
+    return partial(_filled, parameters)
+
+
+def _as_they_are(data: Data) -> Data:
+    return data
+
+
+def _filled(parameters: Parameters, data: Data) -> Data:
+    """The rows with what they miss filled in by conditional means."""
+    if not data.incomplete:
+        return data
+    data = _without_labels(in_memory(data))
     return data.filled(conditional_means(data, parameters) + data.center)
 
 
@@ -110,7 +136,7 @@ def _given(
     Then the components' means (K, m, q) and covariances (K, q, q) of these, given the others.
     """
     groups = data.groups
-    if groups is None:
+    if not isinstance(groups, Groups):
         return
     covariances = as_full(parameters.covariances)
     for g, seen in enumerate(groups.observed):

@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import expit
 
+from ..data.chunks import answers_of_chunks
 from ..data.data import Data
+from ..kernels.e_step.chunk_groups import GroupsOfChunks
+from ..kernels.e_step.grouping import groups_of
 from ..kernels.e_step.groups import Groups
+from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
 
 
@@ -133,9 +137,24 @@ class Noise:
 
     def of_rows(self, data: Data) -> float | FloatArray:
         """The log density of each row (n,), or of all."""
-        if data.groups is None:
-            return self.log_density
-        return np.asarray(self.of_groups(data.groups)[data.groups.of_rows])
+        groups = data.groups
+        if isinstance(groups, GroupsOfChunks):
+            return np.concatenate(answers_of_chunks(data, _OfChunk(self)))
+        return self.log_density if groups is None else self.of_rows_in(groups)
+
+    def of_rows_in(self, groups: Groups) -> FloatArray:
+        """The log density of each row (n,) of some groups."""
+        return np.asarray(self.of_groups(groups)[groups.of_rows])
+
+
+@dataclass(frozen=True)
+class _OfChunk:
+    """The log density of noise in each row of a chunk."""
+
+    noise: Noise
+
+    def __call__(self, chunk: Chunk) -> FloatArray:
+        return self.noise.of_rows_in(groups_of(np.isnan(chunk.values)))
 
 
 def mixed(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.blocks import slices
 from ..data.data import Data
+from ..kernels.e_step.chunk_groups import grouped
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.e_step import evaluate
 from ..kernels.e_step.view import View
@@ -54,12 +55,17 @@ class RowsOfChunks:
     center: FloatArray
     scale: FloatArray
 
+    @classmethod
+    def of(cls, data: Data, parameters: Parameters) -> RowsOfChunks:
+        """By these parameters, in the coordinates of the data."""
+        return cls(parameters, data.center, data.scale)
+
     def blocks(
         self, chunk: Chunk, numbers_each: int, at_most: int
     ) -> Iterator[tuple[NDArray[np.floating], FloatArray, FloatArray]]:
         """Rows (m, d), responsibilities (m, K) and weights (m,), some at a time as by `slices`."""
         for block in slices(len(chunk.values), numbers_each, at_most):
             x = chunk.values[block]
-            view = View(x, self.center, self.scale)
+            view = View(x, self.center, self.scale, groups=grouped(x))
             resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
             yield x, resp, chunk.weights[block] if len(chunk.weights) else np.ones(len(x))

@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from ..data.data import Data
 from ..data.like_input import like_input
 from ..kernels.e_step.e_step import evaluate
+from ..kernels.e_step.groups import Groups
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import tail_probabilities
 from .conditional import position, positions
@@ -115,10 +116,10 @@ class Columns:
 
     def by_what_is_there(self, rows: Data) -> Iterator[tuple[IntArray, IntArray, Columns]]:
         """Rows (m,) that have the same of the given columns, these (q,), and the regression."""
-        if rows.groups is None:
+        groups = rows.groups
+        if not isinstance(groups, Groups):
             yield np.arange(rows.n), np.arange(rows.d), self
             return
-        groups = rows.groups
         for g, seen in enumerate(groups.observed):
             there = np.flatnonzero(seen)
             given = [self.given[j] for j in there]

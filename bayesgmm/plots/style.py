@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from ..data.data import Data
+from ..data.missing import rows_lacking
 from ..data.units import units_in
 from ..em.result import Fit
 from ..mixture.mixture import Mixture
@@ -258,10 +259,8 @@ def missing_note(data: Data, *panels: Sequence[int]) -> str:
     """How many rows panels of these columns cannot show, as they lack a value of theirs."""
     if data.groups is None:
         return ""
-    rows = np.bincount(data.groups.of_rows, minlength=len(data.groups.observed))
-    seen = data.groups.observed
-    lacking = [int(rows[~seen[:, list(columns)].all(axis=1)].sum()) for columns in panels]
-    low, high = min(lacking), max(lacking)
+    lacking = rows_lacking(data, panels).tolist()
+    low, high = int(min(lacking)), int(max(lacking))
     if high and len(panels) == 1:
         return f"{high} of {data.n} rows lack a value here, and are not shown."
     number = f"{high}" if low == high else f"{low} to {high}"

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bayesgmm.data.groups import groups_of
 from bayesgmm.kernels.e_step.e_step import evaluate, expected_statistics
+from bayesgmm.kernels.e_step.grouping import groups_of
 from tests import reference_missing
 from tests.kernels.test_pass import problem
 

@@ -12,11 +12,11 @@ from pymc.initial_point import make_initial_point_fn
 import bayesgmm
 from bayesgmm import Prior
 from bayesgmm.data.data import as_data
-from bayesgmm.data.groups import groups_of
 from bayesgmm.density.log_posterior import LogPosterior
 from bayesgmm.families import get_family
 from bayesgmm.families.parametrisation.parametrisation import parametrisation
 from bayesgmm.kernels.e_step.e_step import _Pass
+from bayesgmm.kernels.e_step.grouping import groups_of
 from bayesgmm.sampling.compiled.gibbs_groups import allocate_groups
 from bayesgmm.sampling.problem import PosteriorProblem
 from bayesgmm.sampling.pymc.model import initial_point

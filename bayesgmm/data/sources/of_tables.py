@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables import as_numbers, read_table
+from ..tables import MARGINALIZE, as_numbers, read_table
 from .files import chosen, float_type
 
 
@@ -54,5 +54,5 @@ class OfTables:
 
 
 def numbers_of(table: Any, columns: tuple[int, ...]) -> NDArray[Any]:
-    """The numbers of these columns of a table."""
-    return chosen(np.asarray(as_numbers(read_table(table))), columns)
+    """The numbers of these columns of a table, NaN where they are missing."""
+    return chosen(np.asarray(as_numbers(read_table(table), MARGINALIZE)), columns)

@@ -88,22 +88,19 @@ class ArrowDataset:
             if at + len(table) > n:
                 raise DataError(f"{_place(fragment)} has more rows than when it was opened.")
             for j, name in enumerate(self.types):
-                self._copy(table.column(name), out[j, at : at + len(table)], name, fragment)
+                _copy(table.column(name), out[j, at : at + len(table)])
             at += len(table)
         return out[:, :at].T
 
-    def _copy(self, column: Any, out: NDArray[Any], name: str, fragment: Any) -> None:
-        if column.null_count:
-            missing = column.is_null().to_numpy()
-            raise DataError(
-                f"column {name!r} has {column.null_count} missing values in {_place(fragment)} "
-                f"(first in its row {int(np.argmax(missing))}): rows that are read in chunks have "
-                "to be complete, so drop those rows, for instance by filters=."
-            )
-        at = 0
-        for part in column.chunks:
-            out[at : at + len(part)] = part.to_numpy(zero_copy_only=False)
-            at += len(part)
+
+def _copy(column: Any, out: NDArray[Any]) -> None:
+    """Write a column's numbers, NaN where they are missing."""
+    if column.null_count:
+        column = column.cast(out.dtype.name)
+    at = 0
+    for part in column.chunks:
+        out[at : at + len(part)] = part.to_numpy(zero_copy_only=False)
+        at += len(part)
 
 
 def _place(fragment: Any) -> str:

@@ -14,8 +14,10 @@ import numpy as np
 
 from ...data.chunks import are_in_chunks, sums_over_chunks
 from ...data.data import Data
+from ...kernels.e_step.chunk_groups import GroupsOfChunks, grouped
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
+from ...kernels.e_step.groups import Groups
 from ...kernels.stored.chunk import Chunk
 from ...mixture.noise import mixed
 from ...mixture.of_parameters import RowsOfChunks
@@ -67,10 +69,16 @@ def scores(
 
 def _patterns(data: Data) -> Iterator[tuple[IntArray, IntArray]]:
     """Rows that have values in the same columns, and these; rows without a value are left out."""
-    if data.groups is None or not data.incomplete:
-        yield np.arange(data.n), np.arange(data.d)
+    return _alike(data.groups, *data.values.shape)
+
+
+def _alike(
+    groups: Groups | GroupsOfChunks | None, n: int, d: int
+) -> Iterator[tuple[IntArray, IntArray]]:
+    """The same of n rows of d columns in these groups."""
+    if not isinstance(groups, Groups) or not groups.incomplete:
+        yield np.arange(n), np.arange(d)
         return
-    groups = data.groups
     for g, seen in enumerate(groups.observed):
         if seen.any():
             yield groups.order[groups.bounds[g] : groups.bounds[g + 1]], np.flatnonzero(seen)
@@ -112,7 +120,7 @@ def spread_of_scores(
     so many times.
     """
     if are_in_chunks(data):
-        work = _OfChunk(RowsOfChunks(parameters, data.center, data.scale), tangents, squared)
+        work = _OfChunk(RowsOfChunks.of(data, parameters), tangents, squared)
         total, product, count = sums_over_chunks(data, work)
     else:
         counted = data.counted
@@ -158,7 +166,13 @@ class _OfChunk:
         of_weights, found = tangents.weights / parameters.weights, _no_sums(size)
         for values, resp, weights in self.rows.blocks(chunk, d * d + 2 * size, _AT_ONCE):
             x = np.asarray(values, dtype=np.float64) - center
-            score = resp @ of_weights.T + _of_columns(x, resp, np.arange(d), parameters, tangents)
+            score = resp @ of_weights.T
+            groups = grouped(x)
+            for members, columns in _alike(groups, *x.shape):
+                some = x[np.ix_(members, columns)] if groups is not None else x
+                score[members] += _of_columns(some, resp[members], columns, parameters, tangents)
+            if groups is not None:  # rows without a value count nowhere
+                weights = weights * ~groups.says_nothing
             _add(score, weights, self.squared, *found)
         return found
 

@@ -8,9 +8,10 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from ...data.chunks import are_in_chunks
 from ...data.data import Data
 from ...kernels.e_step.contract import Parameters, Statistics
-from ...mixture.imputation import completed
+from ...mixture.imputation import completed, completion
 from ...utils.types import FloatArray
 from ..problem import pack
 from .hierarchical import Labels, hierarchical_partitions
@@ -18,6 +19,8 @@ from .partition import moments_of_partition, seed_and_divide
 
 # Gives the responsibilities (m, K) of the m rows of a slice.
 type Memberships = Callable[[slice], FloatArray]
+# Fills in what some rows miss.
+type Completion = Callable[[Data], Data]
 
 
 # Most rows that a named start is made from: more would cost time, and EM refines the start anyway.
@@ -126,7 +129,7 @@ class Sample:
             rng = rng or np.random.default_rng(0)
             used = np.sort(rng.choice(used, at_most, replace=False))
         self.data, self.chosen = data, used
-        if len(used) < data.n:
+        if len(used) < data.n or (data.incomplete and are_in_chunks(data)):
             self.data = data.take(used)
             self.data = replace(self.data, values=np.asarray(self.data.values))
         self._trees: dict[int, Labels] = {}
@@ -197,22 +200,24 @@ class Sample:
 
 def weighted_partition(data: Data, n_components: int, memberships: Memberships) -> Partition:
     """A partition to whose groups each row belongs in parts, by its memberships."""
-    complete = completed(data)
-    return Partition(n_components, partial(_statistics, complete, n_components, memberships))
+    fill = completion(data)
+    if not are_in_chunks(data):
+        data = fill(data)
+    return Partition(n_components, partial(_statistics, data, fill, n_components, memberships))
 
 
 def _statistics(
-    data: Data, n_components: int, memberships: Memberships, diagonal: bool
+    data: Data, fill: Completion, n_components: int, memberships: Memberships, diagonal: bool
 ) -> Statistics:
     """Counts, means and scatters of weighted rows, in blocks, about the means (two passes)."""
     counts = np.zeros(n_components)
     means = np.zeros((n_components, data.d))
-    for z, resp in _weighted_blocks(data, memberships):
+    for z, resp in _weighted_blocks(data, fill, memberships):
         counts += resp.sum(axis=0)
         means += resp.T @ z
     means /= np.where(counts > 0, counts, 1.0)[:, None]  # an empty group is the M-step's to refuse
     scatters = np.zeros((n_components, data.d) if diagonal else (n_components, data.d, data.d))
-    for z, resp in _weighted_blocks(data, memberships):
+    for z, resp in _weighted_blocks(data, fill, memberships):
         for k, mean in enumerate(means):
             delta = z - mean
             scatters[k] += (
@@ -221,10 +226,12 @@ def _statistics(
     return Statistics(counts, means, scatters)
 
 
-def _weighted_blocks(data: Data, memberships: Memberships) -> Iterator[tuple[FloatArray, ...]]:
+def _weighted_blocks(
+    data: Data, fill: Completion, memberships: Memberships
+) -> Iterator[tuple[FloatArray, ...]]:
     """Blocks of centred rows (m, d) and of what they count for in each component (m, K)."""
     for rows, block in data.blocks(at_most=_BLOCK):
         resp = memberships(rows)
         if block.weights is not None:
             resp = resp * block.weights[:, None]
-        yield np.asarray(block.values) - data.center, resp
+        yield np.asarray(fill(block).values) - data.center, resp

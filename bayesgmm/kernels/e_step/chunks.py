@@ -17,7 +17,9 @@ from ...utils.types import FloatArray
 from ..stored.chunk import ChangedChunkError, Chunk
 from ..stored.rows import StoredRows
 from ..stored.shared import SharedSweeps
+from .chunk_groups import GroupsOfChunks, grouped
 from .contract import EStep, Rows
+from .groups import Groups
 
 
 class Pass(Protocol):
@@ -31,6 +33,10 @@ class Pass(Protocol):
         """What it is evaluated over."""
 
     @property
+    def groups(self) -> Groups | GroupsOfChunks | None:
+        """None where no value is missing."""
+
+    @property
     def shapes(self) -> list[tuple[int, ...]]:
         """Shapes of its sums over rows."""
 
@@ -40,6 +46,7 @@ class Pass(Protocol):
         weights: FloatArray,
         sums: Sequence[FloatArray],
         certainty: FloatArray,
+        groups: Groups | None,
     ) -> float:
         """Add the sums over the rows of an array, and return their log-likelihood."""
 
@@ -53,7 +60,13 @@ class Pass(Protocol):
     def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> EStep:
         """The results, from the sums over all rows."""
 
-    def write(self, x: NDArray[np.floating], log_density: FloatArray, resp: FloatArray) -> None:
+    def write(
+        self,
+        x: NDArray[np.floating],
+        log_density: FloatArray,
+        resp: FloatArray,
+        groups: Groups | None,
+    ) -> None:
         """Write log densities, and responsibilities, of the rows of an array."""
 
 
@@ -108,10 +121,16 @@ class _Sums:
     passes: Sequence[Pass]
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        return [array for one in self.passes for array in _summed(one, chunk)]
+        groups = _groups(self.passes[0], chunk)
+        return [array for one in self.passes for array in _summed(one, chunk, groups)]
 
 
-def _summed(one: Pass, chunk: Chunk) -> list[FloatArray]:
+def _groups(one: Pass, chunk: Chunk) -> Groups | None:
+    """The groups of a chunk's rows, where values may be missing and some are."""
+    return None if one.groups is None else grouped(chunk.values)
+
+
+def _summed(one: Pass, chunk: Chunk, groups: Groups | None) -> list[FloatArray]:
     """Sums over a chunk, its log-likelihood (1,) and certainty (1,).
 
     Raises
@@ -120,9 +139,11 @@ def _summed(one: Pass, chunk: Chunk) -> list[FloatArray]:
         It is not the chunk that was read first.
     """
     sums, certainty = [np.zeros(shape) for shape in one.shapes], np.zeros(1)
-    loglik = one.add(chunk.values, chunk.weights, sums, certainty)
+    loglik = one.add(chunk.values, chunk.weights, sums, certainty, groups)
     same = True
-    if not np.isfinite(loglik):  # far out there is no density
+    if groups is not None:
+        same = chunk.known is None or chunk.known.of_observed(chunk.at, chunk.values, groups.counts)
+    elif not np.isfinite(loglik):  # far out there is no density
         same = bool(np.isfinite(chunk.values).all())
     elif chunk.known is not None and not len(chunk.weights):
         same = chunk.known.agree(chunk.at, one.of_rows(sums), one.center, one.scale, one.reach)
@@ -141,7 +162,7 @@ class _Rows:
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
         m = len(chunk.values) if self.n_components else 0
         log_density, resp = np.empty(len(chunk.values)), np.empty((m, self.n_components))
-        self.one.write(chunk.values, log_density, resp)
+        self.one.write(chunk.values, log_density, resp, _groups(self.one, chunk))
         return log_density, resp
 
 

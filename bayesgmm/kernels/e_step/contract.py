@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...utils.types import FloatArray
 from ..device.rows import DeviceRows
 from ..stored.rows import StoredRows
+from .chunk_groups import GroupsOfChunks
 from .groups import Groups
 
 #: The rows (n, d): an array in memory, on a device, or read in chunks.
@@ -41,7 +42,7 @@ class Rows(Protocol):
         """What each row counts for (n,), at least 0; None where every row counts once."""
 
     @property
-    def groups(self) -> Groups | None:
+    def groups(self) -> Groups | GroupsOfChunks | None:
         """The rows' groups where values are missing or components excluded, else None."""
 
 
@@ -52,7 +53,7 @@ def total_weight(rows: Rows) -> float:
     if weights is None:
         return float(len(rows.values) - silent)
     if silent and groups is not None:
-        weights = weights[~groups.silent[groups.of_rows]]
+        weights = weights[~groups.says_nothing]
     return float(weights.sum())
 
 

@@ -30,6 +30,7 @@ from .centred import centred_pass
 from .chunks import evaluate_chunks, shared_sweeps
 from .contract import EStep, Parameters, Rows, Statistics, total_weight
 from .factored import factored
+from .groups import Groups
 from .incomplete import LARGEST_BLOCK, incomplete_pass
 from .incomplete_centred import incomplete_centred_pass
 from .moments import central_moments
@@ -45,7 +46,7 @@ from .softmax import LOG_2PI
 
 __all__ = [
     "DegenerateComponentError", "EStep", "FloatArray", "Parameters", "Rows", "Statistics",
-    "check_components", "evaluate", "expected_log_joint", "expected_statistics",
+    "check_components", "evaluate", "expected_statistics",
     "measured_statistics",
 ]  # fmt: skip
 
@@ -92,31 +93,6 @@ def expected_statistics(
 def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
     """The E-step with its rounding error and the certainty of its responsibilities."""
     return _Pass(rows, parameters, None).statistics(None, None)
-
-
-def expected_log_joint(
-    parameters: Parameters, statistics: Statistics, scale: FloatArray
-) -> tuple[float, float]:
-    """Sum of r_ik log(pi_k N(x_i | mu_k, Sigma_k)), EM's Q, and about its rounding error.
-
-    It depends on the rows through the statistics alone.
-    """
-    scaled = factored(parameters, scale)
-    counts, delta = statistics.counts, (statistics.means - parameters.means) / scale
-    g = scaled.factors
-    if scaled.diagonal:
-        moments = statistics.scatters / scale**2 + counts[:, None] * delta**2
-        squares = np.sum(g[:, 0] ** 2 * moments, axis=1)
-    else:
-        moments = statistics.scatters / np.outer(scale, scale)
-        moments = moments + counts[:, None, None] * delta[:, :, None] * delta[:, None, :]
-        squares = np.sum((g @ moments) * g, axis=(1, 2))
-    used = counts > 0  # a component without rows may have a proportion of 0
-    logs = scaled.log_weights + scaled.half_log_dets - 0.5 * delta.shape[1] * LOG_2PI
-    logs -= np.sum(np.log(scale))
-    value = float(counts[used] @ logs[used] - 0.5 * squares.sum())
-    size = float(np.max(np.sum(g**2, axis=(1, 2)) * (1.0 + np.sum(delta**2, axis=1))))
-    return value, ROUNDING * size * float(counts.sum())
 
 
 def evaluate(
@@ -188,12 +164,14 @@ class _Pass:
         else:
             self.width = 3 * d + n_components
         self.groups = getattr(rows, "groups", None)  # rows need not have the attribute
-        if self.groups is not None and len(self.groups.of_rows) != len(rows.values):
+        of_rows = getattr(self.groups, "of_rows", None)  # those of chunks have none
+        if of_rows is not None and len(of_rows) != len(rows.values):
             raise ValueError("the groups are those of other rows: cut both alike (Data.take does).")
         if self.groups is not None and not self.groups.suit(n_components):
             raise ValueError(f"the rows' labels are not for {n_components} components.")
         # Of the change of variables; each row has its own where values are missing.
-        self.log_unit = 0.0 if self.groups is not None else float(np.sum(np.log(rows.scale)))
+        self.unit = float(np.sum(np.log(rows.scale)))
+        self.log_unit = 0.0 if self.groups is not None else self.unit
         self.work = len(rows.values) * n_components * (d + 1) * (2 if scaled.diagonal else d + 2)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -215,7 +193,8 @@ class _Pass:
 
         def work(c: int) -> None:
             some = [array[c] for array in sums]
-            loglik[c] = self._add(values, bounds[c], block, weights, some, certainty[c])
+            how = bounds[c], block, weights
+            loglik[c] = self._add(values, *how, some, certainty[c], self.groups)
 
         for_each_chunk(work, n_chunks, self._threads(n_threads))
         totals = [array.sum(axis=0) for array in sums]
@@ -237,9 +216,16 @@ class _Pass:
         weights: FloatArray,
         sums: Sequence[FloatArray],
         certainty: FloatArray,
+        groups: Groups | None,
     ) -> float:
-        """Add the sums over all rows of an array; return their log-likelihood in scaled units."""
-        return self._add(x, (0, len(x)), self._block(), weights, sums, certainty)
+        """Add the sums over all rows of an array; return their log-likelihood.
+
+        It is in scaled units, unless the array is a chunk of rows of which others are incomplete.
+        """
+        loglik = self._add(x, *self._whole(x, groups), weights, sums, certainty, groups)
+        if self.groups is not None and groups is None:
+            loglik -= (float(weights.sum()) if len(weights) else len(x)) * self.unit
+        return loglik
 
     @property
     def reach(self) -> float:
@@ -261,10 +247,11 @@ class _Pass:
         weights: FloatArray,
         sums: Sequence[FloatArray],
         certainty: FloatArray,
+        groups: Groups | None,
     ) -> float:
         if self.quadratic:
-            return self._quadratic(x, bounds, block, weights, sums[0], certainty)
-        return self._centred(x, bounds, block, weights, Moments(*sums), certainty)
+            return self._quadratic(x, bounds, block, weights, groups, sums[0], certainty)
+        return self._centred(x, bounds, block, weights, groups, Moments(*sums), certainty)
 
     def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> EStep:
         """The results of a pass, from its sums over all rows."""
@@ -302,24 +289,35 @@ class _Pass:
             each = EachRow(log_density, resp)
 
             def work(c: int) -> None:
-                self._write(values, bounds[c], block, each)
+                self._write(values, bounds[c], block, each, self.groups)
 
             for_each_chunk(work, len(bounds), self._threads(n_threads))
         log_density -= self.log_unit
 
-    def write(self, x: NDArray[np.floating], log_density: FloatArray, resp: FloatArray) -> None:
-        """Write the log density in scaled units, and responsibilities, of all rows of an array."""
-        self._write(x, (0, len(x)), self._block(), EachRow(log_density, resp))
+    def write(
+        self, x: NDArray[np.floating], log_density: FloatArray, resp: FloatArray,
+        groups: Groups | None,
+    ) -> None:  # fmt: skip
+        """Write the log density in units as those of `add`, and responsibilities, of all rows."""
+        self._write(x, *self._whole(x, groups), EachRow(log_density, resp), groups)
+        if self.groups is not None and groups is None:
+            log_density -= self.unit
+
+    def _whole(self, x: NDArray[np.floating], groups: Groups | None) -> tuple[tuple[int, int], int]:
+        """The bounds of all rows of an array, and rows at a time."""
+        block = self._block()
+        return (0, len(x)), block if groups is None else min(block, LARGEST_BLOCK)
 
     def _write(
-        self, x: NDArray[np.floating], bounds: tuple[int, int], block: int, each: EachRow
-    ) -> None:
+        self, x: NDArray[np.floating], bounds: tuple[int, int], block: int, each: EachRow,
+        groups: Groups | None,
+    ) -> None:  # fmt: skip
         unused = np.empty(1)
         if self.quadratic:
-            self._quadratic(x, bounds, block, _NO_VECTOR, _NO_MATRIX, unused, each)
+            self._quadratic(x, bounds, block, _NO_VECTOR, groups, _NO_MATRIX, unused, each)
         else:
             nothing = Moments(_NO_VECTOR, _NO_MATRIX, _NO_STACK)
-            self._centred(x, bounds, block, _NO_VECTOR, nothing, unused, each)
+            self._centred(x, bounds, block, _NO_VECTOR, groups, nothing, unused, each)
 
     def _quadratic(
         self,
@@ -327,14 +325,15 @@ class _Pass:
         bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
+        groups: Groups | None,
         sums: FloatArray,
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
         view, theta = self._view(weights), self.theta
         how = *bounds, block, sums, each, certainty
-        if self.groups is not None:
-            return incomplete_pass.version(x.dtype)(x, view, theta, self.groups.packed, *how)
+        if groups is not None:
+            return incomplete_pass.version(x.dtype)(x, view, theta, groups.packed, *how)
         return quadratic_pass.version(x.dtype)(x, view, theta, self.scaled.diagonal, *how)
 
     def _centred(
@@ -343,16 +342,16 @@ class _Pass:
         bounds: tuple[int, int],
         block: int,
         weights: FloatArray,
+        groups: Groups | None,
         moments: Moments,
         certainty: FloatArray,
         each: EachRow = _NOTHING,
     ) -> float:
         view, scaled = self._view(weights), self.scaled
         how = *bounds, block, moments, each, certainty
-        if self.groups is not None:
+        if groups is not None:
             mixture = MixtureArrays(self.weights, scaled.means, scaled.covariances)
-            packed = self.groups.packed
-            return incomplete_centred_pass.version(x.dtype)(x, view, mixture, packed, *how)
+            return incomplete_centred_pass.version(x.dtype)(x, view, mixture, groups.packed, *how)
         components = Components(
             scaled.log_weights, scaled.means, scaled.factors, scaled.half_log_dets
         )

@@ -20,6 +20,8 @@ from ..compilation import inlined
 # Rows of a group, per column and at least, for which its own parameters are worth making.
 _ROWS_PER_COLUMN, _FEWEST_ROWS = 2, 16
 
+# Groups whose numbers fit in 16 bits.
+_FEW_GROUPS = 2**16
 # What a row of a rare group costs, in rows of a frequent one.
 _RARE_COST = 4.0
 
@@ -45,7 +47,10 @@ class Groups:
     @cached_property
     def order(self) -> IntArray:
         """The rows (n,) group by group, those of a group as they come."""
-        return np.argsort(self.of_rows, kind="stable")
+        number = self.of_rows
+        if len(self.observed) <= _FEW_GROUPS:  # which are sorted by their digits
+            number = number.astype(np.uint16)
+        return np.argsort(number, kind="stable")
 
     @cached_property
     def bounds(self) -> IntArray:
@@ -63,6 +68,11 @@ class Groups:
         """The number of rows that say nothing."""
         return int(np.diff(self.bounds)[self.silent].sum())
 
+    @property
+    def says_nothing(self) -> NDArray[np.bool_]:
+        """Whether each row (n,) says nothing."""
+        return np.asarray(self.silent[self.of_rows])
+
     @cached_property
     def kinds(self) -> list[IntArray]:
         """The components of each kind: those that are admissible in the same rows."""
@@ -75,6 +85,16 @@ class Groups:
     def incomplete(self) -> bool:
         """Whether any value is missing."""
         return not bool(self.observed.all())
+
+    @property
+    def counts(self) -> IntArray:
+        """The number of values (d,) of each column."""
+        return np.diff(self.bounds) @ self.observed
+
+    @property
+    def complete_columns(self) -> NDArray[np.bool_]:
+        """The columns (d,) of which no value is missing."""
+        return np.asarray(self.observed.all(axis=0))
 
     @cached_property
     def n_frequent(self) -> int:

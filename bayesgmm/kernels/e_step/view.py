@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.types import FloatArray
+from .groups import Groups
 
 
 class View(NamedTuple):
-    """Complete rows without weights, with the centre and scale of their coordinates."""
+    """Rows without weights, with the centre and scale of their coordinates."""
 
     values: NDArray[np.floating]
     center: FloatArray
     scale: FloatArray
     weights: None = None
-    groups: None = None
+    groups: Groups | None = None

@@ -29,14 +29,30 @@ class ChunkSums:
         Means of its columns.
     size : array (d,)
         Largest absolute values of the columns.
+    seen : array (C, d), optional
+        Values of each column, of which the means are; as many as rows if left out.
     """
 
-    def __init__(self, counts: FloatArray, means: FloatArray, size: FloatArray) -> None:
-        self.counts, self.means, self.size = counts, means, size
+    def __init__(
+        self,
+        counts: FloatArray,
+        means: FloatArray,
+        size: FloatArray,
+        seen: FloatArray | None = None,
+    ) -> None:
+        self.counts, self.means, self.size, self.seen = counts, means, size, seen
 
     def of(self, places: NDArray[np.integer]) -> ChunkSums:
         """Those of some chunks."""
-        return ChunkSums(self.counts[places], self.means[places], self.size)
+        seen = None if self.seen is None else self.seen[places]
+        return ChunkSums(self.counts[places], self.means[places], self.size, seen)
+
+    def of_observed(self, chunk: int, values: Block, count: NDArray[np.integer]) -> bool:
+        """Whether these values (m, d), of which so many (d,) are not missing, are that chunk's."""
+        if self.seen is None or np.any(count != self.seen[chunk]):
+            return False
+        sums = np.einsum("ij->j", np.where(np.isnan(values), 0, values), dtype=np.float64)
+        return bool(np.all(np.abs(sums - count * self.means[chunk]) <= _SAME * count * self.size))
 
     def agree(
         self, chunk: int, sums: FloatArray, center: FloatArray, scale: FloatArray, reach: float

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...data.data import Data
-from ...data.groups import groups_of
 from ...kernels.e_step.contract import Parameters
+from ...kernels.e_step.grouping import groups_of
 from ...mixture.draws import Draws
 from ...mixture.mixture import Mixture
 from ...utils.types import FloatArray, IntArray

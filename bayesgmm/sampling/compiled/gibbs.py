@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...data.chunks import in_memory
 from ...data.data import Data
 from ...density.log_posterior import LogPosterior
 from ...density.mode import Mode
@@ -18,6 +19,7 @@ from ...families.parametrisation.axes import Axes, facing
 from ...families.parametrisation.base import Parametrisation
 from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays, View, only_read
+from ...kernels.e_step.groups import Groups
 from ...mixture.prior import Prior
 from ...utils.matrices import as_full, diagonal_matrices
 from ...utils.types import FloatArray
@@ -135,12 +137,13 @@ class GibbsState:
         if isinstance(scale, Gamma):
             psi = np.diag(values["scale"])
         concentration = np.array([values.get("concentration", prior.expected_concentration)])
-        rows = data.repeated()
+        rows = in_memory(data.repeated())
+        groups = rows.groups if isinstance(rows.groups, Groups) else None
         return cls(
             density=density,
             rows=rows,
             view=View(only_read(data.center), only_read(1.0 / data.scale), only_read(np.empty(0))),
-            grouped=grouped_rows(rows.values, rows.groups, density.noise),
+            grouped=grouped_rows(rows.values, groups, density.noise),
             prior=compiled.GibbsPrior(kinds, numbers, prior.mean - data.center, spread, rates),
             hyper=compiled.Hyperparameters(concentration, psi, _noise(density, values)),
             parts=_parts(values, parametrisation, prior, data.scale),

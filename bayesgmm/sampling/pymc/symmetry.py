@@ -17,6 +17,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from ...kernels.e_step.chunk_groups import GroupsOfChunks
 from ...kernels.e_step.groups import Groups
 from ...utils.types import FloatArray, IntArray
 from .coordinates import Coordinates
@@ -37,7 +38,10 @@ class Symmetry:
 
 
 def symmetry_of(
-    coordinates: Coordinates, term: MixtureTerm, vectors: FloatArray, groups: Groups | None = None
+    coordinates: Coordinates,
+    term: MixtureTerm,
+    vectors: FloatArray,
+    groups: Groups | GroupsOfChunks | None = None,
 ) -> Symmetry:
     """The symmetry of a model under exchange of components, tried at draws (S, P).
 

@@ -22,11 +22,11 @@ from pytensor.gradient import grad_not_implemented
 from pytensor.graph import Apply, Op, Variable
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from ....data.groups import groups_of
 from ....kernels.cache import VERSION, VERSION_NUMBER
 from ....kernels.cholesky import cholesky, invert
 from ....kernels.compilation import Entry, inlined, part
 from ....kernels.e_step.arrays import Components, EachRow, MixtureArrays, Moments
+from ....kernels.e_step.grouping import groups_of
 from ....kernels.e_step.incomplete import LARGEST_BLOCK
 from ....kernels.e_step.incomplete_centred import incomplete_centred_pass
 from ....kernels.products import padded

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.e_step.groups import Groups, sorted_groups
-from ..utils.types import IntArray
+from ...utils.types import IntArray
+from .groups import Groups, sorted_groups
 
-# Columns whose pattern fits in a whole number of 64 bits.
-_BITS = 62
+# Columns whose pattern fits in a whole number of 64 bits, and in one that tables can be made for.
+_BITS, _FEW_BITS = 62, 16
 
 
 def groups_of(
@@ -50,6 +50,8 @@ def groups_of(
 def _patterns(missing: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], IntArray]:
     """The different patterns (S, d), and the number of each row's."""
     code: NDArray[Any]
+    if missing.shape[1] <= _FEW_BITS:
+        return _of_codes(missing)
     if missing.shape[1] <= _BITS:
         code = np.zeros(len(missing), dtype=np.int64)
         for j, column in enumerate(missing.T):
@@ -59,3 +61,15 @@ def _patterns(missing: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], IntArray]:
         code = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, of_rows = np.unique(code, return_index=True, return_inverse=True)
     return missing[first], of_rows
+
+
+def _of_codes(missing: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], IntArray]:
+    """The same of few columns, whose pattern is a number that tables can be made for."""
+    d = missing.shape[1]
+    bits = np.zeros((len(missing), 2), dtype=np.uint8)
+    bits[:, : -(-d // 8)] = np.packbits(missing, axis=1, bitorder="little")
+    code = bits.view("<u2")[:, 0]
+    there = np.flatnonzero(np.bincount(code, minlength=1 << d))
+    number = np.zeros(1 << d, dtype=np.intp)
+    number[there] = np.arange(len(there))
+    return (there[:, None] >> np.arange(d) & 1).astype(bool), number[code]
