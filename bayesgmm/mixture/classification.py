@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +13,22 @@ from numpy.typing import NDArray
 from ..data.like_input import like_input
 from ..utils.types import FloatArray
 from .draws import Draws, NoisyDraws
+from .mixture import Mixture
 from .of_parameters import responsibility_blocks
 from .of_results import estimate_of, mixture_of
+from .written_classes import write_classes
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 
-def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noqa: N803
+def classify(
+    X: Any,  # noqa: N803
+    fit: Any,
+    *,
+    responsibilities: bool = False,
+    out: str | Path | None = None,
+) -> Any:
     """The most probable component of each row, and how uncertain it is.
 
     Parameters
@@ -31,10 +41,16 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noq
     responsibilities : bool
         Also give the responsibilities r_ik, as columns r_0, r_1, ..., r_(K-1), or
         with the components' names.
+    out : str or Path, optional
+        Write the table there instead of giving it: to a Zarr group if the name ends in .zarr, else
+        to a folder of Parquet files. Rows in chunks are classified and written chunk by chunk, on
+        a Dask cluster by the workers, who have to see the folder. A table that was written
+        before stays until the new one is whole, whatever goes wrong; other folders are never
+        replaced.
 
     Returns
     -------
-    DataFrame
+    DataFrame, or None with `out`
         One row per row of X, with its index if X is a pandas object; of polars
         if X is. It has `component`, an int (-1
         for noise, whose responsibility is r_noise), or a name if there are names
@@ -47,6 +63,10 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noq
         Rows that do not fit the mixture's columns.
     TypeError
         `fit` is none of these.
+    FileExistsError
+        `out` is there, and holds something else.
+    OSError
+        The disk is full, or `out` cannot be written to.
 
     See Also
     --------
@@ -67,10 +87,24 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noq
     >>> table.uncertainty.idxmax(), round(float(table.uncertainty.max()), 2)
     (243, 0.2)
     """
+    fit = estimate_of(fit)
+    if out is not None:
+        rows = _mixture_in(fit).rows(X)
+        write_classes(rows, partial(_classes, fit=fit, responsibilities=responsibilities), out)
+        return None
+    return like_input(_classes(X, fit, responsibilities), X)
+
+
+def _mixture_in(fit: Any) -> Mixture:
+    """The mixture of a fit, or of a posterior's fit, by which rows are checked."""
+    return mixture_of(getattr(fit, "fit", fit), beside_noise=True)
+
+
+def _classes(X: Any, fit: Any, responsibilities: bool) -> pd.DataFrame:  # noqa: N803
+    """The table of `classify`, of pandas."""
     import pandas as pd
 
     component, uncertainty, kept = [], [], []
-    fit = estimate_of(fit)
     noisy = hasattr(fit, "noise_share") or isinstance(getattr(fit, "draws", None), NoisyDraws)
     names = _labels(fit, noisy)
     for resp in _responsibilities(fit, X):
@@ -86,7 +120,7 @@ def classify(X: Any, fit: Any, *, responsibilities: bool = False) -> Any:  # noq
     if kept:
         titles = [f"r_{k}" for k in names]
         table[[*titles[:-1], "r_noise"] if noisy else titles] = np.concatenate(kept)
-    return like_input(table, X)
+    return table
 
 
 def _labels(fit: Any, noisy: bool) -> NDArray[Any]:

@@ -28,7 +28,7 @@ from ..em.status import Status
 from ..families import Family, FamilyName, get_families
 from ..mixture.prior import Prior
 from ..utils.errors import InterruptionAdvice
-from ..utils.progress import progress
+from ..utils.progress import progress, waiting
 from ..utils.threads import default_threads
 from ..utils.validation import Seed, check_seed
 from ..utils.warnings import warn
@@ -183,8 +183,7 @@ def select(
         else:
             places = set(allowed)
             search = _Search(data, families, ks, places, prior, max_ratio, search_options, kept)
-            with progress("Fitting the grid", search.steps(start), progressbar) as tick:
-                grid, interrupted = search.run(start, options.n_init, seed, resume, tick)
+            grid, interrupted = search.run(start, options.n_init, seed, resume, progressbar)
             fits, without = _found(grid, allowed)
             found = Selection(fits, failures | without, criterion)
         if beside is not None and not interrupted:
@@ -272,17 +271,13 @@ class _Search:
         self.ks = [k for k in ks if any((family, k) in allowed for family in families)]
         self.prior, self.max_ratio, self.options = prior, max_ratio, options
 
-    def steps(self, start: str) -> int:
-        """The number of steps of the progress bar."""
-        return len(self.allowed) * (1 + (ROUNDS if is_screened(start) else 0))
-
     def run(
         self,
         start: str,
         n_init: int | None,
         random_seed: Seed,
         resume: Selection | None,
-        tick: Callable[[], None],
+        progressbar: bool,
     ) -> tuple[Grid, bool]:
         """The grid of all rows with its best fits, and whether it was interrupted."""
         auto, random_seed = is_screened(start), repeatable(random_seed)
@@ -304,16 +299,21 @@ class _Search:
         whole = self._grid(self.data, auto and not some)
         first = self._grid(sample.data, auto) if some else whole
         try:
-            first.start(starts, self.allowed, tick)
-            first.take_over(known)
-            if auto:
-                first.exchange_starts(tick)
-                first.rescue(more_starts)
-                first.settle(same_starts)
+            steps = len(self.allowed) * (1 + (ROUNDS if auto else 0))
+            with progress("Fitting the grid", steps, progressbar) as tick:
+                first.start(starts, self.allowed, tick)
+                first.take_over(known)
+                if auto:
+                    first.exchange_starts(tick)
+                    first.rescue(more_starts)
+                    first.settle(same_starts)
             if some:
-                _continue_on_all_rows(first, whole)
+                n, cells = self.data.n, len(first.cells)
+                with progress(f"Fitting the grid to all {n} rows", cells, progressbar) as tick:
+                    _continue_on_all_rows(first, whole, tick)
             if self.prior is None:  # restricted prior densities cannot be compared
-                whole.enforce_nesting()
+                with waiting("Comparing the grid's families", progressbar):
+                    whole.enforce_nesting()
         except KeyboardInterrupt:
             self._finish_interrupted(first, whole, known)
             return whole, True
@@ -359,7 +359,7 @@ class _Search:
         }
 
 
-def _continue_on_all_rows(first: Grid, whole: Grid) -> None:
+def _continue_on_all_rows(first: Grid, whole: Grid, tick: Callable[[], None]) -> None:
     """Run EM on all rows in every cell, from its best fit to some of them."""
     for place, cell in first.cells.items():
         whole.cells[place] = Cell(made=cell.made, failure=cell.failure)
@@ -368,5 +368,6 @@ def _continue_on_all_rows(first: Grid, whole: Grid) -> None:
         best = first.cells[place].best
         if best is not None:
             whole.try_starts(*place, [Start(best.parameters, guess=True)])
+        tick()
 
     whole.for_each(work, list(first.cells))

@@ -267,14 +267,27 @@ def test_predictions_are_written_by_workers(cluster, tmp_path):
         given = dd.read_parquet(tmp_path / "given")  # of which Dask does not know the divisions
         labelled = given.map_partitions(lambda rows: rows.assign(component=fit.predict(rows)))
         labelled.to_parquet(tmp_path / "parts")
+        for name in ("classes", "classes.zarr"):
+            bayesgmm.classify(there, fit, out=tmp_path / name)
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
         client.run(limit, 1000)
         try:
+            for name in ("classes", "classes.zarr"):
+                with pytest.raises(OSError, match="File too large"):
+                    bayesgmm.classify(there, fit, responsibilities=True, out=tmp_path / name)
+            after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+            assert after == before
             with pytest.raises(OSError, match="File too large"):
                 fit.predict_proba(there).to_zarr(str(tmp_path / "full.zarr"))
         finally:
             client.run(limit, None)
     np.testing.assert_array_equal(zarr.open(tmp_path / "labels.zarr")[:], fit.predict(X))
     np.testing.assert_array_equal(zarr.open(tmp_path / "shares.zarr")[:], fit.predict_proba(X))
+    np.testing.assert_array_equal(
+        zarr.open(tmp_path / "classes.zarr")["component"][:], fit.predict(X)
+    )
+    read = pd.read_parquet(tmp_path / "classes")
+    np.testing.assert_allclose(read["uncertainty"], 1 - fit.predict_proba(X).max(axis=1))
     read = pd.read_parquet(tmp_path / "parts")
     pd.testing.assert_frame_equal(read[["x0", "x1"]], frame, check_names=False)
     np.testing.assert_array_equal(read["component"], fit.predict(X))

@@ -139,6 +139,15 @@ def test_progress_goes_to_standard_error(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_progress_over_all_rows_is_its_own(capfd, monkeypatch):
+    """Where the search was on some of the rows, what follows on all of them has its own bar."""
+    monkeypatch.setattr("bayesgmm.em.fit._SEARCHED_NUMBERS", 300)
+    monkeypatch.setattr("bayesgmm.em.fit._ROWS_PER_PARAMETER", 1)
+    x = bayesgmm.datasets.load_acidity()
+    bayesgmm.select(x, [1, 2], ["V"], n_init=1, progressbar=True)
+    assert f"Fitting the grid to all {len(x)} rows" in capfd.readouterr()[1]
+
+
 def test_a_grid_answers_for_its_best_fit(selection, faithful):
     """By the name of a cell, to `predict`, and as an estimator of scikit-learn's."""
     best = selection.best
