@@ -7,6 +7,7 @@ from . import (
     chunks,
     convergence,
     em,
+    fits,
     float32,
     grid,
     growth,
@@ -23,8 +24,8 @@ from .command import main_of_all
 
 # What a user waits for first, then the fits, then how the library's own choices were made.
 ORDER = (
-    startup, em, convergence, posterior, growth, memory, chunks, others, workers, float32, grid,
-    optima, small_samples, acceleration, kernel_forms,
+    startup, em, convergence, posterior, growth, memory, chunks, fits, others, workers, float32,
+    grid, optima, small_samples, acceleration, kernel_forms,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -39,5 +39,14 @@ def test_a_folder_and_an_array(tmp_path):
     weighted = run("fit", tmp_path / "parts", "-k", 2, *columns, "--weights", "count", "--json")
     expected = bayesgmm.fit(x, 2, random_seed=0, sample_weight=table["count"])
     assert weighted["loglik"] == pytest.approx(expected.loglik, rel=1e-12)
+    holes = x.mask(np.random.default_rng(0).random(x.shape) < 0.1)
+    holes[100:].to_parquet(tmp_path / "parts" / "1.parquet")
+    holes = np.vstack([x[:100], holes[100:]])
+    found = run("fit", tmp_path / "parts", "-k", 2, "--missing", "marginalize", *columns,
+                "--out", out, "--json")  # fmt: skip
+    expected = bayesgmm.fit(holes, 2, random_seed=0, missing="marginalize")
+    assert found["loglik"] == pytest.approx(expected.loglik, rel=1e-11)
+    sizes = run("classify", tmp_path / "parts", out, "--json")["sizes"]
+    assert sizes == {str(k): np.sum(expected.predict(holes) == k) for k in range(2)}
     with pytest.raises(AssertionError, match="'text' holds .*string, not numbers"):
         run("fit", tmp_path / "parts", "-k", 2, "--json")

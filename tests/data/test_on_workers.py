@@ -291,3 +291,45 @@ def test_predictions_are_written_by_workers(cluster, tmp_path):
     read = pd.read_parquet(tmp_path / "parts")
     pd.testing.assert_frame_equal(read[["x0", "x1"]], frame, check_names=False)
     np.testing.assert_array_equal(read["component"], fit.predict(X))
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::bayesgmm.utils.errors.ConvergenceAdvice")  # few draws
+def test_posteriors_on_a_cluster(cluster, monkeypatch):
+    """NUTS and leave-one-out give the numbers of one process; no chunk comes to the client.
+
+    Of 200 000 rows, those between components come home for NUTS, with sums of the others.
+    """
+    rng = np.random.default_rng(8)
+    n, rows = 200_000, 10_000
+    x = rng.normal(size=(n, 2)) + np.where(rng.random((n, 1)) < 0.4, 0.0, 6.0)
+    fit = bayesgmm.fit(in_chunks(x, rows=rows), 2, "VVI", random_seed=3)
+    options = {"chains": 2, "random_seed": 3, "progressbar": False}
+    nuts = {"sampler": "nutpie", "draws": 60, "tune": 60} | options
+    few = bayesgmm.fit(X, 2, "VVI", random_seed=3)
+    laplace = {"sampler": "laplace", "draws": 50} | options
+    expected = bayesgmm.refine(in_chunks(x, rows=rows), fit, **nuts)
+    near = bayesgmm.refine(in_chunks(X, rows=ROWS), few, **laplace)
+    home = []
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(2)
+        gather = workers.results
+
+        def counting(client, futures):
+            found = gather(client, futures)
+            home.append(max(len(pickle.dumps(answer)) for answer in found))
+            return found
+
+        there = in_chunks(da.from_array(x, chunks=rows))
+        monkeypatch.setattr(workers, "results", counting)
+        posterior = bayesgmm.refine(there, fit, **nuts)
+        sampled = sorted(home)
+        also = bayesgmm.refine(da.from_array(X, chunks=ROWS), few, **laplace)
+        monkeypatch.setattr(workers.OnWorkers, "readers", None)
+        loo = also.loo()
+    np.testing.assert_array_equal(posterior.draws.means, expected.draws.means)
+    np.testing.assert_allclose(posterior.draws.means.mean(axis=0), fit.means, atol=0.01)
+    # The tree's sample of 10 000 rows, and what pruning leaves, are less than a tenth of the rows.
+    assert sampled[-1] < x.nbytes / 10
+    np.testing.assert_allclose(loo.elpd_i, near.loo().elpd_i, rtol=1e-9)

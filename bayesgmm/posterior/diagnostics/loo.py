@@ -8,13 +8,19 @@ smoothing, and the result has ArviZ's own type, so that `az.compare` takes it.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from ...data.chunks import answers_of_chunks, are_in_chunks
 from ...data.data import Data
+from ...kernels.e_step.chunk_groups import grouped
+from ...kernels.stored.chunk import Chunk
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
 from ...utils.types import FloatArray, IntArray
@@ -70,19 +76,16 @@ def psis_loo(
     from arviz_stats.utils import ELPDDataLOO
 
     at = np.arange(data.n) if data.counted is None else np.flatnonzero(data.counted)
-    data = data.take(at) if len(at) < data.n else data  # without rows that have no value
-    elpd_i, khat, p_i = (np.empty(data.n) for _ in range(3))
     known, errors = _known(exact, at)
-    influence = np.zeros(len(draws))
-    for rows, values in log_densities(data, draws):
-        by_row = values.T
-        with warnings.catch_warnings():  # `unreliable` warns, and says what to do
-            warnings.simplefilter("ignore", UserWarning)
-            log_weights, khat[rows] = array_stats.psislw(by_row, r_eff=relative_efficiency)
-        elpd_i[rows] = logsumexp(log_weights + by_row, axis=1)
-        p_i[rows] = logsumexp(by_row, axis=1) - np.log(len(draws)) - elpd_i[rows]
-        estimated = np.isnan(known[rows])
-        influence += _influence(by_row[estimated], log_weights[estimated], elpd_i[rows][estimated])
+    exactly = at[~np.isnan(known)]
+    if are_in_chunks(data):
+        nothing = replace(data, values=np.empty((0, data.d)), weights=None, groups=None)
+        work = _OfChunk(nothing, draws, relative_efficiency, exactly)
+        terms = _together(answers_of_chunks(data, work))
+    else:
+        data = data.take(at) if len(at) < data.n else data  # without rows that have no value
+        terms = _terms(data, draws, relative_efficiency, np.isnan(known))
+    elpd_i, khat, p_i, influence = terms
     better = ~np.isnan(known)
     p_i[better] += elpd_i[better] - known[better]
     elpd_i[better], khat[better] = known[better], 0.0
@@ -95,7 +98,7 @@ def psis_loo(
         se=float(se),
         p=float(p),
         n_samples=len(draws),
-        n_data_points=data.n,
+        n_data_points=len(at),
         scale="log",
         warning=bool(np.any(khat > good_k)),
         good_k=good_k,
@@ -105,6 +108,66 @@ def psis_loo(
     mcse = np.std(by_chain) / np.sqrt(array_stats.ess(by_chain, method="mean"))
     result["mcse"] = float(np.hypot(mcse, np.sqrt(np.sum(errors**2))))
     return result
+
+
+class _Terms(NamedTuple):
+    """Rows' (n,) elpd, Pareto k and effective parameters; what each draw (S,) adds to the sum."""
+
+    elpd_i: FloatArray
+    khat: FloatArray
+    p_i: FloatArray
+    influence: FloatArray
+
+
+def _terms(
+    data: Data, draws: Draws, relative_efficiency: float, estimated: NDArray[np.bool_]
+) -> _Terms:
+    """The terms of rows in memory; estimated (n,): the rows that count in the influence."""
+    from arviz_stats.base import array_stats
+
+    elpd_i, khat, p_i = (np.empty(data.n) for _ in range(3))
+    influence = np.zeros(len(draws))
+    for rows, values in log_densities(data, draws):
+        by_row = values.T
+        with warnings.catch_warnings():  # `unreliable` warns, and says what to do
+            warnings.simplefilter("ignore", UserWarning)
+            log_weights, khat[rows] = array_stats.psislw(by_row, r_eff=relative_efficiency)
+        elpd_i[rows] = logsumexp(log_weights + by_row, axis=1)
+        p_i[rows] = logsumexp(by_row, axis=1) - np.log(len(draws)) - elpd_i[rows]
+        some = estimated[rows]
+        influence += _influence(by_row[some], log_weights[some], elpd_i[rows][some])
+    return _Terms(elpd_i, khat, p_i, influence)
+
+
+@dataclass(frozen=True)
+class _OfChunk:
+    """The terms of a chunk's rows, made where the chunk is.
+
+    nothing: the data without rows; exactly: numbers of the rows whose terms are known better.
+    """
+
+    nothing: Data
+    draws: Draws
+    relative_efficiency: float
+    exactly: IntArray
+
+    def __call__(self, chunk: Chunk) -> _Terms:
+        groups = grouped(chunk.values)
+        rows = replace(self.nothing, values=chunk.values, groups=groups)
+        counts = np.ones(rows.n, dtype=bool) if groups is None else ~groups.says_nothing
+        if len(chunk.weights):
+            counts &= chunk.weights > 0
+        at = np.flatnonzero(counts)
+        estimated = ~np.isin(chunk.first + at, self.exactly)
+        rows = rows if len(at) == rows.n else rows.take(at)
+        return _terms(rows, self.draws, self.relative_efficiency, estimated)
+
+
+def _together(parts: Sequence[_Terms]) -> _Terms:
+    """The terms of all rows."""
+    *of_rows, influence = zip(*parts, strict=True)
+    elpd_i, khat, p_i = map(np.concatenate, of_rows)
+    return _Terms(elpd_i, khat, p_i, np.sum(influence, axis=0))
 
 
 def _known(exact: xr.Dataset | None, at: IntArray) -> tuple[FloatArray, FloatArray]:
