@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .sources.dask import is_dask
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,6 +17,8 @@ def like_input(table: pd.DataFrame, x: Any) -> Any:
     """
     import narwhals as nw
 
+    if is_dask(x):
+        return table
     frame = nw.from_native(x, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.head(0).collect()
