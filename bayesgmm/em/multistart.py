@@ -6,6 +6,7 @@ maxima are marked and rank below any sound one; from a saddle EM goes on.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from ..data.data import Data
+from ..kernels.e_step.chunks import in_chunks, map_together
 from ..kernels.e_step.contract import Parameters
 from ..utils.errors import DegenerateComponentError
 from ..utils.types import FloatArray
@@ -141,13 +143,13 @@ class _StartRunner:
             enough = self.options.keep
             sure = [start for start in starts if start.sure]
             candidates = [*sure, *self._short_runs(run, [s for s in starts if not s.sure])]
-        for candidate in candidates:
-            if sum(result.status.sound for result in self.done) == enough:
-                break
-            if isinstance(candidate, _ShortRun) and candidate.hopeless(self.bar):
-                skipped = True
-            else:
-                self._to_the_end(run, candidate)
+        left = deque(candidates)
+        while left and (lacking := enough - self.n_sound):
+            together = min(lacking, len(left)) if self._together else 1
+            batch = [left.popleft() for _ in range(together)]
+            hopeful = [one for one in batch if not _is_hopeless(one, self.bar)]
+            skipped |= len(hopeful) < len(batch)
+            self._to_the_end(run, hopeful)
         if not (self.done or skipped):
             raise self.failure
         return Search(sorted(self.done, key=rank, reverse=True), self.unsound)
@@ -169,8 +171,30 @@ class _StartRunner:
             self.unsound += not left[-1].rank[0]
         return sorted(left, key=lambda short: short.rank, reverse=True)
 
-    def _to_the_end(self, run: Run, candidate: _ShortRun | Start) -> None:
-        """Run EM to convergence from a start, or from where a short run was left."""
+    @property
+    def n_sound(self) -> int:
+        """The number of sound results."""
+        return sum(result.status.sound for result in self.done)
+
+    @property
+    def _together(self) -> bool:
+        """Whether runs share sweeps over chunks, which they can if none says how far others go."""
+        return self.first is not None and in_chunks(self.problem.data)
+
+    def _to_the_end(self, run: Run, candidates: Sequence[_ShortRun | Start]) -> None:
+        """Run EM to convergence from starts, or from where short runs were left."""
+        if len(candidates) < 2:
+            ended = [self._ended(run, one) for one in candidates]
+        else:
+            new = partial(self.options.run, self.problem, run.shape[0])
+            ended = map_together(self.problem.data, lambda one: self._ended(new(), one), candidates)
+        for candidate, (result, objective) in zip(candidates, ended, strict=True):
+            self._take(candidate, result, objective)
+
+    def _ended(
+        self, run: Run, candidate: _ShortRun | Start
+    ) -> tuple[EMResult | DegenerateComponentError, float]:
+        """Where EM ends, or why it does not, and its objective."""
         before = None
         try:
             if isinstance(candidate, Start):
@@ -180,15 +204,29 @@ class _StartRunner:
                 before = candidate.history if self.first is None else None
                 run.iterate(self.options.max_iter - (0 if before is None else len(before) - 1))
         except DegenerateComponentError as error:
-            self.failure = error
+            return error, -np.inf
+        return mark_spurious(run.result(before), self.problem), run.objective
+
+    def _take(
+        self,
+        candidate: _ShortRun | Start,
+        result: EMResult | DegenerateComponentError,
+        objective: float,
+    ) -> None:
+        """Keep a result, and count those that are no estimates."""
+        if isinstance(result, DegenerateComponentError):
+            self.failure = result
             self.unsound += isinstance(candidate, Start)
             return
-        result = mark_spurious(run.result(before), self.problem)
         self.done.append(result)
         if result.status.sound and self.first is None:
-            self.bar = max(self.bar, run.objective)
+            self.bar = max(self.bar, objective)
         if not result.status.sound and (isinstance(candidate, Start) or candidate.rank[0]):
             self.unsound += 1
+
+
+def _is_hopeless(candidate: _ShortRun | Start, bar: float) -> bool:
+    return isinstance(candidate, _ShortRun) and candidate.hopeless(bar)
 
 
 def _begin(run: Run, data: Data, start: Start, max_iter: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.data.in_chunks import in_chunks
+from bayesgmm.kernels.stored.rows import StoredRows
 from bayesgmm.utils.errors import DataError
 
 pa = pytest.importorskip("pyarrow")
@@ -121,6 +122,19 @@ def test_the_same_bits_from_everywhere(kind, folder, reference):
     np.testing.assert_array_equal(fit.fingerprint.moments, reference.fingerprint.moments)
     np.testing.assert_array_equal(fit.fingerprint.projections, reference.fingerprint.projections)
     np.testing.assert_array_equal(np.asarray(fit.score_samples(source)), reference.score_samples(X))
+
+
+def test_starts_share_sweeps(monkeypatch, reference):
+    """One reading of the rows serves all starts that go on with all of them; no bit changes."""
+    served, sums = [], StoredRows.sums
+
+    def counting(self, work, weights=None):
+        served.append(len(getattr(work, "passes", [])))
+        return sums(self, work, weights)
+
+    monkeypatch.setattr(StoredRows, "sums", counting)
+    assert bayesgmm.fit(in_chunks(X, rows=ROWS), 3, random_seed=0).history == reference.history
+    assert max(served) == 5 and sum(served) > 2 * len(served)
 
 
 def test_the_same_numbers_as_in_memory(reference):
