@@ -63,7 +63,9 @@ def test_prior_draws_are_those_of_the_prior(x, name, random):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["EVI", "VEE", "VEV"])
+@pytest.mark.parametrize(
+    "name", ["EVI", *(pytest.param(f, marks=pytest.mark.long) for f in ("VEE", "VEV"))]
+)
 def test_smc_s_evidence_is_the_bridge_s(x, name):
     """46 rows: the mean of two chains, of which each errs by about 0.2, within 0.6."""
     prior = Prior.from_data(x)
