@@ -97,7 +97,7 @@ def model_probabilities(
     rng = np.random.default_rng(seeds[-1])
     probability, lower, upper = probabilities_from(evidences, prior, ci_prob, rng)
     columns = {
-        "family": [p.fit.family.name for p in posteriors.values()],
+        "family": [p.fit.model_name for p in posteriors.values()],
         "K": [p.fit.n_components for p in posteriors.values()],
         "prior_probability": prior,
         "log_evidence": [e.value for e in evidences],

@@ -149,7 +149,10 @@ def conclusion(table: pd.DataFrame) -> str:
 
 
 def _choice(table: pd.DataFrame) -> list[str]:
-    """Criteria with two or more models to choose from, grouped by the K they choose."""
+    """Criteria with two or more models to choose from, grouped by the K they choose.
+
+    Where they choose different models, of one K or of several, what each of them asks.
+    """
     chosen: dict[int, list[tuple[str, str]]] = {}
     for column, label in _CHOICES.items():
         if (best := best_of(table, column)) is not None:
@@ -159,7 +162,8 @@ def _choice(table: pd.DataFrame) -> list[str]:
         return ["No criterion has two models to choose from."]
     clauses = [_clause(k, by) for k, by in chosen.items()]
     asked = [label for by in chosen.values() for label, _ in by]
-    return [_sentence(clauses), *([questions(asked)] if len(chosen) > 1 else [])]
+    models = {(k, family) for k, by in chosen.items() for _, family in by}
+    return [_sentence(clauses), *([questions(asked)] if len(models) > 1 else [])]
 
 
 def _clause(k: int, by: list[tuple[str, str]]) -> str:

@@ -246,11 +246,10 @@ def _comparison(analysis: Analysis) -> str:
             f"Of the models whose evidence is known, equally probable before the data, {said} by "
             f"the evidence{but}. "
         )
-    chosen = {int(analysis.fit.n_components)}
+    chosen = {(int(analysis.fit.n_components), analysis.fit.model_name)}
     best = parts["elpd_loo"].idxmax()
-    chosen.add(int(parts.loc[best, "K"]))
-    if shares.size > 1:
-        chosen.add(int(parts.loc[shares.idxmax(), "K"]))
+    by = [best] + ([shares.idxmax()] if shares.size > 1 else [])
+    chosen |= {(int(parts.loc[name, "K"]), parts.loc[name, "family"]) for name in by}
     loo = f"Leave-one-out prefers K = {parts.loc[best, 'K']} ({parts.loc[best, 'family']})"
     near = parts[(parts["elpd_diff"] < 0) & (-parts["elpd_diff"] <= parts["elpd_diff_se"])]
     if len(near):

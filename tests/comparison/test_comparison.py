@@ -272,8 +272,10 @@ def made_up(**columns):
         ),
         (
             {"family": ["VVV", "EEE", "VVV"] + ["VVV"] * 3},
-            "BIC, LOO and ICL agree on K = 2 (EEE by BIC, VVV by LOO, EEE by ICL). K = 3 is "
-            "within one standard error by LOO.",
+            "BIC, LOO and ICL agree on K = 2 (EEE by BIC, VVV by LOO, EEE by ICL). BIC asks which "
+            "model the data support, without a prior; LOO asks which model predicts new rows best, "
+            "indifferent to components that do no harm; ICL asks for components that do not "
+            "overlap. K = 3 is within one standard error by LOO.",
         ),
         (
             {"status": ["converged"] * 5 + ["R-hat is bad."]},
