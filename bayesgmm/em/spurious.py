@@ -52,17 +52,19 @@ def mark_spurious(result: EMResult, problem: Problem) -> EMResult:
     return replace(result, status=Status.SPURIOUS, component=found.component, reason=found.reason)
 
 
-def _rows_held(problem: Problem, parameters: Parameters) -> FloatArray:
-    """Rows (K,) that each component holds, with a value in the column that has fewest of them.
+def _rows_held(problem: Problem, parameters: Parameters) -> tuple[FloatArray, IntArray | None]:
+    """Rows (K,) that each component holds, with a value in the column (K,) that has fewest of them.
 
-    Columns of which it has none do not count: `undetermined` tells of these.
+    Columns of which it has none do not count: `undetermined` tells of these. None for the columns
+    where no value is missing.
     """
     groups, rows = problem.data.groups, problem.held(parameters)
     if groups is None or not groups.incomplete:
-        return parameters.weights * total_weight(rows)
+        return parameters.weights * total_weight(rows), None
     held = values_held(rows, parameters)
-    least = np.where(held < FEWEST_VALUES, np.inf, held).min(axis=1)
-    return np.where(np.isfinite(least), least, 0.0)
+    counted = np.where(held < FEWEST_VALUES, np.inf, held)
+    least = counted.min(axis=1)
+    return np.where(np.isfinite(least), least, 0.0), counted.argmin(axis=1)
 
 
 def _further_rows(problem: Problem, held: FloatArray) -> FloatArray:
@@ -84,7 +86,7 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     """
     if problem.bounded or len(parameters.weights) == 1:
         return None
-    held = _rows_held(problem, parameters)
+    held, columns = _rows_held(problem, parameters)
     more = _further_rows(problem, held)
     if more.min() >= _AMPLE:
         return None
@@ -95,7 +97,8 @@ def of_few_rows(problem: Problem, parameters: Parameters) -> Coincidence | None:
     if widths.min() >= 1.0:
         return None
     k = int(few[widths.argmin()])
-    return Coincidence(k, f"holds {held[k]:.1f} rows, too few for a covariance that narrow")
+    where = "" if columns is None else f" with a value of {problem.data.names[columns[k]]!r}"
+    return Coincidence(k, f"holds {held[k]:.1f} rows{where}, too few for a covariance that narrow")
 
 
 def finer_than_rounding(problem: Problem, parameters: Parameters) -> Coincidence | None:

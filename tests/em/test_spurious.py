@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -230,3 +231,23 @@ def test_what_is_withheld_here_is_withheld_there():
         assert np.isnan(model.score(x)) == np.isnan(model.fit_.bic)
     assert models[2].bic(x) == pytest.approx(4093.4, abs=0.1)
     assert min((1, 2), key=lambda k: models[k].bic(x)) == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("family", ["VVV", "VVI"])
+def test_a_spike_that_rests_on_one_column_is_named(family, seed):
+    """A component of 40 rows, of which 5 have a value of "b": these lie together by chance."""
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame(rng.normal(size=(160, 2)), columns=["a", "b"])
+    far = np.arange(160) < 40
+    x.loc[far, "a"] += 12.0
+    whole = bayesgmm.fit(x, 2, family, start=far.astype(int))
+    assert whole.status is Status.CONVERGED
+    x.loc[far, "b"] = np.nan
+    x.loc[:4, "b"] = 0.3 + 1e-6 * rng.normal(size=5)
+    with pytest.warns(DegenerateFitWarning, match="5.0 rows with a value of 'b', too few"):
+        spike = bayesgmm.fit(x, 2, family, start=far.astype(int), missing="marginalize")
+    assert spike.status is Status.SPURIOUS
+    assert spike.degenerate_component == np.argmin(spike.covariances[:, 1, 1])
+    x.loc[:39, "b"] = rng.normal(size=40)  # as many values as rows
+    assert bayesgmm.fit(x, 2, family, start=far.astype(int)).status is Status.CONVERGED
