@@ -134,7 +134,8 @@ def test_drawn_values_have_the_expected_moments(diagonal, labelled):
     assert 0 < rows.groups.n_frequent < len(rows.groups.observed)
     form = _Pass(rows, p, "quadratic")
     expected = np.zeros(form.theta.shape)
-    form._quadratic(rows.values, (0, 400), 64, np.empty(0), expected, np.empty(1))
+    how = (0, 400), 64, np.empty(0), rows.groups
+    form._quadratic(rows.values, *how, expected, np.empty(1))
     view = form._view(np.empty(0))
     found = np.zeros((2000, *form.theta.shape))
     for sums in found:
