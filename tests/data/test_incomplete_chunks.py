@@ -207,3 +207,22 @@ def test_on_workers(fits):
     ):
         rows = in_chunks(da.from_array(X, chunks=(ROWS, 3)), client=client, missing="marginalize")
         assert bayesgmm.fit(rows, 3, random_seed=0).history == fits[1].history
+
+
+def test_a_file_without_a_column_is_no_file_of_missing_values(tmp_path):
+    """A column that one file calls otherwise is refused; one that folders stand for is not."""
+    frame = pd.DataFrame(np.nan_to_num(X[:400]), columns=["a", "b", "c"])
+    for year in (2020, 2021):
+        (tmp_path / "hive" / f"year={year}").mkdir(parents=True)
+        frame.to_parquet(tmp_path / "hive" / f"year={year}" / "0.parquet")
+    by_folder = bayesgmm.in_chunks(tmp_path / "hive", missing="marginalize", columns=["a", "year"])
+    assert bayesgmm.fit(by_folder, 1).n == 800
+    frame.rename(columns={"b": "B"}).to_parquet(tmp_path / "hive" / "year=2021" / "1.parquet")
+    for missing in ("refuse", "marginalize"):
+        with pytest.raises(DataError, match=r"1.parquet, row group 0 has no column 'b'"):
+            bayesgmm.fit(tmp_path / "hive", 1, columns=["a", "b"], missing=missing)
+    assert bayesgmm.fit(tmp_path / "hive", 1, columns=["a", "c"]).n == 1200
+    null = frame.assign(b=pd.array([None] * 400, dtype="Float64"))
+    null.to_parquet(tmp_path / "hive" / "year=2021" / "1.parquet")
+    found = bayesgmm.fit(tmp_path / "hive", 1, columns=["a", "b"], missing="marginalize")
+    assert found.n == 1200

@@ -88,9 +88,24 @@ class ArrowDataset:
             if at + len(table) > n:
                 raise DataError(f"{_place(fragment)} has more rows than when it was opened.")
             for j, name in enumerate(self.types):
-                _copy(table.column(name), out[j, at : at + len(table)])
+                column = table.column(name)
+                if column.null_count == len(column):
+                    _refuse_without(fragment, name)
+                _copy(column, out[j, at : at + len(table)])
             at += len(table)
         return out[:, :at].T
+
+
+def _refuse_without(fragment: Any, name: str) -> None:
+    """Refuse a file that has not got a column, of which pyarrow would make nulls."""
+    from pyarrow.dataset import get_partition_keys
+
+    held = {*fragment.physical_schema.names, *get_partition_keys(fragment.partition_expression)}
+    if name not in held:
+        raise DataError(
+            f"{_place(fragment)} has no column {name!r}, which other files have: name the columns "
+            "that all have with columns=[...], or leave that file out."
+        )
 
 
 def _copy(column: Any, out: NDArray[Any]) -> None:
