@@ -40,7 +40,6 @@ from .weights import LARGEST, read_weights
 if TYPE_CHECKING:
     import pandas as pd
 
-
 # A column whose spread is below this fraction of its size has lost its digits to the offset.
 _SMALLEST_RELATIVE_SPREAD = 64 * np.finfo(np.float64).eps
 

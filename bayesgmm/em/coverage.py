@@ -126,8 +126,8 @@ class _Held:
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
         total: FloatArray | float = 0.0
-        for x, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
-            groups = groups_of(np.isnan(x))
+        for view, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
+            groups = view.groups or groups_of(np.isnan(view.values))
             held = _summed(resp * weights[:, None], groups)
             seen = groups.observed.astype(np.float64)
             total = total + (_pairs(held, seen) if self.pairs else held.T @ seen)

@@ -105,9 +105,9 @@ class _Counts:
         marginals = np.zeros((q, k, _CELLS))
         counts = [np.zeros((k, _CELLS, _CELLS)) for _ in places]
         sums = [np.zeros((_CELLS, _CELLS)) for _ in places]
-        for x, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
+        for view, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             labels, doubt = np.argmax(resp, axis=1), 1 - resp.max(axis=1)
-            z = _along(x - self.center, self.directions)
+            z = _along(view.values - self.center, self.directions)
             cells, there = self._cells(z), ~np.isnan(z).T
             for j in range(q):
                 at = labels * _CELLS + cells[j]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data.blocks import slices
 from ..data.data import Data
@@ -62,10 +61,10 @@ class RowsOfChunks:
 
     def blocks(
         self, chunk: Chunk, numbers_each: int, at_most: int
-    ) -> Iterator[tuple[NDArray[np.floating], FloatArray, FloatArray]]:
-        """Rows (m, d), responsibilities (m, K) and weights (m,), some at a time as by `slices`."""
+    ) -> Iterator[tuple[View, FloatArray, FloatArray]]:
+        """Rows with their groups, responsibilities (m, K) and weights (m,), as by `slices`."""
         for block in slices(len(chunk.values), numbers_each, at_most):
             x = chunk.values[block]
             view = View(x, self.center, self.scale, groups=grouped(x))
             resp = evaluate(view, self.parameters, responsibilities=True, n_threads=1)[1]
-            yield x, resp, chunk.weights[block] if len(chunk.weights) else np.ones(len(x))
+            yield view, resp, chunk.weights[block] if len(chunk.weights) else np.ones(len(x))

@@ -15,7 +15,7 @@ from ..data.sources.files import chunk_rows
 from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows
 from ..utils.archive import atomic
-from ..utils.errors import DataError
+from ..utils.optional import optional
 from ..utils.whole_folder import atomic_folder
 
 if TYPE_CHECKING:
@@ -94,12 +94,7 @@ def _written(values: StoredRows, write: Callable[[Chunk], None]) -> None:
 
 
 def _to_parquet(values: StoredRows, classes: _Classes, path: str | Path) -> None:
-    try:
-        import pyarrow  # noqa: F401 - pandas needs it
-    except ImportError:
-        raise DataError(
-            f"{path} needs pyarrow, which is not installed: install bayesgmm[parquet]."
-        ) from None
+    optional("pyarrow", path, "parquet")  # pandas needs it
     with atomic_folder(path, lambda part: part.match("part-*.parquet")) as folder:
         _written(values, _Part(classes, folder))
         for left in folder.glob(".bayesgmm-*"):  # of workers that were lost
@@ -119,12 +114,7 @@ class _Part:
 
 
 def _to_zarr(values: StoredRows, classes: _Classes, path: str | Path) -> None:
-    try:
-        import zarr
-    except ImportError:
-        raise DataError(
-            f"{path} needs zarr, which is not installed: install bayesgmm[zarr]."
-        ) from None
+    zarr = optional("zarr", path, "zarr")
     n, size = len(values), int(values.edges[1])
     first = classes(Chunk(0, 0, values[:1], np.empty(0), None, 0))
     with atomic_folder(path, lambda part: part.name in {*first, "zarr.json"}) as folder:

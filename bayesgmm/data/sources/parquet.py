@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DataError
+from ...utils.optional import optional
 from ...utils.validation import did_you_mean
 from ..tables import not_numbers
 from .files import float_type, grouped, stamp_of
@@ -134,13 +135,7 @@ def open_dataset(path: str | Path) -> Any:
     OSError
         It is not there.
     """
-    try:
-        import pyarrow
-        from pyarrow import dataset
-    except ImportError:
-        raise DataError(
-            f"{path} needs pyarrow, which is not installed: install bayesgmm[parquet]."
-        ) from None
+    pyarrow, dataset = (optional(m, path, "parquet") for m in ("pyarrow", "pyarrow.dataset"))
     checked = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
     form: Any = dataset.ParquetFileFormat(default_fragment_scan_options=checked)
     if Path(path).suffix.lower() in (".feather", ".arrow"):

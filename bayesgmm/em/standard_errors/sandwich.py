@@ -14,7 +14,7 @@ import numpy as np
 
 from ...data.chunks import are_in_chunks, sums_over_chunks
 from ...data.data import Data
-from ...kernels.e_step.chunk_groups import GroupsOfChunks, grouped
+from ...kernels.e_step.chunk_groups import GroupsOfChunks
 from ...kernels.e_step.contract import Parameters
 from ...kernels.e_step.e_step import evaluate
 from ...kernels.e_step.groups import Groups
@@ -164,10 +164,10 @@ class _OfChunk:
         parameters, center, tangents = self.rows.parameters, self.rows.center, self.tangents
         size, d = len(tangents.weights), len(center)
         of_weights, found = tangents.weights / parameters.weights, _no_sums(size)
-        for values, resp, weights in self.rows.blocks(chunk, d * d + 2 * size, _AT_ONCE):
-            x = np.asarray(values, dtype=np.float64) - center
+        for view, resp, weights in self.rows.blocks(chunk, d * d + 2 * size, _AT_ONCE):
+            x = np.asarray(view.values, dtype=np.float64) - center
             score = resp @ of_weights.T
-            groups = grouped(x)
+            groups = view.groups
             for members, columns in _alike(groups, *x.shape):
                 some = x[np.ix_(members, columns)] if groups is not None else x
                 score[members] += _of_columns(some, resp[members], columns, parameters, tangents)
