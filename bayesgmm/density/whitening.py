@@ -25,13 +25,18 @@ def whitened(size, z, gradient, value, where):  # type: ignore[no-untyped-def]
     table = nb.carray(where, (WHITE_TABLE,), np.int64)
     numbers = array_at(table[2], table[3], 0.0)
     at, slope = np.empty(size), np.empty(size)
+    z, gradient = nb.carray(z, (size,)), nb.carray(gradient, (size,))
+    root = numbers[size:].reshape((size, size))
     for i in range(size):
-        at[i] = numbers[i]
+        moved = 0.0  # a number of its own: sums in an array go through memory, one by one
         for j in range(i + 1):
-            at[i] += numbers[size + i * size + j] * z[j]
+            moved += root[i, j] * z[j]
+        at[i] = numbers[i] + moved
     code = _call_density(table[0], (size, at.ctypes, slope.ctypes, value, table[1]))
     for j in range(size):
         gradient[j] = 0.0
-        for i in range(j, size):
-            gradient[j] += numbers[size + i * size + j] * slope[i]
+    for i in range(size):  # row by row, as the root lies in memory
+        s = slope[i]
+        for j in range(i + 1):
+            gradient[j] += root[i, j] * s
     return code
