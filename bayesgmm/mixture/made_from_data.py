@@ -95,7 +95,9 @@ class MadeFromData:
         given Psi inverse Wishart, so that every sampler and the evidence have it. Each standard
         deviation of a full family is then half-t with nu degrees of freedom and scale A_j, each
         correlation has a density in (1 - rho^2)^(nu / 2 - 1). The components have Psi in common, as
-        in every `Prior` with a random scale. EM maximises the density with Psi integrated out.
+        in every `Prior` with a random scale: that keeps a component from being as narrow as fewer
+        than 2 + (K - 1) (nu + d - 1) rows of equal values in a column would have it. EM maximises
+        the density with Psi integrated out.
 
         Parameters
         ----------
@@ -191,10 +193,12 @@ class MadeFromData:
 
         Notes
         -----
-        No inverse Wishart, this prior does not keep covariances away from singular ones: the
-        posterior is proper where no rows are equal, but its density has no maximum, as the
-        likelihood has none. So EM treats degenerate components, and spurious maxima, as without a
-        prior, and with few rows to a component it is for `refine` more than for `fit`.
+        No inverse Wishart, this prior does not keep covariances away from singular ones: its
+        density has no maximum, as the likelihood has none. The posterior is proper where no two
+        rows have an equal value in a column; where rounding makes some equal, a component of these
+        alone may under half-t deviations be as narrow as it likes, and with several components pass
+        `shape`, under which it may not. So EM treats degenerate components, and spurious maxima, as
+        without a prior, and with few rows to a component it is for `refine` more than for `fit`.
 
         Examples
         --------

@@ -34,13 +34,6 @@ class MixtureOfMixtures:
     concentration: float | Gamma
     dynamic: bool
 
-    def __post_init__(self) -> None:
-        if self.prior.lkj is not None:
-            raise NotImplementedError(
-                "the number of components is not sampled under an LKJ prior: pass a prior with dof "
-                "and scale, or compare posteriors of several K by bayesgmm.model_probabilities."
-            )
-
     def given(self, n_components: int) -> Prior:
         """The prior of a mixture of so many components."""
         a = self.concentration

@@ -34,7 +34,7 @@ def posterior_given(
         A chain has too few of them.
     """
     chosen = _draws_with(tree["posterior"].to_dataset(), n_components)
-    of_k = parametrisation(fit.family, n_components, data.d)
+    of_k = parametrisation(fit.family, n_components, data.d, lkj=prior.lkj)
     names = _variables(of_k, prior) & set(chosen.data_vars)
     draws = chosen[sorted(names)].isel(component=slice(n_components))
     draws = draws.assign_coords(component=np.arange(n_components))

@@ -49,8 +49,7 @@ def sample_components(
     A mixture of finite mixtures: K has a prior of its own, and given K the proportions are
     Dirichlet(a, ..., a), and the components as in `refine`. The telescoping sampler alternates a
     sweep of Gibbs sampling given K with a draw of K given which rows belong together; it never
-    has to propose a component that fits, as reversible jumps do. It serves the families whose
-    covariances have a conjugate prior (E, V, EII, VII, EEI, VVI, EEE, VVV).
+    has to propose a component that fits, as reversible jumps do. It serves all families.
 
     Parameters
     ----------
@@ -93,9 +92,8 @@ def sample_components(
     ------
     DataError, ValueError
         Data that do not belong to the fit, a degenerate or weighted fit, more components than the
-        prior of K allows, an argument out of range.
-    NotImplementedError
-        An LKJ prior.
+        prior of K allows, an argument out of range, an LKJ prior of which more than a hundredth
+        is too small for double precision, or under which components came to be that narrow.
     KeyboardInterrupt
         Interrupted before there were draws.
 
@@ -133,7 +131,6 @@ def sample_components(
     rows = in_memory(best.mixture.rows(X))
     problems = [PosteriorProblem.of(rows, start, prior) for start in starts]
     prior = problems[0].prior
-    _check_prior(prior)
     if concentration is None:
         concentration = _ALPHA if dynamic else prior.concentration
     settings.refuse_too_many(of_k.max_components)
@@ -152,15 +149,6 @@ def sample_components(
     if problems_found := posterior.diagnostics.problems:
         warn(" ".join(problems_found), ConvergenceAdvice)
     return posterior
-
-
-def _check_prior(prior: Prior) -> None:
-    if prior.lkj is not None:
-        raise NotImplementedError(
-            "empty components are not drawn from an LKJ prior: pass an inverse Wishart one, such "
-            "as Prior.from_data(X), or compare posteriors of several K by "
-            "bayesgmm.model_probabilities."
-        )
 
 
 def _starts(fit: Any, best: Fit, prior_on_k: PriorOnK) -> list[Fit]:

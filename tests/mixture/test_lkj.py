@@ -9,10 +9,9 @@ from scipy.stats import beta, invgamma, kstest, multivariate_normal
 from scipy.stats import t as student
 
 import bayesgmm
-from bayesgmm import LKJ, Prior, PriorOnK
+from bayesgmm import LKJ, Prior
 from bayesgmm.families import get_family
 from bayesgmm.kernels.e_step.contract import Parameters
-from bayesgmm.mixture.mixture_of_mixtures import MixtureOfMixtures
 from tests.two_samplers import agreeing
 
 #: Half-t deviations and inverse gamma variances, with correlations pulled to 0 and pushed away.
@@ -135,6 +134,33 @@ def test_empty_and_degenerate_components_are_seen():
         bayesgmm.fit(np.c_[x, x[:, 0]], 2, prior=Prior.lkj_from_data(np.c_[x, x[:, 0]]))
 
 
+def of_deviation(prior, s, k=2):
+    """Log density of a first deviation s of the first of K components, the rest as they are."""
+    d, rho = prior.d, 0.4
+    sigma = np.repeat(np.eye(d)[None], k, axis=0)
+    sigma[0, 0] *= s**2
+    sigma[0, 0, 1] = sigma[0, 1, 0] = rho * s
+    at = Parameters(np.full(k, 1 / k), np.zeros((k, d)), sigma)
+    return prior.log_density(at, get_family("VVV", d), np.zeros(d)) + d * np.log(s)
+
+
+def test_how_far_a_prior_lets_a_component_be_narrow(x):
+    """Powers of a deviation near 0, which m rows of equal values multiply by one of 1 - m."""
+    x = np.c_[x, x[:, 0] + np.random.default_rng(1).standard_normal(len(x))]
+    for d in (2, 3):
+        for nu in (2.0, 3.5):
+            for prior, k, power in (
+                (Prior.lkj_from_data(x[:, :d], nu=nu), 2, 0.0),
+                (Prior.huang_wand(x[:, :d], nu=nu), 1, 0.0),
+                (Prior.huang_wand(x[:, :d], nu=nu), 2, nu + d - 1),
+                (Prior.huang_wand(x[:, :d], nu=nu), 3, 2 * (nu + d - 1)),
+            ):
+                found = (of_deviation(prior, 1e-5, k) - of_deviation(prior, 1e-6, k)) / np.log(10)
+                assert found == pytest.approx(power, abs=1e-3), (d, nu, k)
+        bounded = Prior.lkj_from_data(x[:, :d], shape=2.5)
+        assert of_deviation(bounded, 1e-5) - of_deviation(bounded, 1e-6) > 1e6
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_posterior_by_two_samplers_and_its_evidence(x, kind):
     """NUTS and Gibbs sampling within 4.5 errors; bridge and importance sampling agree."""
@@ -164,7 +190,5 @@ def test_what_it_refuses(x):
     for family in ("EII", "VEV", "EVE"):
         with pytest.raises(ValueError, match=f"family {family} has no LKJ prior"):
             bayesgmm.fit(x, 2, family, prior=prior)
-    with pytest.raises(NotImplementedError, match="not sampled under an LKJ prior"):
-        MixtureOfMixtures(prior, PriorOnK.uniform(3), 1.0, dynamic=False)
     with pytest.raises(ValueError, match="max_ratio does not go with an LKJ prior"):
         bayesgmm.fit(x, 2, prior=prior, max_ratio=100)

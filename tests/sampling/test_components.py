@@ -156,7 +156,7 @@ def test_without_data_the_prior_comes_back(family):
     rows, kept = problem.data.values, []
     assert rows is x
     for _ in range(20_000):
-        rows[:] = _new_rows(chain, problem.data.center, rng)
+        rows[:] = new_rows(chain, problem.data.center, rng)
         chain.step(rng)
         draw = chain.value()
         variance = draw.mixture.covariances[0, 0, 0]
@@ -179,7 +179,7 @@ def test_without_data_the_prior_comes_back(family):
             assert abs(draws.mean() - mean) < 4.5 * error + 0.005 * abs(mean), name
 
 
-def _new_rows(chain, center, rng):
+def new_rows(chain, center, rng):
     """As many rows as before, drawn from the mixture of a chain."""
     weights, means, covariances = chain.value().mixture
     labels = rng.choice(len(weights), size=4, p=weights)
@@ -379,8 +379,6 @@ def test_an_interruption_keeps_the_draws(x, grid, monkeypatch, request):
 def test_what_it_refuses(x, grid, posterior):
     with pytest.raises(ValueError, match="allows at most 2"):
         sampled(x, grid.fits["V", 3], prior_on_k=[0.5, 0.5])
-    with pytest.raises(NotImplementedError, match="LKJ"):
-        sampled(x, grid, prior=Prior.lkj_from_data(x))
     with pytest.raises(ValueError, match=r"only \[0, 0, 0, 0\] have so many"):
         posterior.given(1)
     with pytest.raises(TypeError, match="pass a Fit"):

@@ -55,20 +55,16 @@ class OwnPrior(NamedTuple):
     curve: FloatArray
 
 
+# Of other families.
+NOTHING_OWN = OwnPrior(0, Codes(EQUAL, EQUAL, EQUAL), 0.0, 1.0, np.eye(1), np.empty(0), np.empty(0))
 OWN = typed(OwnPrior, INT, CODES, FLOAT, FLOAT, F2, F1, F1)
 _DRAW = FLOAT(nb.types.npy_rng, OWN, F2, AXES_STATE, INT, BOOL)
 call_own_parts = caller(_DRAW)
 
 
 def own_prior(family: Family, dof: float, psi: FloatArray) -> OwnPrior:
-    """The prior of a family whose components share some of volume, shape and axes, and not all.
-
-    Of another family nothing is anybody's own.
-    """
+    """The prior of a family whose components share some of volume, shape and axes, and not all."""
     d = len(psi)
-    if family.conjugate:
-        nothing = np.empty(0)
-        return OwnPrior(0, Codes(EQUAL, EQUAL, EQUAL), 0.0, 1.0, np.eye(d), nothing, nothing)
     values, frame = np.linalg.eigh(psi)
     levels = np.arange(_LOW, _HIGH, _APART)
     curve = log_group(levels, d) + d * np.exp(levels) if family.codes.shape == VARIABLE else []

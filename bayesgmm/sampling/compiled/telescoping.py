@@ -16,7 +16,6 @@ from ...families.family import Family
 from ...families.hyperparameters import Gamma
 from ...families.log_constants import scale_power
 from ...families.matrices import VARIABLE
-from ...kernels.cholesky import inverse_factors
 from ...kernels.e_step.arrays import MixtureArrays
 from ...mixture.mixture_of_mixtures import MixtureOfMixtures
 from ...utils.types import FloatArray
@@ -26,7 +25,8 @@ from ..run.settings import Settings
 from .gibbs import GibbsState
 from .gibbs_axes import AxesState
 from .gibbs_sweeps import CovarianceParts
-from .own_parts import own_prior
+from .lkj_draws import check_lkj_draws, check_widths
+from .own_parts import NOTHING_OWN, own_prior
 from .shared_constants import log_constants
 from .telescoping_step import (
     ALPHA_RATE,
@@ -47,11 +47,13 @@ _TITLE = "Telescoping sampler"
 class ComponentsDraw:
     """A draw: K components, of which the first `filled` hold rows, about the data's centre.
 
-    alpha is the concentration, or K times that of a dynamic mixture; psi (d,) Psi's diagonal;
-    probabilities (M,) the mean of p(K | allocation) over the sweeps since the last draw.
+    counts (filled,) are these rows; alpha is the concentration, or K times that of a dynamic
+    mixture; psi (d,) Psi's diagonal; probabilities (M,) the mean of p(K | allocation) over the
+    sweeps since the last draw.
     """
 
     filled: int
+    counts: FloatArray
     alpha: float
     psi: FloatArray
     mixture: MixtureArrays
@@ -70,35 +72,45 @@ def telescoping(
     ValueError
         A component became too narrow for double precision.
     """
-    of_k, a = prior_of_components(model, problems[0].family), model.concentration
+    lkj, family = model.prior.lkj, problems[0].family
+    if lkj is not None:
+        check_lkj_draws(model.prior, family, problems[0].data.scale)
+    of_k, a = prior_of_components(model, family), model.concentration
     alpha = float(a.mean) if isinstance(a, Gamma) else a
     starts = [_state_at_mode(problem) for problem in problems[: settings.chains]]
 
     def start(number: int) -> _Chain:
         return _Chain.at(starts[number % len(starts)](), of_k, alpha, settings.thin)
 
-    return chains_of(start, settings, _TITLE).draws
+    runs = chains_of(start, settings, _TITLE).draws
+    if lkj is not None:
+        held = [
+            (draw.counts, draw.mixture.covariances[: draw.filled]) for run in runs for draw in run
+        ]
+        check_widths(held, problems[0].data.scale)
+    return runs
 
 
 def prior_of_components(model: MixtureOfMixtures, family: Family) -> PriorOfComponents:
     """The priors of K and the concentration as compiled code reads them."""
-    prior, most = model.prior.inverse_wishart, model.on_k.max_components
-    psi = prior.expected_scale
+    most = model.on_k.max_components
     numbers = np.zeros(4)
     numbers[DYNAMIC] = model.dynamic
-    numbers[LOG_PSI] = np.log(np.diagonal(psi)).sum()
     if isinstance(model.concentration, Gamma):
         numbers[ALPHA_SHAPE] = model.concentration.shape
         numbers[ALPHA_RATE] = float(model.concentration.rate)
     log_shared, powers = np.zeros(most), np.zeros(most)
+    own = NOTHING_OWN
     if not family.conjugate:
+        prior = model.prior.inverse_wishart
+        psi = prior.expected_scale
+        own = own_prior(family, prior.dof, psi)
+        numbers[LOG_PSI] = np.log(np.diagonal(psi)).sum()
         log_shared = log_constants(prior, family, np.flatnonzero(model.on_k.probabilities) + 1)
         powers[:] = [scale_power(prior.dof, family, k, prior.d) for k in range(1, most + 1)]
     with np.errstate(divide="ignore"):
         log_prior = np.log(model.on_k.probabilities)
-    return PriorOfComponents(
-        log_prior, numbers, log_shared, powers, own_prior(family, prior.dof, psi)
-    )
+    return PriorOfComponents(log_prior, numbers, log_shared, powers, own)
 
 
 def _state_at_mode(problem: PosteriorProblem) -> Callable[[], GibbsState]:
@@ -137,17 +149,19 @@ class _Chain:
         state, sizes = self.state, self.present.sizes
         self.probabilities[:] = 0.0
         for _ in range(self.thin):
-            counts = self.present.counts[: sizes[COMPONENTS]]
-            replace(state, mixture=self._mixture(), parts=self._parts()).sweep(rng, 1, counts)
+            counts, parts = self.present.counts[: sizes[COMPONENTS]], self._parts()
+            replace(state, mixture=self._mixture(), parts=parts).sweep(rng, 1, counts)
             telescoping_step(
-                rng, inverse_factors.address, state.prior, self.of_k, state.hyper, self.present,
+                rng, parts, state.prior, self.of_k, state.hyper, self.present,
                 self.probabilities,
             )  # fmt: skip
 
     def value(self) -> ComponentsDraw:
         """A copy of the state."""
+        filled = int(self.present.sizes[FILLED])
         return ComponentsDraw(
-            filled=int(self.present.sizes[FILLED]),
+            filled=filled,
+            counts=self.present.counts[:filled].copy(),
             alpha=float(self.present.alpha[0]),
             psi=np.diagonal(self.state.hyper.psi).copy(),
             mixture=MixtureArrays(*(a.copy() for a in self._mixture())),

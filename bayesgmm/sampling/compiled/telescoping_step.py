@@ -21,7 +21,7 @@ import numpy as np
 
 from ...families.matrices import VARIABLE
 from ...kernels.cholesky import call_inverse_factors, precisions
-from ...kernels.compilation import F1, I1, INT, inlined, jit, part, typed
+from ...kernels.compilation import F1, I1, inlined, jit, part, typed
 from ...kernels.e_step.arrays import MIXTURE, MixtureArrays, StatisticsArrays
 from ...utils.types import FloatArray, IntArray
 from .gibbs_axes import AXES_STATE, AxesState, compose_covariance
@@ -30,6 +30,8 @@ from .gibbs_sweeps import (
     COMMON,
     CONJUGATE,
     HYPER,
+    OF_LKJ,
+    PARTS,
     PRIOR,
     RANDOM_SCALE,
     SCALE_POWER,
@@ -39,6 +41,7 @@ from .gibbs_sweeps import (
     draw_scale,
     log_gamma_draw,
 )
+from .lkj_draws import draw_lkj_prior
 from .own_parts import OWN, OwnPrior, call_own_parts, drawn_exactly
 
 # Places in `numbers`: whether the Dirichlet's concentration is alpha / K, and the shape and rate of
@@ -83,11 +86,11 @@ class Present(NamedTuple):
 
 _OF_K = typed(PriorOfComponents, F1, F1, F1, F1, OWN)
 _PRESENT = typed(Present, F1, I1, F1, AXES_STATE, MIXTURE)
-_STEP = nb.void(nb.types.npy_rng, INT, PRIOR, _OF_K, HYPER, _PRESENT, F1)
+_STEP = nb.void(nb.types.npy_rng, PARTS, PRIOR, _OF_K, HYPER, _PRESENT, F1)
 
 
 @part(_STEP, from_python=True)
-def telescoping_step(rng, factoring, prior, of_k, hyper, present, probabilities):  # type: ignore[no-untyped-def]
+def telescoping_step(rng, parts, prior, of_k, hyper, present, probabilities):  # type: ignore[no-untyped-def]
     """Draw K, alpha, the empty components and the proportions given the filled components.
 
     Components are reordered so that filled ones come first. p(K | allocation) is added to
@@ -114,7 +117,7 @@ def telescoping_step(rng, factoring, prior, of_k, hyper, present, probabilities)
         held = mixture.covariances[:filled]
         precision = np.empty(held.shape)
         factors = np.empty(held.shape)
-        call_inverse_factors(factoring, (held, 0.0, factors, np.empty(filled)))
+        call_inverse_factors(parts.factoring, (held, 0.0, factors, np.empty(filled)))
         if held.shape[1] < held.shape[2]:
             precision[:] = factors * factors
         else:
@@ -123,7 +126,7 @@ def telescoping_step(rng, factoring, prior, of_k, hyper, present, probabilities)
     for k in range(filled, n_components):
         counts[k] = 0.0
     if n_components > filled:
-        _draw_empty(rng, prior, hyper.psi, filled, n_components, state, mixture)
+        _draw_empty(rng, prior, hyper.psi, parts.lkj, filled, n_components, state, mixture)
     _draw_weights(rng, hyper.concentration[0], counts, n_components, mixture.weights)
 
 
@@ -288,7 +291,7 @@ def _moved_alpha(rng, numbers, n_components, counts, filled, alpha):  # type: ig
 
 
 @inlined
-def _draw_empty(rng, prior, psi, filled, n_components, state, mixture):  # type: ignore[no-untyped-def]
+def _draw_empty(rng, prior, psi, lkj, filled, n_components, state, mixture):  # type: ignore[no-untyped-def]
     """Draw the components filled, ..., K - 1 from the prior, given what all components share."""
     empty = MixtureArrays(
         mixture.weights[filled:n_components],
@@ -303,6 +306,9 @@ def _draw_empty(rng, prior, psi, filled, n_components, state, mixture):  # type:
     elif prior.kinds[COMMON] > 0:
         for k in range(number):
             empty.covariances[k] = mixture.covariances[0]
+    elif prior.kinds[OF_LKJ] > 0:
+        for k in range(number):
+            draw_lkj_prior(rng, lkj, empty.covariances[k])
     else:
         kinds = prior.kinds.copy()
         kinds[CONJUGATE] = 0  # the covariances' own prior, whatever the means

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ...families.hyperparameters import Gamma
+from ...families.parametrisation.base import Parametrisation
 from ...families.parametrisation.parametrisation import parametrisation
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
@@ -35,8 +36,8 @@ def tree_of_components(
     data, size = problem.data, (len(runs), len(runs[0]))
     flat = [draw for run in runs for draw in run]
     values = _values(flat, problem, model)
-    of_all = parametrisation(problem.family, values["pi"].shape[-1], data.d)
-    loglik = _logliks(values, of_all.covariances(values, model.prior.inverse_wishart), problem)
+    of_all = _parametrisation(values["pi"].shape[-1], problem, model)
+    loglik = _logliks(values, of_all.covariances(values, model.prior.of_covariances), problem)
     shaped = {name: value.reshape(*size, *value.shape[1:]) for name, value in values.items()}
     stats = xr.Dataset({"lp": (("chain", "draw"), loglik.reshape(size))})
     tree = to_datatree(shaped, stats, data, of_all, model.prior)
@@ -63,23 +64,31 @@ def _values(
     draws: list[ComponentsDraw], problem: PosteriorProblem, model: MixtureOfMixtures
 ) -> dict[str, FloatArray]:
     """The variables (S, ...) with as many components as the largest draw has."""
-    data, inverse_wishart = problem.data, model.prior.inverse_wishart
+    data, prior = problem.data, model.prior.of_covariances
     numbers = np.array([len(draw.mixture.weights) for draw in draws])
     most = int(numbers.max())
     weights, means, covariances = (
         np.array([_padded(draw.mixture[i], most, copied=i > 0) for draw in draws]) for i in range(3)
     )
-    of_all = parametrisation(problem.family, most, data.d)
+    of_all = _parametrisation(most, problem, model)
     if of_all.diagonal:
         covariances = diagonal_matrices(covariances[:, :, 0])
     values = {"pi": weights, "mu": means + data.center}
-    values |= of_all.values_from(covariances, inverse_wishart)
+    values |= of_all.values_from(covariances, prior)
     if isinstance(model.concentration, Gamma):
         alpha = np.array([draw.alpha for draw in draws])
         values["concentration"] = alpha / numbers if model.dynamic else alpha
-    if inverse_wishart.random_scale:
+    if prior.random_scale:
         values["scale"] = np.array([draw.psi for draw in draws])
     return values
+
+
+def _parametrisation(
+    n_components: int, problem: PosteriorProblem, model: MixtureOfMixtures
+) -> Parametrisation:
+    """That of so many components."""
+    lkj = model.prior.lkj
+    return parametrisation(problem.family, n_components, problem.data.d, lkj=lkj)
 
 
 def _padded(values: FloatArray, most: int, copied: bool) -> FloatArray:
