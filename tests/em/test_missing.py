@@ -45,6 +45,8 @@ def test_maxima_of_another_optimiser(name, family):
     assert found.loglik == pytest.approx(known["loglik"], abs=1e-8)
     assert found.bic == pytest.approx(known["bic_lower_is_better"], abs=1e-7)
     assert found.n == known["rows_with_a_value"]
+    assert found.n_parameters == known["n_parameters"]
+    np.testing.assert_allclose(found.weights, known["weights"], atol=1e-8)
     np.testing.assert_allclose(found.means, known["means"], atol=1e-7)
     np.testing.assert_allclose(found.covariances, known["covariances"], atol=1e-7)
     rows = known["check_rows"]
