@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.lazy import lazy_on_dask
 from ..utils.types import FloatArray
-from .labels import Labels
+from .labels import Labels, array_of
 from .result import Fit
 
 _NONE = Labels(np.empty(0, dtype=np.intp), np.empty((0, 0), dtype=bool), None)
@@ -56,7 +56,7 @@ class LabelledFit(Fit, kind="labels"):
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each row, (n,); components where sets were given."""
         found = self.mixture.predict(X)
-        return found if self.classes is None else np.array(self.classes)[found]
+        return found if self.classes is None else array_of(self.classes)[found]
 
     def to_meta(self) -> dict[str, Any]:
         """Everything but the arrays, as plain values.

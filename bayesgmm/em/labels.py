@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,8 @@ _CURE = (
     "pass one class per row, None, NaN or -1 where it is not known, or a table (n, K) of bool that "
     "says which components each row can belong to"
 )
+# Classes that a message names.
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,28 +136,40 @@ def numbered(values: Any) -> tuple[list[Any], IntArray]:
     column = pd.Series(list(values), dtype=object)
     integers = all(isinstance(v, int | np.integer) for v in column.dropna())
     unknown = column.isna() | (column == -1 if integers else False)
-    given = column[~unknown].tolist()
+    given = [
+        v.item() if isinstance(v, np.str_ | np.number | np.bool_) else v for v in column[~unknown]
+    ]
     try:
         classes = sorted(set(given))
     except TypeError:
         raise DataError(f"labels holds classes of different types: {_CURE}.") from None
     number = {name: k for k, name in enumerate(classes)}
-    of_rows = [-1 if out else number[v] for v, out in zip(column, unknown, strict=True)]
-    return classes, np.array(of_rows, dtype=np.intp)
+    of_rows = np.full(len(column), -1, dtype=np.intp)
+    of_rows[~unknown] = [number[name] for name in given]
+    return classes, of_rows
 
 
 def _of_classes(values: Any, n_components: int) -> Labels:
     classes, of_rows = numbered(values)
     if len(classes) > n_components:
+        shown = ", ".join(map(repr, classes[:_SHOWN])) + (", ..." if classes[_SHOWN:] else "")
         raise DataError(
-            f"labels has {len(classes)} classes, the fit {n_components} components: ask for at "
-            f"least {len(classes)}, or pass a table (n, K) that says which classes share one."
+            f"labels has {len(classes)} classes ({shown}), the fit {n_components} components: ask "
+            f"for at least {len(classes)}, or pass a table (n, K) that says which classes share "
+            "one; where no class is known None, NaN or -1."
         )
     sets = np.vstack(
         [np.eye(n_components, dtype=bool)[: len(classes)], np.ones(n_components, dtype=bool)]
     )
     names = (*classes, *(f"component {k}" for k in range(len(classes), n_components)))
     return Labels(np.where(of_rows < 0, len(classes), of_rows), sets, names)
+
+
+def array_of(classes: Sequence[Any]) -> NDArray[Any]:
+    """Classes as an array, each as it is: texts and numbers together are objects."""
+    plain = np.array(classes)
+    same = len({issubclass(type(name), str) for name in classes}) == 1
+    return plain if same else np.array(classes, dtype=object)
 
 
 def known_classes(table: NDArray[np.bool_]) -> IntArray:

@@ -82,6 +82,21 @@ class NoisyFit(Fit, kind="noise"):
         return "has a noise component"
 
     @property
+    def advice(self) -> str:
+        """How EM ended, in words, and what to do next."""
+        if self.status.sound or self.expected_rows.sum() >= 1:
+            return super().advice
+        cure = (
+            "no component of this kind is in the rows"
+            if self.volume_estimated
+            else "pass a lower density, or noise=True, for one over the rows' volume"
+        )
+        return (
+            f"all rows are noise: its density, {self.noise_density:.3g}, is above what components "
+            f"give them; {cure}."
+        )
+
+    @property
     def n_parameters(self) -> int:
         """Free parameters: those of the mixture, the share of noise, and an estimated volume."""
         return self.family.n_parameters(self.n_components, self.d) + 1 + self.volume_estimated

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..utils.types import FloatArray
 from .labelled_fit import LabelledFit
-from .labels import Labels
+from .labels import Labels, array_of
 from .noisy_fit import NoisyFit
 
 
@@ -33,7 +33,7 @@ class NoisyLabelledFit(NoisyFit, LabelledFit, kind="noise and labels"):
         if self.classes is None:
             return found
         numbers = all(isinstance(name, int | float | np.number) for name in self.classes)
-        return np.array([*self.classes, -1 if numbers else "noise"])[found]
+        return array_of([*self.classes, -1 if numbers else "noise"])[found]
 
     @classmethod
     def _own_fields(cls, meta: dict[str, Any], arrays: dict[str, FloatArray]) -> dict[str, Any]:

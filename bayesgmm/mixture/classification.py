@@ -51,11 +51,10 @@ def classify(
     Returns
     -------
     DataFrame, or None with `out`
-        One row per row of X, with its index if X is a pandas object; of polars
-        if X is. It has `component`, an int (-1
-        for noise, whose responsibility is r_noise), or a name if there are names
-        (`Fit.with_component_names`); and `uncertainty`, 1 - max_k r_ik: 0 for a row that is
-        certain, at most 1 - 1/K.
+        One row per row of X, with its index if X is a pandas object; of polars if X is. It has
+        `component`, an int (-1 for noise, whose responsibility is r_noise), or a name if there are
+        names (`Fit.with_component_names`), or the class of a fit with labels; and `uncertainty`,
+        1 - max_k r_ik: 0 for a row that is certain, at most 1 - 1/K.
 
     Raises
     ------
@@ -126,6 +125,11 @@ def _classes(X: Any, fit: Any, responsibilities: bool) -> pd.DataFrame:  # noqa:
 def _labels(fit: Any, noisy: bool) -> NDArray[Any]:
     """What the components are called, and after them the noise, if there is any."""
     known = fit.components if hasattr(fit, "components") else mixture_of(fit).components
+    classes = getattr(getattr(fit, "fit", fit), "classes", None)
+    if classes is not None and not isinstance(known[0], str):
+        known = classes
+    if any(isinstance(name, str) for name in known):  # a column is of one type
+        known = tuple(map(str, known))
     noise = "noise" if isinstance(known[0], str) else -1
     return np.array([*known, *([noise] if noisy else [])])
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from ..data.data import Data
 from ..data.same_data import refuse_other_data
 from ..em.checks import bounds, check_family, check_number
+from ..em.labelled_fit import LabelledFit
+from ..em.labels import read_labels
+from ..em.result import Fit
 from ..families import Family
 from ..mixture.prior import Prior
 from ..utils.validation import check_integer
@@ -16,15 +21,6 @@ from .selection import CellName, Selection
 
 # Numbers of components up to this are accepted however few the rows.
 _MOST_ANYWAY = 100
-
-
-def refuse_resume(resume: Any, labels: Any, noise: Any) -> None:
-    """Refuse to resume a grid with labels, whose cells exchange nothing, or with noise."""
-    for name, value in (("labels", labels), ("noise", noise)):
-        if resume is not None and value is not None:
-            raise NotImplementedError(
-                f"select() cannot resume a grid with {name}: leave resume out, or the {name}."
-            )
 
 
 def cells_of(
@@ -44,8 +40,8 @@ def cells_of(
     return allowed, failures
 
 
-def check_resume(resume: Selection, data: Data) -> None:
-    """Refuse anything but a grid of the same data."""
+def check_resume(resume: Selection, data: Data, labels: Any) -> None:
+    """Refuse anything but a grid of the same data and labels."""
     if not isinstance(resume, Selection):
         raise TypeError(
             f"resume is a {type(resume).__name__}: pass a Selection, as select returns and "
@@ -54,6 +50,28 @@ def check_resume(resume: Selection, data: Data) -> None:
     cure = "select without resume; a fit of other rows is a start for bayesgmm.fit(X, K, start=)."
     for fit in resume.fits.values():
         refuse_other_data(fit.fingerprint, data.fingerprint, cure, "the grid's table")
+        _refuse_other_labels(fit, data.n, labels)
+
+
+def _refuse_other_labels(fit: Fit, n: int, labels: Any) -> None:
+    """Log-likelihoods with labels are those of rows and labels together."""
+    if not isinstance(fit, LabelledFit):
+        if labels is not None:
+            raise ValueError(
+                "the grid to resume was made without labels: select without resume, or without "
+                "labels."
+            )
+        return
+    if labels is None:
+        raise ValueError(
+            "the grid to resume was made with labels: pass them again, labels=, or select without "
+            "resume."
+        )
+    known = read_labels(labels, n, fit.n_components)
+    if known.classes != fit.labels.classes or not np.array_equal(known.table, fit.labels.table):
+        raise ValueError(
+            "labels are not those of the grid to resume: pass the same, or select without resume."
+        )
 
 
 def _reason(check: Callable[..., None], *arguments: Any) -> str:
@@ -65,13 +83,14 @@ def _reason(check: Callable[..., None], *arguments: Any) -> str:
     return ""
 
 
-def numbers_of(n_components: int | Iterable[int], n: int) -> list[int]:
-    """The numbers asked for, in order; those that can only be a mistake are refused."""
+def numbers_of(n_components: int | Iterable[int], n: int, fewest: int = 1) -> list[int]:
+    """The numbers from 1 on asked for, in order; those that can only be a mistake are refused."""
     if isinstance(n_components, str) or not isinstance(n_components, Iterable):
         n_components = [n_components]
     most, found = max(n, _MOST_ANYWAY), set()
     for k in n_components:
-        found.add(check_integer("n_components", k, 1, most, f": the data have {n} rows"))
+        found.add(check_integer("n_components", k, fewest, most, f": the data have {n} rows"))
+    found.discard(0)
     if not found:
         raise ValueError("n_components is empty: name at least one number of components.")
     return sorted(found)

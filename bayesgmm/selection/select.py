@@ -13,6 +13,7 @@ from ..em.checks import bounds, check_bounds, check_options
 from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
 from ..em.multistart import SearchOptions
 from ..em.noise import read_noise
+from ..em.noisy_fit import SUFFIX
 from ..em.problem import Problem
 from ..em.remarks import set_aside, start_advice
 from ..em.result import Fit
@@ -32,12 +33,13 @@ from ..utils.progress import progress, waiting
 from ..utils.threads import default_threads
 from ..utils.validation import Seed, check_seed
 from ..utils.warnings import warn
-from .checks import cells_of, check_resume, numbers_of, refuse_resume
+from .checks import cells_of, check_resume, numbers_of
 from .criteria import criterion_of
 from .cross_validation import check_folds, cross_validate
 from .grid import ROUNDS, Cell, Grid, Place, agreeing, from_small_to_large
 from .labelled import grid_with_labels
 from .noisy_grid import beside_noise
+from .one_by_one import NOT_FITTED, Cells, How
 from .selection import CellName, Selection
 
 # Random partitions of a K that are tried where no estimate has been found.
@@ -78,7 +80,7 @@ def select(
     X : array-like (n, d) or (n,)
         Data, as for `fit`.
     n_components : int or iterable of int
-        Numbers of components K.
+        Numbers of components K; beside noise also 0, which is there in any case.
     covariance_type : str or iterable of str, optional
         Families; all of them if left out (for one column: E and V).
     start, n_init
@@ -92,17 +94,16 @@ def select(
         Cross-validate every cell in so many folds (10 if the criterion is "cv" and none are
         given): its log-likelihood per row of rows it was not fitted to.
     resume : Selection, optional
-        An earlier (or interrupted) grid of the same data: its fits are starts as well, so that
-        no cell ends lower than it was.
+        An earlier (or interrupted) grid of the same data and labels: its fits are starts as well,
+        so that no cell ends lower than it was.
     labels : array-like (n,) or (n, K), optional
         What is known of the rows' components, as for `fit`; the cells are then searched one by one.
-        Not with `resume`.
     noise : bool or float, optional
         Also fit every cell beside a uniform component for noise, as `fit` does: rows of the table
         whose family is followed by "+noise", and one, K = 0, in which all rows are noise. True for
         one over the volume of the data, which counts as 2 parameters with its share, or its
         density, which counts as 1; BICs with a given density compare with others only if it is a
-        density over where the rows can be. Not with `resume`.
+        density over where the rows can be.
     checkpoint : str or Path, optional
         A file that keeps every pass over all rows, as for `fit`.
     progressbar : bool
@@ -149,18 +150,17 @@ def select(
     ranked_by = criterion_of(criterion)
     if cv is None:
         cv = ranked_by.folds or None
-    refuse_resume(resume, labels, noise)
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
     data = as_data(X, columns, sample_weight, missing)
     beside = None if noise is None else read_noise(noise, data)
     if resume is not None:
-        check_resume(resume, data)
+        check_resume(resume, data, labels)
     if cv is not None:
         check_folds(cv, data)
     families = from_small_to_large(get_families(covariance_type, data.d))
-    ks = numbers_of(n_components, data.n)
+    ks = numbers_of(n_components, data.n, 1 if beside is None or labels is not None else 0)
     check_bounds(data, prior, max_ratio)
     bounded = bounds(prior) or max_ratio is not None
     allowed, failures = cells_of(data, families, ks, max_ratio, prior)
@@ -169,26 +169,28 @@ def select(
     warn_of_columns(data, max(ks) > 1 and not bounded)
     search_options = SearchOptions(options.max_iter, options.tol)
     by_cell = Problem(data, families[0], prior, 0.0, max_ratio)
-    how = start, options.n_init, repeatable(seed), search_options
+    how = How(start, options.n_init, repeatable(seed), search_options)
+    before = {} if resume is None else resume.sound
     asked = {
         "n_components": ks, "families": [f.name for f in families], "prior": prior, "start": start,
         "n_init": options.n_init, "max_iter": options.max_iter, "tol": options.tol,
         "max_ratio": max_ratio, "labels": labels, "noise": noise,
     }  # fmt: skip
     with kept_answers(checkpoint, data, "select", asked, random_seed) as kept:
-        interrupted = False
         if labels is not None:
             none, by_cell = Selection({}, failures, criterion), replace(by_cell, checkpoint=kept)
-            found = grid_with_labels(none, by_cell, labels, allowed, how, progressbar)
+            cells = Cells(allowed, before)
+            found = grid_with_labels(none, by_cell, labels, cells, how, progressbar)
         else:
             places = set(allowed)
             search = _Search(data, families, ks, places, prior, max_ratio, search_options, kept)
             grid, interrupted = search.run(start, options.n_init, seed, resume, progressbar)
             fits, without = _found(grid, allowed)
-            found = Selection(fits, failures | without, criterion)
-        if beside is not None and not interrupted:
-            found = beside_noise(found, by_cell, beside, allowed, how, progressbar, labels)
-    if interrupted:
+            found = Selection(fits, failures | without, criterion, interrupted=interrupted)
+        if beside is not None:
+            cells = Cells(allowed, before, SUFFIX, found.interrupted)
+            found = beside_noise(found, by_cell, beside, cells, how, progressbar, labels)
+    if found.interrupted:
         return _interrupted(
             found, "the grid holds what was found so far; `resume` goes on from it."
         )
@@ -227,7 +229,7 @@ def _found(grid: Grid, places: list[Place]) -> tuple[dict[CellName, Fit], dict[C
         name = family.name, k
         cell = grid.cells.get((family, k))
         if cell is None or (cell.best is None and cell.failure is None):
-            failures[name] = "not fitted: the search was interrupted."
+            failures[name] = NOT_FITTED
         elif cell.failure is not None and cell.best is None:
             failures[name] = start_advice(cell.failure, family)
         elif cell.best is not None:

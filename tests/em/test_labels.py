@@ -184,7 +184,7 @@ def test_forms_of_labels():
     [
         ([0, 1], "labels has 2 rows, the data have 30"),
         ([None] * 30, "no row has a known class"),
-        ([0, 1, 2] * 10, "labels has 3 classes, the fit 2 components"),
+        ([0, 1, 2] * 10, r"labels has 3 classes \(0, 1, 2\), the fit 2 components"),
         ([0] * 30, "component 1 has no row that can belong to it"),
         (np.ones((30, 3), bool), "labels has shape"),
         (np.ones((30, 2)), "labels has shape"),
@@ -214,8 +214,12 @@ def test_select_with_labels():
     assert grid["VEV", 3].bic == pytest.approx(-THIRD["fits"]["VEV"]["bic"], abs=1e-4)
     assert grid["VVV", 3].loglik > grid["VEV", 3].loglik > grid["EEE", 3].loglik
     assert "3 classes" in grid.failures["EEE", 2]
-    with pytest.raises(NotImplementedError, match="with labels"):
-        bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], resume=grid, progressbar=False)
+    for labels, says in ((None, "made with labels"), (THIRD["truth"], "not those of the grid")):
+        with pytest.raises(ValueError, match=says):
+            bayesgmm.select(IRIS, [3], ["EEE"], labels=labels, resume=grid, progressbar=False)
+    plain = bayesgmm.select(IRIS, [3], ["EEE"], random_seed=1, progressbar=False)
+    with pytest.raises(ValueError, match="made without labels"):
+        bayesgmm.select(IRIS, [3], ["EEE"], labels=THIRD["labels"], resume=plain, progressbar=False)
 
 
 def test_what_does_not_know_labels_refuses():
@@ -290,3 +294,22 @@ def test_simulated_rows_have_the_fit_s_law():
     expected = fit.noise_share
     error = fit.noise_probability(free).std() / np.sqrt(len(free))
     assert fit.noise_probability(free).mean() == pytest.approx(expected, abs=4.5 * error)
+
+
+def test_classes_are_called_what_they_are():
+    """Numbers stay numbers beside a new class and noise; `classify` gives classes as `predict`."""
+    rng = np.random.default_rng(0)
+    x = np.vstack([rng.normal(m, 1, (40, 2)) for m in (0, 6, 12)])
+    known = np.where(np.arange(120) % 3 > 0, -1, np.repeat([2, 1, -1], 40))
+    fit = bayesgmm.fit(x, 3, "EII", labels=known, random_seed=0)
+    assert fit.classes == (1, 2, "component 2") and type(fit.classes[0]) is int
+    assert fit.predict(x[[0, 40, 80]]).tolist() == [2, 1, "component 2"]
+    table = bayesgmm.classify(x[[0, 40, 80]], fit, responsibilities=True)
+    assert table["component"].tolist() == ["2", "1", "component 2"]
+    assert list(table)[2:] == ["r_1", "r_2", "r_component 2"]
+    names = np.where(known < 0, None, np.array(["-", "b", "a"])[known])
+    noisy = bayesgmm.fit(x[:80], 2, "EII", labels=names[:80], noise=True, random_seed=0)
+    table = bayesgmm.classify(np.array([[0.0, 0.0], [6.0, 6.0], [99.0, 9.0]]), noisy)
+    assert table["component"].tolist() == ["a", "b", "noise"]
+    numbers = bayesgmm.fit(x[:80], 2, "EII", labels=known[:80], random_seed=0)
+    assert bayesgmm.classify(x[:1], numbers)["component"].tolist() == [2]

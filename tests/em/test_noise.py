@@ -152,11 +152,22 @@ def test_what_does_not_know_noise_refuses():
             bayesgmm.fit(CHEVRON, 2, noise=bad)
 
 
+@pytest.mark.parametrize("density", [1.0, 1e300])
+def test_a_density_that_no_component_reaches(density):
+    """All rows are noise then: said so, with the cure; fewer rows than columns are no other case."""
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    with pytest.warns(bayesgmm.DegenerateFitWarning, match=r"all rows are noise: .* lower density"):
+        bayesgmm.fit(x, 2, noise=density, random_seed=0)
+    few = np.random.default_rng(1).normal(size=(4, 6))
+    fit = bayesgmm.fit(few, 1, "EII", noise=1e-12, random_seed=0)
+    assert fit.loglik == pytest.approx(bayesgmm.fit(few, 1, "EII").loglik, abs=1e-4)
+
+
 def test_grid_with_noise(tmp_path):
     """Rows with and without noise and one of nothing else; as mclust's; a file keeps them."""
     theirs = MCLUST["fits"]
     grid = bayesgmm.select(
-        CHEVRON, [1, 2], ["EII", "VVV"], noise=True, n_init=8, random_seed=1, progressbar=False
+        CHEVRON, [0, 1, 2], ["EII", "VVV"], noise=True, n_init=8, random_seed=1, progressbar=False
     )
     table = grid.table.set_index(["family", "K"])
     assert len(table) == 9
@@ -175,6 +186,9 @@ def test_grid_with_noise(tmp_path):
     assert again.table.equals(grid.table)
     assert again.best.noise_share == grid.best.noise_share
     assert "VVV+noise, K = 2" in bayesgmm.compare(grid).index
+    for ks, noise in (([0], True), ([0, 1], None)):
+        with pytest.raises(ValueError, match="n_components is"):
+            bayesgmm.select(CHEVRON, ks, ["EII"], noise=noise, progressbar=False)
     assert grid.grid().columns.tolist() == ["EII", "VVV", "EII+noise", "VVV+noise"]
     classes = bayesgmm.classify(CHEVRON, grid, responsibilities=True)
     assert (classes["component"] == grid.best.predict(CHEVRON)).all()

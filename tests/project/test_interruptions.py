@@ -104,6 +104,14 @@ def check_selection(x, found, whole):
     assert not (found.cv and found.interrupted)
 
 
+def check_noisy_selection(found, whole):
+    for fit in found.fits.values():
+        expected = fit.score_samples(FEW()).sum()
+        np.testing.assert_allclose(fit.loglik, expected, rtol=1e-9, atol=1e-6)
+    assert set(found.fits) | set(found.failures) == set(whole.fits) | set(whole.failures)
+    assert found.interrupted or found.table.equals(whole.table)
+
+
 def check_errors(found, whole):
     made = len(found.replicates.weights)
     assert made >= 20
@@ -191,6 +199,10 @@ CASES = {
     "select cv": (
         lambda: selected(FEW(), covariance_type=["EEE", "VVV"], cv=100, criterion="cv"),
         lambda found, whole: check_selection(FEW(), found, whole),
+    ),
+    "select beside noise": (
+        lambda: selected(FEW(), covariance_type=["EEE", "VVV"], noise=True, n_init=4),
+        check_noisy_selection,
     ),
     "bootstrap_lrt": (
         lambda: bayesgmm.bootstrap_lrt(

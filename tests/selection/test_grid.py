@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -183,6 +184,55 @@ def test_interrupted_and_resumed(monkeypatch):
     more = bayesgmm.select(x, range(1, 6), random_seed=1, resume=whole, progressbar=False)
     for cell, fit in whole.sound.items():
         assert more.fits[cell].loglik >= fit.loglik - 1e-6
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.DataWarning")
+@pytest.mark.parametrize("labelled", [False, True])
+def test_interrupted_and_resumed_beside_noise(monkeypatch, tmp_path, labelled):
+    """Cells with noise and with labels too: what was found is kept, and going on never loses."""
+    x, classes = simulate(np.random.default_rng(3), 120, 2, 2)
+    x = np.vstack([x, np.random.default_rng(4).uniform(-12, 12, size=(30, 2))])
+    labels = np.where(np.arange(150) % 4 == 0, np.append(classes, [-1] * 30), -1)
+    options = {"noise": True, "labels": labels if labelled else None}
+    options |= {"random_seed": 0, "progressbar": False, "n_init": 4}
+    asked = x, [2], ["EEE", "VVV"]
+    module = import_module("bayesgmm.selection.noisy_grid")
+    follow, calls = module.fit_with_noise, []
+
+    def stopped_at(number):
+        calls.clear()
+
+        def stopped(*args):
+            calls.append(args)
+            if len(calls) == number:
+                raise KeyboardInterrupt
+            return follow(*args)
+
+        monkeypatch.setattr(module, "fit_with_noise", stopped)
+
+    stopped_at(2)
+    with pytest.warns(bayesgmm.InterruptionAdvice, match="interrupted: .* `resume`"):
+        part = bayesgmm.select(*asked, **options)
+    assert len(part.sound) == 3 and part.interrupted and len(part.table) == 4 + (not labelled)
+    assert sum("interrupted" in text for text in part.failures.values()) == 1
+    part.save(tmp_path / "grid.npz")
+    part = Selection.load(tmp_path / "grid.npz")
+    stopped_at(1)
+    with pytest.warns(bayesgmm.InterruptionAdvice):  # again: nothing is lost
+        again = bayesgmm.select(*asked, resume=part, **options)
+    assert again.sound.keys() == part.sound.keys() and again.interrupted
+    for cell, fit in part.sound.items():
+        assert again.fits[cell].loglik == pytest.approx(fit.loglik, abs=1e-4)
+    assert again.fits["EEE+noise", 2].status.value == "interrupted"
+    monkeypatch.setattr(module, "fit_with_noise", follow)
+    whole = bayesgmm.select(*asked, resume=again, **options)
+    assert len(whole.sound) == 4 and not whole.interrupted
+    for cell, fit in again.sound.items():
+        assert whole.fits[cell].loglik >= fit.loglik - 1e-6
+    # a start that finds less ends no lower than what was known
+    worse = bayesgmm.select(*asked, resume=whole, **(options | {"start": "random", "n_init": 1}))
+    for cell, fit in whole.sound.items():
+        assert worse.fits[cell].loglik >= fit.loglik - 1e-6
 
 
 def test_saved_and_loaded(tmp_path):

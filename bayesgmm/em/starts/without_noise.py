@@ -47,7 +47,7 @@ def starts_without_noise(
         if labels is not None:
             near |= labels.informative[sample.chosen]
         kept = sample.chosen[near]
-        if len(kept) <= n_components * (data.d + 1):
+        if share and len(kept) <= n_components * (data.d + 1):
             continue
         rows = data.take(kept)
         if labels is not None:
