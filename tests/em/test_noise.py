@@ -154,7 +154,7 @@ def test_what_does_not_know_noise_refuses():
 
 @pytest.mark.parametrize("density", [1.0, 1e300])
 def test_a_density_that_no_component_reaches(density):
-    """All rows are noise then: said so, with the cure; fewer rows than columns are no other case."""
+    """All rows are noise then: said so, with the cure. Few rows beside noise are fitted too."""
     x = np.random.default_rng(0).normal(size=(100, 2))
     with pytest.warns(bayesgmm.DegenerateFitWarning, match=r"all rows are noise: .* lower density"):
         bayesgmm.fit(x, 2, noise=density, random_seed=0)
