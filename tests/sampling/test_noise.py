@@ -169,7 +169,21 @@ def test_file_and_what_noise_has_no_place_in(posterior, tmp_path):
     assert fit.noise_share == posterior.fit.noise_share and fit.n_parameters == 13
     with pytest.raises(NotImplementedError, match="without_noise"):
         posterior.density(columns="x0")
-    assert posterior.without_noise.density(columns="x0")["mean"].shape == (200,)
+    alone = posterior.without_noise
+    assert alone.density(columns="x0")["mean"].shape == (200,)
+    with pytest.raises(NotImplementedError, match="without_noise"):
+        posterior.regression("x1", [[0.5]])
+    # the mean and its band by hand, draw by draw
+    d, at = alone.draws, 0.5
+    variances, slopes = d.covariances[:, :, 0, 0], d.covariances[:, :, 1, 0]
+    shares = d.weights * norm(d.means[..., 0], np.sqrt(variances)).pdf(at)
+    shares /= shares.sum(axis=1, keepdims=True)
+    lines = d.means[..., 1] + slopes / variances * (at - d.means[..., 0])
+    by_draw = np.sum(shares * lines, axis=1)
+    found = alone.regression("x1", [[at]]).iloc[0]
+    assert found["mean"] == pytest.approx(by_draw.mean(), rel=1e-9)
+    ends = np.quantile(by_draw, [0.055, 0.945])
+    assert found[["mean_lower", "mean_upper"]].to_numpy() == pytest.approx(ends, rel=1e-9)
     plain = bayesgmm.fit(posterior.data, 2, random_seed=0)
     quick = bayesgmm.refine(
         posterior.data, plain, sampler="laplace", random_seed=0, progressbar=False

@@ -16,7 +16,6 @@ from ...utils.types import FloatArray
 from .mixture_draws import MixtureDraws
 from .predictive import predictive_rows
 from .predictive_checks import check_table, chosen
-from .regression import regression_intervals
 from .row_methods import RowSummaries
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ class Summaries(RowSummaries):
         >>> posterior.regression("waiting", [[2.0], [3.0], [4.0]])  # doctest: +SKIP
         """
         mixtures = self.mixture_draws.thinned(n_draws)
-        return regression_intervals(mixtures, response, X, given, ci_prob)
+        return mixtures.regression(response, X, given=given, ci_prob=ci_prob)
 
     def function_of(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,10 @@ from ...utils.validation import check_integer
 from .densities import default_axes, density_intervals, grid_axes, grid_rows
 from .functions import along_draws, value_by_draw, value_of_arrays
 from .intervals import summarise
+from .regression import regression_intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,6 +126,17 @@ class MixtureDraws(Displayed):
             axes = grid_axes(dict(zip(part.names, at.values(), strict=True)))
         data = part.rows(at if axes is None else grid_rows(axes))
         return density_intervals(data, part.draws.thinned(n_draws), ci_prob, axes)
+
+    def regression(
+        self,
+        response: str | int,
+        X: Any,  # noqa: N803 - scikit-learn's name for the data
+        *,
+        given: Sequence[str | int] | str | int | None = None,
+        ci_prob: float = 0.89,
+    ) -> pd.DataFrame:
+        """One column predicted from others, as `Posterior.regression`."""
+        return regression_intervals(self, response, X, given, ci_prob)
 
     def function_of(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,16 +14,35 @@ from ...mixture.regression import Columns, Conditionals, component_regressions, 
 from ...utils.matrices import as_full
 from ...utils.types import FloatArray
 from ...utils.validation import tail_probabilities
-from .mixture_draws import MixtureDraws
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...data.data import Data
+
 _NAMES = ("mean", "sd", "lower", "upper", "mean_lower", "mean_upper")
 
 
+class NamedDraws(Protocol):
+    """Draws of mixtures, as far as a regression needs them."""
+
+    @property
+    def draws(self) -> Draws:
+        """Weights, means and covariances."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names."""
+
+    def marginal(self, columns: Sequence[str | int] | str | int) -> NamedDraws:
+        """The same draws in some columns."""
+
+    def rows(self, x: Any) -> Data:
+        """Rows of these columns."""
+
+
 def regression_intervals(
-    mixtures: MixtureDraws,
+    mixtures: NamedDraws,
     response: str | int,
     x: Any,
     given: Sequence[str | int] | str | int | None,
