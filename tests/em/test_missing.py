@@ -317,5 +317,5 @@ def test_priors_and_bounds(rng):
     prior = bayesgmm.Prior.from_data(x, missing="marginalize")
     for other in (fit(x, 2, prior=prior), fit(x, 2, max_ratio=3.0)):
         assert np.all(np.diff(other.history) > -1e-8)
-        assert other.loglik < free.loglik
+        assert other.loglik < free.loglik + 1e-8  # the same, where the bound is wide enough
         assert other.converged
