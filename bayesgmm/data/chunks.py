@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..kernels.e_step.chunk_groups import labels_of
 from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows
 from ..utils.types import FloatArray
@@ -25,14 +26,15 @@ def sums_over_chunks(
     `work` is done where the chunks are, which may be another machine.
     """
     assert isinstance(data.values, StoredRows)
-    return data.values.sums(work, data.weights)
+    return data.values.sums(work, data.weights, labels_of(data.groups))
 
 
 def answers_of_chunks[T](data: Data, work: Callable[[Chunk], T]) -> list[T]:
     """What work(chunk) gives of every chunk, in their order, by one sweep."""
     assert isinstance(data.values, StoredRows)
     found: list[T] = []
-    data.values.each(work, lambda _, answer: found.append(answer), data.weights)
+    labels = labels_of(data.groups)
+    data.values.each(work, lambda _, answer: found.append(answer), data.weights, labels=labels)
     return found
 
 

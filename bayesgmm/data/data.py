@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.e_step.chunk_groups import GroupsOfChunks, grouped, groups_of_some
+from ..kernels.e_step.chunk_groups import GroupsOfChunks, groups_of_some
 from ..kernels.e_step.contract import Values, total_weight
 from ..kernels.e_step.groups import Groups
 from ..kernels.stored.rows import StoredRows
@@ -191,7 +191,9 @@ class Data(Displayed):
             start, stop = rows.edges[chunk : chunk + 2].tolist()
             weights = None if self.weights is None else self.weights[start:stop]
             values = read()
-            groups = None if self.groups is None else grouped(values)
+            groups = self.groups
+            if isinstance(groups, GroupsOfChunks):
+                groups = groups.take(slice(start, stop), values)
             yield start, replace(self, values=values, weights=weights, groups=groups)
 
     def distinct_rows(self, at_most: int) -> int:

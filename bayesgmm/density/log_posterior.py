@@ -10,6 +10,7 @@ is in `compiled.py`, that of the covariances in `covariances.py`.
 from __future__ import annotations
 
 from copy import copy
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..kernels.cholesky import inverse_factors
 from ..kernels.compilation import Entry
 from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.centred import centred_pass
-from ..kernels.e_step.contract import Parameters
+from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.few_rows import Features, centred_form, few_rows_pass
 from ..kernels.e_step.groups import Groups
 from ..kernels.e_step.incomplete import incomplete_pass
@@ -33,6 +34,7 @@ from ..kernels.e_step.on_device import PythonPass, pass_on_device
 from ..kernels.e_step.quadratic import QUADRATIC_MAX_COLUMNS, quadratic_pass
 from ..kernels.stored.rows import StoredRows
 from ..mixture.noise import Noise
+from ..mixture.noise_in_chunks import statistics_beside
 from ..mixture.prior import Prior
 from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.matrices import diagonals
@@ -129,7 +131,7 @@ class LogPosterior:
             (compiled.NOISE, noise is not None),
         ):
             self.sizes[place] = value
-        self.on_device = PythonPass(data) if likelihood and _by_python(data) else None
+        self.on_device = self._python_pass() if likelihood and _by_python(data) else None
         if self.on_device is not None:
             self.sizes[compiled.PASS] = pass_on_device.address
             self.sizes[compiled.QUADRATIC] = self.on_device.address
@@ -142,6 +144,11 @@ class LogPosterior:
             self.sizes = np.concatenate([self.sizes, _segments(data.groups, noise, self.sizes)])
         elif likelihood:
             self.sizes = _of_many_rows(self.sizes)
+
+    def _python_pass(self) -> PythonPass:
+        if self.noise is None:
+            return PythonPass(self.data)
+        return PythonPass(self.data, partial(_beside, self.data, self.noise))
 
     @property
     def size(self) -> int:
@@ -270,7 +277,7 @@ class LogPosterior:
                 self.sizes[compiled.N] = self.data.n
                 self._set_log_unit(_log_unit(self.data))
                 if _by_python(self.data):  # all rows again: in chunks
-                    self.on_device = PythonPass(self.data)
+                    self.on_device = self._python_pass()
                     self.sizes[compiled.PASS] = pass_on_device.address
                     self.sizes[compiled.QUADRATIC] = self.on_device.address
                 else:
@@ -294,6 +301,11 @@ def _segments(groups: Groups, noise: Noise | None, sizes: IntArray) -> IntArray:
     packed = groups.packed if noise is None else groups.packed_beside(noise.of_groups(groups))
     whole = 3 + int(sizes[compiled.K])
     return np.append(packed, np.zeros(-len(packed) % whole, dtype=np.int64))
+
+
+def _beside(data: Data, noise: Noise, parameters: Parameters, share: float) -> EStep:
+    """The pass over rows in chunks beside a share of noise."""
+    return statistics_beside(data, parameters, noise, share)
 
 
 def _of_many_rows(sizes: IntArray) -> IntArray:
@@ -333,9 +345,9 @@ def _rows(
 
 
 def _log_noise(noise: Noise | None, data: Data) -> float:
-    """The noise's log density as a pass reads it: in scaled coordinates; 0 where groups have it.
+    """The noise's log density as a pass reads it: in scaled coordinates.
 
-    -inf where there is no noise.
+    0 where groups or chunks have it, -inf where there is no noise.
 
     Raises
     ------
@@ -344,12 +356,12 @@ def _log_noise(noise: Noise | None, data: Data) -> float:
     """
     if noise is None:
         return -np.inf
-    if _by_python(data):
+    if isinstance(data.values, DeviceRows):
         raise DataError(
             "the posterior of a fit with noise needs rows in the processor's memory: leave the "
             "noise out, or pass a NumPy array."
         )
-    if data.groups is not None:
+    if data.groups is not None or isinstance(data.values, StoredRows):
         return 0.0
     value = noise.log_density + float(np.sum(np.log(data.scale)))
     if abs(value) > _LARGEST_LOG:

@@ -52,21 +52,21 @@ def _together(data: Data, groups: Groups | GroupsOfChunks) -> FloatArray:
     return np.asarray(np.einsum("g,gi,gj->ij", rows, seen, seen))
 
 
-def values_held(rows: Data, parameters: Parameters) -> FloatArray:
+def values_held(problem: Problem, parameters: Parameters) -> FloatArray:
     """Values (K, d) of each column that each component holds, by responsibilities."""
-    if are_in_chunks(rows):
-        [held] = sums_over_chunks(rows, _Held(RowsOfChunks.of(rows, parameters), pairs=False))
-        return held
-    held, seen = _by_group(rows, parameters)
+    if are_in_chunks(problem.data):
+        work = _Held(problem.of_chunks(parameters), pairs=False)
+        return sums_over_chunks(problem.data, work)[0]
+    held, seen = _by_group(problem.held(parameters), parameters)
     return held.T @ seen
 
 
-def _pairs_held(rows: Data, parameters: Parameters) -> FloatArray:
+def _pairs_held(problem: Problem, parameters: Parameters) -> FloatArray:
     """Rows (K, d, d) with values of both of two columns that each component holds."""
-    if are_in_chunks(rows):
-        [held] = sums_over_chunks(rows, _Held(RowsOfChunks.of(rows, parameters), pairs=True))
-        return held
-    return _pairs(*_by_group(rows, parameters))
+    if are_in_chunks(problem.data):
+        work = _Held(problem.of_chunks(parameters), pairs=True)
+        return sums_over_chunks(problem.data, work)[0]
+    return _pairs(*_by_group(problem.held(parameters), parameters))
 
 
 def _pairs(held: FloatArray, seen: FloatArray) -> FloatArray:
@@ -78,8 +78,7 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
     family, data = problem.family, problem.data
     if data.groups is None or not data.incomplete or problem.prior is not None:
         return ""
-    rows = problem.held(parameters)
-    values = values_held(rows, parameters)
+    values = values_held(problem, parameters)
     k, j = np.unravel_index(np.argmin(values), values.shape)
     if values[k, j] < FEWEST_VALUES:
         return (
@@ -88,7 +87,7 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
         )
     if family.diagonal or family.spherical or not family.fewest_rows(data.d):
         return ""
-    pairs = _pairs_held(rows, parameters)
+    pairs = _pairs_held(problem, parameters)
     k, i, j = np.unravel_index(np.argmin(pairs), pairs.shape)
     if pairs[k, i, j] < _FEWEST_PAIRS:
         return (
@@ -128,7 +127,8 @@ class _Held:
         total: FloatArray | float = 0.0
         for view, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             groups = view.groups or groups_of(np.isnan(view.values))
-            held = _summed(resp * weights[:, None], groups)
+            of_components = resp[:, : len(self.rows.parameters.weights)]
+            held = _summed(of_components * weights[:, None], groups)
             seen = groups.observed.astype(np.float64)
             total = total + (_pairs(held, seen) if self.pairs else held.T @ seen)
         return [np.asarray(total)]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..data.data import Data, as_data
-from ..data.on_device import stays_there
 from ..data.rounding import discreteness_message
 from ..families import Family, FamilyName, get_family
+from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.chunks import in_chunks
 from ..kernels.e_step.contract import Parameters, Statistics
 from ..mixture.mixture import Mixture
@@ -35,15 +35,12 @@ from .problem import Problem
 from .remarks import set_aside, start_advice
 from .result import Fit
 from .run import EMResult
+from .screening import screened_on, search_sample
 from .starts.labelled import starts_with_labels
-from .starts.sample import Sample, Start
-from .starts.starts import is_screened, make_starts, named_starts, subset_rng
+from .starts.sample import Start
+from .starts.starts import is_screened, make_starts, named_starts
 from .starts.without_noise import starts_without_noise
 
-# Named starts and their short runs use so many rows that their features are at most so many numbers
-# (which stay in the processor's cache), but no fewer rows than this for every parameter.
-_SEARCHED_NUMBERS = 2**17
-_ROWS_PER_PARAMETER = 5
 # If this fraction of at least so many starts leads to no estimate, the estimate is suspicious.
 _MANY_STARTS, _MOST = 10, 0.9
 
@@ -267,13 +264,13 @@ def fit_with_labels(
         No start gives sound parameters to begin with.
     """
     data = problem.data
-    if stays_there(data):
-        raise DataError("rows on a GPU or in chunks cannot have labels: pass a NumPy array.")
-    seen = labels.seen_in(data)
-    problem = replace(problem.of_rows(seen), checkpoint=problem.checkpoint)
+    if isinstance(data.values, DeviceRows):
+        raise DataError("rows on a GPU cannot have labels: pass a NumPy array.")
+    first = screened_on(start, problem, labels.n_components, random_seed, labels)
+    problem = replace(problem.of_rows(labels.seen_in(data)), checkpoint=problem.checkpoint)
     starts = [*starts_with_labels(start, data, labels, n_init, random_seed), *others]
     search = options if is_screened(start) else options.to_the_end
-    return with_labels(best_fit(problem, starts, search), labels)
+    return with_labels(best_fit(problem, starts, search, first), labels)
 
 
 def fit_with_noise(
@@ -298,20 +295,14 @@ def fit_with_noise(
     """
     data = problem.data
     seen = data if labels is None else labels.seen_in(data)
+    first = screened_on(start, problem, n_components, random_seed, labels, noise)
     of_seen = problem if labels is None else problem.of_rows(seen)
     problem = replace(of_seen, special=NoisyRows(seen, noise), checkpoint=problem.checkpoint)
     starts = starts_without_noise(start, data, n_components, n_init, random_seed, labels)
     starts += others
     search = options if is_screened(start) else options.to_the_end
-    found = with_noise(best_fit(problem, starts, search), seen, noise)
+    found = with_noise(best_fit(problem, starts, search, first), seen, noise)
     return found if labels is None else with_both(found, labels)
-
-
-def search_sample(data: Data, n_components: int, random_seed: Seed) -> Sample:
-    """The rows that "auto" starts are made from and run on for a while: all, unless many."""
-    n_features = (data.d + 1) * (data.d + 2) // 2
-    at_most = max(_SEARCHED_NUMBERS // n_features, _ROWS_PER_PARAMETER * n_components * n_features)
-    return Sample(data, at_most, subset_rng(random_seed))
 
 
 def best_fit(

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.data import Data
+from ..kernels.e_step.chunk_groups import GroupsOfChunks
 from ..kernels.e_step.grouping import groups_of
+from ..kernels.stored.rows import StoredRows
 from ..utils.errors import DataError
 from ..utils.types import IntArray
 
@@ -70,6 +72,11 @@ class Labels:
 
     def seen_in(self, data: Data) -> Data:
         """The rows in groups, by which a pass knows the components that each can belong to."""
+        if isinstance(data.values, StoredRows):
+            known = data.groups
+            if not isinstance(known, GroupsOfChunks):
+                known = GroupsOfChunks.of_complete(data.n, data.d)
+            return replace(data, groups=known.with_labels(self.of_rows, self.sets))
         missing = np.isnan(data.values) if data.incomplete else np.zeros((data.n, data.d), bool)
         return replace(data, groups=groups_of(missing, self.of_rows, self.sets))
 

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from ..data.chunks import are_in_chunks
 from ..data.data import Data
-from ..data.on_device import stays_there
-from ..data.tables import REFUSE
+from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
-from ..mixture.noise import Box, Noise, mixed
+from ..mixture.noise import Noise, mixed
+from ..mixture.noise_in_chunks import best_share_in_chunks, statistics_beside
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
+from .box_around import box_around
 
 # Bisections of a share between 0 and 1, after which nothing is left to halve.
 _HALVINGS = 60
@@ -42,8 +44,8 @@ def read_noise(noise: Any, data: Data) -> Noise:
     DataError
         Rows on a device.
     """
-    if stays_there(data):
-        raise DataError("rows on a GPU or in chunks cannot have noise: pass a NumPy array.")
+    if isinstance(data.values, DeviceRows):
+        raise DataError("rows on a GPU cannot have noise: pass a NumPy array.")
     if isinstance(noise, Noise):
         return noise
     ends = np.stack([data.low, data.high])
@@ -57,27 +59,6 @@ def read_noise(noise: Any, data: Data) -> Noise:
     return Noise(math.log(positive(noise, "noise")), False, ends)
 
 
-def box_around(data: Data) -> Box:
-    """The smaller of two boxes around the rows: along columns, or principal axes.
-
-    Its volume is mclust's `hypvol`. Of rows that may miss values it is the box along the columns,
-    of which the columns that a row has are a box again.
-    """
-    center = data.center
-    along_columns = Box(np.eye(data.d), data.low - center, data.high - center, center)
-    if data.missing != REFUSE:
-        return along_columns
-    used = slice(None) if data.weights is None else data.weights > 0
-    rows = np.asarray(data.values, dtype=np.float64)[used] - center
-    axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
-    boxes = [
-        Box(along, x.min(axis=0), x.max(axis=0), center)
-        for along, x in ((np.eye(data.d), rows), (axes, rows @ axes.T))
-        if len(along) == data.d and np.ptp(x, axis=0).all()
-    ]
-    return min(boxes, key=lambda box: box.log_volume)
-
-
 @dataclass(frozen=True, eq=False)
 class NoisyRows:
     """Rows of which some are noise."""
@@ -85,7 +66,19 @@ class NoisyRows:
     data: Data
     noise: Noise
 
-    def log_densities(self, parameters: Parameters) -> tuple[FloatArray, float]:
+    def best_share(self, parameters: Parameters) -> float:
+        """The share of noise that is best at these parameters.
+
+        Raises
+        ------
+        DegenerateComponentError
+            A component's covariance is singular.
+        """
+        if are_in_chunks(self.data):
+            return best_share_in_chunks(self.data, parameters, self.noise)
+        return self._log_densities(parameters)[1]
+
+    def _log_densities(self, parameters: Parameters) -> tuple[FloatArray, float]:
         """Log densities (n,) under the Gaussian components alone, and the best share of noise."""
         of_components = evaluate(self.data, parameters)[0]
         log_ratios = of_components - self.noise.of_rows(self.data)
@@ -93,7 +86,7 @@ class NoisyRows:
 
     def _mixed(self, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
         """Log densities (n,) at the best share of noise, and the probabilities (n,) to be noise."""
-        of_components, share = self.log_densities(parameters)
+        of_components, share = self._log_densities(parameters)
         return mixed(of_components, self.noise.of_rows(self.data), share)
 
     def without_noise(self, is_noise: FloatArray) -> Data:
@@ -102,7 +95,7 @@ class NoisyRows:
         return replace(self.data, weights=weights * (1 - is_noise))
 
     def held(self, parameters: Parameters) -> Data:
-        """The rows with what they count for in the components, at the best share of noise."""
+        """Rows in memory with what they count for in the components, at the best share of noise."""
         return self.without_noise(self._mixed(parameters)[1])
 
     def e_step(self, parameters: Parameters) -> EStep:
@@ -115,6 +108,9 @@ class NoisyRows:
         DegenerateComponentError
             A component's covariance is singular.
         """
+        if are_in_chunks(self.data):
+            share = self.best_share(parameters)
+            return statistics_beside(self.data, parameters, self.noise, share)
         total, is_noise = self._mixed(parameters)
         step = measured_statistics(self.without_noise(is_noise), parameters)
         counted = self.data.counted

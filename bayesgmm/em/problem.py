@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..data.chunks import are_in_chunks
 from ..data.data import Data
 from ..data.rounding import steps
 from ..families import Family
@@ -15,6 +16,7 @@ from ..kernels.compilation import Entry
 from ..kernels.e_step.contract import EStep, Parameters, Statistics, total_weight
 from ..kernels.e_step.e_step import measured_statistics
 from ..kernels.e_step.few_rows import Features
+from ..mixture.of_parameters import RowsOfChunks
 from ..mixture.prior import Prior
 from ..utils.matrices import as_diagonals
 from ..utils.types import FloatArray
@@ -94,8 +96,21 @@ class Problem:
         return groups is not None and groups.admissible is not None
 
     def held(self, parameters: Parameters) -> Data:
-        """The rows with what they count for in components: without what is noise in them."""
+        """Rows in memory with what they count for in components: without what is noise in them."""
         return self.data if self.special is None else self.special.held(parameters)
+
+    def total_held(self, parameters: Parameters) -> float:
+        """What all rows count for in components together."""
+        if self.special is not None and are_in_chunks(self.data):
+            return self.total * (1.0 - self.special.best_share(parameters))
+        return total_weight(self.held(parameters))
+
+    def of_chunks(self, parameters: Parameters) -> RowsOfChunks:
+        """What evaluates rows in chunks where they are, beside the noise if there is some."""
+        if self.special is None:
+            return RowsOfChunks.of(self.data, parameters)
+        share = self.special.best_share(parameters)
+        return RowsOfChunks.of(self.data, parameters, self.special.noise, share)
 
     @cached_property
     def row_weights(self) -> FloatArray:

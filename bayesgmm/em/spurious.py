@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..kernels.e_step.contract import Parameters, total_weight
+from ..kernels.e_step.contract import Parameters
 from ..utils.types import FloatArray, IntArray
 from .coverage import FEWEST_VALUES, values_held
 from .problem import Problem
@@ -58,10 +58,9 @@ def _rows_held(problem: Problem, parameters: Parameters) -> tuple[FloatArray, In
     Columns of which it has none do not count: `undetermined` tells of these. None for the columns
     where no value is missing.
     """
-    groups, rows = problem.data.groups, problem.held(parameters)
-    if groups is None or not groups.incomplete:
-        return parameters.weights * total_weight(rows), None
-    held = values_held(rows, parameters)
+    if not problem.data.incomplete:
+        return parameters.weights * problem.total_held(parameters), None
+    held = values_held(problem, parameters)
     counted = np.where(held < FEWEST_VALUES, np.inf, held)
     least = counted.min(axis=1)
     return np.where(np.isfinite(least), least, 0.0), counted.argmin(axis=1)

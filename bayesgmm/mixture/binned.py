@@ -13,6 +13,7 @@ from ..data.data import Data
 from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray, IntArray
 from .mixture import Mixture
+from .noise import Noise
 from .of_parameters import RowsOfChunks
 
 # Cells along each direction, and rows worked on at a time.
@@ -33,22 +34,31 @@ class Binned:
         Of direction i over direction j, i > j: by component, cell of i and cell of j.
     uncertainty : dict of (i, j) to array (B, B)
         The mean uncertainty of a cell's rows; 0 without any.
+    with_noise : bool
+        Whether the last of the K components is noise.
     """
 
     edges: FloatArray
     marginals: FloatArray
     pairs: dict[tuple[int, int], FloatArray]
     uncertainty: dict[tuple[int, int], FloatArray]
+    with_noise: bool = False
 
     @classmethod
-    def of(cls, data: Data, mixture: Mixture, directions: FloatArray, center: FloatArray) -> Binned:
-        """Rows in chunks, less a center (d,) and in q directions (d, q), by two sweeps."""
+    def of(
+        cls, data: Data, mixture: Mixture, directions: FloatArray, center: FloatArray,
+        noise: Noise | None = None, share: float = 0.0,
+    ) -> Binned:  # fmt: skip
+        """Rows in chunks, less a center (d,) and in q directions (d, q), by two sweeps.
+
+        Noise beside the mixture comes last among the components.
+        """
         ranges = answers_of_chunks(data, _Range(directions, center))
         low = np.min([low for low, _ in ranges], axis=0)
         high = np.max([high for _, high in ranges], axis=0)
         edges = np.linspace(low, high, _CELLS + 1, axis=1)
         parameters = mixture.parameters_about(data.center)
-        rows = RowsOfChunks.of(data, parameters)
+        rows = RowsOfChunks.of(data, parameters, noise, share)
         work = _Counts(directions, center, edges, rows)
         marginals, *of_pairs = sums_over_chunks(data, work)
         places = _pairs(len(edges))
@@ -56,7 +66,7 @@ class Binned:
         means = [s / np.maximum(c.sum(axis=0), 1e-300) for s, c in zip(sums, counts, strict=True)]
         return cls(
             edges, marginals, dict(zip(places, counts, strict=True)),
-            dict(zip(places, means, strict=True)),
+            dict(zip(places, means, strict=True)), noise is not None,
         )  # fmt: skip
 
 
@@ -100,7 +110,7 @@ class _Counts:
     rows: RowsOfChunks
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        k, q = len(self.rows.parameters.weights), len(self.edges)
+        k, q = self.rows.n_columns, len(self.edges)
         places = _pairs(q)
         marginals = np.zeros((q, k, _CELLS))
         counts = [np.zeros((k, _CELLS, _CELLS)) for _ in places]

@@ -13,7 +13,7 @@ from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
 from .classification import classify
 from .of_parameters import RowsOfChunks
-from .of_results import mixture_of
+from .of_results import estimate_of, mixture_of
 
 # Uncertainties of rows that are doubtful, and of those that are not quite certain.
 DOUBTFUL, UNCERTAIN = 0.2, 0.1
@@ -66,14 +66,17 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
 
 
 def _of_chunks(data: Data, fit: Any) -> Certainty:
-    parameters = mixture_of(fit).parameters_about(data.center)
-    work = _Sums(RowsOfChunks.of(data, parameters))
+    found = estimate_of(fit)
+    parameters = mixture_of(found, beside_noise=True).parameters_about(data.center)
+    beside = getattr(found, "noise", None), getattr(found, "noise_share", 0.0)
+    work = _Sums(RowsOfChunks.of(data, parameters, *beside))
     sizes, rows, certain, of_all = sums_over_chunks(data, work)
     with np.errstate(invalid="ignore"):
         probability = certain / rows
     error, uncertain, doubtful = of_all
-    total = sizes.sum()
-    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / data.n)
+    total, k = sizes.sum(), len(parameters.weights)
+    of_components = sizes[:k], probability[:k]
+    return Certainty(*of_components, error / total, uncertain / total, doubtful / data.n)
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class _Sums:
     rows: RowsOfChunks
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        k = len(self.rows.parameters.weights)
+        k = self.rows.n_columns
         sizes, rows, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(3)
         for _, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             labels, largest = np.argmax(resp, axis=1), resp.max(axis=1)

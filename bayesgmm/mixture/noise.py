@@ -10,8 +10,7 @@ from scipy.special import expit
 
 from ..data.chunks import answers_of_chunks
 from ..data.data import Data
-from ..kernels.e_step.chunk_groups import GroupsOfChunks
-from ..kernels.e_step.grouping import groups_of
+from ..kernels.e_step.chunk_groups import GroupsOfChunks, groups_in
 from ..kernels.e_step.groups import Groups
 from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
@@ -139,11 +138,13 @@ class Noise:
         """The log density of each row (n,), or of all."""
         groups = data.groups
         if isinstance(groups, GroupsOfChunks):
-            return np.concatenate(answers_of_chunks(data, _OfChunk(self)))
-        return self.log_density if groups is None else self.of_rows_in(groups)
+            return np.concatenate(answers_of_chunks(data, _OfChunk(self, groups.elsewhere)))
+        return self.in_rows(groups)
 
-    def of_rows_in(self, groups: Groups) -> FloatArray:
-        """The log density of each row (n,) of some groups."""
+    def in_rows(self, groups: Groups | None) -> float | FloatArray:
+        """The log density of each row (n,) of some groups, or of all complete ones."""
+        if groups is None:
+            return self.log_density
         return np.asarray(self.of_groups(groups)[groups.of_rows])
 
 
@@ -152,9 +153,11 @@ class _OfChunk:
     """The log density of noise in each row of a chunk."""
 
     noise: Noise
+    groups: GroupsOfChunks
 
     def __call__(self, chunk: Chunk) -> FloatArray:
-        return self.noise.of_rows_in(groups_of(np.isnan(chunk.values)))
+        found = self.noise.in_rows(groups_in(self.groups, chunk))
+        return np.broadcast_to(found, len(chunk.values))
 
 
 def mixed(

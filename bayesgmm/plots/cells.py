@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 
 from ..mixture.binned import Binned
 from ..utils.types import FloatArray
-from .style import colour
+from .style import NOISE, colour
 
 #: What a legend says of cells.
 CELLS = "shade: log of the number of rows"
@@ -23,16 +23,16 @@ _PALE, _DENSE = 0.12, 0.95
 def draw_cells(ax: Axes, binned: Binned, i: int, j: int) -> None:
     """The rows in direction i over direction j, in the colours of their components."""
     extent = (*binned.edges[j][[0, -1]], *binned.edges[i][[0, -1]])
-    _draw(ax, binned.pairs[i, j], extent)
+    _draw(ax, binned.pairs[i, j], extent, _hues(binned))
 
 
 def draw_strip(ax: Axes, binned: Binned) -> None:
     """The rows in one direction, a line for each component."""
-    counts = binned.marginals[0]
+    counts, hues = binned.marginals[0], _hues(binned)
     for k in range(len(counts)):
         alone = np.zeros((len(counts), 1, counts.shape[1]))
         alone[k, 0] = counts[k]
-        _draw(ax, alone, (*binned.edges[0][[0, -1]], k - 0.35, k + 0.35))
+        _draw(ax, alone, (*binned.edges[0][[0, -1]], k - 0.35, k + 0.35), hues)
 
 
 def outline_doubtful(ax: Axes, binned: Binned, least: float) -> None:
@@ -65,10 +65,16 @@ def _centres(edges: FloatArray) -> FloatArray:
     return np.asarray((edges[1:] + edges[:-1]) / 2)
 
 
-def _draw(ax: Axes, counts: FloatArray, extent: Any) -> None:
+def _hues(binned: Binned) -> FloatArray:
+    """The components' colours (K, 3), that of noise last."""
+    k = binned.marginals.shape[1] - binned.with_noise
+    names = [*(colour(c) for c in range(k)), *([NOISE] if binned.with_noise else [])]
+    return np.array([to_rgb(name) for name in names])
+
+
+def _draw(ax: Axes, counts: FloatArray, extent: Any, hues: FloatArray) -> None:
     """Counts (K, rows, columns) as an image: hue by component, opacity by their number."""
     total = counts.sum(axis=0)
-    hues = np.array([to_rgb(colour(k)) for k in range(len(counts))])
     image = np.zeros((*total.shape, 4))
     image[..., :3] = np.tensordot(counts, hues, (0, 0)) / np.maximum(total, 1e-300)[..., None]
     shade = np.log1p(total) / max(float(np.log1p(total.max())), 1e-300)

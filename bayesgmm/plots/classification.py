@@ -240,7 +240,7 @@ def _looks(seen: View) -> list[dict[str, Any]]:
 def _add_noise(ax: Axes, seen: View, x: FloatArray, y: FloatArray, size: float = 14) -> None:
     """Rows that are most probably noise, as crosses."""
     noise = np.argmax(seen.resp, axis=1) == seen.mixture.n_components
-    if noise.any():
+    if noise.any() and seen.binned is None:
         ax.scatter(x[noise], y[noise], s=size, marker=NOISE_MARKER, color=NOISE, linewidths=0.9)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def view(
             note,
             missing_note(data, range(mixture.d)),
             noise,
-            _binned(data, mixture, found.directions, found.center),
+            _binned(data, fit, mixture, found.directions, found.center),
         )
     keep = separating_columns(mixture) if columns is None else positions(columns, mixture.names)
     note = ""
@@ -93,15 +94,18 @@ def view(
         data, *(combinations_with_replacement(keep, 2) if len(keep) > 2 else [keep])
     )
     part, axes = mixture.marginal(keep), tuple(labels[j] for j in keep)
-    binned = _binned(data, mixture, np.eye(mixture.d)[:, keep], np.zeros(mixture.d))
+    binned = _binned(data, fit, mixture, np.eye(mixture.d)[:, keep], np.zeros(mixture.d))
     return View(x[:, keep], resp, part, axes, note, lacking, noise, binned)
 
 
 def _binned(
-    data: Data, mixture: Mixture, directions: FloatArray, center: FloatArray
+    data: Data, fit: Any, mixture: Mixture, directions: FloatArray, center: FloatArray
 ) -> Binned | None:
     """The rows by cell, where they are in chunks."""
-    return Binned.of(data, mixture, directions, center) if are_in_chunks(data) else None
+    if not are_in_chunks(data):
+        return None
+    beside = getattr(fit, "noise", None), noise_share(fit)
+    return Binned.of(data, mixture, directions, center, *beside)
 
 
 def _projection(mixture: Mixture) -> Projection | None:

@@ -162,7 +162,7 @@ class PosteriorProblem:
         """The share of noise that is best at these parameters, if there is noise; never 0 or 1."""
         if self.noise is None:
             return {}
-        share = NoisyRows(self.data, self.noise).log_densities(parameters)[1]
+        share = NoisyRows(self.data, self.noise).best_share(parameters)
         least = 1 / (self.data.n + 2)
         return {"noise_share": np.clip(share, least, 1 - least)}
 

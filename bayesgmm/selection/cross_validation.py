@@ -123,5 +123,5 @@ def _held_out(
     of_components = evaluate(rows, result.parameters)[0]
     if problem.special is None:
         return of_components
-    share = problem.special.log_densities(result.parameters)[1]
+    share = problem.special.best_share(result.parameters)
     return mixed(of_components, problem.special.noise.of_rows(rows), share)[0]

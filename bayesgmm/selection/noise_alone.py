@@ -36,11 +36,14 @@ class NoiseAlone:
     @classmethod
     def of(cls, data: Data, noise: Noise) -> NoiseAlone:
         """All the rows as noise of this density."""
+        total = data.total
+        if not data.incomplete:  # all rows alike
+            return cls(total * noise.log_density, noise.n_parameters - 1, total, 0.0)
         counted = np.ones(data.n) if data.counted is None else data.counted
         of_rows = np.broadcast_to(noise.of_rows(data), data.n)
         loglik = float(np.sum(counted * of_rows))
-        spread = np.sqrt(counted @ (of_rows - loglik / data.total) ** 2 / data.total)
-        return cls(loglik, noise.n_parameters - 1, data.total, float(spread))
+        spread = np.sqrt(counted @ (of_rows - loglik / total) ** 2 / total)
+        return cls(loglik, noise.n_parameters - 1, total, float(spread))
 
     @property
     def row(self) -> dict[str, Any]:

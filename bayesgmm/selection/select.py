@@ -10,13 +10,14 @@ from typing import Any
 from ..data.data import Data, as_data
 from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import bounds, check_bounds, check_options
-from ..em.fit import as_fit, by_weight, search_sample, warn_of_columns
+from ..em.fit import as_fit, by_weight, warn_of_columns
 from ..em.multistart import SearchOptions
 from ..em.noise import read_noise
 from ..em.noisy_fit import SUFFIX
 from ..em.problem import Problem
 from ..em.remarks import set_aside, start_advice
 from ..em.result import Fit
+from ..em.screening import search_sample
 from ..em.starts.sample import Sample, Start
 from ..em.starts.starts import (
     check_name,

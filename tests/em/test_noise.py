@@ -13,7 +13,8 @@ from scipy.stats import multivariate_normal
 import bayesgmm
 from bayesgmm import DataError, Mixture
 from bayesgmm.data.data import as_data
-from bayesgmm.em.noise import best_share, box_around
+from bayesgmm.em.box_around import box_around
+from bayesgmm.em.noise import best_share
 from tests.conftest import simulate
 from tests.places import SHIPPED
 

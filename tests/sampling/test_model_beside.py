@@ -10,7 +10,7 @@ import pytest
 import bayesgmm
 import bayesgmm.pymc
 from bayesgmm import DataError
-from bayesgmm.em.noise import box_around
+from bayesgmm.em.box_around import box_around
 from bayesgmm.sampling.pymc.coordinates import Coordinates, python_function, without_c
 from bayesgmm.sampling.pymc.model import initial_point
 

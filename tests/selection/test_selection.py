@@ -141,8 +141,8 @@ def test_progress_goes_to_standard_error(capfd):
 
 def test_progress_over_all_rows_is_its_own(capfd, monkeypatch):
     """Where the search was on some of the rows, what follows on all of them has its own bar."""
-    monkeypatch.setattr("bayesgmm.em.fit._SEARCHED_NUMBERS", 300)
-    monkeypatch.setattr("bayesgmm.em.fit._ROWS_PER_PARAMETER", 1)
+    monkeypatch.setattr("bayesgmm.em.screening._SEARCHED_NUMBERS", 300)
+    monkeypatch.setattr("bayesgmm.em.screening._ROWS_PER_PARAMETER", 1)
     x = bayesgmm.datasets.load_acidity()
     bayesgmm.select(x, [1, 2], ["V"], n_init=1, progressbar=True)
     assert f"Fitting the grid to all {len(x)} rows" in capfd.readouterr()[1]

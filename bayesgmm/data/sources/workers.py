@@ -168,8 +168,9 @@ class _Cluster:
 
     def _of_parts(self, notes: Notes) -> list[Any]:
         """Each part's share of the notes on its worker: they are sent when they are others."""
-        weights, known, there = self._known
-        if not there or weights is not notes.of_rows or known is not notes.known:
+        of_rows, known, there = self._known
+        same = all(a is b for a, b in zip(of_rows or (), notes.of_rows, strict=False))
+        if not there or not same or known is not notes.known:
             there = [
                 self.submit(_OfPart, notes.of(share.numbers), share.places) for share in self.shares
             ]

@@ -59,12 +59,17 @@ def scores(
             resp *= 1 - is_noise[:, None]
         found = resp @ of_weights.T
         if beside is not None:
-            of_share = is_noise / share - (1 - is_noise) / (1 - share)
-            found += of_share[:, None] * tangents.noise[:, 0]
+            found += _of_share(is_noise, share, tangents)
         for members, columns in _patterns(block):
             x = np.asarray(block.values)[np.ix_(members, columns)] - data.center[columns]
             found[members] += _of_columns(x, resp[members], columns, parameters, tangents)
         yield rows, found
+
+
+def _of_share(is_noise: FloatArray, share: float, tangents: Tangents) -> FloatArray:
+    """Scores (m, p) of rows in the share of noise, from their probabilities (m,) to be noise."""
+    of_share = is_noise / share - (1 - is_noise) / (1 - share)
+    return of_share[:, None] * tangents.noise[:, 0]
 
 
 def _patterns(data: Data) -> Iterator[tuple[IntArray, IntArray]]:
@@ -120,7 +125,8 @@ def spread_of_scores(
     so many times.
     """
     if are_in_chunks(data):
-        work = _OfChunk(RowsOfChunks.of(data, parameters), tangents, squared)
+        noise, share = (None, 0.0) if beside is None else beside
+        work = _OfChunk(RowsOfChunks.of(data, parameters, noise, share), tangents, squared)
         total, product, count = sums_over_chunks(data, work)
     else:
         counted = data.counted
@@ -166,8 +172,11 @@ class _OfChunk:
         of_weights, found = tangents.weights / parameters.weights, _no_sums(size)
         for view, resp, weights in self.rows.blocks(chunk, d * d + 2 * size, _AT_ONCE):
             x = np.asarray(view.values, dtype=np.float64) - center
+            is_noise = resp[:, len(of_weights[0]) :]
+            resp, groups = resp[:, : len(of_weights[0])], view.groups
             score = resp @ of_weights.T
-            groups = view.groups
+            if is_noise.size:
+                score += _of_share(is_noise[:, 0], self.rows.share, tangents)
             for members, columns in _alike(groups, *x.shape):
                 some = x[np.ix_(members, columns)] if groups is not None else x
                 score[members] += _of_columns(some, resp[members], columns, parameters, tangents)

@@ -46,12 +46,13 @@ def starts_without_noise(
         near = distances <= np.quantile(distances, 1 - share)
         if labels is not None:
             near |= labels.informative[sample.chosen]
-        kept = sample.chosen[near]
+        kept = np.flatnonzero(near)
         if share and len(kept) <= n_components * (data.d + 1):
             continue
-        rows = data.take(kept)
+        rows = sample.data.take(kept)
         if labels is not None:
-            starts += starts_with_labels(start, rows, labels.take(kept), count, rng)
+            known = labels.take(sample.chosen[kept])
+            starts += starts_with_labels(start, rows, known, count, rng)
         else:
             starts += named_starts(start, Sample(rows), n_components, count, rng)
     return [replace(s, sure=False) for s in starts]

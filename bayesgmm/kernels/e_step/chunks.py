@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,25 @@ from ...utils.types import FloatArray
 from ..stored.chunk import ChangedChunkError, Chunk
 from ..stored.rows import StoredRows
 from ..stored.shared import SharedSweeps
-from .chunk_groups import GroupsOfChunks, grouped
-from .contract import EStep, Rows
+from .chunk_groups import GroupsOfChunks, groups_in, labels_of
+from .contract import Rows
 from .groups import Groups
 
 
 class Pass(Protocol):
     """The evaluation of one mixture, as a sweep uses it; pickled without its rows."""
 
-    center: FloatArray
-    scale: FloatArray
+    @property
+    def center(self) -> FloatArray:
+        """Subtracted from every row, (d,)."""
+
+    @property
+    def scale(self) -> FloatArray:
+        """Divides the centred rows, (d,)."""
+
+    @property
+    def log_unit(self) -> float:
+        """What the log densities that it writes are too high by."""
 
     @property
     def rows(self) -> Rows:
@@ -34,7 +43,7 @@ class Pass(Protocol):
 
     @property
     def groups(self) -> Groups | GroupsOfChunks | None:
-        """None where no value is missing."""
+        """None where no value is missing and nothing is known of components."""
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -50,15 +59,15 @@ class Pass(Protocol):
     ) -> float:
         """Add the sums over the rows of an array, and return their log-likelihood."""
 
-    def of_rows(self, sums: Sequence[FloatArray]) -> FloatArray:
-        """The sums (1 + d,) of ones and of the rows."""
+    def of_rows(self, sums: Sequence[FloatArray]) -> FloatArray | None:
+        """The sums (1 + d,) of ones and of the rows; None where it does not make them."""
 
     @property
     def reach(self) -> float:
         """The size of the means, which these sums are made by way of."""
 
-    def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> EStep:
-        """The results, from the sums over all rows."""
+    def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> Any:
+        """The results, from the sums over all rows: an `EStep`, or what else it is made for."""
 
     def write(
         self,
@@ -70,7 +79,7 @@ class Pass(Protocol):
         """Write log densities, and responsibilities, of the rows of an array."""
 
 
-def shared_sweeps(values: StoredRows) -> SharedSweeps[Pass, EStep]:
+def shared_sweeps(values: StoredRows) -> SharedSweeps[Pass, Any]:
     """What makes passes over these rows."""
     if values.shared is None:
         values.shared = SharedSweeps(partial(_statistics, values))
@@ -102,12 +111,16 @@ def map_together[T, V](rows: Rows | None, work: Callable[[T], V], items: Sequenc
     return [found[i] for i in range(len(items))]
 
 
-def _statistics(values: StoredRows, passes: Sequence[Pass]) -> list[EStep]:
-    """The E-step of every pass, by one sweep over the rows for all that weigh them alike."""
-    steps: dict[int, EStep] = {}
-    for weights in {id(one.rows.weights): one.rows.weights for one in passes}.values():
-        alike = [i for i, one in enumerate(passes) if one.rows.weights is weights]
-        sums = iter(values.sums(_Sums([passes[i] for i in alike]), weights))
+def _statistics(values: StoredRows, passes: Sequence[Pass]) -> list[Any]:
+    """The results of every pass, by one sweep over the rows for all that see them alike."""
+    steps: dict[int, Any] = {}
+    kinds: dict[tuple[int, int], list[int]] = {}
+    for i, one in enumerate(passes):
+        kinds.setdefault((id(one.rows.weights), id(one.groups)), []).append(i)
+    for alike in kinds.values():
+        first = passes[alike[0]]
+        work = _Sums([passes[i] for i in alike])
+        sums = iter(values.sums(work, first.rows.weights, labels_of(first.groups)))
         for i in alike:
             *own, loglik, certainty = islice(sums, len(passes[i].shapes) + 2)
             steps[i] = passes[i].step(own, float(loglik[0]), float(certainty[0]))
@@ -121,13 +134,8 @@ class _Sums:
     passes: Sequence[Pass]
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        groups = _groups(self.passes[0], chunk)
+        groups = groups_in(self.passes[0].groups, chunk)
         return [array for one in self.passes for array in _summed(one, chunk, groups)]
-
-
-def _groups(one: Pass, chunk: Chunk) -> Groups | None:
-    """The groups of a chunk's rows, where values may be missing and some are."""
-    return None if one.groups is None else grouped(chunk.values)
 
 
 def _summed(one: Pass, chunk: Chunk, groups: Groups | None) -> list[FloatArray]:
@@ -146,7 +154,10 @@ def _summed(one: Pass, chunk: Chunk, groups: Groups | None) -> list[FloatArray]:
     elif not np.isfinite(loglik):  # far out there is no density
         same = bool(np.isfinite(chunk.values).all())
     elif chunk.known is not None and not len(chunk.weights):
-        same = chunk.known.agree(chunk.at, one.of_rows(sums), one.center, one.scale, one.reach)
+        of_rows = one.of_rows(sums)
+        same = of_rows is None or chunk.known.agree(
+            chunk.at, of_rows, one.center, one.scale, one.reach
+        )
     if not same:
         raise ChangedChunkError(chunk.number)
     return [*sums, np.array([loglik]), certainty]
@@ -162,7 +173,7 @@ class _Rows:
     def __call__(self, chunk: Chunk) -> tuple[FloatArray, FloatArray]:
         m = len(chunk.values) if self.n_components else 0
         log_density, resp = np.empty(len(chunk.values)), np.empty((m, self.n_components))
-        self.one.write(chunk.values, log_density, resp, _groups(self.one, chunk))
+        self.one.write(chunk.values, log_density, resp, groups_in(self.one.groups, chunk))
         return log_density, resp
 
 
@@ -180,4 +191,5 @@ def evaluate_chunks(
         log_density[at] = found[0]
         resp[at] = found[1]
 
-    values.each(_Rows(one, resp.shape[1]), take, n_threads=n_threads)
+    labels = labels_of(one.groups)
+    values.each(_Rows(one, resp.shape[1]), take, n_threads=n_threads, labels=labels)

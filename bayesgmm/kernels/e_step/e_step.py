@@ -27,7 +27,7 @@ from ..stored.rows import StoredRows
 from .accuracy import OF_FACTORS, ROUNDING
 from .arrays import Components, EachRow, MixtureArrays, Moments, View, only_read
 from .centred import centred_pass
-from .chunks import evaluate_chunks, shared_sweeps
+from .chunks import Pass, evaluate_chunks, shared_sweeps
 from .contract import EStep, Parameters, Rows, Statistics, total_weight
 from .factored import factored
 from .groups import Groups
@@ -46,10 +46,8 @@ from .softmax import LOG_2PI
 
 __all__ = [
     "DegenerateComponentError", "EStep", "FloatArray", "Parameters", "Rows", "Statistics",
-    "check_components", "evaluate", "expected_statistics",
-    "measured_statistics",
+    "check_components", "evaluate", "expected_statistics", "measured_statistics", "pass_over",
 ]  # fmt: skip
-
 
 _MAX_CHUNKS = 32
 _CHUNK_BYTES = 2**25
@@ -93,6 +91,11 @@ def expected_statistics(
 def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
     """The E-step with its rounding error and the certainty of its responsibilities."""
     return _Pass(rows, parameters, None).statistics(None, None)
+
+
+def pass_over(rows: Rows, parameters: Parameters) -> Pass:
+    """The pass itself, for those who make more of rows in chunks than its results."""
+    return _Pass(rows, parameters, None)
 
 
 def evaluate(
@@ -176,7 +179,7 @@ class _Pass:
 
     def __getstate__(self) -> dict[str, Any]:
         """What adds to sums and writes of rows elsewhere needs: not the rows."""
-        return self.__dict__ | {"rows": None}
+        return self.__dict__ | {"rows": None, "groups": getattr(self.groups, "elsewhere", None)}
 
     def statistics(self, n_threads: int | None, block: int | None) -> EStep:
         values = self.rows.values

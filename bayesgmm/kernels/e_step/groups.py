@@ -76,10 +76,13 @@ class Groups:
     @cached_property
     def kinds(self) -> list[IntArray]:
         """The components of each kind: those that are admissible in the same rows."""
-        if self.admissible is None:
-            return []
-        of_each = np.unique(self.admissible.T, axis=0, return_inverse=True)[1].ravel()
-        return [np.flatnonzero(of_each == kind) for kind in range(of_each.max() + 1)]
+        return [] if self.admissible is None else kinds_of(self.admissible)
+
+    @property
+    def components_of_rows(self) -> NDArray[np.bool_]:
+        """The components that each row can belong to, (n, K), where labels say."""
+        assert self.admissible is not None
+        return np.asarray(self.admissible[self.of_rows])
 
     @property
     def incomplete(self) -> bool:
@@ -143,6 +146,12 @@ class Groups:
             log_noise.view(np.int64),
         ]  # fmt: skip
         return np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
+
+
+def kinds_of(admissible: NDArray[np.bool_]) -> list[IntArray]:
+    """The components that are in the same of these sets (S, K), kind by kind."""
+    of_each = np.unique(admissible.T, axis=0, return_inverse=True)[1].ravel()
+    return [np.flatnonzero(of_each == kind) for kind in range(of_each.max() + 1)]
 
 
 def sorted_groups(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...utils.errors import DegenerateComponentError
+from ...utils.types import FloatArray
 from ..calls import caller
 from ..compilation import INT, part
 from .accuracy import ROUNDING
-from .contract import Parameters, Rows
+from .contract import EStep, Parameters, Rows
 from .e_step import measured_statistics
 from .many_rows import MANY
 from .preparation import LOG_CERTAINTY, LOGLIK, LOSS, MADE
@@ -38,12 +40,17 @@ def pass_on_device(parts, rows, mixture, statistics, result):  # type: ignore[no
 class PythonPass:
     """A pass over rows on a device, made in Python, that compiled code calls by its address.
 
+    beside: what makes the pass beside noise, from the components' parameters and the noise's share;
+    the mixture then has one proportion more, the noise's.
+
     The address is valid as long as the object exists. An exception cannot pass through compiled
     code: it is kept in `failure`, and the density is NaN there.
     """
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(
+        self, rows: Rows, beside: Callable[[Parameters, float], EStep] | None = None
+    ) -> None:
+        self.rows, self.beside = rows, beside
         self.failure: BaseException | None = None
         self._callback = _Callback(self._make)
 
@@ -54,15 +61,18 @@ class PythonPass:
 
     def _make(self, n_components: int, height: int, d: int, *addresses: int) -> int:
         shapes = [(n_components,), (n_components, d), (n_components, height, d)]
+        n_all = n_components + (self.beside is not None)
         arrays = [
             _array_at(address, shape)
-            for address, shape in zip(addresses, [*shapes, *shapes, (3,)], strict=True)
+            for address, shape in zip(
+                addresses, [(n_all,), *shapes[1:], *shapes, (3,)], strict=True
+            )
         ]
         weights, means, covariances, counts, centers, scatters, result = arrays
         if height < d:
             covariances = covariances[:, 0]
         try:
-            step = measured_statistics(self.rows, Parameters(weights, means, covariances))
+            step = self._step(weights, means, covariances)
         except DegenerateComponentError as error:
             return error.component
         except BaseException as error:
@@ -74,6 +84,13 @@ class PythonPass:
         result[LOGLIK], result[LOSS] = step.loglik, step.rounding / ROUNDING
         result[LOG_CERTAINTY] = step.log_certainty
         return MADE
+
+    def _step(self, weights: FloatArray, means: FloatArray, covariances: FloatArray) -> EStep:
+        if self.beside is None:
+            return measured_statistics(self.rows, Parameters(weights, means, covariances))
+        share = float(weights[-1])
+        of_components = weights[:-1] / (1.0 - share)
+        return self.beside(Parameters(of_components, means, covariances), share)
 
 
 def _array_at(address: int, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -13,7 +13,7 @@ from ...utils.types import FloatArray
 
 # How much of a chunk's sums, relative to their terms, rounding may change.
 _SAME, _ROUNDING = 1e-9, 1e-12
-_NO_WEIGHTS = np.empty(0)
+_NO_WEIGHTS, _NO_LABELS = np.empty(0), np.empty(0, dtype=np.intp)
 
 type Block = NDArray[np.floating]
 
@@ -49,7 +49,8 @@ class ChunkSums:
 
     def of_observed(self, chunk: int, values: Block, count: NDArray[np.integer]) -> bool:
         """Whether these values (m, d), of which so many (d,) are not missing, are that chunk's."""
-        if self.seen is None or np.any(count != self.seen[chunk]):
+        seen = self.counts[chunk] if self.seen is None else self.seen[chunk]
+        if np.any(count != seen):
             return False
         sums = np.einsum("ij->j", np.where(np.isnan(values), 0, values), dtype=np.float64)
         return bool(np.all(np.abs(sums - count * self.means[chunk]) <= _SAME * count * self.size))
@@ -75,7 +76,8 @@ class Chunk(NamedTuple):
     """A chunk in memory, for those who work on it.
 
     number; first: its first row's number; values (m, d); weights (m,), empty where all rows count
-    once; known: what its columns summed to at place `at`, if that is known.
+    once; known: what its columns summed to at place `at`, if that is known; labels (m,): the number
+    of each row's set of components, empty where nothing is known of them.
     """
 
     number: int
@@ -84,6 +86,7 @@ class Chunk(NamedTuple):
     weights: FloatArray
     known: ChunkSums | None
     at: int
+    labels: NDArray[np.integer] = _NO_LABELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,27 +103,32 @@ class Notes:
         Their rows' weights.
     known : ChunkSums or None
         What their columns sum to.
-    of_rows : array (n,) or None
-        The weights of all rows, in which these are parts.
+    labels : list of c arrays, or None
+        Their rows' labels.
+    of_rows : tuple of arrays (n,) or None
+        The weights and the labels of all rows, in which these are parts.
     """
 
     numbers: NDArray[np.int64]
     first: NDArray[np.int64]
     weights: Sequence[FloatArray] | None
     known: ChunkSums | None
-    of_rows: FloatArray | None = None
+    labels: Sequence[NDArray[np.integer]] | None = None
+    of_rows: tuple[FloatArray | None, NDArray[np.integer] | None] = (None, None)
 
     def chunk(self, at: int, values: Block) -> Chunk:
         """The chunk at a place among these."""
         weights = _NO_WEIGHTS if self.weights is None else self.weights[at]
         number, first = int(self.numbers[at]), int(self.first[at])
-        return Chunk(number, first, values, weights, self.known, at)
+        labels = _NO_LABELS if self.labels is None else self.labels[at]
+        return Chunk(number, first, values, weights, self.known, at, labels)
 
     def of(self, places: NDArray[np.integer]) -> Notes:
         """Those of the chunks at some places among these."""
         weights = None if self.weights is None else [self.weights[at] for at in places]
         known = None if self.known is None else self.known.of(places)
-        return Notes(self.numbers[places], self.first[places], weights, known)
+        labels = None if self.labels is None else [self.labels[at] for at in places]
+        return Notes(self.numbers[places], self.first[places], weights, known, labels)
 
 
 class ChangedChunkError(Exception):

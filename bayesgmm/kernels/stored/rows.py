@@ -182,6 +182,7 @@ class StoredRows:
         weights: FloatArray | None = None,
         numbers: Sequence[int] | None = None,
         n_threads: int | None = None,
+        labels: NDArray[np.integer] | None = None,
     ) -> None:
         """Call take(c, work(chunk c)) for every chunk, or those with some numbers, in their order.
 
@@ -198,9 +199,11 @@ class StoredRows:
             Those that are needed, in order; all if left out.
         n_threads : int, optional
             How many chunks are worked on at once.
+        labels : array (n,) of int, optional
+            The rows' labels, which chunks have then.
         """
         numbers = range(self.n_chunks) if numbers is None else numbers
-        notes = self._notes(weights)
+        notes = self._notes(weights, labels)
         if isinstance(self.source, Elsewhere):
             for number, found in self.source.each(notes, work, numbers):
                 take(number, found)
@@ -213,9 +216,10 @@ class StoredRows:
         self,
         work: Callable[[Chunk], Sequence[FloatArray]],
         weights: FloatArray | None = None,
+        labels: NDArray[np.integer] | None = None,
     ) -> Sequence[FloatArray]:
         """The sums over all chunks of the arrays that work(chunk) gives: new ones for each."""
-        tree, notes = TreeSums(), self._notes(weights)
+        tree, notes = TreeSums(), self._notes(weights, labels)
         try:
             if isinstance(self.source, Elsewhere):
                 for node in self.source.sums(notes, work):
@@ -229,11 +233,15 @@ class StoredRows:
             ) from None
         return tree.total()
 
-    def _notes(self, weights: FloatArray | None) -> Notes:
+    def _notes(self, weights: FloatArray | None, labels: NDArray[np.integer] | None) -> Notes:
         """What is known of all chunks, of a table that has not changed."""
         self._refuse_changed()
-        of_chunks = None if weights is None else np.split(weights, self.edges[1:-1])
-        return Notes(np.arange(self.n_chunks), self.edges[:-1], of_chunks, self.known, weights)
+        of_chunks = [
+            None if array is None else np.split(array, self.edges[1:-1])
+            for array in (weights, labels)
+        ]
+        numbers, both = np.arange(self.n_chunks), (weights, labels)
+        return Notes(numbers, self.edges[:-1], of_chunks[0], self.known, of_chunks[1], both)
 
     def refuse_too_many(self, n: int) -> None:
         """Refuse to read so many rows that they might not fit in memory.

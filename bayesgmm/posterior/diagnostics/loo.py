@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 
 from ...data.chunks import answers_of_chunks, are_in_chunks
 from ...data.data import Data
-from ...kernels.e_step.chunk_groups import grouped
+from ...kernels.e_step.chunk_groups import GroupsOfChunks, groups_in
 from ...kernels.stored.chunk import Chunk
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
@@ -80,7 +80,8 @@ def psis_loo(
     exactly = at[~np.isnan(known)]
     if are_in_chunks(data):
         nothing = replace(data, values=np.empty((0, data.d)), weights=None, groups=None)
-        work = _OfChunk(nothing, draws, relative_efficiency, exactly)
+        of_all = data.groups.elsewhere if isinstance(data.groups, GroupsOfChunks) else None
+        work = _OfChunk(nothing, of_all, draws, relative_efficiency, exactly)
         terms = _together(answers_of_chunks(data, work))
     else:
         data = data.take(at) if len(at) < data.n else data  # without rows that have no value
@@ -143,16 +144,18 @@ def _terms(
 class _OfChunk:
     """The terms of a chunk's rows, made where the chunk is.
 
-    nothing: the data without rows; exactly: numbers of the rows whose terms are known better.
+    nothing: the data without rows; known: of their groups; exactly: numbers of the rows whose terms
+    are known better.
     """
 
     nothing: Data
+    known: GroupsOfChunks | None
     draws: Draws
     relative_efficiency: float
     exactly: IntArray
 
     def __call__(self, chunk: Chunk) -> _Terms:
-        groups = grouped(chunk.values)
+        groups = groups_in(self.known, chunk)
         rows = replace(self.nothing, values=chunk.values, groups=groups)
         counts = np.ones(rows.n, dtype=bool) if groups is None else ~groups.says_nothing
         if len(chunk.weights):

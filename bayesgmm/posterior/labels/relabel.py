@@ -172,7 +172,7 @@ def _of_kind(
     """
     groups = data.groups
     assert groups is not None and groups.admissible is not None
-    rows = np.flatnonzero(groups.admissible[:, kind[0]][groups.of_rows])
+    rows = np.flatnonzero(groups.components_of_rows[:, kind[0]])
     some = Draws(draws.weights[:, kind], draws.means[:, kind], draws.covariances[:, kind])
     total = np.maximum(some.weights.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     of_kind = pivot.parameters_about(np.zeros(pivot.d))

@@ -213,7 +213,7 @@ def _table_of_labels(problem: PosteriorProblem) -> Any:
     groups = problem.data.groups
     if groups is None or groups.admissible is None:
         return None
-    return groups.admissible[groups.of_rows]
+    return groups.components_of_rows
 
 
 def _differ(a: InitialPoint, b: InitialPoint) -> bool:

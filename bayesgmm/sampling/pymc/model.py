@@ -168,7 +168,7 @@ def _rows(
     arguments: dict[str, Any] = {"observed": observed, "dims": ("obs_id", FEATURE)}
     groups = data.groups
     if groups is not None and groups.admissible is not None:
-        covariance = covariance | {"admissible": groups.admissible[groups.of_rows]}
+        covariance = covariance | {"admissible": groups.components_of_rows}
     if problem.noise is None:
         GaussianMixture("y", pi, mu, **covariance, **arguments)
         return

@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from pymc.distributions.shape_utils import rv_size_is_none
 
 from ...data.data import Data
-from ...em.noise import box_around
+from ...em.box_around import box_around
 from ...mixture.noise import Noise
 
 _SIGNATURE = "(),(d,d),(d),(d)->(d)"
