@@ -9,7 +9,7 @@ import numpy as np
 from ..kernels.e_step.chunk_groups import labels_of
 from ..kernels.stored.chunk import Chunk
 from ..kernels.stored.rows import StoredRows
-from ..utils.types import FloatArray
+from ..utils.types import FloatArray, IntArray
 from .data import Data
 
 
@@ -45,7 +45,11 @@ def in_memory(data: Data) -> Data:
 
 def random_rows(data: Data, at_most: int, random_seed: int = 0) -> Data:
     """So many random rows, without replacement and in their order, in memory; or all."""
-    if data.n <= at_most:
-        return data.take(slice(None))
-    rng = np.random.default_rng(random_seed)
-    return data.take(np.sort(rng.choice(data.n, at_most, replace=False)))
+    return data.take(random_numbers(data.n, at_most, random_seed))
+
+
+def random_numbers(n: int, at_most: int, random_seed: int = 0) -> IntArray:
+    """The numbers of these rows."""
+    if n <= at_most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(random_seed).choice(n, at_most, replace=False))

@@ -25,6 +25,8 @@ from ..utils.types import FloatArray
 ROWS = "rows"
 #: The share of noise among the variables of a posterior.
 NOISE_SHARE = "noise_share"
+#: The numbers of the rows in a tree that has a sample of them.
+ROW = "row"
 _OWN, _FIXED = "own_variables", "fixed_labels"
 _DIMS = ("chain", "draw", "obs_id", "component")
 
@@ -47,7 +49,10 @@ def rows_of(tree: xr.DataTree, fit: Fit) -> Data:
     seen = tree["observed_data"]
     weights = seen["weight"].to_numpy() if "weight" in seen else None
     rows = fit.mixture.rows(seen["y"].to_numpy(), weights)
-    return fit.labels.seen_in(rows) if isinstance(fit, LabelledFit) else rows
+    if not isinstance(fit, LabelledFit):
+        return rows
+    labels = fit.labels.take(seen[ROW].to_numpy()) if ROW in seen else fit.labels
+    return labels.seen_in(rows)
 
 
 def refuse_pseudo(tree: xr.DataTree, what: str) -> None:

@@ -9,18 +9,20 @@ import xarray as xr
 
 from ..data.data import Data
 from ..data.same_data import refuse_other_data
+from ..em.labelled_fit import LabelledFit
 from ..em.result import Fit
 from ..utils.errors import DataError
-from .of_model import rows_of
+from ..utils.types import IntArray
+from .of_model import ROW, rows_of
 
 #: Rows of the sample.
 MOST_ROWS = 10_000
 _N_ROWS = "n_rows"
 
 
-def marked_as_sample(observed: xr.Dataset, n: int) -> xr.Dataset:
-    """The group `observed_data`, marked as a sample of n rows."""
-    return observed.assign_attrs({_N_ROWS: n})
+def marked_as_sample(observed: xr.Dataset, numbers: IntArray, n: int) -> xr.Dataset:
+    """The group `observed_data`, marked as those with these numbers among n rows."""
+    return observed.assign({ROW: ("obs_id", numbers)}).assign_attrs({_N_ROWS: n})
 
 
 def _refuse_sample(tree: xr.DataTree) -> None:
@@ -88,4 +90,6 @@ class WithRows:
         """
         rows = self.fit.mixture.rows(X)
         refuse_other_data(self.fit.fingerprint, rows.fingerprint, "pass the posterior's rows.")
+        if isinstance(self.fit, LabelledFit):
+            rows = self.fit.labels.seen_in(rows)
         return cast(Self, replace(cast(Any, self), rows=rows))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...data.chunks import are_in_chunks, random_rows
+from ...data.chunks import are_in_chunks, random_numbers
 from ...data.data import Data
 from ...families.parametrisation.base import AXIS, COMPONENT, FEATURE, PAIR, Parametrisation
 from ...mixture.prior import Prior
@@ -84,14 +84,15 @@ def to_datatree(
 
 def observed(data: Data) -> xr.Dataset:
     """The rows, with their weights; a random sample of those that are read in chunks."""
-    there = random_rows(data, MOST_ROWS) if are_in_chunks(data) else data
+    numbers = random_numbers(data.n, MOST_ROWS) if are_in_chunks(data) else np.arange(data.n)
+    there = data.take(numbers) if are_in_chunks(data) else data
     rows = xr.Dataset(
         {"y": (("obs_id", FEATURE), np.asarray(there.values, dtype=np.float64))},
         coords={"obs_id": np.arange(there.n), FEATURE: list(data.names)},
     )
     if there.weights is not None:
         rows["weight"] = ("obs_id", np.asarray(there.weights))
-    return marked_as_sample(rows, data.n) if there.n < data.n else rows
+    return marked_as_sample(rows, numbers, data.n) if there.n < data.n else rows
 
 
 def with_covariances(
