@@ -13,7 +13,7 @@ from ..mixture.merging import merge
 from . import options
 from .outcome import errors_as_text, print_json, print_text
 from .saved import Cell, SavedFit, SavedResult, fit_of, load_fit, load_model
-from .table_out import TableOut, write_table
+from .table_out import TableOrFolderOut, TableOut, is_folder, write_table
 from .tables import Source, reads_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ bayesgmm classify eruptions.csv two.npz --out classes.csv
 
 bayesgmm classify new.csv grid.npz --cell EEE,3 --responsibilities
 
-bayesgmm classify plants.csv three.nc --keep name,site --out classes.parquet"""
+bayesgmm classify plants.csv three.nc --keep name,site --out classes.parquet
+
+bayesgmm classify measurements/ two.npz --out classes.zarr"""
 _MERGE_EPILOG = """Examples:
 
 bayesgmm merge eruptions.csv grid.npz
@@ -54,7 +56,7 @@ def _classify(
         bool, typer.Option("--responsibilities", help="Also the probability of every component.")
     ] = False,
     keep: _Keep = "",
-    out: TableOut = None,
+    out: TableOrFolderOut = None,
     json: options.AsJson = False,
 ) -> None:
     """The most probable component of each row, and how uncertain it is; also of new rows.
@@ -65,6 +67,18 @@ def _classify(
     with errors_as_text():
         model = load_model(saved, cell)
         rows = data.rows_of(fit_of(model).mixture)
+        if out is not None and is_folder(out):
+            if keep:
+                raise typer.BadParameter(
+                    "columns are copied to files, not to folders: leave it out.",
+                    param_hint="--keep",
+                )
+            classify(rows, model, responsibilities=responsibilities, out=out)
+            if json:
+                print_json({"saved": str(out)})
+            else:
+                print_text(f"The component of each row written to {out}")
+            return
         table = classify(rows, model, responsibilities=responsibilities)
         table = _with_kept(table, data, keep)
         if out is not None:

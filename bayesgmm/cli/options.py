@@ -103,6 +103,15 @@ def writable(path: Path | None) -> Path | None:
     return path
 
 
+def writable_folder(path: Path) -> Path:
+    """The path of a folder to write, which may be there."""
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"no directory {path.parent} to write {path.name} to.")
+    if path.is_file():
+        raise typer.BadParameter(f"{path} is a file: name a folder.")
+    return path
+
+
 def spare_inputs(out: Path | None, *inputs: Path | None) -> None:
     """Refuse to write over a file that is read."""
     for given in inputs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..utils.archive import atomic
-from .options import writable
+from .options import writable, writable_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,11 +28,30 @@ def _checked(path: Path | None) -> Path | None:
     return writable(path)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a table is to be written as a folder: of Parquet files, or a Zarr group."""
+    return path.suffix.lower() in ("", ".zarr")
+
+
+def _checked_with_folders(path: Path | None) -> Path | None:
+    return writable_folder(path) if path is not None and is_folder(path) else _checked(path)
+
+
 TableOut = Annotated[
     Path | None,
     typer.Option(
         "--out", "-o", callback=_checked,
         help=f"The file for the table: {', '.join(_WRITERS)}. Default: printed.",
+    ),
+]  # fmt: skip
+
+
+TableOrFolderOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", callback=_checked_with_folders,
+        help=f"The file for the table: {', '.join(_WRITERS)}; or a folder, for Parquet files (no "
+        "ending) or a Zarr group (.zarr), written a chunk at a time. Default: printed.",
     ),
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ import typer
 from ..data.data import Data, as_data
 from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
 from ..data.in_chunks import in_chunks
+from ..data.sources.parquet import column_in_file, columns_in_file
 from ..data.sources.sources import table_of
 from ..data.tables import select_columns
 from ..mixture.mixture import Mixture
@@ -153,6 +154,8 @@ class Source:
         """The column of the rows' classes, None where one is empty; nothing if none is named."""
         if not labels:
             return None
+        if self.in_chunks:
+            return column_in_file(self.path, labels)
         self.refuse_unknown(labels, "--labels")
         column = self.frame[labels]
         return [None if out else v for v, out in zip(column, column.isna(), strict=True)]
@@ -173,27 +176,29 @@ class Source:
         DataError
             Rows or weights that cannot be used.
         """
-        if self.in_chunks:
-            if labels:
-                raise DataError("rows that are read in chunks cannot have labels: pass a table.")
-            return self._chunked(columns, weights, missing)
-        frame = self.frame
         for name, of in ((weights, "weights"), (labels, "labels")):
-            if not name:
-                continue
-            self.refuse_unknown(name, f"--{of}")
-            if name in (_names(columns) or ()):
+            if name and name in (_names(columns) or ()):
                 raise typer.BadParameter(
                     f"{name!r} is the column of the {of}, which are not data: leave it out.",
                     param_hint="--columns",
                 )
+        if self.in_chunks:
+            return self._chunked(columns, weights, missing, labels)
+        frame = self.frame
+        for name, of in ((weights, "weights"), (labels, "labels")):
+            if name:
+                self.refuse_unknown(name, f"--{of}")
         data = self._chosen(frame.drop(columns=[n for n in (weights, labels) if n]), columns)
         counted = _checked_weights(frame[weights]) if weights else None
         return as_data(data, None, counted, missing)
 
-    def _chunked(self, columns: str | Sequence[str], weights: str, missing: str) -> Data:
-        """The columns in chunks; the column of the weights is in memory."""
+    def _chunked(
+        self, columns: str | Sequence[str], weights: str, missing: str, labels: str = ""
+    ) -> Data:
+        """The columns in chunks without those of the labels; that of the weights is in memory."""
         names = _names(columns)
+        if labels and names is None:
+            names = [name for name in columns_in_file(self.path) if name not in (labels, weights)]
         if not weights:
             return in_chunks(self.path, columns=names, missing=missing)
         everything = table_of(self.path, columns=[*names, weights] if names else None)

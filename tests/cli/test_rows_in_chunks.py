@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -39,6 +40,22 @@ def test_a_folder_and_an_array(tmp_path):
     weighted = run("fit", tmp_path / "parts", "-k", 2, *columns, "--weights", "count", "--json")
     expected = bayesgmm.fit(x, 2, random_seed=0, sample_weight=table["count"])
     assert weighted["loglik"] == pytest.approx(expected.loglik, rel=1e-12)
+    table["kind"] = np.where(x["eruptions"] < 2, "short", None)  # text, which is not among the rows
+    table[:100].to_parquet(tmp_path / "parts" / "0.parquet")
+    table[100:].to_parquet(tmp_path / "parts" / "1.parquet")
+    found = run("fit", tmp_path / "parts", "-k", 2, *columns, "--labels", "kind",
+                "--noise", "volume", "--out", out, "--json")  # fmt: skip
+    expected = bayesgmm.fit(x, 2, random_seed=0, labels=table["kind"], noise=True)
+    assert found["loglik"] == pytest.approx(expected.loglik, rel=1e-6)
+    for folder in (tmp_path / "classes", tmp_path / "classes"):  # also over an old one
+        run("classify", tmp_path / "parts", out, "--out", folder, "--json")
+    known = pd.read_parquet(tmp_path / "classes")["component"]
+    component = np.argmax(expected.predict_proba(x), axis=1)
+    assert (known.to_numpy() == np.where(component == 2, -1, component)).mean() > 0.99
+    with pytest.raises(AssertionError, match="no column 'kinds'"):
+        run("fit", tmp_path / "parts", "-k", 2, *columns, "--labels", "kinds", "--json")
+    table = table.drop(columns="kind")
+    table[:100].to_parquet(tmp_path / "parts" / "0.parquet")
     holes = x.mask(np.random.default_rng(0).random(x.shape) < 0.1)
     holes[100:].to_parquet(tmp_path / "parts" / "1.parquet")
     holes = np.vstack([x[:100], holes[100:]])

@@ -128,9 +128,9 @@ def test_starts_share_sweeps(monkeypatch, reference):
     """One reading of the rows serves all starts that go on with all of them; no bit changes."""
     served, sums = [], StoredRows.sums
 
-    def counting(self, work, weights=None):
+    def counting(self, work, *of_rows):
         served.append(len(getattr(work, "passes", [])))
-        return sums(self, work, weights)
+        return sums(self, work, *of_rows)
 
     monkeypatch.setattr(StoredRows, "sums", counting)
     assert bayesgmm.fit(in_chunks(X, rows=ROWS), 3, random_seed=0).history == reference.history

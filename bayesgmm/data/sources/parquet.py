@@ -125,6 +125,40 @@ def _place(fragment: Any) -> str:
     return str(path) if not groups else f"{path}, row group {groups[0].id}"
 
 
+def columns_in_file(path: Path) -> list[str]:
+    """The names of all columns of a Parquet or Feather file or folder, whatever is in them.
+
+    Raises
+    ------
+    DataError
+        A .npy file, whose columns have no names.
+    """
+    if path.suffix.lower() == ".npy":
+        raise DataError(
+            f"{path.name} has columns without names, none of which can be named as labels: pass a "
+            "Parquet file or folder."
+        )
+    return list(open_dataset(path).schema.names)
+
+
+def column_in_file(path: Path, name: str) -> list[Any]:
+    """A column's values in the rows' order, None where one is missing.
+
+    Raises
+    ------
+    DataError
+        There is no such column.
+    """
+    names = columns_in_file(path)
+    if name not in names:
+        raise DataError(
+            f"no column {name!r} in {path.name}{did_you_mean(name, names)}; it has "
+            f"{', '.join(names)}."
+        )
+    values: list[Any] = open_dataset(path).to_table(columns=[name]).column(0).to_pylist()
+    return values
+
+
 def open_dataset(path: str | Path) -> Any:
     """Pyarrow's dataset of a Parquet or Feather file, or of a folder of Parquet files.
 
