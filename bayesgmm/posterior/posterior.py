@@ -346,7 +346,7 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
             ("draws", f"{d.chains} chains x {d.draws}, sampler {sampler}"),
             *([("steps", "; then ".join(map(str, self.steps)))] if self.steps else []),
             ("labels", self.relabelling.in_words),
-            ("convergence", "; ".join([limits, ", ".join(map(str, d.checks.values()))])),
+            ("convergence", "; ".join(filter(None, [limits, ", ".join(map(str, d.checks.values()))]))),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
 

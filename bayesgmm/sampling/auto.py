@@ -44,7 +44,7 @@ _TO_SPARE = 2
 # beyond which Gibbs sampling comes first: in the panel NUTS was enough up to 11.
 _PILOT, _PILOT_TUNE, _MANY_STEPS = 50, 100, 20
 # Sweeps to a draw at first, and by how much they grow from one run to the next.
-_SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 10
+_SWEEPS, _LEAST_GROWTH, _MOST_GROWTH = 10, 2, 4
 # Draws of a run at least.
 _FEWEST = 4
 
@@ -132,7 +132,7 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
     posterior: Posterior | None = None
     last, why = posterior, ""
     while True:
-        started = time.monotonic()
+        started, before = time.monotonic(), last
         try:
             last = attempt.made(runs, last)
         except KeyboardInterrupt:
@@ -148,7 +148,8 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
                 break
             attempt = _Attempt(NUTS, replace(settings, max_depth=_DEPTH))
             continue
-        seconds, posterior = time.monotonic() - started, last
+        posterior, seconds = last, attempt.seconds(last, before)
+        rest = max(time.monotonic() - started - seconds, 0.0)  # does not grow with sweeps
         if not posterior.interrupted:
             seconds = clock.run_took(len(steps), seconds)
         found = posterior.diagnostics
@@ -166,7 +167,7 @@ def until_reached(runs: Runs, settings: Settings, target: Target) -> tuple[Poste
             break
         pace = seconds / attempt.steps_made(posterior)
         attempt = attempt.next(found, target, runs.continues)
-        expected = pace * attempt.passes
+        expected = pace * attempt.passes + rest
         if clock.elapsed + expected > target.max_time:
             why = (
                 f"{attempt} would take about {expected:.0f} s more, beyond max_time = "
@@ -247,6 +248,11 @@ class _Attempt:
             return runs.posterior(runs.sample(self.sampler, self.settings))
         return runs.posterior(continued(last, self.sampler, self.settings, self.every))
 
+    def seconds(self, made: Posterior, last: Posterior | None) -> float:
+        """How long the sampler ran for this run's posterior, which may continue the last one."""
+        before = 0.0 if self.every == 1 or last is None else _sampling_time(last)
+        return _sampling_time(made) - before
+
     @property
     def steps(self) -> int:
         """Sweeps or draws of all chains, warm-up included."""
@@ -277,3 +283,8 @@ class _Attempt:
             return replace(self, settings=more)
         left = max(found.draws - found.draws // growth, _FEWEST)
         return replace(self, settings=replace(more, draws=left), every=growth)
+
+
+def _sampling_time(posterior: Posterior) -> float:
+    """The seconds that its draws took, without those of relabelling them."""
+    return float(posterior.tree["posterior"].attrs["sampling_time"])

@@ -144,6 +144,17 @@ def test_what_no_other_check_sees(seed, sampler):
     assert "0.0 % of the draws have one" in problem
 
 
+def test_shown_is_what_draws_have():
+    """Old Faithful in four: Laplace's share is 1, that of the evidences 0.26."""
+    x = bayesgmm.datasets.load_faithful()
+    posterior = briefly(x, bayesgmm.fit(x, 4, "VVV", random_seed=1), sampler="gibbs", draws=300)
+    check = posterior.diagnostics.checks["empty_expected"]
+    stats = posterior.tree["sample_stats"]
+    assert float(stats["empty_expected"]) > 0.5  # far too large
+    assert check.value == float(stats["empty_drawn"]) < 0.5 and not check.problem
+    assert str(check).startswith("share of draws with a component as small as an empty component")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_default_goes_where_it_is_empty(seed):

@@ -125,15 +125,15 @@ def _interrupt_gibbs(monkeypatch):
     from bayesgmm.sampling.compiled.gibbs import GibbsState
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    original, made = GibbsState.coordinates, Counter()
+    original, made = GibbsState.numbers, Counter()
 
-    def coordinates(self):
+    def numbers(self):
         made[id(self)] += 1
         if made[id(self)] == 300 and sum(n >= 300 for n in made.values()) == 2:
             _thread.interrupt_main()
         return original(self)
 
-    monkeypatch.setattr(GibbsState, "coordinates", coordinates)
+    monkeypatch.setattr(GibbsState, "numbers", numbers)
 
 
 def test_what_has_no_chains(x):

@@ -66,8 +66,8 @@ class Diagnostics(Displayed):
     checks : dict of str to Check
         Checks of the sampler's own statistics, by name, as far as it has them: NUTS diverging,
         reached_max_treedepth and energy (E-FMI); an approximation pareto_k; SMC
-        log_marginal_likelihood; and empty_expected, the posterior probability that a
-        component has no rows, to be compared with the share of such draws.
+        log_marginal_likelihood; and empty_expected, the share of draws with a component as small
+        as one without rows, of which Laplace's approximation tells whether there are enough.
     """
 
     chains: int

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 import xarray as xr
@@ -22,6 +24,7 @@ from ...kernels.e_step.arrays import MixtureArrays, View, only_read
 from ...kernels.e_step.groups import Groups
 from ...mixture.prior import Prior
 from ...utils.matrices import as_full, diagonal_matrices
+from ...utils.threads import default_threads, for_each_task
 from ...utils.types import FloatArray
 from ..run.chains import Keeping, chains_of
 from ..run.kept import KeptChains, packed, unpacked
@@ -59,11 +62,32 @@ def resumed_gibbs(
     kept = KeptChains.of_run(density, mode, settings, points)
     numbers, chains = chains_of(
         lambda c: _Chain(GibbsState.at(density, points[c]), settings.thin), settings, _TITLE,
-        Keeping(kept, packed, unpacked),
+        Keeping(f"{_TITLE}, states", kept, packed, unpacked),
     )  # fmt: skip
-    vectors = np.array([[u for u, _ in chain] for chain in chains])
-    values = np.array([[value for _, value in chain] for chain in chains])
+    like, threads = GibbsState.at(density, points[0]), settings.cores or default_threads()
+    vectors, values = _in_coordinates(like, np.array(chains), threads)
     return vectors, xr.Dataset({"lp": (("chain", "draw"), values)}, {"chain": numbers})
+
+
+def _in_coordinates(
+    like: GibbsState, draws: FloatArray, threads: int
+) -> tuple[FloatArray, FloatArray]:
+    """Draws (chain, draw, Q), as states have them, in coordinates (chain, draw, P); lp of each.
+
+    All of a chain at once: one by one they cost as much as the sweeps between two of them.
+    """
+    density, stop = like.density, Event()
+    vectors, values = np.empty((*draws.shape[:2], density.size)), np.empty(draws.shape[:2])
+
+    def of_chain(c: int) -> None:
+        vectors[c] = like.coordinates(draws[c])
+        for i, vector in enumerate(vectors[c]):
+            if stop.is_set():
+                break
+            values[c, i] = density(vector)[0]
+
+    for_each_task(of_chain, range(len(draws)), min(threads, len(draws)), stop.set)
+    return vectors, values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +101,9 @@ class _Chain:
         """Go on to the next draw."""
         self.state.sweep(rng, self.thin)
 
-    def value(self) -> tuple[FloatArray, float]:
-        """The draw in coordinates (P,) of the density, and its log density."""
-        u = self.state.coordinates()
-        return u, self.state.density(u)[0]
+    def value(self) -> FloatArray:
+        """The draw (Q,), as `GibbsState.numbers` has it."""
+        return self.state.numbers()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,31 +186,50 @@ class GibbsState:
         if bad != compiled.DRAWN:
             raise _too_narrow(bad)
 
-    def coordinates(self) -> FloatArray:
-        """The state in coordinates (P,) of the density."""
-        density = self.density
+    def numbers(self) -> FloatArray:
+        """All that a draw is made of, one after the other (Q,)."""
+        return np.concatenate([array.ravel() for array in self._drawn()])
+
+    def coordinates(self, numbers: FloatArray) -> FloatArray:
+        """States (S, Q), as `numbers` has them, in coordinates (S, P) of the density."""
+        density, shapes = self.density, [array.shape for array in self._drawn()]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+        concentration, scale, noise, weights, means, *of_covariances = (
+            part.reshape(len(numbers), *shape)
+            for part, shape in zip(np.split(numbers, ends, axis=1), shapes, strict=True)
+        )
         values = {
-            "concentration": self.hyper.concentration[0],
-            "scale": np.diagonal(self.hyper.psi),
-            "pi": np.maximum(self.mixture.weights, np.finfo(np.float64).tiny),
-            **({"noise_share": self.hyper.noise[0]} if len(self.hyper.noise) else {}),
-            "mu": self.mixture.means + density.data.center,
-            **self._of_covariances(),
+            "concentration": concentration[:, 0],
+            "scale": scale,
+            "pi": np.maximum(weights, np.finfo(np.float64).tiny),
+            **({"noise_share": noise[:, 0]} if noise.size else {}),
+            "mu": means + density.data.center,
+            **self._of_covariances(of_covariances),
         }
         return density.space.free(values)
 
-    def _of_covariances(self) -> dict[str, FloatArray]:
-        """The values of the covariances' variables."""
-        parametrisation, covariances = self.density.parametrisation, self.mixture.covariances
+    def _drawn(self) -> tuple[FloatArray, ...]:
+        """The arrays that a draw is made of."""
+        hyper, mixture = self.hyper, self.mixture
+        by_axes = isinstance(self.density.parametrisation, Axes)
+        return (
+            hyper.concentration, np.diagonal(hyper.psi), hyper.noise, mixture.weights,
+            mixture.means, *(self.parts.state if by_axes else (mixture.covariances,)),
+        )  # fmt: skip
+
+    def _of_covariances(self, drawn: Sequence[FloatArray]) -> dict[str, FloatArray]:
+        """The values of the covariances' variables, from all draws' covariances or axes."""
+        parametrisation = self.density.parametrisation
         if isinstance(parametrisation, Axes):
-            volumes, log_shapes, axes = self.parts.state
+            volumes, log_shapes, axes = drawn
             found = (volumes, np.exp(log_shapes), facing(axes, parametrisation.about))
             return {
-                variable.name: value.reshape(parametrisation.shape(variable))
+                variable.name: value.reshape(len(value), *parametrisation.shape(variable))
                 for variable, value in zip(parametrisation.variables, found, strict=False)
             }
+        [covariances] = drawn
         if parametrisation.diagonal:
-            covariances = diagonal_matrices(covariances[:, 0])
+            covariances = diagonal_matrices(covariances[:, :, 0])
         return parametrisation.values_from(covariances, self.density.prior.of_covariances)
 
 

@@ -35,8 +35,9 @@ class Chains[T](NamedTuple):
 
 
 class Keeping[T](NamedTuple):
-    """Where chains are kept, and how their draws are written and read."""
+    """Under which name and where chains are kept, and how their draws are written and read."""
 
+    name: str
     kept: KeptChains
     packed: Callable[[Sequence[T]], bytes]
     unpacked: Callable[[bytes, int], list[T]]
@@ -67,14 +68,14 @@ def chains_of[T](
         def draws_of(number: int) -> list[T]:
             if keeping is None:
                 return made_of(number)
-            content = keeping.kept.get(title, number)
+            content = keeping.kept.get(keeping.name, number)
             if content is not None:
                 for _ in range(tune + settings.draws):
                     tick()
                 return keeping.unpacked(content, settings.draws)
             draws = made_of(number)
             if len(draws) == settings.draws:
-                keeping.kept.put(title, number, keeping.packed(draws))
+                keeping.kept.put(keeping.name, number, keeping.packed(draws))
             return draws
 
         def made_of(number: int) -> list[T]:

@@ -83,15 +83,14 @@ class KeptChains:
         return np.concatenate(found)
 
 
-def packed(draws: Sequence[tuple[FloatArray, float]]) -> bytes:
-    """The draws of a chain, vectors (P,) each with its log density, as bytes."""
-    return _bytes(np.array([[*vector, value] for vector, value in draws]))
+def packed(draws: Sequence[FloatArray]) -> bytes:
+    """The draws of a chain, vectors (Q,), as bytes."""
+    return _bytes(np.array(draws))
 
 
-def unpacked(content: bytes, n_draws: int) -> list[tuple[FloatArray, float]]:
+def unpacked(content: bytes, n_draws: int) -> list[FloatArray]:
     """So many draws from bytes."""
-    rows = np.frombuffer(content, dtype="<f8").reshape(n_draws, -1)
-    return [(row[:-1].astype(np.float64), float(row[-1])) for row in rows]
+    return list(np.frombuffer(content, dtype="<f8").reshape(n_draws, -1).astype(np.float64))
 
 
 def tree_bytes(tree: xr.DataTree) -> bytes:
