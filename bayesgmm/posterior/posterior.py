@@ -342,11 +342,12 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
         d = self.diagnostics
         limits = f"r-hat at most {d.rhat:.3f}, ESS at least {min(d.ess_bulk, d.ess_tail):.0f}"
         sampler = self.sampler + (", INTERRUPTED" if self.interrupted else "")
+        checked = [limits, *([", ".join(map(str, d.checks.values()))] if d.checks else [])]
         return [
             ("draws", f"{d.chains} chains x {d.draws}, sampler {sampler}"),
             *([("steps", "; then ".join(map(str, self.steps)))] if self.steps else []),
             ("labels", self.relabelling.in_words),
-            ("convergence", "; ".join(filter(None, [limits, ", ".join(map(str, d.checks.values()))]))),
+            ("convergence", "; ".join(checked)),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip
 
