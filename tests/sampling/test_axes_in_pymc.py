@@ -63,18 +63,20 @@ def test_prior_draws_are_those_of_the_prior(x, name, random):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["EVI", *(pytest.param(f, marks=pytest.mark.long) for f in ("VEE", "VEV"))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["VEE", "EVE", "EEV", "VVE", "EVV", "VEV", "EVI", "VEI"])
 def test_smc_s_evidence_is_the_bridge_s(x, name):
-    """46 rows: the mean of two chains, of which each errs by about 0.2, within 0.6."""
+    """46 rows: within 4 errors, by the chains' spread, of which 0.13 is measured (decision 20)."""
     prior = Prior.from_data(x)
     fit = bayesgmm.fit(x, 2, name, prior=prior, random_seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)
         smc, gibbs = (
             bayesgmm.refine(x, fit, sampler=s, random_seed=1, progressbar=False, **more)
-            for s, more in (("smc", {"draws": 400, "chains": 2}), ("gibbs", {}))
+            for s, more in (("smc", {"draws": 400, "chains": 4}), ("gibbs", {}))
         )
     found = smc.tree["sample_stats"]["log_marginal_likelihood"].to_numpy()
-    assert abs(found.mean() - gibbs.log_evidence("bridge", random_seed=1).value) < 0.6
+    bridge = gibbs.log_evidence("bridge", random_seed=1)
+    error = np.hypot(max(found.std(ddof=1), 0.13) / 2, bridge.error)
+    print(name, np.round(found - bridge.value, 3), bridge.error)
+    assert abs(found.mean() - bridge.value) < 4 * error

@@ -8,12 +8,12 @@ coordinates are about does for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pymc as pm
+from numpy.typing import NDArray
 
 from ...families import get_family
 from ...families.letters import Letter
@@ -74,13 +74,13 @@ class OneCopy:
             out[:, self.places[name]] = transform.forward(picked[name]).reshape(len(out), -1)
         return out
 
-    def kept(self, vector: FloatArray) -> bool:
-        """Whether a vector (P,) is at a copy that is kept."""
-        return bool(is_nearest(self.form, self._values(vector[None]))[0])
+    def kept(self, vectors: FloatArray) -> NDArray[np.bool_]:
+        """Whether vectors (S, P) are at copies that are kept, (S,)."""
+        return is_nearest(self.form, self._values(vectors))
 
-    def log_share(self, vector: FloatArray) -> float:
-        """What the density has of coordinates of the same rotations that are further from 0."""
-        return float(self.form.rotation.log_share(self._free(vector[None], _AXES))[0])
+    def log_share(self, vectors: FloatArray) -> FloatArray:
+        """What the density has of other coordinates of the same rotations, further from 0, (S,)."""
+        return np.asarray(self.form.rotation.log_share(self._free(vectors, _AXES)))
 
     def _values(self, vectors: FloatArray) -> dict[str, FloatArray]:
         return {
@@ -92,24 +92,3 @@ class OneCopy:
         part = vectors[:, self.places[name]]
         each = self.form.family.shape if name == _SHAPE else self.form.family.orientation
         return part.reshape(len(part), *[self.form.n_components] * (each == Letter.VARIABLE), -1)
-
-
-@dataclass(frozen=True, eq=False)
-class Restricted:
-    """A compiled function of a vector, less what `take_off` says, as PyMC's kernels call it."""
-
-    function: Any
-    take_off: Callable[[FloatArray], float]
-
-    def __call__(self, vector: FloatArray) -> Any:
-        """The value at a vector (P,); -inf where infinity is taken off."""
-        away = self.take_off(vector)
-        return -np.inf if np.isinf(away) else self.function(vector) - away
-
-    def get_shared(self) -> Any:
-        """The function's own variables, among which are random streams."""
-        return self.function.get_shared()
-
-    def copy(self, **options: Any) -> Any:
-        """A copy of the function alone."""
-        return self.function.copy(**options)
