@@ -140,20 +140,19 @@ def numbered(values: Any) -> tuple[list[Any], IntArray]:
         raise DataError(f"labels is a {type(values).__name__}: {_CURE}.")
     if isinstance(values, np.ma.MaskedArray):
         values = values.tolist()  # what is masked is None
-    column = pd.Series(list(values), dtype=object)
-    integers = all(isinstance(v, int | np.integer) for v in column.dropna())
-    unknown = column.isna() | (column == -1 if integers else False)
-    given = [
-        v.item() if isinstance(v, np.str_ | np.number | np.bool_) else v for v in column[~unknown]
-    ]
+    if not isinstance(values, np.ndarray) or values.dtype.kind in "US":
+        values = np.array(pd.Series(list(values), dtype=object))
+    codes, uniques = pd.factorize(values)  # -1 where there is no value
+    found = [v.item() if isinstance(v, np.generic) else v for v in uniques]
+    integers = all(isinstance(v, int | np.integer) for v in found)
+    given = [v for v in found if not (integers and v == -1)]
     try:
-        classes = sorted(set(given))
+        classes = sorted(given)
     except TypeError:
         raise DataError(f"labels holds classes of different types: {_CURE}.") from None
     number = {name: k for k, name in enumerate(classes)}
-    of_rows = np.full(len(column), -1, dtype=np.intp)
-    of_rows[~unknown] = [number[name] for name in given]
-    return classes, of_rows
+    numbers = np.array([*(number.get(v, -1) for v in found), -1], dtype=np.intp)
+    return classes, numbers[codes]
 
 
 def _of_classes(values: Any, n_components: int) -> Labels:
