@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.lazy import lazy_on_dask
 from ..utils.types import FloatArray
 from .labelled_fit import LabelledFit
 from .labels import Labels, array_of
@@ -27,6 +28,7 @@ class NoisyLabelledFit(NoisyFit, LabelledFit, kind="noise and labels"):
         """What the fit has that others do not know."""
         return "has a noise component and is of rows with labels"
 
+    @lazy_on_dask
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
         """The most probable class of each row, (n,); noise is -1, or "noise" among names."""
         found = super().predict(X)
