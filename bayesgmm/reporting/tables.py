@@ -155,7 +155,7 @@ def html_table(table: pd.DataFrame, caption: str) -> str:
     head = "".join(f'<th scope="col">{escape(str(c))}</th>' for c in table.columns)
     body = "".join(
         f'<tr><th scope="row">{escape(str(name))}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in row)
+        + "".join(f"<td>{escape(str(cell))}</td>" for cell in row)
         + "</tr>\n"
         for name, row in zip(table.index, table.to_numpy(), strict=True)
     )

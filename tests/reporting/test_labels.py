@@ -35,15 +35,18 @@ def test_table_by_hand(flowers, noise):
     assert LabelReport.of(plain.mixture.rows(x), plain) is None
 
 
-def test_report_of_labelled_rows(flowers, tmp_path):
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_report_of_labelled_rows(flowers, tmp_path, kind):
     """Components are called by their classes; the call that repeats it has the labels."""
     x, known = flowers
     path = bayesgmm.report(
-        x, tmp_path / "r.md", n_components=[2, 3], covariance_type=["VVI"], n_init=3, labels=known,
-        sampler="laplace", draws=100, n_posteriors=1, source="flowers.csv", progressbar=False,
-        reading="--labels species",
+        x, tmp_path / f"r.{kind}", n_components=[2, 3], covariance_type=["VVI"], n_init=3,
+        labels=known, sampler="laplace", draws=100, n_posteriors=1, source="flowers.csv",
+        progressbar=False, reading="--labels species",
     )  # fmt: skip
     text = path.read_text()
-    assert "### Labels" in text and "Of 34 of 150 rows it is known" in text
-    assert "| setosa" in text and "labels=labels" in text and "--labels species" in text
+    assert "Of 34 of 150 rows it is known" in text
+    head, count = ("### Labels", "| setosa") if kind == "md" else (">Labels</h", "<td>17</td>")
+    assert head in text and count in text
+    assert "labels=labels" in text and "--labels species" in text
     assert "No row is known to be of component 2." in text
