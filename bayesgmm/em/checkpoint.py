@@ -36,6 +36,8 @@ _BEGIN = b"bayesgmm checkpoint 1\n"
 _HEAD = struct.Struct("<16sQI")
 # Seconds after which what is written is forced to the disk.
 _SYNC = 1.0
+# Entries of a list that is kept as it is; classes of rows are more, and nobody would read them.
+_LISTED = 100
 
 
 class Checkpoint:
@@ -233,13 +235,17 @@ def _digest(data: Data) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON keeps it: of arrays and the like a digest."""
+    """A value as JSON keeps it: of arrays, long lists and the like a digest."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    to_dict = getattr(value, "to_dict", None)
-    text = repr(to_dict() if to_dict else np.asarray(value).tolist())
+        parts = [_plain(part) for part in value]
+        if len(parts) <= _LISTED:
+            return parts
+        text = repr(parts)
+    else:
+        to_dict = getattr(value, "to_dict", None)
+        text = repr(to_dict() if to_dict else np.asarray(value).tolist())
     return sha256(text.encode()).hexdigest()[:16]
 
 

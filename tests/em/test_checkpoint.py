@@ -107,6 +107,18 @@ def test_others_are_refused(name, tmp_path):
     assert (tmp_path / "kept").read_bytes() == before
 
 
+def test_other_classes_are_refused_in_few_words(tmp_path):
+    """A list of classes as long as the rows is not printed."""
+    x = made()
+    known = ["a", "b", *[None] * (len(x) - 2)]
+    given = {"X": x, "n_components": 2, "random_seed": 0, "checkpoint": tmp_path / "kept"}
+    fit = bayesgmm.fit(**given, labels=known)
+    assert bayesgmm.fit(**given, labels=known).history == fit.history
+    with pytest.raises(ValueError, match="another computation: labels is") as error:
+        bayesgmm.fit(**given, labels=["b", "a", *known[2:]])
+    assert len(str(error.value)) < 300 + len(str(tmp_path))
+
+
 def test_files_that_are_none(tmp_path, monkeypatch):
     """A damaged file, another file, another version, a file in use: refused, and left alone."""
     path, data = tmp_path / "kept", in_chunks(made(), rows=ROWS)
