@@ -347,6 +347,7 @@ def test_a_grid_without_an_estimate_is_exit_code_1(tmp_path):
     assert result.stdout == ""
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")  # so few draws
 def test_from_data_to_comparison(csv, tmp_path):
     """A grid, the posterior of one of its cells, and one table of both."""
     grid, posterior = tmp_path / "grid.npz", tmp_path / "two.nc"

@@ -122,7 +122,7 @@ def test_what_comes_home_is_small():
         for rows in (1000, 10):
             data = in_chunks(da.from_array(X, chunks=rows))
             found = data.values.source.cluster.run(
-                workers._sums, data.values._notes(None), None, _ones, range(N // rows)
+                workers._sums, data.values._notes(None, None), None, _ones, range(N // rows)
             )
             assert sum(node.sums[0][0] for part in found for node in part) == N
             sizes.append(sum(map(len, found)))

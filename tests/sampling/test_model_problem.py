@@ -137,7 +137,7 @@ def test_a_term_that_tells_components_apart(x, fit, tmp_path):
     with model:
         gap = pm.Deterministic("gap", model["mu"][0, 1] - model["mu"][1, 1])
         pm.Potential("known gap", pm.logp(pm.Normal.dist(25.0, 1.0), gap))
-    posterior = bayesgmm.refine(x, fit, model=model, **FEW)
+    posterior = bayesgmm.refine(x, fit, model=model, **FEW | {"draws": 1000})
     assert posterior.own_variables == ["gap"]
     summary = posterior.summary().astype(float)
     expected = summary["mean"]["mu[0, waiting]"] - summary["mean"]["mu[1, waiting]"]
