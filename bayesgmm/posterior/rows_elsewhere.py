@@ -22,7 +22,8 @@ _N_ROWS = "n_rows"
 
 def marked_as_sample(observed: xr.Dataset, numbers: IntArray, n: int) -> xr.Dataset:
     """The group `observed_data`, marked as those with these numbers among n rows."""
-    return observed.assign({ROW: ("obs_id", numbers)}).assign_attrs({_N_ROWS: n})
+    # A coordinate: ArviZ takes every variable here for one to be compared with predictions.
+    return observed.assign_coords({ROW: ("obs_id", numbers)}).assign_attrs({_N_ROWS: n})
 
 
 def _refuse_sample(tree: xr.DataTree) -> None:
