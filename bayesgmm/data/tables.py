@@ -50,12 +50,12 @@ def read_table(x: Any, width: int | None = None) -> Table:
         frame = _from_frame(x)
         if frame is not None:
             return frame
-    if isinstance(x, Mapping | set | frozenset) or isinstance(x, Iterator):
-        if isinstance(x, Iterator):
-            raise DataError(
-                f"the data are a {type(x).__name__}, which gives its blocks once: pass "
-                "bayesgmm.in_chunks(lambda: blocks()), of a function that begins anew."
-            )
+    if isinstance(x, Iterator):
+        raise DataError(
+            f"the data are a {type(x).__name__}, which gives its blocks once: pass "
+            "bayesgmm.in_chunks(lambda: blocks()), of a function that begins anew."
+        )
+    if isinstance(x, Mapping | set | frozenset):
         raise DataError(
             f"the data are a {type(x).__name__}: pass an array, a list of rows, or a data frame "
             "(pd.DataFrame(X))."

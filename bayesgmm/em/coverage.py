@@ -54,19 +54,29 @@ def _together(data: Data, groups: Groups | GroupsOfChunks) -> FloatArray:
 
 def values_held(problem: Problem, parameters: Parameters) -> FloatArray:
     """Values (K, d) of each column that each component holds, by responsibilities."""
-    if are_in_chunks(problem.data):
-        work = _Held(problem.of_chunks(parameters), pairs=False)
-        return sums_over_chunks(problem.data, work)[0]
-    held, seen = _by_group(problem.held(parameters), parameters)
-    return held.T @ seen
+    return _counted(problem, _evaluated(problem, parameters), pairs=False)
 
 
-def _pairs_held(problem: Problem, parameters: Parameters) -> FloatArray:
-    """Rows (K, d, d) with values of both of two columns that each component holds."""
+def _evaluated(
+    problem: Problem, parameters: Parameters
+) -> RowsOfChunks | tuple[FloatArray, FloatArray]:
+    """What the counts are made of: rows held (G, K) and columns seen (G, d) by group, in memory."""
     if are_in_chunks(problem.data):
-        work = _Held(problem.of_chunks(parameters), pairs=True)
-        return sums_over_chunks(problem.data, work)[0]
-    return _pairs(*_by_group(problem.held(parameters), parameters))
+        return problem.of_chunks(parameters)
+    return _by_group(problem.held(parameters), parameters)
+
+
+def _counted(
+    problem: Problem, at: RowsOfChunks | tuple[FloatArray, FloatArray], pairs: bool
+) -> FloatArray:
+    """Values (K, d) that components hold, or rows (K, d, d) with values of both of two columns."""
+    if isinstance(at, RowsOfChunks):
+        return sums_over_chunks(problem.data, _Held(at, pairs))[0]
+    return _counts(*at, pairs)
+
+
+def _counts(held: FloatArray, seen: FloatArray, pairs: bool) -> FloatArray:
+    return _pairs(held, seen) if pairs else held.T @ seen
 
 
 def _pairs(held: FloatArray, seen: FloatArray) -> FloatArray:
@@ -78,7 +88,8 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
     family, data = problem.family, problem.data
     if data.groups is None or not data.incomplete or problem.prior is not None:
         return ""
-    values = values_held(problem, parameters)
+    at = _evaluated(problem, parameters)
+    values = _counted(problem, at, pairs=False)
     k, j = np.unravel_index(np.argmin(values), values.shape)
     if values[k, j] < FEWEST_VALUES:
         return (
@@ -87,7 +98,7 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
         )
     if family.diagonal or family.spherical or not family.fewest_rows(data.d):
         return ""
-    pairs = _pairs_held(problem, parameters)
+    pairs = _counted(problem, at, pairs=True)
     k, i, j = np.unravel_index(np.argmin(pairs), pairs.shape)
     if pairs[k, i, j] < _FEWEST_PAIRS:
         return (
@@ -130,5 +141,5 @@ class _Held:
             of_components = resp[:, : len(self.rows.parameters.weights)]
             held = _summed(of_components * weights[:, None], groups)
             seen = groups.observed.astype(np.float64)
-            total = total + (_pairs(held, seen) if self.pairs else held.T @ seen)
+            total = total + _counts(held, seen, self.pairs)
         return [np.asarray(total)]

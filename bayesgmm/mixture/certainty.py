@@ -13,7 +13,7 @@ from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
 from .classification import classify
 from .of_parameters import RowsOfChunks
-from .of_results import estimate_of, mixture_of
+from .of_results import estimate_of, mixture_of, noise_of
 
 # Uncertainties of rows that are doubtful, and of those that are not quite certain.
 DOUBTFUL, UNCERTAIN = 0.2, 0.1
@@ -68,8 +68,7 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
 def _of_chunks(data: Data, fit: Any) -> Certainty:
     found = estimate_of(fit)
     parameters = mixture_of(found, beside_noise=True).parameters_about(data.center)
-    beside = getattr(found, "noise", None), getattr(found, "noise_share", 0.0)
-    work = _Sums(RowsOfChunks.of(data, parameters, *beside))
+    work = _Sums(RowsOfChunks.of(data, parameters, *noise_of(found)))
     sizes, rows, certain, of_all = sums_over_chunks(data, work)
     with np.errstate(invalid="ignore"):
         probability = certain / rows

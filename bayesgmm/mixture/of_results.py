@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from .apart import refuse_apart
 from .mixture import Mixture
+from .noise import Noise
 
 
 class HasMixture(Protocol):
@@ -47,3 +48,8 @@ def mixture_of(fit: Any, *, beside_noise: bool = False) -> Mixture:
             "GaussianMixture."
         )
     return mixture
+
+
+def noise_of(found: Any) -> tuple[Noise | None, float]:
+    """What is beside the mixture of a fit, and its share: None and 0 without noise."""
+    return getattr(found, "noise", None), float(getattr(found, "noise_share", 0.0))

@@ -16,7 +16,7 @@ from ..em.result import Fit
 from ..mixture.binned import Binned
 from ..mixture.conditional import positions
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import mixture_of
+from ..mixture.of_results import mixture_of, noise_of
 from ..mixture.projection import Projection, projection
 from ..utils.types import FloatArray
 from .style import literal_text, missing_note, noise_share, sample, separating_columns
@@ -104,8 +104,7 @@ def _binned(
     """The rows by cell, where they are in chunks."""
     if not are_in_chunks(data):
         return None
-    beside = getattr(fit, "noise", None), noise_share(fit)
-    return Binned.of(data, mixture, directions, center, *beside)
+    return Binned.of(data, mixture, directions, center, *noise_of(fit))
 
 
 def _projection(mixture: Mixture) -> Projection | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..em.fit import fit_with_labels
@@ -47,7 +46,4 @@ def grid_with_labels(
         )
 
     cells.search(fit_at, how, "Fitting the grid", progressbar)
-    return replace(
-        found, fits=found.fits | cells.fits, failures=found.failures | cells.failures,
-        interrupted=cells.interrupted,
-    )  # fmt: skip
+    return cells.added_to(found)

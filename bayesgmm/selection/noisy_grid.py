@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..em.fit import fit_with_noise
@@ -58,8 +57,5 @@ def beside_noise(
         )
 
     cells.search(fit_at, how, "Fitting with noise", progressbar)
-    return replace(
-        found, fits=found.fits | cells.fits, failures=found.failures | cells.failures,
-        interrupted=cells.interrupted,
-        noise_alone=NoiseAlone.of(problem.data, noise) if labels is None else None,
-    )  # fmt: skip
+    alone = NoiseAlone.of(problem.data, noise) if labels is None else None
+    return cells.added_to(found, noise_alone=alone)

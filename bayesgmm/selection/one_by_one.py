@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..em.multistart import SearchOptions
 from ..em.problem import Problem
@@ -15,7 +16,7 @@ from ..utils.errors import DataError, DegenerateComponentError
 from ..utils.progress import progress
 from ..utils.validation import Seed
 from .grid import Place
-from .selection import CellName
+from .selection import CellName, Selection
 
 #: Why a cell has no estimate where Ctrl-C came before it.
 NOT_FITTED = "not fitted: the search was interrupted."
@@ -91,6 +92,13 @@ class Cells:
         if known is not None and known.status.sound:  # run to the end, so that none ends lower
             starts.append(Start(known.mixture.parameters_about(center), sure=True))
         return starts
+
+    def added_to(self, found: Selection, **others: Any) -> Selection:
+        """A grid with these cells, and what else is then known of it."""
+        return replace(
+            found, fits=found.fits | self.fits, failures=found.failures | self.failures,
+            interrupted=self.interrupted, **others,
+        )  # fmt: skip
 
     def name_of(self, family: Family, k: int) -> CellName:
         """The name of a cell."""

@@ -84,15 +84,17 @@ def to_datatree(
 
 def observed(data: Data) -> xr.Dataset:
     """The rows, with their weights; a random sample of those that are read in chunks."""
-    numbers = random_numbers(data.n, MOST_ROWS) if are_in_chunks(data) else np.arange(data.n)
-    there = data.take(numbers) if are_in_chunks(data) else data
+    numbers = random_numbers(data.n, MOST_ROWS) if are_in_chunks(data) else None
+    there = data if numbers is None else data.take(numbers)
     rows = xr.Dataset(
         {"y": (("obs_id", FEATURE), np.asarray(there.values, dtype=np.float64))},
         coords={"obs_id": np.arange(there.n), FEATURE: list(data.names)},
     )
     if there.weights is not None:
         rows["weight"] = ("obs_id", np.asarray(there.weights))
-    return marked_as_sample(rows, numbers, data.n) if there.n < data.n else rows
+    if numbers is None or there.n == data.n:
+        return rows
+    return marked_as_sample(rows, numbers, data.n)
 
 
 def with_covariances(
