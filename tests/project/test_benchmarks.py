@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_flops_of_a_full_and_a_diagonal_iteration():
 def test_an_iteration_that_was_not_made_is_not_divided_by():
     with pytest.raises(AssertionError, match="ended after 3"):
         per_iteration(lambda most: 3, (3, 5))
+
+
+def test_an_iteration_never_takes_less_than_no_time(monkeypatch):
+    """A short run that others disturbed is made again."""
+    clock = iter([0.0, 1.0, 1.0, 3.0, 3.0, 5.0, 5.0, 5.5])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    assert per_iteration(lambda most: most, (2, 5)) == 0.5
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.0)
+    with pytest.raises(AssertionError, match="5 iterations took no longer than 2"):
+        per_iteration(lambda most: most, (2, 5))
 
 
 def test_a_budget_that_is_used_up_leaves_one_round():
