@@ -95,9 +95,10 @@ class MadeFromData:
         given Psi inverse Wishart, so that every sampler and the evidence have it. Each standard
         deviation of a full family is then half-t with nu degrees of freedom and scale A_j, each
         correlation has a density in (1 - rho^2)^(nu / 2 - 1). The components have Psi in common, as
-        in every `Prior` with a random scale: that keeps a component from being as narrow as fewer
-        than 2 + (K - 1) (nu + d - 1) rows of equal values in a column would have it. EM maximises
-        the density with Psi integrated out.
+        in every `Prior` with a random scale: that keeps one component from being as narrow as fewer
+        than 2 + (K - 1) (nu + d - 1) rows of equal values in a column would have it, and several
+        that are narrow at once less (`docs/decisions/0049-equal-values-and-narrow-components.md`).
+        EM maximises the density with Psi integrated out.
 
         Parameters
         ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -134,14 +136,14 @@ def test_empty_and_degenerate_components_are_seen():
         bayesgmm.fit(np.c_[x, x[:, 0]], 2, prior=Prior.lkj_from_data(np.c_[x, x[:, 0]]))
 
 
-def of_deviation(prior, s, k=2):
+def of_deviation(prior, s, k=2, narrow=1):
     """Log density of a first deviation s of the first of K components, the rest as they are."""
     d, rho = prior.d, 0.4
     sigma = np.repeat(np.eye(d)[None], k, axis=0)
-    sigma[0, 0] *= s**2
-    sigma[0, 0, 1] = sigma[0, 1, 0] = rho * s
+    sigma[:narrow, 0, 0] = s**2
+    sigma[:narrow, 0, 1] = sigma[:narrow, 1, 0] = rho * s
     at = Parameters(np.full(k, 1 / k), np.zeros((k, d)), sigma)
-    return prior.log_density(at, get_family("VVV", d), np.zeros(d)) + d * np.log(s)
+    return prior.log_density(at, get_family("VVV", d), np.zeros(d)) + narrow * d * np.log(s)
 
 
 def test_how_far_a_prior_lets_a_component_be_narrow(x):
@@ -157,6 +159,15 @@ def test_how_far_a_prior_lets_a_component_be_narrow(x):
             ):
                 found = (of_deviation(prior, 1e-5, k) - of_deviation(prior, 1e-6, k)) / np.log(10)
                 assert found == pytest.approx(power, abs=1e-3), (d, nu, k)
+        random_scale = replace(Prior.from_data(x[:, :d], random_scale=True), integrate_scale=True)
+        for prior, at_zero, dof in (
+            (Prior.huang_wand(x[:, :d], nu=2.0), 1.0, d + 1.0),
+            (random_scale, 2 * random_scale.scale.shape, random_scale.dof),
+        ):
+            for k, narrow in ((3, 2), (4, 2), (4, 3)):
+                near, nearer = (of_deviation(prior, s, k, narrow) for s in (1e-5, 1e-6))
+                power = at_zero + (k - narrow) * dof - narrow
+                assert (near - nearer) / np.log(10) == pytest.approx(power, abs=1e-3)
         bounded = Prior.lkj_from_data(x[:, :d], shape=2.5)
         assert of_deviation(bounded, 1e-5) - of_deviation(bounded, 1e-6) > 1e6
 
