@@ -22,13 +22,11 @@ from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
 from ..mixture.noise import Noise, mixed
 from ..mixture.noise_in_chunks import best_share_in_chunks, statistics_beside
+from ..mixture.share_of_noise import best_share
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
 from .box_around import box_around
-
-# Bisections of a share between 0 and 1, after which nothing is left to halve.
-_HALVINGS = 60
 
 
 def read_noise(noise: Any, data: Data) -> Noise:
@@ -116,24 +114,3 @@ class NoisyRows:
         counted = self.data.counted
         counted = np.ones(self.data.n) if counted is None else counted
         return replace(step, loglik=float(counted @ total), log_certainty=0.0)
-
-
-def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:
-    """The share of noise that maximises sum_i w_i log((1 - p) f_i + p c), log_ratios = log f_i / c.
-
-    The derivative sum_i w_i (1 - e_i) / ((1 - p) e_i + p), e = f / c, falls in p; it is halved to.
-    """
-    # (1 - e) / ((1 - p) e + p), as it does not overflow
-    large = log_ratios > 0
-    e = np.exp(-np.abs(log_ratios))
-    top = np.where(large, e - 1, 1 - e)
-
-    def slope(p: float) -> float:
-        terms = top / np.where(large, (1 - p) + p * e, (1 - p) * e + p)
-        return float(terms.sum() if weights is None else weights @ terms)
-
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if slope(middle) > 0 else (low, middle)
-    return 0.5 * (low + high)

@@ -1,21 +1,13 @@
-"""Passes over rows in chunks beside noise, and the share of noise that is best in them.
-
-Neither keeps a number for each row. The share solves sum_i w_i sigma(u - l_i) = W sigma(u), with u
-its logit and l_i the log ratio of components to noise. A sweep notes how many rows have which l, by
-bins of a width h and moments in these: as a series about a bin's middle, sigma has terms that fall
-by h / (2 pi), so that few of them leave nothing but rounding.
-"""
+"""Passes over rows in chunks beside noise; neither keeps a number for each row."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ..data.data import Data
 from ..kernels.e_step.chunk_groups import GroupsOfChunks
@@ -26,13 +18,8 @@ from ..kernels.e_step.groups import Groups
 from ..kernels.stored.rows import StoredRows
 from ..utils.types import FloatArray
 from .noise import Noise, mixed
+from .share_of_noise import MOMENTS, best_share_of, moments_of
 
-# Log ratios beyond which a row is certain whatever the share, the bins' width, and terms of sigma.
-_LARGEST, _WIDTH, _TERMS = 64.0, 0.5, 13
-_N_BINS = int(2 * _LARGEST / _WIDTH)
-_MIDDLES = (np.arange(_N_BINS) + 0.5) * _WIDTH - _LARGEST
-# Bisections of a share between 0 and 1, after which nothing is left to halve.
-_HALVINGS = 60
 _NO_MATRIX = np.empty((0, 0))
 
 
@@ -121,7 +108,7 @@ class _Ratios(_OfBoth):
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
-        return [(_N_BINS, _TERMS)]
+        return [MOMENTS]
 
     def add(
         self, x: NDArray[np.floating], weights: FloatArray, sums: Sequence[FloatArray],
@@ -138,57 +125,6 @@ class _Ratios(_OfBoth):
     def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> float:
         """The best share."""
         return best_share_of(sums[0])
-
-
-def moments_of(log_ratios: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sums (bins, terms) of weights, times powers of the log ratios less their bin's middle."""
-    ratios = np.nan_to_num(log_ratios, nan=_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
-    bins = np.clip((ratios + _LARGEST) / _WIDTH, 0, _N_BINS - 1).astype(np.int64)
-    off = np.clip(ratios - _MIDDLES[bins], -_WIDTH / 2, _WIDTH / 2)
-    out, terms = np.empty((_N_BINS, _TERMS)), weights.astype(np.float64)
-    for j in range(_TERMS):
-        out[:, j] = np.bincount(bins, terms, _N_BINS)
-        terms = terms * off
-    return out
-
-
-def best_share_of(moments: FloatArray) -> float:
-    """The share of noise that maximises the likelihood of log ratios with these moments.
-
-    As `best_share` of the ratios themselves.
-    """
-    used = moments[:, 0] > 0
-    some, middles, total = moments[used], _MIDDLES[used], moments[:, 0].sum()
-
-    def is_noise(p: float) -> float:
-        """How many rows are noise if the share is p."""
-        s = expit(math.log(p) - math.log1p(-p) - middles)
-        powers = s[:, None] ** np.arange(1, _TERMS + 1)
-        return float(np.sum(some * (powers @ _SERIES.T)))
-
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        if middle in {low, high}:
-            break
-        low, high = (middle, high) if is_noise(middle) > middle * total else (low, middle)
-    return 0.5 * (low + high)
-
-
-def _series() -> FloatArray:
-    """The coefficients (terms, terms) of s, s^2, ... in (-1)^j / j! times sigma's j-th derivative.
-
-    The derivative of a polynomial q in s = sigma is q'(s) s (1 - s).
-    """
-    out = np.zeros((_TERMS, _TERMS))
-    q = np.polynomial.Polynomial([0.0, 1.0])
-    for j in range(_TERMS):
-        out[j, : len(q.coef) - 1] = q.coef[1:] * ((-1) ** j / math.factorial(j))
-        q = q.deriv() * np.polynomial.Polynomial([0.0, 1.0, -1.0])
-    return out
-
-
-_SERIES = _series()
 
 
 @dataclass(frozen=True)

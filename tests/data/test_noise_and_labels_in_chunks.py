@@ -10,9 +10,9 @@ import bayesgmm
 from bayesgmm.data.data import as_data
 from bayesgmm.data.in_chunks import in_chunks
 from bayesgmm.em.box_around import box_around
-from bayesgmm.em.noise import NoisyRows, best_share
+from bayesgmm.em.noise import NoisyRows
 from bayesgmm.mixture.certainty import Certainty
-from bayesgmm.mixture.noise_in_chunks import best_share_of, moments_of
+from bayesgmm.mixture.share_of_noise import best_share, best_share_of, moments_of
 from bayesgmm.utils.errors import DataError
 
 N, ROWS = 3000, 700

@@ -14,7 +14,7 @@ import bayesgmm
 from bayesgmm import DataError, Mixture
 from bayesgmm.data.data import as_data
 from bayesgmm.em.box_around import box_around
-from bayesgmm.em.noise import best_share
+from bayesgmm.mixture.share_of_noise import best_share
 from tests.conftest import simulate
 from tests.places import SHIPPED
 
