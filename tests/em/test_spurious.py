@@ -37,11 +37,11 @@ def test_one_gaussian_has_one_component():
     """Small samples: EEV with nine components of a row or two was preferred six times of six."""
     found = []
     for n, d in [(30, 4), (40, 6)]:
-        for seed in range(100, 103):
+        for seed in range(100, 102):
             x = np.random.default_rng(seed).normal(size=(n, d))
             found.append(select(x).best.n_components)
-    # 28 of 30 in benchmarks/small_samples.py: fewer than 4 of 6 has probability 0.5 %
-    assert found.count(1) >= 4, found
+    # 28 of 30 in benchmarks/small_samples.py: fewer than 3 of 4 has probability 2.4 %
+    assert found.count(1) >= 3, found
 
 
 @pytest.mark.parametrize("name", ["EEV", "VEV", "EVE", "VVE", "EVV", "VVV"])
