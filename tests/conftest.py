@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -93,3 +94,11 @@ def d_and_family(request):
     """(d, family) for one, two and five columns."""
     d, name = request.param
     return d, get_family(name, d)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """No test leaves figures open, of which Matplotlib warns when there are twenty."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")

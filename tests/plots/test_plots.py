@@ -62,12 +62,10 @@ def test_plots_of_a_place_in_another_figure():
         plots.plot_uncertainty(x, m, ax=axes[0, 0], figsize=(3, 2))
     with pytest.raises(TypeError, match="pass matplotlib Axes"):
         plots.plot_uncertainty(x, m, ax=3)
-    matplotlib.pyplot.close(figure)
 
 
 def test_figures_are_shown_in_scripts(monkeypatch):
     """In a window of pyplot's, which is gone afterwards."""
-    matplotlib.pyplot.close("all")  # what other tests have left
     shown = []
     monkeypatch.setattr(
         matplotlib.pyplot,
@@ -382,7 +380,6 @@ def test_arviz_pictures_take_its_options():
     assert "mu[0, x1]" in texts(figure)
     lines = [ln.get_color() for ax in figure.axes for ln in ax.lines]
     assert set(plots.style.COLOURS[:4]) <= set(lines)
-    matplotlib.pyplot.close(figure)
 
 
 @pytest.mark.parametrize("backend", ["bokeh", "plotly"])
