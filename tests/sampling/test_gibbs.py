@@ -28,9 +28,11 @@ from tests.sampling.test_direct import refined
 #: Families whose variables are independent under the prior, then the others.
 SHAPED = [name for name in FAMILIES if name not in KNOWN]
 NAMES = [*KNOWN, *SHAPED]
-#: Geweke's test of every family and kind of prior; some are quick.
+SLOW, LONG = [pytest.mark.slow], [pytest.mark.slow, pytest.mark.long]
+#: Geweke's test of every family and kind of prior. Some are quick; CI takes one prior of each
+#: family in three columns besides.
 GEWEKE = [
-    pytest.param(name, d, kind, marks=() if quick else (pytest.mark.slow,))
+    pytest.param(name, d, kind, marks=[] if quick else SLOW if d == 3 and j == i % 4 else LONG)
     for i, name in enumerate(NAMES)
     for d in ((1,) if len(name) == 1 else (2, 3))
     for j, kind in enumerate(KINDS)
@@ -41,9 +43,9 @@ GEWEKE = [
     )
 ]
 GEWEKE += [
-    pytest.param(name, d, kind, marks=() if (name, kind) == quick and d < 3 else pytest.mark.slow)
+    pytest.param(name, d, kind, marks=[] if quick == (name, kind) and d < 3 else marks)
     for name in ("V", "EEI", "VVI", "EEE", "VVV")
-    for d in ((1,) if len(name) == 1 else (2, 3))
+    for d, marks in (((1, SLOW),) if len(name) == 1 else ((2, SLOW), (3, LONG)))
     for kind, quick in zip(LKJ_KINDS, (("VVV", "half-t"), ("EEE", "inverse gamma")), strict=True)
     if (name, d, kind) != ("EEE", 3, "half-t")  # all too often too narrow for double precision
 ]
@@ -138,7 +140,7 @@ HOLES = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], dtype=
 @pytest.mark.parametrize(
     ("name", "d"),
     [
-        pytest.param(name, d, marks=() if quick else (pytest.mark.slow,))
+        pytest.param(name, d, marks=[] if quick else SLOW if d != 2 else LONG)
         for name in NAMES
         for d in ((1,) if len(name) == 1 else (2, 3))
         for quick in ((name, d) in (("VVV", 2), ("VVI", 3)),)
