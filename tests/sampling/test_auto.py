@@ -179,7 +179,7 @@ def test_components_on_top_of_each_other(seed):
     corners = 1.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     x = corners[rng.integers(3, size=2000)] + rng.standard_normal((2000, 2))
     fit = bayesgmm.fit(x, 3, "VVV", prior=Prior.from_data(x), random_seed=0)
-    posterior = bayesgmm.refine(x, fit, max_time=600, **QUIET)
+    posterior = bayesgmm.refine(x, fit, **QUIET)
     assert posterior.diagnostics.problems == []
     assert all(q.rhat < 1.01 and q.ess >= 400 for q in posterior.diagnostics.quantities)
     with warnings.catch_warnings():
