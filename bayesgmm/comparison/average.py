@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.data import Data
-from ..mixture.draws import Draws
+from ..mixture.draws import Draws, NoisyDraws
 from ..posterior.label_free import LabelFree
 from ..posterior.posterior import Posterior
 from ..posterior.summaries.mixture_draws import MixtureDraws
@@ -108,6 +108,8 @@ def average(
     ------
     TypeError, ValueError
         As `model_probabilities`; a family without evidence, unless probabilities are given.
+    NotImplementedError
+        A model with noise, or models of different labels.
 
     See Also
     --------
@@ -119,6 +121,13 @@ def average(
     >>> bayesgmm.average({"K = 2": two, "K = 3": three}).density()  # doctest: +SKIP
     """
     check_posteriors(posteriors)
+    for name, model in posteriors.items():
+        if isinstance(model.draws, NoisyDraws):
+            raise NotImplementedError(
+                f"{name!r} has noise, whose constant density an average has no place for: average "
+                "posteriors without noise, or weight the .log_density() of each by "
+                "model_probabilities yourself."
+            )
     n_draws = check_integer("n_draws", n_draws, 1)
     if probabilities is None:
         probabilities = model_probabilities(posteriors, random_seed=random_seed)

@@ -12,7 +12,7 @@ from ..posterior.evidence.evidence import Evidence, Method
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability, number, whole_seed
-from .rows import refuse_different_data
+from .rows import refuse_different_data, refuse_different_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +62,8 @@ def model_probabilities(
         Something that is not a Posterior.
     ValueError
         No models, models of different data, or prior probabilities of other models or below 0.
+    NotImplementedError
+        Models of different labels, or of labels and of none: their evidences are of other things.
 
     Warns
     -----
@@ -126,7 +128,7 @@ def probabilities_from(
 
 
 def check_posteriors(posteriors: Mapping[str, Posterior]) -> None:
-    """Refuse what is not a mapping of names to posteriors of the same data."""
+    """Refuse what is not a mapping of names to posteriors of the same data and labels."""
     if not isinstance(posteriors, Mapping):
         raise TypeError(
             f"posteriors is a {type(posteriors).__name__}: pass a mapping of names to posteriors."
@@ -139,6 +141,7 @@ def check_posteriors(posteriors: Mapping[str, Posterior]) -> None:
                 f"{name!r} is a {type(posterior).__name__}: pass posteriors, as refine returns."
             )
     refuse_different_data(posteriors)
+    refuse_different_labels(posteriors)
 
 
 def by_name(what: str, names: list[str], probabilities: Mapping[str, float] | None) -> FloatArray:

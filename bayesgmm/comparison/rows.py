@@ -57,16 +57,21 @@ def expanded(
                 f"{name!r} is a {type(model).__name__}: compare() takes Fit, Posterior, "
                 "ComponentsPosterior, Selection and fitted GaussianMixture objects."
             )
-    _refuse_different_labels(found)
+    refuse_different_labels(found)
     if not found and not cells:
         raise ValueError("nothing to compare: pass {name: fit or posterior, ...}.")
     return found, cells
 
 
-def _refuse_different_labels(models: Mapping[str, Model]) -> None:
+def refuse_different_labels(models: Mapping[str, Model]) -> None:
     """Refuse to compare models of rows with labels with those of other labels, or of none.
 
     Their likelihoods have the labels in them.
+
+    Raises
+    ------
+    NotImplementedError
+        The two, by name.
     """
     labels = {name: _labels_of(model) for name, model in models.items()}
     (first, known), *others = labels.items() if labels else [("", None)]
@@ -79,12 +84,17 @@ def _refuse_different_labels(models: Mapping[str, Model]) -> None:
 
 
 def _labels_of(model: Model) -> bytes | None:
-    """Which rows are labelled, and how many components each of them can belong to."""
+    """Which rows have the same label, and how many components each of them can belong to.
+
+    What the classes are called, and which component stands for which, may differ.
+    """
     fit = model if isinstance(model, Fit) else model.fit
     if not isinstance(fit, LabelledFit):
         return None
-    sizes = fit.labels.sets.sum(axis=1)[fit.labels.of_rows]
-    return np.where(fit.labels.informative, sizes, 0).tobytes()
+    of_rows, known = fit.labels.of_rows, fit.labels.informative
+    first = np.unique(of_rows, return_index=True, return_inverse=True)
+    same, sizes = first[1][first[2]], fit.labels.sets.sum(axis=1)[of_rows]
+    return np.where(known, [same + 1, sizes], 0).tobytes()
 
 
 def _name(cell: CellName) -> str:

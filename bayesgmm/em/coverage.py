@@ -111,13 +111,19 @@ def undetermined(problem: Problem, parameters: Parameters) -> str:
 
 
 def _by_group(rows: Data, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
-    """Rows (S, K) of each group that each component holds, and the groups' columns (S, d)."""
+    """Rows (S, K) of each group that each component holds, and the groups' columns (S, d).
+
+    A block at a time: of all rows the responsibilities would be larger than the rows.
+    """
     groups = rows.groups
     assert isinstance(groups, Groups)
-    resp = evaluate(rows, parameters, responsibilities=True)[1]
-    if rows.weights is not None:
-        resp *= rows.weights[:, None]
-    return _summed(resp, groups), groups.observed.astype(np.float64)
+    held = np.zeros((len(groups.observed), len(parameters.weights)))
+    for where, block in rows.blocks(len(parameters.weights), _BLOCK):
+        resp = evaluate(block, parameters, responsibilities=True)[1]
+        if block.weights is not None:
+            resp *= block.weights[:, None]
+        np.add.at(held, groups.of_rows[where], resp)
+    return held, groups.observed.astype(np.float64)
 
 
 def _summed(resp: FloatArray, groups: Groups) -> FloatArray:

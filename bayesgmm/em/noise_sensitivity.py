@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..data.data import Data
+from ..data.same_data import refuse_other_data
 from ..mixture.noise import Noise
 from ..mixture.of_results import estimate_of
+from ..utils.types import IntArray
 from ..utils.validation import positive
 from .fit import fit as refit
 from .labelled_fit import LabelledFit
@@ -45,9 +49,10 @@ def noise_sensitivity(
     Returns
     -------
     DataFrame
-        By factor: `density`, `share` of noise, `noise_rows` (rows that are most probably noise),
-        `moved` (rows whose most probable component, or noise, is not the fit's) and `loglik`,
-        which grows with the density and does not choose it.
+        By factor: `density`, `share` of noise, `noise_rows` (rows that are most probably noise,
+        which rows with a label are not), `moved` (rows whose most probable component, or noise, is
+        not the fit's) and `loglik`, which grows with the density and does not choose it. Rows
+        with weights count for these.
 
     Raises
     ------
@@ -55,6 +60,8 @@ def noise_sensitivity(
         A fit without noise.
     ValueError
         A factor that is not positive.
+    DataError
+        Other rows or weights than the fit's.
 
     See Also
     --------
@@ -74,22 +81,35 @@ def noise_sensitivity(
     found = estimate_of(fit)
     if not isinstance(found, NoisyFit):
         raise TypeError(f"fit is a {type(fit).__name__}: pass a fit with noise=True.")
-    called = np.argmax(found.predict_proba(X), axis=1)
-    labels = found.labels.table if isinstance(found, LabelledFit) else None
+    data = found.mixture.rows(X, sample_weight)
+    refuse_other_data(found.fingerprint, data.fingerprint, "pass the rows (and weights) fitted.")
+    labels = found.labels if isinstance(found, LabelledFit) else None
+    seen = data if labels is None else labels.seen_in(data)
+    called = _called(found, seen)
     rows = []
     for factor in factors:
         density = positive(factor, "factors") * found.noise_density
         other = refit(
-            found.mixture.rows(X, sample_weight), found.n_components, found.family,
-            prior=found.prior, start=found.mixture, labels=labels,
+            data, found.n_components, found.family, prior=found.prior, start=found.mixture,
+            labels=None if labels is None else labels.table,
             noise=Noise(math.log(density), False, found.noise.ends),
         )  # fmt: skip
         assert isinstance(other, NoisyFit)
-        component = np.argmax(other.predict_proba(X), axis=1)
+        component = _called(other, seen)
         rows.append([
-            density, other.noise_share, int(np.sum(component == found.n_components)),
-            int(np.sum(component != called)), other.loglik,
+            density, other.noise_share, _number(component == found.n_components, seen),
+            _number(component != called, seen), other.loglik,
         ])  # fmt: skip
     columns = ["density", "share", "noise_rows", "moved", "loglik"]
     index = pd.Index([float(factor) for factor in factors], name="factor")
     return pd.DataFrame(rows, columns=columns, index=index)
+
+
+def _called(fit: NoisyFit, data: Data) -> IntArray:
+    """The most probable component (n,) of each row given its values and label, K for noise."""
+    return np.argmax(fit.noisy_mixture.responsibilities(data), axis=1)
+
+
+def _number(chosen: NDArray[np.bool_], data: Data) -> float:
+    """What rows count for: how many they are, unless they have weights."""
+    return int(chosen.sum()) if data.weights is None else float(data.weights @ chosen)

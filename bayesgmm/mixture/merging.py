@@ -324,7 +324,7 @@ def merge(
     if (kept := getattr(fit, "fingerprint", None)) is not None:
         cure = "pass the rows fitted (and sample_weight), or fit.mixture for others."
         refuse_other_data(kept, rows.fingerprint, cure)
-    rows = _of_components(fit, rows)
+    rows = seen_by_components(fit, rows)
     parts: list[Cluster] = [(k,) for k in range(mixture.n_components)]
     pairs = list(combinations(parts, 2))
     drops: dict[_Pair, float] = {}
@@ -347,7 +347,7 @@ def merge(
     return Merging(mixture, rows.total, tuple(merges), tuple(entropies.tolist()), tuple(counts))
 
 
-def _of_components(fit: Any, rows: Data) -> Data:
+def seen_by_components(fit: Any, rows: Data) -> Data:
     """The rows with what is known of their components, and weights without what is noise in them.
 
     By how much a merge lowers the entropy is proportional to what components share of a row.

@@ -76,7 +76,10 @@ class NoisyMixture:
 
     def predict_proba(self, x: Any) -> FloatArray:
         """Responsibilities (n, K + 1): those of the components, then that of the noise."""
-        rows = self.mixture.rows(x)
+        return self.responsibilities(self.mixture.rows(x))
+
+    def responsibilities(self, rows: Data) -> FloatArray:
+        """Those (n, K + 1) of rows in the mixture's coordinates, by what is known of them too."""
         density, resp = evaluate(rows, self._about(rows), responsibilities=True)
         of_noise = mixed(density, self.noise.of_rows(rows), self.noise_share)[1]
         return with_noise_column(resp, of_noise)

@@ -197,7 +197,7 @@ def analyse(
         certainty=Certainty.of(data, fit),
         merging=merging,
         request=request,
-        missing=MissingRates.of(data, fit.mixture),
+        missing=MissingRates.of(data, fit),
         units={name: unit for name, unit in units_in(X).items() if name in data.names},
         noise=noise,
         labels=LabelReport.of(data, fit),

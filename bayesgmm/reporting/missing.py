@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.data import Data
-from ..mixture.mixture import Mixture
+from ..em.result import Fit
+from ..mixture.merging import seen_by_components
+from ..mixture.of_parameters import responsibility_blocks
 from ..utils.types import FloatArray
 
 if TYPE_CHECKING:
@@ -46,20 +48,28 @@ class MissingRates:
     n_patterns: int
 
     @classmethod
-    def of(cls, data: Data, mixture: Mixture) -> MissingRates | None:
-        """The shares; None where no value is missing."""
+    def of(cls, data: Data, fit: Fit) -> MissingRates | None:
+        """The shares; None where no value is missing.
+
+        Of components without the noise, by what is known of the rows' classes and their weights.
+        """
         if not data.incomplete:
             return None
         missing = np.isnan(np.asarray(data.values))
         empty = missing.all(axis=1)
-        resp = mixture.predict_proba(data)[~empty]
-        counts = resp.sum(axis=0)
-        lacking = missing[~empty].astype(np.float64)
+        rows = seen_by_components(fit, data)
+        counts, lacking = np.zeros(fit.n_components), np.zeros((fit.n_components, data.d))
+        for block, resp in responsibility_blocks(rows, fit.mixture.parameters_about(rows.center)):
+            weights = 1.0 if rows.weights is None else rows.weights[block, None]
+            held = resp * weights * ~empty[block, None]
+            counts, lacking = counts + held.sum(axis=0), lacking + held.T @ missing[block]
         patterns = np.unique(missing[missing.any(axis=1)], axis=0)
-        shares = resp.T @ lacking / np.maximum(counts, np.finfo(np.float64).tiny)[:, None]
+        kept = None if data.weights is None else data.weights[~empty]
         return cls(
-            data.names, lacking.mean(axis=0), shares, counts, int(missing.sum()),
-            int((~missing.any(axis=1)).sum()), int(empty.sum()), len(patterns),
+            data.names, np.average(missing[~empty], axis=0, weights=kept),
+            lacking / np.maximum(counts, np.finfo(np.float64).tiny)[:, None],
+            counts, int(missing.sum()), int((~missing.any(axis=1)).sum()), int(empty.sum()),
+            len(patterns),
         )  # fmt: skip
 
     def table(self) -> pd.DataFrame:

@@ -29,8 +29,8 @@ class NoiseReport:
     """
 
     fit: NoisyFit
-    n_rows: int
-    n: int
+    n_rows: float
+    n: float
     table: pd.DataFrame
 
     @classmethod
@@ -39,7 +39,7 @@ class NoiseReport:
         if not isinstance(fit, NoisyFit):
             return None
         table = noise_sensitivity(data, fit, _FACTORS, sample_weight=data.weights)
-        return cls(fit, int(table.loc[1.0, "noise_rows"]), data.n, table)
+        return cls(fit, float(table.loc[1.0, "noise_rows"]), data.size, table)
 
     def sentences(self) -> list[str]:
         """How much noise there is, what it is, and how much that rests on its density."""
@@ -47,8 +47,8 @@ class NoiseReport:
         how = "one over the volume of the data" if fit.volume_estimated else "as given"
         text = [
             f"A uniform component stands for rows that belong to none of the others: its share is "
-            f"{fit.noise_share:.1%}, and {self.n_rows} of {self.n} rows are most probably noise. "
-            f"Its density is {fit.noise_density:.3g} everywhere ({how}).",
+            f"{fit.noise_share:.1%}, and {self.n_rows:.10g} of {self.n:.10g} rows are most "
+            f"probably noise. Its density is {fit.noise_density:.3g} everywhere ({how}).",
         ]
         moved = self.table.loc[list(_NEAR), "moved"].to_numpy() / self.n
         if np.any(moved > _MANY):

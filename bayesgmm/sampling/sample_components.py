@@ -126,6 +126,11 @@ def sample_components(
     settings = Settings(draws, tune, chains, random_seed, _ACCEPT, cores, progressbar, thin)
     best = as_fit(fit)
     check_refinable(best)
+    if best.weighted:
+        raise ValueError(
+            "the fit is of rows with weights, and the sampler of K counts each row once: fit and "
+            "pass the rows as often as they count (np.repeat(X, counts, axis=0))."
+        )
     of_k = PriorOnK.beta_negative_binomial() if prior_on_k is None else as_prior_on_k(prior_on_k)
     starts = _starts(fit, best, of_k)
     rows = in_memory(best.mixture.rows(X))

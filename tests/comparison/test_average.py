@@ -130,3 +130,28 @@ def averaged_alone(models, name, n_draws, partition):
             held = [resp[partition.labels == c, k].sum() for c in range(partition.n_clusters)]
             total[:, int(np.argmax(held))] += resp[:, k]
     return total / len(draws)
+
+
+def test_what_has_no_average(x):
+    """Noise, and labels that are not the same: evidences of rows alone are of something else."""
+    known = np.where(np.arange(len(x)) % 5, None, np.where(x.iloc[:, 0] > 3, "long", "short"))
+    other = np.where(known == "long", "short", known)
+    other[0] = "long" if known[0] == "short" else "short"
+    fits = {
+        "plain": bayesgmm.fit(x, 2, "EEE", random_seed=1),
+        "known": bayesgmm.fit(x, 2, "EEE", labels=known, random_seed=1),
+        "other": bayesgmm.fit(x, 2, "EEE", labels=other, random_seed=1),
+        "renamed": bayesgmm.fit(x, 2, "EEE", labels=np.where(known == "long", "a", known)),
+        "noisy": bayesgmm.fit(x, 2, "EEE", noise=True, random_seed=1),
+    }
+    options = {"sampler": "laplace", "draws": 100, "chains": 2, "progressbar": False}
+    found = {name: bayesgmm.refine(x, fit, random_seed=1, **options) for name, fit in fits.items()}
+    for pair in (("plain", "known"), ("known", "plain"), ("known", "other")):
+        some = {name: found[name] for name in pair}
+        for use in (bayesgmm.model_probabilities, bayesgmm.average, bayesgmm.compare):
+            with pytest.raises(NotImplementedError, match="not of the same labels"):
+                use(some)
+    same = {name: found[name] for name in ("known", "renamed")}
+    assert bayesgmm.model_probabilities(same, random_seed=1)["probability"].between(0.2, 0.8).all()
+    with pytest.raises(NotImplementedError, match="'noisy' has noise"):
+        bayesgmm.average({name: found[name] for name in ("plain", "noisy")})

@@ -236,29 +236,58 @@ def test_what_does_not_know_labels_refuses():
 
 @pytest.mark.parametrize("family", ["VVV", "EEI"])
 def test_standard_errors(rng, family):
-    """Of known classes those of proportions and means in closed form; by replicates to 10 %."""
-    x, truth = simulate(rng, 150, 2, 2)
-    fit = bayesgmm.fit(x, 2, family, labels=truth, random_seed=0)
-    pi = fit.weights[0]
+    """Of known classes those of proportions and means in closed form."""
+    x, fit, of_share, of_means = all_known(rng, family)
     errors = bayesgmm.standard_errors(x, fit, "information")
-    assert errors.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=1e-4)
-    variances = np.diagonal(fit.covariances, axis1=1, axis2=2)
-    expected = np.sqrt(variances / (150 * fit.weights[:, None]))
-    assert errors.means == pytest.approx(expected, rel=1e-4)
+    assert errors.weights[0] == pytest.approx(of_share, rel=1e-4)
+    assert errors.means == pytest.approx(of_means, rel=1e-4)
     if family == "VVV":  # whose classes are as wide as their rows
         sandwich = bayesgmm.standard_errors(x, fit, "sandwich")
-        assert sandwich.means == pytest.approx(expected, rel=1e-4)
-    # 999 replicates know a standard deviation to 2 %, and their rows of a class vary by 10 %
-    boot = bayesgmm.standard_errors(x, fit, random_seed=0, progressbar=False)
-    assert boot.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=0.1)
+        assert sandwich.means == pytest.approx(of_means, rel=1e-4)
+
+
+def all_known(rng, family):
+    """Rows of two known classes, their fit, and its errors in closed form (proportion, means)."""
+    x, truth = simulate(rng, 150, 2, 2)
+    fit = bayesgmm.fit(x, 2, family, labels=truth, random_seed=0)
+    variances = np.diagonal(fit.covariances, axis1=1, axis2=2)
+    of_means = np.sqrt(variances / (150 * fit.weights[:, None]))
+    return x, fit, np.sqrt(fit.weights[0] * fit.weights[1] / 150), of_means
+
+
+# Replicates know a standard deviation to 1 / sqrt(2 R), 7 % and 2 %: four of these, or three and
+# what the numbers of rows of a class vary by.
+FEW, MANY = (99, 0.29), (999, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("family", "seed", "n_boot", "to"),
+    [("VVV", 0, *FEW), ("EEI", 1, *FEW)]
+    + [
+        pytest.param(family, seed, *MANY, marks=pytest.mark.slow)
+        for family in ("VVV", "EEI")
+        for seed in range(3)
+    ],
+)
+def test_standard_errors_by_replicates(family, seed, n_boot, to):
+    """Near those in closed form."""
+    x, fit, of_share, of_means = all_known(np.random.default_rng(seed), family)
+    options = {"n_boot": n_boot, "random_seed": 0, "progressbar": False}
+    again = bayesgmm.standard_errors(x, fit, **options)
+    assert again.weights[0] == pytest.approx(of_share, rel=to)
     if family == "VVV":
-        assert boot.means == pytest.approx(expected, rel=0.1)
-    new = bayesgmm.standard_errors(x, fit, "parametric", random_seed=0, progressbar=False)
-    assert new.weights[0] == pytest.approx(np.sqrt(pi * (1 - pi) / 150), rel=0.1)
-    assert new.means == pytest.approx(expected, rel=0.1)
+        assert again.means == pytest.approx(of_means, rel=to)
+    new = bayesgmm.standard_errors(x, fit, "parametric", **options)
+    assert new.weights[0] == pytest.approx(of_share, rel=to)
+    assert new.means == pytest.approx(of_means, rel=to)
+
+
+def test_no_parametric_replicates_of_sets_that_overlap(rng):
+    """Which set a new row has is not known."""
+    x, _ = simulate(rng, 150, 2, 2)
     table = np.ones((150, 3), bool)
     table[:9, 0] = table[9:20, 1] = table[20:40, 2] = False  # each is not of one component
-    must_not = bayesgmm.fit(x, 3, family, labels=table, random_seed=0, n_init=3)
+    must_not = bayesgmm.fit(x, 3, labels=table, random_seed=0, n_init=3)
     with pytest.raises(NotImplementedError, match="overlap"):
         bayesgmm.standard_errors(x, must_not, "parametric", progressbar=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -319,3 +320,19 @@ def test_priors_and_bounds(rng):
         assert np.all(np.diff(other.history) > -1e-8)
         assert other.loglik < free.loglik + 1e-8  # the same, where the bound is wide enough
         assert other.converged
+
+
+def test_memory_of_a_fit():
+    """Of n rows the groups' numbers are kept, and nothing of size n x K."""
+    n, d, k = 400_000, 3, 24
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, d))
+    x[: n // 2] += 3
+    x[rng.random(x.shape) < 0.1] = np.nan
+    options = {"missing": "marginalize", "start": "k-means++", "n_init": 1, "random_seed": 1}
+    bayesgmm.fit(x[:20_000], k, max_iter=2, **options)  # compiled, as for all of them
+    tracemalloc.start()
+    bayesgmm.fit(x, k, max_iter=2, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # responsibilities take 77 MB

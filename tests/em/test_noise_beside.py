@@ -290,3 +290,27 @@ def test_regression_beside_noise():
         for end, p in ((row.lower, 0.055), (row.upper, 0.945)):
             error = np.sqrt(p * (1 - p) / n)
             assert np.mean(draws < end) == pytest.approx(p, abs=4.5 * error)
+
+
+def test_sensitivity_counts_what_is_known(table):
+    """Rows with a class are no noise; weight 2 is a row twice; other rows are refused."""
+    x, known = table
+    times = np.arange(len(x)) % 3
+    options = {"missing": "marginalize", "noise": DENSITY}
+    fit = bayesgmm.fit(x, 2, labels=known, sample_weight=times, random_seed=0, **options)
+    found = bayesgmm.noise_sensitivity(x, fit, [1.0, 20.0], sample_weight=times)
+    repeated, of_all = np.repeat(x, times, axis=0), np.repeat(known, times)
+    again = bayesgmm.fit(repeated, 2, labels=of_all, start=fit.mixture, **options)
+    expected = bayesgmm.noise_sensitivity(repeated, again, [1.0, 20.0])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for factor in (1.0, 20.0):
+        other = bayesgmm.fit(
+            repeated, 2, labels=of_all, start=again.mixture, missing="marginalize",
+            noise=factor * DENSITY,
+        )  # fmt: skip
+        free = np.array([name is None for name in of_all])
+        strays = other.noise_probability(repeated) > other.predict_proba(repeated)[:, :2].max(1)
+        assert expected.loc[factor, "noise_rows"] == np.sum(strays & free)
+    assert np.sum(strays & ~free) > 0  # which their values alone would call noise
+    with pytest.raises(bayesgmm.DataError, match="not the same data"):
+        bayesgmm.noise_sensitivity(x, fit)

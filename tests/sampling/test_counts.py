@@ -61,6 +61,9 @@ def test_posterior(tables, sampler, tmp_path):
     assert found.value == pytest.approx(
         expected.value, abs=4 * np.hypot(found.error, expected.error)
     )
+    with pytest.raises(NotImplementedError, match=r"np\.repeat"):
+        one.partition()
+    assert len(one.partition(X=repeated, n_draws=50, random_seed=1).labels) == times.sum()
     one.save(tmp_path / "counts.nc")
     again = Posterior.load(tmp_path / "counts.nc")
     assert (again.data.weights == times).all() and again.mean_loglik == one.mean_loglik

@@ -104,6 +104,11 @@ def best_partition(
     """The partition of least expected loss found; `Posterior.partition` has the parameters."""
     if loss not in get_args(Loss):
         raise ValueError(f"loss is {loss!r}: choose one of {', '.join(get_args(Loss))}.")
+    if data.weights is not None:
+        raise NotImplementedError(
+            "the loss of a partition counts each row once, and these have weights: pass X, the "
+            "rows as often as they count (np.repeat(X, counts, axis=0)), or once each."
+        )
     check_integer("n_runs", n_runs, 0)
     if max_clusters is None:
         max_clusters = max(_FEWEST_ALLOWED, 4 * draws.n_components)

@@ -340,6 +340,8 @@ class RowSummaries(ABC):
         ------
         ValueError
             An unknown loss; n_runs, max_clusters or n_draws out of range.
+        NotImplementedError
+            Rows with weights: pass X.
 
         References
         ----------
