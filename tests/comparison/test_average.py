@@ -132,6 +132,7 @@ def averaged_alone(models, name, n_draws, partition):
     return total / len(draws)
 
 
+@pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
 def test_what_has_no_average(x):
     """Noise, and labels that are not the same: evidences of rows alone are of something else."""
     known = np.where(np.arange(len(x)) % 5, None, np.where(x.iloc[:, 0] > 3, "long", "short"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy.integrate import simpson
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 from scipy.stats import multivariate_normal, norm
 
 import bayesgmm
@@ -73,8 +74,12 @@ def small():
 
 @pytest.fixture(scope="module")
 def exact(small):
-    """By Simpson's rule over mean, log variance and share: evidence, and posterior means."""
-    x, prior, _ = small
+    """Evidence, and posterior means, the share being uniform a priori."""
+    return by_quadrature(*small[:2])
+
+
+def by_quadrature(x, prior, a=1.0, b=1.0):
+    """By Simpson's rule over mean, log variance and share, whose prior is p^(a-1) (1-p)^(b-1)."""
     mu, t, p = np.linspace(-1, 3, 121), np.linspace(-3.5, 2.5, 121), np.linspace(1e-9, 1, 201)
     m, s = np.meshgrid(mu, np.exp(t / 2), indexing="ij")
     components = norm(m[..., None], s[..., None]).pdf(x[:, 0])
@@ -84,7 +89,8 @@ def exact(small):
     tables = {name: np.empty((121, 121, 201)) for name in ("log", "first", "last")}
     for i, share in enumerate(p):
         all_rows = (1 - share) * components + share * 0.1
-        tables["log"][..., i] = np.log(all_rows).sum(axis=2) + log_prior
+        of_share = xlogy(a - 1, share) + xlog1py(b - 1, -share)
+        tables["log"][..., i] = np.log(all_rows).sum(axis=2) + log_prior + of_share
         tables["first"][..., i] = share * 0.1 / all_rows[..., 0]
         tables["last"][..., i] = share * 0.1 / all_rows[..., -1]
     peak = tables["log"].max()
@@ -122,6 +128,21 @@ def test_posterior_is_exact(small, exact, sampler):
         assert rows["mean"].iloc[i] == pytest.approx(expected, abs=error)
     evidence = posterior.log_evidence(random_seed=1)
     assert evidence.value == pytest.approx(exact["evidence"], abs=4 * evidence.error + 1e-3)
+
+
+@pytest.mark.slow
+def test_another_prior_of_the_share(small):
+    """A Beta(1, 4), as a uniform prior of noise and four components gives it: edited in a model."""
+    x, prior, fit = small
+    expected = by_quadrature(x, prior, 1.0, 4.0)
+    model = bayesgmm.build_model(x, fit)
+    with model:
+        pm.Potential("prior_of_share", 3 * pm.math.log1p(-model["noise_share"]))
+    posterior = bayesgmm.refine(x, fit, model=model, random_seed=1, progressbar=False)
+    share = posterior.summary().loc["noise_share"]
+    assert share["mean"] == pytest.approx(expected["share"], abs=4 * share["mcse_mean"])
+    assert share["sd"] == pytest.approx(expected["sd"], abs=4 * share["mcse_sd"])
+    assert abs(expected["share"] - by_quadrature(x, prior)["share"]) > 8 * share["mcse_mean"]
 
 
 @pytest.fixture(scope="module")
