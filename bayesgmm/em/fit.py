@@ -185,8 +185,10 @@ def fit(
         problem = replace(problem, checkpoint=kept)
         result = _fitted(problem, k, start, labels, noise, options.n_init, seed, search)
     p = result.mixture.parameters_about(data.center)
+    if isinstance(result, LabelledFit):
+        problem = problem.of_rows(result.labels.seen_in(data))
     if isinstance(result, NoisyFit):
-        problem = replace(problem, special=NoisyRows(data, result.noise))
+        problem = replace(problem, special=NoisyRows(problem.data, result.noise))
     if not result.status.sound or mostly_unsound(result) or undetermined(problem, p):
         warn(result.advice, DegenerateFitWarning)
     return result
