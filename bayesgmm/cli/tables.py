@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import numpy as np
 import typer
 
+from ..data.by_name import by_name
 from ..data.data import Data, as_data
 from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
 from ..data.in_chunks import in_chunks
-from ..data.sources.parquet import column_in_file, columns_in_file
-from ..data.sources.sources import table_of
-from ..data.tables import select_columns
 from ..mixture.mixture import Mixture
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
@@ -150,12 +148,12 @@ class Source:
         """The columns of a fit's mixture as `Data` that treats missing values as the fit did."""
         return self.weighted_rows(_columns_of(mixture), weights, mixture.missing)
 
-    def classes(self, labels: str) -> list[Any] | None:
+    def classes(self, labels: str) -> Any:
         """The column of the rows' classes, None where one is empty; nothing if none is named."""
         if not labels:
             return None
         if self.in_chunks:
-            return column_in_file(self.path, labels)
+            return by_name(self.path, None, None, labels)[2]
         self.refuse_unknown(labels, "--labels")
         column = self.frame[labels]
         return [None if out else v for v, out in zip(column, column.isna(), strict=True)]
@@ -196,16 +194,8 @@ class Source:
         self, columns: str | Sequence[str], weights: str, missing: str, labels: str = ""
     ) -> Data:
         """The columns in chunks without those of the labels; that of the weights is in memory."""
-        names = _names(columns)
-        if labels and names is None:
-            names = [name for name in columns_in_file(self.path) if name not in (labels, weights)]
-        if not weights:
-            return in_chunks(self.path, columns=names, missing=missing)
-        everything = table_of(self.path, columns=[*names, weights] if names else None)
-        if names is None:
-            names = [name for name in everything.names if name != weights]
-        column = np.asarray(select_columns(everything, [weights]).values)[:, 0]
-        return in_chunks(self.path, columns=names, sample_weight=column, missing=missing)
+        names, counts, _ = by_name(self.path, _names(columns), weights or None, labels or None)
+        return in_chunks(self.path, columns=names, sample_weight=counts, missing=missing)
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

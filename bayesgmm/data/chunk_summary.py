@@ -127,7 +127,7 @@ def _refusal(rows: StoredRows, names: tuple[str, ...], chunk: int, bad: _Bad) ->
         cure = "missing='marginalize' fits the values that are there, or drop such rows."
     return (
         f"column {names[bad.column]!r} holds {'a missing' if bad.missing else 'an infinite'} value "
-        f"in row {rows.edges[chunk] + bad.row} ({rows.source.place(chunk)}): {cure}"
+        f"in row {rows.edges[chunk] + bad.row} ({rows.source.place(chunk, bad.row)}): {cure}"
     )
 
 

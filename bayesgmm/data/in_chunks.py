@@ -11,6 +11,7 @@ import numpy as np
 from ..kernels.stored.rows import Source, StoredRows
 from ..utils.errors import DataError
 from ..utils.validation import check_integer
+from .by_name import by_name
 from .data import Data, as_data
 from .sources.blocks import Restarted, array_in_blocks, blocks_of
 from .sources.files import chunk_rows
@@ -53,8 +54,8 @@ def in_chunks(
         Rows of a chunk, where the data have no chunks of their own: 131 072, or fewer if there are
         more than 32 columns. Of a Zarr array it is rounded to its chunks; blocks are chunks, also
         Dask's, and row groups of Parquet too (neighbours with few rows together).
-    sample_weight : array-like (n,), optional
-        What each row counts for.
+    sample_weight : array-like (n,) or str, optional
+        What each row counts for, or the name of the column that says so.
     missing : {"refuse", "marginalize"}
         Whether values may be missing: NaN, nulls. Each chunk is grouped by the values that its
         rows have whenever it is read.
@@ -85,6 +86,7 @@ def in_chunks(
     >>> bayesgmm.fit(chunked, 2, random_seed=1).means.round(2).tolist()
     [[4.29, 79.97], [2.04, 54.48]]
     """
+    columns, sample_weight, _ = by_name(X, columns, sample_weight)
     n_rows = None if rows is None else check_integer("rows", rows, 1)
     if filters is not None and not (isinstance(X, str | Path) or hasattr(X, "get_fragments")):
         raise DataError(

@@ -122,7 +122,7 @@ def _from_frame(x: Any) -> Table | None:
     import narwhals.stable.v2 as nw
 
     if hasattr(x, "collect"):
-        raise DataError("the data are a lazy frame: pass X.collect().")
+        raise DataError("the data are a lazy frame: pass X.collect(), or the path of its files.")
     names = getattr(x, "column_names", getattr(x, "columns", ()))  # pyarrow's columns are data
     _refuse_unusable_names([str(c) for c in names])
     try:
@@ -195,10 +195,11 @@ def _position(table: Table, column: Any) -> int:
     raise DataError(f"no column {column!r}{meant}: the table has {', '.join(table.names)}.")
 
 
-def as_numbers(table: Table, missing: str = REFUSE) -> Values:
+def as_numbers(table: Table, missing: str = REFUSE, first_row: int = 0) -> Values:
     """The values (n, d) as float64 or float32; text and complex numbers are refused.
 
-    Values that are missing become NaN, unless `missing` is "refuse".
+    Values that are missing become NaN, unless `missing` is "refuse". Messages count rows from
+    `first_row` on.
     """
     values = table.values
     n, d = values.shape
@@ -218,7 +219,7 @@ def as_numbers(table: Table, missing: str = REFUSE) -> Values:
         if missing != REFUSE:
             values = np.where(_is_missing(values), np.nan, values)
         for j in range(d):
-            _refuse_text(values[:, j], table.names[j])
+            _refuse_text(values[:, j], table.names[j], first_row)
     if values.dtype == np.float32 or values.dtype == np.float64:
         return values
     return values.astype(np.float64)
@@ -235,10 +236,10 @@ def _is_missing(value: Any) -> bool:
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
-def _refuse_text(column: NDArray[Any], name: str) -> None:
+def _refuse_text(column: NDArray[Any], name: str, first_row: int) -> None:
     missing = _is_missing(column)
-    for i, v in enumerate(column):
-        if missing[i]:
+    for i, v in enumerate(column, start=first_row):
+        if missing[i - first_row]:
             raise DataError(missing_values(name, int(missing.sum()), i))
         try:
             ok = not isinstance(v, _NOT_NUMBERS) and float(v) is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.by_name import by_name
 from ..data.data import Data, as_data
 from ..data.rounding import discreteness_message
 from ..families import Family, FamilyName, get_family
@@ -102,8 +103,9 @@ def fit(
         Seed of the starts; the same seed gives the same fit on any number of threads.
     columns : sequence of str, optional
         Use only these columns of a table.
-    sample_weight : array-like (n,), optional
-        Frequency weight of each row: 2 equals two identical rows, 0 as if it did not.
+    sample_weight : array-like (n,) or str, optional
+        Frequency weight of each row: 2 equals two identical rows, 0 as if it did not. Or the name
+        of a column of X, which is then none of the data.
     missing : {"refuse", "marginalize"}
         "marginalize" fits tables with missing values (NaN, None, pandas' NA, nulls, masked ones)
         by the likelihood of the values that are there: exact if what is missing depends, given
@@ -118,10 +120,11 @@ def fit(
     accelerate : bool
         Make longer steps than EM's where they raise the objective (Anderson acceleration): the
         same maxima, of which it may find another than plain EM from the same start.
-    labels : array-like (n,) or (n, K), optional
+    labels : array-like (n,) or (n, K), or str, optional
         What is known of the rows' components: classes, None, NaN or -1 where none is known, of
         which the c-th in their order is component c, and components beyond them are new classes;
-        or a table of bool that says which components each row can belong to.
+        or a table of bool that says which components each row can belong to; or the name of a
+        column of X with classes, which is then none of the data.
     noise : bool or float, optional
         A uniform component beside the K, for rows that belong to none: True for one over the volume
         of the data (the smaller of the boxes along the columns and along the principal axes, as
@@ -168,6 +171,7 @@ def fit(
     options = check_options(n_init, max_iter, tol, ridge)
     k = check_integer("n_components", n_components, 1)
     seed = check_seed(random_seed)
+    columns, sample_weight, labels = by_name(X, columns, sample_weight, labels)
     data = as_data(X, columns, sample_weight, missing)
     family = get_family(covariance_type, data.d)
     check_problem(data, k, family, prior, options.ridge, max_ratio)

@@ -43,7 +43,7 @@ def noise_sensitivity(
         A fit with noise, or a `Selection` whose best fit is one.
     factors : sequence of float
         What the density is multiplied by.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         The weights of the fit's rows.
 
     Returns

@@ -278,7 +278,7 @@ def merge(
         The rows fitted. Other rows are merged under the density alone: pass `fit.mixture`.
     fit : Fit or Mixture
         K components. Also a fitted `GaussianMixture`, or a `Selection`, of which its best fit.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         What each row counts for, as it was fitted.
 
     Returns

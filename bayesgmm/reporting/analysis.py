@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..comparison.compare import compare
 from ..comparison.rows import Model
 from ..comparison.table import Comparison
+from ..data.by_name import by_name
 from ..data.chunks import are_in_chunks
 from ..data.data import Data, as_data
 from ..data.units import units_in
@@ -158,6 +159,7 @@ def analyse(
     selection, posteriors = given.selection, dict(given.posteriors)
     columns = request.columns if selection is None else _columns(selection)
     missing = request.missing if selection is None else selection.best.mixture.missing
+    columns, sample_weight, labels = by_name(X, columns, sample_weight, labels)
     data = as_data(X, columns, sample_weight, missing)
     if selection is None:
         selection = select(

@@ -108,7 +108,7 @@ def report(
     component_names : sequence of str, optional
         What the chosen fit's components are called, in their order, where they are as many: in all
         tables and figures. `Fit.with_component_names` names those of given results.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         What each row counts for, as for `select`. Rows with weights have no posterior.
     sections : sequence of str, optional
         Those to write: "selection", "fit", "posterior", "check", "diagnostics", "comparison",
@@ -124,7 +124,7 @@ def report(
     noise : bool or float, optional
         Also fit every cell beside noise, as `select` does. The report says how much the noise rests
         on its density.
-    labels : array-like (n,) or (n, K), optional
+    labels : array-like (n,) or (n, K), or str, optional
         What is known of the rows' components, as for `select`. Components are called by their
         classes, and the report says how many rows would be called another.
     progressbar : bool

@@ -128,7 +128,7 @@ def refine(
         has the weight that bridge sampling gives it. Those of the others are not to be averaged
         unless the chains agree: `Posterior.chain_modes` has which chains are in which mode, and
         how high each is, and `Posterior.of_chains` takes one mode's.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         The weights of a fit that had some; and then
     weights : {"counts", "pseudo"}, optional
         what they mean: "counts", that a row stands so many times in the table, which costs what the

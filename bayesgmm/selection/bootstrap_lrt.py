@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.by_name import by_name
 from ..data.data import Data, as_data
 from ..em.checkpoint import kept_answers
 from ..em.checks import check_options
@@ -90,7 +91,7 @@ def bootstrap_lrt(
         Go on to `max_components` in any case.
     start, n_init, max_iter, columns, missing
         As for `fit`, for the data and every replicate.
-    labels : array-like (n,), optional
+    labels : array-like (n,) or str, optional
         Known classes, as for `fit`. The first K is at least their number: what is tested is whether
         there are more. Rows of replicates have a class where the data's have one.
     noise : True, optional
@@ -153,6 +154,7 @@ def bootstrap_lrt(
         raise ValueError("bootstrap_lrt() starts all replicates alike: pass the name of a start.")
     check_name(start)
     random_seed = check_seed(random_seed)
+    columns, _, labels = by_name(X, columns, None, labels)
     data = as_data(X, columns, missing=missing)
     if noise not in (None, True):
         raise ValueError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.by_name import by_name
 from ..data.data import Data, as_data
 from ..em.checkpoint import Checkpoint, kept_answers
 from ..em.checks import bounds, check_bounds, check_options
@@ -97,7 +98,7 @@ def select(
     resume : Selection, optional
         An earlier (or interrupted) grid of the same data and labels: its fits are starts as well,
         so that no cell ends lower than it was.
-    labels : array-like (n,) or (n, K), optional
+    labels : array-like (n,) or (n, K), or str, optional
         What is known of the rows' components, as for `fit`; the cells are then searched one by one.
     noise : bool or float, optional
         Also fit every cell beside a uniform component for noise, as `fit` does: rows of the table
@@ -154,6 +155,7 @@ def select(
     if not isinstance(start, str):
         raise ValueError("select() starts every K alike: pass the name of a start.")
     check_name(start)
+    columns, sample_weight, labels = by_name(X, columns, sample_weight, labels)
     data = as_data(X, columns, sample_weight, missing)
     beside = None if noise is None else read_noise(noise, data)
     if resume is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,19 +24,29 @@ class Blocks(OfTables):
     ----------
     blocks : iterable
         Gives the same tables whenever it is iterated over.
+    numbers : sequence of int
+        The blocks' numbers, where those without rows count too.
     """
 
     blocks: Iterable[Any]
+    numbers: Sequence[int]
 
     def readers(self, start: int, stop: int) -> Iterator[Callable[[], NDArray[Any]]]:
         """What gives the blocks start..stop; those before are iterated over if need be."""
-        blocks = self.blocks[start:stop] if isinstance(self.blocks, list) else None
-        for block in islice(self.blocks, start, stop) if blocks is None else blocks:
-            yield _Block(block, self.columns)
+        numbers = self.numbers[start:stop]
+        if isinstance(self.blocks, list):
+            blocks = iter([self.blocks[number] for number in numbers])
+        else:
+            last = numbers[-1] + 1 if numbers else 0
+            wanted, every = set(numbers), enumerate(islice(self.blocks, last))
+            blocks = (block for number, block in every if number in wanted)
+        for block, first_row in zip(blocks, self.edges[start:stop], strict=False):
+            yield _Block(block, self.columns, first_row)
 
-    def place(self, chunk: int) -> str:
-        """The number of a block."""
-        return f"block {chunk} (rows {self.edges[chunk]} to {self.edges[chunk + 1] - 1})"
+    def place(self, chunk: int, row: int | None = None) -> str:
+        """The number of a block, and its rows."""
+        start, stop = self.edges[chunk : chunk + 2]
+        return f"block {self.numbers[chunk]} (rows {start} to {stop - 1})"
 
     def stamp(self) -> Any:
         """Nothing: what is in the blocks is seen when they are read."""
@@ -47,9 +57,10 @@ class Blocks(OfTables):
 class _Block:
     block: Any
     columns: tuple[int, ...]
+    first_row: int
 
     def __call__(self) -> NDArray[Any]:
-        return numbers_of(self.block, self.columns)
+        return numbers_of(self.block, self.columns, self.first_row)
 
 
 def blocks_of(blocks: Iterable[Any]) -> Blocks:
@@ -67,7 +78,7 @@ def blocks_of(blocks: Iterable[Any]) -> Blocks:
             "anew (a generator function with its arguments: `in_chunks(lambda: blocks())`)."
         )
     names: tuple[str, ...] | None = None
-    edges, single, named = [0], True, False
+    edges, numbers, single, named = [0], [], True, False
     for number, block in enumerate(blocks):
         table = read_table(block)
         if names is None:
@@ -77,11 +88,13 @@ def blocks_of(blocks: Iterable[Any]) -> Blocks:
                 f"block {number} has columns {', '.join(table.names)}, those before have "
                 f"{', '.join(names)}: pass blocks with the same columns."
             )
-        single = single and table.values.dtype == np.float32
-        edges.append(edges[-1] + len(table.values))
-    if names is None or not edges[-1]:
+        if len(table.values):
+            single = single and table.values.dtype == np.float32
+            edges.append(edges[-1] + len(table.values))
+            numbers.append(number)
+    if names is None or not numbers:
         raise DataError("there are no blocks of rows: pass at least one.")
-    return Blocks(names, named, tuple(edges), single, tuple(range(len(names))), blocks)
+    return Blocks(names, named, tuple(edges), single, tuple(range(len(names))), blocks, numbers)
 
 
 @dataclass(frozen=True)
@@ -99,4 +112,5 @@ def array_in_blocks(values: NDArray[Any], names: tuple[str, ...], named: bool, r
     """An array in memory in chunks of so many rows, which are views of it."""
     edges = equal_edges(len(values), rows)
     blocks = [values[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    return Blocks(names, named, edges, values.dtype == np.float32, tuple(range(len(names))), blocks)
+    single, columns = values.dtype == np.float32, tuple(range(len(names)))
+    return Blocks(names, named, edges, single, columns, blocks, range(len(blocks)))

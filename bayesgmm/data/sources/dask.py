@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...kernels.stored.rows import read_or_say
 from ...kernels.stored.sweep import sweep
 from ...utils.errors import DataError
+from ...utils.validation import unusable_names
 from ..tables import columns_of_dataset, names_of_array, not_numbers
 from .of_tables import OfTables, numbers_of
 
@@ -45,7 +46,7 @@ class DaskChunks(OfTables):
         """What makes the chunks start..stop, each in the thread that calls it."""
         return (partial(self._read, c) for c in range(start, stop))
 
-    def place(self, chunk: int) -> str:
+    def place(self, chunk: int, row: int | None = None) -> str:
         """The number of a block or partition, and its rows."""
         start, stop = self.edges[chunk : chunk + 2]
         rows = f" (rows {start} to {stop - 1})" if stop else ""  # not yet counted
@@ -62,7 +63,7 @@ class DaskChunks(OfTables):
         block = get_sync(_leading_to(self.graph, [key]), key)
         if not len(block):
             return np.empty((0, len(self.columns)))
-        return numbers_of(block, self.columns)
+        return numbers_of(block, self.columns, self.edges[chunk])
 
     def counted(self, sizes: Sequence[int] | None = None) -> DaskChunks:
         """The chunks that have rows, by these numbers of rows, else by those known or counted.
@@ -183,6 +184,8 @@ def _of_array(x: Any, names: tuple[str, ...], named: bool) -> DaskChunks:
 
 
 def _of_frame(x: Any, columns: Sequence[str] | None) -> DaskChunks:
+    if x.ndim == 2 and (trouble := unusable_names([str(name) for name in x.columns])):
+        raise DataError(trouble)
     if x.ndim == 1:
         types, named = {"x0" if x.name is None else str(x.name): x.dtype}, x.name is not None
     else:

@@ -9,6 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ...utils.errors import DataError
+
 # Rows of a chunk, where these are ours to choose, and the numbers that it may hold at most.
 _ROWS, _NUMBERS, _FEWEST = 2**17, 2**22, 1024
 # Rows below which neighbouring pieces of a table are one chunk.
@@ -53,6 +55,24 @@ def _stamp(path: str | Path) -> tuple[str, int, int]:
     except OSError:
         return str(path), -1, -1
     return str(path), found.st_size, found.st_mtime_ns
+
+
+def refuse_links(paths: Iterable[str]) -> None:
+    """Refuse a file that is there under two names, whose rows would count twice.
+
+    Raises
+    ------
+    DataError
+        A link to another of the files, or to a folder around them.
+    """
+    names: dict[str, str] = {}
+    for path in paths:
+        other = names.setdefault(os.path.realpath(path), path)
+        if other != path:
+            raise DataError(
+                f"{path} is the same file as {other}, and its rows would count twice: take the "
+                "link out of the folder."
+            )
 
 
 def chosen(values: NDArray[Any], columns: tuple[int, ...]) -> NDArray[Any]:

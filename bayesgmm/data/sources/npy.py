@@ -65,7 +65,7 @@ class NpyFile:
         """What reads the chunks start..stop."""
         return (partial(self._read, *self.edges[c : c + 2]) for c in range(start, stop))
 
-    def place(self, chunk: int) -> str:
+    def place(self, chunk: int, row: int | None = None) -> str:
         """File and rows of a chunk."""
         return f"{self.path}, rows {self.edges[chunk]} to {self.edges[chunk + 1] - 1}"
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables import MARGINALIZE, as_numbers, read_table
+from ..tables import MARGINALIZE, Table, as_numbers, read_table
 from .files import chosen, float_type
 
 
@@ -53,6 +53,12 @@ class OfTables:
         return replace(self, columns=tuple(self.columns[j] for j in columns))
 
 
-def numbers_of(table: Any, columns: tuple[int, ...]) -> NDArray[Any]:
-    """The numbers of these columns of a table, NaN where they are missing."""
-    return chosen(np.asarray(as_numbers(read_table(table), MARGINALIZE)), columns)
+def numbers_of(table: Any, columns: tuple[int, ...], first_row: int = 0) -> NDArray[Any]:
+    """The numbers of these columns of a table, NaN where they are missing.
+
+    Messages count rows from `first_row` on. Other columns need not hold numbers.
+    """
+    read = read_table(table)
+    names = tuple(read.names[j] for j in columns)
+    mine = Table(chosen(np.asarray(read.values), columns), names, read.named)
+    return np.asarray(as_numbers(mine, MARGINALIZE, first_row))

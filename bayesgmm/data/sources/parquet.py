@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...kernels.stored.rows import UnreadableError
 from ...utils.errors import DataError
 from ...utils.optional import optional
-from ...utils.validation import did_you_mean
-from ..tables import not_numbers
-from .files import float_type, grouped, stamp_of
+from .arrow_types import Columns, place_of
+from .files import float_type, grouped, refuse_links, stamp_of
+
+_NO_FILE = (
+    "if it is none of the data, take it out of the folder, or give it a name that begins with _ or "
+    "a point"
+)
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,14 @@ class ArrowDataset:
         pyarrow's fragments, in order.
     pieces : tuple of tuple of int
         The fragments of each chunk.
+    sizes : tuple of int
+        Rows of each fragment.
     edges : tuple of int
         The chunks' bounds.
     types : dict of str to str
         Columns that are read, and their types.
     schema : pyarrow.Schema
-        All columns, those that folders stand for among them.
+        All columns, those that folders stand for among them, in the types in which they are read.
     filters : expression or None
         The rows that are read.
     named : bool
@@ -42,6 +49,7 @@ class ArrowDataset:
 
     fragments: tuple[Any, ...]
     pieces: tuple[tuple[int, ...], ...]
+    sizes: tuple[int, ...]
     edges: tuple[int, ...]
     types: dict[str, str]
     schema: Any
@@ -67,51 +75,67 @@ class ArrowDataset:
         """What reads the chunks start..stop."""
         return (partial(self._read, c) for c in range(start, stop))
 
-    def place(self, chunk: int) -> str:
-        """Files and row groups of a chunk."""
-        return " and ".join(_place(self.fragments[piece]) for piece in self.pieces[chunk])
+    def place(self, chunk: int, row: int | None = None) -> str:
+        """File and row group of a row of a chunk, or the first and the last of all its rows."""
+        pieces = self.pieces[chunk]
+        if row is not None:
+            ends = np.cumsum([self.sizes[piece] for piece in pieces])
+            return place_of(self.fragments[pieces[int(np.searchsorted(ends, row, side="right"))]])
+        first, last = (place_of(self.fragments[piece]) for piece in (pieces[0], pieces[-1]))
+        return first if len(pieces) == 1 else f"{first} to {last}"
 
     def stamp(self) -> Any:
         """Sizes and times of the files."""
         return stamp_of(dict.fromkeys(f.path for f in self.fragments if getattr(f, "path", None)))
+
+    @property
+    def columns(self) -> Columns:
+        """All columns of the files, whatever is in them."""
+        return Columns(self.fragments, self.schema)
+
+    def column(self, name: str) -> NDArray[np.object_]:
+        """Any column's values in the rows' order, None where one is missing.
+
+        Equal values of a row group are one object, so that few of them need 8 bytes a row.
+        """
+        columns, parts = self.columns, [np.empty(0, dtype=object)]
+        kinds = columns.kinds(name)
+        for fragment in self.fragments:
+            own = fragment.physical_schema
+            kind = own.field(name).type if name in own.names else next(iter(kinds))
+            table = self._table(fragment, columns.with_types({name: kind}), [name])
+            parts += [_objects(chunk) for chunk in table.column(0).dictionary_encode().chunks]
+        return np.concatenate(parts)
+
+    def _table(self, fragment: Any, schema: Any, columns: list[str]) -> Any:
+        try:
+            return fragment.to_table(
+                schema, columns=columns, filter=self.filters, use_threads=False
+            )
+        except Exception as error:
+            raise UnreadableError(f"{place_of(fragment)} cannot be read: {error}") from error
 
     def _read(self, chunk: int) -> NDArray[Any]:
         n = self.edges[chunk + 1] - self.edges[chunk]
         out, at = np.empty((len(self.types), n), dtype=self.dtype), 0
         for piece in self.pieces[chunk]:
             fragment = self.fragments[piece]
-            try:
-                table = fragment.to_table(
-                    self.schema, columns=list(self.types), filter=self.filters, use_threads=False
-                )
-            except Exception as error:
-                raise DataError(f"{_place(fragment)} cannot be read: {error}") from error
+            table = self._table(fragment, self.schema, list(self.types))
             if at + len(table) > n:
-                raise DataError(f"{_place(fragment)} has more rows than when it was opened.")
+                raise UnreadableError(
+                    f"{place_of(fragment)} has more rows than when it was opened."
+                )
             for j, name in enumerate(self.types):
-                column = table.column(name)
-                if column.null_count == len(column):
-                    _refuse_without(fragment, name)
-                _copy(column, out[j, at : at + len(table)])
+                _copy(table.column(name), out[j, at : at + len(table)])
             at += len(table)
         return out[:, :at].T
 
 
-def _refuse_without(fragment: Any, name: str) -> None:
-    """Refuse a file that has not got a column, of which pyarrow would make nulls."""
-    from pyarrow.dataset import get_partition_keys
-
-    held = {*fragment.physical_schema.names, *get_partition_keys(fragment.partition_expression)}
-    if name not in held:
-        raise DataError(
-            f"{_place(fragment)} has no column {name!r}, which other files have: name the columns "
-            "that all have with columns=[...], or leave that file out."
-        )
-
-
 def _copy(column: Any, out: NDArray[Any]) -> None:
     """Write a column's numbers, NaN where they are missing."""
-    if column.null_count:
+    from pyarrow import types
+
+    if column.null_count or types.is_decimal(column.type):
         column = column.cast(out.dtype.name)
     at = 0
     for part in column.chunks:
@@ -119,44 +143,12 @@ def _copy(column: Any, out: NDArray[Any]) -> None:
         at += len(part)
 
 
-def _place(fragment: Any) -> str:
-    path = getattr(fragment, "path", None) or "the table"
-    groups = getattr(fragment, "row_groups", None)
-    return str(path) if not groups else f"{path}, row group {groups[0].id}"
-
-
-def columns_in_file(path: Path) -> list[str]:
-    """The names of all columns of a Parquet or Feather file or folder, whatever is in them.
-
-    Raises
-    ------
-    DataError
-        A .npy file, whose columns have no names.
-    """
-    if path.suffix.lower() == ".npy":
-        raise DataError(
-            f"{path.name} has columns without names, none of which can be named as labels: pass a "
-            "Parquet file or folder."
-        )
-    return list(open_dataset(path).schema.names)
-
-
-def column_in_file(path: Path, name: str) -> list[Any]:
-    """A column's values in the rows' order, None where one is missing.
-
-    Raises
-    ------
-    DataError
-        There is no such column.
-    """
-    names = columns_in_file(path)
-    if name not in names:
-        raise DataError(
-            f"no column {name!r} in {path.name}{did_you_mean(name, names)}; it has "
-            f"{', '.join(names)}."
-        )
-    values: list[Any] = open_dataset(path).to_table(columns=[name]).column(0).to_pylist()
-    return values
+def _objects(encoded: Any) -> NDArray[np.object_]:
+    """The values of a dictionary-encoded array."""
+    values = [*encoded.dictionary.to_pylist(), None]
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found[encoded.indices.fill_null(len(values) - 1).to_numpy(zero_copy_only=False)]
 
 
 def open_dataset(path: str | Path) -> Any:
@@ -175,9 +167,16 @@ def open_dataset(path: str | Path) -> Any:
     if Path(path).suffix.lower() in (".feather", ".arrow"):
         form = "feather"
     try:
-        return dataset.dataset(path, format=form, partitioning="hive")
+        found = dataset.dataset(path, format=form, partitioning="hive")
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise DataError(f"{path} is not a dataset that pyarrow can read: {error}") from None
+        cure = f" ({_NO_FILE})" if Path(path).is_dir() else ""
+        raise DataError(
+            f"{path} is not a dataset that pyarrow can read: {error.args[0]}{cure}"
+        ) from None
+    if not found.files:
+        raise DataError(f"the folder {str(path)!r} has no files to read: put Parquet files there.")
+    refuse_links(found.files)
+    return found
 
 
 def arrow_dataset(
@@ -198,24 +197,40 @@ def arrow_dataset(
     DataError
         A column that is not there or does not hold numbers; no rows.
     """
-    types = _types(dataset.schema, columns)
     if isinstance(filters, list):
         from pyarrow import parquet
 
         filters = parquet.filters_to_expression(filters)
+    files = _files(dataset, filters)
+    known = Columns(files, dataset.schema)
+    types = known.number_types(columns)
+    schema = known.with_types(types)
     try:
-        fragments = tuple(
-            part
-            for fragment in dataset.get_fragments(filter=filters)
-            for part in _row_groups(fragment, filters, dataset.schema)
-        )
-        sizes = [_count(fragment, filters, dataset.schema) for fragment in fragments]
+        fragments = tuple(part for file in files for part in _row_groups(file, filters, schema))
+        sizes = tuple(_count(fragment, filters, schema) for fragment in fragments)
     except Exception as error:
         raise DataError(f"the dataset cannot be read: {error}") from error
     edges, pieces = grouped(sizes)
     if not pieces:
-        raise DataError("the dataset has no rows (that pass the filters): pass at least one.")
-    return ArrowDataset(fragments, pieces, edges, types, dataset.schema, filters)
+        passing = "" if filters is None else " that pass the filters"
+        raise DataError(f"the dataset has no rows{passing}: pass at least one.")
+    named = {name: str(kind) for name, kind in types.items()}
+    return ArrowDataset(fragments, pieces, sizes, edges, named, schema, filters)
+
+
+def _files(dataset: Any, filters: Any) -> list[Any]:
+    """The dataset's files, of which the columns' names have been read."""
+    try:
+        files = list(dataset.get_fragments(filter=filters))
+    except Exception as error:
+        raise DataError(f"the filters cannot be used: {error}") from error
+    for file in files:
+        try:
+            _ = file.physical_schema
+        except Exception as error:
+            path = getattr(file, "path", None) or "the table"
+            raise DataError(f"{path} cannot be read: {error} ({_NO_FILE}).") from error
+    return files
 
 
 def _row_groups(fragment: Any, filters: Any, schema: Any) -> list[Any]:
@@ -229,19 +244,3 @@ def _count(fragment: Any, filters: Any, schema: Any) -> int:
         return int(sum(group.num_rows for group in groups))
     # pyarrow's count_rows takes whole files for row groups where the filter is on folders alone.
     return len(fragment.to_table(schema, columns=[], filter=filters, use_threads=False))
-
-
-def _types(schema: Any, columns: Sequence[str] | None) -> dict[str, str]:
-    from pyarrow import types
-
-    names = list(schema.names) if columns is None else [str(c) for c in columns]
-    found = {}
-    for name in names:
-        if name not in schema.names:
-            meant = did_you_mean(name, schema.names)
-            raise DataError(f"no column {name!r}{meant}: there are {', '.join(schema.names)}.")
-        kind = schema.field(name).type
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            raise DataError(not_numbers(name, kind))
-        found[name] = str(kind)
-    return found

@@ -17,11 +17,13 @@ from .dask import dask_chunks, is_dask
 from .npy import memory_map, npy_file
 from .parquet import arrow_dataset, open_dataset
 from .workers import current_client, on_workers
-from .zarr import zarr_array
+from .zarr import zarr_array, zarr_in
 
 # Endings of NumPy's files, and of those that pyarrow reads as a dataset.
 _ARRAYS = (".npy",)
 _DATASETS = (".parquet", ".pq", ".feather", ".arrow")
+# What folders of Zarr's have, in either format.
+_OF_ZARR = ("zarr.json", ".zarray", ".zgroup")
 # Bytes from which a memory map is read as the file that it is: below it is an array like others.
 _LARGE = 2**28
 # What tables in memory have, which may be iterated over too.
@@ -57,7 +59,13 @@ def source_of(
         chunks, client = dask_chunks(x, columns), client or current_client()
         return chunks.counted() if client is None else on_workers(chunks, client)
     if isinstance(x, str | Path):
+        _refuse_address(str(x))
         return _in_file(Path(x), columns, filters, rows)
+    if isinstance(x, list | tuple) and x and all(map(_names_file, x)):
+        raise DataError(
+            f"the data are a list of {len(x)} paths: pass the folder of the files, or "
+            "pyarrow.dataset.dataset([...]) of Parquet files."
+        )
     if _is_large_file(x):
         return memory_map(x, rows)
     if _is_dataset(x):
@@ -99,17 +107,32 @@ def is_iterable_of_blocks(x: Any) -> bool:
     return not any(hasattr(x, name) for name in _OF_TABLES)
 
 
+def _names_file(x: Any) -> bool:
+    return isinstance(x, Path) or isinstance(x, str) and x.endswith((*_ARRAYS, *_DATASETS))
+
+
+def _refuse_address(path: str) -> None:
+    if "://" in path:
+        raise DataError(
+            f"{path!r} is an address, and paths of files are read: open it by "
+            "pyarrow.dataset.dataset, dask.dataframe.read_parquet or zarr.open, and pass that."
+        )
+
+
 def _in_file(path: Path, columns: Sequence[str] | None, filters: Any, rows: int | None) -> Source:
     ending = path.suffix.lower()
     if ending not in (*_ARRAYS, *_DATASETS) and not path.is_dir():
         raise DataError(
-            f"{str(path)!r} names no file that is read in chunks: pass a .npy or Parquet file or a "
-            "folder of Parquet files, or a table in memory (the command line reads CSV files)."
+            f"{str(path)!r} names no file that is read in chunks: pass a .npy or Parquet file, a "
+            "folder of Parquet files or a Zarr array's, or a table in memory, such as "
+            "pd.read_csv(path) (the command line reads CSV files)."
         )
     if not path.exists():
         raise DataError(f"there is no {str(path)!r}.")
     if ending in _ARRAYS:
         return npy_file(path, rows)
+    if any((path / name).exists() for name in _OF_ZARR):
+        return zarr_in(path, rows)
     dataset = open_dataset(path)
     if columns is not None and not set(map(str, columns)) <= set(dataset.schema.names):
         columns = None  # said where columns are selected

@@ -231,9 +231,9 @@ class OnWorkers:
         chosen = tuple(before[j] for j in columns)
         return replace(self, source=self.source.of_columns(columns), columns=chosen)
 
-    def place(self, chunk: int) -> str:
+    def place(self, chunk: int, row: int | None = None) -> str:
         """Where a chunk is, as the source says."""
-        return self.source.place(chunk)
+        return self.source.place(chunk, row)
 
     def stamp(self) -> Any:
         """The source's."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...utils.errors import DataError
+from ...utils.optional import optional
 from .files import chosen, chunk_rows, equal_edges, float_type
 
 
@@ -51,7 +53,7 @@ class ZarrArray:
         """What reads the chunks start..stop."""
         return (partial(self._read, *self.edges[c : c + 2]) for c in range(start, stop))
 
-    def place(self, chunk: int) -> str:
+    def place(self, chunk: int, row: int | None = None) -> str:
         """Array and rows of a chunk."""
         return f"{self.array.store_path}, rows {self.edges[chunk]} to {self.edges[chunk + 1] - 1}"
 
@@ -62,6 +64,25 @@ class ZarrArray:
     def _read(self, start: int, stop: int) -> NDArray[Any]:
         rows = np.asarray(self.array[start:stop]).reshape(stop - start, -1)
         return chosen(rows, self.columns).astype(self.dtype, copy=False)
+
+
+def zarr_in(path: Path, rows: int | None = None) -> ZarrArray:
+    """The chunks of the Zarr array in a folder.
+
+    Raises
+    ------
+    DataError
+        A group, of which one array has to be named; what `zarr_array` refuses.
+    """
+    zarr = optional("zarr", path, "zarr")
+    found = zarr.open(str(path), mode="r")
+    if not hasattr(found, "chunks"):
+        names = ", ".join(map(repr, found)) or "none"
+        raise DataError(
+            f"{str(path)!r} is a group of Zarr arrays ({names}): pass the folder of one, or "
+            "zarr.open(path)[name]."
+        )
+    return zarr_array(found, rows)
 
 
 def zarr_array(array: Any, rows: int | None = None) -> ZarrArray:

@@ -83,7 +83,7 @@ def standard_errors(
         posterior) how wide the posterior is, which is more. "sandwich" needs no replicates either
         and is right also where the model is not, if rows are many: of the parameters to which the
         estimates then tend.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         The weights of the rows, if they had some when fitted; taken for frequencies.
     weights : {"counts", "pseudo"}, optional
         For "sandwich", what these weights are, which has to be said: the number of times that a row

@@ -32,6 +32,10 @@ def fits_in_memory(numbers: int) -> bool:
     return numbers <= _MEMORY
 
 
+class UnreadableError(DataError):
+    """A part of a table cannot be read; the message says which."""
+
+
 class Source(Protocol):
     """A table in chunks, each of which can be read again and again."""
 
@@ -57,8 +61,8 @@ class Source(Protocol):
         The iterator is advanced by one thread at a time, what it gives is called by any.
         """
 
-    def place(self, chunk: int) -> str:
-        """Where a chunk is, for messages."""
+    def place(self, chunk: int, row: int | None = None) -> str:
+        """Where a chunk is, or the row with that number in it, for messages."""
 
     def stamp(self) -> Any:
         """What is another value when the table has been changed, as far as that is quickly seen."""
@@ -345,7 +349,7 @@ def read_or_say(source: Source, chunk: int, read: Callable[[], Block]) -> Block:
         raise
     except Exception as error:
         place = source.place(chunk)
-        if isinstance(error, DataError) and place in str(error):
+        if isinstance(error, UnreadableError) or place in str(error):
             raise
         raise DataError(f"{place} cannot be read: {error}") from error
 

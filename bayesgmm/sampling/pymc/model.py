@@ -69,7 +69,7 @@ def build_model(
         True shows the covariances as variable `Sigma` (K, d, d), over component, feature and
         feature_bis, so that terms can be written on them. PyTensor takes one to two seconds more to
         compile such a model for samplers other than `refine`.
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like (n,) or str, optional
         The weights of a fit that had some; and then
     weights : {"counts"}, optional
         that they are whole numbers of times that the rows stand in the table: the model's rows are
