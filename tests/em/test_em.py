@@ -303,7 +303,10 @@ def check_outcome(x, k, name, start, seed, with_prior):
     assert np.all(np.isfinite(fit.covariances)), where
     assert np.all(np.isfinite(fit.predict_proba(x))), where
     falls = -np.diff(fit.history)
-    assert np.all(falls <= 1e-8 * len(x) + 1e-9 * np.abs(fit.history[1:])), where
+    # Rounding moves a covariance's smallest variance by so much of it, and the likelihood at its
+    # maximum by the square: of rows that are a line but for 1e-6 that is seen.
+    moved = min(10 * np.finfo(float).eps * np.linalg.cond(fit.covariances).max(), 0.01)
+    assert np.all(falls <= (1e-8 + moved**2) * len(x) + 1e-9 * np.abs(fit.history[1:])), where
     if with_prior:
         assert fit.status.sound, where
     if fit.status is Status.DEGENERATE:
