@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,40 +23,33 @@ _BLOCK = 2**13
 def box_around(data: Data) -> Box:
     """The smaller of two boxes around the rows: along columns, or principal axes.
 
-    Its volume is mclust's `hypvol`. Of rows that may miss values it is the box along the columns,
+    Its volume is mclust's `hypvol`, by one reading of the rows for the axes and one for their
+    ranges there. Of rows that may miss values it is the box along the columns,
     of which the columns that a row has are a box again.
     """
     center = data.center
     along_columns = Box(np.eye(data.d), data.low - center, data.high - center, center)
     if data.missing != REFUSE:
         return along_columns
-    if are_in_chunks(data):
-        return _smaller_in_chunks(data, along_columns)
-    used = slice(None) if data.weights is None else data.weights > 0
-    rows = np.asarray(data.values, dtype=np.float64)[used] - center
-    axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2]
-    boxes = [
-        Box(along, x.min(axis=0), x.max(axis=0), center)
-        for along, x in ((np.eye(data.d), rows), (axes, rows @ axes.T))
-        if len(along) == data.d and np.ptp(x, axis=0).all()
-    ]
-    return min(boxes, key=lambda box: box.log_volume)
-
-
-def _smaller_in_chunks(data: Data, along_columns: Box) -> Box:
-    """The smaller of both boxes, by two sweeps: for the axes, and for the rows' ranges there."""
-    triangles = answers_of_chunks(data, _Triangle(data.center))
-    whole = _triangle(np.vstack(triangles))
+    whole = _triangle(np.vstack(_of_parts(data, _Triangle(data.center))))
     if len(whole) <= data.d:  # fewer rows than columns
         return along_columns
     axes = np.linalg.svd(whole[1:, 1:])[2]
-    ranges = answers_of_chunks(data, _Ranges(data.center, axes))
+    ranges = _of_parts(data, _Ranges(data.center, axes))
     low = np.array([least for least, _ in ranges]).min(axis=0)
     high = np.array([most for _, most in ranges]).max(axis=0)
     if not np.all(high > low):
         return along_columns
     along_axes = Box(axes, low, high, data.center)
     return min(along_columns, along_axes, key=lambda box: box.log_volume)
+
+
+def _of_parts[T](data: Data, work: Callable[[Chunk], T]) -> list[T]:
+    """What work gives of every chunk, or of all rows in memory: in blocks, so that it needs few."""
+    if are_in_chunks(data):
+        return answers_of_chunks(data, work)
+    weights = np.empty(0) if data.weights is None else data.weights
+    return [work(Chunk(0, 0, np.asarray(data.values), weights, None, 0))]
 
 
 def _triangle(rows: FloatArray) -> FloatArray:

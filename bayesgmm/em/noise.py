@@ -11,22 +11,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..data.blocks import slices
 from ..data.chunks import are_in_chunks
 from ..data.data import Data
 from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.contract import EStep, Parameters
 from ..kernels.e_step.e_step import evaluate, measured_statistics
+from ..kernels.e_step.groups import Groups
 from ..mixture.noise import Noise, mixed
 from ..mixture.noise_in_chunks import best_share_in_chunks, statistics_beside
-from ..mixture.share_of_noise import best_share
+from ..mixture.share_of_noise import MOMENTS, best_share, best_share_of, moments_of
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
 from .box_around import box_around
+
+# Rows of which vectors are held at a time.
+_BLOCK = 2**16
 
 
 def read_noise(noise: Any, data: Data) -> Noise:
@@ -74,27 +80,56 @@ class NoisyRows:
         """
         if are_in_chunks(self.data):
             return best_share_in_chunks(self.data, parameters, self.noise)
-        return self._log_densities(parameters)[1]
+        return self._share(evaluate(self.data, parameters)[0])
 
-    def _log_densities(self, parameters: Parameters) -> tuple[FloatArray, float]:
-        """Log densities (n,) under the Gaussian components alone, and the best share of noise."""
-        of_components = evaluate(self.data, parameters)[0]
-        log_ratios = of_components - self.noise.of_rows(self.data)
-        return of_components, best_share(log_ratios, self.data.counted)
+    def _share(self, of_components: FloatArray) -> float:
+        """The best share of noise, given the rows' log densities (n,) under the components alone.
 
-    def _mixed(self, parameters: Parameters) -> tuple[FloatArray, FloatArray]:
-        """Log densities (n,) at the best share of noise, and the probabilities (n,) to be noise."""
-        of_components, share = self._log_densities(parameters)
-        return mixed(of_components, self.noise.of_rows(self.data), share)
+        Of many rows by moments, a block at a time, so that no more vectors of all rows are needed.
+        """
+        blocks = list(slices(self.data.n, at_most=_BLOCK))
+        if len(blocks) == 1:
+            return best_share(self._ratios(of_components, blocks[0]), self.data.counted)
+        counted = self.data.counted
+        moments = np.zeros(MOMENTS)
+        for block in blocks:
+            weights = np.ones(block.stop - block.start) if counted is None else counted[block]
+            moments += moments_of(self._ratios(of_components, block), weights)
+        return best_share_of(moments)
 
-    def without_noise(self, is_noise: FloatArray) -> Data:
-        """The rows with weights, of which the probabilities to be noise are taken off."""
-        weights = np.ones(self.data.n) if self.data.weights is None else self.data.weights
-        return replace(self.data, weights=weights * (1 - is_noise))
+    def _ratios(self, of_components: FloatArray, block: slice) -> FloatArray:
+        """Log ratios of a block of rows, of the components' density to the noise's."""
+        return of_components[block] - self._of_noise(block)
+
+    def _of_noise(self, block: slice) -> float | FloatArray:
+        """The log density of a block of rows in memory, or of all rows, under the noise."""
+        groups = self.data.groups
+        if groups is None:
+            return self.noise.log_density
+        assert isinstance(groups, Groups)
+        return np.asarray(self._of_groups[groups.of_rows[block]])
+
+    @cached_property
+    def _of_groups(self) -> FloatArray:
+        assert isinstance(self.data.groups, Groups)
+        return self.noise.of_groups(self.data.groups)
+
+    def _held(self, parameters: Parameters) -> tuple[Data, float]:
+        """Rows with what they count for in the components, at the best share; log-likelihood."""
+        data = self.data
+        weights = evaluate(data, parameters)[0]  # log densities, a block of which is replaced
+        share, loglik, counted = self._share(weights), 0.0, data.counted
+        for block in slices(data.n, at_most=_BLOCK):
+            total, is_noise = mixed(weights[block], self._of_noise(block), share)
+            loglik += float(total.sum() if counted is None else counted[block] @ total)
+            weights[block] = 1 - is_noise
+        if data.weights is not None:
+            weights *= data.weights
+        return replace(data, weights=weights), loglik
 
     def held(self, parameters: Parameters) -> Data:
         """Rows in memory with what they count for in the components, at the best share of noise."""
-        return self.without_noise(self._mixed(parameters)[1])
+        return self._held(parameters)[0]
 
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass, at the best share of noise; statistics are without the noise.
@@ -109,8 +144,5 @@ class NoisyRows:
         if are_in_chunks(self.data):
             share = self.best_share(parameters)
             return statistics_beside(self.data, parameters, self.noise, share)
-        total, is_noise = self._mixed(parameters)
-        step = measured_statistics(self.without_noise(is_noise), parameters)
-        counted = self.data.counted
-        counted = np.ones(self.data.n) if counted is None else counted
-        return replace(step, loglik=float(counted @ total), log_certainty=0.0)
+        held, loglik = self._held(parameters)
+        return replace(measured_statistics(held, parameters), loglik=loglik, log_certainty=0.0)

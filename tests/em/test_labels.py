@@ -189,7 +189,8 @@ def test_forms_of_labels():
         (np.ones((30, 3), bool), "labels has shape"),
         (np.ones((30, 2)), "labels has shape"),
         (np.arange(60).reshape(30, 2) > 1, "row 0 of labels can belong to no component"),
-        ("abc", "labels is a"),
+        ("abc", "labels=.abc. names a column, and those of the data have no names"),
+        (3, "labels is a"),
         ([1, "a"] * 15, "different types"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import bayesgmm
 from bayesgmm import DataError, Mixture
 from bayesgmm.data.data import as_data
 from bayesgmm.em.box_around import box_around
+from bayesgmm.em.noise import NoisyRows, read_noise
 from bayesgmm.mixture.share_of_noise import best_share
 from tests.conftest import simulate
 from tests.places import SHIPPED
@@ -217,3 +219,40 @@ def test_sensitivity_to_the_density(rng):
     assert table.loc[0.01, "noise_rows"] < table.loc[1.0, "noise_rows"]
     with pytest.raises(TypeError, match="noise=True"):
         bayesgmm.noise_sensitivity(x, bayesgmm.fit(x, 2, "EII", random_seed=0))
+
+
+def test_memory_of_a_fit():
+    """Of n rows what they count for is kept, and few other vectors of all rows."""
+    n, d = 400_000, 3
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, d))
+    x[: n // 2] += 6
+    x[: n // 50] = rng.uniform(-6, 12, (n // 50, d))
+    options = {"start": "k-means++", "n_init": 1, "random_seed": 1, "noise": True}
+    bayesgmm.fit(x[:20_000], 2, max_iter=2, **options)  # compiled, as for all of them
+    tracemalloc.start()
+    bayesgmm.fit(x, 2, max_iter=2, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * 8 * n  # five numbers a row
+
+
+def test_many_rows_a_block_at_a_time():
+    """The share by moments, the log-likelihood and what rows count for, as of all at once."""
+    rng = np.random.default_rng(3)
+    mixture = Mixture([0.3, 0.7], [[0.0, 0.0], [4.0, 4.0]], [np.eye(2)] * 2)
+    x = np.vstack([mixture.sample(95_000, rng)[0], rng.uniform(-9, 9, (5_000, 2))])
+    x[rng.random(x.shape) < 0.05] = np.nan
+    for missing, rows in (("refuse", x[~np.isnan(x).any(axis=1)]), ("marginalize", x)):
+        for weights in (None, rng.integers(0, 3, len(rows)).astype(float)):
+            data = as_data(rows, sample_weight=weights, missing=missing)
+            counted = np.ones(data.n) if data.counted is None else data.counted
+            parameters = mixture.parameters_about(data.center)
+            noisy = NoisyRows(data, read_noise(1e-3, data))
+            share, step = noisy.best_share(parameters), noisy.e_step(parameters)
+            of_components, of_noise = mixture.log_density(data), noisy.noise.of_rows(data)
+            assert share == pytest.approx(best_share(of_components - of_noise, counted), abs=1e-13)
+            both = np.logaddexp(np.log1p(-share) + of_components, np.log(share) + of_noise)
+            assert step.loglik == pytest.approx(counted @ both, rel=1e-12)
+            held = counted * (1 - np.exp(np.log(share) + of_noise - both))
+            assert noisy.held(parameters).counted == pytest.approx(held, abs=1e-9)
