@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,8 @@ class MissingRates:
             len(patterns),
         )  # fmt: skip
 
-    def table(self) -> pd.DataFrame:
-        """The shares of the columns that miss any, as text."""
+    def table(self, titles: Sequence[str]) -> pd.DataFrame:
+        """The shares of the columns that miss any, as text; titles (K,) of the components."""
         import pandas as pd
 
         some = np.flatnonzero(self.of_all > 0)
@@ -81,30 +82,31 @@ class MissingRates:
         return pd.DataFrame(
             [[f"{share:.1%}" for share in row] for row in shares],
             index=[self.names[j] for j in some],
-            columns=["all rows", *(f"component {k}" for k in range(len(self.counts)))],
+            columns=["all rows", *titles],
         )
 
-    def sentences(self) -> list[str]:
+    def sentences(self, titles: Sequence[str]) -> list[str]:
         """What is missing, what is assumed of it, and where to look twice."""
-        n = self.n_values
+        n, ways = self.n_values, self.n_patterns
         first = (
-            f"{n} value{'s' if n > 1 else ''} are missing, in {self.n_patterns} patterns; "
-            f"{self.n_complete} rows are complete"
+            f"{n} value{'s are' if n > 1 else ' is'} missing, in {ways} "
+            f"pattern{'s' if ways > 1 else ''}; {self.n_complete} rows are complete"
         )
         if self.n_empty:
             first += f", and {self.n_empty} without any value count in nothing"
-        return [f"{first}.", _MEANING, *self._striking()]
+        return [f"{first}.", _MEANING, *self._striking(titles)]
 
-    def _striking(self) -> list[str]:
+    def _striking(self, titles: Sequence[str]) -> list[str]:
         """The component and column of which more is missing than of all rows, by chance alone."""
         errors = np.sqrt(self.of_all * (1 - self.of_all) / np.maximum(self.counts, 1.0)[:, None])
         more = self.of_components - self.of_all
         k, j = np.unravel_index(np.argmax(more), more.shape)
         if more[k, j] < max(_FAR, _ERRORS * errors[k, j]):
             return []
+        share, whole, title = self.of_components[k, j], self.of_all[j], titles[int(k)]
         return [
-            f"Component {k} lacks {self.names[j]} in {self.of_components[k, j]:.0%} of its rows, "
-            f"all rows lack it in {self.of_all[j]:.0%}. Values that are there may explain that; "
-            "if they do not, these values are not missing at random, and what is said of "
-            f"component {k} rests on rows that are not like those it lacks."
+            f"Of the rows of {title} {share:.0%} lack {self.names[j]}, of all rows {whole:.0%}. "
+            "Values that are there may explain that; if they do not, these values are not missing "
+            f"at random, and what is said of {title} rests on rows that are not like those it "
+            "lacks."
         ]

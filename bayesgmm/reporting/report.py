@@ -271,7 +271,7 @@ def render(
     )
     drawn = figures_of(analysis) if figures is None else figures
     table = kind.table
-    posterior = analysis.posterior
+    posterior, titles = analysis.posterior, analysis.component_titles
     return template.render(
         a=analysis,
         answer=verdict.conclusion(analysis),
@@ -285,8 +285,8 @@ def render(
         sections=_sections(analysis),
         table=table,
         columns=tables.columns_table(analysis),
-        missing=[] if analysis.missing is None else analysis.missing.sentences(),
-        missing_rates=None if analysis.missing is None else analysis.missing.table(),
+        missing=[] if analysis.missing is None else analysis.missing.sentences(titles),
+        missing_rates=None if analysis.missing is None else analysis.missing.table(titles),
         labels=[] if analysis.labels is None else analysis.labels.sentences(),
         labels_table=None if analysis.labels is None else analysis.labels.table,
         noise=[] if analysis.noise is None else analysis.noise.sentences(),

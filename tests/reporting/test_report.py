@@ -441,7 +441,7 @@ def test_missing_values_are_told_by_component(tmp_path):
     resp, lacking = fit.predict_proba(x)[rows], x[rows].isna().to_numpy()
     share = resp.T @ lacking[:, 1] / resp.sum(axis=0)
     k = int(np.argmax(share))
-    assert f"Component {k} lacks sepal_width in {share[k]:.0%} of its rows" in text
+    assert f"Of the rows of component {k} {share[k]:.0%} lack sepal_width, of all" in text
     of_column = [v for v in text.splitlines() if v.startswith("| sepal_width | ") and "%" in v]
     row = of_column[0]
     assert [f"{v:.1%}" for v in (lacking[:, 1].mean(), *share)] == row.strip("| ").split(" | ")[1:]
