@@ -24,6 +24,8 @@ _ROWS_PER_COLUMN, _FEWEST_ROWS = 2, 16
 _FEW_GROUPS = 2**16
 # What a row of a rare group costs, in rows of a frequent one.
 _RARE_COST = 4.0
+# Numbers of `Groups.packed` before the bounds.
+_HEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +46,14 @@ class Groups:
     observed: NDArray[np.bool_]
     admissible: NDArray[np.bool_] | None = None
 
-    @cached_property
+    @property
     def order(self) -> IntArray:
-        """The rows (n,) group by group, those of a group as they come."""
+        """The rows (n,) group by group, those of a group as they come; a view of `packed`."""
+        n_groups, d = self.observed.shape
+        start = _HEAD + len(self.bounds) + n_groups * (2 + d)
+        return self.packed[start : start + len(self.of_rows)]
+
+    def _sorted_rows(self) -> IntArray:
         number = self.of_rows
         if len(self.observed) <= _FEW_GROUPS:  # which are sorted by their digits
             number = number.astype(np.uint16)
@@ -142,7 +149,7 @@ class Groups:
         n_allowed = 0 if admissible is None else admissible.shape[1]
         parts = [
             [len(observed), self.n_frequent, n_allowed, len(log_noise)], self.bounds,
-            observed.sum(axis=1), self.silent, columns.ravel(), self.order, allowed,
+            observed.sum(axis=1), self.silent, columns.ravel(), self._sorted_rows(), allowed,
             log_noise.view(np.int64),
         ]  # fmt: skip
         return np.concatenate([np.asarray(part, dtype=np.int64) for part in parts])
@@ -199,7 +206,7 @@ class Table(NamedTuple):
 def table_of(packed, n, d):  # type: ignore[no-untyped-def]
     """The table of the groups of n rows of d columns."""
     n_groups, n_allowed = packed[0], packed[2]
-    bounds = 4
+    bounds = _HEAD
     n_observed = bounds + n_groups + 1
     silent = n_observed + n_groups
     columns = silent + n_groups
