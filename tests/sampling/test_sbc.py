@@ -34,6 +34,8 @@ PRIOR = Prior([0.0, 1.0], [[40.0, 10.0], [10.0, 60.0]], 10, [[7.0, 3.0], [3.0, 1
 #: The side of the square in which noise lies: outside it there is next to nothing of the prior.
 SIDE = 80.0
 FAMILIES = list(ALL_FAMILIES)
+# Those that CI runs.
+IN_CI = {"VVI", "EEE", "VVV", "EVE", "VEV"}
 QUANTITIES = 7
 #: How DRAWS nearly independent draws are made: the engine, draws for each that is kept, sweeps for
 #: each draw, and draws before the first.
@@ -125,7 +127,10 @@ def rank(name, sampler, truth, seed, share=None, missing=0.0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in IN_CI else pytest.param(n, marks=pytest.mark.long) for n in FAMILIES],
+)
 def test_ranks_are_uniform(name, sampler):
     """Ten bins of equal chance by chi-squared, and the distribution function by Kolmogorov's test.
 
