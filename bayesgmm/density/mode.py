@@ -21,6 +21,8 @@ _MAX_STEPS = 50
 # Expected gain of a Newton step, in nats, at which the mode is found, and the factor by which it
 # must fall for the earlier curvature to be kept.
 _FOUND, _FALL = 1e-8, 0.1
+# A step raises the density by so many times the gain expected of it at most.
+_MOST_GAIN = 100.0
 _HALVINGS = 20
 
 
@@ -113,7 +115,8 @@ def mode_near(density: Smooth, start: FloatArray, within: float = np.inf) -> Mod
             root, positive = _root(information(density, here))
             fresh = True
             continue
-        there, found, slope = _uphill(density, here, value, root @ (root.T @ gradient))
+        step = root @ (root.T @ gradient)
+        there, found, slope = _uphill(density, here, value, step, max(decrement, 1.0))
         if there is None:
             if fresh:
                 break
@@ -136,13 +139,17 @@ def _gain(root: FloatArray, gradient: FloatArray) -> float:
 
 
 def _uphill(
-    density: Smooth, here: FloatArray, value: float, step: FloatArray
+    density: Smooth, here: FloatArray, value: float, step: FloatArray, gain: float
 ) -> tuple[FloatArray | None, float, FloatArray]:
-    """The point after a step, halved until the density rises; None where it never does."""
+    """The point after a step, halved until the density rises; None where it never does.
+
+    A rise far beyond the gain that was to be expected is none: where the curvature is not that of
+    a maximum steps can lead to where a user's model overflows, to log densities of 1e36.
+    """
     for _ in range(_HALVINGS):
         there = here + step
         found, slope = density(there)
-        if found > value:
+        if value < found < value + _MOST_GAIN * gain and np.all(np.isfinite(slope)):
             return there, found, slope
         step = 0.5 * step
     return None, value, step
