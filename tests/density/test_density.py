@@ -315,3 +315,26 @@ def test_another_model_compiles_nothing(name):
     assert compilations(lambda: run(name, 3, "conjugate", n=77)) == 0
     for other in others:
         assert compilations(partial(run, other, 3, "random concentration")) == 0
+
+
+class Overflowing:
+    """A density with a mode at 3, that is 1e36 where its coordinate is above 50."""
+
+    data = None
+
+    def __call__(self, free):
+        if free[0] > 50:
+            return 1e36, np.zeros(1)
+        # Far from its mode it is convex, and Newton's step twice too long.
+        away = free[0] - 3.0
+        return -((1 + away**2) ** 0.25), np.array([-0.5 * away * (1 + away**2) ** -0.75])
+
+    def units(self):
+        return np.ones(1)
+
+
+def test_a_density_that_overflows_is_no_higher():
+    """From where the curvature is that of no maximum."""
+    found = mode_near(Overflowing(), np.array([-400.0]))
+    assert found.origin == pytest.approx([3.0], abs=1e-4)
+    assert found.regular
