@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from ..kernels.stored.rows import StoredRows
 from ..utils.errors import DataError
-from ..utils.types import FloatArray
 from ..utils.validation import did_you_mean
-from .data import Data, as_rows_like
+from .data import Data
 from .sources.dask import is_dask, is_frame
 from .sources.parquet import ArrowDataset, arrow_dataset, open_dataset
 from .sources.sources import is_iterable_of_blocks
 from .sources.workers import OnWorkers
-from .tables import REFUSE, columns_of_dataset
+from .tables import columns_of_dataset
 
 
 @dataclass(frozen=True)
@@ -73,20 +72,6 @@ def by_name(
     if columns is None:
         columns = [name for name in table.of_data if name not in asked.values()]
     return columns, found.get("sample_weight", sample_weight), found.get("labels", labels)
-
-
-def rows_for(
-    x: Any,
-    names: Sequence[str],
-    center: FloatArray,
-    scale: FloatArray,
-    named: bool = True,
-    sample_weight: Any = None,
-    missing: str = REFUSE,
-) -> Data:
-    """New rows as `as_rows_like` makes them, whose weights can be a column of the table."""
-    _, sample_weight, _ = by_name(x, names if named else None, sample_weight)
-    return as_rows_like(x, names, center, scale, named, sample_weight, missing)
 
 
 def _column(table: _Named, name: str, what: str) -> NDArray[Any]:

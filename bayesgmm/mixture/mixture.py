@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.by_name import rows_for
-from ..data.data import Data
+from ..data.by_name import by_name
+from ..data.data import Data, as_rows_like
 from ..data.lazy import lazy_on_dask
 from ..data.tables import MARGINALIZE, MISSING, REFUSE
 from ..kernels.e_step.contract import Parameters
@@ -229,7 +229,8 @@ class Mixture(NamedComponents, Probabilities, Displayed):
         Data
         """
         missing = self.missing if missing is None else missing
-        return rows_for(x, self.names, self._center, self.scale, self.named, sample_weight, missing)
+        counts = by_name(x, self.names if self.named else None, sample_weight)[1]
+        return as_rows_like(x, self.names, self._center, self.scale, self.named, counts, missing)
 
     @lazy_on_dask
     def log_density(self, x: Any) -> FloatArray:

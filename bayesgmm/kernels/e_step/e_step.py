@@ -382,7 +382,6 @@ class _Pass:
         worthwhile = min(_CHUNK_BYTES // per_chunk, self.work // _CHUNK_WORK)
         n_chunks = min(n_blocks, _MAX_CHUNKS, max(2, worthwhile))
         if self.groups is not None:
-            _ = self.groups.packed  # once, before each thread makes its own
             return min(block, LARGEST_BLOCK), self.groups.chunks(n_chunks)
         edges = [min(n, block * (n_blocks * c // n_chunks)) for c in range(n_chunks)] + [n]
         return block, list(pairwise(edges))

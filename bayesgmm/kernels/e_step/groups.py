@@ -113,7 +113,11 @@ class Groups:
         return int(np.sum(self.silent | (np.diff(self.bounds) >= enough)))
 
     def chunks(self, number: int) -> list[tuple[int, int]]:
-        """Parts of `order` that take about equally long, as starts and ends."""
+        """Parts of `order` that take about equally long, as starts and ends.
+
+        What they are read from is made here, once, and not by each thread for itself.
+        """
+        _ = self.packed
         sizes = np.diff(self.bounds)
         rare = np.arange(len(sizes)) >= self.n_frequent
         cost = np.concatenate([[0.0], np.cumsum(np.where(rare, _RARE_COST * sizes, sizes))])
