@@ -13,7 +13,7 @@ VENVS_VERSIONS := .venv-lowest .venv-newest
 # gmmx and JAX, which only the benchmarks compare with, stay away from everything else.
 VENV_JAX := .venv-jax
 
-.PHONY: demo test test-slow test-versions test-lowest test-newest format format-check lint types notebooks notebooks-write docs bench ci clean force
+.PHONY: demo test test-slow test-slow-few test-versions test-lowest test-newest format format-check lint types notebooks notebooks-write docs bench ci clean force
 
 demo: $(VENV)/.installed
 	@rm -f report.html
@@ -29,6 +29,10 @@ test: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(PY) -m pytest -m slow $(PYTEST_ARGS)
+
+# Of each kind of slow tests one, for CI; pytest refuses a name that is no longer there.
+test-slow-few: $(VENV)/.installed-dev
+	$(PY) -m pytest -m slow $(PYTEST_ARGS) @tests/slow_few.txt
 
 # The tests of what other libraries do not promise, at both ends of the bounds in pyproject.toml.
 test-versions: test-lowest test-newest

@@ -846,10 +846,16 @@ def test_the_package_runs_as_a_module():
     [
         ("bayesgmm re", ["refine", "report"]),
         ("bayesgmm select x.csv --families EEE,VV", ["EEE,VVI", "EEE,VVE", "EEE,VVV"]),
-        ("bayesgmm select x.csv --criterion c", ["cv"]),
-        ("bayesgmm fit x.csv --start k", ["kmeans", "k-means++"]),
-        ("bayesgmm refine x.csv x.npz --sampler g", ["gibbs"]),
-        ("bayesgmm refine x.csv x.npz --relabel e", ["ecr", "ecr-iterative-1", "ecr-iterative-2"]),
+        pytest.param("bayesgmm select x.csv --criterion c", ["cv"], marks=pytest.mark.slow),
+        pytest.param(
+            "bayesgmm fit x.csv --start k", ["kmeans", "k-means++"], marks=pytest.mark.slow
+        ),
+        pytest.param("bayesgmm refine x.csv x.npz --sampler g", ["gibbs"], marks=pytest.mark.slow),
+        pytest.param(
+            "bayesgmm refine x.csv x.npz --relabel e",
+            ["ecr", "ecr-iterative-1", "ecr-iterative-2"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_shell_completion(line, expected):

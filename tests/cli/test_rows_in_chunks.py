@@ -21,6 +21,7 @@ def run(*arguments):
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_a_folder_and_an_array(tmp_path):
     """The fit of the rows in all files, with a column of weights and others left out."""
     x = bayesgmm.datasets.load_faithful()

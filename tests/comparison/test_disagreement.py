@@ -47,6 +47,7 @@ def table(models):
         return bayesgmm.compare(models, evidence="bridge", random_seed=1)
 
 
+@pytest.mark.slow
 def test_they_choose_different_k_and_the_words_say_what_each_asks(table):
     """BIC 2, evidence and p(K) more (published p(K): 4 or 3, .25 each), LOO the most."""
     k_of = table["K"].astype(int)

@@ -140,6 +140,7 @@ def test_complete_chunks_have_the_bits_of_complete_rows():
     assert histories[0] == histories[1]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.utils.errors.ConvergenceAdvice")  # few draws
 def test_errors_grids_and_posteriors():
     """Standard errors, a grid, Laplace's approximation and LOO of rows with holes, in chunks."""

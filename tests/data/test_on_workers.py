@@ -294,7 +294,6 @@ def test_predictions_are_written_by_workers(cluster, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::bayesgmm.utils.errors.ConvergenceAdvice")  # few draws
 def test_posteriors_on_a_cluster(cluster, monkeypatch):
     """NUTS and leave-one-out give the numbers of one process; no chunk comes to the client.

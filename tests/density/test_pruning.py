@@ -182,6 +182,7 @@ def refined(separated, monkeypatch, **options):
     return posterior.tree["posterior"], seen
 
 
+@pytest.mark.slow
 def test_refine_leaves_out_what_does_not_change_the_posterior(separated, monkeypatch):
     """Means within 4.5 Monte Carlo errors of the whole density's, deviations within 15 %.
 

@@ -51,7 +51,7 @@ WORK = {
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
-@pytest.mark.parametrize("what", list(WORK))
+@pytest.mark.parametrize("what", ["fit", pytest.param("select", marks=pytest.mark.slow)])
 def test_a_killed_process_is_gone_on_with(what, tmp_path):
     """By another process, to the same bits, without the passes that were made."""
     whole, path = Counted(), tmp_path / "kept"

@@ -269,10 +269,7 @@ REFUSALS = (
 @pytest.mark.parametrize(
     "seeds",
     [range(i, i + 10) for i in (0, 10, 20, 30)]
-    + [
-        pytest.param(range(i, i + 100), marks=[pytest.mark.slow, *[pytest.mark.long] * (i > 200)])
-        for i in range(100, 600, 100)
-    ],
+    + [pytest.param(range(i, i + 100), marks=pytest.mark.slow) for i in range(100, 600, 100)],
     ids=lambda s: f"{s.start}",
 )
 def test_whatever_comes_in_a_number_or_a_reason_comes_out(seeds):

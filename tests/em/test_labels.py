@@ -265,7 +265,7 @@ FEW, MANY = (99, 0.29), (999, 0.1)
     ("family", "seed", "n_boot", "to"),
     [("VVV", 0, *FEW), ("EEI", 1, *FEW)]
     + [
-        pytest.param(family, seed, *MANY, marks=[pytest.mark.slow, pytest.mark.long])
+        pytest.param(family, seed, *MANY, marks=pytest.mark.slow)
         for family in ("VVV", "EEI")
         for seed in range(3)
     ],

@@ -38,6 +38,7 @@ def test_no_matrix_of_columns_by_columns(family):
     assert fit.loglik == pytest.approx(logsumexp(logs, axis=1).sum(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_grids_and_files_hold_none_either(tmp_path):
     """A grid of such families over 40 x 3000 (72 MB a matrix), and the files of its fits."""
     d = 3000

@@ -256,6 +256,7 @@ def test_saved_fits_remember(rng, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(x), found.predict_proba(x))
 
 
+@pytest.mark.parametrize("rng", [0], indirect=True)
 def test_imputations(rng):
     """Draws have the conditional means, and leave what is there as it is."""
     x = holes(rng, 60)
@@ -269,6 +270,7 @@ def test_imputations(rng):
     assert np.abs(z).max() < 5
 
 
+@pytest.mark.parametrize("rng", [0], indirect=True)
 def test_grid_and_what_follows(rng):
     """select, cross-validation, classify, merge, bootstraps: whole and consistent."""
     x = holes(rng, 200)

@@ -33,6 +33,7 @@ def quiet_fit(*args, **options):
         return bayesgmm.fit(*args, **options)
 
 
+@pytest.mark.slow
 def test_one_gaussian_has_one_component():
     """Small samples: EEV with nine components of a row or two was preferred six times of six."""
     found = []

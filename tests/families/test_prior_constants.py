@@ -85,7 +85,9 @@ def test_constants_are_quadrature_s(name, psi):
     assert abs(got.value - exact) < 4.5 * got.error + 1e-5
 
 
-@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+@pytest.mark.parametrize(
+    "name", ["VEE", "EVE", "VVE", "EEV", "VEV", pytest.param("EVV", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("d", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_one_component_is_the_wishart_s(name, d):
     """A Wishart density of variances and axes has the factor prod |p_i - p_j| besides the kernel.

@@ -54,6 +54,7 @@ def run(code, package, *options, expected=0, **environment):
     return done.stdout.split(), done.stderr
 
 
+@pytest.mark.slow
 def test_an_edited_file_changes_what_contains_it(copied, tmp_path):
     """The new result, in a new process; the old one again, from the cache, for the old source."""
     place = {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}  # both versions in one place

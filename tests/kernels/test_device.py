@@ -58,6 +58,7 @@ def check_passes(passes):
         assert passes[name] < 1e-10, name
 
 
+@pytest.mark.slow
 @with_jax
 def test_passes_by_jax(found):
     check_passes(found["passes"])

@@ -172,7 +172,7 @@ def test_how_far_a_prior_lets_a_component_be_narrow(x):
         assert of_deviation(bounded, 1e-5) - of_deviation(bounded, 1e-6) > 1e6
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param("half-t", marks=pytest.mark.slow), "inverse gamma"])
 def test_the_posterior_by_two_samplers_and_its_evidence(x, kind):
     """NUTS and Gibbs sampling within 4.5 errors; bridge and importance sampling agree."""
     prior = Prior.lkj_from_data(x, **KINDS[kind])

@@ -24,12 +24,10 @@ CASES = [("E", 1), ("V", 1), *((name, 2) for name in ("EII", "VII", "EEI", "VVI"
 #: Kinds of prior; many degrees of freedom, so that fourth moments of Sigma exist.
 KINDS = ("plain", "random scale", "random concentration", "conjugate")
 FAST = {("V", 1, "plain"), ("VVV", 2, "plain"), ("VVV", 2, "random scale"), ("VVV", 2, "conjugate")}
-# CI takes one kind of prior of each family besides.
-SLOW, LONG = [pytest.mark.slow], [pytest.mark.slow, pytest.mark.long]
 ALL = [
-    pytest.param(*case, kind, marks=[] if (*case, kind) in FAST else SLOW if i % 4 == j else LONG)
-    for i, case in enumerate(CASES)
-    for j, kind in enumerate(KINDS)
+    pytest.param(*case, kind, marks=[] if (*case, kind) in FAST else pytest.mark.slow)
+    for case in CASES
+    for kind in KINDS
 ]
 
 

@@ -245,6 +245,7 @@ def test_laplace_counts_all_where_components_are_apart():
     assert found.diagnostics["in_order"] == 1 and found.problems == ()
 
 
+@pytest.mark.slow
 def test_importance_after_nuts_knows_what_it_misses():
     """Old Faithful, three components, -1161.10 by 400 000 importance draws from a wide proposal.
 
@@ -531,7 +532,6 @@ def test_acidity_of_two_components_and_three():
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize(("name", "sizes"), [("galaxies", range(3, 9)), ("acidity", range(2, 9))])
 def test_probabilities_of_k(name, sizes):
     """Richardson & Green's random beta up to eight components, by NUTS."""
@@ -551,7 +551,6 @@ def test_probabilities_of_k(name, sizes):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize(("name", "family", "k"), list(KNOWN))
 def test_published_values_end_to_end(name, family, k):
     """The same from fit and refine."""

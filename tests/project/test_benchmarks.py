@@ -131,6 +131,7 @@ def test_gmmx_says_why_it_gives_no_number(monkeypatch, tmp_path):
         gmmx.em(Problem.simulate(Case(60, 2, 2, "spherical")), "float64")
 
 
+@pytest.mark.slow
 def test_posterior(monkeypatch):
     """Ours and PyMC's own mixture on few rows, and the other posteriors."""
     monkeypatch.setattr(posterior, "CASES", {})
@@ -143,7 +144,6 @@ def test_posterior(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_pm_mixture_samples_the_same_posterior():
     """The rival is no straw man: its means are ours, where the data speak for themselves."""
     problem = Problem.simulate(Case(600, 2, 2, separation=8.0))

@@ -32,6 +32,8 @@ REFERENCE = (DOCS / "reference" / "index.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$(?:\n\n^```\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w/]+\.py)`")
 COMMANDS = re.compile(r"^```\n(bayesgmm .*?)^```$", re.MULTILINE | re.DOTALL)
+# Pages whose examples sample for most of a minute.
+SAMPLE_LONG = {"number-of-components.md", "priors.md", "edit-model.md"}
 # Those that sample, or fit every family and number of components.
 LONG = {"refine", "compare", "report", "demo"}
 
@@ -45,7 +47,15 @@ def name_of(page):
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=name_of)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, marks=[pytest.mark.slow] * (p.name in SAMPLE_LONG))
+        for p in PAGES
+        if blocks(p)
+    ],
+    ids=name_of,
+)
 def test_python_blocks_run_and_print_what_they_show(page, capsys):
     """One namespace a page; an output block after the code is what the code prints."""
     namespace = {}

@@ -117,7 +117,16 @@ for share in (0.0, 0.3, 0.9):
 
 
 @POSIX
-@pytest.mark.parametrize("name", ["report.html", "report.md", "table.html", "table.tex"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "report.html",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("report.md", "table.html", "table.tex")
+        ),
+    ],
+)
 def test_a_full_disk_leaves_the_old_export(name, tmp_path):
     """One error of the operating system, the old file as it was, and nothing beside it."""
     path = tmp_path / name

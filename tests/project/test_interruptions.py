@@ -255,7 +255,6 @@ def test_three_moments(name):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_twenty_moments(name):
     """Of all but `fit`, which is all or nothing, something comes back at some of them."""
@@ -265,7 +264,6 @@ def test_twenty_moments(name):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_a_report(tmp_path):
     """Twenty moments: a report that says so first, or no file."""
     interrupt(

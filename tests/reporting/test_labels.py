@@ -35,7 +35,7 @@ def test_table_by_hand(flowers, noise):
     assert LabelReport.of(plain.mixture.rows(x), plain) is None
 
 
-@pytest.mark.parametrize("kind", ["md", "html"])
+@pytest.mark.parametrize("kind", [pytest.param("md", marks=pytest.mark.slow), "html"])
 def test_report_of_labelled_rows(flowers, tmp_path, kind):
     """Components are called by their classes; the call that repeats it has the labels."""
     x, known = flowers

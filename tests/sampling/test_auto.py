@@ -152,6 +152,7 @@ def test_modes_that_no_chain_leaves_are_weighed(middle):
     assert wider.mean() == pytest.approx(exact, abs=4 * 0.01 * exact * (1 - exact) + 0.005)
 
 
+@pytest.mark.slow
 def test_few_draws_with_a_nearly_empty_component_are_not_enough():
     """NUTS has 0.5 % of them and no other complaint, three long Gibbs runs 4.2 to 5.8 %."""
     x = bayesgmm.datasets.load_iris(features_only=True).iloc[:, :3]
@@ -169,7 +170,6 @@ def test_few_draws_with_a_nearly_empty_component_are_not_enough():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.long
 def test_components_on_top_of_each_other(seed):
     """Decision 17's case: three round components of 2000 rows, 1.5 standard deviations apart.
 

@@ -46,7 +46,7 @@ def functionals(sigma):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["VEE", pytest.param("EVV", marks=pytest.mark.long), "VEV"])
+@pytest.mark.parametrize("name", ["VEE", "EVV", "VEV"])
 @pytest.mark.parametrize("random", [False, True])
 def test_prior_draws_are_those_of_the_prior(x, name, random):
     """Within 4.5 errors of `Prior.sample`'s."""
@@ -63,7 +63,6 @@ def test_prior_draws_are_those_of_the_prior(x, name, random):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["VEE", "EVE", "EEV", "VVE", "EVV", "VEV", "EVI", "VEI"])
 def test_smc_s_evidence_is_the_bridge_s(x, name):
     """46 rows: within 4 errors, by the chains' spread, of which 0.13 is measured (decision 20)."""

@@ -99,6 +99,7 @@ def check_gradients(numbers):
         assert max(errors) < 1e-13, model
 
 
+@pytest.mark.slow
 @with_jax
 def test_jax_computes_what_numba_does(by_jax):
     """Log density and gradient, at points around the start."""

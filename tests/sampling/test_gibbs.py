@@ -28,11 +28,9 @@ from tests.sampling.test_direct import refined
 #: Families whose variables are independent under the prior, then the others.
 SHAPED = [name for name in FAMILIES if name not in KNOWN]
 NAMES = [*KNOWN, *SHAPED]
-SLOW, LONG = [pytest.mark.slow], [pytest.mark.slow, pytest.mark.long]
-#: Geweke's test of every family and kind of prior. Some are quick; CI takes one prior of each
-#: family in three columns besides.
+#: Geweke's test of every family and kind of prior, of which some are quick.
 GEWEKE = [
-    pytest.param(name, d, kind, marks=[] if quick else SLOW if d == 3 and j == i % 4 else LONG)
+    pytest.param(name, d, kind, marks=[] if quick else pytest.mark.slow)
     for i, name in enumerate(NAMES)
     for d in ((1,) if len(name) == 1 else (2, 3))
     for j, kind in enumerate(KINDS)
@@ -43,9 +41,9 @@ GEWEKE = [
     )
 ]
 GEWEKE += [
-    pytest.param(name, d, kind, marks=[] if quick == (name, kind) and d < 3 else marks)
+    pytest.param(name, d, kind, marks=[] if quick == (name, kind) and d < 3 else pytest.mark.slow)
     for name in ("V", "EEI", "VVI", "EEE", "VVV")
-    for d, marks in (((1, SLOW),) if len(name) == 1 else ((2, SLOW), (3, LONG)))
+    for d in ((1,) if len(name) == 1 else (2, 3))
     for kind, quick in zip(LKJ_KINDS, (("VVV", "half-t"), ("EEE", "inverse gamma")), strict=True)
     if (name, d, kind) != ("EEE", 3, "half-t")  # all too often too narrow for double precision
 ]
@@ -140,7 +138,7 @@ HOLES = np.array([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], dtype=
 @pytest.mark.parametrize(
     ("name", "d"),
     [
-        pytest.param(name, d, marks=[] if quick else SLOW if d != 2 else LONG)
+        pytest.param(name, d, marks=[] if quick else pytest.mark.slow)
         for name in NAMES
         for d in ((1,) if len(name) == 1 else (2, 3))
         for quick in ((name, d) in (("VVV", 2), ("VVI", 3)),)
@@ -197,6 +195,7 @@ def test_the_posterior_is_nuts_s(x, name, kind):
     np.testing.assert_allclose(a["sd"], b["sd"], rtol=0.15)
 
 
+@pytest.mark.slow
 def test_many_narrow_columns_in_single_precision():
     """Rows as a user has them: float32, of other units, not contiguous; more than one block."""
     rng = np.random.default_rng(3)
@@ -264,7 +263,7 @@ def test_sparse_mixtures_have_empty_components(x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.long) for s in (1, 2))])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_overlapping_components(seed):
     """Issue 5's case: r-hat below 1.01 and 400 effective draws of everything, without advice."""
     x = overlapping(seed)
@@ -334,9 +333,7 @@ def test_a_component_too_narrow_for_double_precision(rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["EEV", *(pytest.param(n, marks=pytest.mark.long) for n in ("VEE", "EVV", "VVE"))]
-)
+@pytest.mark.parametrize("name", ["EEV", "VEE", "EVV", "VVE"])
 def test_axes_that_few_rows_determine(name):
     """60 rows of two nearly round components in three columns, beside a sampler in plain NumPy.
 

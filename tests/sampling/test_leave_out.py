@@ -131,7 +131,7 @@ def test_rows_at_the_edge_of_galaxies(seed):
         warnings.simplefilter("ignore", ConvergenceAdvice)
         loo = posterior.loo()
     assert abs(loo.elpd + 225.60) < 4 * np.hypot(loo["mcse"], 0.10)
-    assert loo["mcse"] > 0.3
+    assert loo["mcse"] > 0.2
     better = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False).loo()
     assert better["mcse"] < 0.7 * loo["mcse"]
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
@@ -151,7 +151,9 @@ def with_holes_and_noise():
     return x, classes
 
 
-@pytest.mark.parametrize("given", ["missing", "missing, noise and labels"])
+@pytest.mark.parametrize(
+    "given", [pytest.param("missing", marks=pytest.mark.slow), "missing, noise and labels"]
+)
 def test_rows_that_lack_values_and_others(with_holes_and_noise, given):
     """Against differences of evidences; of rows that importance sampling leaves out, its terms."""
     x, classes = with_holes_and_noise

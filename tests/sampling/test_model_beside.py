@@ -152,7 +152,7 @@ def test_draws_of_rows():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
-@pytest.mark.parametrize("kind", ["noise", pytest.param("all", marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", ["noise", "all"])
 def test_posteriors_agree(kind):
     """By PyMC's NUTS, by nutpie of the model, and by Gibbs sampling: means and sds, 4 errors."""
     x, fit = fitted(np.random.default_rng(4), kind, "VVI")

@@ -57,7 +57,6 @@ def test_an_unedited_model_has_the_default_posterior(x):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f not in ("E", "V", "VVV")])
 def test_unedited_models_of_all_families(x, family):
     """The families of several columns."""

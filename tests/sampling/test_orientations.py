@@ -112,14 +112,8 @@ def test_few_rows_in_every_family(name, d):
     assert good >= 5
 
 
-# Those families that are tried in the long tests alone.
-FOUR_LATER = ("VEE", "EVE", "VEV", "EVV")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["VVE", "EEV", *(pytest.param(n, marks=pytest.mark.long) for n in FOUR_LATER)]
-)
+@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
 def test_four_columns(name):
     """80 rows of two components with axes of their own: the default reaches its target.
 

@@ -53,7 +53,6 @@ NAMES = {
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize("recipe", [by_group, by_covariate, regression, noise])
 def test_posteriors_are_those_of_pymc_s_mixture(recipe):
     """Means within 4 Monte Carlo errors, both from the same point, so with the same labels."""
@@ -82,7 +81,6 @@ LEVEL = 1e-3 / 14
 
 
 @pytest.mark.slow
-@pytest.mark.long
 def test_ranks_of_a_model_with_covariates_in_w_are_uniform():
     """Simulation-based calibration (Talts et al. 2018): parameters from the prior, rows of them.
 

@@ -68,6 +68,7 @@ def test_a_sample_is_in_the_tree(posterior, tmp_path):
     assert read.with_rows(X).data.n == N
 
 
+@pytest.mark.slow
 def test_leave_one_out_reads_chunks(posterior):
     """The terms of the rows in memory."""
     few = posterior.of_chains([0])

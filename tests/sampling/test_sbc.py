@@ -34,8 +34,6 @@ PRIOR = Prior([0.0, 1.0], [[40.0, 10.0], [10.0, 60.0]], 10, [[7.0, 3.0], [3.0, 1
 #: The side of the square in which noise lies: outside it there is next to nothing of the prior.
 SIDE = 80.0
 FAMILIES = list(ALL_FAMILIES)
-# Those that CI runs.
-IN_CI = {"VVI", "EEE", "VVV", "EVE", "VEV"}
 QUANTITIES = 7
 #: How DRAWS nearly independent draws are made: the engine, draws for each that is kept, sweeps for
 #: each draw, and draws before the first.
@@ -126,11 +124,8 @@ def rank(name, sampler, truth, seed, share=None, missing=0.0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
-@pytest.mark.parametrize(
-    "name",
-    [n if n in IN_CI else pytest.param(n, marks=pytest.mark.long) for n in FAMILIES],
-)
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("name", FAMILIES)
 def test_ranks_are_uniform(name, sampler):
     """Ten bins of equal chance by chi-squared, and the distribution function by Kolmogorov's test.
 
@@ -141,8 +136,8 @@ def test_ranks_are_uniform(name, sampler):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", [pytest.param("VVV", marks=pytest.mark.long), "VVI"])
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+@pytest.mark.parametrize("name", ["VVV", "VVI"])
 def test_ranks_are_uniform_with_missing_values(name, sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform(name, sampler, missing=0.15)
@@ -159,15 +154,14 @@ def ranks_are_uniform(name, sampler, missing=0.0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["gibbs", pytest.param("nutpie", marks=pytest.mark.long)])
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_ranks_are_uniform_with_noise(sampler):
     """Of the share of noise too, which is uniform a priori."""
     ranks_are_uniform_with_noise(sampler)
 
 
 @pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("sampler", ["gibbs", "nutpie"])
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_ranks_are_uniform_with_noise_and_missing_values(sampler):
     """The same of rows without 15 % of their values."""
     ranks_are_uniform_with_noise(sampler, missing=0.15)

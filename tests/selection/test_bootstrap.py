@@ -696,7 +696,7 @@ def test_every_family_has_its_standard_errors():
         assert np.all(np.isfinite(exact.covariances)) and np.all(exact.means > 0)
 
 
-@pytest.mark.parametrize("beside", ["noise", "labels"])
+@pytest.mark.parametrize("beside", [pytest.param("noise", marks=pytest.mark.slow), "labels"])
 def test_one_component_too_few_beside_noise_and_labels(beside):
     """Three groups far apart: 2 are rejected against 3, which are what there is."""
     rng = np.random.default_rng(1)
@@ -713,7 +713,6 @@ def test_one_component_too_few_beside_noise_and_labels(beside):
 
 
 @pytest.mark.slow
-@pytest.mark.long
 @pytest.mark.parametrize("beside", ["noise", "labels"])
 def test_p_value_is_uniform_beside_noise_and_labels(beside):
     """Rows of the null hypothesis: Kolmogorov's test at 1 in 1000 of 16 p-values."""

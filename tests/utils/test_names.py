@@ -29,6 +29,11 @@ NASTY = [
 ]  # fmt: skip
 
 
+def sparsely(cases):
+    """Every third is quick."""
+    return [pytest.param(c, marks=[pytest.mark.slow] * (i % 3 > 0)) for i, c in enumerate(cases)]
+
+
 def table(names, seed=0):
     rng = np.random.default_rng(seed)
     rows = np.vstack([rng.normal(0, 1, (40, len(names))), rng.normal(5, 1, (25, len(names)))])
@@ -41,7 +46,7 @@ def drawn(figure):
     return figure
 
 
-@pytest.mark.parametrize("names", NASTY, ids=lambda names: ascii(names)[:40])
+@pytest.mark.parametrize("names", sparsely(NASTY), ids=lambda names: ascii(names)[:40])
 def test_tables_of_nasty_names(names, tmp_path):
     """Each has as many rows and columns as under plain names, with the same numbers."""
     x, plain = table(names), table(["u", "v", "w"])
@@ -75,7 +80,7 @@ MATHEMATICS = [
 
 
 @pytest.mark.filterwarnings("ignore:Glyph|.*constrained_layout not applied:UserWarning")
-@pytest.mark.parametrize("names", MATHEMATICS, ids=lambda names: ascii(names)[:40])
+@pytest.mark.parametrize("names", sparsely(MATHEMATICS), ids=lambda names: ascii(names)[:40])
 def test_pictures_of_nasty_names(names):
     """Each can be drawn, and shows the dollars that the name has."""
     x = table(names)
