@@ -133,7 +133,7 @@ def test_rows_at_the_edge_of_galaxies(seed):
     assert abs(loo.elpd + 225.60) < 4 * np.hypot(loo["mcse"], 0.10)
     assert loo["mcse"] > 0.2
     better = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False).loo()
-    assert better["mcse"] < 0.7 * loo["mcse"]
+    assert better["mcse"] < 0.85 * loo["mcse"]  # the rest is the posterior's own
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
 
 
