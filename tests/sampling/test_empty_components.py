@@ -168,7 +168,7 @@ def test_the_default_goes_where_it_is_empty(seed):
     x = corners[rng.integers(3, size=300)] + rng.standard_normal((300, 2))
     fit = bayesgmm.fit(x, 3, "EII", prior=Prior.from_data(x), random_seed=0)
     posterior = bayesgmm.refine(x, fit, random_seed=seed, progressbar=False)
-    assert posterior.steps[0].missed  # the share of the empty component, or divergences on its edge
+    assert "empty component" in posterior.steps[0].missed
     assert posterior.sampler == "gibbs" and posterior.diagnostics.problems == []
     empty = np.mean(posterior.draws.weights.min(axis=1) < 0.0133)
     # 0.0035, of 4000 draws that are nearly independent: 4 standard errors are 0.0037

@@ -131,9 +131,9 @@ def test_rows_at_the_edge_of_galaxies(seed):
         warnings.simplefilter("ignore", ConvergenceAdvice)
         loo = posterior.loo()
     assert abs(loo.elpd + 225.60) < 4 * np.hypot(loo["mcse"], 0.10)
-    assert loo["mcse"] > 0.2
+    assert loo["mcse"] > 0.3
     better = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False).loo()
-    assert better["mcse"] < 0.85 * loo["mcse"]  # the rest is the posterior's own
+    assert better["mcse"] < 0.7 * loo["mcse"]
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
 
 
