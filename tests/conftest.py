@@ -87,6 +87,12 @@ def rng(request):
     return np.random.default_rng(request.param)
 
 
+#: For tests with `rng` that take long: its other seeds are slow.
+quick_with_one_seed = pytest.mark.parametrize(
+    "rng", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))], indirect=True
+)
+
+
 @pytest.fixture(
     params=[(d, f) for d in (1, 2, 5) for f in families_for(d)], ids=lambda p: f"d{p[0]}-{p[1]}"
 )

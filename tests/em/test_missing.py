@@ -17,6 +17,7 @@ from bayesgmm import DataError, Mixture
 from bayesgmm.em.standard_errors.standard_errors import standard_errors
 from bayesgmm.kernels.e_step.contract import Parameters
 from tests import reference_missing
+from tests.conftest import quick_with_one_seed
 
 _FILES = ("missing_iris_mcar", "missing_banknote_monotone")
 FAMILIES = "EII VII EEI VEI EVI VVI EEE VEE EVE VVE EEV VEV EVV VVV".split()
@@ -256,7 +257,7 @@ def test_saved_fits_remember(rng, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(x), found.predict_proba(x))
 
 
-@pytest.mark.parametrize("rng", [0], indirect=True)
+@quick_with_one_seed
 def test_imputations(rng):
     """Draws have the conditional means, and leave what is there as it is."""
     x = holes(rng, 60)
@@ -270,7 +271,7 @@ def test_imputations(rng):
     assert np.abs(z).max() < 5
 
 
-@pytest.mark.parametrize("rng", [0], indirect=True)
+@quick_with_one_seed
 def test_grid_and_what_follows(rng):
     """select, cross-validation, classify, merge, bootstraps: whole and consistent."""
     x = holes(rng, 200)

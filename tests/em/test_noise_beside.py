@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import bayesgmm
-from tests.conftest import simulate
+from tests.conftest import quick_with_one_seed, simulate
 
 DENSITY = 0.002
 
@@ -74,7 +74,7 @@ def test_by_hand(table, family, labelled):
     assert np.log(free.sum(axis=1)) == pytest.approx(fit.score_samples(x), abs=1e-9)
 
 
-@pytest.mark.parametrize("rng", [0], indirect=True)
+@quick_with_one_seed
 def test_complete_rows_and_unknown_labels_change_nothing(rng):
     """No value missing: the fit of today; an empty row, and w = 2 for a row twice, likewise."""
     x, _ = simulate(rng, 120, 2, 2)
@@ -99,7 +99,7 @@ def test_complete_rows_and_unknown_labels_change_nothing(rng):
     assert scaled.loglik == pytest.approx(plain.loglik - log_unit, abs=1e-3)
 
 
-@pytest.mark.parametrize("rng", [0], indirect=True)
+@quick_with_one_seed
 def test_predictions_files_and_grid(table, tmp_path):
     """Names of classes and "noise"; a file keeps all; every cell with noise and without."""
     x, known = table
