@@ -116,7 +116,7 @@ def test_laplace_whose_tails_are_too_short_says_so(x, name, rows):
 
 def test_an_interruption_keeps_the_draws(x, monkeypatch):
     """Ctrl-C: a full rectangle of the draws made so far, and a warning that says how many."""
-    interrupted(monkeypatch, after=0.3)
+    interrupted(monkeypatch, draws=100)
     with pytest.warns(ConvergenceAdvice, match="interrupted: .* draws of . chains"):
         posterior = refined(x, short_first(x), draws=10**6, tune=50, cores=2)
     draws = posterior.tree["posterior"]
@@ -128,7 +128,7 @@ def test_an_interruption_keeps_the_draws(x, monkeypatch):
 
 def test_an_interruption_without_draws(x, monkeypatch):
     """Ctrl-C during warm-up leaves nothing to return."""
-    interrupted(monkeypatch, after=0.0)
+    interrupted(monkeypatch, draws=0)
     with pytest.raises(KeyboardInterrupt):
         refined(x, short_first(x), draws=10, tune=10**7)
 

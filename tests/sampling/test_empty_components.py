@@ -160,15 +160,18 @@ def test_shown_is_what_draws_have():
 def test_the_default_goes_where_it_is_empty(seed):
     """Components 2 apart, 0.3 % of the posterior with an empty one, whose mean is 10 units away.
 
-    NUTS has none of it, and a standard deviation of the smallest mean of 0.19; Gibbs sampling of
-    320 000 sweeps has 0.28 to 0.37. Forty thousand sweeps may have none either, and then go on.
+    NUTS has none of it, and a standard deviation of the smallest mean of 0.19; or a chain enters
+    and diverges, by the processor's last bits (seeds 2 and 3 do on one machine and not on another).
+    Gibbs sampling of 320 000 sweeps has 0.28 to 0.37. Forty thousand may have none either, and then
+    go on.
     """
     rng = np.random.default_rng(1)
     corners = 2.0 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
     x = corners[rng.integers(3, size=300)] + rng.standard_normal((300, 2))
     fit = bayesgmm.fit(x, 3, "EII", prior=Prior.from_data(x), random_seed=0)
     posterior = bayesgmm.refine(x, fit, random_seed=seed, progressbar=False)
-    assert "empty component" in posterior.steps[0].missed
+    first = posterior.steps[0].missed
+    assert "empty component" in first or "divergent transitions" in first
     assert posterior.sampler == "gibbs" and posterior.diagnostics.problems == []
     empty = np.mean(posterior.draws.weights.min(axis=1) < 0.0133)
     # 0.0035, of 4000 draws that are nearly independent: 4 standard errors are 0.0037

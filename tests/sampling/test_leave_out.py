@@ -121,19 +121,25 @@ def test_what_it_refuses(setosa):
 def test_rows_at_the_edge_of_galaxies(seed):
     """Two components with variances of their own: -225.60 (.10) by refits of another program.
 
-    By importance sampling up to half of a unit off, of which nothing but Pareto k told.
+    By importance sampling up to half of a unit off, of which nothing but Pareto k of one row told.
+    Its error there is that of draws that seldom pass it, .25 to .45 in all, so of no use as a
+    scale; the row's own draws have .17.
     """
     x = bayesgmm.datasets.load_galaxies() / 1000
     posterior = bayesgmm.refine(
-        x, bayesgmm.fit(x, 2, "V", random_seed=1), random_seed=seed, progressbar=False
-    )
+        x, bayesgmm.fit(x, 2, "V", random_seed=1), random_seed=seed, max_time=1000,
+        progressbar=False,
+    )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceAdvice)
         loo = posterior.loo()
     assert abs(loo.elpd + 225.60) < 4 * np.hypot(loo["mcse"], 0.10)
-    assert loo["mcse"] > 0.3
-    better = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False).loo()
-    assert better["mcse"] < 0.7 * loo["mcse"]
+    [row] = np.flatnonzero(loo.pareto_k > 0.7)
+    left_out = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False)
+    better = left_out.loo()
+    assert not np.any(better.pareto_k > 0.7) and better.pareto_k[row] == 0
+    assert float(left_out.tree["left_out"]["mcse"][0]) < 0.25
+    assert better["mcse"] < loo["mcse"]
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
 
 

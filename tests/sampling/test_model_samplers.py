@@ -56,7 +56,7 @@ def test_every_sampler_has_the_posterior(x, fit, model, by_nutpie, sampler):
 
 def test_an_interruption_keeps_the_draws(x, fit, model, monkeypatch):
     """Ctrl-C: a posterior of the draws made so far, whose labels and variables are there."""
-    interrupted(monkeypatch, after=1.0)
+    interrupted(monkeypatch, draws=100)
     with pytest.warns(InterruptionAdvice, match="interrupted: .* draws of . chains"):
         posterior = bayesgmm.refine(
             x, fit, model=model, draws=200_000, chains=2, cores=2, random_seed=1,
@@ -70,7 +70,7 @@ def test_an_interruption_keeps_the_draws(x, fit, model, monkeypatch):
 
 def test_an_interruption_without_draws(x, fit, model, monkeypatch):
     """Ctrl-C during warm-up leaves nothing."""
-    interrupted(monkeypatch, after=0.0)
+    interrupted(monkeypatch, draws=0)
     with pytest.raises(KeyboardInterrupt):
         bayesgmm.refine(x, fit, model=model, tune=10**6, draws=10, random_seed=1, progressbar=False)
 
