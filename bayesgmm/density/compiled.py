@@ -41,7 +41,8 @@ _LOG_2PI = math.log(2.0 * math.pi)
 class _Numbers(NamedTuple):
     """Views of `numbers`: what `LogPosterior` lays out one after another.
 
-    of_noise (2,) is the noise's log density in scaled coordinates, and the rows' total weight.
+    of_noise (5,) is the noise's log density in scaled coordinates, the rows' total weight, and a, b
+    and log B(a, b) of the share's beta prior.
     of_concentration (2,) and of_psi (1 + d,) are a gamma's shape and rates, or a 0 or a value in
     their places; b0 (d,), strength and root (d, d) the means' prior; fixed the covariances' own;
     origin (P,) and whitening (P, P) are empty where the coordinates are not whitened.
@@ -66,7 +67,7 @@ def _numbers_at(numbers, d, n_fixed, n_white):  # type: ignore[no-untyped-def]
     center = d
     log_unit = center + d
     of_noise = log_unit + 1
-    of_concentration = of_noise + 2
+    of_concentration = of_noise + 5
     of_psi = of_concentration + 2
     b0 = of_psi + 1 + d
     strength = b0 + d
@@ -156,7 +157,7 @@ def log_posterior(z, gradient, sizes, numbers, data, row_weights):  # type: igno
     if n_components > 1:
         _slope_of_proportions(concentration, weights, of_rows.counts, in_all, slope.pi)
     if sizes[NOISE] > 0:
-        total += _share_of_noise(at.share[0], given.of_noise[1], in_all, sizes[PASS], slope.share)
+        total += _share_of_noise(at.share[0], given.of_noise, in_all, sizes[PASS], slope.share)
     if sizes[RANDOM_CONCENTRATION] > 0:
         of_log_sum = log_sum + n_components * (
             digamma(n_components * concentration) - digamma(concentration)
@@ -194,13 +195,15 @@ def _beside_noise(weights, share, log_noise):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _share_of_noise(t, n_rows, in_all, seen, out):  # type: ignore[no-untyped-def]
-    """The log density of the share's logit t, the share being uniform; its slope, the rows' too."""
+def _share_of_noise(t, of_noise, in_all, seen, out):  # type: ignore[no-untyped-def]
+    """The log density of the share's logit t; its slope, the rows' too."""
+    n_rows, a, b = of_noise[1], of_noise[2], of_noise[3]
     p = 1.0 / (1.0 + np.exp(-t))
-    out[0] = 1.0 - 2.0 * p
+    out[0] = a - (a + b) * p
     if seen > 0:
         out[0] += (n_rows - in_all) - n_rows * p
-    return -np.abs(t) - 2.0 * np.log1p(np.exp(-np.abs(t)))
+    of_both = np.log1p(np.exp(-np.abs(t)))
+    return a * min(t, 0.0) - b * max(t, 0.0) - (a + b) * of_both - of_noise[4]
 
 
 @inlined

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from scipy.special import betaln
 
 from ..data.data import Data
 from ..families.hyperparameters import Gamma
@@ -71,7 +72,7 @@ class LogPosterior:
     prior : Prior
         The prior.
     noise : Noise, optional
-        Noise beside the mixture; its share is uniform a priori and independent of all else.
+        Noise beside the mixture; its share is independent of all else a priori.
     likelihood : bool
         False leaves the rows out: the density is the prior's.
 
@@ -103,6 +104,7 @@ class LogPosterior:
         self.numbers = np.concatenate(
             [
                 data.scale, data.center, [_log_unit(data)], [self.log_noise, data.total],
+                [*prior.noise_share, betaln(*prior.noise_share)],
                 *_of_prior(prior, data.center), fixed,
             ]
         )  # fmt: skip

@@ -107,6 +107,12 @@ def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> No
                 "is random) the posterior has its maximum at an empty component; use at least 1 "
                 "for fit(), and pass this prior to refine()."
             )
+        if min(prior.noise_share) < 1:
+            raise ValueError(
+                f"the prior's noise_share is {prior.noise_share}: below 1 the posterior has its "
+                "maximum where all or none is noise; use numbers of at least 1 for fit(), and pass "
+                "this prior to refine()."
+            )
     if max_ratio is not None:
         check_at_least("max_ratio", max_ratio, 1)
         if prior is not None and prior.lkj is not None:

@@ -129,7 +129,7 @@ def fit(
         A uniform component beside the K, for rows that belong to none: True for one over the volume
         of the data (the smaller of the boxes along the columns and along the principal axes, as
         mclust; where values may be missing along the columns), or its density. Rows with a label
-        are no noise. With a prior its share is uniform a priori.
+        are no noise. A prior has one of its share too.
     checkpoint : str or Path, optional
         A file that keeps every pass over the rows. The same call, in this process or another one,
         reads them there and goes on to the same bits; another call, other data or another version
@@ -192,7 +192,7 @@ def fit(
     if isinstance(result, LabelledFit):
         problem = problem.of_rows(result.labels.seen_in(data))
     if isinstance(result, NoisyFit):
-        problem = replace(problem, special=NoisyRows(problem.data, result.noise))
+        problem = replace(problem, special=NoisyRows(problem.data, result.noise, prior))
     if not result.status.sound or mostly_unsound(result) or undetermined(problem, p):
         warn(result.advice, DegenerateFitWarning)
     return result
@@ -303,7 +303,9 @@ def fit_with_noise(
     seen = data if labels is None else labels.seen_in(data)
     first = screened_on(start, problem, n_components, random_seed, labels, noise)
     of_seen = problem if labels is None else problem.of_rows(seen)
-    problem = replace(of_seen, special=NoisyRows(seen, noise), checkpoint=problem.checkpoint)
+    problem = replace(
+        of_seen, special=NoisyRows(seen, noise, problem.prior), checkpoint=problem.checkpoint
+    )
     starts = starts_without_noise(start, data, n_components, n_init, random_seed, labels)
     starts += others
     search = options if is_screened(start) else options.to_the_end

@@ -5,6 +5,7 @@
 (Banfield & Raftery 1993, Biometrics 49, 803-821). c does not depend on the parameters, and for any
 of these the likelihood is concave in pi_0, whose best value is found in every pass. EM then climbs
 the likelihood with pi_0 at its best, and needs no other change: noise multiplies each row's weight.
+A prior of pi_0 is part of what is best.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from ..kernels.e_step.e_step import evaluate, measured_statistics
 from ..kernels.e_step.groups import Groups
 from ..mixture.noise import Noise, mixed
 from ..mixture.noise_in_chunks import best_share_in_chunks, statistics_beside
-from ..mixture.share_of_noise import MOMENTS, best_share, best_share_of, moments_of
+from ..mixture.prior import Prior
+from ..mixture.share_of_noise import (
+    MOMENTS,
+    UNIFORM,
+    best_share,
+    best_share_of,
+    log_prior_of_share,
+    moments_of,
+)
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import positive
@@ -65,10 +74,15 @@ def read_noise(noise: Any, data: Data) -> Noise:
 
 @dataclass(frozen=True, eq=False)
 class NoisyRows:
-    """Rows of which some are noise."""
+    """Rows of which some are noise, and the prior, if there is one."""
 
     data: Data
     noise: Noise
+    prior: Prior | None = None
+
+    @property
+    def _of_share(self) -> tuple[float, float]:
+        return UNIFORM if self.prior is None else self.prior.noise_share
 
     def best_share(self, parameters: Parameters) -> float:
         """The share of noise that is best at these parameters.
@@ -79,7 +93,7 @@ class NoisyRows:
             A component's covariance is singular.
         """
         if are_in_chunks(self.data):
-            return best_share_in_chunks(self.data, parameters, self.noise)
+            return best_share_in_chunks(self.data, parameters, self.noise, self._of_share)
         return self._share(evaluate(self.data, parameters)[0])
 
     def _share(self, of_components: FloatArray) -> float:
@@ -89,13 +103,20 @@ class NoisyRows:
         """
         blocks = list(slices(self.data.n, at_most=_BLOCK))
         if len(blocks) == 1:
-            return best_share(self._ratios(of_components, blocks[0]), self.data.counted)
+            ratios = self._ratios(of_components, blocks[0])
+            return best_share(ratios, self.data.counted, self._of_share)
         counted = self.data.counted
         moments = np.zeros(MOMENTS)
         for block in blocks:
             weights = np.ones(block.stop - block.start) if counted is None else counted[block]
             moments += moments_of(self._ratios(of_components, block), weights)
-        return best_share_of(moments)
+        return best_share_of(moments, self._of_share)
+
+    def log_prior(self, parameters: Parameters) -> float:
+        """The log prior density of the best share at these parameters."""
+        if self._of_share == UNIFORM:
+            return 0.0
+        return float(log_prior_of_share(self.best_share(parameters), self._of_share))
 
     def _ratios(self, of_components: FloatArray, block: slice) -> FloatArray:
         """Log ratios of a block of rows, of the components' density to the noise's."""
@@ -115,10 +136,14 @@ class NoisyRows:
         return self.noise.of_groups(self.data.groups)
 
     def _held(self, parameters: Parameters) -> tuple[Data, float]:
-        """Rows with what they count for in the components, at the best share; log-likelihood."""
+        """Rows with what they count for in the components, at the best share; log-likelihood.
+
+        With the log prior of the share.
+        """
         data = self.data
         weights = evaluate(data, parameters)[0]  # log densities, a block of which is replaced
-        share, loglik, counted = self._share(weights), 0.0, data.counted
+        share, counted = self._share(weights), data.counted
+        loglik = float(log_prior_of_share(share, self._of_share))
         for block in slices(data.n, at_most=_BLOCK):
             total, is_noise = mixed(weights[block], self._of_noise(block), share)
             loglik += float(total.sum() if counted is None else counted[block] @ total)
@@ -134,7 +159,8 @@ class NoisyRows:
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass, at the best share of noise; statistics are without the noise.
 
-        The certainty of responsibilities is left at 0: it needs all of them.
+        The log-likelihood has the log prior of the share with it, which EM maximises too. The
+        certainty of responsibilities is left at 0: it needs all of them.
 
         Raises
         ------
@@ -143,6 +169,8 @@ class NoisyRows:
         """
         if are_in_chunks(self.data):
             share = self.best_share(parameters)
-            return statistics_beside(self.data, parameters, self.noise, share)
+            step = statistics_beside(self.data, parameters, self.noise, share)
+            of_prior = float(log_prior_of_share(share, self._of_share))
+            return replace(step, loglik=step.loglik + of_prior)
         held, loglik = self._held(parameters)
         return replace(measured_statistics(held, parameters), loglik=loglik, log_certainty=0.0)

@@ -207,7 +207,7 @@ class NoisyFit(Fit, kind="noise"):
 def with_noise(found: Fit, data: Data, noise: Noise) -> NoisyFit:
     """The fit with its noise, and the entropy of all responsibilities."""
     p = found.mixture.parameters_about(data.center)
-    share = NoisyRows(data, noise).best_share(p)
+    share = NoisyRows(data, noise, found.prior).best_share(p)
     values = {field.name: getattr(found, field.name) for field in fields(Fit)}
     values["entropy"], values["log_map"] = _uncertainty(data, p, noise, share)
     return NoisyFit(**values, noise_share=share, noise=noise)

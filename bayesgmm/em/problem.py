@@ -112,6 +112,10 @@ class Problem:
         share = self.special.best_share(parameters)
         return RowsOfChunks.of(self.data, parameters, self.special.noise, share)
 
+    def log_prior_of_share(self, parameters: Parameters) -> float:
+        """The log prior density of the share of noise, which passes add to the log-likelihood."""
+        return 0.0 if self.special is None else self.special.log_prior(parameters)
+
     @cached_property
     def row_weights(self) -> FloatArray:
         """Weights of the rows, or nothing."""

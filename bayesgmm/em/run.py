@@ -247,6 +247,7 @@ class Run:
         constant = 0.0
         if prior is not None:
             constant = prior.log_constant(self.problem.family, self.shape[0])
+        parameters = self.parameters()
         counts, means, scatters = (view.copy() for view in self.point.statistics)
         if self.problem.family.diagonal:
             scatters = scatters[:, 0]
@@ -255,9 +256,9 @@ class Run:
             history = np.concatenate([before, history[1:]])
         component = int(state["component"])
         return EMResult(
-            parameters=self.parameters(),
+            parameters=parameters,
             statistics=Statistics(counts, means, scatters),
-            loglik=float(state["loglik"]),
+            loglik=float(state["loglik"]) - self.problem.log_prior_of_share(parameters),
             log_certainty=float(state["log_certainty"]),
             objective=self.objective + constant,
             history=tuple((history + constant).tolist()),

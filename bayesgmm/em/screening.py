@@ -39,5 +39,5 @@ def screened_on(
     if sample.data.n == problem.data.n:
         return None
     rows = sample.data if labels is None else labels.take(sample.chosen).seen_in(sample.data)
-    special = None if noise is None else NoisyRows(rows, noise)
+    special = None if noise is None else NoisyRows(rows, noise, problem.prior)
     return replace(problem.of_rows(rows), special=special)

@@ -17,6 +17,7 @@ from .default_priors import (
     lkj_of,
     weakly_informative_hyperparameters,
 )
+from .share_of_noise import UNIFORM
 
 
 class MadeFromData:
@@ -29,6 +30,7 @@ class MadeFromData:
         columns: Sequence[str] | None = None,
         *,
         concentration: float | Gamma = 1.0,
+        noise_share: tuple[float, float] = UNIFORM,
         random_scale: bool = False,
         conjugate: bool = False,
         n_components: int | None = None,
@@ -49,6 +51,8 @@ class MadeFromData:
             Columns to use.
         concentration : float or Gamma
             a of the Dirichlet prior.
+        noise_share : (a, b)
+            Of the beta prior of the share of noise.
         random_scale : bool
             Psi_jj ~ Gamma(g, h_j) instead, with nu = 2(d + 1), g = (d + 1)/10 and h_j such that
             the covariances have the same mean. For one column that is Richardson & Green's
@@ -75,7 +79,7 @@ class MadeFromData:
             values = conjugate_hyperparameters(data, random_scale, n_components)
         else:
             values = weakly_informative_hyperparameters(data, random_scale)
-        return cls._of_columns(data, concentration=concentration, **values)
+        return cls._of_columns(data, concentration=concentration, noise_share=noise_share, **values)
 
     @classmethod
     def huang_wand(
@@ -86,6 +90,7 @@ class MadeFromData:
         nu: float = 2.0,
         widths: ArrayLike | None = None,
         concentration: float | Gamma = 1.0,
+        noise_share: tuple[float, float] = UNIFORM,
         missing: str = "refuse",
     ) -> Self:
         """Half-t standard deviations, and correlations that are uniform for nu = 2.
@@ -113,6 +118,8 @@ class MadeFromData:
             the standard deviations are below 16 % of the range.
         concentration : float or Gamma
             a of the Dirichlet prior.
+        noise_share : (a, b)
+            Of the beta prior of the share of noise.
         missing : {"refuse", "marginalize"}
             As for `fit`.
 
@@ -138,7 +145,7 @@ class MadeFromData:
             raise ValueError(f"widths is {widths!r}: pass a positive number for each column.")
         means = weakly_informative_hyperparameters(data, random_scale=False)
         values = means | half_t_hyperparameters(positive(nu, "nu"), np.broadcast_to(a, data.d))
-        return cls._of_columns(data, concentration=concentration, **values)
+        return cls._of_columns(data, concentration=concentration, noise_share=noise_share, **values)
 
     @classmethod
     def lkj_from_data(
@@ -152,6 +159,7 @@ class MadeFromData:
         shape: float | None = None,
         scale: ArrayLike | None = None,
         concentration: float | Gamma = 1.0,
+        noise_share: tuple[float, float] = UNIFORM,
         missing: str = "refuse",
     ) -> Self:
         """LKJ correlations, with half-t standard deviations or inverse gamma variances.
@@ -178,6 +186,8 @@ class MadeFromData:
             that is left out gives a mean of 0.02 squared ranges, for which the shape exceeds 1.
         concentration : float or Gamma
             a of the Dirichlet prior.
+        noise_share : (a, b)
+            Of the beta prior of the share of noise.
         missing : {"refuse", "marginalize"}
             As for `fit`.
 
@@ -214,7 +224,8 @@ class MadeFromData:
         means = weakly_informative_hyperparameters(data, random_scale=False)
         kept = {name: means[name] for name in ("mean", "mean_covariance")}
         lkj = lkj_of(data, eta=eta, nu=nu, widths=widths, shape=shape, scale=scale)
-        return cls._of_columns(data, concentration=concentration, lkj=lkj, **kept)
+        shares = {"concentration": concentration, "noise_share": noise_share}
+        return cls._of_columns(data, lkj=lkj, **shares, **kept)
 
     @classmethod
     def _of_columns(cls, data: Data, **values: Any) -> Self:
@@ -230,6 +241,7 @@ class MadeFromData:
         shape: float,
         scale: float | Gamma,
         concentration: float | Gamma = 1.0,
+        noise_share: tuple[float, float] = UNIFORM,
     ) -> Self:
         """Prior for one column: mu ~ Normal(mean, variance), sigma^2 ~ InverseGamma(shape, scale).
 
@@ -245,6 +257,8 @@ class MadeFromData:
             Of the same.
         concentration : float or Gamma
             a of the Dirichlet prior.
+        noise_share : (a, b)
+            Of the beta prior of the share of noise.
 
         Returns
         -------
@@ -258,5 +272,8 @@ class MadeFromData:
         """
         psi = scale.times(2.0) if isinstance(scale, Gamma) else np.array([2 * scale])
         make: Any = cls  # a Prior, which has these fields
-        made: Self = make(np.array([mean]), np.array([variance]), 2 * shape, psi, concentration)
+        made: Self = make(
+            np.array([mean]), np.array([variance]), 2 * shape, psi, concentration,
+            noise_share=noise_share,
+        )  # fmt: skip
         return made

@@ -23,8 +23,10 @@ from .share_of_noise import MOMENTS, best_share_of, moments_of
 _NO_MATRIX = np.empty((0, 0))
 
 
-def best_share_in_chunks(data: Data, parameters: Parameters, noise: Noise) -> float:
-    """The share of noise that is best at these parameters, by one sweep.
+def best_share_in_chunks(
+    data: Data, parameters: Parameters, noise: Noise, prior: tuple[float, float]
+) -> float:
+    """The share of noise that is best at these parameters and under this prior, by one sweep.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def best_share_in_chunks(data: Data, parameters: Parameters, noise: Noise) -> fl
         A component's covariance is singular.
     """
     assert isinstance(data.values, StoredRows)
-    return float(shared_sweeps(data.values)(_Ratios(pass_over(data, parameters), noise)))
+    return float(shared_sweeps(data.values)(_Ratios(pass_over(data, parameters), noise, prior)))
 
 
 def statistics_beside(data: Data, parameters: Parameters, noise: Noise, share: float) -> EStep:
@@ -106,6 +108,8 @@ def _counted(n: int, weights: FloatArray, groups: Groups | None) -> FloatArray:
 class _Ratios(_OfBoth):
     """The best share of noise: sums are moments (bins, terms) of the rows' log ratios."""
 
+    prior: tuple[float, float]
+
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         return [MOMENTS]
@@ -124,7 +128,7 @@ class _Ratios(_OfBoth):
 
     def step(self, sums: Sequence[FloatArray], loglik: float, log_certainty: float) -> float:
         """The best share."""
-        return best_share_of(sums[0])
+        return best_share_of(sums[0], self.prior)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
@@ -33,14 +33,12 @@ from .made_from_data import MadeFromData
 from .of_parameters import draw_rows
 from .packed_prior import packed_covariances
 from .prior_checks import checked_hyperparameters
-from .prior_in_words import means_in_words, proportions_in_words, random_in_words
-
-if TYPE_CHECKING:
-    import pandas as pd
+from .prior_in_words import ShownInWords
+from .share_of_noise import UNIFORM
 
 
-@dataclass(frozen=True, eq=False)
-class Prior(MadeFromData):
+@dataclass(frozen=True, eq=False, repr=False)
+class Prior(MadeFromData, ShownInWords):
     """Prior of a Gaussian mixture, given by its hyperparameters.
 
     Parameters
@@ -72,12 +70,16 @@ class Prior(MadeFromData):
         its mean. The posterior is the same. Not for EII and VII of several columns.
     lkj : LKJ, optional
         Instead of dof and scale, and without `mean_strength`: see `Prior.lkj_from_data`.
+    noise_share : (a, b)
+        Of the beta prior of the share of noise, where a fit has noise; uniform, if left out.
+        (a, K a) beside a concentration of a is a Dirichlet prior of all K + 1 shares.
 
     Raises
     ------
     ValueError
         A shape that does not fit, a matrix that is not positive definite, nu <= d - 1, a <= 0,
-        kappa0 <= 0, none or both of `mean_covariance` and `mean_strength`.
+        kappa0 <= 0, none or both of `mean_covariance` and `mean_strength`, `noise_share` that is
+        not two positive numbers.
 
     Notes
     -----
@@ -90,7 +92,7 @@ class Prior(MadeFromData):
     at their prior means (`expected_concentration`, `expected_scale`) or integrates the scale out
     (`integrate_scale`), and refuses a concentration below 1, under which the posterior has its
     maxima at empty components: fit without a prior, or under one of concentration 1, and pass the
-    sparse one to `refine`.
+    sparse one to `refine`. It refuses a or b of `noise_share` below 1 likewise.
 
     Examples
     --------
@@ -115,6 +117,7 @@ class Prior(MadeFromData):
     names: tuple[str, ...] | None = None
     integrate_scale: bool = False
     lkj: LKJ | None = None
+    noise_share: tuple[float, float] = UNIFORM
 
     def __post_init__(self) -> None:
         vars(self).update(checked_hyperparameters(**vars(self)))  # the instance is frozen
@@ -374,27 +377,3 @@ class Prior(MadeFromData):
         dict of str to float, list or dict
         """
         return {name: plain(getattr(self, name)) for name in self.__dataclass_fields__}
-
-    def to_frame(self) -> pd.DataFrame:
-        """The prior in words, one row per parameter and per random hyperparameter.
-
-        Returns
-        -------
-        DataFrame
-            `parameter`, `prior`, `note`.
-        """
-        import pandas as pd
-
-        means = means_in_words(self.mean, self.mean_covariance, self.mean_strength)
-        rows = [proportions_in_words(self.concentration), means, self.of_covariances.in_words()]
-        rows += [random_in_words(name, getattr(self, name)) for name in self.random]
-        return pd.DataFrame(rows, columns=["parameter", "prior", "note"])
-
-    def _repr_html_(self) -> str:
-        table = self.to_frame().to_html(index=False, border=0)
-        return f"<p><b>Prior</b></p>{table}"
-
-    def __repr__(self) -> str:
-        rows = list(self.to_frame().itertuples(index=False))
-        width = max(8, *(len(name) + 1 for name, _, _ in rows))
-        return "\n".join(["Prior", *(f"  {name:{width}s}~ {text}" for name, text, _ in rows)])

@@ -38,6 +38,7 @@ def checked_hyperparameters(**given: Any) -> dict[str, Any]:
     values = given | {
         "mean": mean,
         "concentration": concentration_or_gamma(given["concentration"]),
+        "noise_share": _of_share(given["noise_share"]),
         **_of_covariances(mean, given),
     }
     if spread is not None:
@@ -51,6 +52,17 @@ def checked_hyperparameters(**given: Any) -> dict[str, Any]:
     if names is not None:
         values["names"] = one_per_column(names, d, "prior names")
     return values
+
+
+def _of_share(given: Any) -> tuple[float, float]:
+    """The two numbers of the share's beta prior."""
+    numbers = real_array(given, "prior noise_share")
+    if numbers.shape != (2,):
+        raise ValueError(
+            f"prior noise_share is {given!r}: pass the two numbers of a beta prior, as (1, 9)."
+        )
+    a, b = (positive(float(value), "prior noise_share") for value in numbers)
+    return a, b
 
 
 def _of_covariances(mean: FloatArray, given: dict[str, Any]) -> dict[str, Any]:

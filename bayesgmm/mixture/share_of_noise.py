@@ -4,6 +4,9 @@ With u the share's logit and l_i = log f_i / c the log ratios of components to n
 solves sum_i w_i sigma(u - l_i) = W sigma(u). Rows in chunks are not kept: a sweep notes how many of
 them have which l, by bins of a width h and moments in these. As a series about a bin's middle,
 sigma has terms that fall by h / (2 pi), so that few of them leave nothing but rounding.
+
+A prior of the share, Beta(a, b) with a, b >= 1, counts as a - 1 rows that are noise and b - 1 that
+are not.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import betaln, expit, xlog1py, xlogy
 
 from ..utils.types import FloatArray
 
@@ -25,10 +28,14 @@ _HALVINGS = 60
 
 #: The shape of the moments.
 MOMENTS = _N_BINS, _TERMS
+#: a and b of a uniform prior.
+UNIFORM = 1.0, 1.0
 
 
-def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:
-    """The share of noise that maximises sum_i w_i log((1 - p) f_i + p c).
+def best_share(
+    log_ratios: FloatArray, weights: FloatArray | None, prior: tuple[float, float] = UNIFORM
+) -> float:
+    """The share of noise that maximises sum_i w_i log((1 - p) f_i + p c) and the log prior.
 
     The derivative sum_i w_i (1 - e_i) / ((1 - p) e_i + p), e = f / c, falls in p; it is halved to.
     """
@@ -36,10 +43,12 @@ def best_share(log_ratios: FloatArray, weights: FloatArray | None) -> float:
     large = log_ratios > 0
     e = np.exp(-np.abs(log_ratios))
     top = np.where(large, e - 1, 1 - e)
+    noise, others = prior[0] - 1, prior[1] - 1
 
     def slope(p: float) -> float:
         terms = top / np.where(large, (1 - p) + p * e, (1 - p) * e + p)
-        return float(terms.sum() if weights is None else weights @ terms)
+        of_rows = float(terms.sum() if weights is None else weights @ terms)
+        return of_rows + noise / p - others / (1 - p)
 
     return _where_it_falls_to_zero(slope)
 
@@ -56,21 +65,29 @@ def moments_of(log_ratios: FloatArray, weights: FloatArray) -> FloatArray:
     return out
 
 
-def best_share_of(moments: FloatArray) -> float:
-    """The share of noise that maximises the likelihood of log ratios with these moments.
+def best_share_of(moments: FloatArray, prior: tuple[float, float] = UNIFORM) -> float:
+    """The share of noise that is best for log ratios with these moments.
 
     As `best_share` of the ratios themselves.
     """
     used = moments[:, 0] > 0
-    some, middles, total = moments[used], _MIDDLES[used], moments[:, 0].sum()
+    some, middles = moments[used], _MIDDLES[used]
+    noise, others = prior[0] - 1, prior[1] - 1
+    total = moments[:, 0].sum() + noise + others
 
     def excess(p: float) -> float:
         """How many rows more are noise than the share p says."""
         s = expit(math.log(p) - math.log1p(-p) - middles)
         powers = s[:, None] ** np.arange(1, _TERMS + 1)
-        return float(np.sum(some * (powers @ _SERIES.T))) - p * total
+        return float(np.sum(some * (powers @ _SERIES.T))) + noise - p * total
 
     return _where_it_falls_to_zero(excess)
+
+
+def log_prior_of_share(share: FloatArray | float, prior: tuple[float, float]) -> FloatArray:
+    """The log density of the prior Beta(a, b) at shares (...)."""
+    a, b = prior
+    return np.asarray(xlogy(a - 1, share) + xlog1py(b - 1, -np.asarray(share)) - betaln(a, b))
 
 
 def _where_it_falls_to_zero(function: Callable[[float], float]) -> float:

@@ -9,9 +9,10 @@ import xarray as xr
 
 from ..data.data import Data
 from ..families import Family
-from ..mixture.draws import Draws
+from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.evaluation import log_densities
 from ..mixture.prior import Prior
+from ..mixture.share_of_noise import log_prior_of_share
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray, IntArray
 from .evidence.marginal_prior import log_correction, log_dirichlet
@@ -44,7 +45,13 @@ def log_likelihood_group(data: Data, draws: Draws, posterior: xr.Dataset) -> xr.
 def log_prior_group(
     draws: Draws, posterior: xr.Dataset, family: Family, prior: Prior
 ) -> xr.Dataset:
-    """Log prior density of pi, of mu (given Sigma where it depends on that) and of Sigma."""
+    """Log prior density of pi, of mu (given Sigma where it depends on that) and of Sigma.
+
+    And of the share of noise, if there is one.
+    """
+    beside = {}
+    if isinstance(draws, NoisyDraws):
+        beside["noise_share"] = log_prior_of_share(draws.noise_share, prior.noise_share)
     draws = Draws(np.maximum(draws.weights, _SMALLEST), draws.means, draws.covariances)
     concentration = prior.expected_concentration
     logs = np.log(draws.weights).sum(axis=1)
@@ -56,7 +63,7 @@ def log_prior_group(
     at_means = replace(prior, integrate_scale=False)
     joint = np.array([at_means.log_density(p, family, center) for p in draws.parameters(center)])
     joint += log_correction(prior, family, draws)
-    return _of_draws({"pi": pi, "mu": mu, "Sigma": joint - pi - mu}, posterior, {})
+    return _of_draws({"pi": pi, "mu": mu, "Sigma": joint - pi - mu, **beside}, posterior, {})
 
 
 def _log_means(draws: Draws, prior: Prior) -> FloatArray:

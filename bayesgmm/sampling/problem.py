@@ -58,7 +58,7 @@ class PosteriorProblem:
     fitted_under_prior : bool
         Whether the fit maximises this posterior already.
     noise : Noise, optional
-        Noise beside the components, whose share is uniform a priori.
+        Noise beside the components, whose share has the prior's `noise_share`.
     pseudo : bool
         Whether the rows' weights are those of a survey, which sum to the number of rows.
     """
@@ -137,14 +137,19 @@ class PosteriorProblem:
         """
         if self.fitted_under_prior:
             return self.fitted
-        beside = None if self.noise is None else NoisyRows(self.data, self.noise)
+        beside = None if self.noise is None else NoisyRows(self.data, self.noise, self.prior_for_em)
         problem = Problem(self.data, self.family, self.prior_for_em, special=beside)
         return run_em(problem, self.fitted, max_iter=_MAX_ITER, tol=_TOL).parameters
 
     @property
     def prior_for_em(self) -> Prior:
-        """The prior of MAP-EM: concentrations below 1, whose mode is an empty component, are 1."""
-        return replace(self.prior, concentration=max(self.prior.expected_concentration, 1.0))
+        """The prior of MAP-EM: concentrations below 1, whose mode is an empty component, are 1.
+
+        So are those of the share of noise.
+        """
+        concentration = max(self.prior.expected_concentration, 1.0)
+        a, b = (max(value, 1.0) for value in self.prior.noise_share)
+        return replace(self.prior, concentration=concentration, noise_share=(a, b))
 
     @cached_property
     def parametrisation(self) -> Parametrisation:
@@ -162,7 +167,7 @@ class PosteriorProblem:
         """The share of noise that is best at these parameters, if there is noise; never 0 or 1."""
         if self.noise is None:
             return {}
-        share = NoisyRows(self.data, self.noise).best_share(parameters)
+        share = NoisyRows(self.data, self.noise, self.prior_for_em).best_share(parameters)
         least = 1 / (self.data.n + 2)
         return {"noise_share": np.clip(share, least, 1 - least)}
 

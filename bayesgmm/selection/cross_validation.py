@@ -102,7 +102,9 @@ class _Folds:
             seen = fit.labels.seen_in(seen)
             problem = problem.of_rows(seen)
         kept = replace(seen, weights=self.weights[fold])
-        special = NoisyRows(kept, fit.noise) if isinstance(fit, NoisyFit) else None
+        special = None
+        if isinstance(fit, NoisyFit):
+            special = NoisyRows(kept, fit.noise, problem.prior)
         return replace(problem, data=kept, family=fit.family, special=special)
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
-from scipy.stats import multivariate_normal
+from scipy.stats import beta, multivariate_normal
 
 import bayesgmm
 from bayesgmm import DataError, Mixture
 from bayesgmm.data.data import as_data
 from bayesgmm.em.box_around import box_around
 from bayesgmm.em.noise import NoisyRows, read_noise
-from bayesgmm.mixture.share_of_noise import best_share
+from bayesgmm.mixture.share_of_noise import (
+    best_share,
+    best_share_of,
+    log_prior_of_share,
+    moments_of,
+)
 from tests.conftest import simulate
 from tests.places import SHIPPED
 
@@ -127,6 +133,56 @@ def test_best_share_is_the_maximum(seed):
     assert best_share(logs, weights) == pytest.approx(found.x, abs=1e-6)
     assert best_share(np.full(9, 800.0), None) < 1e-12
     assert best_share(np.full(9, -800.0), None) > 1 - 1e-12
+
+
+@pytest.mark.parametrize("prior", [(1.0, 7.5), (4.0, 1.0), (3.0, 20.0)])
+def test_best_share_under_a_prior(prior):
+    """Against SciPy's search; from moments the same; at the prior's mode where rows say nothing."""
+    rng = np.random.default_rng(1)
+    logs, weights = rng.normal(0, 3, 60), rng.gamma(2.0, size=60)
+
+    def loss(p):
+        return -weights @ np.log((1 - p) * np.exp(logs) + p) - beta(*prior).logpdf(p)
+
+    found = minimize_scalar(loss, bounds=(0, 1), method="bounded", options={"xatol": 1e-10})
+    share = best_share(logs, weights, prior)
+    assert share == pytest.approx(found.x, abs=1e-6)
+    assert best_share_of(moments_of(logs, weights), prior) == pytest.approx(share, abs=1e-12)
+    a, b = prior
+    assert best_share(np.zeros(9), None, prior) == pytest.approx((a - 1) / (a + b - 2), abs=1e-12)
+    assert log_prior_of_share(share, prior) == pytest.approx(beta(a, b).logpdf(share), rel=1e-12)
+
+
+@pytest.mark.parametrize("family", ["VVV", "EEI"])
+def test_a_prior_of_the_share_counts_rows(rng, family):
+    """Beta(1 + m, 1) is worth m rows far from all others, which are noise: EM, standard errors."""
+    x, _ = simulate(rng, 150, 2, 2)
+    x = np.vstack([x, rng.uniform(-15, 15, size=(40, 2))])
+    far = np.vstack([x, np.full((6, 2), 1e4)])
+    prior = bayesgmm.Prior.from_data(x)
+    known = replace(prior, noise_share=(7, 1))
+    options = {"noise": 0.002, "tol": 1e-13}
+    fit = bayesgmm.fit(x, 2, family, prior=known, random_seed=0, **options)
+    other = bayesgmm.fit(far, 2, family, prior=prior, start=fit.mixture, **options)
+    assert fit.noise_share == pytest.approx(other.noise_share, rel=1e-6)
+    assert fit.means == pytest.approx(other.means, rel=1e-5)
+    assert fit.weights == pytest.approx(other.weights, rel=1e-5)
+    assert np.diff(fit.history).min() > -1e-9
+    assert fit.loglik == pytest.approx(fit.score_samples(x).sum(), rel=1e-11)
+    of_prior = prior.log_density(fit.mixture.parameters_about(np.zeros(2)), fit.family, np.zeros(2))
+    of_share = beta(7, 1).logpdf(fit.noise_share)
+    assert fit.objective == pytest.approx(fit.loglik + of_prior + of_share, rel=1e-11)
+    errors, others = (
+        bayesgmm.standard_errors(rows, of, method="information")
+        for rows, of in ((x, fit), (far, other))
+    )
+    assert errors.noise_share == pytest.approx(others.noise_share, rel=1e-4)
+    assert errors.means == pytest.approx(others.means, rel=1e-4)
+    chunks = bayesgmm.in_chunks([x[:100], x[100:]])
+    again = bayesgmm.fit(chunks, 2, family, prior=known, start=fit.mixture, **options)
+    assert again.noise_share == pytest.approx(fit.noise_share, rel=1e-7)
+    assert again.loglik == pytest.approx(fit.loglik, rel=1e-9)
+    assert again.objective == pytest.approx(fit.objective, rel=1e-9)
 
 
 def test_laws(rng):

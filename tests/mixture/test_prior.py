@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,8 +233,11 @@ def test_words_and_numbers_of_random_hyperparameters():
     }
     assert table.loc["concentration", "note"] == "mean 0.05"
     assert table.loc["Sigma_k", "note"] == "mean diag(0.25, 0.25)"
+    prior = replace(prior, noise_share=(2, 5))
     again = Prior(**json.loads(json.dumps(prior.to_dict())))
     assert repr(again) == repr(prior) and again.to_dict() == prior.to_dict()
+    share = Prior.univariate(20, 625, 2, Gamma(0.2, 0.016), noise_share=(1, 9)).to_frame().iloc[-1]
+    assert share.to_list() == ["noise_share", "Beta(1, 9)", "mean 0.1, where a fit has noise"]
     univariate = Prior.univariate(20, 625, 2, Gamma(0.2, 0.016))
     assert "InverseGamma(2, scale / 2)" in repr(univariate)
 
@@ -252,6 +256,9 @@ def test_words_and_numbers_of_random_hyperparameters():
         ({"dof": 1.0}, "dof is 1.0: it must exceed d - 1 = 1"),
         ({"concentration": 0}, "concentration is 0"),
         ({"concentration": Gamma(1, [1, 2])}, "concentration is .*: it is one number"),
+        ({"noise_share": (1, 0)}, "noise_share is 0.0: it must be positive"),
+        ({"noise_share": 0.1}, "noise_share is 0.1: pass the two numbers of a beta prior"),
+        ({"noise_share": "few"}, "prior noise_share is 'few'"),
         ({"scale": Gamma(1, [1, 2, 3])}, r"scale has rates of shape \(3,\): for 2 columns"),
         ({"mean_strength": 1}, "mean_covariance is .* and mean_strength 1: give one of the two"),
         ({"mean_covariance": None}, "mean_covariance is None and mean_strength None"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-import pymc as pm
 import pytest
 from scipy.integrate import simpson
-from scipy.special import gammaln, logsumexp, xlog1py, xlogy
-from scipy.stats import multivariate_normal, norm
+from scipy.special import betaln, gammaln, logsumexp, xlog1py, xlogy
+from scipy.stats import beta, multivariate_normal, norm
 
 import bayesgmm
 from bayesgmm import DataError, Posterior, Prior
@@ -43,22 +44,24 @@ def log_joint(x, weights, means, covariances, share, density):
      (12_000, 5, "VVI", 1e-5)],
 )  # fmt: skip
 def test_density_and_gradient(rng, n, d, family, narrow):
-    """Likelihood by SciPy, prior as without rows; in every form of the pass."""
+    """Likelihood and prior of the share by SciPy, the rest as without rows; in every form."""
     x = with_noise(rng, n, d)
     labels = (x[:, 0] > np.median(x[:, 0])).astype(int)
     fit = bayesgmm.fit(x, 2, family, start=labels, max_iter=2)
     problem = PosteriorProblem.of(x, fit)
+    prior = replace(problem.prior, noise_share=(2.0, 5.5))
     p = problem.fitted
     p = type(p)(p.weights, p.means, p.covariances * narrow**2)
     form = problem.parametrisation_at(p)
-    density = LogPosterior(problem.data, form, problem.prior, noise=Noise(np.log(DENSITY), False))
+    density = LogPosterior(problem.data, form, prior, noise=Noise(np.log(DENSITY), False))
     alone = LogPosterior(problem.data, form, problem.prior, likelihood=False)
     values = problem.initial_values(p, form) | {"noise_share": np.array(0.3)}
     u = density.space.free(values)
     value = density(u)[0]
     sigma = [np.diag(s) if s.ndim == 1 else s for s in p.covariances]
     rows = log_joint(x, p.weights, p.means + problem.data.center, sigma, 0.3, DENSITY)
-    expected = logsumexp(rows, axis=1).sum() + alone(alone.space.free(values))[0] + np.log(0.21)
+    expected = logsumexp(rows, axis=1).sum() + alone(alone.space.free(values))[0]
+    expected += beta(2.0, 5.5).logpdf(0.3) + np.log(0.3 * 0.7)
     assert value == pytest.approx(expected, rel=1e-12)
     gradient_is_of_differences(density, u, 1e-5 * density.units() * narrow)
 
@@ -79,7 +82,7 @@ def exact(small):
 
 
 def by_quadrature(x, prior, a=1.0, b=1.0):
-    """By Simpson's rule over mean, log variance and share, whose prior is p^(a-1) (1-p)^(b-1)."""
+    """By Simpson's rule over mean, log variance and share, whose prior is Beta(a, b)."""
     mu, t, p = np.linspace(-1, 3, 121), np.linspace(-3.5, 2.5, 121), np.linspace(1e-9, 1, 201)
     m, s = np.meshgrid(mu, np.exp(t / 2), indexing="ij")
     components = norm(m[..., None], s[..., None]).pdf(x[:, 0])
@@ -89,7 +92,7 @@ def by_quadrature(x, prior, a=1.0, b=1.0):
     tables = {name: np.empty((121, 121, 201)) for name in ("log", "first", "last")}
     for i, share in enumerate(p):
         all_rows = (1 - share) * components + share * 0.1
-        of_share = xlogy(a - 1, share) + xlog1py(b - 1, -share)
+        of_share = xlogy(a - 1, share) + xlog1py(b - 1, -share) - betaln(a, b)
         tables["log"][..., i] = np.log(all_rows).sum(axis=2) + log_prior + of_share
         tables["first"][..., i] = share * 0.1 / all_rows[..., 0]
         tables["last"][..., i] = share * 0.1 / all_rows[..., -1]
@@ -130,19 +133,40 @@ def test_posterior_is_exact(small, exact, sampler):
     assert evidence.value == pytest.approx(exact["evidence"], abs=4 * evidence.error + 1e-3)
 
 
-@pytest.mark.slow
-def test_another_prior_of_the_share(small):
-    """A Beta(1, 4), as a uniform prior of noise and four components gives it: edited in a model."""
+@pytest.mark.parametrize(
+    "sampler",
+    ["nutpie", "gibbs", pytest.param("pymc", marks=pytest.mark.slow),
+     pytest.param("smc", marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_another_prior_of_the_share(small, sampler):
+    """A Beta(1, 4), as a uniform prior of noise and four components gives it: by quadrature."""
     x, prior, fit = small
     expected = by_quadrature(x, prior, 1.0, 4.0)
-    model = bayesgmm.build_model(x, fit)
-    with model:
-        pm.Potential("prior_of_share", 3 * pm.math.log1p(-model["noise_share"]))
-    posterior = bayesgmm.refine(x, fit, model=model, random_seed=1, progressbar=False)
+    other = replace(prior, noise_share=(1, 4))
+    posterior = bayesgmm.refine(
+        x, fit, prior=other, sampler=sampler, random_seed=1, progressbar=False
+    )
     share = posterior.summary().loc["noise_share"]
     assert share["mean"] == pytest.approx(expected["share"], abs=4 * share["mcse_mean"])
     assert share["sd"] == pytest.approx(expected["sd"], abs=4 * share["mcse_sd"])
     assert abs(expected["share"] - by_quadrature(x, prior)["share"]) > 8 * share["mcse_mean"]
+    evidence = posterior.log_evidence(random_seed=1)
+    assert evidence.value == pytest.approx(expected["evidence"], abs=4 * evidence.error + 1e-3)
+    group = posterior.with_log_prior().tree["log_prior"]["noise_share"]
+    shares = posterior.tree["posterior"]["noise_share"]
+    assert group.to_numpy() == pytest.approx(beta(1, 4).logpdf(shares), abs=1e-12)
+
+
+def test_prior_of_the_share_below_one_is_for_the_posterior(small):
+    """As a sparse one of the proportions: the fit refuses it, `refine` samples it."""
+    x, prior, fit = small
+    sparse = replace(prior, noise_share=(0.5, 1.5))
+    with pytest.raises(ValueError, match=r"noise_share is \(0.5, 1.5\): below 1"):
+        bayesgmm.fit(x, 1, "V", noise=0.1, prior=sparse)
+    posterior = bayesgmm.refine(x, fit, prior=sparse, random_seed=1, progressbar=False)
+    expected = by_quadrature(x, prior, 0.5, 1.5)
+    share = posterior.summary().loc["noise_share"]
+    assert share["mean"] == pytest.approx(expected["share"], abs=4 * share["mcse_mean"])
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from ...families.parametrisation.parametrisation import parametrisation
 from ...kernels.e_step.contract import Parameters
 from ...mixture.noise import Noise
 from ...mixture.prior import Prior
+from ...mixture.share_of_noise import log_prior_of_share
 from ...utils.types import FloatArray
 
 # Step of the gradient's differences, in units of the components' own widths: they are then accurate
@@ -125,7 +126,7 @@ class LocalCoordinates:
             weights, means, self.parametrisation.covariances(values, self.prior.of_covariances)
         )
 
-    def _shares(self, free: FloatArray) -> FloatArray:
+    def shares(self, free: FloatArray) -> FloatArray:
         """The share of noise (..., 1) at coordinates (..., p), or nothing (..., 0)."""
         if self.beside is None:
             return np.empty((*free.shape[:-1], 0))
@@ -164,7 +165,7 @@ class LocalCoordinates:
             quotient(ahead.weights, behind.weights),
             quotient(ahead.means, behind.means),
             quotient(ahead.covariances, behind.covariances),
-            quotient(self._shares(steps), self._shares(-steps)),
+            quotient(self.shares(steps), self.shares(-steps)),
         )
 
 
@@ -235,7 +236,8 @@ def _prior_derivatives(
     def values(free: FloatArray) -> FloatArray:
         of = local.at(free)
         mixtures = map(Parameters, of.weights, of.means, of.covariances)
-        return np.array([prior.log_density(m, family, data.center) for m in mixtures])
+        of_share = log_prior_of_share(local.shares(free), prior.noise_share).sum(axis=-1)
+        return of_share + [prior.log_density(m, family, data.center) for m in mixtures]
 
     h, steps = _PRIOR_STEP, _PRIOR_STEP * np.eye(local.size)
     [at_0] = values(np.zeros((1, local.size)))

@@ -241,10 +241,10 @@ def _too_narrow(k: int) -> ValueError:
 
 
 def _noise(density: LogPosterior, values: dict[str, FloatArray]) -> FloatArray:
-    """The share of noise, and its log density as a pass reads it; nothing without noise."""
+    """The share of noise, its log density as a pass reads it, its prior; nothing without noise."""
     if density.noise is None:
         return np.empty(0)
-    return np.array([float(values["noise_share"]), density.log_noise])
+    return np.array([float(values["noise_share"]), density.log_noise, *density.prior.noise_share])
 
 
 def _write_numbers(

@@ -19,7 +19,7 @@ def weigh_noise(noise, weights, out):  # type: ignore[no-untyped-def]
 
 @inlined
 def draw_share(rng, counts, sums, noise):  # type: ignore[no-untyped-def]
-    """Draw the share of noise, which is uniform a priori, given how many rows are noise."""
+    """Draw the share of noise, given how many rows are noise."""
     if len(noise) > 0:
-        a = rng.standard_gamma(1.0 + sums[len(counts), 0])
-        noise[0] = a / (a + rng.standard_gamma(1.0 + np.sum(counts)))
+        a = rng.standard_gamma(noise[2] + sums[len(counts), 0])
+        noise[0] = a / (a + rng.standard_gamma(noise[3] + np.sum(counts)))

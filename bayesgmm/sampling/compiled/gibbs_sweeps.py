@@ -60,7 +60,8 @@ class GibbsPrior(NamedTuple):
 class Hyperparameters(NamedTuple):
     """The concentration (1,), Psi (d, d), and what is known of noise.
 
-    noise (2,) has its share, and its log density in scaled coordinates; it is empty without.
+    noise (4,) has its share, its log density in scaled coordinates, and the two numbers of the
+    share's beta prior; it is empty without.
     """
 
     concentration: FloatArray

@@ -156,8 +156,8 @@ def pymc_model(
 
 
 def _share_of_noise(problem: PosteriorProblem) -> Any:
-    """The share of noise in the open model, uniform a priori; nothing where there is no noise."""
-    return None if problem.noise is None else pm.Uniform("noise_share", 0.0, 1.0)
+    """The share of noise in the open model; nothing where there is no noise."""
+    return None if problem.noise is None else pm.Beta("noise_share", *problem.prior.noise_share)
 
 
 def _rows(
