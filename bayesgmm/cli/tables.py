@@ -18,6 +18,7 @@ from ..data.by_name import by_name
 from ..data.data import Data, as_data
 from ..data.files import SEPARATORS, STANDARD_INPUT, TextFormat, read_file
 from ..data.in_chunks import in_chunks
+from ..data.sources.sources import opened
 from ..mixture.mixture import Mixture
 from ..utils.errors import DataError
 from ..utils.types import FloatArray
@@ -153,7 +154,9 @@ class Source:
         if not labels:
             return None
         if self.in_chunks:
-            return by_name(self.path, None, None, labels)[2]
+            if labels not in self._classes:
+                self._classes[labels] = by_name(self._opened, None, None, labels)[2]
+            return self._classes[labels]
         self.refuse_unknown(labels, "--labels")
         column = self.frame[labels]
         return [None if out else v for v, out in zip(column, column.isna(), strict=True)]
@@ -194,8 +197,22 @@ class Source:
         self, columns: str | Sequence[str], weights: str, missing: str, labels: str = ""
     ) -> Data:
         """The columns in chunks without those of the labels; that of the weights is in memory."""
-        names, counts, _ = by_name(self.path, _names(columns), weights or None, labels or None)
-        return in_chunks(self.path, columns=names, sample_weight=counts, missing=missing)
+        names, counts, known = by_name(
+            self._opened, _names(columns), weights or None, labels or None
+        )
+        if labels:
+            self._classes[labels] = known
+        return in_chunks(self._opened, columns=names, sample_weight=counts, missing=missing)
+
+    @cached_property
+    def _opened(self) -> Any:
+        """The dataset of files that pyarrow reads, whose footers are then read once; the path."""
+        return opened(self.path)
+
+    @cached_property
+    def _classes(self) -> dict[str, Any]:
+        """Columns of classes that have been read."""
+        return {}
 
     def refuse_unknown(self, name: str, option: str) -> None:
         """Refuse a column that the table does not have."""

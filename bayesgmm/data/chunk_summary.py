@@ -120,6 +120,33 @@ def chunk_summary(
     return ChunkSummary(low, high, mean, np.sqrt(total.squares / used), groups)
 
 
+def first_beyond(rows: StoredRows, column: int, limit: float) -> str:
+    """Row and place of the first value of a column that is larger than a limit, for a message."""
+    found: list[tuple[int, int]] = []
+
+    def take(chunk: int, row: int | None) -> None:
+        if row is not None:
+            found.append((chunk, row))
+
+    rows.each(_Beyond(column, limit), take)
+    if not found:
+        return "a row"
+    chunk, row = found[0]
+    return f"row {rows.edges[chunk] + row} ({rows.source.place(chunk, row)})"
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """The first row of a chunk in which a column's size is beyond a limit."""
+
+    column: int
+    limit: float
+
+    def __call__(self, chunk: Chunk) -> int | None:
+        beyond = np.flatnonzero(np.abs(chunk.values[:, self.column]) > self.limit)
+        return int(beyond[0]) if len(beyond) else None
+
+
 def _refusal(rows: StoredRows, names: tuple[str, ...], chunk: int, bad: _Bad) -> str:
     """The message about a value that cannot be used."""
     cure = "correct or drop that row."

@@ -23,7 +23,7 @@ from ..utils.errors import DataError
 from ..utils.types import FloatArray
 from ..utils.validation import check_choice
 from .blocks import slices
-from .chunk_summary import chunk_summary
+from .chunk_summary import chunk_summary, first_beyond
 from .same_data import Fingerprint, fingerprint
 from .sources.sources import table_of
 from .table_summary import table_summary
@@ -317,10 +317,13 @@ def _summarise(
     else:
         values, (low, high, mean, sd), groups = table_summary(values, names, weights, missing)
     size = np.maximum(np.abs(low), np.abs(high))
-    for j in np.flatnonzero(size > LARGEST):
+    for j in np.flatnonzero(size > LARGEST).tolist():
+        where, cure = "", "express it in a larger unit"
+        if isinstance(values, StoredRows):
+            where = f" (the first such in {first_beyond(values, j, LARGEST)})"
+            cure += ", or restore the file if it is damaged there"
         raise DataError(
-            f"column {names[j]!r} reaches {size[j]:.3g}, whose square overflows: "
-            "express it in a larger unit."
+            f"column {names[j]!r} reaches {size[j]:.3g}{where}, whose square overflows: {cure}."
         )
     scale = np.exp2(np.round(np.log2(np.where(sd > 0, sd, 1.0))))
     return Data(values, names, mean, scale, low, high, sd, weights, named, missing, groups)

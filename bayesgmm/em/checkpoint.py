@@ -31,9 +31,10 @@ from ..utils.errors import WorkersGoneError
 from ..utils.types import FloatArray
 from ..utils.validation import check_path, whole_seed
 
-_BEGIN = b"bayesgmm checkpoint 1\n"
-# Of a record: what it answers, the length of what follows, and its checksum.
-_HEAD = struct.Struct("<16sQI")
+_KIND, _BEGIN = b"bayesgmm checkpoint ", b"bayesgmm checkpoint 2\n"
+# Of a record: what it answers, the length of what follows, its checksum; then a checksum of these.
+_FIELDS, _CHECK = struct.Struct("<16sQI"), struct.Struct("<I")
+_HEAD = _FIELDS.size + _CHECK.size
 # Seconds after which what is written is forced to the disk.
 _SYNC = 1.0
 # Entries of a list that is kept as it is; classes of rows are more, and nobody would read them.
@@ -112,8 +113,10 @@ class Checkpoint:
                 self._places[key] = self._append(key, content)
 
     def _append(self, key: bytes, content: bytes) -> tuple[int, int]:
-        record = _HEAD.pack(key, len(content), zlib.crc32(content)) + content
+        fields = _FIELDS.pack(key, len(content), zlib.crc32(content))
+        record = fields + _CHECK.pack(zlib.crc32(fields)) + content
         try:
+            self._file.truncate(self._end)  # of a record that was not written whole
             self._file.seek(self._end)
             done = 0
             while done < len(record):  # a disk that becomes full takes a part first
@@ -134,8 +137,12 @@ class Checkpoint:
         if not size:
             return self._begin(identity)
         self._file.seek(0)
-        if self._file.read(len(_BEGIN)) != _BEGIN:
-            raise ValueError(f"{self.path} is not a checkpoint: name another file.")
+        begin = self._file.read(len(_BEGIN))
+        if begin != _BEGIN:
+            what = "not a checkpoint"
+            if begin.startswith(_KIND):
+                what = "a checkpoint of another version of bayesgmm, or damaged in its first line"
+            raise ValueError(f"{self.path} is {what}: name another file.")
         [(_, at, length), *answers] = self._records(size)
         self._file.seek(at)
         self._refuse_other(json.loads(self._file.read(length)), identity)
@@ -158,15 +165,18 @@ class Checkpoint:
             One does not agree with its checksum.
         """
         found, end = [], len(_BEGIN)
-        while end + _HEAD.size <= size:
+        while end + _HEAD <= size:
             self._file.seek(end)
-            key, length, checksum = _HEAD.unpack(self._file.read(_HEAD.size))
-            at = end + _HEAD.size
-            if at + length > size:
+            head, at = self._file.read(_HEAD), end + _HEAD
+            fields, [check] = head[: _FIELDS.size], _CHECK.unpack(head[_FIELDS.size :])
+            key, length, checksum = _FIELDS.unpack(fields)
+            sound = zlib.crc32(fields) == check
+            if sound and at + length > size:
                 break
-            if zlib.crc32(self._file.read(length)) != checksum:
+            if not sound or zlib.crc32(self._file.read(length)) != checksum:
                 raise ValueError(
-                    f"{self.path} is damaged at byte {at}: remove it to begin anew, or restore it."
+                    f"{self.path} is damaged at byte {at if sound else end}: remove it to begin "
+                    "anew, or restore it."
                 )
             found.append((key, at, length))
             end = at + length

@@ -63,8 +63,9 @@ WORK[{what!r}](Counted({half}), checkpoint={str(path)!r})
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == -signal.SIGKILL, run.stderr
+    begun = len(module._BEGIN)
     with open(path, "ab") as file:  # the last record was not written whole
-        file.write(b"half of a record, which is longer")
+        file.write(path.read_bytes()[begun : begun + 60])
     rest = Counted()
     assert WORK[what](rest, checkpoint=path) == expected
     # Besides EM's passes the data are counted, checked, sampled and told from others.
@@ -173,3 +174,51 @@ def test_a_full_disk(tmp_path, monkeypatch):
     assert path.read_bytes() == b"".join(written[:6])
     fit = bayesgmm.fit(data, 2, "VVI", random_seed=0, checkpoint=path)
     assert fit.history == bayesgmm.fit(data, 2, "VVI", random_seed=0).history
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A checkpoint's path, what it is of, and its answers of several lengths."""
+    path, identity = tmp_path / "kept", {"what": "a test", "of": [1, 2]}
+    answers = {module.key_of(str(size)): bytes(range(size)) + bytes(40) for size in (9, 200, 1, 64)}
+    with module.Checkpoint(path, identity) as kept:
+        for key, content in answers.items():
+            kept.put(key, content)
+    return path, identity, answers
+
+
+def test_no_byte_can_change_unseen(written):
+    """Wherever a byte is another one the file is refused, not taken for one that was cut off."""
+    path, identity, _ = written
+    good = path.read_bytes()
+    for at in range(len(good)):
+        for bit in (1, 128):
+            bad = good[:at] + bytes([good[at] ^ bit]) + good[at + 1 :]
+            path.write_bytes(bad)
+            with pytest.raises(ValueError, match=r"damaged|not a checkpoint"):
+                module.Checkpoint(path, identity)
+            assert path.read_bytes() == bad
+
+
+def test_cut_off_anywhere(written):
+    """What is whole is read, and nothing of the rest is left behind what is added."""
+    path, identity, answers = written
+    good, more = path.read_bytes(), module.key_of("more")
+    kept_at = []
+    for size in range(1, len(good)):
+        path.write_bytes(good[:size])
+        try:
+            kept = module.Checkpoint(path, identity)
+        except ValueError as error:
+            assert "damaged" in str(error) or "not a checkpoint" in str(error)
+            assert not kept_at  # only as long as not even the first record is there
+            continue
+        with kept:
+            there = {key: kept.get(key) for key in answers}
+            kept.put(more, b"short")
+        kept_at.append(sum(content is not None for content in there.values()))
+        assert all(content in (None, answers[key]) for key, content in there.items())
+        with module.Checkpoint(path, identity) as again:
+            assert {key: again.get(key) for key in answers} == there
+            assert again.get(more) == b"short"
+    assert kept_at == sorted(kept_at) and set(kept_at) == {0, 1, 2, 3}

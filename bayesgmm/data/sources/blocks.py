@@ -15,6 +15,9 @@ from ..tables import read_table
 from .files import equal_edges
 from .of_tables import OfTables, numbers_of
 
+#: What tables in memory have, which may be iterated over too.
+OF_TABLES = ("__array__", "__dataframe__", "columns", "column_names", "tocsr", "isel", "collect")
+
 
 @dataclass(frozen=True)
 class Blocks(OfTables):
@@ -38,10 +41,33 @@ class Blocks(OfTables):
             blocks = iter([self.blocks[number] for number in numbers])
         else:
             last = numbers[-1] + 1 if numbers else 0
-            wanted, every = set(numbers), enumerate(islice(self.blocks, last))
-            blocks = (block for number, block in every if number in wanted)
+            blocks = self._made(set(numbers), last, stop == len(self.numbers))
         for block, first_row in zip(blocks, self.edges[start:stop], strict=False):
             yield _Block(block, self.columns, first_row)
+
+    def _made(self, wanted: set[int], stop: int, all_of_them: bool) -> Iterator[Any]:
+        """Those blocks of 0..stop that are wanted; before the last is given, that no more follow.
+
+        Arrays are copied: some give one array again and again, filled anew, and blocks are read
+        ahead of those that are summed.
+        """
+        every = iter(self.blocks)
+        for number, block in enumerate(islice(every, stop)):
+            if number not in wanted:
+                continue
+            mine = block.copy() if isinstance(block, np.ndarray) else block
+            if all_of_them and number == stop - 1:
+                self._refuse_more(every)
+            yield mine
+
+    def _refuse_more(self, rest: Iterator[Any]) -> None:
+        for more in rest:
+            if len(read_table(more).values):
+                raise DataError(
+                    f"there are more than the {len(self.numbers)} blocks with rows that there were "
+                    "when the data were first read: pass what gives the same blocks whenever it is "
+                    "iterated over."
+                )
 
     def place(self, chunk: int, row: int | None = None) -> str:
         """The number of a block, and its rows."""
@@ -104,8 +130,21 @@ class Restarted:
     begin: Callable[[], Iterable[Any]]
 
     def __iter__(self) -> Iterator[Any]:
-        """The blocks from the first on."""
-        return iter(self.begin())
+        """The blocks from the first on.
+
+        Raises
+        ------
+        DataError
+            The function gives a table, whose rows or names would be taken for blocks, or nothing
+            that can be iterated over.
+        """
+        blocks = self.begin()
+        if any(hasattr(blocks, name) for name in OF_TABLES) or not isinstance(blocks, Iterable):
+            raise DataError(
+                f"the function gives a {type(blocks).__name__}, not blocks of rows: let it yield "
+                "them (a generator function), or return a list of them."
+            )
+        return iter(blocks)
 
 
 def array_in_blocks(values: NDArray[Any], names: tuple[str, ...], named: bool, rows: int) -> Blocks:

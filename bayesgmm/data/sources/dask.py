@@ -125,14 +125,27 @@ def dask_chunks(x: Any, columns: Sequence[str] | None = None) -> DaskChunks:
     ----------
     x : collection
     columns : sequence of str, optional
-        Of a data frame read only these.
+        Of a data frame or a Dataset read only these.
 
     Raises
     ------
     DataError
         Another collection, a column that is not there or does not hold numbers.
     """
-    return _of_frame(x, columns) if is_frame(x) else _of_array(*array_of(x))
+    if is_frame(x):
+        return _of_frame(x, columns)
+    return _of_array(*array_of(_numbers(x, columns) if hasattr(type(x), "data_vars") else x))
+
+
+def _numbers(x: Any, columns: Sequence[str] | None) -> Any:
+    """A Dataset's variables that are asked for, all of which hold numbers."""
+    variables = columns_of_dataset(x)
+    if columns is not None and set(map(str, columns)) <= set(variables):
+        variables = {str(name): variables[str(name)] for name in columns}
+    for name, variable in variables.items():
+        if variable.dtype.kind not in "fiub":
+            raise DataError(not_numbers(name, variable.dtype))
+    return x[[variable.name for variable in variables.values()]]
 
 
 def is_frame(x: Any) -> bool:
@@ -146,7 +159,10 @@ def array_of(x: Any) -> tuple[Any, tuple[str, ...], bool]:
 
     if hasattr(type(x), "data_vars"):
         variables = columns_of_dataset(x)
-        array = da.stack([da.asarray(v.data) for v in variables.values()], axis=1)
+        arrays = [da.asarray(v.data) for v in variables.values()]
+        if any(array.dtype.kind not in "fiub" for array in arrays):
+            arrays = [array.astype(object) for array in arrays]
+        array = da.stack(arrays, axis=1)
         return array.rechunk({1: -1}), tuple(variables), True
     if not hasattr(type(x), "chunks"):
         raise DataError(
@@ -160,7 +176,9 @@ def array_of(x: Any) -> tuple[Any, tuple[str, ...], bool]:
     array = x.data if hasattr(x, "isel") else x
     array = (array[:, None] if x.ndim == 1 else array).rechunk({1: -1})
     made_up = tuple(f"x{j}" for j in range(array.shape[1])), False
-    return array, *(names_of_array(x) if hasattr(x, "isel") else made_up)
+    if not hasattr(x, "isel") or x.ndim == 1 and x.name == x.data.name:  # a name of Dask's own
+        return array, *made_up
+    return array, *names_of_array(x)
 
 
 def _of_array(x: Any, names: tuple[str, ...], named: bool) -> DaskChunks:

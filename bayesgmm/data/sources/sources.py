@@ -12,7 +12,7 @@ import numpy as np
 from ...kernels.stored.rows import Source, StoredRows
 from ...utils.errors import DataError
 from ..tables import Table, read_table
-from .blocks import blocks_of
+from .blocks import OF_TABLES, blocks_of
 from .dask import dask_chunks, is_dask
 from .npy import memory_map, npy_file
 from .parquet import arrow_dataset, open_dataset
@@ -26,8 +26,6 @@ _DATASETS = (".parquet", ".pq", ".feather", ".arrow")
 _OF_ZARR = ("zarr.json", ".zarray", ".zgroup")
 # Bytes from which a memory map is read as the file that it is: below it is an array like others.
 _LARGE = 2**28
-# What tables in memory have, which may be iterated over too.
-_OF_TABLES = ("__array__", "__dataframe__", "columns", "column_names", "tocsr", "isel", "collect")
 
 
 def table_of(x: Any, width: int | None = None, columns: Sequence[str] | None = None) -> Table:
@@ -104,7 +102,7 @@ def is_iterable_of_blocks(x: Any) -> bool:
         return False
     if isinstance(x, Sequence | Mapping | Iterator | set | frozenset | np.ndarray):
         return False
-    return not any(hasattr(x, name) for name in _OF_TABLES)
+    return not any(hasattr(x, name) for name in OF_TABLES)
 
 
 def _names_file(x: Any) -> bool:
@@ -117,6 +115,12 @@ def _refuse_address(path: str) -> None:
             f"{path!r} is an address, and paths of files are read: open it by "
             "pyarrow.dataset.dataset, dask.dataframe.read_parquet or zarr.open, and pass that."
         )
+
+
+def opened(path: Path) -> Any:
+    """The dataset of the files that pyarrow reads; the path itself of others."""
+    arrays = path.suffix.lower() in _ARRAYS or any((path / name).exists() for name in _OF_ZARR)
+    return path if arrays or not path.exists() else open_dataset(path)
 
 
 def _in_file(path: Path, columns: Sequence[str] | None, filters: Any, rows: int | None) -> Source:
