@@ -113,8 +113,13 @@ class Checkpoint:
                 self._places[key] = self._append(key, content)
 
     def _append(self, key: bytes, content: bytes) -> tuple[int, int]:
-        fields = _FIELDS.pack(key, len(content), zlib.crc32(content))
-        record = fields + _CHECK.pack(zlib.crc32(fields)) + content
+        record = _record(key, content)
+        self._write(record)
+        self._end += len(record)
+        return self._end - len(content), len(content)
+
+    def _write(self, record: bytes) -> None:
+        """Write it at the end of what is whole, or leave that as it was."""
         try:
             self._file.truncate(self._end)  # of a record that was not written whole
             self._file.seek(self._end)
@@ -128,8 +133,6 @@ class Checkpoint:
             self._file.truncate(self._end)
             error.filename = str(self.path)
             raise
-        self._end += len(record)
-        return self._end - len(content), len(content)
 
     def _read(self, identity: dict[str, Any]) -> int:
         """Note where the answers are, after a look at what they are of; return where they end."""
@@ -151,10 +154,10 @@ class Checkpoint:
         return at + length
 
     def _begin(self, identity: dict[str, Any]) -> int:
-        self._file.write(_BEGIN)
-        self._end = len(_BEGIN)
-        self._append(bytes(16), json.dumps(identity).encode())
-        return self._end
+        self._end = 0
+        begin = _BEGIN + _record(bytes(16), json.dumps(identity).encode())
+        self._write(begin)
+        return len(begin)
 
     def _records(self, size: int) -> list[tuple[bytes, int, int]]:
         """Keys, places and lengths of the records; a last one that was not written whole is none.
@@ -193,6 +196,12 @@ class Checkpoint:
                     f"{there.get(name)!r} there, {here[name]!r} here. Name another file, or remove "
                     "it."
                 )
+
+
+def _record(key: bytes, content: bytes) -> bytes:
+    """An answer as it is in the file."""
+    fields = _FIELDS.pack(key, len(content), zlib.crc32(content))
+    return fields + _CHECK.pack(zlib.crc32(fields)) + content
 
 
 def key_of(name: str, more: bytes = b"") -> bytes:

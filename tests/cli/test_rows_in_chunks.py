@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 
 import bayesgmm
 from bayesgmm.cli.app import app
+from bayesgmm.data import by_name
+from bayesgmm.data.sources import sources
+from bayesgmm.data.sources.parquet import ArrowDataset
 
 pytest.importorskip("pyarrow")
 
@@ -19,6 +22,32 @@ def run(*arguments):
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+def test_a_folder_is_opened_once(tmp_path, monkeypatch):
+    """With weights and classes of its columns, each of which is read once."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(300, 2)) + np.where(np.arange(300)[:, None] < 120, 0.0, 4.0)
+    table = pd.DataFrame(x, columns=["a", "b"]).assign(times=1.0, kind=None)
+    table.loc[[3, 200], "kind"] = ["low", "high"]
+    table.to_parquet(tmp_path / "0.parquet", index=False)
+    opened, read = [], []
+    open_dataset, column = sources.open_dataset, ArrowDataset.column
+
+    def opening(path):
+        opened.append(path)
+        return open_dataset(path)
+
+    def reading(self, name):
+        read.append(name)
+        return column(self, name)
+
+    for module in (sources, by_name):
+        monkeypatch.setattr(module, "open_dataset", opening)
+    monkeypatch.setattr(ArrowDataset, "column", reading)
+    run("fit", tmp_path, "-k", 2, "--weights", "times", "--labels", "kind", "--json")
+    assert len(opened) == 1
+    assert sorted(read) == ["kind", "times"]
 
 
 @pytest.mark.slow
