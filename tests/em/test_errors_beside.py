@@ -80,7 +80,7 @@ def test_scores_and_information_are_derivatives(case, family):
     def logs(free):
         at = local.at(free)
         mixture = at.weights, at.means + data.center, at.covariances
-        share = local._shares(free).sum()
+        share = local.shares(free).sum()
         return log_densities(x, known, mixture, share, log_ranges)
 
     h, unit = 1e-4, np.eye(local.size)
