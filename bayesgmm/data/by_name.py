@@ -148,4 +148,13 @@ def _of_table(x: Any) -> _Named | None:
 
 def _of_frame(frame: Any, column: Callable[[Any], Any]) -> _Named:
     own = {str(name): name for name in frame.columns}
-    return _Named(list(own), list(own), lambda name: np.asarray(column(own[name]).to_numpy()))
+    return _Named(list(own), list(own), lambda name: np.asarray(values_of(column(own[name]))))
+
+
+def values_of(column: Any) -> Any:
+    """A column without its library; integers stay such beside nulls, where -1 is to be told."""
+    values = getattr(column, "to_numpy", lambda: column)()
+    if values is column or getattr(values, "ndim", 0) != 1 or values.dtype.kind != "f":
+        return values
+    own = np.fromiter(getattr(column, "to_pylist", column.__iter__)(), object, len(values))
+    return own if any(isinstance(v, int | np.integer) for v in own) else values

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.by_name import values_of
 from ..data.data import Data
 from ..kernels.e_step.chunk_groups import GroupsOfChunks
 from ..kernels.e_step.grouping import groups_of
@@ -90,7 +91,7 @@ def read_labels(labels: Any, n: int, n_components: int) -> Labels:
         Not one label per row, more classes than components, a row or a component that is excluded
         everywhere, or no row of known class.
     """
-    table = getattr(labels, "to_numpy", lambda: labels)()
+    table = values_of(labels)
     shape = np.shape(table)
     found = (
         _of_table(table, n, n_components) if len(shape) == 2 else _of_classes(table, n_components)

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
@@ -175,6 +177,15 @@ def test_forms_of_labels():
         found = read_labels(form, len(x), 2)
         assert found.known.tolist() == [0, 1, -1, 0, 1, -1]
         assert found.classes == (1, 2)
+    nulls = [
+        pd.Series([1, 2, None, 1, -1, -1], dtype="Int64"),
+        pl.Series([1, 2, None, 1, -1, -1]),
+        pa.chunked_array([[1, 2, None, 1, -1, -1]]),
+    ]
+    for form in nulls:  # with nulls some libraries make floats of them, of which -1 is a class
+        found = read_labels(form, len(x), 2)
+        assert found.classes == (1, 2) and all(isinstance(c, int) for c in found.classes)
+        assert found.known.tolist() == [0, 1, -1, 0, -1, -1]
     names = read_labels(pd.Categorical(["b", "a", None], categories=["b", "a"]), 3, 3)
     assert names.classes == ("a", "b", "component 2") and names.known.tolist() == [1, 0, -1]
 
