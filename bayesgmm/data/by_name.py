@@ -156,5 +156,7 @@ def values_of(column: Any) -> Any:
     values = getattr(column, "to_numpy", lambda: column)()
     if values is column or getattr(values, "ndim", 0) != 1 or values.dtype.kind != "f":
         return values
+    if not np.isnan(values).any():  # no nulls, as in most columns of weights
+        return values
     own = np.fromiter(getattr(column, "to_pylist", column.__iter__)(), object, len(values))
     return own if any(isinstance(v, int | np.integer) for v in own) else values

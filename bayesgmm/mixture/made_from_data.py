@@ -224,8 +224,9 @@ class MadeFromData:
         means = weakly_informative_hyperparameters(data, random_scale=False)
         kept = {name: means[name] for name in ("mean", "mean_covariance")}
         lkj = lkj_of(data, eta=eta, nu=nu, widths=widths, shape=shape, scale=scale)
-        shares = {"concentration": concentration, "noise_share": noise_share}
-        return cls._of_columns(data, lkj=lkj, **shares, **kept)
+        return cls._of_columns(
+            data, concentration=concentration, noise_share=noise_share, lkj=lkj, **kept
+        )
 
     @classmethod
     def _of_columns(cls, data: Data, **values: Any) -> Self:

@@ -137,8 +137,9 @@ class PosteriorProblem:
         """
         if self.fitted_under_prior:
             return self.fitted
-        beside = None if self.noise is None else NoisyRows(self.data, self.noise, self.prior_for_em)
-        problem = Problem(self.data, self.family, self.prior_for_em, special=beside)
+        prior = self.prior_for_em
+        beside = None if self.noise is None else NoisyRows(self.data, self.noise, prior)
+        problem = Problem(self.data, self.family, prior, special=beside)
         return run_em(problem, self.fitted, max_iter=_MAX_ITER, tol=_TOL).parameters
 
     @property

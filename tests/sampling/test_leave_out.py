@@ -122,8 +122,8 @@ def test_rows_at_the_edge_of_galaxies(seed):
     """Two components with variances of their own: -225.60 (.10) by refits of another program.
 
     By importance sampling up to half of a unit off, of which nothing but Pareto k of one row told.
-    Its error there is that of draws that seldom pass it, .25 to .45 in all, so of no use as a
-    scale; the row's own draws have .17.
+    Its error is .25 to .45, by how long the default went on; of the row's own draws it is .17, and
+    the rest is the posterior's.
     """
     x = bayesgmm.datasets.load_galaxies() / 1000
     posterior = bayesgmm.refine(
@@ -134,12 +134,13 @@ def test_rows_at_the_edge_of_galaxies(seed):
         warnings.simplefilter("ignore", ConvergenceAdvice)
         loo = posterior.loo()
     assert abs(loo.elpd + 225.60) < 4 * np.hypot(loo["mcse"], 0.10)
+    assert loo["mcse"] > 0.2
     [row] = np.flatnonzero(loo.pareto_k > 0.7)
     left_out = bayesgmm.leave_out(posterior, random_seed=1, progressbar=False)
     better = left_out.loo()
     assert not np.any(better.pareto_k > 0.7) and better.pareto_k[row] == 0
     assert float(left_out.tree["left_out"]["mcse"][0]) < 0.25
-    assert better["mcse"] < loo["mcse"]
+    assert better["mcse"] < 0.85 * loo["mcse"]
     assert abs(better.elpd + 225.60) < 4 * np.hypot(better["mcse"], 0.10)
 
 

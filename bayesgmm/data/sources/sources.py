@@ -119,8 +119,12 @@ def _refuse_address(path: str) -> None:
 
 def opened(path: Path) -> Any:
     """The dataset of the files that pyarrow reads; the path itself of others."""
-    arrays = path.suffix.lower() in _ARRAYS or any((path / name).exists() for name in _OF_ZARR)
+    arrays = path.suffix.lower() in _ARRAYS or _has_zarr(path)
     return path if arrays or not path.exists() else open_dataset(path)
+
+
+def _has_zarr(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _OF_ZARR)
 
 
 def _in_file(path: Path, columns: Sequence[str] | None, filters: Any, rows: int | None) -> Source:
@@ -135,7 +139,7 @@ def _in_file(path: Path, columns: Sequence[str] | None, filters: Any, rows: int 
         raise DataError(f"there is no {str(path)!r}.")
     if ending in _ARRAYS:
         return npy_file(path, rows)
-    if any((path / name).exists() for name in _OF_ZARR):
+    if _has_zarr(path):
         return zarr_in(path, rows)
     dataset = open_dataset(path)
     if columns is not None and not set(map(str, columns)) <= set(dataset.schema.names):
