@@ -153,7 +153,10 @@ def _of_frame(frame: Any, column: Callable[[Any], Any]) -> _Named:
 
 def values_of(column: Any) -> Any:
     """A column without its library; integers stay such beside nulls, where -1 is to be told."""
-    values = getattr(column, "to_numpy", lambda: column)()
+    if hasattr(column, "to_pylist"):
+        values = np.asarray(column)  # its own `to_numpy` does not copy, and nulls need a copy
+    else:
+        values = getattr(column, "to_numpy", lambda: column)()
     if values is column or getattr(values, "ndim", 0) != 1 or values.dtype.kind != "f":
         return values
     if not np.isnan(values).any():  # no nulls, as in most columns of weights

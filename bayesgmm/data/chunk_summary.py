@@ -151,7 +151,7 @@ def _refusal(rows: StoredRows, names: tuple[str, ...], chunk: int, bad: _Bad) ->
     """The message about a value that cannot be used."""
     cure = "correct or drop that row."
     if bad.missing:
-        cure = "missing='marginalize' fits the values that are there, or drop such rows."
+        cure = "fit with missing='marginalize', which uses the values that are there, or drop it."
     return (
         f"column {names[bad.column]!r} holds {'a missing' if bad.missing else 'an infinite'} value "
         f"in row {rows.edges[chunk] + bad.row} ({rows.source.place(chunk, bad.row)}): {cure}"

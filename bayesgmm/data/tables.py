@@ -267,8 +267,8 @@ def missing_values(name: str, count: int, row: int) -> str:
     """The message about a column with missing values."""
     return (
         f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
-        f"{row}): missing='marginalize' fits the values that are there, or drop or impute those "
-        "rows first (for a data frame: X.dropna())."
+        f"{row}): fit with missing='marginalize', which uses the values that are there, or drop or "
+        "impute those rows first (for a data frame: X.dropna())."
     )
 
 

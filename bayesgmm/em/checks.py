@@ -84,9 +84,10 @@ def check_problem(
     prior: Prior | None,
     ridge: float = 0.0,
     max_ratio: float | None = None,
+    noise: bool = False,
 ) -> None:
     """Refuse a number of components, a family or a prior that does not suit the data."""
-    check_bounds(data, prior, max_ratio)
+    check_bounds(data, prior, max_ratio, noise)
     if prior is not None and prior.integrate_scale and not integrable(family, data.d):
         raise ValueError(
             f"the prior's scale cannot be integrated out for {family.name} of several columns: "
@@ -97,7 +98,9 @@ def check_problem(
     check_number(data, n_components, bounded)
 
 
-def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> None:
+def check_bounds(
+    data: Data, prior: Prior | None, max_ratio: float | None, noise: bool = False
+) -> None:
     """Refuse a prior that EM cannot maximise under, and a ratio below 1."""
     if prior is not None:
         check_columns(prior, data)
@@ -107,7 +110,7 @@ def check_bounds(data: Data, prior: Prior | None, max_ratio: float | None) -> No
                 "is random) the posterior has its maximum at an empty component; use at least 1 "
                 "for fit(), and pass this prior to refine()."
             )
-        if min(prior.noise_share) < 1:
+        if noise and min(prior.noise_share) < 1:
             raise ValueError(
                 f"the prior's noise_share is {prior.noise_share}: below 1 the posterior has its "
                 "maximum where all or none is noise; use numbers of at least 1 for fit(), and pass "

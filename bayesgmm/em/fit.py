@@ -174,7 +174,7 @@ def fit(
     columns, sample_weight, labels = by_name(X, columns, sample_weight, labels)
     data = as_data(X, columns, sample_weight, missing)
     family = get_family(covariance_type, data.d)
-    check_problem(data, k, family, prior, options.ridge, max_ratio)
+    check_problem(data, k, family, prior, options.ridge, max_ratio, noise is not None)
     bound = None if max_ratio is None else float(max_ratio)
     problem = Problem(data, family, prior, options.ridge, bound)
     warn_of_columns(data, k > 1 and not problem.bounded)

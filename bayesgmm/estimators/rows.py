@@ -10,6 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..data.data import Data, as_data
 from ..data.tables import REFUSE
+from ..utils.errors import DataError
 
 
 def validated(estimator: Any, x: Any, **options: Any) -> Any:
@@ -18,14 +19,32 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
     Raises
     ------
     ValueError
-        scikit-learn's message, but for text, whose column it does not name.
+        scikit-learn's message, but for text and missing values, whose column and cure it does not
+        name.
     """
     try:
         return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
-    except ValueError:
+    except ValueError as error:
+        if "contains NaN" in str(error):
+            _refuse_missing(x)
         if np.asarray(x).dtype.hasobject:
             as_data(x)
         raise
+
+
+def _refuse_missing(x: Any) -> None:
+    """Say of values missing in X where they are and what takes them, in words scikit-learn tests.
+
+    Raises
+    ------
+    DataError
+        There are some.
+    """
+    try:
+        as_data(x)
+    except DataError as error:
+        if "missing value" in str(error):
+            raise DataError(f"X contains NaN: {error}") from None
 
 
 def new_rows(estimator: Any, x: Any, dtype: Any) -> Any:

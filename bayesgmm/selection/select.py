@@ -164,7 +164,7 @@ def select(
         check_folds(cv, data)
     families = from_small_to_large(get_families(covariance_type, data.d))
     ks = numbers_of(n_components, data.n, 1 if beside is None or labels is not None else 0)
-    check_bounds(data, prior, max_ratio)
+    check_bounds(data, prior, max_ratio, noise is not None)
     bounded = bounds(prior) or max_ratio is not None
     allowed, failures = cells_of(data, families, ks, max_ratio, prior)
     if not allowed:

@@ -181,11 +181,14 @@ def test_forms_of_labels():
         pd.Series([1, 2, None, 1, -1, -1], dtype="Int64"),
         pl.Series([1, 2, None, 1, -1, -1]),
         pa.chunked_array([[1, 2, None, 1, -1, -1]]),
+        pa.array([1, 2, None, 1, -1, -1]),
     ]
     for form in nulls:  # with nulls some libraries make floats of them, of which -1 is a class
         found = read_labels(form, len(x), 2)
         assert found.classes == (1, 2) and all(isinstance(c, int) for c in found.classes)
         assert found.known.tolist() == [0, 1, -1, 0, -1, -1]
+    texts = read_labels(pa.array(["b", None, "a"]), 3, 2)
+    assert texts.classes == ("a", "b") and texts.known.tolist() == [1, -1, 0]
     names = read_labels(pd.Categorical(["b", "a", None], categories=["b", "a"]), 3, 3)
     assert names.classes == ("a", "b", "component 2") and names.known.tolist() == [1, 0, -1]
 

@@ -8,6 +8,7 @@ from scipy.cluster.hierarchy import dendrogram, fcluster, is_monotonic, is_valid
 from sklearn.metrics import adjusted_rand_score
 
 import bayesgmm
+from bayesgmm import DataError
 from bayesgmm.data.data import as_data
 from bayesgmm.em.starts.hierarchical import hierarchical_partitions
 
@@ -34,5 +35,7 @@ def test_too_many_rows_and_all_equal_but_one():
     """Refused beyond 5000; two different rows are a tree too."""
     with pytest.raises(ValueError, match="at most 5000"):
         bayesgmm.hierarchical_linkage(np.random.default_rng(0).normal(size=(5001, 2)))
+    with pytest.raises(DataError, match="a tree of rows needs complete rows"):
+        bayesgmm.hierarchical_linkage([[0.0], [np.nan], [1.0]])
     z = bayesgmm.hierarchical_linkage([[0.0], [0.0], [1.0]])
     np.testing.assert_array_equal(z, [[0, 1, 0, 2], [2, 3, 1, 3]])

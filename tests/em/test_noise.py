@@ -185,6 +185,18 @@ def test_a_prior_of_the_share_counts_rows(rng, family):
     assert again.objective == pytest.approx(fit.objective, rel=1e-9)
 
 
+def test_a_sparse_prior_of_the_share_is_for_noise_only(rng):
+    """Below 1 it has no maximum beside noise, and is nobody's business without."""
+    x, _ = simulate(rng, 60, 2, 2)
+    sparse = replace(bayesgmm.Prior.from_data(x), noise_share=(0.5, 1))
+    plain = bayesgmm.fit(x, 2, prior=replace(sparse, noise_share=(1, 1)), random_seed=0)
+    assert bayesgmm.fit(x, 2, prior=sparse, random_seed=0).loglik == plain.loglik
+    for make in (bayesgmm.fit, bayesgmm.select):
+        with pytest.raises(ValueError, match="noise_share is \\(0.5, 1"):
+            make(x, 2, "VVV", prior=sparse, noise=True, random_seed=0)
+    assert bayesgmm.select(x, 2, "VVV", prior=sparse, random_seed=0).best.loglik > -np.inf
+
+
 def test_laws(rng):
     """Weights are repeated rows; one unit for all columns changes the density and nothing else."""
     x, _ = simulate(rng, 120, 2, 2)

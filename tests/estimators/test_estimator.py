@@ -17,10 +17,27 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from bayesgmm import DiscriminantAnalysis, Regression
 from bayesgmm.datasets import loaders as datasets
 from bayesgmm.estimators.mixture import GaussianMixture
 
 FORMS = ("full", "tied", "diag", "spherical")
+
+
+@pytest.mark.parametrize("kind", ["mixture", "classes", "regression"])
+def test_missing_values_are_refused_by_column_row_and_cure(kind):
+    """In words that name the argument, and scikit-learn's word for its checks."""
+    iris = datasets.load_iris(features_only=True)
+    iris.iloc[3, 1] = np.nan
+    y = np.repeat([0, 1], 75)
+    says = "X contains NaN: column 'sepal_width' has 1 missing value .first in row 3.: fit with"
+    with pytest.raises(ValueError, match=says + " missing='marginalize'"):
+        if kind == "mixture":
+            GaussianMixture(2).fit(iris)
+        elif kind == "classes":
+            DiscriminantAnalysis().fit(iris, y)
+        else:
+            Regression(1).fit(iris, y)
 
 
 def test_passes_every_check_scikit_learn_passes():

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.data import as_data
 from ...data.missing import refuse_missing
+from ...data.tables import MARGINALIZE
 from ...utils.types import FloatArray, IntArray
 from .hierarchical import tree_of_rows
 
@@ -59,7 +60,7 @@ def hierarchical_linkage(X: Any) -> FloatArray:  # noqa: N803 - scikit-learn's n
     ((149, 4), 3)
     >>> drawn = dendrogram(Z, p=12, truncate_mode="lastp", no_plot=True)
     """
-    data = as_data(X)
+    data = as_data(X, missing=MARGINALIZE)  # to be refused in words of its own
     refuse_missing(data, "a tree of rows")
     if data.n > _MOST_ROWS:
         raise ValueError(f"X has {data.n} rows: a tree is made of at most {_MOST_ROWS}.")
