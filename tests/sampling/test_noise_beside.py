@@ -124,3 +124,36 @@ def test_samplers_agree(table):
     assert abs(away) < 5 * np.hypot(evidence[0].error, evidence[1].error) + 1e-3
     loo = [p.loo().elpd for p in found.values()]
     assert loo[0] == pytest.approx(loo[1], abs=0.5)
+
+
+@pytest.mark.slow
+def test_samplers_agree_beside_counts():
+    """Missing values, noise, labels and counts at once, several tables: no difference stands out.
+
+    Of one table the largest of many differences is large by chance; over tables they are as many
+    normal numbers, whose mean square is 1.
+    """
+    away = []
+    for seed in range(4):
+        rng = np.random.default_rng(100 + seed)
+        x, known = with_holes(rng, 100, 3)
+        times = rng.integers(1, 4, size=len(x))
+        fit = bayesgmm.fit(
+            x, 2, "VVV", noise=True, labels=known, missing="marginalize", sample_weight=times,
+            random_seed=0,
+        )  # fmt: skip
+        tables = [
+            bayesgmm.refine(
+                x, fit, sampler=sampler, sample_weight=times, weights="counts", draws=2000,
+                random_seed=seed, progressbar=False,
+            ).summary()
+            for sampler in ("nutpie", "gibbs")
+        ]  # fmt: skip
+        one, other = (table[table["sd"] > 0] for table in tables)
+        for name in ("mean", "sd"):
+            error = np.hypot(one[f"mcse_{name}"], other[f"mcse_{name}"])
+            away.append(((one[name] - other[name]) / error).to_numpy())
+    z = np.concatenate(away)
+    assert np.all(np.abs(z) < 4.5)
+    # Elements of a covariance go together: as many as a third of them are free.
+    assert np.mean(z**2) < 1 + 4 * np.sqrt(2 / (len(z) / 3))
