@@ -15,6 +15,7 @@ from ..em.fit import fit_with_labels
 from ..em.labels import Labels
 from ..em.multistart import SearchOptions
 from ..em.problem import Problem
+from ..em.result import Fit
 from ..em.run import run_em
 from ..em.starts.sample import weighted_partition
 from ..families import Family, get_families
@@ -108,6 +109,7 @@ class ClassModel:
     of_component (K,) is the class of each component. loglik is that of rows and classes together,
     sum_i log(prior f(x_i)) of each row's own class. models says what was chosen for each class;
     scores has a row for each candidate of EDDA: family, parameters, criterion, or why it failed.
+    fits has the mixture of each class of MclustDA.
     """
 
     mixture: Mixture
@@ -116,6 +118,7 @@ class ClassModel:
     n_parameters: int
     models: tuple[str, ...]
     scores: tuple[Candidate, ...] = ()
+    fits: tuple[Fit, ...] = ()
 
     def probabilities(self, x: Any) -> FloatArray:
         """Probabilities of the classes (n, C) at rows: sums of their components' responsibilities.
@@ -307,6 +310,7 @@ def mclustda(rows: Labelled, choice: Choice) -> ClassModel:
         sum(fit.loglik for fit in fits) + float(xlogy(rows.counts, priors).sum()),
         sum(fit.n_parameters for fit in fits) + choice.n_free_priors * (len(fits) - 1),
         tuple(f"{fit.family.name}, K = {fit.n_components}" for fit in fits),
+        fits=tuple(fits),
     )
 
 

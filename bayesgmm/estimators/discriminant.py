@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -13,19 +12,24 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.data import as_data
+from ..data.same_data import refuse_other_data
 from ..data.tables import MISSING, REFUSE
-from ..utils.display import Displayed
 from ..utils.errors import DataError
-from ..utils.types import FloatArray, IntArray
+from ..utils.types import FloatArray
 from ..utils.validation import check_choice, check_integer, real_array, whole_seed
-from .class_models import MODELS, Choice, Labelled, brier, divided
+from .class_models import MODELS, Choice, Labelled, divided
+from .classification_scores import ClassificationScores
 from .rows import new_rows, validated, with_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .class_posterior import ClassPosterior
+
 # Class priors may be off by so much, relative, to be still shares that sum to 1.
 _ROUNDING = 1e-9
+# What to do about rows that were not fitted.
+_AGAIN = "pass the rows and classes that were fitted, or fit these first"
 
 
 class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
@@ -141,7 +145,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         self.models_ = dict(zip(rows.classes, found.models, strict=True))
         self.loglik_, self.n_parameters_ = found.loglik, found.n_parameters
         self.bic_ = found.bic(rows.data.total)
-        self._found = found
+        self._found, self._fingerprint = found, rows.data.fingerprint
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
@@ -182,6 +186,61 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         tags.input_tags.allow_nan = self.missing != REFUSE
         return tags
 
+    def refine(self, X: Any, y: Any, sample_weight: Any = None, **options: Any) -> ClassPosterior:  # noqa: N803
+        """The posterior of the classes' densities, which says how sure the probabilities are.
+
+        Of "edda" it is that of all classes together, in the family chosen; of "mclustda" each class
+        has its own, in the family and number of components chosen. Class priors that were given
+        stay as they are; others are drawn too.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            What was fitted.
+        **options
+            Of `refine`: random_seed, prior, sampler, draws, weights (what sample_weight means) and
+            the others, but model and, for "mclustda", checkpoint.
+
+        Returns
+        -------
+        ClassPosterior
+            With `.probabilities(X)`, means and intervals, and `.predict_proba(X)`, the predictive
+            probabilities.
+
+        Raises
+        ------
+        DataError
+            X and y are not what was fitted.
+        ValueError, NotImplementedError
+            As `refine`.
+
+        Warns
+        -----
+        ConvergenceAdvice
+            The chains have not converged.
+
+        Examples
+        --------
+        >>> from bayesgmm import DiscriminantAnalysis, datasets
+        >>> iris = datasets.load_iris()
+        >>> X, species = iris.drop(columns="species"), iris["species"]
+        >>> model = DiscriminantAnalysis(covariance_type="EEE").fit(X, species)
+        >>> posterior = model.refine(X, species, random_seed=1)  # doctest: +SKIP
+        >>> posterior.probabilities(X[70:71])  # doctest: +SKIP
+        """
+        from .class_posterior import class_posterior
+
+        check_is_fitted(self)
+        found, priors = self._found, self._choice(len(self.classes_)).class_priors
+        rows = self._copy()._labelled(X, y, sample_weight)
+        refuse_other_data(self._fingerprint, rows.data.fingerprint, _AGAIN, "what was fitted")
+        if rows.classes != tuple(self.classes_.tolist()):
+            raise DataError(
+                f"y has classes {list(rows.classes)}, and those fitted are "
+                f"{self.classes_.tolist()}: {_AGAIN}."
+            )
+        return class_posterior(rows, found, priors, options)
+
     def candidates(self) -> pd.DataFrame:
         """The families that "edda" tried, best first, with why some have no estimate.
 
@@ -189,7 +248,8 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        list of str
+        DataFrame
+            Columns family, n_parameters, loglik, bic, criterion (lower is better) and reason.
         """
         import pandas as pd
 
@@ -288,88 +348,6 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         n_folds = check_integer("n_folds", self.n_folds, 2)
         return Choice(
             self.covariance_type, self.n_components, priors, self.criterion, n_folds, seed
-        )
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ClassificationScores(Displayed):
-    """How well held-out rows were classified.
-
-    Attributes
-    ----------
-    probabilities : array (n, C)
-        Probabilities of the classes, each row's from the fold that left it out.
-    index : int array (n,)
-        The true classes, positions in `classes`.
-    weights : array (n,)
-        What each row counts for.
-    classes : tuple
-        The classes, sorted.
-    n_folds : int
-        Folds.
-    """
-
-    probabilities: FloatArray
-    index: IntArray
-    weights: FloatArray
-    classes: tuple[Any, ...]
-    n_folds: int
-
-    @property
-    def error(self) -> float:
-        """Share of rows whose most probable class is not theirs."""
-        return self._mean(self._wrong)
-
-    @property
-    def error_se(self) -> float:
-        """Its standard error over rows, as if these were independent."""
-        return self._se(self._wrong)
-
-    @property
-    def brier(self) -> float:
-        """Brier's score: half the mean squared distance of the probabilities from the truth.
-
-        Between 0 and 1 and lower is better, as mclust's; half of the sum over classes that others
-        report.
-        """
-        return self._mean(brier(self.probabilities, self.index))
-
-    @property
-    def brier_se(self) -> float:
-        """Its standard error over rows, as if these were independent."""
-        return self._se(brier(self.probabilities, self.index))
-
-    @property
-    def _wrong(self) -> FloatArray:
-        found = np.argmax(self.probabilities, axis=1)
-        return (found != self.index).astype(np.float64)
-
-    def _mean(self, values: FloatArray) -> float:
-        return float(self.weights @ values / self.weights.sum())
-
-    def _se(self, values: FloatArray) -> float:
-        share = self.weights / self.weights.sum()
-        return float(np.sqrt(share**2 @ (values - share @ values) ** 2))
-
-    def _lines(self) -> list[tuple[str, str]]:
-        return [
-            ("error", f"{self.error:.4f} (standard error {self.error_se:.4f})"),
-            ("Brier's score", f"{self.brier:.4f} (standard error {self.brier_se:.4f})"),
-        ]
-
-    def _title(self) -> str:
-        n = len(self.index)
-        return f"Classification of {n} rows, each held out of one of {self.n_folds} folds"
-
-    def _table(self) -> pd.DataFrame:
-        import pandas as pd
-
-        found = np.argmax(self.probabilities, axis=1)
-        counts = np.zeros((len(self.classes),) * 2)
-        np.add.at(counts, (self.index, found), self.weights)
-        names = [str(name) for name in self.classes]
-        return pd.DataFrame(
-            counts, index=pd.Index(names, name="class"), columns=pd.Index(names, name="predicted")
         )
 
 

@@ -155,7 +155,8 @@ class Regression(RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        DataFrame
+        mean : array (n,)
+        ends : array (n, 2)
         """
         check_is_fitted(self)
         x = new_rows(self, X, np.float64)

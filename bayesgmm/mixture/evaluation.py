@@ -26,7 +26,7 @@ _FEW_ROWS, _CALLS = 20_000, 16
 
 def responsibilities(data: Data, draws: Draws) -> Iterator[FloatArray]:
     """Responsibilities of the rows under every draw in turn, (n, K), with noise (n, K + 1)."""
-    for _, resp in _evaluated(data, draws, responsibilities=True):
+    for _, resp in evaluated(data, draws, responsibilities=True):
         yield resp
 
 
@@ -35,12 +35,12 @@ def log_densities(data: Data, draws: Draws) -> Iterator[tuple[slice, FloatArray]
     for rows, block in data.blocks(len(draws)):
         values = np.empty((len(draws), block.n))
         of_block = draws.of_rows(rows)
-        for s, (value, _) in enumerate(_evaluated(block, of_block, responsibilities=False)):
+        for s, (value, _) in enumerate(evaluated(block, of_block, responsibilities=False)):
             values[s] = value
         yield rows, values
 
 
-def _evaluated(
+def evaluated(
     data: Data, draws: Draws, *, responsibilities: bool
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Log densities (n,), and responsibilities (n, K) or an empty array, of every draw in turn.

@@ -35,10 +35,10 @@ WINGS: dict[str, frozenset[str]] = {
     "em": MIXTURE | {"density"},
     "posterior": EM,
     "selection": EM,
-    "estimators": EM | {"selection"},
     "sampling": EM | {"posterior"},
     "comparison": RESULTS - {"kernels"},
     "plots": RESULTS - {"kernels"},
+    "estimators": RESULTS | {"sampling"},
     "reporting": RESULTS - {"kernels"} | {"sampling", "comparison", "plots"},
     "cli": RESULTS - {"kernels"} | {"datasets", "sampling", "comparison", "reporting"},
 }

@@ -36,20 +36,49 @@ def responsibility_intervals(data: Data, draws: Draws, ci_prob: float) -> xr.Dat
     Dataset
         mean, sd, lower, upper and most_probable over (obs_id, component); component -1 is noise.
     """
+    labels, names = np.arange(draws.n_columns), _names(draws)
+    return _summaries(data, draws, ci_prob, labels).assign_coords(component=names)
+
+
+def class_intervals(data: Data, draws: Draws, starts: IntArray, ci_prob: float) -> xr.Dataset:
+    """The same of classes, to which components belong one after another.
+
+    Parameters
+    ----------
+    data : Data
+        Rows (n, d).
+    draws : Draws
+        S draws of the components of all classes.
+    starts : int array (C,)
+        The first component of each class.
+    ci_prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    Dataset
+        mean, sd, lower, upper and most_probable over (obs_id, class).
+    """
+    return _summaries(data, draws, ci_prob, starts).rename(component="class")
+
+
+def _summaries(data: Data, draws: Draws, ci_prob: float, starts: IntArray) -> xr.Dataset:
+    """Summaries of responsibilities, summed over the components from each start to the next."""
     tail_probabilities(ci_prob)
-    n_components = draws.n_columns
     names = ("mean", "sd", "lower", "upper", "most_probable")
-    out = {name: np.empty((data.n, n_components)) for name in names}
-    for rows, block in data.blocks(len(draws) * n_components):
+    out = {name: np.empty((data.n, len(starts))) for name in names}
+    for rows, block in data.blocks(len(draws) * draws.n_columns):
         values = _responsibilities(block, draws.of_rows(rows))
-        first = np.argmax(values, axis=2)[:, :, None] == np.arange(n_components)
+        if len(starts) < draws.n_columns:
+            values = np.add.reduceat(values, starts, axis=2)
+        first = np.argmax(values, axis=2)[:, :, None] == np.arange(len(starts))
         for name, value in (
             summarise(values, ci_prob) | {"most_probable": first.mean(axis=0)}
         ).items():
             out[name][rows] = value
     return xr.Dataset(
         {name: (("obs_id", "component"), value) for name, value in out.items()},
-        coords={"obs_id": np.arange(data.n), "component": _names(draws)},
+        coords={"obs_id": np.arange(data.n), "component": np.arange(len(starts))},
     )
 
 
