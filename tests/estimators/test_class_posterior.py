@@ -40,9 +40,16 @@ def log_predictive(rows, prior, at):
     return multivariate_t(centre, shape, dof - d + 1).logpdf(at)
 
 
-@pytest.mark.parametrize("model", ["edda", "mclustda"])
-@pytest.mark.parametrize("class_priors", [None, [0.9, 0.1]])
-@pytest.mark.parametrize("sampler", ["nutpie", "gibbs"])
+@pytest.mark.parametrize(
+    ("model", "class_priors", "sampler"),
+    [
+        ("edda", None, "gibbs"),
+        ("mclustda", [0.9, 0.1], "nutpie"),
+        pytest.param("edda", [0.9, 0.1], "nutpie", marks=pytest.mark.slow),
+        pytest.param("mclustda", None, "gibbs", marks=pytest.mark.slow),
+        pytest.param("mclustda", None, "nutpie", marks=pytest.mark.slow),
+    ],
+)
 def test_predictive_probabilities_in_closed_form(model, class_priors, sampler):
     """Student's t of each class; those of the estimates are far from it for 9 rows a class."""
     rng = np.random.default_rng(3)
@@ -143,6 +150,7 @@ def test_draws_surround_the_estimate(which, request):
         assert which == "edda" or text.startswith("class ")
 
 
+@pytest.mark.slow
 def test_missing_values_and_counts():
     """Rows with missing values; rows counted twice are the table repeated."""
     penguins = bayesgmm.datasets.load_penguins()
