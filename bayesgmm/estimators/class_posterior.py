@@ -19,6 +19,7 @@ from ..utils.display import Displayed
 from ..utils.errors import DataError
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray, IntArray
+from ..utils.validation import whole_seed
 from .class_models import ClassModel, Labelled
 
 if TYPE_CHECKING:
@@ -260,7 +261,7 @@ def _of_mixtures(
     for estimate, table in zip(model.fits, tables, strict=True):
         if difference(estimate.fingerprint, table.fingerprint, "", ""):
             raise DataError(_OTHER_CLASSES)
-    stream = np.random.SeedSequence(options.get("random_seed"))
+    stream = np.random.SeedSequence(whole_seed(options.get("random_seed")))
     *seeds, own = map(int, stream.generate_state(len(rows.classes) + 1))
     posteriors = tuple(
         refine(table, estimate, **options | {"random_seed": seed})

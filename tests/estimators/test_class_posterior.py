@@ -189,6 +189,8 @@ def test_what_is_refused(edda, mclustda):
         with pytest.raises(DataError):
             edda[3].probabilities(np.zeros((2, 7)))
     x, y, classifier, posterior = mclustda
+    with pytest.raises(TypeError, match="random_seed is 'a'"):
+        classifier.refine(x, y, random_seed="a")
     with pytest.raises(ValueError, match="one for each class"):
         classifier.refine(x, y, checkpoint="kept", **QUIET)
     with pytest.raises(ValueError, match="ci_prob"):
