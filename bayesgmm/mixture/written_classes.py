@@ -79,7 +79,9 @@ class _Writing:
         try:
             self.write(chunk)
         except OSError as error:
-            return _Failure((error.errno, error.strerror or str(error), error.filename))
+            if error.errno is None:
+                return _Failure(error.args)
+            return _Failure((error.errno, error.strerror, error.filename))
         return None
 
 

@@ -66,11 +66,23 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.replace(partial, destination)
     except OSError as error:
         if error.filename is None or str(error.filename) == str(partial):
-            error.filename, error.filename2 = str(path), None
+            name_file(error, path)
         raise
     finally:
         partial.unlink(missing_ok=True)
     _sync_folder(destination.parent)
+
+
+def name_file(error: OSError, path: str | Path) -> None:
+    """Have an error name the file that could not be written.
+
+    Libraries raise errors with nothing but words, which Python leaves out beside a file's name.
+    """
+    if error.errno is None:
+        error.args = (f"{error}: {str(path)!r}",)
+    else:
+        error.filename = str(path)
+        del error.filename2  # None would be shown
 
 
 def _sync_folder(folder: Path) -> None:

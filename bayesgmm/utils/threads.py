@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import lru_cache
+from threading import local
 from typing import Any
 
 # Seconds between looks at the threads: on some systems an unlimited wait does not see Ctrl-C.
@@ -29,9 +30,17 @@ def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+# Whether a thread is one of a pool's.
+_of_pool = local()
+
+
+def _begin() -> None:
+    _of_pool.yes = True
+
+
 @lru_cache(maxsize=4)
 def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="bayesgmm")
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="bayesgmm", initializer=_begin)
 
 
 if hasattr(os, "register_at_fork"):  # a child process inherits the pool without its threads
@@ -39,9 +48,12 @@ if hasattr(os, "register_at_fork"):  # a child process inherits the pool without
 
 
 def for_each_chunk(work: Callable[[int], None], n_chunks: int, n_threads: int) -> None:
-    """Call work(c) for every chunk c, on up to n_threads threads."""
+    """Call work(c) for every chunk c, on up to n_threads threads.
+
+    Work that calls this again does its part alone: all threads could be waiting for one another.
+    """
     n_threads = min(n_threads, n_chunks)
-    if n_threads <= 1:
+    if n_threads <= 1 or getattr(_of_pool, "yes", False):
         for chunk in range(n_chunks):
             work(chunk)
         return

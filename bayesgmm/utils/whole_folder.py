@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .archive import name_file
 from .validation import check_path
 
 
@@ -30,6 +31,8 @@ def atomic_folder(path: str | Path, ours: Callable[[Path], bool]) -> Iterator[Pa
     ------
     FileExistsError
         A file, or a folder that holds something else, which would be lost.
+    OSError
+        What could not be written: it names `path`, or the file in it, not the new folder's.
     """
     destination = Path(os.path.realpath(check_path(path)))  # a link stays a link
     old = destination if os.path.lexists(destination) else None
@@ -41,8 +44,8 @@ def atomic_folder(path: str | Path, ours: Callable[[Path], bool]) -> Iterator[Pa
                 "a new folder."
             )
     partial = _beside(destination)
-    partial.mkdir()
     try:
+        partial.mkdir()
         yield partial
         aside = None
         if old is not None:
@@ -56,8 +59,21 @@ def atomic_folder(path: str | Path, ours: Callable[[Path], bool]) -> Iterator[Pa
             raise
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        _name(error, partial, Path(path))
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _name(error: OSError, partial: Path, path: Path) -> None:
+    """Have an error name what the user knows: the folder, or a file in it, of the new one's."""
+    if error.filename is None:
+        name_file(error, path)
+        return
+    file = Path(os.fsdecode(error.filename))
+    if file.is_relative_to(partial):
+        name_file(error, path / file.relative_to(partial))
 
 
 def _beside(path: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 import bayesgmm
 from bayesgmm import classify
 from bayesgmm.data.in_chunks import in_chunks
+from bayesgmm.mixture import written_classes
 
 pytest.importorskip("pyarrow")
 zarr = pytest.importorskip("zarr")
@@ -82,12 +83,26 @@ def test_a_full_disk(name, table, fit, tmp_path):
     rows, path = in_chunks(table, rows=ROWS), tmp_path / name
     classify(rows, fit, out=path)
     before = content(tmp_path)
-    with full_disk(), pytest.raises(OSError, match="File too large"):
-        classify(rows, fit, responsibilities=True, out=path)
-    assert content(tmp_path) == before
-    with full_disk(), pytest.raises(OSError, match="File too large"):
-        classify(rows, fit, responsibilities=True, out=tmp_path / f"new {name}")
-    assert content(tmp_path) == before
+    named = "" if path.suffix else r"/part-00000\d.parquet"
+    for source in (rows, in_chunks([table[:ROWS], table[ROWS : 3 * ROWS], table[3 * ROWS :]])):
+        for out in (path, tmp_path / f"new {name}"):
+            with full_disk(), pytest.raises(OSError, match=f"File too large: '{out}{named}'$"):
+                classify(source, fit, responsibilities=True, out=out)
+            assert content(tmp_path) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of files here")
+def test_a_folder_that_cannot_be_written_to(table, fit, tmp_path, monkeypatch):
+    """Errors of libraries that are nothing but words keep them."""
+
+    def fail(*_):
+        raise OSError("the store is read-only")
+
+    monkeypatch.setattr(written_classes, "_put", fail)
+    with pytest.raises(OSError, match=f"the store is read-only: '{tmp_path / 'c.zarr'}'"):
+        classify(in_chunks(table, rows=ROWS), fit, out=tmp_path / "c.zarr")
+    with pytest.raises(OSError, match=f"directory: '{tmp_path / 'none' / 'c'}'"):
+        classify(table, fit, out=tmp_path / "none" / "c")
 
 
 def test_others_are_not_replaced(table, fit, tmp_path):
