@@ -21,11 +21,11 @@ from ..utils.types import FloatArray
 from ..utils.validation import tail_probabilities
 from .canvas import Figure, Place, canvas
 from .style import (
+    QUIET,
     Units,
     colour,
     component_labels,
     despine,
-    footnote,
     literal_text,
     marker,
     named,
@@ -143,12 +143,11 @@ def plot_posterior(
     if isinstance(engine, ConstrainedLayoutEngine) and isinstance(figure, Figure):
         engine.set(h_pad=0.08)
     figure.suptitle(f"Posterior and EM estimates: {fit.family.name}, K = {fit.n_components}")
-    if note := _left_out(fit):
-        footnote(figure, note)
-    figure.legend(
+    legend = figure.legend(
         handles=_entries(ci_prob, standard_errors), loc="outside lower center", ncols=2,
-        frameon=False, fontsize=9,
+        frameon=False, fontsize=9, title=_left_out(fit), title_fontsize=8.5,
     )  # fmt: skip
+    legend.get_title().set_color(QUIET)  # a note below the plot would lie under the legend
     return figure
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import bayesgmm
 from bayesgmm.data.in_chunks import in_chunks
-from bayesgmm.data.sources import workers
+from bayesgmm.data.sources import part, workers
 from bayesgmm.utils.errors import DataError, WorkersGoneError
 
 distributed = pytest.importorskip("distributed")
@@ -122,9 +122,9 @@ def test_what_comes_home_is_small():
         for rows in (1000, 10):
             data = in_chunks(da.from_array(X, chunks=rows))
             found = data.values.source.cluster.run(
-                workers._sums, data.values._notes(None, None), None, _ones, range(N // rows)
+                part.sums, data.values._notes(None, None), None, _ones, range(N // rows)
             )
-            assert sum(node.sums[0][0] for part in found for node in part) == N
+            assert sum(node.sums[0][0] for nodes in found for node in nodes) == N
             sizes.append(sum(map(len, found)))
     assert sizes[0] <= 4
     assert sizes[1] <= 2 * 2 * 9  # two parts, each at most two nodes of every width
@@ -170,10 +170,10 @@ def at_sweep(monkeypatch):
     def arrange(number, act):
         seen, gather = iter(range(10_000)), workers.results
 
-        def acting(client, futures):
+        def acting(client, futures, *homes):
             if next(seen) == number:
                 act()
-            return gather(client, futures)
+            return gather(client, futures, *homes)
 
         monkeypatch.setattr(workers, "results", acting)
 
@@ -199,6 +199,21 @@ def test_a_worker_is_killed(what, sweep, cluster, here, at_sweep):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+@pytest.mark.parametrize("sweep", [0, 5])
+def test_all_workers_are_killed_and_begun_anew(sweep, here, at_sweep):
+    """None of those that had chunks is left: the others make them, also amid the first reading."""
+    with (
+        distributed.LocalCluster(n_workers=2, **ON_PROCESSES) as own,
+        distributed.Client(own) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+        at_sweep(sweep, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+        assert em(da.from_array(X, chunks=ROWS)) == here["em"]
+        assert not set(pids) & set(client.run(os.getpid).values())
+
+
+@pytest.mark.slow
 def test_all_workers_are_gone(here, at_sweep, monkeypatch, tmp_path):
     """The error names the checkpoint, and with other workers the same call goes on."""
     monkeypatch.setattr(workers, "_PATIENCE", 1.0)
@@ -216,6 +231,21 @@ def test_all_workers_are_gone(here, at_sweep, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_scheduler_is_gone(here, at_sweep, tmp_path):
+    """The error says so, at once, and names the checkpoint."""
+    path = tmp_path / "kept"
+    with (
+        distributed.LocalCluster(n_workers=2, **ON_PROCESSES) as own,
+        distributed.Client(own, timeout=2),
+    ):
+        array = da.from_array(X, chunks=ROWS)
+        at_sweep(12, lambda: own.loop.add_callback(own.scheduler.close))
+        with pytest.raises(WorkersGoneError, match=r"scheduler .* is gone.* is in .*kept"):
+            em(array, checkpoint=path)
+    assert em(in_chunks(X, rows=ROWS), checkpoint=path) == here["em"]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_the_client_is_killed(here, tmp_path):
     """Another process goes on from the checkpoint, with a cluster or without."""
@@ -227,10 +257,10 @@ from bayesgmm.data.sources import workers
 from tests.data.test_on_workers import ON_THREADS, ROWS, X, em
 if __name__ == "__main__":
     seen, gather = iter(range(10_000)), workers.results
-    def acting(client, futures):
+    def acting(client, futures, *homes):
         if next(seen) == 12:
             os.kill(os.getpid(), signal.SIGKILL)
-        return gather(client, futures)
+        return gather(client, futures, *homes)
     workers.results = acting
     with distributed.Client(n_workers=2, **ON_THREADS):
         em(da.from_array(X, chunks=ROWS), checkpoint={str(path)!r})
@@ -315,8 +345,8 @@ def test_posteriors_on_a_cluster(cluster, monkeypatch):
         client.wait_for_workers(2)
         gather = workers.results
 
-        def counting(client, futures):
-            found = gather(client, futures)
+        def counting(client, futures, *homes):
+            found = gather(client, futures, *homes)
             home.append(max(len(pickle.dumps(answer)) for answer in found))
             return found
 

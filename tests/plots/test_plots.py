@@ -110,6 +110,17 @@ def overflow(figure):
     return max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
 
 
+def written_over(figure):
+    """What is written over a legend of the figure's, or under it."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    legends = [legend.get_window_extent(renderer) for legend in figure.legends]
+    return [
+        text.get_text()
+        for text in figure.texts
+        if text.get_text() and any(text.get_window_extent(renderer).overlaps(b) for b in legends)
+    ]
+
+
 def texts(figure):
     """All that is written, in one string."""
     found = figure.findobj(lambda artist: hasattr(artist, "get_text"))
@@ -347,6 +358,7 @@ def test_every_picture_is_titled_labelled_and_whole(kind, name, k, d):
     needed = {"X": p.data} if rows and rows.default is inspect.Parameter.empty else {}
     figure = getattr(shown.plot, name)(**needed, **SHORT.get(name, {}))
     assert overflow(figure) < 0.02
+    assert not written_over(figure)
     titles = [ax.get_title() for ax in figure.axes] + [figure.get_suptitle()]
     assert any(titles)
     for ax in figure.axes:

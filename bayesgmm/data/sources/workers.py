@@ -19,14 +19,14 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.stored.chunk import Block, ChangedChunkError, Chunk, Notes
-from ...kernels.stored.rows import Source, read_or_say
-from ...kernels.stored.sums import Node, TreeSums
-from ...kernels.stored.sweep import sweep
+from ...kernels.stored.chunk import Block, Chunk, Notes
+from ...kernels.stored.rows import Source
+from ...kernels.stored.sums import Node
 from ...utils.errors import DataError, WorkersGoneError
 from ...utils.types import FloatArray
 from .blocks import Blocks
 from .dask import DaskChunks, is_future
+from .part import ChunksOfPart, Part, each, sizes_of, sums
 
 # Share of a worker's memory that chunks may take.
 _SHARE = 0.4
@@ -34,137 +34,59 @@ _SHARE = 0.4
 _LOOK, _PATIENCE = 1.0, 30.0
 
 
-class Part:
-    """Some chunks of a source on a worker: in memory those that fit there.
-
-    Parameters
-    ----------
-    source : Source
-        What makes them.
-    numbers : sequence of int
-        Which they are.
-    limit : float
-        Bytes that may be kept.
-    results : dict
-        What tasks of a Dask collection have given already.
-    """
-
-    def __init__(
-        self, source: Source, numbers: Sequence[int], limit: float, results: dict[Any, Any]
-    ) -> None:
-        self._source = source.with_results(results) if isinstance(source, DaskChunks) else source
-        self._numbers, self._left = list(numbers), limit
-        self._held: dict[int, Block] = {}
-        #: Rows of the chunks.
-        self.sizes: list[int] = []
-        places = range(len(self._numbers))
-        sweep(self.readers(places), len(places), lambda _, block: block, self._keep, _threads())
-
-    def _keep(self, at: int, block: Block) -> None:
-        self.sizes.append(len(block))
-        if block.nbytes <= self._left:
-            self._left -= block.nbytes
-            self._held[at] = np.ascontiguousarray(block, dtype=self._source.dtype)
-
-    def readers(self, places: Iterable[int]) -> Iterator[tuple[int, Callable[[], Block]]]:
-        """What gives the chunks at some places among these."""
-        for at in places:
-            yield at, partial(self._read, at)
-
-    def _read(self, at: int) -> Block:
-        if at in self._held:
-            return self._held[at]
-        number = self._numbers[at]
-        [read] = self._source.readers(number, number + 1)
-        return np.ascontiguousarray(
-            read_or_say(self._source, number, read), dtype=self._source.dtype
-        )
-
-    def __sizeof__(self) -> int:
-        """Bytes of what is in memory, as Dask asks for them."""
-        return 1024 + sum(block.nbytes for block in self._held.values())
-
-
-@dataclass(frozen=True, eq=False)
-class _OfPart:
-    """What is known of the chunks of a part that have rows, and their places in the part."""
-
-    notes: Notes
-    places: NDArray[np.int64]
-
-    def sweep[T](
-        self,
-        part: Part,
-        columns: Sequence[int] | None,
-        work: Callable[[Chunk], T],
-        take: Callable[[int, T], None],
-        chosen: Sequence[int],
-    ) -> None:
-        """Call take(number, work(chunk)) for the chosen ones of these chunks."""
-
-        def on(at: int, block: Block) -> T:
-            known = self.notes.known
-            if known is not None and known.counts[at] != len(block):
-                raise ChangedChunkError(int(self.notes.numbers[at]))
-            mine = block if columns is None else np.ascontiguousarray(block[:, columns])
-            return work(self.notes.chunk(at, mine))
-
-        readers = part.readers(self.places[at] for at in chosen)
-        reads = ((at, read) for at, (_, read) in zip(chosen, readers, strict=True))
-        sweep(
-            reads, len(chosen), on, lambda at, x: take(int(self.notes.numbers[at]), x), _threads()
-        )
-
-
-def _threads() -> int | None:
-    """Threads of this worker; None where this is none."""
-    from distributed import get_worker
-
-    try:
-        return int(get_worker().state.nthreads)
-    except (ValueError, AttributeError):
-        return None
-
-
-def _each(part: Part, mine: _OfPart, columns: Any, work: Any, chosen: Sequence[int]) -> list[Any]:
-    found: list[Any] = []
-    mine.sweep(part, columns, work, lambda number, x: found.append((number, x)), chosen)
-    return found
-
-
-def _sums(part: Part, mine: _OfPart, columns: Any, work: Any, chosen: Sequence[int]) -> list[Node]:
-    tree = TreeSums()
-    mine.sweep(part, columns, work, tree.add, chosen)
-    return tree.nodes
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Share:
-    """A part, the numbers of its chunks that have rows, and their places in the part."""
+    """A part, what it is made of, the numbers of its chunks that have rows, and their places."""
 
     part: Any
+    made_of: tuple[Any, ...]
     numbers: NDArray[np.int64]
     places: NDArray[np.int64]
 
 
+class _OtherWorkersError(Exception):
+    """None of the workers that had parts is left, and others are there."""
+
+
 @dataclass(eq=False)
 class _Cluster:
-    """A client, and what the workers have of a source."""
+    """A client, and what the workers have of a source.
+
+    homes: the workers for whom the parts were made, in the order of the shares.
+    """
 
     client: Any
     shares: list[_Share]
+    homes: tuple[str, ...]
     _known: tuple[Any, Any, list[Any]] = field(default=(None, None, []))
 
     def run(
         self, function: Any, notes: Notes, columns: Any, work: Any, numbers: Iterable[int]
     ) -> list[Any]:
         """The answers of the parts that have chunks with these numbers."""
-        wanted, tasks = np.fromiter(numbers, dtype=np.int64), []
-        for share, of_part in zip(self.shares, self._of_parts(notes), strict=True):
-            chosen = np.flatnonzero(np.isin(share.numbers, wanted)).tolist()
-            if chosen:
-                tasks.append((function, share.part, of_part, columns, work, chosen))
-        return results(self.client, [self.submit(*task) for task in tasks])
+        wanted, of_parts = np.fromiter(numbers, dtype=np.int64), self._of_parts(notes)
+
+        def sent() -> Iterator[Any]:
+            for share, of_part in zip(self.shares, of_parts, strict=True):
+                chosen = np.flatnonzero(np.isin(share.numbers, wanted)).tolist()
+                if chosen:
+                    yield self.submit(function, share.part, of_part, columns, work, chosen)
+
+        return self.answers(sent)
+
+    def answers(self, sent: Callable[[], Iterable[Any]]) -> list[Any]:
+        """The results of tasks about the parts.
+
+        Where no worker was left, Dask forgets that others may make the parts too, and those that
+        come then have nothing to do: the parts are made anew, for whoever is there.
+        """
+        try:
+            return results(self.client, list(sent()), self.homes)
+        except _OtherWorkersError:
+            self.homes = ()
+            for share in self.shares:
+                share.part = self.submit(Part, *share.made_of)
+            return results(self.client, list(sent()))
 
     def _of_parts(self, notes: Notes) -> list[Any]:
         """Each part's share of the notes on its worker: they are sent when they are others."""
@@ -172,7 +94,8 @@ class _Cluster:
         same = all(a is b for a, b in zip(of_rows or (), notes.of_rows, strict=False))
         if not there or not same or known is not notes.known:
             there = [
-                self.submit(_OfPart, notes.of(share.numbers), share.places) for share in self.shares
+                self.submit(ChunksOfPart, notes.of(share.numbers), share.places)
+                for share in self.shares
             ]
             self._known = notes.of_rows, notes.known, there
         return there
@@ -254,12 +177,12 @@ class OnWorkers:
         self, notes: Notes, work: Callable[[Chunk], T], numbers: Iterable[int]
     ) -> Iterator[tuple[int, T]]:
         """The answers about some chunks, in their order, with the chunks' numbers."""
-        found = self.cluster.run(_each, notes, self.columns, work, numbers)
+        found = self.cluster.run(each, notes, self.columns, work, numbers)
         return merge(*found, key=lambda pair: pair[0])
 
     def sums(self, notes: Notes, work: Callable[[Chunk], Sequence[FloatArray]]) -> Iterator[Node]:
         """Sums of the answers about all chunks, in the chunks' order."""
-        found = self.cluster.run(_sums, notes, self.columns, work, notes.numbers)
+        found = self.cluster.run(sums, notes, self.columns, work, notes.numbers)
         return merge(*found, key=lambda node: node.start)
 
 
@@ -299,29 +222,23 @@ def on_workers(source: Source, client: Any) -> OnWorkers:
             "client= is for what workers can read: pass paths of files that all of them see, or a "
             "Dask collection; rows in memory by dask.array.from_array."
         )
-    cluster = _Cluster(client, [])
-    shares = _shared_out(source, client)
-    parts = [
-        cluster.submit(
-            Part, *_for_worker(source, numbers, limit), workers=[worker], allow_other_workers=True
-        )
-        for worker, limit, numbers in shares
-    ]
+    cluster = _Cluster(client, [], ())
+    for worker, limit, numbers in _shared_out(source, client):
+        of = _for_worker(source, numbers, limit)
+        part = cluster.submit(Part, *of, workers=[worker], allow_other_workers=True)
+        cluster.shares.append(_Share(part, of, numbers, np.arange(len(numbers))))
+        cluster.homes += (worker,)
     sizes = np.zeros(len(source.edges) - 1, dtype=np.int64)
-    counted = results(client, [cluster.submit(_sizes, part) for part in parts])
-    for (_, _, numbers), found in zip(shares, counted, strict=True):
-        sizes[numbers] = found
+    counted = cluster.answers(lambda: [cluster.submit(sizes_of, s.part) for s in cluster.shares])
+    for share, found in zip(cluster.shares, counted, strict=True):
+        sizes[share.numbers] = found
     if isinstance(source, DaskChunks):
         source = source.counted(sizes.tolist())
     there = np.cumsum(sizes > 0) - 1  # the new numbers of those that have rows
-    for part, (_, _, numbers) in zip(parts, shares, strict=True):
-        places = np.flatnonzero(sizes[numbers] > 0)
-        cluster.shares.append(_Share(part, there[numbers[places]], places))
+    for share in cluster.shares:
+        share.places = np.flatnonzero(sizes[share.numbers] > 0)
+        share.numbers = there[share.numbers[share.places]]
     return OnWorkers(source, cluster)
-
-
-def _sizes(part: Part) -> list[int]:
-    return part.sizes
 
 
 def _for_worker(
@@ -360,13 +277,16 @@ def _workers(client: Any) -> dict[str, Any]:
     return dict(client.scheduler_info(n_workers=-1)["workers"])
 
 
-def results(client: Any, futures: Sequence[Any]) -> list[Any]:
+def results(client: Any, futures: Sequence[Any], homes: Sequence[str] = ()) -> list[Any]:
     """The results of all tasks, as soon as they are there.
 
     Raises
     ------
+    _OtherWorkersError
+        None of these homes is left, but other workers are there.
     WorkersGoneError
-        No workers are left, or those who tried a task were lost one after the other.
+        No workers are left, or no scheduler, or those who tried a task were lost one after the
+        other.
     """
     from distributed import CancelledError, KilledWorker, wait
 
@@ -376,13 +296,17 @@ def results(client: Any, futures: Sequence[Any]) -> list[Any]:
             try:
                 wait(futures, timeout=_LOOK)
             except TimeoutError:
-                if client.nthreads():
+                if there := client.nthreads():
                     seen = time.monotonic()
+                    if homes and not set(homes) & set(there):
+                        raise _OtherWorkersError from None
                 elif time.monotonic() - seen > _PATIENCE:
                     raise WorkersGoneError("all workers of the Dask cluster are gone.") from None
                 continue
             return list(client.gather(futures))
     except (KilledWorker, CancelledError, OSError) as error:
+        if client.status != "running":
+            raise WorkersGoneError("the scheduler of the Dask cluster is gone.") from error
         raise WorkersGoneError(f"the Dask cluster has lost its workers: {error}.") from error
     except BaseException:
         client.cancel(futures)
