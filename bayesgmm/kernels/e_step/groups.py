@@ -118,6 +118,15 @@ class Groups:
         What they are read from is made here, once, and not by each thread for itself.
         """
         _ = self.packed
+        if number not in self._parts:  # every pass asks for the same
+            self._parts[number] = self._cut(number)
+        return self._parts[number]
+
+    @cached_property
+    def _parts(self) -> dict[int, list[tuple[int, int]]]:
+        return {}
+
+    def _cut(self, number: int) -> list[tuple[int, int]]:
         sizes = np.diff(self.bounds)
         rare = np.arange(len(sizes)) >= self.n_frequent
         cost = np.concatenate([[0.0], np.cumsum(np.where(rare, _RARE_COST * sizes, sizes))])
