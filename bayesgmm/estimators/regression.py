@@ -156,7 +156,9 @@ class Regression(RegressorMixin, BaseEstimator):
         Returns
         -------
         mean : array (n,)
+            E[y | x].
         ends : array (n, 2)
+            Lower and upper end of the interval.
         """
         check_is_fitted(self)
         x = new_rows(self, X, np.float64)

@@ -25,7 +25,7 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
     try:
         return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
     except ValueError as error:
-        if "contains NaN" in str(error):
+        if str(error).startswith("Input X contains NaN"):
             _refuse_missing(x)
         if np.asarray(x).dtype.hasobject:
             as_data(x)
@@ -49,7 +49,12 @@ def _refuse_missing(x: Any) -> None:
 
 def new_rows(estimator: Any, x: Any, dtype: Any) -> Any:
     """Rows for a fitted estimator, of the columns that scikit-learn has noted."""
-    return validate_data(estimator, x, reset=False, dtype=dtype, **_passing(estimator))
+    try:
+        return validate_data(estimator, x, reset=False, dtype=dtype, **_passing(estimator))
+    except ValueError as error:
+        if str(error).startswith("Input X contains NaN"):
+            _refuse_missing(x)
+        raise
 
 
 def _passing(estimator: Any) -> dict[str, Any]:

@@ -248,6 +248,27 @@ def test_component_without_a_column(rng):
     assert "fewer components" in found.advice
 
 
+@pytest.mark.parametrize("share", [0.3, 0.8])
+@pytest.mark.parametrize("family", ["VVV", "VVI", "VII", "VEV"])
+def test_atoms_die_slowly_but_die(family, share):
+    """Twenty-four equal rows with holes: what is filled in keeps the spread of the step before.
+
+    A step takes only the holes' share of the variance away, so that the end comes after tens of
+    steps, not two. It has to be called one: the likelihood has no maximum there.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 2))
+    x[:24] = [9.0, 5.0]
+    lacking = rng.random((24, 2)) < share
+    lacking[:2], lacking[2:4] = False, [True, False]
+    x[:24][lacking] = np.nan
+    start = bayesgmm.Mixture([0.8, 0.2], [[0, 0], [9, 5]], [np.eye(2)] * 2, missing="marginalize")
+    with pytest.warns(bayesgmm.DegenerateFitWarning, match="degenerate component 1"):
+        found = bayesgmm.fit(x, 2, family, start=start, missing="marginalize")
+    assert found.status.name == "DEGENERATE" and found.degenerate_component == 1
+    assert 10 < found.n_iter < 1000 and np.all(np.diff(found.history) > 0)
+
+
 def test_saved_fits_remember(rng, tmp_path):
     """A fit that was loaded takes rows with missing values as before."""
     x = holes(rng)
@@ -307,8 +328,11 @@ def test_scikit_learn(rng):
     model = bayesgmm.GaussianMixture(2, missing="marginalize", random_state=0).fit(x)
     assert model.__sklearn_tags__().input_tags.allow_nan
     assert model.bic(x) == pytest.approx(model.fit_.bic, rel=1e-12)
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="NaN.*missing='marginalize'"):
         bayesgmm.GaussianMixture(2).fit(x)
+    complete = bayesgmm.GaussianMixture(1).fit(np.nan_to_num(x))
+    with pytest.raises(ValueError, match="NaN.*missing='marginalize'"):
+        complete.predict(x)
     pipeline = make_pipeline(StandardScaler(), bayesgmm.GaussianMixture(missing="marginalize"))
     search = GridSearchCV(pipeline, {"gaussianmixture__n_components": [1, 2]}, cv=3).fit(x)
     assert search.best_params_ == {"gaussianmixture__n_components": 2}

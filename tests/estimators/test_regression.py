@@ -138,5 +138,7 @@ def test_rows_that_miss_values(rng):
         assert found[i] == pytest.approx(given.weights @ given.means[:, 0], rel=1e-9)
     assert model.__sklearn_tags__().input_tags.allow_nan
     assert not Regression().__sklearn_tags__().input_tags.allow_nan
-    with pytest.raises(ValueError, match="NaN"):
+    with pytest.raises(ValueError, match="NaN.*missing='marginalize'"):
         Regression(1).fit(x, y)
+    with pytest.raises(ValueError, match="y contains NaN"):
+        Regression(1, missing="marginalize").fit(x, np.where(np.arange(200) == 3, np.nan, y))
