@@ -394,7 +394,7 @@ class Fit(Predictions, Displayed):
 
     def _title(self) -> str:
         kind = "MAP" if self.prior is not None else "maximum likelihood"
-        return f"Gaussian mixture {self.family.name}, K = {self.n_components} ({kind})"
+        return f"Gaussian mixture {self.model_name}, K = {self.n_components} ({kind})"
 
     def _table(self) -> pd.DataFrame:
         return self.mixture._table()

@@ -11,7 +11,7 @@ from ..data.chunks import are_in_chunks, sums_over_chunks
 from ..data.data import Data
 from ..kernels.stored.chunk import Chunk
 from ..utils.types import FloatArray
-from .classification import classify
+from .classification import called, classify
 from .of_parameters import RowsOfChunks
 from .of_results import estimate_of, mixture_of, noise_of
 
@@ -27,9 +27,9 @@ class Certainty:
 
     Attributes
     ----------
-    sizes : array (K,)
-        Rows, or the weights of rows, whose most probable component each is.
-    probability : array (K,)
+    sizes : array (K,) or (K + 1,)
+        Rows, or the weights of rows, whose most probable component each is; noise last.
+    probability : array (K,) or (K + 1,)
         The mean probability of these rows to be of it; NaN without any.
     expected_error : float
         The share of rows expected to belong to another component than their most probable.
@@ -56,9 +56,10 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
     labels, uncertainty = table["component"].to_numpy(), table["uncertainty"]
     counted = np.ones(data.n) if weights is None else weights
     certain = 1.0 - uncertainty.groupby(table["component"]).mean()
+    names = called(fit)
     return Certainty(
-        np.array([float(counted[labels == name].sum()) for name in fit.components]),
-        np.array([certain.get(name, np.nan) for name in fit.components]),
+        np.array([float(counted[labels == name].sum()) for name in names]),
+        np.array([certain.get(name, np.nan) for name in names]),
         float(np.average(uncertainty, weights=weights)),
         float(np.average(1.0 - uncertainty <= 1 - UNCERTAIN, weights=weights)),
         float(np.mean(uncertainty > DOUBTFUL)),
@@ -73,9 +74,8 @@ def _of_chunks(data: Data, fit: Any) -> Certainty:
     with np.errstate(invalid="ignore"):
         probability = certain / rows
     error, uncertain, doubtful = of_all
-    total, k = sizes.sum(), len(parameters.weights)
-    of_components = sizes[:k], probability[:k]
-    return Certainty(*of_components, error / total, uncertain / total, doubtful / data.n)
+    total = sizes.sum()
+    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / data.n)
 
 
 @dataclass(frozen=True)

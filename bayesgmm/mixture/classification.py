@@ -104,8 +104,7 @@ def _classes(X: Any, fit: Any, responsibilities: bool) -> pd.DataFrame:  # noqa:
     import pandas as pd
 
     component, uncertainty, kept = [], [], []
-    noisy = hasattr(fit, "noise_share") or isinstance(getattr(fit, "draws", None), NoisyDraws)
-    names = _labels(fit, noisy)
+    names = called(fit)
     for resp in _responsibilities(fit, X):
         component.append(names[np.argmax(resp, axis=1)])
         uncertainty.append(1 - resp.max(axis=1))
@@ -118,12 +117,16 @@ def _classes(X: Any, fit: Any, responsibilities: bool) -> pd.DataFrame:  # noqa:
     )
     if kept:
         titles = [f"r_{k}" for k in names]
-        table[[*titles[:-1], "r_noise"] if noisy else titles] = np.concatenate(kept)
+        table[[*titles[:-1], "r_noise"] if _noisy(fit) else titles] = np.concatenate(kept)
     return table
 
 
-def _labels(fit: Any, noisy: bool) -> NDArray[Any]:
-    """What the components are called, and after them the noise, if there is any."""
+def _noisy(fit: Any) -> bool:
+    return hasattr(fit, "noise_share") or isinstance(getattr(fit, "draws", None), NoisyDraws)
+
+
+def called(fit: Any) -> NDArray[Any]:
+    """What `classify` calls the components, and after them the noise, if there is any."""
     known = fit.components if hasattr(fit, "components") else mixture_of(fit).components
     classes = getattr(getattr(fit, "fit", fit), "classes", None)
     if classes is not None and not isinstance(known[0], str):
@@ -131,7 +134,7 @@ def _labels(fit: Any, noisy: bool) -> NDArray[Any]:
     if any(isinstance(name, str) for name in known):  # a column is of one type
         known = tuple(map(str, known))
     noise = "noise" if isinstance(known[0], str) else -1
-    return np.array([*known, *([noise] if noisy else [])])
+    return np.array([*known, *([noise] if _noisy(fit) else [])])
 
 
 def _responsibilities(fit: Any, x: Any) -> Iterator[FloatArray]:

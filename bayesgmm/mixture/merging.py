@@ -21,7 +21,7 @@ from ..utils.validation import check_integer
 from .mixture import Mixture
 from .noise import mixed
 from .of_parameters import responsibility_blocks
-from .of_results import HasMixture, estimate_of, mixture_of
+from .of_results import HasMixture, estimate_of, shown_mixture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,10 @@ class Merging:
 
     @lazy_on_dask
     def predict_proba(self, X: Any, n_clusters: int | None = None) -> FloatArray:  # noqa: N803
-        """Responsibilities of the clusters for each row, (n, n_clusters); rows sum to 1."""
+        """Responsibilities of the clusters for each row, (n, n_clusters); rows sum to 1.
+
+        Noise is no cluster: of a fit with noise they are those of a row that is none.
+        """
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         proba = np.empty((rows.n, member.shape[1]))
@@ -114,7 +117,10 @@ class Merging:
 
     @lazy_on_dask
     def predict(self, X: Any, n_clusters: int | None = None) -> IntArray:  # noqa: N803
-        """The most probable cluster of each row, (n,) of int: a position in `clusters`."""
+        """The most probable cluster of each row, (n,) of int: a position in `clusters`.
+
+        Rows of noise get one as well: which rows these are, `Fit.predict` says.
+        """
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         labels = np.empty(rows.n, dtype=np.intp)
@@ -319,7 +325,7 @@ def merge(
     [1, 2]
     """
     fit = estimate_of(fit)
-    mixture = mixture_of(fit, beside_noise=True)
+    mixture = shown_mixture(fit)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:
         cure = "pass the rows fitted (and sample_weight), or fit.mixture for others."

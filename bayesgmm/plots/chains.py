@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
+from ..mixture.draws import NoisyDraws
 from ..mixture.mixture import Mixture
 from ..posterior.posterior import Posterior
 from .backends import checked_backend, figure_size
@@ -35,8 +36,8 @@ def plot_trace(
     posterior : Posterior
         Draws.
     var_names : str or sequence of str, optional
-        Variables of `posterior.tree`; if left out pi and mu, of so few columns (those in which the
-        components differ most) that 24 panels hold them.
+        Variables of `posterior.tree`; if left out pi, the share of noise where there is some, and
+        mu, of so few columns (those in which the components differ most) that 24 panels hold them.
     backend : str, optional
         "matplotlib", "bokeh" or "plotly" (`pip install 'arviz-plots[plotly]'`); ArviZ's
         `plot.backend` if left out.
@@ -155,8 +156,11 @@ def _arguments(
     mixture = posterior.fit.mixture
     coords = dict(options.pop("coords", None) or {})
     if var_names is None:
-        var_names = ["pi", "mu"] if mixture.n_components > 1 else ["mu"]
-        coords.setdefault("feature", _columns(mixture))
+        first = ["pi"] if mixture.n_components > 1 else []
+        first += ["noise_share"] if isinstance(posterior.draws, NoisyDraws) else []
+        var_names = [*first, "mu"]
+        room = _MOST - ("noise_share" in first)
+        coords.setdefault("feature", _columns(mixture, room))
     names = [var_names] if isinstance(var_names, str) else list(var_names)
     chosen = posterior.tree["posterior"].to_dataset()[names]
     present = {name: at for name, at in coords.items() if name in chosen.dims}
@@ -192,8 +196,8 @@ def _labeller(backend: str) -> Any:
     return Flat()
 
 
-def _columns(mixture: Mixture) -> list[str]:
+def _columns(mixture: Mixture, room: int) -> list[str]:
     """Columns in which the components differ most, as many as have room for their means."""
     k = mixture.n_components
-    fit_in = max(1, (_MOST - k * (k > 1)) // k)
+    fit_in = max(1, (room - k * (k > 1)) // k)
     return [mixture.names[j] for j in separating_columns(mixture, fit_in)]

@@ -7,9 +7,10 @@ from typing import Unpack
 
 import numpy as np
 
+from ..mixture.of_results import shown_mixture
 from ..posterior.posterior import Posterior
 from .canvas import Figure, Place, panel, saying
-from .style import CERTAIN, colour, component_labels, marker
+from .style import CERTAIN, NOISE, NOISE_MARKER, colour, component_labels, marker
 
 _MOST_ROWS = 400
 _MOST_DRAWS = 200
@@ -27,7 +28,8 @@ def plot_coclustering(
 
     Rows are sorted by their most probable component of the EM fit, and within it from certain to
     doubtful: separate groups are dark squares, light bands doubtful rows, and shade between two
-    squares means that their components may be one. The shades do not depend on the labels.
+    squares means that their components may be one. The shades do not depend on the labels. Rows
+    that are most probably noise come last; two of them are in no component together.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def plot_coclustering(
     if rows is None and n > _MOST_ROWS:
         rows = _MOST_ROWS
     matrix = posterior.coclustering(rows=rows, n_draws=n_draws, random_seed=random_seed)
-    resp = posterior.fit.mixture.predict_proba(
+    resp = posterior.fit.predict_proba(
         np.asarray(posterior.data.values[matrix["obs_id"].to_numpy()])
     )
     labels = np.argmax(resp, axis=1)
@@ -65,16 +67,18 @@ def plot_coclustering(
     figure, ax = panel((6.8, 5.6), place)
     image = ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=ax, label="probability of the same component", shrink=0.85)
-    counts = np.bincount(labels, minlength=posterior.fit.n_components)
-    ends, names = np.cumsum(counts), component_labels(posterior.fit.mixture)
+    counts = np.bincount(labels, minlength=resp.shape[1])
+    ends, names = np.cumsum(counts), [*component_labels(shown_mixture(posterior.fit)), "noise"]
     for k in np.flatnonzero(counts).tolist():
         start, middle = ends[k] - counts[k] - 0.5, ends[k] - counts[k] / 2 - 0.5
         edge = -0.035 * size
-        ax.plot([start, ends[k] - 0.5], [edge / 2, edge / 2], color=colour(k), lw=4,
+        noise = k == posterior.fit.n_components
+        ink, mark = (NOISE, NOISE_MARKER) if noise else (colour(k), marker(k))
+        ax.plot([start, ends[k] - 0.5], [edge / 2, edge / 2], color=ink, lw=4,
                 clip_on=False, solid_capstyle="butt")  # fmt: skip
-        ax.plot([edge / 2, edge / 2], [start, ends[k] - 0.5], color=colour(k), lw=4,
+        ax.plot([edge / 2, edge / 2], [start, ends[k] - 0.5], color=ink, lw=4,
                 clip_on=False, solid_capstyle="butt")  # fmt: skip
-        ax.plot(edge * 1.6, middle, marker(k), color=colour(k), ms=6, clip_on=False)
+        ax.plot(edge * 1.6, middle, mark, color=ink, ms=6, clip_on=False)
         ax.text(edge * 2.4, middle, names[k], ha="right", va="center", fontsize=9)
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
     which = f"{size} of {n} rows" if size < n else f"all {n} rows"

@@ -17,7 +17,7 @@ from ..selection.criteria import CRITERIA, criterion_of
 from ..selection.selection import Selection
 from ..utils.types import FloatArray
 from .canvas import Figure, Place, panel
-from .style import COLOURS, MARKERS, footnote
+from .style import COLOURS, MARKERS, NOISE, footnote
 
 _LOWER_IS_BETTER = [name for name, criterion in CRITERIA.items() if criterion.sign > 0]
 # Shape and orientation by colour and marker, volume by line (E dashed and hollow): 7 x 2 families.
@@ -119,12 +119,12 @@ def _family_style(family: str) -> dict[str, Any]:
     if family == SUFFIX[1:]:  # of no component
         return {"color": "grey", "marker": "s", "ls": "none"}
     kind = _kind(_base(family))
-    dashed = family.startswith("E")
+    dashed, noisy = family.startswith("E"), _base(family) != family
     return {
         "color": COLOURS[kind],
         "marker": MARKERS[kind],
-        "ls": ":" if _base(family) != family else "--" if dashed else "-",
-        "mfc": "white" if dashed else COLOURS[kind],
+        "ls": ":" if noisy else "--" if dashed else "-",
+        "mfc": NOISE if noisy else "white" if dashed else COLOURS[kind],
     }
 
 

@@ -70,6 +70,6 @@ def plot_convergence(
         ax.set_xlim(-0.03 * max(fit.n_iter, 1), 1.03 * max(fit.n_iter, 1))
         ax.xaxis.get_major_locator().set_params(integer=True)
         despine(ax)
-    name = f"{fit.family.name}, K = {fit.n_components}"
+    name = f"{fit.model_name}, K = {fit.n_components}"
     footnote(figure, textwrap.fill(f"{name}: {fit.advice}", 120))
     return figure

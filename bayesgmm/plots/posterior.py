@@ -15,12 +15,15 @@ from matplotlib.lines import Line2D
 
 from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
+from ..mixture.draws import NoisyDraws
+from ..mixture.of_results import shown_mixture
 from ..posterior.posterior import Posterior
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
 from ..utils.validation import tail_probabilities
 from .canvas import Figure, Place, canvas
 from .style import (
+    NOISE,
     QUIET,
     Units,
     colour,
@@ -29,6 +32,7 @@ from .style import (
     literal_text,
     marker,
     named,
+    noise_share,
     separating_columns,
     units_of,
 )
@@ -81,6 +85,7 @@ def plot_posterior(
 
     A bar is the equal-tailed interval and a mark on it the posterior mean; a cross is the EM
     estimate, with its confidence interval of the same probability if standard errors are given.
+    Noise has its share in a panel of its own.
     Of more than three columns the correlations are left out, of more than four the standard
     deviations, of more than ten the means of those in which the components differ least.
 
@@ -116,9 +121,9 @@ def plot_posterior(
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
     drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
     estimate = Estimates(fit.weights, fit.means, fit.covariances)
-    panels = _panels(fit, units_of(posterior, units))
-    across = min(3, len(panels))
-    down = -(-len(panels) // across)
+    panels, noisy = _panels(fit, units_of(posterior, units)), isinstance(draws, NoisyDraws)
+    across = min(3, len(panels) + noisy)
+    down = -(-(len(panels) + noisy) // across)
     height = 0.75 + down * (0.75 + 0.3 * fit.n_components)
     figure = canvas((2.9 * across + 0.6, max(height, 2.6)), place)
     axes = np.atleast_1d(figure.subplots(down, across)).ravel()
@@ -130,22 +135,21 @@ def plot_posterior(
         _crosses(ax, panel.of(estimate), pair)
         k = fit.n_components
         ax.set(title=panel.title, yticks=range(k), ylim=(k - 0.4, -0.6))
-        ax.set_yticklabels(component_labels(fit.mixture))
-        ax.title.set_fontsize(10)
-        ax.locator_params(axis="x", nbins=5)
-        ax.tick_params(labelsize=9)
-        despine(ax)
-    for ax in axes[len(panels) :]:
+        ax.set_yticklabels(component_labels(shown_mixture(fit)))
+        _tidy(ax)
+    if isinstance(draws, NoisyDraws):
+        _share(axes[len(panels)], draws.noise_share, fit, ends)
+    for ax in axes[len(panels) + noisy :]:
         ax.set_axis_off()
     for i in range(down):
         axes[i * across].set_ylabel("component")
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine) and isinstance(figure, Figure):
         engine.set(h_pad=0.08)
-    figure.suptitle(f"Posterior and EM estimates: {fit.family.name}, K = {fit.n_components}")
+    figure.suptitle(f"Posterior and EM estimates: {fit.model_name}, K = {fit.n_components}")
     legend = figure.legend(
         handles=_entries(ci_prob, standard_errors), loc="outside lower center", ncols=2,
-        frameon=False, fontsize=9, title=_left_out(fit), title_fontsize=8.5,
+        frameon=False, fontsize=9, title=_left_out(fit) or None, title_fontsize=8.5,
     )  # fmt: skip
     legend.get_title().set_color(QUIET)  # a note below the plot would lie under the legend
     return figure
@@ -204,6 +208,23 @@ def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) ->
         y = k - _APART * two
         ax.plot([low[k], high[k]], [y, y], color=colour(k), lw=3, solid_capstyle="butt")
         ax.plot(values[:, k].mean(), y, marker(k), color=colour(k), ms=6, mec="white", mew=0.6)
+
+
+def _share(ax: Axes, draws: FloatArray, fit: Fit, ends: tuple[float, float]) -> None:
+    """The share of noise, in the noise's grey."""
+    low, high = np.quantile(draws, ends)
+    ax.plot([low, high], [0, 0], color=NOISE, lw=3, solid_capstyle="butt")
+    ax.plot(draws.mean(), 0, "o", color=NOISE, ms=6, mec="white", mew=0.6)
+    ax.plot(noise_share(fit), 0, "x", color="black", ms=6, mew=1.4)
+    ax.set(title="share of noise", yticks=[0], yticklabels=["noise"], ylim=(0.6, -0.6))
+    _tidy(ax)
+
+
+def _tidy(ax: Axes) -> None:
+    ax.title.set_fontsize(10)
+    ax.locator_params(axis="x", nbins=5)
+    ax.tick_params(labelsize=9)
+    despine(ax)
 
 
 def _crosses(ax: Axes, estimate: FloatArray, pair: tuple[FloatArray, ...] | None) -> None:

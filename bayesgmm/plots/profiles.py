@@ -6,9 +6,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ..mixture.of_results import mixture_of
+from ..mixture.of_results import estimate_of, shown_mixture
 from .canvas import Figure, Place, panel
-from .style import component_labels, literal_text
+from .style import component_labels, literal_text, noise_share
 
 # Largest distance that a shade of its own shows, in standard deviations of the column.
 _FARTHEST = 2.0
@@ -24,7 +24,7 @@ def plot_profiles(
     """The components' means as a heat map, in standard deviations from each column's mean.
 
     What distinguishes the components, for many columns at a time: blue is below, orange above the
-    mean of all rows.
+    mean of all rows. Shares are of all rows: beside noise they are less than 1 together.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def plot_profiles(
     >>> figure.axes[0].get_title()
     'Component means, standardised'
     """
-    mixture = mixture_of(fit, beside_noise=True)
-    data = mixture.rows(X)
+    mixture = shown_mixture(fit)
+    data, noise = mixture.rows(X), noise_share(estimate_of(fit))
     z = (mixture.means - data.center) / data.sd
     height = max(3.2, 1.5 + 0.3 * mixture.d)
     figure, ax = panel((2.6 + 0.75 * max(mixture.n_components, 4), height), place)
@@ -62,8 +62,8 @@ def plot_profiles(
     ax.set(
         xticks=range(mixture.n_components), yticks=range(mixture.d),
         xticklabels=[
-            f"{name}\n{w:.0%}"
-            for name, w in zip(component_labels(mixture), mixture.weights, strict=True)
+            f"{name}\n{(1 - noise) * share:.0%}"
+            for name, share in zip(component_labels(mixture), mixture.weights, strict=True)
         ],
         yticklabels=[literal_text(name, 24) for name in mixture.names],
         xlabel="component and its share",

@@ -22,6 +22,7 @@ from ..em.standard_errors.standard_errors import standard_errors
 from ..mixture.certainty import Certainty
 from ..mixture.draws import RowDraws
 from ..mixture.merging import Merging, merge
+from ..mixture.of_results import noise_of
 from ..mixture.prior import Prior
 from ..posterior.components import ComponentsPosterior
 from ..posterior.evidence.evidence import Method
@@ -107,6 +108,11 @@ class Analysis:
     def fit(self) -> Fit:
         """The chosen fit."""
         return chosen(self.selection, self.posteriors)
+
+    @property
+    def noise_share(self) -> float:
+        """The share of noise of the chosen fit, 0 without."""
+        return noise_of(self.fit)[1]
 
     @property
     def posterior(self) -> Posterior | None:

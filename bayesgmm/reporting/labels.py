@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data.data import Data
 from ..em.labelled_fit import LabelledFit
 from ..em.result import Fit
+from ..mixture.of_results import class_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,11 +67,5 @@ class LabelReport:
 
 def named_by_class(fit: Fit) -> Fit:
     """The fit whose components are called by their classes, where these have names."""
-    names = _names(getattr(fit, "classes", None))
+    names = class_names(fit)
     return fit if fit.component_names or not names else fit.with_component_names(names)
-
-
-def _names(classes: Sequence[Any] | None) -> list[str]:
-    """Classes as texts that differ; none where they do not."""
-    names = [str(name) for name in classes or ()]
-    return names if len(set(names)) == len(names) and all(names) else []

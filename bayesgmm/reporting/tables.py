@@ -72,18 +72,20 @@ def summary_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def sizes_table(analysis: Analysis) -> pd.DataFrame:
-    """Sizes of the components, and how certain their rows are."""
+    """Sizes of the components and of the noise, and how certain their rows are."""
     import pandas as pd
 
-    found = analysis.certainty
+    found, noise = analysis.certainty, analysis.noise_share
+    titles, shares = analysis.component_titles, (1 - noise) * analysis.fit.weights
+    if noise:
+        titles, shares = [*titles, "noise"], np.append(shares, noise)
     rows = {
         title: (
             f"{size:.10g}", f"{size / analysis.data.total:.1%}", f"{share:.1%}",
             f"{probability:.3f}" if size else "–",
         )
         for title, probability, size, share in zip(
-            analysis.component_titles, found.probability, found.sizes, analysis.fit.weights,
-            strict=True,
+            titles, found.probability, found.sizes, shares, strict=True
         )
     }  # fmt: skip
     columns = ["rows classified", "of all", "estimated share", "mean probability"]

@@ -8,9 +8,11 @@ from ..comparison.rows import SAMPLED_K
 from ..comparison.verdict import questions, strength
 from ..em.result import Fit
 from ..families.letters import Letter
+from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.merging import LITTLE_OVERLAP
 from ..plots.checks import outside_interval
 from ..selection.criteria import criterion_of
+from ..utils.types import FloatArray
 from .analysis import Analysis
 
 # A row is called uncertain below this probability of its component.
@@ -125,14 +127,15 @@ def _listed(names: list[str]) -> str:
 
 def _groups(analysis: Analysis) -> str:
     """Sizes of the components, and how certain the rows' components are."""
-    fit = analysis.fit
-    if fit.n_components == 1:
+    fit, total = analysis.fit, analysis.data.total
+    if fit.n_components == 1 and not analysis.noise_share:
         return "All rows belong to the one component."
-    total = analysis.data.total
-    sizes = _listed([f"{size:.10g} ({size / total:.0%})" for size in analysis.certainty.sizes])
-    sure = 1.0 - analysis.certainty.uncertain
+    found = [f"{size:.10g} ({size / total:.0%})" for size in analysis.certainty.sizes]
+    sizes, sure = _listed(found[: fit.n_components]), 1.0 - analysis.certainty.uncertain
+    have = "has" if fit.n_components == 1 else "have"
+    noise = f", and {found[-1]} are most probably noise" if analysis.noise_share else ""
     return (
-        f"{_all_components(fit)} have {sizes} of the {total:.10g} rows; {sure:.0%} of the "
+        f"{_all_components(fit)} {have} {sizes} of the {total:.10g} rows{noise}; {sure:.0%} of the "
         f"rows are classified with probability above {_CERTAIN:.0%}, and "
         f"{analysis.certainty.expected_error:.1%} are expected to be in another component than "
         f"the one given{_clusters(analysis)}."
@@ -141,6 +144,8 @@ def _groups(analysis: Analysis) -> str:
 
 def _all_components(fit: Fit) -> str:
     """The components, which a sentence begins with."""
+    if fit.n_components == 1:
+        return "The one component"
     if fit.component_names:
         return f"The components {_listed(list(fit.component_names))}"
     return f"Components 0 to {fit.n_components - 1}"
@@ -213,11 +218,12 @@ def _posterior(analysis: Analysis) -> list[str]:
     if posterior.fit.n_components > 1:
         level = analysis.request.ci_prob
         tails = ((1 - level) / 2, (1 + level) / 2)
-        low, high = np.quantile(posterior.draws.weights, tails, axis=0)
+        low, high = np.quantile(_shares(posterior.draws), tails, axis=0)
         ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
         given = "the model's priors" if analysis.own_model else "the prior below"
         out.append(
-            f"Given {given}, the components' shares are within {ranges} ({level:.0%} intervals)."
+            f"Given {given}, the components' shares{_and_noise(posterior.draws)} are within "
+            f"{ranges} ({level:.0%} intervals)."
         )
     if len(analysis.posteriors) > 1:
         out.append(_comparison(analysis))
@@ -230,6 +236,18 @@ def _posterior(analysis: Analysis) -> list[str]:
             "names."
         )
     return out
+
+
+def _shares(draws: Draws) -> FloatArray:
+    """Shares of all rows (S, K), or (S, K + 1) with that of the noise."""
+    if not isinstance(draws, NoisyDraws):
+        return draws.weights
+    noise = draws.noise_share[:, None]
+    return np.hstack([(1 - noise) * draws.weights, noise])
+
+
+def _and_noise(draws: Draws) -> str:
+    return ", and then that of the noise," if isinstance(draws, NoisyDraws) else ""
 
 
 def _comparison(analysis: Analysis) -> str:

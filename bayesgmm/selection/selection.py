@@ -316,7 +316,7 @@ class Selection:
         shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
         if self.cv:
             shown += ["cv_loglik", "cv_se"]
-        head = f"{text}; best by {criterion_of(self.criterion).label}: {best.family.name}"
+        head = f"{text}; best by {criterion_of(self.criterion).label}: {best.model_name}"
         table = self.table[shown].head(5)
         return f"{head}, K = {best.n_components}\n" + table.to_string(
             index=False, float_format=lambda v: f"{v:.3f}"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 import bayesgmm
 from bayesgmm import plots
+from bayesgmm.mixture.merging import merge
 from bayesgmm.plots.style import NOISE
 from tests.conftest import simulate
 
@@ -52,8 +53,10 @@ def test_rows_called_noise_are_crosses(d):
     density = fit.plot.density(x, columns=[0, 1] if d > 1 else [0])
     assert sum(crosses(density).values()) == np.sum(fit.noise_probability(x) > 0.5)
     assert "without the noise" in density.axes[0].get_title()
-    for function in (plots.plot_uncertainty, plots.plot_responsibilities, plots.plot_profiles):
+    for function in (plots.plot_uncertainty, plots.plot_responsibilities):
         function(x, fit).savefig(io.BytesIO())
+    ticks = plots.plot_profiles(x, fit).axes[0].get_xticklabels()
+    assert [t.get_text().split("\n")[1] for t in ticks] == [f"{s:.0%}" for s in shares[:-1]]
 
 
 def test_densities_are_without_the_noise():
@@ -82,13 +85,37 @@ def test_pictures_of_a_posterior_with_noise_and_holes():
     for one in (
         plots.plot_density(x, fit, posterior),
         plots.plot_density(x, fit, posterior, columns=1),
-        plots.plot_posterior(posterior),
-        plots.plot_coclustering(posterior),
         plots.plot_check(posterior, n_draws=20, random_seed=0),
         plots.plot_predictive(posterior, n_draws=8, random_seed=0),
     ):
         if isinstance(one, Figure):
             one.savefig(io.BytesIO())
+    share = next(ax for ax in plots.plot_posterior(posterior).axes if "noise" in ax.get_title())
+    bar, mean, estimate = (line.get_xdata() for line in share.lines)
+    assert bar == pytest.approx(np.quantile(posterior.draws.noise_share, [0.055, 0.945]))
+    assert (mean[0], estimate[0]) == (posterior.draws.noise_share.mean(), fit.noise_share)
+    figure = plots.plot_coclustering(posterior)
+    ax, n_noise = figure.axes[0], int(np.sum(fit.predict(x) == -1))
+    assert "noise" in [t.get_text() for t in ax.texts]
+    last = np.asarray(ax.images[0].get_array())[-n_noise:, -n_noise:]
+    assert np.all(last[~np.eye(n_noise, dtype=bool)] < 0.5)  # in no component together
+    for drawn in (plots.plot_trace(posterior), plots.plot_rank(posterior)):
+        titles = [ax.get_title() for ax in drawn.viz["figure"].item().axes]
+        assert "noise_share" in titles
+
+
+@pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
+def test_notes_and_legends_lie_apart():
+    """Of four columns the correlations are left out, and that is said above the legend."""
+    x, _ = rows(4)
+    fit = bayesgmm.fit(x, 2, "EEE", noise=True, random_seed=0)
+    posterior = bayesgmm.refine(
+        x, fit, sampler="gibbs", draws=20, random_seed=1, progressbar=False
+    )  # fmt: skip
+    figure = plots.plot_posterior(posterior)
+    assert "EEE+noise" in figure.get_suptitle()
+    assert figure.legends[0].get_title().get_text().startswith("Not shown: correlations")
+    assert not figure.get_supxlabel()
 
 
 def test_pictures_of_labelled_fits():
@@ -99,4 +126,11 @@ def test_pictures_of_labelled_fits():
     fit = bayesgmm.fit(x, 2, "EII", noise=True, labels=known, random_seed=0)
     figure = fit.plot.classification(x)
     legend = (figure.legends or [figure.axes[0].get_legend()])[0]
-    assert [t.get_text().split(" ")[-2] for t in legend.get_texts()][-1] == "noise"
+    called = ["a", "b", "noise"]
+    assert [t.get_text().split(" ")[0] for t in legend.get_texts()] == called
+    handles = fit.plot.responsibilities(x).legends[0].get_texts()
+    assert [t.get_text() for t in handles] == called
+    assert merge(x, fit).mixture.components == ("a", "b")
+    numbers = bayesgmm.fit(x, 2, "EII", labels=np.where(known == "a", 7, -1), random_seed=0)
+    ticks = numbers.plot.profiles(x).axes[0].get_xticklabels()
+    assert [t.get_text().split("\n")[0] for t in ticks] == ["7", "component 1"]

@@ -34,4 +34,9 @@ def test_words_for_noise(tmp_path):
     )  # fmt: skip
     text = path.read_text()
     assert "EII+noise" in text and "### Noise" in text and "--noise volume" in text
+    called = int(np.sum(bayesgmm.fit(x, 2, "EII", noise=True, random_seed=0).predict(x) == -1))
+    assert f"{called} ({called / 180:.0%}) are most probably noise" in text
+    [row] = [line for line in text.splitlines() if line.startswith("| noise | ")]
+    assert row.startswith(f"| noise | {called} | {called / 180:.1%} | ")
+    assert "rows that are no noise" in text and "EII+noise, K = 2. Covariances" in text
     assert "noise=True" in text

@@ -227,7 +227,7 @@ class StandardErrors:
 
     def _title(self) -> str:
         fit = self.fit
-        text = f"Standard errors by {self.method}, {fit.family.name}, K = {fit.n_components}"
+        text = f"Standard errors by {self.method}, {fit.model_name}, K = {fit.n_components}"
         if self.replicates is not None:
             text += f", {len(self.replicates.weights)} replicates"
         return text
