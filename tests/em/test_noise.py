@@ -135,6 +135,16 @@ def test_best_share_is_the_maximum(seed):
     assert best_share(np.full(9, -800.0), None) > 1 - 1e-12
 
 
+@pytest.mark.parametrize("n", [10, 10**5])
+def test_best_share_near_an_end(n):
+    """Closed form: n rows that are noise, or none, and one whose ratio is 2 n + 2 against them."""
+    nearly, end = 1 / (2 * n + 1), np.full(n, 800.0)
+    some = np.append(end, -np.log(2 * n + 2))
+    for share in (best_share, lambda logs, w: best_share_of(moments_of(logs, np.ones(len(logs))))):
+        assert share(some, None) == pytest.approx(nearly, rel=1e-9)
+        assert 1 - share(-some, None) == pytest.approx(nearly, rel=1e-9)
+
+
 @pytest.mark.parametrize("prior", [(1.0, 7.5), (4.0, 1.0), (3.0, 20.0)])
 def test_best_share_under_a_prior(prior):
     """Against SciPy's search; from moments the same; at the prior's mode where rows say nothing."""
