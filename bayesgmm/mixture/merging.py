@@ -104,10 +104,7 @@ class Merging:
 
     @lazy_on_dask
     def predict_proba(self, X: Any, n_clusters: int | None = None) -> FloatArray:  # noqa: N803
-        """Responsibilities of the clusters for each row, (n, n_clusters); rows sum to 1.
-
-        Noise is no cluster: of a fit with noise they are those of a row that is none.
-        """
+        """Responsibilities of clusters, (n, n_clusters), of a row that is no noise; sums are 1."""
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         proba = np.empty((rows.n, member.shape[1]))
@@ -117,10 +114,7 @@ class Merging:
 
     @lazy_on_dask
     def predict(self, X: Any, n_clusters: int | None = None) -> IntArray:  # noqa: N803
-        """The most probable cluster of each row, (n,) of int: a position in `clusters`.
-
-        Rows of noise get one as well: which rows these are, `Fit.predict` says.
-        """
+        """The most probable cluster of each row, (n,) of int, also of noise: a position."""
         member = self._membership(n_clusters)
         rows = self.mixture.rows(X)
         labels = np.empty(rows.n, dtype=np.intp)
