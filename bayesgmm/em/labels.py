@@ -161,7 +161,8 @@ def _of_classes(values: Any, n_components: int) -> Labels:
     if len(classes) > n_components:
         shown = ", ".join(map(repr, classes[:_SHOWN])) + (", ..." if classes[_SHOWN:] else "")
         raise DataError(
-            f"labels has {len(classes)} classes ({shown}), the fit {n_components} components: ask "
+            f"labels has {len(classes)} classes ({shown}), the fit {n_components} component"
+            f"{'' if n_components == 1 else 's'}: ask "
             f"for at least {len(classes)}, or pass a table (n, K) that says which classes share "
             "one; where no class is known None, NaN or -1."
         )

@@ -25,6 +25,8 @@ _BLOCK = 2**16
 class Certainty:
     """How certain the rows' most probable components are under a fit.
 
+    Rows without a value, which do not count for the fit, are not among them.
+
     Attributes
     ----------
     sizes : array (K,) or (K + 1,)
@@ -52,13 +54,15 @@ class Certainty:
 
 
 def _of_rows(data: Data, fit: Any) -> Certainty:
-    table, weights = classify(data, fit), data.weights
+    table, weights = classify(data, fit), np.ones(data.n) if data.weights is None else data.weights
+    if data.groups is not None:
+        says_something = ~data.groups.says_nothing
+        table, weights = table[says_something], weights[says_something]
     labels, uncertainty = table["component"].to_numpy(), table["uncertainty"]
-    counted = np.ones(data.n) if weights is None else weights
     certain = 1.0 - uncertainty.groupby(table["component"]).mean()
     names = called(fit)
     return Certainty(
-        np.array([float(counted[labels == name].sum()) for name in names]),
+        np.array([float(weights[labels == name].sum()) for name in names]),
         np.array([certain.get(name, np.nan) for name in names]),
         float(np.average(uncertainty, weights=weights)),
         float(np.average(1.0 - uncertainty <= 1 - UNCERTAIN, weights=weights)),
@@ -75,7 +79,7 @@ def _of_chunks(data: Data, fit: Any) -> Certainty:
         probability = certain / rows
     error, uncertain, doubtful = of_all
     total = sizes.sum()
-    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / data.n)
+    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / rows.sum())
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ class _Sums:
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
         k = self.rows.n_columns
         sizes, rows, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(3)
-        for _, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
+        for view, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
+            if view.groups is not None:
+                says_something = ~view.groups.says_nothing
+                resp, weights = resp[says_something], weights[says_something]
             labels, largest = np.argmax(resp, axis=1), resp.max(axis=1)
             sizes += np.bincount(labels, weights, k)
             rows += np.bincount(labels, minlength=k)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 12
+# What differs between reasons of one kind: names in quotes, numbers.
+_NAMES_AND_NUMBERS = re.compile(r"'[^']*'|\d+(\.\d+)?")
 # Columns up to which covariances are shown in full.
 _WITH_COVARIANCES = 4
 
@@ -134,12 +136,33 @@ def columns_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def failures_of(analysis: Analysis) -> dict[str, list[str]]:
-    """The reasons of failed cells, each with its cells."""
-    reasons: dict[str, list[str]] = {}
+    """The reasons of failed cells, each with its cells; reasons but for names and numbers are one.
+
+    Of such the first one is shown.
+    """
+    tried = {family for family, _ in [*analysis.selection.fits, *analysis.selection.failures]}
+    alike: dict[str, list[tuple[tuple[str, int], str]]] = {}
     for (family, k), reason in analysis.selection.failures.items():
-        common = reason.replace(f"family {family}", "the family")  # equal for several families
-        reasons.setdefault(common, []).append(f"{family}, K = {k}")
+        common = reason.replace(f"family {family}", "the family")
+        alike.setdefault(_NAMES_AND_NUMBERS.sub("#", common), []).append(((family, k), common))
+    reasons = {}
+    for found in alike.values():
+        (family, k), text = found[0]
+        if any(other != text for _, other in found):
+            text += f" (Of {family}, K = {k}; the others differ in names and numbers.)"
+        reasons[text] = _by_number([cell for cell, _ in found], len(tried))
     return reasons
+
+
+def _by_number(cells: list[tuple[str, int]], n_families: int) -> list[str]:
+    """Cells (family, K) as texts, one for each K."""
+    by_k: dict[int, list[str]] = {}
+    for family, k in cells:
+        by_k.setdefault(k, []).append(family)
+    return [
+        f"{'all families' if len(found) == n_families > 1 else ', '.join(found)} with K = {k}"
+        for k, found in sorted(by_k.items())
+    ]
 
 
 def meanings_of(comparison: Comparison) -> dict[str, str]:

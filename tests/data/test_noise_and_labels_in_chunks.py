@@ -99,7 +99,8 @@ def test_the_numbers_of_rows_in_memory(case):
         assert errors.noise_share == pytest.approx(of_whole.noise_share, rel=1e-8)
     a, b = Certainty.of(rows, whole), Certainty.of(as_data(x, missing=missing), whole)
     np.testing.assert_array_equal(a.sizes, b.sizes)
-    assert a.expected_error == pytest.approx(b.expected_error, rel=1e-9)
+    for name in ("expected_error", "uncertain", "doubtful"):
+        assert getattr(a, name) == pytest.approx(getattr(b, name), rel=1e-9), name
 
 
 def test_weights():

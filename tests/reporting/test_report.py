@@ -8,6 +8,7 @@ import shlex
 import struct
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -137,6 +138,27 @@ def test_failed_cells_are_listed_with_reasons():
     assert "linearly dependent" in page
     assert "models of the grid have no estimate" in page
     assert page.count("linearly dependent") == 1  # one reason, all its cells
+
+
+def test_reasons_of_one_kind_are_listed_once():
+    """They differ in names and numbers only; cells are listed by K."""
+    spurious = "component {} holds {} rows with a value of {!r}, too few."
+    failures = {
+        ("EII", 1): "too many classes", ("VVV", 1): "too many classes",
+        ("VVV", 5): spurious.format(3, 2.0, "a"), ("VVE", 5): spurious.format(1, 3.7, "b"),
+        ("VVV", 6): spurious.format(2, 2.5, "a"), ("EEE", 6): "family EEE: no estimate",
+        ("VVE", 6): "family VVE: no estimate",
+    }  # fmt: skip
+    fits = {("EEE", 1): None, ("VVE", 1): None}
+    selection = SimpleNamespace(fits=fits, failures=failures)
+    assert tables.failures_of(SimpleNamespace(selection=selection)) == {
+        "too many classes": ["EII, VVV with K = 1"],
+        spurious.format(3, 2.0, "a")
+        + " (Of VVV, K = 5; the others differ in names and numbers.)": [
+            "VVV, VVE with K = 5", "VVV with K = 6",
+        ],
+        "the family: no estimate": ["EEE, VVE with K = 6"],
+    }  # fmt: skip
 
 
 def test_conclusion_is_true_to_the_figures(faithful):

@@ -75,8 +75,9 @@ class RowSummaries(ABC):
             raise ValueError(f"{_BY_ROW}, so that there is no one density of all rows.")
         if isinstance(self.draws, NoisyDraws):
             raise NotImplementedError(
-                "noise of a constant density has no marginal, no draws and no place in a picture: "
-                "use posterior.without_noise, the draws of what is not noise, or log_density."
+                "draws beside noise are not mixtures of components alone: use "
+                "posterior.without_noise, the draws of what is not noise; log_density and the "
+                "fit's own regression, marginal and conditional count the noise."
             )
         mixture, posterior = self.fit.mixture, self.tree["posterior"].to_dataset()
         return MixtureDraws.of(posterior, self.draws, mixture.named, mixture.missing)
