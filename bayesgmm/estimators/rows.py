@@ -24,37 +24,43 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
     """
     try:
         return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
-    except ValueError as error:
-        if str(error).startswith("Input X contains NaN"):
-            _refuse_missing(x)
+    except ValueError:
+        _refuse_missing(estimator, x)
         if np.asarray(x).dtype.hasobject:
             as_data(x)
         raise
 
 
-def _refuse_missing(x: Any) -> None:
-    """Say of values missing in X where they are and what takes them, in words scikit-learn tests.
+def new_rows(estimator: Any, x: Any, dtype: Any) -> Any:
+    """Rows for a fitted estimator, of the columns that scikit-learn has noted.
+
+    Raises
+    ------
+    ValueError
+        As `validated`.
+    """
+    try:
+        return validate_data(estimator, x, reset=False, dtype=dtype, **_passing(estimator))
+    except ValueError:
+        _refuse_missing(estimator, x)
+        raise
+
+
+def _refuse_missing(estimator: Any, x: Any) -> None:
+    """Say where values are missing and what takes them; "NaN" is what scikit-learn's checks want.
 
     Raises
     ------
     DataError
-        There are some.
+        Values are missing, and the estimator refuses them.
     """
-    try:
-        as_data(x)
-    except DataError as error:
-        if "missing value" in str(error):
-            raise DataError(f"X contains NaN: {error}") from None
-
-
-def new_rows(estimator: Any, x: Any, dtype: Any) -> Any:
-    """Rows for a fitted estimator, of the columns that scikit-learn has noted."""
-    try:
-        return validate_data(estimator, x, reset=False, dtype=dtype, **_passing(estimator))
-    except ValueError as error:
-        if str(error).startswith("Input X contains NaN"):
-            _refuse_missing(x)
-        raise
+    values = np.asarray(x)
+    if _passing(estimator)["ensure_all_finite"] is True and values.dtype.kind == "f":
+        if values.ndim == 2 and np.isnan(values).any():
+            try:
+                as_data(x)
+            except DataError as error:
+                raise DataError(f"X contains NaN: {error}") from None
 
 
 def _passing(estimator: Any) -> dict[str, Any]:
