@@ -120,13 +120,17 @@ class ClassModel:
     scores: tuple[Candidate, ...] = ()
     fits: tuple[Fit, ...] = ()
 
+    @property
+    def starts(self) -> IntArray:
+        """The first component of each class, (C,)."""
+        return np.flatnonzero(np.diff(self.of_component, prepend=-1))
+
     def probabilities(self, x: Any) -> FloatArray:
         """Probabilities of the classes (n, C) at rows: sums of their components' responsibilities.
 
         The classes' components stand one after another.
         """
-        starts = np.flatnonzero(np.diff(self.of_component, prepend=-1))
-        return np.add.reduceat(self.mixture.predict_proba(x), starts, axis=1)
+        return np.add.reduceat(self.mixture.predict_proba(x), self.starts, axis=1)
 
     def bic(self, n: float) -> float:
         """Schwarz's criterion for rows that count n; lower is better."""

@@ -220,8 +220,7 @@ def class_posterior(
             raise ValueError(f"refine of a classifier has no {name}: {cure}.")
     of_classes = _of_mixtures if model.fits else _of_gaussians
     posteriors, draws = of_classes(rows, model, class_priors, options)
-    starts = np.flatnonzero(np.diff(model.of_component, prepend=-1))
-    return ClassPosterior(rows.classes, posteriors, draws, starts, model.mixture)
+    return ClassPosterior(rows.classes, posteriors, draws, model.starts, model.mixture)
 
 
 def _of_gaussians(

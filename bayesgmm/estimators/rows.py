@@ -55,21 +55,22 @@ def _refuse_missing(estimator: Any, x: Any) -> None:
         Values are missing, and the estimator refuses them.
     """
     values = np.asarray(x)
-    if _passing(estimator)["ensure_all_finite"] is True and values.dtype.kind == "f":
-        if values.ndim == 2 and np.isnan(values).any():
-            try:
-                as_data(x)
-            except DataError as error:
-                raise DataError(f"X contains NaN: {error}") from None
+    if _takes_missing(estimator) or values.dtype.kind != "f" or values.ndim != 2:
+        return
+    if np.isnan(values).any():
+        try:
+            as_data(x)
+        except DataError as error:
+            raise DataError(f"X contains NaN: {error}") from None
+
+
+def _takes_missing(estimator: Any) -> bool:
+    return bool(getattr(estimator, "missing", REFUSE) != REFUSE)
 
 
 def _passing(estimator: Any) -> dict[str, Any]:
     """What scikit-learn is to let pass, by what the estimator does with missing values."""
-    return {
-        "ensure_all_finite": True
-        if getattr(estimator, "missing", REFUSE) == REFUSE
-        else "allow-nan"
-    }
+    return {"ensure_all_finite": "allow-nan" if _takes_missing(estimator) else True}
 
 
 def with_names(data: Data, names: Any) -> Data:

@@ -68,6 +68,11 @@ class Draws(Displayed):
         return self.n_components
 
     @property
+    def shares(self) -> FloatArray:
+        """Shares of all rows (S, K), with noise (S, K + 1)."""
+        return self.weights
+
+    @property
     def components(self) -> Draws:
         """The draws of what is not noise: all of it here."""
         return self
@@ -111,6 +116,12 @@ class NoisyDraws(Draws):
     def n_columns(self) -> int:
         """Columns of responsibilities: K, and the noise's."""
         return self.n_components + 1
+
+    @property
+    def shares(self) -> FloatArray:
+        """Shares of all rows, (S, K + 1) with that of the noise."""
+        noise = self.noise_share[:, None]
+        return np.hstack([(1 - noise) * self.weights, noise])
 
     def at(self, index: IntArray) -> Draws:
         """The draws at those positions."""

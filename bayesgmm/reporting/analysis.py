@@ -32,6 +32,7 @@ from ..selection.select import select
 from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 from ..utils.progress import announce, stages, waiting
+from ..utils.types import FloatArray
 from .labels import LabelReport, named_by_class
 from .missing import MissingRates
 from .noise import NoiseReport
@@ -113,6 +114,11 @@ class Analysis:
     def noise_share(self) -> float:
         """The share of noise of the chosen fit, 0 without."""
         return noise_of(self.fit)[1]
+
+    @property
+    def component_shares(self) -> FloatArray:
+        """The estimated shares of the components, (K,), of all rows: noise has the rest."""
+        return (1 - self.noise_share) * self.fit.weights
 
     @property
     def posterior(self) -> Posterior | None:

@@ -96,7 +96,7 @@ def _bic(analysis: Analysis) -> ReportFigure:
 
 def _classification(analysis: Analysis) -> ReportFigure:
     fit, k = analysis.fit, analysis.fit.n_components
-    shares = ", ".join(f"{(1 - analysis.noise_share) * w:.0%}" for w in fit.weights)
+    shares = ", ".join(f"{share:.0%}" for share in analysis.component_shares)
     return ReportFigure.of(
         "classification",
         plots.plot_classification(analysis.data, fit, units=analysis.units),

@@ -78,7 +78,7 @@ def sizes_table(analysis: Analysis) -> pd.DataFrame:
     import pandas as pd
 
     found, noise = analysis.certainty, analysis.noise_share
-    titles, shares = analysis.component_titles, (1 - noise) * analysis.fit.weights
+    titles, shares = analysis.component_titles, analysis.component_shares
     if noise:
         titles, shares = [*titles, "noise"], np.append(shares, noise)
     rows = {

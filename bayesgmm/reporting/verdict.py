@@ -12,7 +12,6 @@ from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.merging import LITTLE_OVERLAP
 from ..plots.checks import outside_interval
 from ..selection.criteria import criterion_of
-from ..utils.types import FloatArray
 from .analysis import Analysis
 
 # A row is called uncertain below this probability of its component.
@@ -218,7 +217,7 @@ def _posterior(analysis: Analysis) -> list[str]:
     if posterior.fit.n_components > 1:
         level = analysis.request.ci_prob
         tails = ((1 - level) / 2, (1 + level) / 2)
-        low, high = np.quantile(_shares(posterior.draws), tails, axis=0)
+        low, high = np.quantile(posterior.draws.shares, tails, axis=0)
         ranges = ", ".join(f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True))
         given = "the model's priors" if analysis.own_model else "the prior below"
         out.append(
@@ -236,14 +235,6 @@ def _posterior(analysis: Analysis) -> list[str]:
             "names."
         )
     return out
-
-
-def _shares(draws: Draws) -> FloatArray:
-    """Shares of all rows (S, K), or (S, K + 1) with that of the noise."""
-    if not isinstance(draws, NoisyDraws):
-        return draws.weights
-    noise = draws.noise_share[:, None]
-    return np.hstack([(1 - noise) * draws.weights, noise])
 
 
 def _and_noise(draws: Draws) -> str:
