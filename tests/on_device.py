@@ -161,6 +161,10 @@ def rows(device):
     }
     for name, table in bad.items():
         found[name] = refusal(lambda table=table: bayesgmm.fit(rows_of(table, device), 2))
+    found["marginalize"] = refusal(
+        lambda: bayesgmm.fit(rows_of(bad["missing"], device), 2, missing="marginalize")
+    )
+    found["moved with missing"] = refusal(lambda: bayesgmm.on_device(bad["missing"], device))
     found["no device"] = refusal(lambda: bayesgmm.on_device(x, "abacus"))
     found["columns"] = refusal(
         lambda: bayesgmm.fit(there, 2, random_seed=0).predict(values[:, [0, 1]])

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.device.rows import DeviceRows, device_of, is_on_device, put
+from ..kernels.device.rows import device_of, is_on_device, put
 from .data import Data, as_data
 from .missing import refuse_missing
 from .sources.sources import is_source
+from .tables import MARGINALIZE, REFUSE
 
 
 def on_device(
@@ -65,14 +66,21 @@ def on_device(
     >>> bayesgmm.fit(X, 2, random_seed=0).loglik  # doctest: +SKIP
     -1130.26
     """
-    data = as_data(X, columns, sample_weight)
-    if isinstance(data.values, DeviceRows) and device is None:
+    there = is_on_device(_rows(X))
+    # Missing values of other rows are refused here, in words of a GPU.
+    data = as_data(X, columns, sample_weight, REFUSE if there else MARGINALIZE)
+    if there and device is None:
         return data
     refuse_missing(data, "a GPU")
-    return replace(data, values=put(np.asarray(data.values), device_of(device)))
+    values = put(np.asarray(data.values), device_of(device))
+    return replace(data, values=values, missing=REFUSE)
 
 
 def stays_there(x: Any) -> bool:
     """Whether rows are on a device, or in chunks, where no other library is to look at them."""
-    values = x.values if isinstance(x, Data) else x
+    values = _rows(x)
     return is_on_device(values) or is_source(values)
+
+
+def _rows(x: Any) -> Any:
+    return x.values if isinstance(x, Data) else x

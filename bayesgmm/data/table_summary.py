@@ -62,19 +62,16 @@ def _groups(
     missing: str,
 ) -> Groups:
     """The groups of rows with missing values, if these are allowed; infinite ones never are."""
+    elsewhere = isinstance(values, DeviceRows)
     for j in np.flatnonzero(bad):
         column = np.asarray(values[:, j : j + 1])[:, 0]
-        if missing == REFUSE and (n_nan := int(np.sum(np.isnan(column)))):
-            raise DataError(missing_values(names[j], n_nan, int(np.argmax(np.isnan(column)))))
+        if (elsewhere or missing == REFUSE) and (n_nan := int(np.sum(np.isnan(column)))):
+            row = int(np.argmax(np.isnan(column)))
+            raise DataError(missing_values(names[j], n_nan, row, on_gpu=elsewhere))
         if np.isinf(column).any():
             row = int(np.argmax(np.isinf(column)))
             raise DataError(
                 f"column {names[j]!r} holds an infinite value ({column[row]} in row {row}): "
                 "correct or drop that row."
             )
-    if isinstance(values, DeviceRows):
-        raise DataError(
-            "rows on a GPU cannot have missing values: pass them as a NumPy array, or drop those "
-            "rows first."
-        )
     return groups_of(np.isnan(values))

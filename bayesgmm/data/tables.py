@@ -263,12 +263,19 @@ def refuse_unobserved(names: Sequence[str], sd: FloatArray) -> None:
         raise DataError(f"column {names[j]!r} has no value in any row that counts: drop it.")
 
 
-def missing_values(name: str, count: int, row: int) -> str:
-    """The message about a column with missing values."""
+def missing_values(name: str, count: int, row: int, *, on_gpu: bool = False) -> str:
+    """The message about a column with missing values, which rows on a GPU cannot have."""
+    found = (
+        f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row {row})"
+    )
+    if on_gpu:
+        return (
+            f"{found}, which rows on a GPU cannot have: pass a NumPy array with "
+            "missing='marginalize', or drop or impute those rows first."
+        )
     return (
-        f"column {name!r} has {count} missing value{'s' if count > 1 else ''} (first in row "
-        f"{row}): fit with missing='marginalize', which uses the values that are there, or drop or "
-        "impute those rows first (for a data frame: X.dropna())."
+        f"{found}: fit with missing='marginalize', which uses the values that are there, or drop "
+        "or impute those rows first (for a data frame: X.dropna())."
     )
 
 

@@ -94,7 +94,9 @@ def test_rows_are_like_an_array(found):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("missing", "column 'x0' has 2 missing values"),
+        ("missing", "column 'x0' has 2 missing values.*on a GPU cannot have: pass a NumPy array"),
+        ("marginalize", "column 'x0' has 2 missing values.*on a GPU cannot have"),
+        ("moved with missing", "a GPU needs complete rows, and values of 'x0', .*drop those rows"),
         ("infinite", "infinite value"),
         ("constant", "constant"),
         ("one row", "1 row"),
