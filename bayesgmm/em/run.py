@@ -182,6 +182,12 @@ class Run:
     def _reset(self, stage: int, thorough: bool) -> None:
         self._numbers[:] = _at_start(stage, thorough)
 
+    def m_step(self) -> Parameters:
+        """The M-step of the statistics that were loaded, without a pass over the rows."""
+        without_rows = self._arrays._replace(phi=np.empty((0, 0, 0)))
+        iteration.iterate(self._tasks, self._states, without_rows, 0, False)
+        return self.parameters()
+
     def iterate(self, max_iter: int) -> None:
         """Iterate until EM ends.
 

@@ -153,6 +153,16 @@ class Prior(MadeFromData, ShownInWords):
         """Whether the posterior density is bounded, as it is but for LKJ priors."""
         return self.lkj is None
 
+    @property
+    def for_em(self) -> Prior:
+        """The prior of MAP-EM: concentrations below 1, whose mode is an empty component, are 1.
+
+        So are those of the share of noise.
+        """
+        concentration = max(self.expected_concentration, 1.0)
+        a, b = (max(value, 1.0) for value in self.noise_share)
+        return replace(self, concentration=concentration, noise_share=(a, b))
+
     def scale_given(self, covariances: FloatArray, family: Family) -> FloatArray:
         """Psi's diagonal as EM takes it at covariances (K, d, d) or (K, d) of the family.
 

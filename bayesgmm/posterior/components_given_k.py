@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import xarray as xr
 
@@ -92,5 +90,4 @@ def _fit_of(data: Data, fit: Fit, prior: Prior, n_components: int) -> Fit:
     """The fit with so many components: the given one, or a new one under the prior."""
     if fit.n_components == n_components:
         return fit
-    for_em = replace(prior, concentration=max(prior.expected_concentration, 1.0))
-    return estimate(data, n_components, fit.family, prior=for_em, random_seed=_SEED)
+    return estimate(data, n_components, fit.family, prior=prior.for_em, random_seed=_SEED)

@@ -31,6 +31,7 @@ from .labels.relabelling import Relabelling
 from .named_components import NamedComponents
 from .of_model import draws_of, fixed_labels, is_pseudo, refuse_pseudo
 from .parameter_table import parameter_table, without_copies
+from .prior_influence import PriorInfluence, prior_influence
 from .rows_elsewhere import WithRows
 from .saved import Saved
 from .steps import Sampled
@@ -91,6 +92,17 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
     def chain_modes(self) -> ChainModes:
         """Which chains found the same mode of the posterior, and how high it is."""
         return self.diagnostics.modes
+
+    @cached_property
+    def prior_influence(self) -> PriorInfluence:
+        """Where the prior, and not the rows, says what components are like; in words and numbers.
+
+        Components that have fewer than two rows in many draws, and such as the prior makes wider
+        than their rows are.
+        """
+        return prior_influence(
+            self.rows_at_hand, self.times_at_hand, self.draws, self.fit, self.prior
+        )
 
     @property
     def relabelled_draws(self) -> int:
@@ -347,6 +359,7 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
             ("draws", f"{d.chains} chains x {d.draws}, sampler {sampler}"),
             *([("steps", "; then ".join(map(str, self.steps)))] if self.steps else []),
             ("labels", self.relabelling.in_words),
+            *self.prior_influence.sentences.items(),
             ("convergence", "; ".join(checked)),
             ("problems", " ".join(d.problems) or "none found"),
         ]  # fmt: skip

@@ -68,6 +68,12 @@ class WithRows:
         """The same rows; of those that are read in chunks the sample in the tree."""
         return rows_of(self.tree, self.fit)
 
+    @property
+    def times_at_hand(self) -> float:
+        """How many rows each of the rows at hand stands for: 1, unless they are a sample."""
+        observed = self.tree["observed_data"]
+        return float(observed.attrs.get(_N_ROWS, observed.sizes["obs_id"])) / len(observed["y"])
+
     def with_rows(self, X: Any) -> Self:  # noqa: N803 - scikit-learn's name for the data
         """The same posterior with its rows, which a file does not have where they are in chunks.
 

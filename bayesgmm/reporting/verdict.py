@@ -11,6 +11,7 @@ from ..families.letters import Letter
 from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.merging import LITTLE_OVERLAP
 from ..plots.checks import outside_interval
+from ..posterior.posterior import Posterior
 from ..selection.criteria import criterion_of
 from .analysis import Analysis
 
@@ -224,6 +225,7 @@ def _posterior(analysis: Analysis) -> list[str]:
             f"Given {given}, the components' shares{_and_noise(posterior.draws)} are within "
             f"{ranges} ({level:.0%} intervals)."
         )
+    out += _of_the_prior(posterior)
     if len(analysis.posteriors) > 1:
         out.append(_comparison(analysis))
     out += _sampled_k(analysis)
@@ -235,6 +237,14 @@ def _posterior(analysis: Analysis) -> list[str]:
             "names."
         )
     return out
+
+
+def _of_the_prior(posterior: Posterior) -> list[str]:
+    """Where the prior says what components are like, and not the rows."""
+    said = posterior.prior_influence.sentences
+    begun = {"few rows": "", "prior": "The prior "}
+    texts = [f"{begun[name]}{text}." for name, text in said.items()]
+    return [text[0].upper() + text[1:] for text in texts]
 
 
 def _and_noise(draws: Draws) -> str:
@@ -295,9 +305,11 @@ def checks(analysis: Analysis) -> str:
     which = f"{of} {name}" if name == "log density" else f"{name} of {of}"
     far = float(away[outside].max())
     if far > _GROSS:
+        influence = analysis.posterior and analysis.posterior.prior_influence
+        cause = " The cause may be the prior." if influence and influence.widens else ""
         return (
             f"The model misses a feature of the data: the {which} lies {far:.1f} predictive "
-            f"standard deviations away, far beyond chance. {text}."
+            f"standard deviations away, far beyond chance.{cause} {text}."
         )
     return f"{text}; farthest is the {which}, {far:.1f} predictive standard deviations away."
 

@@ -137,20 +137,10 @@ class PosteriorProblem:
         """
         if self.fitted_under_prior:
             return self.fitted
-        prior = self.prior_for_em
+        prior = self.prior.for_em
         beside = None if self.noise is None else NoisyRows(self.data, self.noise, prior)
         problem = Problem(self.data, self.family, prior, special=beside)
         return run_em(problem, self.fitted, max_iter=_MAX_ITER, tol=_TOL).parameters
-
-    @property
-    def prior_for_em(self) -> Prior:
-        """The prior of MAP-EM: concentrations below 1, whose mode is an empty component, are 1.
-
-        So are those of the share of noise.
-        """
-        concentration = max(self.prior.expected_concentration, 1.0)
-        a, b = (max(value, 1.0) for value in self.prior.noise_share)
-        return replace(self.prior, concentration=concentration, noise_share=(a, b))
 
     @cached_property
     def parametrisation(self) -> Parametrisation:
@@ -168,7 +158,7 @@ class PosteriorProblem:
         """The share of noise that is best at these parameters, if there is noise; never 0 or 1."""
         if self.noise is None:
             return {}
-        share = NoisyRows(self.data, self.noise, self.prior_for_em).best_share(parameters)
+        share = NoisyRows(self.data, self.noise, self.prior.for_em).best_share(parameters)
         least = 1 / (self.data.n + 2)
         return {"noise_share": np.clip(share, least, 1 - least)}
 

@@ -555,3 +555,19 @@ def test_time_is_divided_among_the_posteriors(monkeypatch):
     analyse(x, ReportRequest(2, n_init=3, max_time=7.0), progressbar=False)
     analyse(x, ReportRequest(2, n_init=3, sampler="laplace"), progressbar=False)
     assert given[2:] == [7.0, None]
+
+
+def test_what_the_prior_says_is_said(monkeypatch):
+    """In sentences of their own; a feature that is missed may be the prior's doing."""
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(200, 1))
+    x = np.hstack([first, first + 1e-3 * rng.normal(size=(200, 1))])
+    analysis = analyse(x, ReportRequest(1, n_init=1, sampler="laplace"), progressbar=False)
+    said = " ".join(verdict.conclusion(analysis))
+    assert "The prior makes components wider in the narrowest direction than their rows" in said
+    assert "misses a feature of the data" in said and "The cause may be the prior." in said
+    weak = replace(analysis.posterior.prior_influence, widening=np.ones(1), some_few_rows=0.4)
+    monkeypatch.setitem(vars(analysis.posterior), "prior_influence", weak)
+    said = " ".join(verdict.conclusion(analysis))
+    assert "In 40% of the draws a component has fewer than two rows" in said
+    assert "The cause may be the prior." not in said

@@ -178,7 +178,7 @@ def _with_one_less(problem: PosteriorProblem) -> Iterator[Parameters]:
     step = 1 + (data.n - 1) // _FEW_ROWS
     some = data.take(slice(None, None, step))
     some = replace(some, values=np.ascontiguousarray(some.values))
-    whole = Problem(data, family, problem.prior_for_em)
+    whole = Problem(data, family, problem.prior.for_em)
     em = whole if step == 1 else whole.of_rows(some)
     more = family.n_parameters(k, data.d) - family.n_parameters(k - 1, data.d)
     least = run_em(em, problem.fitted, max_iter=0, tol=_TOL).objective

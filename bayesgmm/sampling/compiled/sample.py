@@ -197,7 +197,7 @@ def _initial_points(
     data, rng, found = problem.data, np.random.default_rng(seed), [first]
     for _ in range(_TRIED):
         other = estimate(
-            data, problem.n_components, problem.family.name, prior=problem.prior_for_em,
+            data, problem.n_components, problem.family.name, prior=problem.prior.for_em,
             start="k-means++", n_init=1, random_seed=rng,
             noise=None if problem.noise is None else np.exp(problem.noise.log_density),
             labels=_table_of_labels(problem),
