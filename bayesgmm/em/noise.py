@@ -22,7 +22,7 @@ from ..data.chunks import are_in_chunks
 from ..data.data import Data
 from ..kernels.device.rows import DeviceRows
 from ..kernels.e_step.contract import EStep, Parameters
-from ..kernels.e_step.e_step import evaluate, measured_statistics
+from ..kernels.e_step.e_step import evaluate, pass_over
 from ..kernels.e_step.groups import Groups
 from ..mixture.noise import Noise, mixed
 from ..mixture.noise_in_chunks import best_share_in_chunks, statistics_beside
@@ -135,13 +135,13 @@ class NoisyRows:
         assert isinstance(self.data.groups, Groups)
         return self.noise.of_groups(self.data.groups)
 
-    def _held(self, parameters: Parameters) -> tuple[Data, float]:
+    def _held(self, weights: FloatArray) -> tuple[Data, float]:
         """Rows with what they count for in the components, at the best share; log-likelihood.
 
-        With the log prior of the share.
+        With the log prior of the share. weights (n,) are the rows' log densities under the
+        components, which are replaced block by block.
         """
         data = self.data
-        weights = evaluate(data, parameters)[0]  # log densities, a block of which is replaced
         share, counted = self._share(weights), data.counted
         loglik = float(log_prior_of_share(share, self._of_share))
         for block in slices(data.n, at_most=_BLOCK):
@@ -154,7 +154,7 @@ class NoisyRows:
 
     def held(self, parameters: Parameters) -> Data:
         """Rows in memory with what they count for in the components, at the best share of noise."""
-        return self._held(parameters)[0]
+        return self._held(evaluate(self.data, parameters)[0])[0]
 
     def e_step(self, parameters: Parameters) -> EStep:
         """The results of a pass, at the best share of noise; statistics are without the noise.
@@ -172,5 +172,8 @@ class NoisyRows:
             step = statistics_beside(self.data, parameters, self.noise, share)
             of_prior = float(log_prior_of_share(share, self._of_share))
             return replace(step, loglik=step.loglik + of_prior)
-        held, loglik = self._held(parameters)
-        return replace(measured_statistics(held, parameters), loglik=loglik, log_certainty=0.0)
+        both = pass_over(self.data, parameters)  # densities, then statistics
+        log_density = np.empty(self.data.n)
+        both.evaluate(log_density, np.empty((0, 0)), None)
+        both.rows, loglik = self._held(log_density)
+        return replace(both.statistics(None, None), loglik=loglik, log_certainty=0.0)

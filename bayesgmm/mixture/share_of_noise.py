@@ -18,6 +18,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaln, expit, xlog1py, xlogy
 
+from ..kernels.compilation import FLOAT, R1, part
 from ..utils.types import FloatArray
 
 # Log ratios beyond which a row is certain whatever the share, the bins' width, and terms of sigma.
@@ -43,19 +44,34 @@ def best_share(
     The derivative falls in p. Times p (1 - p), with e = f / c, it is the sum of w_i p (1 - p)
     (1 - e_i) / ((1 - p) e_i + p), which has no poles that would keep a search from being quick.
     """
-    # (1 - e) / ((1 - p) e + p), as it does not overflow
-    large = log_ratios > 0
-    e = np.exp(-np.abs(log_ratios))
-    top = np.where(large, e - 1, 1 - e)
+    # Both densities over the larger one, which does not overflow.
+    small = np.exp(-np.abs(log_ratios))
+    of_components = np.where(log_ratios > 0, 1.0, small)
+    of_noise = np.where(log_ratios > 0, small, 1.0)
+    counted = np.ascontiguousarray([] if weights is None else weights, dtype=np.float64)
     noise, others = prior[0] - 1, prior[1] - 1
 
     def excess(p: float) -> float:
         """How many rows more are noise than the share p says."""
-        terms = top / np.where(large, (1 - p) + p * e, (1 - p) * e + p)
-        of_rows = float(terms.sum() if weights is None else weights @ terms)
+        of_rows: float = _slope(of_components, of_noise, counted, p)
         return of_rows * p * (1 - p) + noise * (1 - p) - others * p
 
     return _where_it_falls_to_zero(excess)
+
+
+@part(FLOAT(R1, R1, R1, FLOAT), from_python=True)
+def _slope(of_components, of_noise, weights, p):  # type: ignore[no-untyped-def]
+    """The sum of w_i (c - f_i) / ((1 - p) f_i + p c); without weights all are 1."""
+    total = 0.0
+    if len(weights) == 0:
+        for i in range(len(of_noise)):
+            f, c = of_components[i], of_noise[i]
+            total += (c - f) / ((1.0 - p) * f + p * c)
+    else:
+        for i in range(len(of_noise)):
+            f, c = of_components[i], of_noise[i]
+            total += weights[i] * ((c - f) / ((1.0 - p) * f + p * c))
+    return total
 
 
 def moments_of(log_ratios: FloatArray, weights: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ from ..stored.rows import StoredRows
 from .accuracy import OF_FACTORS, ROUNDING
 from .arrays import Components, EachRow, MixtureArrays, Moments, View, only_read
 from .centred import centred_pass
-from .chunks import Pass, evaluate_chunks, shared_sweeps
+from .chunks import evaluate_chunks, shared_sweeps
 from .contract import EStep, Parameters, Rows, Statistics, total_weight
 from .factored import factored
 from .groups import Groups
@@ -93,8 +93,8 @@ def measured_statistics(rows: Rows, parameters: Parameters) -> EStep:
     return _Pass(rows, parameters, None).statistics(None, None)
 
 
-def pass_over(rows: Rows, parameters: Parameters) -> Pass:
-    """The pass itself, for those who make more of rows in chunks than its results."""
+def pass_over(rows: Rows, parameters: Parameters) -> _Pass:
+    """The pass itself, for those who make more of it than its results."""
     return _Pass(rows, parameters, None)
 
 
