@@ -146,6 +146,8 @@ def _fields(posterior: Posterior) -> dict[str, Any]:
         ],
         "mean": {v: draws[v].mean(("chain", "draw")).values for v in names},
         "sd": {v: draws[v].std(("chain", "draw")).values for v in names},
+        "few_rows": posterior.prior_influence.few_rows,
+        "widening": posterior.prior_influence.widening,
         "prior": None if posterior.prior is None else posterior.prior.to_dict(),
         "quantities": d.table.rename_axis("name").reset_index().to_dict(orient="records"),
     }

@@ -403,6 +403,8 @@ def test_refine_by_gibbs_in_several_modes(csv, saved):
     np.testing.assert_array_equal(kept.draws.means, expected.draws.means)
     assert found["chains"] == expected.diagnostics.chains
     assert [tuple(mode["chains"]) for mode in found["modes"]] == list(expected.chain_modes.groups)
+    assert found["widening"] == pytest.approx(expected.prior_influence.widening)
+    assert found["few_rows"] == pytest.approx(expected.prior_influence.few_rows)
 
 
 @pytest.mark.parametrize(
