@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.chunks import are_in_chunks, sums_over_chunks
 from ..data.data import Data
 from ..data.lazy import lazy_on_dask
-from ..kernels.e_step.contract import Parameters
-from ..kernels.e_step.e_step import evaluate
-from ..kernels.stored.chunk import Chunk
-from ..mixture.noise import Box, Noise, mixed, with_noise_column
+from ..mixture.noise import Box, Noise
 from ..mixture.noisy_mixture import NoisyMixture
-from ..mixture.of_parameters import RowsOfChunks
 from ..mixture.regression import regression
 from ..utils.types import FloatArray, IntArray
 from ..utils.validation import positive
+from .entropy import uncertainty
 from .noise import NoisyRows
 from .result import Fit
 
@@ -28,8 +24,6 @@ if TYPE_CHECKING:
 
 #: What follows the family in the name of a model with noise.
 SUFFIX = "+noise"
-# Rows whose probabilities are held at a time.
-_BLOCK = 2**18
 _NONE = Noise(-np.inf, False)
 
 
@@ -209,42 +203,5 @@ def with_noise(found: Fit, data: Data, noise: Noise) -> NoisyFit:
     p = found.mixture.parameters_about(data.center)
     share = NoisyRows(data, noise, found.prior).best_share(p)
     values = {field.name: getattr(found, field.name) for field in fields(Fit)}
-    values["entropy"], values["log_map"] = _uncertainty(data, p, noise, share)
+    values["entropy"], values["log_map"] = uncertainty(data, p, noise, share)
     return NoisyFit(**values, noise_share=share, noise=noise)
-
-
-def _uncertainty(data: Data, p: Parameters, noise: Noise, share: float) -> tuple[float, float]:
-    """The entropy of the responsibilities, and the sum of the logarithms of the largest."""
-    if are_in_chunks(data):
-        [sums] = sums_over_chunks(data, _Uncertainty(RowsOfChunks.of(data, p, noise, share)))
-        return float(sums[0]), float(sums[1])
-    entropy, log_map = 0.0, 0.0
-    for _, block in data.blocks(len(p.weights) + 1, _BLOCK):
-        of_components, resp = evaluate(block, p, responsibilities=True)
-        resp = with_noise_column(resp, mixed(of_components, noise.of_rows(block), share)[1])
-        weights = np.ones(block.n) if block.counted is None else block.counted
-        of_block = _of_responsibilities(resp, weights)
-        entropy, log_map = entropy + of_block[0], log_map + of_block[1]
-    return entropy, log_map
-
-
-def _of_responsibilities(resp: FloatArray, weights: FloatArray) -> tuple[float, float]:
-    """The entropy of responsibilities (m, K), and the sum of the logarithms of the largest."""
-    logs = np.log(np.where(resp > 0, resp, 1.0))
-    entropy = -float(weights @ np.sum(resp * logs, axis=1))
-    return entropy, float(weights @ np.log(resp.max(axis=1)))
-
-
-@dataclass(frozen=True)
-class _Uncertainty:
-    """The same of a chunk, (2,)."""
-
-    rows: RowsOfChunks
-
-    def __call__(self, chunk: Chunk) -> list[FloatArray]:
-        found = np.zeros(2)
-        for view, resp, weights in self.rows.blocks(chunk, self.rows.n_columns, _BLOCK):
-            groups = view.groups
-            counted = weights if groups is None else weights * ~groups.says_nothing
-            found += _of_responsibilities(resp, counted)
-        return [found]

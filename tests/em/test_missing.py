@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy.special import entr
 
 import bayesgmm
 from bayesgmm import DataError, Mixture
@@ -129,6 +130,22 @@ def test_weights_are_repeated_rows(rng):
     b = fit(x[repeated], 2, "VVE", start=start[repeated], tol=1e-12)
     assert a.loglik == pytest.approx(b.loglik, rel=1e-9)
     np.testing.assert_allclose(a.covariances, b.covariances, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["VVV", "EII"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_entropy_and_certainty_are_those_of_the_rows(rng, family, weighted):
+    """Of the responsibilities alone: what is missing is uncertain too, and no part of them."""
+    x = np.vstack([holes(rng, 150), np.full((2, 3), np.nan)])
+    weights = rng.integers(0, 3, len(x)).astype(float) if weighted else None
+    found = fit(x, 2, family, sample_weight=weights)
+    counted = (np.ones(len(x)) if weights is None else weights) * ~np.isnan(x).all(axis=1)
+    resp = found.predict_proba(x)
+    assert found.entropy == pytest.approx(counted @ entr(resp).sum(axis=1), rel=1e-9)
+    assert found.log_map == pytest.approx(counted @ np.log(resp.max(axis=1)), rel=1e-9)
+    in_chunks = bayesgmm.in_chunks([x[:70], x[70:]], sample_weight=weights, missing="marginalize")
+    same = fit(in_chunks, 2, family, start=found.mixture, max_iter=1)
+    assert same.entropy == pytest.approx(found.entropy, rel=1e-3)  # an iteration further
 
 
 @pytest.mark.parametrize("family", ["VVV", "VVI", "EEE"])
