@@ -102,10 +102,7 @@ def _name(cell: CellName) -> str:
 
 
 def _sound(selection: Selection) -> dict[str, Fit]:
-    if not selection.sound:
-        return {}
-    best = selection.top(len(selection.sound))
-    return {_name((fit.model_name, fit.n_components)): fit for fit in best}
+    return {_name(cell): fit for cell, fit in selection.ranked.items()}
 
 
 def _failed(selection: Selection) -> dict[str, Row]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..em.noisy_fit import SUFFIX
+from ..families import simplest_name
 from .columns import COLUMNS
 from .rows import CONVERGED, EVIDENCE_DOUBT, FAILED
 
@@ -24,6 +26,8 @@ _CHOICES = {
     "icl": "ICL",
     "cv_loglik": "cross-validation",
 }
+# Relative differences of criteria that are rounding.
+_ROUNDING = 1e-9
 # What each of them asks, where they disagree.
 _ASKS = {
     "BIC": "BIC asks which model the data support, without a prior",
@@ -54,17 +58,34 @@ def strength(difference: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What a fit is compared with: the best fit by each criterion, and the second lowest BIC."""
+    """What a fit is compared with.
+
+    The best fit by each criterion, the fits that are of one model with that of the lowest BIC, and
+    the lowest BIC of other models (NaN without any).
+    """
 
     lowest: dict[str, Any]
     n_fits: int
+    same_model: tuple[Any, ...]
     second_bic: float
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> _Standing:
         lowest = {c.upper(): best_of(table, c) for c in ("bic", "icl", "aic")}
-        bic = _sound(table)["bic"].dropna().sort_values()
-        return cls(lowest, len(bic), bic.iloc[1] if len(bic) > 1 else math.nan)
+        fits = _sound(table)
+        fits = fits[fits["bic"].notna()]
+        models = [_model(row) for _, row in fits.iterrows()]
+        first = models[fits.index.get_loc(lowest["BIC"])] if len(fits) > 1 else None
+        same = [model == first for model in models]
+        second = fits["bic"][[not one for one in same]].min()
+        return cls(lowest, len(fits), tuple(fits.index[same]), second)
+
+
+def _model(row: pd.Series) -> tuple[Any, ...]:
+    """What a model is told by: that of another noise has another likelihood."""
+    name, k, loglik = row["family"], int(row["K"]), row["loglik"]
+    noise = f"{loglik:.6g}" if name.endswith(SUFFIX) else ""
+    return simplest_name(name, k), k, row["n_parameters"], noise
 
 
 def row_verdicts(table: pd.DataFrame) -> list[str]:
@@ -93,12 +114,25 @@ def _fit_verdict(name: Any, row: pd.Series, standing: _Standing) -> list[str]:
     gap = row["bic_diff"]
     if "BIC" in lowest:
         ahead = standing.second_bic - row["bic"]
-        sentences.append(f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it.")
+        sentences.append(
+            "There is no other model to compare it with."
+            if math.isnan(ahead)
+            else f"BIC {ahead:.1f} below the next: {strength(ahead)} evidence for it."
+        )
+    elif name in standing.same_model:
+        sentences.append(_same_model(standing.lowest["BIC"], gap))
     else:
         sentences.append(f"BIC {gap:.1f} above the lowest: {strength(gap)} evidence against it.")
     if row["status"] != CONVERGED:
         sentences.append(f"EM has not converged ({row['status']}).")
     return sentences
+
+
+def _same_model(other: Any, gap: float) -> str:
+    """That a fit is of the model of the lowest BIC, which the gap then says nothing against."""
+    lower = f"{gap / 2:.1f}"  # of as many parameters
+    at = "" if float(lower) == 0 else f", at a log-likelihood lower by {lower}"
+    return f"The model of {str(other)!r}{at}."
 
 
 def _components_verdict(row: pd.Series) -> list[str]:
@@ -244,7 +278,9 @@ def best_of(table: pd.DataFrame, column: str) -> Any:
         return None
     if column == "k_probability" and table.loc[values.index, "family"].nunique() > 1:
         return None  # given the family: those of two families do not compare
-    return values.idxmin() if COLUMNS[column].better == "lower" else values.idxmax()
+    best = values.min() if COLUMNS[column].better == "lower" else values.max()
+    ties = (values - best).abs() <= _ROUNDING * max(1.0, abs(best))
+    return values.index[ties][0]  # of those that differ by rounding, the first
 
 
 def _listed(names: list[str]) -> str:

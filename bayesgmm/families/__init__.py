@@ -6,6 +6,6 @@ Sigma_k = lambda_k D_k A_k D_k': volume, shape, orientation.
 M-step, and `family.n_parameters(K, d)` its free parameters, for BIC and its like.
 """
 
-from .family import FAMILIES, Family, FamilyName, get_families, get_family
+from .family import FAMILIES, Family, FamilyName, get_families, get_family, simplest_name
 
-__all__ = ["FAMILIES", "Family", "FamilyName", "get_families", "get_family"]
+__all__ = ["FAMILIES", "Family", "FamilyName", "get_families", "get_family", "simplest_name"]

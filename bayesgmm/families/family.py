@@ -194,6 +194,18 @@ _UNIVARIATE = {
 _SCIKIT_LEARN = {"spherical": "VII", "diag": "VVI", "tied": "EEE", "full": "VVV"}
 
 
+def simplest_name(name: str, n_components: int) -> str:
+    """The simplest of the families that are one model with so many components, by their names.
+
+    In one component nothing varies, so that with K = 1 each of "EEE", "VVV" and six others is one
+    model, of as many parameters.
+
+    >>> simplest_name("VEV", 1), simplest_name("VEV", 2)
+    ('EEE', 'VEV')
+    """
+    return name.replace(Letter.VARIABLE, Letter.EQUAL) if n_components == 1 else name
+
+
 def get_family(name: str | Family, d: int) -> Family:
     """The family of that name for data of d columns.
 

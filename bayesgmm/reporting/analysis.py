@@ -19,6 +19,7 @@ from ..em.noisy_fit import SUFFIX
 from ..em.result import Fit
 from ..em.standard_errors.result import StandardErrors
 from ..em.standard_errors.standard_errors import standard_errors
+from ..families import simplest_name
 from ..mixture.certainty import Certainty
 from ..mixture.draws import RowDraws
 from ..mixture.merging import Merging, merge
@@ -304,7 +305,11 @@ def compared(
     sampled: dict[str, ComponentsPosterior],
 ) -> Comparison:
     """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
-    fits = [*selection.top(1 + _RUNNERS_UP), *(p.fit for p in posteriors.values())]
+    of_models: dict[tuple[str, int], Fit] = {}  # with K = 1 families are one model
+    for (family, k), fit in selection.ranked.items():
+        of_models.setdefault((simplest_name(family, k), k), fit)
+    best = list(of_models.values())[: 1 + _RUNNERS_UP]
+    fits = [*best, *(p.fit for p in posteriors.values())]
     models: dict[str, Model | Selection] = {
         f"EM {f.model_name}, K = {f.n_components}": f for f in fits
     }

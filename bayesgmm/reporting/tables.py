@@ -34,7 +34,7 @@ def selection_table(analysis: Analysis) -> pd.DataFrame:
         table.rename(
             columns={
                 "n_parameters": "parameters", "loglik": "log-likelihood", "bic": "BIC",
-                "delta_bic": "BIC − best", "icl": "ICL", "starts_agreeing": "starts agreeing",
+                "delta_bic": "BIC − lowest", "icl": "ICL", "starts_agreeing": "starts agreeing",
             }
         )
     )  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 from ..comparison.rows import SAMPLED_K
 from ..comparison.verdict import questions, strength
 from ..em.result import Fit
+from ..families import Family, simplest_name
 from ..families.letters import Letter
 from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.merging import LITTLE_OVERLAP
@@ -86,7 +87,7 @@ def _choice(analysis: Analysis) -> str:
     if _numbers(analysis) == [1]:
         shape = "a single Gaussian, the only number of components tried"
     elif fit.n_components == 1:
-        shape = "a single Gaussian: there is no evidence for more than one component"
+        shape = f"a single Gaussian{_against_more(analysis)}"
     else:
         shape = f"a mixture of {fit.n_components} Gaussian components"
     return (
@@ -94,6 +95,16 @@ def _choice(analysis: Analysis) -> str:
         f"{fit.model_name} ({describe(analysis)}), {fit.n_parameters} free parameters and "
         f"BIC {fit.bic:.1f}."
     )
+
+
+def _against_more(analysis: Analysis) -> str:
+    """What there is against more components than one; nothing where BIC is for them."""
+    more = [f.bic for f in analysis.selection.sound.values() if f.n_components > 1]
+    if not more:
+        return ": no mixture of more components has an estimate"
+    if min(more) < analysis.fit.bic:
+        return ""
+    return ": there is no evidence for more than one component"
 
 
 def _numbers(analysis: Analysis) -> list[int]:
@@ -104,6 +115,8 @@ def _numbers(analysis: Analysis) -> list[int]:
 def describe(analysis: Analysis) -> str:
     """The family in words."""
     family, d = analysis.fit.family, analysis.fit.d
+    if analysis.fit.n_components == 1:
+        return _of_one(family, d)
     if d == 1:
         return "the same variance in all" if family.common else "each with its own variance"
     letters = {"volume": family.volume, "shape": family.shape, "direction": family.orientation}
@@ -119,6 +132,17 @@ def describe(analysis: Analysis) -> str:
         return f"{kind}, the same for all"
     text = f"{kind}, each with its own {_listed(own)}"
     return f"{text}, with {_listed(same)} in common" if same else text
+
+
+def _of_one(family: Family, d: int) -> str:
+    """The family of a single component, in words."""
+    if d == 1:
+        return "its variance"
+    if family.spherical:
+        return "a round cloud"
+    return (
+        "an ellipse along the columns' axes" if family.diagonal else "an ellipse of any direction"
+    )
 
 
 def _listed(names: list[str]) -> str:
@@ -172,7 +196,7 @@ def _clusters(analysis: Analysis) -> str:
 def _rivals(analysis: Analysis) -> list[str]:
     top = analysis.selection.top(10**6)
     best = analysis.fit
-    others = [fit for fit in top if _named(fit) != _named(best)]
+    others = [fit for fit in top if _model(fit) != _model(best)]
     out = []
     if others:
         out.append(f"The next best model is {_named(others[0])}, {_behind(others[0], best)}.")
@@ -185,8 +209,8 @@ def _rivals(analysis: Analysis) -> list[str]:
     ks = _numbers(analysis)
     if len(ks) > 1 and best.n_components == ks[-1]:
         out.append(f"K = {ks[-1]} is the largest number tried: try more components.")
-    by_icl = min(top, key=lambda f: f.icl)
-    if _named(by_icl) != _named(best):
+    by_icl = analysis.selection.top(1, "icl")[0]
+    if _model(by_icl) != _model(best):
         out.append(
             f"ICL, which favours well separated components, prefers {_named(by_icl)}"
             + (
@@ -196,6 +220,11 @@ def _rivals(analysis: Analysis) -> list[str]:
             )
         )
     return out
+
+
+def _model(fit: Fit) -> tuple[str, int]:
+    """What a grid's models are told by: families are one model where nothing can vary."""
+    return simplest_name(fit.model_name, fit.n_components), fit.n_components
 
 
 def _named(fit: Fit) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..em.kinds import Fit
 from ..em.noisy_fit import SUFFIX
-from ..families import FAMILIES
+from ..families import FAMILIES, simplest_name
 from ..utils.archive import read_arrays, unsealed, write_arrays
 from ..utils.plotting import PlotAccessor
 from ..utils.types import FloatArray, IntArray
@@ -75,7 +75,7 @@ class Selection:
         ranked_by = criterion_of(self.criterion)
         lowest = min((fit.bic for fit in self.sound.values()), default=np.nan)
         rows: list[dict[str, Any]] = []
-        for (family, k), fit in self.sound.items():
+        for (family, k), fit in self.ranked.items():
             row = {"family": family, "K": k, "n_parameters": fit.n_parameters}
             row |= {name: getattr(fit, name) for name in ("loglik", "aic", "bic", "icl")}
             if self.cv:
@@ -85,16 +85,18 @@ class Selection:
                 "n_iter": fit.n_iter,
                 "starts_agreeing": f"{fit.starts[2]}/{fit.starts[0]}",
                 "status": fit.status.value,
-                "note": fit.remark if fit.converged else fit.advice,
+                "note": self._note((family, k)),
             }
             rows.append(row)
-        rows.sort(key=lambda row: self._key(ranked_by, (row["family"], row["K"])))
         columns = list(rows[0]) if rows else _COLUMNS
         if self.noise_alone is not None:  # grids with noise are ranked by a column
             alone = self.noise_alone.row
-            rows.append(alone | {"delta_bic": alone["bic"] - lowest})
             column = "cv_loglik" if ranked_by.folds else ranked_by.name
-            rows.sort(key=lambda row: _worst_last(ranked_by.sign * float(row[column])))
+            *others, own = [
+                _worst_last(ranked_by.sign * float(row[column])) for row in [*rows, alone]
+            ]
+            rank = sum(other <= own for other in others)
+            rows.insert(rank, alone | {"delta_bic": alone["bic"] - lowest})
         for (family, k), reason in self.failures.items():
             row = {"family": family, "K": k, "starts_agreeing": "", "status": "failed"}
             rows.append(row | {"note": reason})
@@ -110,7 +112,7 @@ class Selection:
         Raises
         ------
         ValueError
-            No cell has an estimate.
+            No cell has an estimate, or none could be cross-validated, where that is the criterion.
         """
         return self.top(1)[0]
 
@@ -179,18 +181,23 @@ class Selection:
         Raises
         ------
         ValueError
-            No cell has an estimate; an unknown criterion, or "cv" of a grid without it.
+            No cell has an estimate; an unknown criterion, or "cv" of a grid without it, or in which
+            no cell could be cross-validated.
         """
         n = check_integer("n", n, 1)
         ranked_by = criterion_of(self.criterion if criterion is None else criterion)
         if ranked_by.folds and not self.cv:
             raise ValueError("the grid was not cross-validated: select(..., cv=10) does that.")
-        sound = self.sound
-        if not sound:
+        if not self.sound:
             reasons = "; ".join(sorted(set(self.failures.values())))
             raise ValueError(f"no cell of the grid has an estimate: {reasons}")
-        order = sorted(sound, key=lambda cell: self._key(ranked_by, cell))
-        return [sound[cell] for cell in order[:n]]
+        if not self._has_values(ranked_by):
+            raise ValueError(
+                "no cell of the grid could be cross-validated: of each, a fold leaves rows without "
+                "a sound estimate. Pass a larger cv=, families of fewer parameters, or another "
+                'criterion, such as .top(1, "bic").'
+            )
+        return [self.sound[cell] for cell in self._in_order(ranked_by)[:n]]
 
     def grid(self, criterion: str = "bic") -> pd.DataFrame:
         """A criterion by number of components (rows) and family; NaN where a cell failed.
@@ -223,6 +230,12 @@ class Selection:
         return {cell: fit for cell, fit in self.fits.items() if cell not in self.failures}
 
     @property
+    def ranked(self) -> dict[CellName, Fit]:
+        """The cells that have an estimate, the best first; those without a value come last."""
+        sound = self.sound
+        return {cell: sound[cell] for cell in self._in_order(criterion_of(self.criterion))}
+
+    @property
     def _cells(self) -> list[CellName]:
         return [*self.fits, *self.failures]
 
@@ -231,12 +244,31 @@ class Selection:
             return np.nan
         return criterion.value(self.fits[cell], self.cv.get(cell, _NO_SCORE))
 
-    def _key(self, criterion: Criterion, cell: CellName) -> float:
-        """The sorting key: lower is better, and a missing value is worst."""
-        value = self._value(criterion, cell)
-        if np.isnan(value):
-            return np.inf
-        return criterion.sign * value
+    def _has_values(self, criterion: Criterion) -> bool:
+        """Whether a cell that has an estimate has a value of the criterion."""
+        return any(not np.isnan(self._value(criterion, cell)) for cell in self.sound)
+
+    def _in_order(self, criterion: Criterion) -> list[CellName]:
+        """The cells that have an estimate, the best first, and a missing value last.
+
+        Families of one model (K = 1) differ by rounding alone: they stay in the grid's order.
+        """
+        keys: dict[CellName, float] = {}
+        of_model: dict[CellName, float] = {}
+        for family, k in self.sound:
+            key = _worst_last(criterion.sign * self._value(criterion, (family, k)))
+            first = of_model.setdefault((simplest_name(family, k), k), key)
+            same = np.isclose(key, first, rtol=_ROUNDING, atol=_ROUNDING)
+            keys[family, k] = first if same else key
+        return sorted(keys, key=keys.__getitem__)
+
+    def _note(self, cell: CellName) -> str:
+        """What is to be known of a cell that has an estimate."""
+        fit = self.fits[cell]
+        notes = [fit.remark if fit.converged else fit.advice]
+        if np.isnan(self.cv.get(cell, (0.0, 0.0))[0]):
+            notes.append("not cross-validated: a fold leaves rows without a sound estimate")
+        return "; ".join(note for note in notes if note)
 
     def save(self, path: str | Path) -> None:
         """Write the grid to a NumPy archive (.npz), without pickle.
@@ -310,17 +342,16 @@ class Selection:
             text += ", INTERRUPTED (pass it as `resume` to go on)"
         if not sound:
             return text
-        best = self.best
+        ranked_by, best = criterion_of(self.criterion), next(iter(self.ranked.values()))
         if self.noise_alone is not None and self.noise_alone.row["bic"] < best.bic:
             text += ", none with a BIC below that of noise alone"
+        chosen = f"{best.model_name}, K = {best.n_components}"
+        text += f"; best by {ranked_by.label}: {chosen if self._has_values(ranked_by) else 'none'}"
         shown = ["family", "K", "n_parameters", "loglik", "bic", "delta_bic", "icl"]
         if self.cv:
             shown += ["cv_loglik", "cv_se"]
-        head = f"{text}; best by {criterion_of(self.criterion).label}: {best.model_name}"
         table = self.table[shown].head(5)
-        return f"{head}, K = {best.n_components}\n" + table.to_string(
-            index=False, float_format=lambda v: f"{v:.3f}"
-        )
+        return f"{text}\n" + table.to_string(index=False, float_format=lambda v: f"{v:.3f}")
 
     def _repr_html_(self) -> str:
         table = self.table.drop(columns="note").head(10)
@@ -343,6 +374,8 @@ def _cell(family: Any, k: Any) -> CellName:
 _FAMILIES = (*FAMILIES, "E", "V")
 _NAMES = [*_FAMILIES, *(f"{name}{SUFFIX}" for name in _FAMILIES)]
 _NO_SCORE: Score = (np.nan, np.nan)
+# Relative differences of criteria that are rounding.
+_ROUNDING = 1e-9
 _COLUMNS = [
     "family", "K", "n_parameters", "loglik", "aic", "bic", "icl", "delta_bic", "n_iter",
     "starts_agreeing", "status", "note",

@@ -179,6 +179,37 @@ def test_evidence_that_cannot_be_had_says_why():
         bayesgmm.compare(fits(), evidence="bridge")
 
 
+def test_fits_of_one_model_are_no_evidence_against_each_other():
+    """A model is compared with others: not with itself, by another name or at another maximum."""
+    x = bayesgmm.datasets.load_faithful()
+    options = {"random_seed": 1, "progressbar": False}
+    grid = bayesgmm.select(x, [1, 2], ["EEE", "VVV"], **options)
+    lower = bayesgmm.fit(x, 2, "VVV", start=np.arange(272) % 2, max_iter=3)
+    table = bayesgmm.compare({"grid": grid, "two": grid.best, "lower": lower})
+    bic = table["bic"]
+    gap = bic["grid: EEE, K = 2"] - bic["grid: VVV, K = 2"]
+    verdicts = table["verdict"]
+    assert f"BIC {gap:.1f} below the next" in verdicts["grid: VVV, K = 2"]
+    assert verdicts["two"] == "The model of 'grid: VVV, K = 2'."
+    less = grid.best.loglik - lower.loglik
+    assert verdicts["lower"].startswith(
+        f"The model of 'grid: VVV, K = 2', at a log-likelihood lower by {less:.1f}."
+    )
+    one = bayesgmm.select(x, 1, ["EEE", "VEV", "VVV", "EII"], **options)
+    verdicts = bayesgmm.compare(one)["verdict"]
+    for name in ("VEV", "VVV"):
+        assert verdicts[f"{name}, K = 1"] == "The model of 'EEE, K = 1'."
+    gap = one["EII", 1].bic - one["EEE", 1].bic
+    assert f"Lowest BIC, ICL and AIC. BIC {gap:.1f} below the next" in verdicts["EEE, K = 1"]
+    alone = bayesgmm.compare({"a": grid.best, "b": grid.best})["verdict"]
+    assert alone["a"] == "Lowest BIC, ICL and AIC. There is no other model to compare it with."
+    far = np.vstack([x, np.random.default_rng(0).uniform([0, 0], [10, 200], (20, 2))])
+    noisy = {  # two densities of noise are two models, of one family and K
+        str(c): bayesgmm.fit(far, 2, "EEE", noise=c, random_seed=1) for c in (1 / 2000, 1 / 4000)
+    }
+    assert "The model of" not in " ".join(bayesgmm.compare(noisy)["verdict"])
+
+
 def test_verdicts_are_true_to_the_figures(all_of_them):
     """Every number and choice in a row's verdict is recomputed from the columns."""
     for name, row in all_of_them.iterrows():

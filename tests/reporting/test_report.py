@@ -192,6 +192,26 @@ def test_one_component_is_said_to_be_one():
     assert "a single Gaussian, the only number of components tried" in sentences
 
 
+def test_a_single_gaussian_is_not_compared_with_itself():
+    """Eight families are one model with K = 1, and what speaks for K = 1 is true of the grid."""
+    x = np.random.default_rng(1).normal(size=(200, 2))
+    analysis = analysis_of(x, (1, 2))
+    sentences = " ".join(verdict.conclusion(analysis))
+    other = analysis.selection.table.query("K > 1 or n_parameters != @analysis.fit.n_parameters")
+    assert f"The next best model is {other['family'].iloc[0]} with K = {other['K'].iloc[0]}," in (
+        sentences
+    )
+    assert "each with its own" not in sentences and "prefers" not in sentences
+    assert len({(m.K, m.n_parameters) for m in analysis.comparison.itertuples()}) > 1
+    few = np.random.default_rng(5).normal(size=(5, 4))
+    sentences = " ".join(verdict.conclusion(analysis_of(few, (1, 2), covariance_type="VVV")))
+    assert "a single Gaussian: no mixture of more components has an estimate" in sentences
+    skewed = np.random.default_rng(4).gamma(3, size=(150, 1))
+    found = analysis_of(skewed, (1, 2), criterion="icl")
+    assert found.fit.n_components == 1 and found.selection.top(1, "bic")[0].n_components == 2
+    assert "no evidence" not in " ".join(verdict.conclusion(found))
+
+
 @pytest.mark.parametrize(
     ("centers", "said"),
     [

@@ -28,7 +28,7 @@ def test_table_and_best(selection):
     """Sorted by BIC, every family and K, and the best on top."""
     table = selection.table
     assert len(table) == 4 * len(bayesgmm.FAMILIES)
-    assert np.all(np.diff(table["bic"]) >= 0)
+    assert np.all(np.diff(table["bic"]) >= -1e-9)  # families of one model stay in order
     assert (selection.best.family.name, selection.best.n_components) == ("EEE", 3)
     assert table["bic"][0] == selection.best.bic
     assert table["delta_bic"][0] == 0
@@ -36,6 +36,37 @@ def test_table_and_best(selection):
     for row in table.itertuples():
         fit = selection.fits[row.family, row.K]
         assert (row.loglik, row.icl, row.n_parameters) == (fit.loglik, fit.icl, fit.n_parameters)
+
+
+def test_families_that_are_one_model_stay_in_order():
+    """With K = 1 rounding chooses none of eight families: the simplest is first."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 3)) * 10.0 ** rng.uniform(-3, 3)
+        grid = bayesgmm.select(x, 1, random_seed=seed, progressbar=False)
+        full = [f for f, _ in grid.ranked if f[2] in "EV"]
+        assert full == "EEE VEE EVE EEV VVE VEV EVV VVV".split()
+        names = [fit.family.name for fit in grid.top(14, "icl")]
+        assert names == list(grid.table["family"]) == [f for f, _ in grid.ranked]
+        values = grid.grid("bic").loc[1, full]
+        assert values.max() - values.min() < 1e-9 * max(1, abs(values.iloc[0]))
+
+
+def test_no_cell_could_be_cross_validated():
+    """Then none is the best by it, and no order of NaN is taken for a choice."""
+    x = np.random.default_rng(0).normal(size=(6, 4))
+    grid = bayesgmm.select(
+        x, 1, ["VVE", "VVV"], criterion="cv", cv=3, random_seed=1, progressbar=False
+    )
+    assert grid.table["cv_loglik"].isna().all()
+    assert "best by cross-validated log-likelihood: none" in repr(grid)
+    assert grid.table["note"].str.contains("a fold leaves rows without").all()
+    for choice in (lambda: grid.best, lambda: grid.predict(x), lambda: grid.top(2)):
+        with pytest.raises(ValueError, match="no cell of the grid could be cross-validated"):
+            choice()
+    assert grid.top(1, "bic")[0].n_components == 1
+    table = bayesgmm.compare(grid)
+    assert len(table) == 2 and "cross-validation" not in table.conclusion
 
 
 def test_grid_of_bic(selection):
