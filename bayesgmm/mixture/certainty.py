@@ -32,7 +32,7 @@ class Certainty:
     sizes : array (K,) or (K + 1,)
         Rows, or the weights of rows, whose most probable component each is; noise last.
     probability : array (K,) or (K + 1,)
-        The mean probability of these rows to be of it; NaN without any.
+        The mean probability of these rows to be of it, by their weights; NaN without any.
     expected_error : float
         The share of rows expected to belong to another component than their most probable.
     uncertain : float
@@ -58,12 +58,13 @@ def _of_rows(data: Data, fit: Any) -> Certainty:
     if data.groups is not None:
         says_something = ~data.groups.says_nothing
         table, weights = table[says_something], weights[says_something]
-    labels, uncertainty = table["component"].to_numpy(), table["uncertainty"]
-    certain = 1.0 - uncertainty.groupby(table["component"]).mean()
-    names = called(fit)
+    labels, uncertainty = table["component"].to_numpy(), table["uncertainty"].to_numpy()
+    mine = [labels == name for name in called(fit)]
+    sizes = np.array([float(weights[rows].sum()) for rows in mine])
+    certain = np.array([weights[rows] @ (1.0 - uncertainty[rows]) for rows in mine])
     return Certainty(
-        np.array([float(weights[labels == name].sum()) for name in names]),
-        np.array([certain.get(name, np.nan) for name in names]),
+        sizes,
+        _mean(certain, sizes),
         float(np.average(uncertainty, weights=weights)),
         float(np.average(1.0 - uncertainty <= 1 - UNCERTAIN, weights=weights)),
         float(np.mean(uncertainty > DOUBTFUL)),
@@ -74,32 +75,37 @@ def _of_chunks(data: Data, fit: Any) -> Certainty:
     found = estimate_of(fit)
     parameters = mixture_of(found, beside_noise=True).parameters_about(data.center)
     work = _Sums(RowsOfChunks.of(data, parameters, *noise_of(found)))
-    sizes, rows, certain, of_all = sums_over_chunks(data, work)
-    with np.errstate(invalid="ignore"):
-        probability = certain / rows
-    error, uncertain, doubtful = of_all
+    sizes, certain, of_all = sums_over_chunks(data, work)
+    error, uncertain, doubtful, rows = of_all
     total = sizes.sum()
-    return Certainty(sizes, probability, error / total, uncertain / total, doubtful / rows.sum())
+    return Certainty(
+        sizes, _mean(certain, sizes), error / total, uncertain / total, doubtful / rows
+    )
+
+
+def _mean(sums: FloatArray, weights: FloatArray) -> FloatArray:
+    """The means of weighted sums; NaN where no row counts."""
+    return np.divide(sums, weights, out=np.full(len(sums), np.nan), where=weights > 0)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over a chunk: of weights, ones and probabilities by component, and over all rows."""
+    """Sums over a chunk: of weights and probabilities by component, and over all rows."""
 
     rows: RowsOfChunks
 
     def __call__(self, chunk: Chunk) -> list[FloatArray]:
         k = self.rows.n_columns
-        sizes, rows, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(3)
+        sizes, certain, of_all = np.zeros(k), np.zeros(k), np.zeros(4)
         for view, resp, weights in self.rows.blocks(chunk, 1, _BLOCK):
             if view.groups is not None:
                 says_something = ~view.groups.says_nothing
                 resp, weights = resp[says_something], weights[says_something]
             labels, largest = np.argmax(resp, axis=1), resp.max(axis=1)
             sizes += np.bincount(labels, weights, k)
-            rows += np.bincount(labels, minlength=k)
-            certain += np.bincount(labels, largest, k)
+            certain += np.bincount(labels, weights * largest, k)
             of_all[0] += weights @ (1 - largest)
             of_all[1] += weights @ (largest <= 1 - UNCERTAIN)
             of_all[2] += np.count_nonzero(1 - largest > DOUBTFUL)
-        return [sizes, rows, certain, of_all]
+            of_all[3] += len(labels)
+        return [sizes, certain, of_all]

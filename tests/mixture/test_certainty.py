@@ -32,3 +32,23 @@ def test_rows_without_a_value_count_nowhere(rng, chunks, noise):
     assert found.expected_error == pytest.approx(np.mean(1 - largest))
     assert found.uncertain == pytest.approx(np.mean(largest <= 0.9))
     assert found.doubtful == pytest.approx(np.mean(1 - largest > 0.2))
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_rows_count_by_their_weights(rng, chunks):
+    """A row of weight 2 is two rows in the mean probabilities too, and one of weight 0 is none."""
+    x = np.vstack([rng.normal(m, 1, (70, 2)) for m in (0, 2.5)])
+    weights = rng.choice([0.0, 1.0, 3.0], len(x))
+    fit = bayesgmm.fit(x, 2, sample_weight=weights, random_seed=0)
+    resp = np.repeat(fit.predict_proba(x), weights.astype(int), axis=0)
+    mine, largest = resp.argmax(axis=1), resp.max(axis=1)
+    if chunks:
+        data = bayesgmm.in_chunks([x[:60], x[60:]], sample_weight=weights)
+    else:
+        data = as_data(x, None, weights)
+    found = Certainty.of(data, fit)
+    np.testing.assert_array_equal(found.sizes, np.bincount(mine, minlength=2))
+    expected = [largest[mine == k].mean() for k in range(2)]
+    np.testing.assert_allclose(found.probability, expected, rtol=1e-12)
+    assert found.expected_error == pytest.approx(np.mean(1 - largest))
+    assert found.uncertain == pytest.approx(np.mean(largest <= 0.9))
