@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.lazy import lazy_on_dask
+from ..mixture.component_names import can_be_names
 from ..utils.types import FloatArray
 from .labels import Labels, array_of
 from .result import Fit
@@ -22,8 +23,9 @@ class LabelledFit(Fit, kind="labels"):
 
     What a `Fit` is and has, with these differences: `loglik` and the criteria are those of the rows
     and what is known of their components together, sum_i log sum_(k in A_i) pi_k N(x_i | mu_k,
-    Sigma_k); components keep the order of the classes; `predict` gives classes. `refine` samples
-    the posterior given the labels.
+    Sigma_k); components keep the order of the classes and are called by them, as texts, unless
+    `with_component_names` calls them otherwise; `predict` gives classes. `refine` samples the
+    posterior given the labels.
 
     Attributes
     ----------
@@ -32,6 +34,13 @@ class LabelledFit(Fit, kind="labels"):
     """
 
     labels: Labels = _NONE
+
+    def __post_init__(self) -> None:
+        names = [str(name) for name in self.classes or ()]
+        if self.mixture.component_names or not can_be_names(names):
+            return
+        mixture = self.mixture.with_component_names(names)
+        object.__setattr__(self, "mixture", mixture)  # the instance is frozen
 
     @property
     def classes(self) -> tuple[Any, ...] | None:

@@ -27,7 +27,7 @@ class Predictions(Probabilities):
 
     @property
     def component_names(self) -> tuple[str, ...]:
-        """The names given to the components by `with_component_names`; empty if there are none."""
+        """What `with_component_names`, or the classes of labels, call them; empty if nothing."""
         return self.mixture.component_names
 
     @property
@@ -45,7 +45,7 @@ class Predictions(Probabilities):
         ----------
         names : sequence of K str, or mapping of component to name
             In the order of the components, or by their numbers; those that a mapping leaves out
-            are called by their number. Empty takes all names away.
+            are called by their number. Empty takes all names away, but for those of classes.
 
         Returns
         -------

@@ -128,8 +128,8 @@ def _noisy(fit: Any) -> bool:
 def called(fit: Any) -> NDArray[Any]:
     """What `classify` calls the components, and after them the noise, if there is any."""
     known = fit.components if hasattr(fit, "components") else mixture_of(fit).components
-    classes = getattr(getattr(fit, "fit", fit), "classes", None)
-    if classes is not None and not isinstance(known[0], str):
+    classes = getattr(getattr(fit, "fit", fit), "classes", None) or ()
+    if known == tuple(map(str, classes)):  # nobody has called them otherwise
         known = classes
     if any(isinstance(name, str) for name in known):  # a column is of one type
         known = tuple(map(str, known))

@@ -59,6 +59,11 @@ class NamedComponents:
         return named
 
 
+def can_be_names(names: Sequence[str]) -> bool:
+    """Whether these texts tell components apart: there are some, none empty, none twice."""
+    return bool(names) and len(set(names)) == len(names) and all(name.strip() for name in names)
+
+
 def checked_component_names(names: ComponentNames, n_components: int) -> tuple[str, ...]:
     """The names of K components, or none of them."""
     if isinstance(names, str):
@@ -75,6 +80,6 @@ def checked_component_names(names: ComponentNames, n_components: int) -> tuple[s
         raise ValueError(
             f"component_names has {len(found)} names for {n_components} components: pass one each."
         )
-    if len(set(found)) < len(found) or not all(name.strip() for name in found):
+    if found and not can_be_names(found):
         raise ValueError(f"component_names is {list(found)}: every component needs its own name.")
     return found

@@ -21,7 +21,7 @@ from ..utils.validation import check_integer
 from .mixture import Mixture
 from .noise import mixed
 from .of_parameters import responsibility_blocks
-from .of_results import HasMixture, estimate_of, shown_mixture
+from .of_results import HasMixture, estimate_of, mixture_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -319,7 +319,7 @@ def merge(
     [1, 2]
     """
     fit = estimate_of(fit)
-    mixture = shown_mixture(fit)
+    mixture = mixture_of(fit, beside_noise=True)
     rows = mixture.rows(X, sample_weight)
     if (kept := getattr(fit, "fingerprint", None)) is not None:
         cure = "pass the rows fitted (and sample_weight), or fit.mixture for others."

@@ -50,19 +50,6 @@ def mixture_of(fit: Any, *, beside_noise: bool = False) -> Mixture:
     return mixture
 
 
-def class_names(fit: Any) -> list[str]:
-    """What labels call the components, as texts; none without classes, or where texts are equal."""
-    names = [str(name) for name in getattr(estimate_of(fit), "classes", None) or ()]
-    return names if len(set(names)) == len(names) and all(n.strip() for n in names) else []
-
-
-def shown_mixture(fit: Any) -> Mixture:
-    """The mixture, beside noise, whose components are called by their names or else classes."""
-    mixture, names = mixture_of(fit, beside_noise=True), class_names(fit)
-    named = mixture.component_names or not names
-    return mixture if named else mixture.with_component_names(names)
-
-
 def noise_of(found: Any) -> tuple[Noise | None, float]:
     """What is beside the mixture of a fit, and its share: None and 0 without noise."""
     return getattr(found, "noise", None), float(getattr(found, "noise_share", 0.0))

@@ -13,7 +13,7 @@ from ..em.result import Fit
 from ..mixture.certainty import DOUBTFUL as _DOUBTFUL
 from ..mixture.certainty import Certainty
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import estimate_of, shown_mixture
+from ..mixture.of_results import estimate_of, mixture_of
 from ..utils.types import FloatArray, IntArray
 from .canvas import Figure, Place, beside, canvas, legend_of, panel, saying
 from .cells import CELLS, draw_cells, draw_strip, marginal_cells, outline_doubtful
@@ -223,7 +223,7 @@ def _prepared(
     x: Any, fit: Any, units: Units
 ) -> tuple[Fit | Mixture, Mixture, Data, tuple[str, ...]]:
     """What is shown, its mixture, the rows with its columns, and the columns' labels."""
-    mixture, found = shown_mixture(fit), estimate_of(fit)
+    mixture, found = mixture_of(fit, beside_noise=True), estimate_of(fit)
     labels = labelled(mixture.names, units_of(x, units))
     return found if noise_share(found) else mixture, mixture, mixture.rows(x), labels
 

@@ -7,7 +7,6 @@ from typing import Unpack
 
 import numpy as np
 
-from ..mixture.of_results import shown_mixture
 from ..posterior.posterior import Posterior
 from .canvas import Figure, Place, panel, saying
 from .style import CERTAIN, NOISE, NOISE_MARKER, colour, component_labels, marker
@@ -68,7 +67,7 @@ def plot_coclustering(
     image = ax.imshow(shown, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     figure.colorbar(image, ax=ax, label="probability of the same component", shrink=0.85)
     counts = np.bincount(labels, minlength=resp.shape[1])
-    ends, names = np.cumsum(counts), [*component_labels(shown_mixture(posterior.fit)), "noise"]
+    ends, names = np.cumsum(counts), [*component_labels(posterior.fit.mixture), "noise"]
     for k in np.flatnonzero(counts).tolist():
         start, middle = ends[k] - counts[k] - 0.5, ends[k] - counts[k] / 2 - 0.5
         edge = -0.035 * size

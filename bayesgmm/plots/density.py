@@ -17,7 +17,7 @@ from ..data.data import Data
 from ..em.result import Fit
 from ..mixture.binned import Binned
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import estimate_of, shown_mixture
+from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
@@ -110,7 +110,7 @@ def plot_density(
     'density'
     """
     ci_prob = check_probability("ci_prob", ci_prob)
-    mixture, noise = shown_mixture(fit), noise_share(estimate_of(fit))
+    mixture, noise = mixture_of(fit, beside_noise=True), noise_share(estimate_of(fit))
     data = mixture.rows(X)
     part = mixture.marginal(separating_columns(mixture, 2) if columns is None else columns)
     if part.d > 2:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.lines import Line2D
 
-from ..mixture.of_results import shown_mixture
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray, IntArray
 from .canvas import Figure, Place, canvas, saying
@@ -102,7 +101,7 @@ def plot_label_moves(
     bottom.set_xlabel("draw (chains one after another)")
     handles = [
         Line2D([], [], color=shade(c), marker=marker(c), ls="", label=label)
-        for c, label in enumerate(component_labels(shown_mixture(fit)))
+        for c, label in enumerate(component_labels(fit.mixture))
     ]
     figure.legend(handles=handles, loc="outside right upper", title="component", frameon=False)
     return figure

@@ -16,7 +16,6 @@ from matplotlib.lines import Line2D
 from ..em.result import Fit
 from ..em.standard_errors.result import Estimates, StandardErrors
 from ..mixture.draws import NoisyDraws
-from ..mixture.of_results import shown_mixture
 from ..posterior.posterior import Posterior
 from ..utils.matrices import as_full
 from ..utils.types import FloatArray
@@ -135,7 +134,7 @@ def plot_posterior(
         _crosses(ax, panel.of(estimate), pair)
         k = fit.n_components
         ax.set(title=panel.title, yticks=range(k), ylim=(k - 0.4, -0.6))
-        ax.set_yticklabels(component_labels(shown_mixture(fit)))
+        ax.set_yticklabels(component_labels(fit.mixture))
         _tidy(ax)
     if isinstance(draws, NoisyDraws):
         _share(axes[len(panels)], draws.noise_share, fit, ends)

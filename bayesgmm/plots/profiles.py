@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ..mixture.of_results import estimate_of, shown_mixture
+from ..mixture.of_results import estimate_of, mixture_of
 from .canvas import Figure, Place, panel
 from .style import component_labels, literal_text, noise_share
 
@@ -48,7 +48,7 @@ def plot_profiles(
     >>> figure.axes[0].get_title()
     'Component means, standardised'
     """
-    mixture = shown_mixture(fit)
+    mixture = mixture_of(fit, beside_noise=True)
     data, noise = mixture.rows(X), noise_share(estimate_of(fit))
     z = (mixture.means - data.center) / data.sd
     height = max(3.2, 1.5 + 0.3 * mixture.d)

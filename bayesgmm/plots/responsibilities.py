@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from ..em.result import Fit
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import estimate_of, shown_mixture
+from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
@@ -77,7 +77,7 @@ def plot_responsibilities(
     """
     ci_prob = check_probability("ci_prob", ci_prob)
     found = fit.fit if isinstance(fit, Posterior) else estimate_of(fit)
-    mixture = shown_mixture(found)
+    mixture = mixture_of(found, beside_noise=True)
     if X is None and not isinstance(fit, Posterior):
         raise TypeError("X is None: pass the rows; only a posterior has rows of its own.")
     noisy = noise_share(found) > 0

@@ -16,7 +16,7 @@ from ..em.result import Fit
 from ..mixture.binned import Binned
 from ..mixture.conditional import positions
 from ..mixture.mixture import Mixture
-from ..mixture.of_results import noise_of, shown_mixture
+from ..mixture.of_results import mixture_of, noise_of
 from ..mixture.projection import Projection, projection
 from ..utils.types import FloatArray
 from .style import literal_text, missing_note, noise_share, sample, separating_columns
@@ -73,7 +73,7 @@ def view(
 ) -> View:
     """The columns asked for; else all if they are at most so many, or a projection."""
     x, resp = sample(data, fit)
-    mixture, noise = shown_mixture(fit), noise_share(fit)
+    mixture, noise = mixture_of(fit, beside_noise=True), noise_share(fit)
     if columns is None and mixture.d > most and (found := _projection(mixture)) is not None:
         note = "\n".join(literal_text(_formula(found, j), 110) for j in range(found.mixture.d))
         return View(

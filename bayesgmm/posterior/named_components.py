@@ -33,7 +33,8 @@ class NamedComponents:
         Parameters
         ----------
         names : sequence of K str, or mapping of component to name
-            In the order of the components, or by their numbers. Empty takes all names away.
+            In the order of the components, or by their numbers. Empty takes all names away, but
+            for those of classes.
 
         Returns
         -------

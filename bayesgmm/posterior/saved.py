@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..em.result import Fit
 from ..mixture.prior import Prior
+from .named_components import with_names_of
 from .posterior_tree import fit_and_prior, read_tree, with_fit_and_prior, write_tree
 
 
@@ -86,7 +87,8 @@ class Saved(InFile):
         -------
         Posterior
         """
-        return cls._made_of(tree, *fit_and_prior(tree))
+        fit, prior = fit_and_prior(tree)
+        return cls._made_of(with_names_of(tree, fit), fit, prior)
 
     @classmethod
     def assemble(

@@ -34,7 +34,7 @@ from ..selection.selection import Selection
 from ..utils.errors import ConvergenceAdvice, InterruptionAdvice
 from ..utils.progress import announce, stages, waiting
 from ..utils.types import FloatArray
-from .labels import LabelReport, named_by_class
+from .labels import LabelReport
 from .missing import MissingRates
 from .noise import NoiseReport
 from .request import Given, ReportRequest
@@ -180,8 +180,6 @@ def analyse(
             criterion=request.criterion, random_seed=request.random_seed, progressbar=progressbar,
             noise=request.noise, labels=labels,
         )  # fmt: skip
-        named = {cell: named_by_class(fit) for cell, fit in selection.fits.items()}
-        selection = replace(selection, fits=named)
     theirs = (p.prior for p in posteriors.values() if p.prior is not None)  # not of user's models
     prior = next(theirs, request.prior or Prior.from_data(data))
     selection = _named(selection, request.component_names)

@@ -10,7 +10,6 @@ import numpy as np
 from ..data.data import Data
 from ..em.labelled_fit import LabelledFit
 from ..em.result import Fit
-from ..mixture.of_results import class_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,9 +62,3 @@ class LabelReport:
                 "do worse: cross-validation of DiscriminantAnalysis says how much."
             )
         return text
-
-
-def named_by_class(fit: Fit) -> Fit:
-    """The fit whose components are called by their classes, where these have names."""
-    names = class_names(fit)
-    return fit if fit.component_names or not names else fit.with_component_names(names)

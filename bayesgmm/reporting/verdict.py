@@ -73,7 +73,7 @@ def _unused(analysis: Analysis) -> list[str]:
     if names and analysis.fit.component_names != tuple(names):
         said.append(
             f"Names were given for {len(names)} components ({_listed(list(names))}); those of this "
-            "fit keep their numbers."
+            f"fit keep {'their names' if analysis.fit.component_names else 'their numbers'}."
         )
     if analysis.data.weights is not None and request.refine:
         said.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import arviz as az
 import numpy as np
 import pytest
 
@@ -99,3 +100,47 @@ def test_bad_names(fit, names, error, words):
     """Each with the reason."""
     with pytest.raises(error, match=words):
         fit.with_component_names(names)
+
+
+@pytest.mark.parametrize("noise", [None, True])
+def test_classes_name_components(x, noise, tmp_path):
+    """Components of a fit with labels are called by the classes, wherever ArviZ looks too."""
+    long = x["eruptions"].to_numpy() > 3
+    known = np.where(np.arange(272) % 3 == 0, np.where(long, 7, 30), -1)
+    fit = bayesgmm.fit(x, 3, "EII", labels=known, noise=noise, random_seed=1)
+    called = ["7", "30", "component 2"]
+    assert fit.classes == (7, 30, "component 2") and fit.components == tuple(called)
+    assert fit.to_frame().index.tolist() == called and "30" in fit._sizes
+    assert set(bayesgmm.classify(x, fit)["component"]) <= {*called, "noise"}
+    posterior = make_posterior(x, fit, n_draws=20)
+    posterior.save(tmp_path / "p.nc")
+    for found in (posterior, bayesgmm.Posterior.load(tmp_path / "p.nc").relabel("ordering")):
+        assert found.components == tuple(called)
+        for group in ("posterior", "em_fit"):
+            assert found.tree[group]["component"].to_numpy().tolist() == called
+        assert az.summary(found.tree, var_names="pi").index.tolist() == [
+            f"pi[{name}]" for name in called
+        ]
+        lengths = found.function_of(lambda m: m.means[:, 0], dims="component")
+        assert lengths["component"].to_numpy().tolist() == called
+        assert found.summary(var_names=["Sigma"]).index[0] == "Sigma[7, eruptions, eruptions]"
+    other = posterior.with_component_names(["a", "b", "c"])
+    assert other.components == ("a", "b", "c") and other.fit.classes == fit.classes
+    assert other.with_component_names([]).components == tuple(called)
+    # A file of an earlier version, in whose tree they are numbers.
+    old = posterior.tree.map_over_datasets(
+        lambda g: g.assign_coords(component=[0, 1, 2]) if "component" in g.dims else g
+    )
+    old.attrs = dict(posterior.tree.attrs)
+    again = bayesgmm.Posterior.from_tree(old).tree["posterior"]
+    assert again["component"].to_numpy().tolist() == called
+
+
+def test_classes_that_are_numbers(x):
+    """`classify` gives them as they are where nobody has called the components otherwise."""
+    known = np.where(np.arange(272) % 3 == 0, np.where(x["eruptions"] > 3, 7, 30), -1)
+    fit = bayesgmm.fit(x, 2, "EII", labels=known, random_seed=1)
+    np.testing.assert_array_equal(bayesgmm.classify(x, fit)["component"], fit.predict(x))
+    assert fit.predict(x).dtype.kind == "i"
+    named = fit.with_component_names(["long", "short"])
+    assert set(bayesgmm.classify(x, named)["component"]) == {"long", "short"}

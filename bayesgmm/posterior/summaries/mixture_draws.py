@@ -45,6 +45,8 @@ class MixtureDraws(Displayed):
         False if the data were an array without names: columns of a table then go by their order.
     missing : {"refuse", "marginalize"}
         Whether rows may miss values, as they may in the fit.
+    components : tuple of K int or str
+        What the components are called.
     """
 
     draws: Draws
@@ -53,6 +55,7 @@ class MixtureDraws(Displayed):
     draw: NDArray[Any]
     named: bool = True
     missing: str = REFUSE
+    components: tuple[int, ...] | tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -61,7 +64,8 @@ class MixtureDraws(Displayed):
         """Draws with the coordinates of the posterior group they were read from."""
         names = tuple(str(c) for c in posterior["feature"].to_numpy())
         chain, draw = (posterior[name].to_numpy() for name in ("chain", "draw"))
-        return cls(draws, names, chain, draw, named, missing)
+        components = tuple(posterior["component"].to_numpy().tolist())
+        return cls(draws, names, chain, draw, named, missing, components)
 
     def thinned(self, n_draws: int | None) -> MixtureDraws:
         """At most n_draws of them: as many of every chain, evenly spaced."""
@@ -154,9 +158,8 @@ class MixtureDraws(Displayed):
             values = value_of_arrays(function, part._arrays())
         else:
             values = value_by_draw(function, part.mixtures())
-        own = {"component": np.arange(self.draws.n_components)} | dict.fromkeys(
-            ("feature", "feature_bis"), list(self.names)
-        )
+        own: dict[str, Any] = {"component": list(self.components or range(self.draws.n_components))}
+        own |= dict.fromkeys(("feature", "feature_bis"), list(self.names))
         at = {"chain": part.chain, "draw": part.draw}
         return along_draws(values, at, dims, own | dict(coords or {}), name)
 
