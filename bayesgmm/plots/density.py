@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..mixture.binned import Binned
 from ..mixture.mixture import Mixture
 from ..mixture.of_results import estimate_of, mixture_of
 from ..posterior.posterior import Posterior
+from ..posterior.summaries.mixture_draws import MixtureDraws
 from ..utils.types import FloatArray
 from ..utils.validation import check_probability
 from .canvas import Figure, Place, beside, legend_of, panel
@@ -66,7 +68,8 @@ def plot_density(
     """The density of one column with its interval, or of two as contours, over the rows.
 
     One column: the mixture (dashed) and its components over a histogram, and the posterior's
-    pointwise interval as a band.
+    pointwise interval as a band. Beside noise all three are of what is not noise, times its share
+    in the fit, or in each draw.
     Two: regions of highest density that hold 25, 50, 75 and 95 %, of the posterior mean density if
     a posterior is given; then thin lines are the 95 % regions of 30 draws, and the dashed line is
     that of EM. The other columns are integrated out, exactly.
@@ -153,7 +156,7 @@ def _curve(
     figure, ax = panel((7.4, 4.2), place)
     if posterior is not None:
         grid = grid_along(x, mixture)
-        band = (1 - noise) * posterior.without_noise.density(
+        band = _of_all_rows(posterior).density(
             {mixture.names[0]: grid}, ci_prob=ci_prob, n_draws=_BAND_DRAWS
         )
         ax.fill_between(
@@ -173,6 +176,13 @@ def _curve(
     ax.legend(handles=handles, frameon=False)
     despine(ax)
     return figure
+
+
+def _of_all_rows(posterior: Posterior) -> MixtureDraws:
+    """The draws of the components, with their shares of all rows and not of those without noise."""
+    draws, part = posterior.draws, posterior.without_noise
+    shares = draws.shares[:, : draws.n_components]
+    return replace(part, draws=replace(part.draws, weights=shares))
 
 
 def _contours(

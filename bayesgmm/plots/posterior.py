@@ -31,10 +31,12 @@ from .style import (
     literal_text,
     marker,
     named,
-    noise_share,
     separating_columns,
     units_of,
 )
+
+# Ends of intervals by component.
+type _Pair = tuple[FloatArray, FloatArray] | None
 
 # Columns of which every covariance gets a panel, and of which every variance does.
 _WITH_COVARIANCES = 3
@@ -119,7 +121,7 @@ def plot_posterior(
     ends = tail_probabilities(ci_prob)
     theirs = None if standard_errors is None else _interval(standard_errors, fit, ci_prob)
     drawn = Estimates(draws.weights, draws.means, as_full(draws.covariances, leading=2))
-    estimate = Estimates(fit.weights, fit.means, fit.covariances)
+    estimate = Estimates.of(fit)
     panels, noisy = _panels(fit, units_of(posterior, units)), isinstance(draws, NoisyDraws)
     across = min(3, len(panels) + noisy)
     down = -(-(len(panels) + noisy) // across)
@@ -127,7 +129,7 @@ def plot_posterior(
     figure = canvas((2.9 * across + 0.6, max(height, 2.6)), place)
     axes = np.atleast_1d(figure.subplots(down, across)).ravel()
     for ax, panel in zip(axes, panels, strict=False):
-        pair = None
+        pair: _Pair = None
         if theirs is not None and panel.rises:
             pair = (panel.of(theirs[0]), panel.of(theirs[1]))
         _bars(ax, panel.of(drawn), ends, pair is not None)
@@ -137,7 +139,8 @@ def plot_posterior(
         ax.set_yticklabels(component_labels(fit.mixture))
         _tidy(ax)
     if isinstance(draws, NoisyDraws):
-        _share(axes[len(panels)], draws.noise_share, fit, ends)
+        pair = None if theirs is None else (theirs[0].noise, theirs[1].noise)
+        _share(axes[len(panels)], draws.noise_share, estimate.noise, ends, pair)
     for ax in axes[len(panels) + noisy :]:
         ax.set_axis_off()
     for i in range(down):
@@ -160,6 +163,11 @@ def _interval(errors: StandardErrors, fit: Fit, ci_prob: float) -> tuple[Estimat
             f"the standard errors are of {errors.fit.n_components} components in "
             f"{', '.join(errors.fit.names)}, the posterior of {fit.n_components} in "
             f"{', '.join(fit.names)}: pass those of posterior.fit."
+        )
+    if len(Estimates.of(errors.fit).noise) != len(Estimates.of(fit).noise):
+        raise ValueError(
+            f"the standard errors are of {errors.fit.model_name}, the posterior of "
+            f"{fit.model_name}: pass those of posterior.fit."
         )
     return errors.interval(ci_prob)
 
@@ -209,12 +217,15 @@ def _bars(ax: Axes, values: FloatArray, ends: tuple[float, float], two: bool) ->
         ax.plot(values[:, k].mean(), y, marker(k), color=colour(k), ms=6, mec="white", mew=0.6)
 
 
-def _share(ax: Axes, draws: FloatArray, fit: Fit, ends: tuple[float, float]) -> None:
+def _share(
+    ax: Axes, draws: FloatArray, share: FloatArray, ends: tuple[float, float], pair: _Pair
+) -> None:
     """The share of noise, in the noise's grey."""
     low, high = np.quantile(draws, ends)
-    ax.plot([low, high], [0, 0], color=NOISE, lw=3, solid_capstyle="butt")
-    ax.plot(draws.mean(), 0, "o", color=NOISE, ms=6, mec="white", mew=0.6)
-    ax.plot(noise_share(fit), 0, "x", color="black", ms=6, mew=1.4)
+    y = 0 if pair is None else -_APART
+    ax.plot([low, high], [y, y], color=NOISE, lw=3, solid_capstyle="butt")
+    ax.plot(draws.mean(), y, "o", color=NOISE, ms=6, mec="white", mew=0.6)
+    _crosses(ax, share, pair)
     ax.set(title="share of noise", yticks=[0], yticklabels=["noise"], ylim=(0.6, -0.6))
     _tidy(ax)
 
@@ -226,7 +237,7 @@ def _tidy(ax: Axes) -> None:
     despine(ax)
 
 
-def _crosses(ax: Axes, estimate: FloatArray, pair: tuple[FloatArray, ...] | None) -> None:
+def _crosses(ax: Axes, estimate: FloatArray, pair: _Pair) -> None:
     """The EM estimates, each with its interval if there is one."""
     for k, value in enumerate(estimate):
         y = k if pair is None else k + _APART

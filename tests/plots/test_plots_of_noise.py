@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from scipy.stats import norm
+from xarray import DataTree
 
 import bayesgmm
 from bayesgmm import plots
 from bayesgmm.mixture.merging import merge
 from bayesgmm.plots.style import NOISE
 from tests.conftest import simulate
+from tests.synthetic import make_posterior
 
 GREY = to_rgba(NOISE)
 
@@ -70,6 +73,27 @@ def test_densities_are_without_the_noise():
     assert np.trapezoid(height, at) == pytest.approx(1 - fit.noise_share, abs=0.01)
 
 
+def test_the_band_has_the_draws_own_share_of_noise():
+    """SciPy's density of the components under every draw, times the share in that draw."""
+    x, _ = rows(1)
+    fit = bayesgmm.fit(x, 2, "V", noise=True, random_seed=0)
+    posterior = make_posterior(x, fit, n_draws=25)
+    rng = np.random.default_rng(1)
+    share = ("chain", "draw"), rng.uniform(0.1, 0.6, (4, 25))
+    tree = posterior.tree.copy()
+    tree["posterior"] = DataTree(tree["posterior"].to_dataset().assign(noise_share=share))
+    posterior = bayesgmm.Posterior.from_tree(tree)
+    ax = plots.plot_density(x, fit, posterior, ci_prob=0.8).axes[0]
+    ends = ax.collections[0].get_paths()[0].vertices
+    draws = posterior.draws
+    for at in ends[::97, 0]:
+        parts = norm.pdf(at, draws.means[..., 0], np.sqrt(draws.covariances.reshape(100, 2)))
+        values = (1 - draws.noise_share) * (draws.weights * parts).sum(axis=1)
+        heights = ends[ends[:, 0] == at, 1]
+        expected = np.quantile(values, [0.1, 0.9])
+        assert (heights.min(), heights.max()) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore::bayesgmm.ConvergenceAdvice")
 def test_pictures_of_a_posterior_with_noise_and_holes():
     """Responsibilities with the noise on top, densities with bands, chains, everything drawn."""
@@ -94,6 +118,13 @@ def test_pictures_of_a_posterior_with_noise_and_holes():
     bar, mean, estimate = (line.get_xdata() for line in share.lines)
     assert bar == pytest.approx(np.quantile(posterior.draws.noise_share, [0.055, 0.945]))
     assert (mean[0], estimate[0]) == (posterior.draws.noise_share.mean(), fit.noise_share)
+    errors = bayesgmm.standard_errors(x, fit, "information")
+    figure = plots.plot_posterior(posterior, 0.8, standard_errors=errors)
+    share = next(ax for ax in figure.axes if "noise" in ax.get_title())
+    interval = [end.noise[0] for end in errors.interval(0.8)]
+    assert any(line.get_xdata() == pytest.approx(interval) for line in share.lines)
+    places = [float(np.mean(line.get_ydata())) for line in share.lines]
+    assert len(set(places)) == 2  # the estimate's below the posterior's
     figure = plots.plot_coclustering(posterior)
     ax, n_noise = figure.axes[0], int(np.sum(fit.predict(x) == -1))
     assert "noise" in [t.get_text() for t in ax.texts]
