@@ -254,7 +254,7 @@ def as_data(
             return x
         table = Table(x.values, x.names, x.named)
     else:
-        table = table_of(x, columns=columns)
+        table = x if isinstance(x, Table) else table_of(x, columns=columns)
     if columns is not None:
         table = select_columns(table, columns)
     values = as_numbers(table, missing)

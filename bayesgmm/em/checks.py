@@ -40,13 +40,15 @@ class Options(NamedTuple):
     ridge: float
 
 
-def check_options(n_init: Any, max_iter: Any, tol: Any, ridge: Any = 0.0) -> Options:
+def check_options(
+    n_init: Any, max_iter: Any, tol: Any, ridge: Any = 0.0, ridge_name: str = "ridge"
+) -> Options:
     """The options as numbers; those out of range are refused before any work starts."""
     return Options(
         None if n_init is None else check_integer("n_init", n_init, 1, MOST_STEPS),
         check_integer("max_iter", max_iter, 0, MOST_STEPS),
         check_at_least("tol", tol, 0),
-        check_at_least("ridge", ridge, 0),
+        check_at_least(ridge_name, ridge, 0),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from ..data.data import Data, as_data
+from ..data.tables import Table
 from ..em.coverage import refuse_uncovered_pairs, undetermined
 from ..em.fit import fit_with_labels
 from ..em.labels import Labels
@@ -19,6 +20,7 @@ from ..em.result import Fit
 from ..em.run import run_em
 from ..em.starts.sample import weighted_partition
 from ..families import Family, get_families
+from ..families.letters import Letter
 from ..kernels.e_step.contract import Parameters
 from ..kernels.e_step.log_joint import expected_log_joint
 from ..mixture.mixture import Mixture
@@ -60,8 +62,8 @@ class Labelled:
         """
         mine = self.index == c
         weights = None if self.data.weights is None else self.data.weights[mine]
-        table = as_data(self.data.values[mine], None, weights, self.data.missing)
-        return replace(table, names=self.data.names, named=self.data.named)
+        table = Table(np.asarray(self.data.values)[mine], self.data.names, self.data.named)
+        return as_data(table, None, weights, self.data.missing)
 
     def only(self, used: np.ndarray) -> Labelled:
         """The same rows, of which those not used count 0."""
@@ -183,7 +185,7 @@ def _try(rows: Labelled, family: Family, choice: Choice) -> ClassModel | str:
             f"class {name!r} has a singular covariance in family {family.name}: it has too few "
             "different rows"
         )
-    except ValueError as error:  # far narrower than the classes together
+    except ValueError as error:  # far narrower than the classes together, or axes of its own
         return f"family {family.name}: {error}"
 
 
@@ -195,6 +197,7 @@ def _of_family(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
     partition = weighted_partition(data, n_classes, lambda block: indicators[rows.index[block]])
     statistics = partition.moments(family.diagonal)
     found = run_em(Problem(data, family), statistics, max_iter=0, tol=0.0).parameters
+    _refuse_free_axes(rows, family)
     p = Parameters(choice.priors(rows), found.means, found.covariances)
     size = family.n_parameters(n_classes, data.d)
     return ClassModel(
@@ -204,6 +207,31 @@ def _of_family(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
         size - (0 if choice.n_free_priors else n_classes - 1),
         (family.name,) * n_classes,
     )
+
+
+def _refuse_free_axes(rows: Labelled, family: Family) -> None:
+    """Refuse axes of its own for a class whose rows differ in fewer directions than all but one.
+
+    With lengths in common, as in EEV, there is a maximum, but the others turn about freely.
+
+    Raises
+    ------
+    DataError
+        There is such a class.
+    """
+    if family.orientation != Letter.VARIABLE:
+        return
+    data = rows.data
+    for c, name in enumerate(rows.classes):
+        mine = np.asarray(data.values)[(rows.index == c) & (rows.weights > 0)]
+        spanned = len(mine) - 1
+        if not data.incomplete:
+            spanned = int(np.linalg.matrix_rank((mine - mine[0]) / data.scale))
+        if spanned < data.d - 1:
+            raise DataError(
+                f"class {name!r} has too few different rows to determine axes of its own: they "
+                f"differ in {max(spanned, 0)} of {data.d} directions"
+            )
 
 
 def _of_incomplete_rows(rows: Labelled, family: Family, choice: Choice) -> ClassModel:
@@ -221,6 +249,7 @@ def _of_incomplete_rows(rows: Labelled, family: Family, choice: Choice) -> Class
     fit = fit_with_labels("auto", problem, labels, None, choice.seed, _SEARCH)
     if not fit.status.sound:
         raise DegenerateComponentError(fit.degenerate_component or 0)
+    _refuse_free_axes(rows, family)
     p = fit.mixture.parameters_about(data.center)
     if text := undetermined(problem.of_rows(labels.seen_in(data)), p):
         raise DataError(text)

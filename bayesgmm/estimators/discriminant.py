@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.data import as_data
 from ..data.same_data import refuse_other_data
 from ..data.tables import MISSING, REFUSE
 from ..utils.errors import DataError
@@ -19,7 +19,7 @@ from ..utils.types import FloatArray
 from ..utils.validation import check_choice, check_integer, real_array, whole_seed
 from .class_models import MODELS, Choice, Labelled, divided
 from .classification_scores import ClassificationScores
-from .rows import new_rows, validated, with_names
+from .rows import as_named_data, new_rows, validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +47,9 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         Families to choose among; all if left out.
     n_components : int or iterable of int
         Numbers of components to choose among for each class of "mclustda"; "edda" has one each.
-    class_priors : array-like (C,), optional
-        Prior probabilities of the classes, in the order of `classes_`; if left out their shares of
-        the rows, each counting as its weight.
+    class_priors : array-like (C,), mapping or Series, optional
+        Prior probabilities of the classes, in the order of `classes_`, or by class; if left out
+        their shares of the rows, each counting as its weight.
     criterion : {"bic", "cv"}
         What chooses. "bic" is that of rows and classes together. "cv" is Brier's score of rows held
         out for "edda", and for each class of "mclustda" their log density, as in `select`.
@@ -103,7 +103,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         *,
         covariance_type: Any = None,
         n_components: Any = (1, 2, 3, 4, 5),
-        class_priors: ArrayLike | None = None,
+        class_priors: ArrayLike | Mapping[Any, float] | None = None,
         criterion: str = "bic",
         n_folds: int = 10,
         missing: str = "refuse",
@@ -136,10 +136,10 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
             Data, classes or arguments that cannot be used; the message says which and the cure.
         """
         make = MODELS[check_choice("model", self.model, MODELS)]
-        rows = self._labelled(X, y, sample_weight)
-        choice = self._choice(len(rows.classes))
+        rows, classes = self._labelled(X, y, sample_weight)
+        choice = self._choice(rows.classes)
         found = make(rows, choice)
-        self.classes_ = np.array(rows.classes)
+        self.classes_ = classes
         self.class_priors_ = choice.priors(rows)
         self.mixture_, self.of_component_ = found.mixture, found.of_component
         self.models_ = dict(zip(rows.classes, found.models, strict=True))
@@ -231,8 +231,8 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         from .class_posterior import class_posterior
 
         check_is_fitted(self)
-        found, priors = self._found, self._choice(len(self.classes_)).class_priors
-        rows = self._copy()._labelled(X, y, sample_weight)
+        found, priors = self._found, self._choice(tuple(self.classes_.tolist())).class_priors
+        rows, _ = self._copy()._labelled(X, y, sample_weight)
         refuse_other_data(self._fingerprint, rows.data.fingerprint, _AGAIN, "what was fitted")
         if rows.classes != tuple(self.classes_.tolist()):
             raise DataError(
@@ -292,7 +292,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         ValueError
             As `fit`.
         """
-        rows = self._copy()._labelled(X, y, sample_weight)
+        rows, classes = self._copy()._labelled(X, y, sample_weight)
         n_folds = check_integer("n_folds", n_folds, 2, rows.data.n, ": one for each row")
         smallest = int(np.argmin(np.bincount(rows.index)))
         if np.count_nonzero(rows.index == smallest) < 2:
@@ -301,7 +301,7 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
                 "that leaves it out: cross-validation needs two of every class."
             )
         folds = divided(rows.index, n_folds, whole_seed(random_seed))
-        values, truth = np.asarray(rows.data.values), np.array(rows.classes)[rows.index]
+        values, truth = np.asarray(rows.data.values), classes[rows.index]
         found = np.empty((rows.data.n, len(rows.classes)))
         for fold in range(n_folds):
             out = folds == fold
@@ -313,16 +313,17 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         copy: Self = clone(self)
         return copy
 
-    def _labelled(self, x: Any, y: Any, sample_weight: Any) -> Labelled:
-        """The checked rows and classes, of which scikit-learn has noted the columns."""
+    def _labelled(self, x: Any, y: Any, sample_weight: Any) -> tuple[Labelled, NDArray[Any]]:
+        """The checked rows, of which scikit-learn has noted the columns, and their classes.
+
+        The classes (C,) are of the type that y has.
+        """
         check_choice("missing", self.missing, MISSING)
         _refuse_unknown(np.asarray(y))
         x, y = validated(self, x, y=y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
-        data = with_names(
-            as_data(x, sample_weight=sample_weight, missing=self.missing),
-            getattr(self, "feature_names_in_", None),
-        )
+        names = getattr(self, "feature_names_in_", None)
+        data = as_named_data(x, names, sample_weight, self.missing)
         classes, index = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
@@ -332,12 +333,12 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         if not rows.counts.all():
             empty = rows.classes[int(np.argmin(rows.counts))]
             raise DataError(f"class {empty!r} has only rows of weight 0: leave them out.")
-        return rows
+        return rows, classes
 
-    def _choice(self, n_classes: int) -> Choice:
-        priors = None
+    def _choice(self, classes: tuple[Any, ...]) -> Choice:
+        priors, n_classes = None, len(classes)
         if self.class_priors is not None:
-            priors = real_array(self.class_priors, "class_priors")
+            priors = real_array(_by_class(self.class_priors, classes), "class_priors")
             sums_to_one = abs(priors.sum() - 1) <= _ROUNDING
             if priors.shape != (n_classes,) or not np.all(priors > 0) or not sums_to_one:
                 raise ValueError(
@@ -349,6 +350,22 @@ class DiscriminantAnalysis(ClassifierMixin, BaseEstimator):
         return Choice(
             self.covariance_type, self.n_components, priors, self.criterion, n_folds, seed
         )
+
+
+def _by_class(priors: Any, classes: tuple[Any, ...]) -> Any:
+    """The priors in the order of the classes, where they say of which class each is."""
+    import pandas as pd
+
+    if isinstance(priors, pd.Series) and not isinstance(priors.index, pd.RangeIndex):
+        priors = priors.to_dict()
+    if not isinstance(priors, Mapping):
+        return priors
+    if set(priors) != set(classes):
+        raise ValueError(
+            f"class_priors are of {list(priors)}, and the classes are {list(classes)}: pass a "
+            "number for each of these."
+        )
+    return [priors[name] for name in classes]
 
 
 def _refuse_unknown(y: Any) -> None:

@@ -29,7 +29,7 @@ from ..utils.validation import check_choice, check_integer, real_array
 from ..utils.warnings import warn
 from .covariance_types import covariance_type
 from .initial_parameters import inverse, proportions, shaped
-from .rows import new_rows, validated, with_names
+from .rows import as_named_data, new_rows, validated
 
 # Fitted attributes that `predict` and the others use, as in scikit-learn.
 _BY_HAND = ("weights_", "means_", "covariances_", "precisions_cholesky_")
@@ -214,9 +214,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows (n_samples, d) and their components, grouped by component."""
-        mixture = self._mixture()
+        mixture, n = self._mixture(), check_integer("n_samples", n_samples, 1)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        x, component = mixture.sample(n_samples, rng)
+        x, component = mixture.sample(n, rng)
         order = np.argsort(component, kind="stable")
         return x[order], component[order]
 
@@ -264,12 +264,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _fit(self, x: Any, sample_weight: Any) -> Any:
         rows = self._rows(x)
-        options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar)
+        options = check_options(self.n_init, self.max_iter, self.tol, self.reg_covar, "reg_covar")
         k = check_integer("n_components", self.n_components, 1)
-        data = with_names(
-            as_data(rows, sample_weight=sample_weight, missing=self.missing),
-            getattr(self, "feature_names_in_", None),
-        )
+        names = getattr(self, "feature_names_in_", None)
+        data = as_named_data(rows, names, sample_weight, self.missing)
         family = get_family(self.covariance_type, data.d)
         few = 0 < options.ridge and data.distinct_rows(k) < k <= data.n
         check_problem(data, 1 if few else k, family, None, options.ridge)

@@ -9,13 +9,12 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.data import as_data
 from ..data.tables import MISSING, REFUSE
 from ..mixture.prior import Prior
 from ..selection.select import select
 from ..utils.types import FloatArray
 from ..utils.validation import check_choice
-from .rows import new_rows, validated, with_names
+from .rows import as_named_data, new_rows, validated
 
 
 class Regression(RegressorMixin, BaseEstimator):
@@ -109,11 +108,11 @@ class Regression(RegressorMixin, BaseEstimator):
         check_choice("missing", self.missing, MISSING)
         x, y = validated(self, X, y=y, dtype=np.float64, y_numeric=True)
         table = np.column_stack([x, y])
-        data = as_data(table, sample_weight=sample_weight, missing=self.missing)
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(x.shape[1])])
         self.response_ = _other_than(names, str(name) if isinstance(name, str) else "y")
         self.selection_ = select(
-            with_names(data, [*names, self.response_]), self.n_components, self.covariance_type,
+            as_named_data(table, [*names, self.response_], sample_weight, self.missing),
+            self.n_components, self.covariance_type,
             prior=self.prior, criterion=self.criterion, progressbar=False,
             random_seed=int(check_random_state(self.random_state).randint(2**31)),
         )  # fmt: skip

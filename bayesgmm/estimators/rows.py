@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from ..data.data import Data, as_data
-from ..data.tables import REFUSE
+from ..data.tables import REFUSE, Table
 from ..utils.errors import DataError
 
 
@@ -24,7 +23,7 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
     """
     try:
         return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
-    except ValueError:
+    except (ValueError, TypeError):  # dates beside numbers have no type in common
         _refuse_missing(estimator, x)
         if np.asarray(x).dtype.hasobject:
             as_data(x)
@@ -73,8 +72,15 @@ def _passing(estimator: Any) -> dict[str, Any]:
     return {"ensure_all_finite": "allow-nan" if _takes_missing(estimator) else True}
 
 
-def with_names(data: Data, names: Any) -> Data:
-    """The data with the caller's column names, if there are any, for results and messages."""
-    if names is None:
-        return data
-    return replace(data, names=tuple(str(name) for name in names), named=True)
+def as_named_data(rows: Any, names: Any, sample_weight: Any, missing: str) -> Data:
+    """The checked rows with the caller's column names, if there are any.
+
+    Raises
+    ------
+    DataError
+        As `as_data`, by these names.
+    """
+    table = rows
+    if names is not None and isinstance(rows, np.ndarray):
+        table = Table(rows, tuple(str(name) for name in names))
+    return as_data(table, sample_weight=sample_weight, missing=missing)

@@ -311,3 +311,41 @@ def test_refuses_classes_that_are_missing_however_they_are_marked(unknown):
     y[2] = unknown
     with pytest.raises(ValueError, match=r"no class in 1 rows \(first in row 2\)"):
         DiscriminantAnalysis().fit(X, y)
+
+
+@pytest.mark.parametrize("missing", ["refuse", "marginalize"])
+def test_a_class_of_few_rows_has_no_axes_of_its_own(missing):
+    """Turned data have the same probabilities where rows determine the axes, and else an error."""
+    x, y = X.to_numpy(), np.repeat(["a", "b"], [100, 50]).astype(object)
+    q = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    y[-3:] = "c"
+    model = DiscriminantAnalysis(covariance_type=["EEV", "EEE"], missing=missing).fit(x, y)
+    assert set(model.models_.values()) == {"EEE"}
+    reason = model.candidates().set_index("family").loc["EEV", "reason"]
+    assert "class 'c' has too few different rows to determine axes of its own" in reason
+    y[-4:] = "c"
+    one = DiscriminantAnalysis(covariance_type="EEV").fit(x, y).predict_proba(x)
+    other = DiscriminantAnalysis(covariance_type="EEV").fit(x @ q, y).predict_proba(x @ q)
+    np.testing.assert_allclose(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("form", ["mapping", "series", "counts"])
+def test_class_priors_by_class(form):
+    """In any order, as `value_counts` gives them; other names are refused."""
+    by_class = {"virginica": 0.5, "setosa": 0.2, "versicolor": 0.3}
+    drawn = pd.Series(np.repeat(list(by_class), [5, 2, 3])).value_counts(normalize=True)
+    given = {"mapping": by_class, "series": pd.Series(by_class), "counts": drawn}[form]
+    model = DiscriminantAnalysis(covariance_type="EEE", class_priors=given)
+    assert model.fit(X, SPECIES).class_priors_.tolist() == [0.2, 0.3, 0.5]
+    with pytest.raises(ValueError, match="class_priors are of .*, and the classes are"):
+        model.fit(X, INDEX)
+
+
+def test_classes_keep_their_type():
+    """As of scikit-learn's classifiers."""
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype="datetime64[ns]")
+    for names in (days, np.arange(3, dtype=np.uint8), np.arange(3, dtype=np.float32)):
+        model = DiscriminantAnalysis(covariance_type="EEE").fit(X, names[INDEX])
+        theirs = LinearDiscriminantAnalysis().fit(X, names[INDEX])
+        assert model.classes_.dtype == model.predict(X).dtype == theirs.classes_.dtype
+        assert model.classes_.tolist() == theirs.classes_.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
@@ -131,7 +132,7 @@ def test_warm_start_continues():
         ({"n_components": 0}, "n_components is 0"),
         ({"n_components": 1.5}, "n_components is 1.5"),
         ({"tol": -1}, "tol is -1"),
-        ({"reg_covar": -1}, "ridge is -1"),
+        ({"reg_covar": -1}, "reg_covar is -1"),
         ({"init_params": "best"}, "init_params is 'best'"),
         ({"n_components": 2, "weights_init": [0.5, 0.6]}, "weights_init"),
     ],
@@ -272,3 +273,23 @@ def test_weights_pass_through_a_search():
         search = GridSearchCV(model, {"n_components": [1, 2]}, cv=3)
         search.fit(x, sample_weight=count)
     assert search.best_estimator_.fit_.n == count.sum()
+
+
+def test_columns_and_arguments_are_called_as_the_user_calls_them():
+    """A data frame's names in what is said of its columns; n_samples; dates beside numbers."""
+    x = datasets.load_faithful().assign(same=1.0)
+    for model, rest in (
+        (GaussianMixture(), ()), (Regression(1), (x["waiting"] * 2,)),
+        (DiscriminantAnalysis(), (np.arange(len(x)) % 2,)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="column 'same' is constant"):
+            model.fit(x, *rest)
+    groups = np.arange(len(x)) % 2
+    x["same"] = np.where(groups == 1, x["waiting"] ** 2, 3.0)
+    with pytest.raises(ValueError, match="class 0: column 'same' is constant"):
+        DiscriminantAnalysis("mclustda").fit(x, groups)
+    with pytest.raises(ValueError, match="n_samples is 0"):
+        GaussianMixture(random_state=0).fit(x).sample(0)
+    x["when"] = pd.date_range("2020", periods=len(x))
+    with pytest.raises(ValueError, match="column 'when'"):
+        GaussianMixture().fit(x)
