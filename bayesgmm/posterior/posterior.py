@@ -370,7 +370,7 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
 
     def _title(self) -> str:
         kind = "Pseudo-posterior" if is_pseudo(self.tree) else "Posterior"
-        return f"{kind} of a Gaussian mixture {self.fit.family}, K = {self.fit.n_components}"
+        return f"{kind} of a Gaussian mixture {self.fit.model_name}, K = {self.fit.n_components}"
 
     def _table(self) -> pd.DataFrame:
         names = ("pi", "mu", *(["Sigma"] if self.fit.d <= 3 else []), *self.own_variables)
