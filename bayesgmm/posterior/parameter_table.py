@@ -47,6 +47,8 @@ def chosen_variables(tree: xr.DataTree, var_names: Sequence[str]) -> list[str]:
     """The names of variables of the posterior; other names are refused."""
     available = [str(name) for name in tree["posterior"].data_vars]
     chosen = [var_names] if isinstance(var_names, str) else list(var_names)
+    if not chosen:
+        raise ValueError(f"var_names is empty: choose among {', '.join(available)}.")
     return [check_choice("var_names", name, available) for name in chosen]
 
 

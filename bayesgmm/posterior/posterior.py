@@ -223,6 +223,11 @@ class Posterior(WithRows, NamedComponents, Saved, Displayed, Sampled, TreeGroups
         -----
         ConvergenceAdvice
             The chains found different modes, so that their average means nothing.
+
+        Raises
+        ------
+        ValueError
+            There is no such variable, or none is named; ci_prob out of range.
         """
         self._warn_of_modes()
         names = ["pi", "mu", "Sigma", *self.own_variables] if var_names is None else var_names

@@ -138,6 +138,8 @@ def test_a_strong_prior_is_told_from_a_weak_one():
     assert list(tables["weak"].index) == list(tables["strong"].index)
     assert (tables["weak"]["prior"] < 0.05).all()
     assert (tables["strong"]["prior"] > 0.05).all()
+    with pytest.raises(ValueError, match="var_names is empty: choose among pi"):
+        make_posterior(x, fit).summary(var_names=[])
     with pytest.raises(ValueError, match="var_names is 'beta'"):
         make_posterior(x, fit).prior_sensitivity("beta")
 

@@ -68,13 +68,13 @@ def test_all_known_is_conjugate(known, sampler):
         _, mean, dof, scale = updated(rows, PRIOR)
         log_evidence += log_marginal(rows, PRIOR)
         expected = (PRIOR.concentration + counts[k]) / (2 * PRIOR.concentration + len(x))
-        found = table.loc[f"pi[{k}]"]
+        found = table.loc[f"pi[{name}]"]
         assert found["mean"] == pytest.approx(expected, abs=4 * found["mcse_mean"])
         for j in range(2):
-            found = table.loc[f"mu[{k}, x{j}]"]
+            found = table.loc[f"mu[{name}, x{j}]"]
             assert found["mean"] == pytest.approx(mean[j], abs=4 * found["mcse_mean"])
             for i in range(2):
-                found = table.loc[f"Sigma[{k}, x{i}, x{j}]"]
+                found = table.loc[f"Sigma[{name}, x{i}, x{j}]"]
                 sigma = scale[i, j] / (dof - 3)
                 assert found["mean"] == pytest.approx(sigma, abs=4 * found["mcse_mean"])
     evidence = posterior.log_evidence(random_seed=1)
