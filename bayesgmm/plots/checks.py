@@ -38,6 +38,8 @@ _SHARED = (8, 14)
 _TALLEST = 11.0
 # Dots farther than so many standard deviations are drawn at the edge, with their distance.
 _EDGE = 6.0
+# Characters of a dot's name, beyond which its middle is left out; one's share of the panel's width.
+_LONGEST, _A_CHARACTER = 24, 0.012
 # Room for names beside the dots, as a share of the reach.
 _ROOM = 1.3
 # Dots of one statistic that are named, the farthest of those outside.
@@ -168,7 +170,7 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
     counts = [int(np.sum(table.index.get_level_values("statistic") == name)) for name in names]
     heights = [_APART * min(count, _SHARED[count > _LINES]) + 0.16 for count in counts]
     figure, ax = panel((8, min(1.3 + 1.15 * sum(heights), _TALLEST)), place)
-    start, y, ticks = 0, 0.0, []
+    start, y, ticks, needed = 0, 0.0, [], 0.0
     for i, (count, height) in enumerate(zip(counts, heights, strict=True)):
         mine = slice(start, start + count)
         at = y + height * (np.arange(count) + 0.5) / count
@@ -176,9 +178,13 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
         if i % 2:
             ax.axhspan(y, y + height, color="0.96", lw=0, zorder=0)
         _dots(ax, at, z[mine], low[mine], high[mine], of[mine])
+        for j, text in _farthest(z[mine], low[mine], high[mine], of[mine]):
+            share = _A_CHARACTER * len(text)  # of the panel, from the dot to its edge
+            needed = max(needed, min(abs(z[start + j]), _EDGE) / (1 - 2 * share))
         start, y = start + count, y + height
     outside = int(np.sum(outside_interval(table)))
     reach = max(2.6, _ROOM * min(_EDGE, float(np.abs(np.concatenate([z, low, high])).max())))
+    reach = max(reach, needed)
     ax.axvline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(
         yticks=ticks, yticklabels=[literal_text(name) for name in names], ylim=(y, 0),
@@ -191,6 +197,24 @@ def plot_of_checks(table: pd.DataFrame, ci_prob: float, **place: Unpack[Place]) 
     if "of" in table.index.names and len(z) > len(names):
         footnote(figure, "One line for every column or pair of columns, from above.")
     return figure
+
+
+def _short(name: str) -> str:
+    """A name on one line: its beginning and its end, where it is long."""
+    long = len(name) > _LONGEST
+    return literal_text(f"{name[: _LONGEST // 2]}...{name[-_LONGEST // 3 :]}" if long else name)
+
+
+def _farthest(
+    z: FloatArray, low: FloatArray, high: FloatArray, of: Sequence[str]
+) -> list[tuple[int, str]]:
+    """The dots of one statistic that are named, and their names: some that lie outside."""
+    order = np.argsort(-np.abs(z))[:_NAMED].tolist()
+    return [
+        (i, _short(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else ""))
+        for i in order
+        if z[i] < low[i] or z[i] > high[i]
+    ]
 
 
 def _dots(
@@ -208,9 +232,7 @@ def _dots(
     ms = 5.0 if len(at) <= _WIDE else 3.6 if few else 3.0
     ax.plot(shown[~outside], at[~outside], "o", color=COLOURS[0], ms=ms, mew=0, zorder=2)
     ax.plot(shown[outside], at[outside], "D", color=BEST, mec="black", mew=0.7, ms=ms, zorder=3)
-    farthest = np.argsort(-np.abs(z))[:_NAMED]
-    for i in [i for i in farthest.tolist() if outside[i]]:
-        text = literal_text(f"{of[i]}") + (f" ({z[i]:.1f})" if abs(z[i]) > _EDGE else "")
+    for i, text in _farthest(z, low, high, of):
         ax.annotate(
             text, (shown[i], at[i]), xytext=(7 if z[i] > 0 else -7, 0), fontsize=8,
             textcoords="offset points", ha="left" if z[i] > 0 else "right", va="center",

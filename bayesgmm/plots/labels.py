@@ -27,6 +27,8 @@ from .style import (
 
 # Most draws shown: more points only cover one another.
 _MOST_DRAWS = 4000
+# Characters that a panel is high.
+_BESIDE = 26
 # Components up to which points alone can be followed; more have lines of medians, over so many
 # stretches of the draws.
 _FOLLOWED, _STRETCHES = 4, 120
@@ -81,14 +83,14 @@ def plot_label_moves(
     became = np.argsort(permutations, axis=1)  # of every sampled component, the relabelled one
     total, k = relabelled.shape
     shown = np.unique(np.linspace(0, total - 1, min(total, _MOST_DRAWS)).round().astype(int))
-    label = literal_text(named(fit.names[j], units_of(posterior, units)))
+    label = literal_text(f"mu: {named(fit.names[j], units_of(posterior, units))}", _BESIDE)
     figure = canvas((9, 5.6 + 0.12 * k), place)
     top, strip, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 0.4 + 0.22 * k, 3))
     _points(top, shown, sampled[shown])
     _points(bottom, shown, relabelled[shown])
     _moves(strip, became[shown], total)
     for ax in (top, bottom):
-        ax.set_ylabel(f"mu: {label}")
+        ax.set_ylabel(label)
         ax.set_ylim(*_range(relabelled))
         despine(ax)
     _chains(figure, posterior.tree["posterior"].sizes["chain"], total)

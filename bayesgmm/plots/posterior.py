@@ -29,6 +29,7 @@ from .style import (
     component_labels,
     despine,
     literal_text,
+    longest_line,
     marker,
     named,
     separating_columns,
@@ -45,6 +46,8 @@ _WITH_VARIANCES = 4
 _MOST_MEANS = 10
 # Characters on a line of a title.
 _TITLE = 28
+# Characters of components' names for which there is room, and the width of a further one, inches.
+_SHORT, _A_CHARACTER = 4, 0.07
 # Places of the two intervals, above and below a component's line.
 _APART = 0.17
 
@@ -126,7 +129,9 @@ def plot_posterior(
     across = min(3, len(panels) + noisy)
     down = -(-(len(panels) + noisy) // across)
     height = 0.75 + down * (0.75 + 0.3 * fit.n_components)
-    figure = canvas((2.9 * across + 0.6, max(height, 2.6)), place)
+    labels = component_labels(fit.mixture)
+    width = 2.9 + _A_CHARACTER * max(longest_line(labels) - _SHORT, 0)
+    figure = canvas((width * across + 0.6, max(height, 2.6)), place)
     axes = np.atleast_1d(figure.subplots(down, across)).ravel()
     for ax, panel in zip(axes, panels, strict=False):
         pair: _Pair = None
@@ -136,7 +141,7 @@ def plot_posterior(
         _crosses(ax, panel.of(estimate), pair)
         k = fit.n_components
         ax.set(title=panel.title, yticks=range(k), ylim=(k - 0.4, -0.6))
-        ax.set_yticklabels(component_labels(fit.mixture))
+        ax.set_yticklabels(labels)
         _tidy(ax)
     if isinstance(draws, NoisyDraws):
         pair = None if theirs is None else (theirs[0].noise, theirs[1].noise)

@@ -8,12 +8,14 @@ import numpy as np
 
 from ..mixture.of_results import estimate_of, mixture_of
 from .canvas import Figure, Place, panel
-from .style import component_labels, literal_text, noise_share
+from .style import component_labels, literal_text, longest_line, noise_share
 
 # Largest distance that a shade of its own shows, in standard deviations of the column.
 _FARTHEST = 2.0
 # Cells up to which each has its number.
 _NUMBERED = 160
+# Characters of a component's name that a cell is wide; longer ones are turned.
+_ACROSS = 8
 
 
 def plot_profiles(
@@ -51,7 +53,9 @@ def plot_profiles(
     mixture = mixture_of(fit, beside_noise=True)
     data, noise = mixture.rows(X), noise_share(estimate_of(fit))
     z = (mixture.means - data.center) / data.sd
-    height = max(3.2, 1.5 + 0.3 * mixture.d)
+    names = component_labels(mixture)
+    long = longest_line(names) > _ACROSS
+    height = max(3.2, 1.5 + 0.3 * mixture.d) + long
     figure, ax = panel((2.6 + 0.75 * max(mixture.n_components, 4), height), place)
     image = ax.imshow(z.T, cmap="PuOr_r", vmin=-_FARTHEST, vmax=_FARTHEST, aspect="auto")
     figure.colorbar(image, ax=ax, extend="both", label="standard deviations")
@@ -63,11 +67,12 @@ def plot_profiles(
         xticks=range(mixture.n_components), yticks=range(mixture.d),
         xticklabels=[
             f"{name}\n{(1 - noise) * share:.0%}"
-            for name, share in zip(component_labels(mixture), mixture.weights, strict=True)
+            for name, share in zip(names, mixture.weights, strict=True)
         ],
         yticklabels=[literal_text(name, 24) for name in mixture.names],
         xlabel="component and its share",
     )  # fmt: skip
     ax.set_title("Component means, standardised")
     ax.tick_params(length=0)
+    ax.tick_params(axis="x", labelrotation=90 if long else 0)
     return figure

@@ -121,6 +121,11 @@ def component_labels(mixture: Mixture) -> list[str]:
     return [component_label(mixture, k) for k in range(mixture.n_components)]
 
 
+def longest_line(labels: Sequence[str]) -> int:
+    """Characters of the longest line of some labels, which tell how much room these take."""
+    return max(len(line) for label in labels for line in label.split("\n"))
+
+
 def labelled(names: Sequence[str], units: Mapping[str, str]) -> tuple[str, ...]:
     """Labels of several columns, as matplotlib takes them."""
     return tuple(literal_text(named(name, units)) for name in names)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from scipy.stats import norm
@@ -165,3 +167,40 @@ def test_pictures_of_labelled_fits():
     numbers = bayesgmm.fit(x, 2, "EII", labels=np.where(known == "a", 7, -1), random_seed=0)
     ticks = numbers.plot.profiles(x).axes[0].get_xticklabels()
     assert [t.get_text().split("\n")[0] for t in ticks] == ["7", "component 1"]
+
+
+def tick_labels(ax):
+    """The labels of ticks within the panel."""
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in axis.get_major_ticks():
+            if low <= tick.get_loc() <= high and tick.label1.get_visible():
+                yield tick.label1
+
+
+def test_long_names_are_legible():
+    """Of classes and columns: no text of a panel lies on another one, or beyond the figure."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_t(2, (240, 3)) + 9 * np.repeat(np.arange(6), 40)[:, None]
+    names = [f"a column with the long name {j}, of a thing" for j in range(3)]
+    table = pd.DataFrame(x, columns=names)
+    known = np.array([f"class {k}: a long one" for k in range(6)], dtype=object).repeat(40)
+    fit = bayesgmm.fit(table, 6, "EII", labels=known, random_seed=0)
+    posterior = make_posterior(table, fit, n_draws=20)
+    for figure in (
+        plots.plot_profiles(table, fit), plots.plot_posterior(posterior),
+        plots.plot_label_moves(posterior), plots.plot_check(posterior, random_seed=0),
+    ):  # fmt: skip
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        written = [
+            text.get_window_extent(canvas.get_renderer())
+            for ax in figure.axes
+            for text in (*ax.texts, ax.title, ax.yaxis.label, *tick_labels(ax))
+            if text.get_text() and ax.axison
+        ]
+        for i, box in enumerate(written):
+            inside = figure.bbox.padded(1).contains
+            assert inside(box.x0, box.y0) and inside(box.x1, box.y1)
+            shrunk = box.padded(-1.5)
+            assert not any(shrunk.overlaps(other.padded(-1.5)) for other in written[:i])
