@@ -184,7 +184,8 @@ class Run:
 
     def m_step(self) -> Parameters:
         """The M-step of the statistics that were loaded, without a pass over the rows."""
-        without_rows = self._arrays._replace(phi=np.empty((0, 0, 0)))
+        phi, nothing = self._arrays.phi, np.empty((0, 0, 0))
+        without_rows = iteration.Arrays(*(nothing if a is phi else a for a in self._arrays))
         iteration.iterate(self._tasks, self._states, without_rows, 0, False)
         return self.parameters()
 
