@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,10 @@ def by_blocks():
 
 def weighted_rows():
     """PyTensor's own gradient of a weighted sum over rows, compiled for JAX and for Numba."""
-    model, _ = model_and_start()
+    return {"weighted": _of_weighted_rows(model_and_start()[0])}
+
+
+def _of_weighted_rows(model):
     weights = np.random.default_rng(0).uniform(size=272)
     [pointwise] = model.logp(model.observed_RVs, sum=False)
     gradient = pt.grad((weights * pointwise).sum(), model.value_vars)
@@ -99,7 +103,27 @@ def weighted_rows():
         np.concatenate([np.ravel(g) for g in model.compile_fn(gradient, mode=mode)(point)])
         for mode in ("JAX", "NUMBA")
     )
-    return {"weighted": [float(np.abs(a - b).max() / np.abs(b).max())]}
+    return [float(np.abs(a - b).max() / np.abs(b).max())]
+
+
+def incomplete():
+    """Rows with missing values, labels, noise beside both, and a weighted sum over rows."""
+    x, _ = faithful()
+    rng = np.random.default_rng(3)
+    rows = x.to_numpy()
+    holes = np.where(rng.random(rows.shape) < 0.2, np.nan, rows)
+    known = np.where(rng.random(272) < 0.3, (rows[:, 0] > 3).astype(int), -1)
+    kinds = {
+        "holes": (holes, {}), "labels": (rows, {"labels": known}),
+        "all": (holes, {"labels": known, "noise": True}),
+    }  # fmt: skip
+    found = {}
+    for family, name in (("VVI", "holes"), ("VVV", "labels"), ("EVE", "all")):
+        of, given = kinds[name]
+        fit = bayesgmm.fit(of, 2, family, missing="marginalize", random_seed=0, n_init=1, **given)
+        model = build_model(of, fit)
+        found[name] = disagreement(model, rng)
+    return found | {"weighted": _of_weighted_rows(model)}
 
 
 def own_models():
@@ -133,6 +157,25 @@ def draws(sampler, **options):
     return sample(model, start, sampler=sampler, progressbar=False, **options)
 
 
+def labelled():
+    """A sampler on rows with a missing value and labels, chain by chain in JAX's own threads."""
+    x, _ = faithful()
+    rows = x.to_numpy()
+    rows[::9, 1] = np.nan
+    known = np.where(np.arange(272) % 4 == 0, (rows[:, 0] > 3).astype(int), -1)
+    fit = bayesgmm.fit(rows, 2, labels=known, missing="marginalize", random_seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bayesgmm.ConvergenceAdvice)  # of so few draws
+        posterior = bayesgmm.refine(
+            rows, fit, sampler="numpyro", draws=200, tune=200, chains=2, random_seed=1,
+            progressbar=False,
+        )  # fmt: skip
+    other = bayesgmm.refine(rows, fit, random_seed=2, progressbar=False)
+    a, b = (p.summary(var_names=["pi", "mu"]) for p in (posterior, other))
+    z = (a["mean"] - b["mean"]) / np.hypot(a["mcse_mean"], b["mcse_mean"])
+    return {"z": z.tolist(), "sd": (a["sd"] / b["sd"]).tolist()}
+
+
 def edited(sampler, **options):
     """A term of the user's, and another prior for the proportions, count."""
     model, start = model_and_start()
@@ -161,6 +204,8 @@ JOBS = {
     "all_gradients": lambda: gradients(["EII", "VII", "EEI", "VVI", "EEE", "VVV"]),
     "other_priors": other_priors,
     "by_blocks": by_blocks,
+    "incomplete": incomplete,
+    "numpyro_of_labelled_rows": labelled,
     "own_models": own_models,
     "weighted_rows": weighted_rows,
     "numpyro": lambda: draws("numpyro"),

@@ -148,6 +148,17 @@ def test_jax_computes_what_numba_does_in_all_its_forms(more_by_jax, job):
 
 @with_jax
 @pytest.mark.slow
+def test_rows_with_missing_values_and_labels_in_jax(tmp_path):
+    """JAX calls the pass that Numba compiled: the same densities and gradients, and posterior."""
+    found = run(tmp_path, "incomplete", "numpyro_of_labelled_rows")
+    check_gradients(found["incomplete"])
+    posterior = found["numpyro_of_labelled_rows"]
+    assert max(map(abs, posterior["z"])) < 4
+    assert posterior["sd"] == pytest.approx([1] * 6, abs=0.3)  # of some hundred effective draws
+
+
+@with_jax
+@pytest.mark.slow
 def test_blackjax(more_by_jax, model, fit):
     """As NumPyro; BlackJAX does not tell the step size."""
     tree = more_by_jax["blackjax"]

@@ -11,7 +11,8 @@ pruned.py        the Op of the pairs of a row and a component that matter
 means.py         the conjugate prior of the means, given Bartlett's variables
 rotations.py     uniform rotations as a distribution
 axes.py          volume, shape and orientation as variables, and the covariances they make
-jax_on_demand.py loads jax.py, the density in JAX, when PyTensor first compiles for it
+jax_on_demand.py loads jax.py, the density in JAX, when PyTensor first compiles for it, and
+                 jax_incomplete.py, that of incomplete.py
 """
 
 from . import jax_on_demand as jax_on_demand

@@ -36,6 +36,7 @@ from . import from_python
 from .by_row import write_squares
 from .forms import SIGMA, pull_back, write_factors
 from .gradient import Variables, view_of, write_slopes
+from .jax_on_demand import load_for_jax
 from .moments import is_mixture, mirror
 from .op import FORMS, MISFIT, N_AXES, pulled_back
 
@@ -211,6 +212,9 @@ class IncompleteLogLikelihood(Op):
             grad_not_implemented(self, i, inputs[i], "it is a constant") for i in (4, 5, 6)
         ]
         return [*gradients, *constants]
+
+
+load_for_jax(IncompleteLogLikelihood, "jax_incomplete")
 
 
 @register_funcify_default_op_cache_key(IncompleteLogLikelihood)
