@@ -23,9 +23,13 @@ def validated(estimator: Any, x: Any, **options: Any) -> Any:
     """
     try:
         return validate_data(estimator, x, ensure_min_samples=2, **_passing(estimator), **options)
-    except (ValueError, TypeError):  # dates beside numbers have no type in common
+    except ValueError:
         _refuse_missing(estimator, x)
         if np.asarray(x).dtype.hasobject:
+            as_data(x)
+        raise
+    except TypeError:  # columns without a type in common, as dates and numbers are
+        if not isinstance(x, np.ndarray):
             as_data(x)
         raise
 
