@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from ..em.result import Fit
-from ..utils.display import Displayed
+from ..utils.display import Displayed, beyond
 from .diagnostics.diagnostics import (
     MAX_RHAT,
     MIN_ESS_PER_CHAIN,
@@ -77,15 +77,15 @@ class ComponentsDiagnostics(Displayed):
         for q in sorted(self.quantities, key=lambda q: -q.rhat)[:1]:
             if q.rhat > MAX_RHAT:
                 found.append(
-                    f"R-hat of {q.name} is {q.rhat:.3f} (at most {MAX_RHAT} is good): the chains "
-                    "disagree; raise thin, draws and tune."
+                    f"R-hat of {q.name} is {beyond(q.rhat, MAX_RHAT, 3)} (at most {MAX_RHAT} is "
+                    "good): the chains disagree; raise thin, draws and tune."
                 )
         least = MIN_ESS_PER_CHAIN * self.chains
         for q in sorted(self.quantities, key=lambda q: q.ess)[:1]:
             if q.ess < least:
                 found.append(
-                    f"Effective sample size of {q.name} is {q.ess:.0f} (at least {least} is "
-                    "good): raise thin or draws."
+                    f"Effective sample size of {q.name} is {beyond(q.ess, least, 0)} (at least "
+                    f"{least} is good): raise thin or draws."
                 )
         return found
 

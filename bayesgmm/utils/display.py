@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_DECIMALS = 12
+
 
 class Displayed(ABC):
     """A result that shows itself alike in a terminal and a notebook: title, lines, table."""
@@ -40,6 +42,17 @@ class Displayed(ABC):
         values = "" if table is None else table.to_html(float_format=_short, border=0)
         lines = f"<table>{html_rows(self._lines())}</table>" if self._lines() else ""
         return f"<p><b>{escape(self._title())}</b></p>{lines}{values}"
+
+
+def beyond(value: float, limit: float, digits: int) -> str:
+    """The value with so many decimals, or as many more as it takes to tell it from the limit.
+
+    >>> beyond(0.5412, 0.5, 1), beyond(0.5002, 0.5, 1)
+    ('0.54', '0.5002')
+    """
+    while digits < _MOST_DECIMALS and round(value, digits) == round(limit, digits):
+        digits += 1
+    return f"{value:.{digits}f}"
 
 
 def pair(a: str, b: str) -> str:

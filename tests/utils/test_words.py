@@ -1,4 +1,4 @@
-"""What is said besides results: the did_you_mean name, and how far a computation is."""
+"""What is said besides results: nearest names, values beside limits, and how far one is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 import bayesgmm
+from bayesgmm.utils.display import beyond
 from bayesgmm.utils.progress import stages, track, waiting
 from bayesgmm.utils.validation import did_you_mean
 
@@ -53,3 +55,16 @@ def test_what_takes_long_says_so_where_nothing_can_move(monkeypatch, capsys):
         time.sleep(0.1)
     assert not capsys.readouterr().err
     assert not [t for t in threading.enumerate() if t.name == "bayesgmm progress"]
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "digits", "said"),
+    [
+        (0.5004, 0.5, 1, "0.5004"), (0.54, 0.5, 1, "0.54"), (0.61, 0.5, 1, "0.6"),
+        (399.7, 400, 0, "399.7"), (398.6, 400, 0, "399"), (1.0100001, 1.01, 3, "1.0100001"),
+        (0.5, 0.5, 1, "0.500000000000"), (np.inf, 0.5, 2, "inf"), (np.nan, 0.5, 2, "nan"),
+    ],
+)  # fmt: skip
+def test_a_value_beyond_a_limit_is_told_from_it(value, limit, digits, said):
+    """Advice never says that 0.5 is not at most 0.5."""
+    assert beyond(value, limit, digits) == said

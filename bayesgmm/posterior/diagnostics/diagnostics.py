@@ -16,7 +16,7 @@ import xarray as xr
 from ...em.result import Fit
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
-from ...utils.display import Displayed
+from ...utils.display import Displayed, beyond
 from ...utils.types import FloatArray
 from .chain_modes import ChainModes, chain_modes
 from .engine_checks import Check, engine_checks
@@ -133,7 +133,7 @@ class Diagnostics(Displayed):
              f"of label-invariant quantities; at most {MAX_RHAT} is good"),
             ("ESS", f"at least {self.ess_bulk:.0f} bulk, {self.ess_tail:.0f} tail; at least "
              f"{MIN_ESS_PER_CHAIN * self.chains} is good"),
-            *((check.name, f"{check.value:.3g}; good: {check.good}")
+            *((check.name, f"{check.value:.3g}" + (f"; good: {check.good}" if check.good else ""))
               for check in self.checks.values()),
             ("chains", str(self.modes)),
             ("problems", " ".join(self.problems) or "none found; .table has every quantity"),
@@ -149,8 +149,8 @@ class Diagnostics(Displayed):
         least, smallest = MIN_ESS_PER_CHAIN * self.chains, min(self.quantities, key=lambda q: q.ess)
         if smallest.ess < least and not self.modes.differ:  # across modes it means nothing
             found.append(
-                f"Effective sample size of {smallest.name} is {smallest.ess:.0f} (at least "
-                f"{least} is good): raise draws."
+                f"Effective sample size of {smallest.name} is {beyond(smallest.ess, least, 0)} (at "
+                f"least {least} is good): raise draws."
             )
         found += [check.problem for check in self.checks.values() if check.problem]
         return found
@@ -162,10 +162,10 @@ class Diagnostics(Displayed):
         worst, invariant = self._worst_rhat(invariant=False), self._worst_rhat(invariant=True)
         if invariant.rhat > MAX_RHAT:
             return [
-                f"R-hat of {invariant.name} is {invariant.rhat:.3f} (at most {MAX_RHAT} is good): "
-                "the chains disagree even in label-invariant quantities; raise tune and draws, or "
-                "use sampler='gibbs' with a large thin, which suits overlapping components; if it "
-                "stays, use fewer components or a stronger prior."
+                f"R-hat of {invariant.name} is {beyond(invariant.rhat, MAX_RHAT, 3)} (at most "
+                f"{MAX_RHAT} is good): the chains disagree even in label-invariant quantities; "
+                "raise tune and draws, or use sampler='gibbs' with a large thin, which suits "
+                "overlapping components; if it stays, use fewer components or a stronger prior."
             ]
         if worst.rhat > MAX_RHAT:
             return [

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ...utils.display import beyond
+
 MIN_EFMI = 0.3
 # An approximation's draws are corrected by weights up to the first of these. Above the second the
 # weights have no variance, and what is in the posterior's tails comes out too small: of 13 real
@@ -28,7 +30,10 @@ _SOME_DRAWS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One statistic of a run: its name and value, which values are good, and else what to do."""
+    """One statistic of a run: its name and value, which values are good, and else what to do.
+
+    good is empty where every value is.
+    """
 
     name: str
     value: float
@@ -36,7 +41,7 @@ class Check:
     problem: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.3g} (good: {self.good})"
+        return f"{self.name} {self.value:.3g}" + (f" (good: {self.good})" if self.good else "")
 
 
 def engine_checks(stats: xr.Dataset) -> dict[str, Check]:
@@ -71,15 +76,15 @@ def _efmi(energy: xr.DataArray) -> Check:
 
     value = float(np.min(array_stats.bfmi(energy.transpose("chain", "draw").to_numpy())))
     problem = (
-        f"E-FMI is {value:.2f} (at least {MIN_EFMI} is good): the chains explore the tails "
-        "slowly; raise tune and draws."
+        f"E-FMI is {beyond(value, MIN_EFMI, 2)} (at least {MIN_EFMI} is good): the chains explore "
+        "the tails slowly; raise tune and draws."
     )
     return Check("smallest E-FMI", value, f"≥ {MIN_EFMI}", problem if value < MIN_EFMI else "")
 
 
 def _pareto_k(k: xr.DataArray) -> Check:
     value = float(k.max())
-    problem = f"Pareto k is {value:.2f} (at most {GOOD_PARETO_K} is good): "
+    problem = f"Pareto k is {beyond(value, GOOD_PARETO_K, 2)} (at most {GOOD_PARETO_K} is good): "
     if value > MAX_PARETO_K:
         problem += (
             "the approximation leaves out part of the posterior, its draws could not be corrected, "
@@ -98,9 +103,9 @@ def _pareto_k(k: xr.DataArray) -> Check:
 def _evidence(log_evidence: xr.DataArray) -> Check:
     value = float(np.ptp(log_evidence.to_numpy()))
     problem = (
-        f"The chains' log evidences lie {value:.1f} apart (at most {MAX_EVIDENCE_GAP:g} is good): "
-        "too few particles to hold the posterior; raise draws, or use "
-        "sampler='auto', the default."
+        f"The chains' log evidences lie {beyond(value, MAX_EVIDENCE_GAP, 1)} apart (at most "
+        f"{MAX_EVIDENCE_GAP:g} is good): too few particles to hold the posterior; raise draws, or "
+        "use sampler='auto', the default."
     )
     good = f"≤ {MAX_EVIDENCE_GAP:g}"
     name = "gap between the chains' log evidences"
@@ -137,7 +142,8 @@ def _empty_components(stats: xr.Dataset) -> Check:
         "Use sampler='gibbs' with a larger thin, fewer components, or a stronger prior."
     )
     name = "share of draws with a component as small as an empty component"
-    return Check(name, drawn, f"≥ {least:.2g}", problem if drawn < least else "")
+    good = f"≥ {least:.2g}" if least > 0 else ""
+    return Check(name, drawn, good, problem if drawn < least else "")
 
 
 _CHECKS = {

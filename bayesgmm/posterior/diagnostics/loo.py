@@ -23,6 +23,7 @@ from ...kernels.e_step.chunk_groups import GroupsOfChunks, groups_in
 from ...kernels.stored.chunk import Chunk
 from ...mixture.draws import Draws
 from ...mixture.evaluation import log_densities
+from ...utils.display import beyond
 from ...utils.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ def unreliable(loo: ELPDData) -> str:
     which = f"row {row} is" if len(bad) == 1 else f"{len(bad)} of {n} rows are"
     return (
         f"{which} too influential for leave-one-out by importance sampling: Pareto k of row "
-        f"{row} is {khat[worst]:.2f} (at most {loo.good_k:.2f} is good). elpd_loo may be far "
-        "off, and its errors mean little: posterior = bayesgmm.leave_out(posterior) leaves these "
-        "rows out exactly; or compare by log_evidence or by cross-validation (select with cv=10)."
+        f"{row} is {beyond(khat[worst], loo.good_k, 2)} (at most {loo.good_k:.2f} is good). "
+        "elpd_loo may be far off, and its errors mean little: posterior = "
+        "bayesgmm.leave_out(posterior) leaves these rows out exactly; or compare by log_evidence "
+        "or by cross-validation (select with cv=10)."
     )

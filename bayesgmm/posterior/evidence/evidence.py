@@ -23,6 +23,7 @@ from ...data.data import Data
 from ...families import Family
 from ...mixture.draws import Draws, NoisyDraws
 from ...mixture.prior import Prior
+from ...utils.display import beyond
 from ...utils.errors import ConvergenceAdvice
 from ...utils.types import FloatArray
 from ...utils.validation import check_choice, random_stream
@@ -253,18 +254,19 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
         yield "The mode is not a regular maximum: use method='bridge'."
     if integral.error > _MAX_ERROR:
         yield (
-            f"The standard error is {integral.error:.2f} (at most {_MAX_ERROR} is good): "
-            "raise draws, or use fewer components."
+            f"The standard error is {beyond(integral.error, _MAX_ERROR, 2)} (at most {_MAX_ERROR} "
+            "is good): raise draws, or use fewer components."
         )
-    if diagnostics.get("pareto_k", 0.0) > _MAX_PARETO_K:
+    if (pareto_k := diagnostics.get("pareto_k", 0.0)) > _MAX_PARETO_K:
         yield (
-            f"Pareto k is {diagnostics['pareto_k']:.2f} (at most {_MAX_PARETO_K} is good): few "
-            "weights decide, and the error is too small: use method='bridge'."
+            f"Pareto k is {beyond(pareto_k, _MAX_PARETO_K, 2)} (at most {_MAX_PARETO_K} is good): "
+            "few weights decide, and the error is too small: use method='bridge'."
         )
-    if diagnostics.get("missed", 0.0) > _MAX_MISSED:
+    if (missed := diagnostics.get("missed", 0.0)) > _MAX_MISSED:
         yield (
-            f"{diagnostics['missed']:.1%} of the draws (at most {_MAX_MISSED:.1%} is good) lie "
-            "where the proposal has hardly any: use method='bridge'."
+            f"{beyond(100 * missed, 100 * _MAX_MISSED, 1)}% of the draws (at most "
+            f"{_MAX_MISSED:.1%} is good) lie where the proposal has hardly any: use "
+            "method='bridge'."
         )
     if diagnostics.get("in_order", 1.0) < _MIN_IN_ORDER:
         yield (
