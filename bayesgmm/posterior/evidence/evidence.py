@@ -268,14 +268,14 @@ def _problems(integral: Integral, diagnostics: dict[str, float]) -> Iterator[str
             f"{_MAX_MISSED:.1%} is good) lie where the proposal has hardly any: use "
             "method='bridge'."
         )
-    if diagnostics.get("in_order", 1.0) < _MIN_IN_ORDER:
+    if (in_order := diagnostics.get("in_order", 1.0)) < _MIN_IN_ORDER:
         yield (
-            f"{diagnostics['in_order']:.0%} of the normal density at the mode (at least "
-            f"{_MIN_IN_ORDER:.0%} is good) have the components in the mode's order: components "
-            "coincide, and the posterior is not normal; use method='bridge'."
+            f"{beyond(100 * in_order, 100 * _MIN_IN_ORDER, 0)}% of the normal density at the mode "
+            f"(at least {_MIN_IN_ORDER:.0%} is good) have the components in the mode's order: "
+            "components coincide, and the posterior is not normal; use method='bridge'."
         )
-    if diagnostics["rhat"] > _MAX_RHAT:
+    if (rhat := diagnostics["rhat"]) > _MAX_RHAT:
         yield (
-            f"R-hat of the ordered draws is {diagnostics['rhat']:.3f} (at most {_MAX_RHAT} is "
+            f"R-hat of the ordered draws is {beyond(rhat, _MAX_RHAT, 3)} (at most {_MAX_RHAT} is "
             "good): the chains disagree; raise tune and draws, or use fewer components."
         )
