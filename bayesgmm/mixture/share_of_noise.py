@@ -48,7 +48,7 @@ def best_share(
     small = np.exp(-np.abs(log_ratios))
     of_components = np.where(log_ratios > 0, 1.0, small)
     of_noise = np.where(log_ratios > 0, small, 1.0)
-    counted = np.ascontiguousarray([] if weights is None else weights, dtype=np.float64)
+    counted = np.ones(len(small)) if weights is None else weights.astype(np.float64)
     noise, others = prior[0] - 1, prior[1] - 1
 
     def excess(p: float) -> float:
@@ -61,16 +61,11 @@ def best_share(
 
 @part(FLOAT(R1, R1, R1, FLOAT), from_python=True)
 def _slope(of_components, of_noise, weights, p):  # type: ignore[no-untyped-def]
-    """The sum of w_i (c - f_i) / ((1 - p) f_i + p c); without weights all are 1."""
+    """The sum of w_i (c - f_i) / ((1 - p) f_i + p c)."""
     total = 0.0
-    if len(weights) == 0:
-        for i in range(len(of_noise)):
-            f, c = of_components[i], of_noise[i]
-            total += (c - f) / ((1.0 - p) * f + p * c)
-    else:
-        for i in range(len(of_noise)):
-            f, c = of_components[i], of_noise[i]
-            total += weights[i] * ((c - f) / ((1.0 - p) * f + p * c))
+    for i in range(len(of_noise)):
+        f, c = of_components[i], of_noise[i]
+        total += weights[i] * ((c - f) / ((1.0 - p) * f + p * c))
     return total
 
 

@@ -31,8 +31,10 @@ from ..utils.types import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-# Expected rows of a component that has hardly any, and the share of draws from which it is said.
-_FEWEST_ROWS, _OFTEN = 2.0, 0.05
+#: Expected rows below which a component has hardly any.
+FEWEST_ROWS = 2.0
+# The share of draws from which it is said.
+_OFTEN = 0.05
 # Said from here on: a standard deviation is doubled.
 _WIDER = 2.0
 # Rows of a component without any, which an M-step cannot have.
@@ -142,7 +144,7 @@ def prior_influence(
     of them.
     """
     expected = draws.shares[:, : fit.n_components] * (times * data.total)
-    few = expected < _FEWEST_ROWS
+    few = expected < FEWEST_ROWS
     return PriorInfluence(
         few_rows=few.mean(axis=0),
         some_few_rows=float(few.any(axis=1).mean()),
@@ -161,9 +163,10 @@ def _widening(data: Data, times: float, fit: Fit, prior: Prior) -> FloatArray:
     counts = np.maximum(times * found.counts, _LEAST_COUNT)
     statistics = Statistics(counts, found.means, times * found.scatters)
     alone = _m_step(problem, statistics)
-    under = _m_step(replace(problem, prior=prior.for_em), statistics)
     if "scale" in prior.random:
         under = _at_best_scale(problem, statistics, prior.for_em, alone)
+    else:
+        under = _m_step(replace(problem, prior=prior.for_em), statistics)
     units = np.outer(data.scale, data.scale)
     pairs = zip(as_full(alone) / units, as_full(under) / units, strict=True)
     return np.array([_ratio(*pair) for pair in pairs])

@@ -223,6 +223,11 @@ def chosen(selection: Selection, posteriors: dict[str, Posterior]) -> Fit:
     return selection.best if first is None else first.fit
 
 
+def model_of(fit: Fit) -> tuple[str, int]:
+    """What a grid's models are told by: families are one model where nothing can vary."""
+    return simplest_name(fit.model_name, fit.n_components), fit.n_components
+
+
 def fits_to_sample(selection: Selection, most: int, far: float = _FAR) -> list[Fit]:
     """The best fit, and the best of other numbers of components whose BIC is not far behind."""
     ranked = selection.top(len(selection.sound))
@@ -304,8 +309,8 @@ def compared(
 ) -> Comparison:
     """The best fits and the posteriors in one table; its conclusion has the warnings as well."""
     of_models: dict[tuple[str, int], Fit] = {}  # with K = 1 families are one model
-    for (family, k), fit in selection.ranked.items():
-        of_models.setdefault((simplest_name(family, k), k), fit)
+    for fit in selection.ranked.values():
+        of_models.setdefault(model_of(fit), fit)
     best = list(of_models.values())[: 1 + _RUNNERS_UP]
     fits = [*best, *(p.fit for p in posteriors.values())]
     models: dict[str, Model | Selection] = {

@@ -7,14 +7,14 @@ import numpy as np
 from ..comparison.rows import SAMPLED_K
 from ..comparison.verdict import questions, strength
 from ..em.result import Fit
-from ..families import Family, simplest_name
+from ..families import Family
 from ..families.letters import Letter
 from ..mixture.draws import Draws, NoisyDraws
 from ..mixture.merging import LITTLE_OVERLAP
 from ..plots.checks import outside_interval
 from ..posterior.posterior import Posterior
 from ..selection.criteria import criterion_of
-from .analysis import Analysis
+from .analysis import Analysis, model_of
 
 # A row is called uncertain below this probability of its component.
 _CERTAIN = 0.9
@@ -196,7 +196,7 @@ def _clusters(analysis: Analysis) -> str:
 def _rivals(analysis: Analysis) -> list[str]:
     top = analysis.selection.top(10**6)
     best = analysis.fit
-    others = [fit for fit in top if _model(fit) != _model(best)]
+    others = [fit for fit in top if model_of(fit) != model_of(best)]
     out = []
     if others:
         out.append(f"The next best model is {_named(others[0])}, {_behind(others[0], best)}.")
@@ -210,7 +210,7 @@ def _rivals(analysis: Analysis) -> list[str]:
     if len(ks) > 1 and best.n_components == ks[-1]:
         out.append(f"K = {ks[-1]} is the largest number tried: try more components.")
     by_icl = analysis.selection.top(1, "icl")[0]
-    if _model(by_icl) != _model(best):
+    if model_of(by_icl) != model_of(best):
         out.append(
             f"ICL, which favours well separated components, prefers {_named(by_icl)}"
             + (
@@ -220,11 +220,6 @@ def _rivals(analysis: Analysis) -> list[str]:
             )
         )
     return out
-
-
-def _model(fit: Fit) -> tuple[str, int]:
-    """What a grid's models are told by: families are one model where nothing can vary."""
-    return simplest_name(fit.model_name, fit.n_components), fit.n_components
 
 
 def _named(fit: Fit) -> str:

@@ -30,6 +30,7 @@ from ...em.run import run_em
 from ...families.parametrisation.axes import Axes
 from ...families.parametrisation.copies import log_copies
 from ...kernels.e_step.contract import Parameters
+from ...posterior.prior_influence import FEWEST_ROWS
 from ...utils.errors import DegenerateComponentError
 from ...utils.types import FloatArray
 from ..problem import PosteriorProblem
@@ -45,9 +46,6 @@ _BEYOND_DOUBT = 30.0
 _SHORT, _LONG, _TOL = 30, 1000, 1e-8
 # Nats by which log densities of different modes differ; less, and they differ only in labels.
 _DIFFERENT = 0.01
-
-# Expected rows of a component that is nearly empty.
-_FEWEST_ROWS = 2.0
 
 # The largest share that Laplace's approximation tells of families that share some parts: of
 # components that overlap more it is up to 35 times too large.
@@ -125,7 +123,7 @@ def drawn_empty(
     if expected is None:
         of_components = 1.0 - np.asarray(values.get("noise_share", 0.0))
         fewest = weights.min(axis=-1) * of_components * problem.data.total
-        return {"nearly_empty": float(np.mean(fewest < _FEWEST_ROWS))}
+        return {"nearly_empty": float(np.mean(fewest < FEWEST_ROWS))}
     return {"empty_expected": expected, "empty_drawn": share_near_empty(problem, weights)}
 
 
